@@ -1,0 +1,484 @@
+/* Langfuse for C: the core.
+ *
+ * Context, the life of an observation, hand-off to the background worker, flush and shutdown. Programs usually include
+ * observe.h, which adds the OBSERVE macros on top of this. Plain C11, also valid C++17; standard headers only.
+ *
+ * Observing never fails, blocks, prints or allocates without bound: calls that observe return nothing, accept NULL and do
+ * nothing before initialisation fails, after shutdown, or when tracing is off. What is lost is counted (lf_get_stats).
+ * Text is UTF-8; invalid bytes are sent as U+FFFD. Times are nanoseconds since the Unix epoch, timeouts are milliseconds.
+ */
+#ifndef LF_CORE_H
+#define LF_CORE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LF_VERSION "0.1.0"
+#define LF_VERSION_NUM 0x000100 /* 0xMMmmpp */
+
+#if defined(__GNUC__)
+#define LF_API __attribute__((visibility("default")))
+#define LF_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#else
+#define LF_API
+#define LF_PRINTF(text, first)
+#endif
+
+/* ---- Results ---------------------------------------------------------------------------------------------------- */
+
+/* 0 is success, errors are negative and never reused. */
+typedef enum lf_status {
+    LF_OK = 0,
+    LF_ERR_ARGUMENT = -1,     /* an argument or option is out of its documented range */
+    LF_ERR_MEMORY = -2,       /* an allocation failed */
+    LF_ERR_TIMEOUT = -3,      /* the time given was not enough */
+    LF_ERR_NETWORK = -4,      /* no answer: name lookup, connection, TLS or transfer failed */
+    LF_ERR_UNAUTHORIZED = -5, /* the server refused the keys (401, 403) */
+    LF_ERR_REFUSED = -6,      /* the server refused the request (another 4xx) */
+    LF_ERR_SERVER = -7,       /* the server failed (5xx) or answered something else than its API promises */
+    LF_ERR_DISABLED = -8,     /* tracing is off: no keys, switched off, or shut down */
+    LF_ERR_LOST = -9          /* observations were dropped since the last call; lf_get_stats tells why */
+} lf_status;
+
+#define LF_ERROR_TEXT_SIZE 256
+
+/* Filled by calls that ask the server, when they fail. */
+typedef struct lf_error {
+    lf_status status;
+    int http_status;                 /* 0 when there was no answer */
+    char message[LF_ERROR_TEXT_SIZE]; /* one line of English, never a secret */
+} lf_error;
+
+/* ---- Values ----------------------------------------------------------------------------------------------------- */
+
+typedef enum lf_kind {
+    LF_KIND_UNSET = 0, /* no value was given */
+    LF_KIND_NULL,
+    LF_KIND_BOOL,
+    LF_KIND_INT,      /* as.i */
+    LF_KIND_UINT,     /* as.u */
+    LF_KIND_INT128,   /* as.u low 64 bits, extra high 64 bits (two's complement) */
+    LF_KIND_UINT128,  /* likewise, unsigned */
+    LF_KIND_FLOAT,    /* as.d, printed with the digits a float needs */
+    LF_KIND_DOUBLE,   /* as.d */
+    LF_KIND_CHAR,     /* as.i, one character */
+    LF_KIND_CSTRING,  /* as.p, NUL-terminated; NULL is null */
+    LF_KIND_STRING,   /* as.p, extra bytes; may hold NUL */
+    LF_KIND_JSON,     /* as.p, extra bytes of JSON text (SIZE_MAX: NUL-terminated) */
+    LF_KIND_POINTER,  /* as.p, printed as hex */
+    LF_KIND_CJSON,    /* as.p, a cJSON tree */
+    LF_KIND_ARRAY,    /* as.p, extra elements of kind `element`, `element_size` bytes each */
+    LF_KIND_OBJECT,   /* as.p, extra lf_member */
+    LF_KIND_LIST,     /* as.p, extra lf_value */
+    LF_KIND_SECRET,   /* a value was there; which, is not recorded */
+    LF_KIND_OPAQUE    /* a struct or union without a converter; extra is its size */
+} lf_kind;
+
+/* A tagged value. Whatever it points to is borrowed until the call it is given to returns. */
+typedef struct lf_value {
+    uint16_t kind;         /* lf_kind */
+    uint16_t element;      /* lf_kind of the elements of an array */
+    uint32_t element_size; /* bytes of an element of an array */
+    union {
+        int64_t i;
+        uint64_t u;
+        double d;
+        const void *p;
+    } as;
+    uint64_t extra;
+} lf_value;
+
+/* A named value of an object. `name` is borrowed like the value. */
+typedef struct lf_member {
+    const char *name;
+    lf_value value;
+} lf_member;
+
+/* Constructors for calls without observe.h, whose LF_VALUE(x) picks the right one by itself. */
+static inline lf_value lf_i_make(lf_kind kind, uint64_t extra)
+{
+    lf_value value;
+    value.kind = (uint16_t)kind;
+    value.element = 0;
+    value.element_size = 0;
+    value.as.u = 0;
+    value.extra = extra;
+    return value;
+}
+
+static inline lf_value lf_i_make_pointer(lf_kind kind, const void *pointer, uint64_t extra)
+{
+    lf_value value = lf_i_make(kind, extra);
+    value.as.p = pointer;
+    return value;
+}
+
+static inline lf_value lf_null(void)
+{
+    return lf_i_make(LF_KIND_NULL, 0);
+}
+
+static inline lf_value lf_bool(bool b)
+{
+    lf_value value = lf_i_make(LF_KIND_BOOL, 0);
+    value.as.u = b;
+    return value;
+}
+
+static inline lf_value lf_int(int64_t i)
+{
+    lf_value value = lf_i_make(LF_KIND_INT, 0);
+    value.as.i = i;
+    return value;
+}
+
+static inline lf_value lf_uint(uint64_t u)
+{
+    lf_value value = lf_i_make(LF_KIND_UINT, 0);
+    value.as.u = u;
+    return value;
+}
+
+static inline lf_value lf_double(double d)
+{
+    lf_value value = lf_i_make(LF_KIND_DOUBLE, 0);
+    value.as.d = d;
+    return value;
+}
+
+/* NUL-terminated text; NULL is null. */
+static inline lf_value lf_text(const char *text)
+{
+    return lf_i_make_pointer(LF_KIND_CSTRING, text, 0);
+}
+
+/* Text by pointer and length; NUL bytes are data. */
+static inline lf_value lf_strn(const char *text, size_t size)
+{
+    return lf_i_make_pointer(LF_KIND_STRING, text, size);
+}
+
+/* JSON text, NUL-terminated, sent as it is; if it is not valid JSON it is sent as a string. */
+static inline lf_value lf_json(const char *json)
+{
+    return lf_i_make_pointer(LF_KIND_JSON, json, SIZE_MAX);
+}
+
+static inline lf_value lf_jsonn(const char *json, size_t size)
+{
+    return lf_i_make_pointer(LF_KIND_JSON, json, size);
+}
+
+/* An address, shown as hex; what it points to is not looked at. */
+static inline lf_value lf_pointer(const volatile void *pointer)
+{
+    return lf_i_make_pointer(LF_KIND_POINTER, (const void *)pointer, 0);
+}
+
+/* ---- Starting and stopping ---------------------------------------------------------------------------------------- */
+
+/* Three-valued switch: zero is "not said". */
+typedef enum lf_switch { LF_DEFAULT = 0, LF_ON = 1, LF_OFF = 2 } lf_switch;
+
+/* All fields may stay zero: then the environment decides, then the default (both in the field's comment).
+ * Strings are copied. Start with LF_OPTIONS_INIT:
+ *     lf_init(&(lf_options){ LF_OPTIONS_INIT, .public_key = "pk-lf-...", .secret_key = "sk-lf-..." });
+ */
+typedef struct lf_options {
+    size_t struct_size;      /* set by LF_OPTIONS_INIT; lets the struct grow */
+    const char *public_key;  /* LANGFUSE_PUBLIC_KEY; without keys nothing is recorded */
+    const char *secret_key;  /* LANGFUSE_SECRET_KEY */
+    const char *base_url;    /* LANGFUSE_BASE_URL, LANGFUSE_HOST; https://cloud.langfuse.com */
+    const char *environment; /* LANGFUSE_TRACING_ENVIRONMENT; [a-z0-9_-], at most 40, not starting with "langfuse" */
+    const char *release;     /* LANGFUSE_RELEASE, LANGFUSE_TRACING_RELEASE, then the commit variables of CI systems */
+    const char *exporter;    /* LANGFUSE_EXPORTER: "otlp" (default) or "file:PATH" (OTLP/JSON lines, appended) */
+    const char *protocol;    /* OTEL_EXPORTER_OTLP_TRACES_PROTOCOL, OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf" or "http/json" */
+    lf_switch tracing;       /* LANGFUSE_TRACING_ENABLED; on */
+    lf_switch capture_io;    /* LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED; on */
+    lf_switch debug;         /* LANGFUSE_DEBUG; off */
+    int flush_at;            /* LANGFUSE_FLUSH_AT: ended observations of one thread that start a send at once; 512 */
+    int flush_interval_ms;   /* LANGFUSE_FLUSH_INTERVAL, in seconds there: longest wait before a send; 1000 */
+    int timeout_ms;          /* LANGFUSE_TIMEOUT, in seconds there: one request; 5000 */
+    int exit_timeout_ms;     /* LANGFUSE_EXIT_TIMEOUT_MS: longest delay of exit(); 2000; negative: none */
+    size_t max_queue_bytes;  /* LANGFUSE_MAX_QUEUE_BYTES: ceiling of all that waits to be sent; 256 MiB */
+    size_t max_batch_bytes;  /* LANGFUSE_MAX_BATCH_SIZE_BYTES: request bodies are cut at this; 2500000, at most 4000000 */
+    size_t max_event_bytes;  /* LANGFUSE_MAX_EVENT_SIZE_BYTES: one observation; 1000000 */
+    const char *ca_file;     /* OTEL_EXPORTER_OTLP_CERTIFICATE, SSL_CERT_FILE, CURL_CA_BUNDLE: PEM bundle to trust */
+    const char *ca_path;     /* SSL_CERT_DIR */
+    const char *client_certificate; /* OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE */
+    const char *client_key;  /* OTEL_EXPORTER_OTLP_CLIENT_KEY */
+    const char *proxy;       /* else libcurl reads HTTPS_PROXY, NO_PROXY and their like */
+    lf_switch insecure;      /* LF_ON: do not verify the server's certificate (warned about, once); off */
+    const char *const *headers; /* additional request headers "Name: value", NULL-terminated; OTEL_EXPORTER_OTLP_HEADERS */
+    void (*log)(void *data, const char *line); /* receives our lines instead of stderr; any thread; must not call us back */
+    void *log_data;
+    void (*curl_hook)(void *data, void *curl); /* set your own options on each new CURL *easy handle; on the worker thread */
+    void *curl_hook_data;
+} lf_options;
+
+#define LF_OPTIONS_INIT .struct_size = sizeof(lf_options)
+
+/* Why an observation was not delivered. */
+typedef enum lf_drop_reason {
+    LF_DROP_QUEUE_FULL = 0, /* max_queue_bytes reached: the oldest whole traces go first */
+    LF_DROP_TOO_LARGE,      /* bigger than a request may be, even shortened */
+    LF_DROP_REFUSED,        /* the server answered with a 4xx that trying again cannot cure */
+    LF_DROP_UNREACHABLE,    /* tries used up: no answer, 408, 429 or 5xx for an hour */
+    LF_DROP_SHUTDOWN,       /* still queued when the time given to shutdown or exit was over */
+    LF_DROP_NO_MEMORY,      /* an allocation failed */
+    LF_DROP_TOO_DEEP,       /* more observations open at once in one thread than its memory holds */
+    LF_DROP_REASON_COUNT
+} lf_drop_reason;
+
+/* accepted == delivered + the sum of dropped + queued, whenever no observation ends during the call. */
+typedef struct lf_stats {
+    uint64_t accepted;  /* observations that ended while tracing was on */
+    uint64_t delivered; /* acknowledged by the server, or written to the file */
+    uint64_t dropped[LF_DROP_REASON_COUNT];
+    uint64_t dropped_total;
+    uint64_t queued;         /* ended, neither delivered nor dropped yet */
+    uint64_t open;           /* begun, not ended */
+    uint64_t queued_bytes;   /* memory that holds the queued ones */
+    uint64_t requests;       /* HTTP requests made, tries included */
+    uint64_t retries;        /* of them, second and later tries */
+    uint64_t last_success_ns; /* wall clock of the last acknowledgement; 0: none yet */
+    uint64_t misused;        /* calls on observations that had already ended, scopes ended on another thread */
+} lf_stats;
+
+typedef enum lf_type {
+    LF_TYPE_DEFAULT = 0, /* span */
+    LF_SPAN,
+    LF_GENERATION,
+    LF_EVENT,
+    LF_AGENT,
+    LF_TOOL,
+    LF_CHAIN,
+    LF_RETRIEVER,
+    LF_EVALUATOR,
+    LF_EMBEDDING,
+    LF_GUARDRAIL
+} lf_type;
+
+typedef enum lf_level {
+    LF_LEVEL_UNSET = 0,
+    LF_LEVEL_DEBUG,
+    LF_LEVEL_DEFAULT,
+    LF_LEVEL_WARNING,
+    LF_LEVEL_ERROR
+} lf_level;
+
+
+/* Start with these options, merged with the environment. NULL: environment only.
+ *
+ * Not needed: the first observation does the same with NULL. Creates the worker thread; libcurl is initialised by the
+ * worker when it first sends. Blocks: never on the network. Threads: any. Calling it while already started changes nothing
+ * and returns LF_OK; after lf_shutdown it starts anew.
+ * Returns: LF_OK; LF_ERR_DISABLED when nothing will be recorded (no keys, switched off); LF_ERR_MEMORY.
+ */
+LF_API lf_status lf_init(const lf_options *options);
+
+/* Send everything that ended before the call.
+ *
+ * Blocks: until all of it is acknowledged or dropped, at most timeout_ms (negative: 2000).
+ * Threads: any. Not from a log callback.
+ * Returns: LF_OK; LF_ERR_TIMEOUT, what is left stays queued; LF_ERR_LOST when observations were dropped since the last
+ *          flush; LF_ERR_DISABLED when tracing is off.
+ */
+LF_API lf_status lf_flush(int timeout_ms);
+
+/* Flush, then stop the worker thread and release what it holds. Observing afterwards does nothing until lf_init.
+ *
+ * Not needed before exit: an exit handler does the same within exit_timeout_ms. Open observations of the calling thread
+ * are closed and sent, marked incomplete. Blocks: at most timeout_ms (negative: 2000), and a moment to stop the worker.
+ * Returns: as lf_flush; what could not be sent in time is dropped and counted (LF_DROP_SHUTDOWN).
+ */
+LF_API lf_status lf_shutdown(int timeout_ms);
+
+/* What was accepted, delivered, dropped and is queued, since lf_init (in a forked child: since the fork). Threads: any;
+ * takes no lock. */
+LF_API void lf_get_stats(lf_stats *out_stats);
+
+/* ---- Observations ------------------------------------------------------------------------------------------------- */
+
+#define LF_TRACE_ID_SIZE 33       /* 32 lower-case hex digits and the NUL */
+#define LF_OBSERVATION_ID_SIZE 17 /* 16 lower-case hex digits and the NUL */
+
+typedef struct lf_client lf_client;
+typedef struct lf_prompt lf_prompt;
+
+/* What can be said of an observation. Zero means "leave as it is". Text and values are copied. */
+typedef struct lf_observation_fields {
+    const char *name;
+    lf_type type;
+    lf_level level; /* LF_LEVEL_ERROR also sets the OpenTelemetry status */
+    lf_value input;
+    lf_value output;
+    lf_value metadata; /* an object is merged key by key */
+    const char *status_message;
+    const char *version;
+    const char *model;
+    lf_value model_parameters; /* an object */
+    lf_value usage_details;    /* an object of token counts: "input", "output", "total", ... */
+    lf_value cost_details;     /* an object of US dollars: "input", "output", "total", ... */
+    int64_t completion_start_time_ns;
+} lf_observation_fields;
+
+/* Update the innermost open observation of this thread; nothing happens without one.
+ *     lf_update_current_observation(.name = "ask", .model = "gpt-5-mini", .usage_details = LF_OBJECT("input", 5));
+ * Blocks: never. What does not fit into max_event_bytes is shortened. */
+LF_API void lf_update_current_observation_with(const lf_observation_fields *fields);
+#define lf_update_current_observation(...) \
+    LF_I_WITH_FIELDS(lf_observation_fields, lf_update_current_observation_with, __VA_ARGS__)
+
+/* Add a piece of streamed output to the innermost open observation. The first piece stamps completion_start_time; the
+ * pieces are joined. `text` is copied and may hold any bytes. */
+LF_API void lf_output_append(const char *text, size_t size);
+
+/* Ids of the innermost open observation (or of the attached context). False, and an empty string, when there is none. */
+LF_API bool lf_current_trace_id(char out_id[LF_TRACE_ID_SIZE]);
+LF_API bool lf_current_observation_id(char out_id[LF_OBSERVATION_ID_SIZE]);
+
+/* A trace id: random without a seed (NULL or ""), otherwise the first 16 bytes of the seed's SHA-256, so that every
+ * process that knows the seed agrees. */
+LF_API void lf_create_trace_id(const char *seed_or_null, char out_id[LF_TRACE_ID_SIZE]);
+
+/* ---- Context across threads --------------------------------------------------------------------------------------- */
+
+typedef struct lf_context lf_context;
+
+/* Copy this thread's context (trace, innermost observation) for use elsewhere. It may outlive the observation. NULL when
+ * there is nothing to carry or no memory; every call below accepts NULL and then just runs without a context.
+ * Free with lf_context_free. Allocates once. */
+LF_API lf_context *lf_context_copy(void);
+LF_API void lf_context_free(lf_context *context);
+/* Run fn(arg) in the context: what it observes becomes children of the copied observation. Any thread, also several at
+ * once; the context may be freed while fn runs. Returns what fn returns. */
+LF_API void *lf_context_run(lf_context *context, void *(*fn)(void *), void *arg);
+/* pthread_create whose thread starts in a copy of this thread's context. Returns what pthread_create returns. */
+LF_API int lf_thread_create(pthread_t *out_thread, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg);
+
+/* ---- What the macros of observe.h stand on ------------------------------------------------------------------------ */
+
+/* A place in the code that opens observations; a static of the macro. */
+typedef struct lf_site {
+    const char *function;
+    const char *file;
+    const char *arguments; /* text between the macro's parentheses */
+    int line;
+    uint16_t type;  /* lf_type */
+    uint16_t count; /* of arguments */
+    uint32_t id;    /* interned at first use */
+} lf_site;
+
+/* An open observation of the current thread, as the macros hold it on the stack. All zero: none. */
+typedef struct lf_scope {
+    uint32_t frame;
+    uint32_t serial;
+} lf_scope;
+
+/* OBSERVE_WITH((...)): how this observation differs from what its place in the code says. */
+typedef struct lf_observe_options {
+    const char *name;
+    lf_type type;
+    lf_switch capture_input;  /* default: LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED */
+    lf_switch capture_output;
+    const char *trace_id; /* 32 hex digits, or any text, hashed as lf_create_trace_id does; starts or joins that trace */
+    const char *parent_observation_id; /* 16 hex digits; only with trace_id */
+} lf_observe_options;
+
+/* What the thread should do; read without a lock. */
+enum { LF_I_UNKNOWN = 0, LF_I_OFF = 1, LF_I_ON = 2, LF_I_ON_CAPTURING = 3 };
+LF_API extern int lf_i_mode_word;
+LF_API int lf_i_mode_unknown(void); /* initialises from the environment */
+
+static inline int lf_i_mode(void)
+{
+    int mode = __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED);
+    return __builtin_expect(mode == LF_I_UNKNOWN, 0) ? lf_i_mode_unknown() : mode;
+}
+
+LF_API lf_scope lf_i_begin(lf_site *site, const lf_value *arguments);
+LF_API lf_scope lf_i_begin_with(lf_site *site, const lf_observe_options *options, const lf_value *arguments);
+LF_API void lf_i_end(lf_scope scope);
+LF_API void lf_i_return(const lf_value *value);  /* a captured return: obeys capture_output */
+LF_API void lf_i_output(const lf_value *value);  /* said by hand: always kept */
+LF_API void lf_i_error(const char *format, ...) LF_PRINTF(1, 2);
+LF_API lf_scope lf_i_attach(const lf_context *context);
+
+static inline void lf_i_scope_end(lf_scope *scope)
+{
+    if (scope->frame != 0)
+        lf_i_end(*scope);
+}
+
+#ifdef __cplusplus
+#define LF_I_ZERO {}
+#else
+#define LF_I_ZERO {0}
+#endif
+
+/* Is the argument list empty? Without __VA_OPT__, which strict C11 does not have: an empty list, and only that, has no
+ * comma by itself, none behind a macro that yields one for parentheses, none before (), but one between both. */
+#define LF_I_CAT(a, b) LF_I_CAT_(a, b)
+#define LF_I_CAT_(a, b) a##b
+#define LF_I_40TH(_1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, _13, _14, _15, _16, _17, _18, _19, _20, _21, _22, \
+                  _23, _24, _25, _26, _27, _28, _29, _30, _31, _32, _33, _34, _35, _36, _37, _38, _39, n, ...)        \
+    n
+#define LF_I_HAS_COMMA(...)                                                                                           \
+    LF_I_40TH(__VA_ARGS__, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,  \
+              1, 1, 1, 1, 1, 1, 1, 1, 0, 0)
+#define LF_I_COMMA(...) ,
+#define LF_I_IS_EMPTY(...)                                                                                      \
+    LF_I_IS_EMPTY_(LF_I_HAS_COMMA(__VA_ARGS__), LF_I_HAS_COMMA(LF_I_COMMA __VA_ARGS__),                         \
+                   LF_I_HAS_COMMA(__VA_ARGS__()), LF_I_HAS_COMMA(LF_I_COMMA __VA_ARGS__()))
+#define LF_I_IS_EMPTY_(a, b, c, d) LF_I_HAS_COMMA(LF_I_CAT_5(LF_I_EMPTY_CASE_, a, b, c, d))
+#define LF_I_CAT_5(a, b, c, d, e) a##b##c##d##e
+#define LF_I_EMPTY_CASE_0001 ,
+
+/* How many arguments: 0 to 16, or MANY. */
+#define LF_I_COUNT(...) LF_I_CAT(LF_I_COUNT_, LF_I_IS_EMPTY(__VA_ARGS__))(__VA_ARGS__)
+#define LF_I_COUNT_1(...) 0
+#define LF_I_COUNT_0(...)                                                                                          \
+    LF_I_40TH(__VA_ARGS__, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY,     \
+              MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4,  \
+              3, 2, 1, 0)
+
+/* m(x) for each argument, separated by commas. */
+#define LF_I_MAP(m, ...) LF_I_CAT(LF_I_MAP_, LF_I_COUNT(__VA_ARGS__))(m, __VA_ARGS__)
+#define LF_I_MAP_0(m, ...)
+#define LF_I_MAP_1(m, a) m(a)
+#define LF_I_MAP_2(m, a, b) m(a), m(b)
+#define LF_I_MAP_3(m, a, b, c) m(a), m(b), m(c)
+#define LF_I_MAP_4(m, a, b, c, d) m(a), m(b), m(c), m(d)
+#define LF_I_MAP_5(m, a, ...) m(a), LF_I_MAP_4(m, __VA_ARGS__)
+#define LF_I_MAP_6(m, a, ...) m(a), LF_I_MAP_5(m, __VA_ARGS__)
+#define LF_I_MAP_7(m, a, ...) m(a), LF_I_MAP_6(m, __VA_ARGS__)
+#define LF_I_MAP_8(m, a, ...) m(a), LF_I_MAP_7(m, __VA_ARGS__)
+#define LF_I_MAP_9(m, a, ...) m(a), LF_I_MAP_8(m, __VA_ARGS__)
+#define LF_I_MAP_10(m, a, ...) m(a), LF_I_MAP_9(m, __VA_ARGS__)
+#define LF_I_MAP_11(m, a, ...) m(a), LF_I_MAP_10(m, __VA_ARGS__)
+#define LF_I_MAP_12(m, a, ...) m(a), LF_I_MAP_11(m, __VA_ARGS__)
+#define LF_I_MAP_13(m, a, ...) m(a), LF_I_MAP_12(m, __VA_ARGS__)
+#define LF_I_MAP_14(m, a, ...) m(a), LF_I_MAP_13(m, __VA_ARGS__)
+#define LF_I_MAP_15(m, a, ...) m(a), LF_I_MAP_14(m, __VA_ARGS__)
+#define LF_I_MAP_16(m, a, ...) m(a), LF_I_MAP_15(m, __VA_ARGS__)
+#define LF_I_MAP_MANY(m, ...) LF_I_at_most_16_arguments_can_be_given_here
+
+/* call(&fields), the fields set as `.name = value, ...` say. Assignments rather than an initializer, so that the same text
+ * works in C and in C++17, in any order; one expression, so that temporaries of C++ live until the call is over. */
+#define LF_I_SET(assignment) lf_i_fields assignment
+#define LF_I_WITH_FIELDS(type, call, ...)                       \
+    __extension__({                                             \
+        type lf_i_fields = LF_I_ZERO;                           \
+        (LF_I_MAP(LF_I_SET, __VA_ARGS__), call(&lf_i_fields));  \
+    })
+#ifdef __cplusplus
+}
+#endif
+#endif

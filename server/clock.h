@@ -1,0 +1,15 @@
+/* Times: the clock, and ISO 8601 text. The server keeps nanoseconds, and answers in whole milliseconds of UTC. */
+#ifndef LOCAL_CLOCK_H
+#define LOCAL_CLOCK_H
+
+#include "text.h"
+
+#define CLOCK_ISO_SIZE 32 /* 2026-11-21T05:35:41.957Z and a NUL, with room for a longer year */
+
+int64_t clock_now_ns(void);
+void clock_iso(int64_t ms, char out[CLOCK_ISO_SIZE]);
+
+/* 2026-11-21T05:35:41[.123456](Z|+01:00); more than six digits of a second are refused, as the real server does. */
+bool clock_parse(text iso, int64_t *out_ms);
+
+#endif

@@ -1,0 +1,394 @@
+/* The strict JSON reader and writers; see json.h. */
+#include "json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct reader {
+    arena *arena;
+    const char *at, *end;
+} reader;
+
+static void skip_space(reader *r)
+{
+    while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t'))
+        r->at++;
+}
+
+static bool take(reader *r, char c)
+{
+    if (r->at == r->end || *r->at != c)
+        return false;
+    r->at++;
+    return true;
+}
+
+static bool take_word(reader *r, const char *word)
+{
+    if (!text_starts((text){ r->at, (size_t)(r->end - r->at) }, word))
+        return false;
+    r->at += strlen(word);
+    return true;
+}
+
+static bool take_digits(reader *r)
+{
+    const char *start = r->at;
+    while (r->at < r->end && *r->at >= '0' && *r->at <= '9')
+        r->at++;
+    return r->at > start;
+}
+
+static bool read_number(reader *r, json *out)
+{
+    const char *start = r->at;
+    take(r, '-');
+    if (!take(r, '0') && !take_digits(r))
+        return false;
+    if (take(r, '.') && !take_digits(r))
+        return false;
+    if (take(r, 'e') || take(r, 'E')) {
+        if (!take(r, '+'))
+            take(r, '-');
+        if (!take_digits(r))
+            return false;
+    }
+    out->kind = JSON_NUMBER;
+    out->string = (text){ start, (size_t)(r->at - start) };
+    /* A spelling too long for the conversion is legal JSON; nothing the server reads has one, so it counts as zero. */
+    if (!text_to_double(out->string, &out->number))
+        out->number = 0;
+    return true;
+}
+
+static bool read_hex4(const char *at, uint32_t *out)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < 4; i++) {
+        char c = at[i];
+        uint32_t digit;
+        if (c >= '0' && c <= '9')
+            digit = (uint32_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            digit = (uint32_t)(c - 'a' + 10);
+        else if (c >= 'A' && c <= 'F')
+            digit = (uint32_t)(c - 'A' + 10);
+        else
+            return false;
+        value = value << 4 | digit;
+    }
+    *out = value;
+    return true;
+}
+
+static size_t put_utf8(char *out, uint32_t code)
+{
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    if (code < 0x800) {
+        out[0] = (char)(0xC0 | code >> 6);
+        out[1] = (char)(0x80 | (code & 0x3F));
+        return 2;
+    }
+    if (code < 0x10000) {
+        out[0] = (char)(0xE0 | code >> 12);
+        out[1] = (char)(0x80 | (code >> 6 & 0x3F));
+        out[2] = (char)(0x80 | (code & 0x3F));
+        return 3;
+    }
+    out[0] = (char)(0xF0 | code >> 18);
+    out[1] = (char)(0x80 | (code >> 12 & 0x3F));
+    out[2] = (char)(0x80 | (code >> 6 & 0x3F));
+    out[3] = (char)(0x80 | (code & 0x3F));
+    return 4;
+}
+
+/* Reads \uXXXX, a pair of them when they are surrogates; half a pair becomes U+FFFD. `*at` stands behind the u. */
+static bool unescape_unicode(const char **at, const char *end, char *out, size_t *len)
+{
+    uint32_t high, low;
+    if (end - *at < 4 || !read_hex4(*at, &high))
+        return false;
+    *at += 4;
+    if (high >= 0xD800 && high <= 0xDFFF) {
+        bool pair = high < 0xDC00 && end - *at >= 6 && (*at)[0] == '\\' && (*at)[1] == 'u' && read_hex4(*at + 2, &low) &&
+                    low >= 0xDC00 && low <= 0xDFFF;
+        if (pair) {
+            high = 0x10000 + ((high - 0xD800) << 10 | (low - 0xDC00));
+            *at += 6;
+        } else {
+            high = 0xFFFD;
+        }
+    }
+    *len += put_utf8(out + *len, high);
+    return true;
+}
+
+/* An escape never gets longer by decoding: six characters become at most three bytes. */
+static bool unescape(arena *a, text raw, text *out)
+{
+    static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
+    char *copy = arena_take(a, raw.len);
+    const char *at = raw.at, *end = raw.at + raw.len;
+    size_t len = 0;
+    if (!copy)
+        return false;
+    while (at < end) {
+        if (*at != '\\') {
+            copy[len++] = *at++;
+            continue;
+        }
+        char c = at[1]; /* the scan for the closing quote stepped over pairs, so a backslash is never last */
+        at += 2;
+        const char *name = c ? strchr(names, c) : NULL;
+        if (name)
+            copy[len++] = values[name - names];
+        else if (c != 'u' || !unescape_unicode(&at, end, copy, &len))
+            return false;
+    }
+    *out = (text){ copy, len };
+    return true;
+}
+
+static bool read_string(reader *r, text *out)
+{
+    if (!take(r, '"'))
+        return false;
+    const char *start = r->at;
+    bool escaped = false;
+    while (r->at < r->end && *r->at != '"') {
+        if ((unsigned char)*r->at < 0x20)
+            return false;
+        if (*r->at == '\\') {
+            escaped = true;
+            r->at++;
+            if (r->at == r->end)
+                return false;
+        }
+        r->at++;
+    }
+    text raw = { start, (size_t)(r->at - start) };
+    if (!take(r, '"'))
+        return false;
+    if (escaped)
+        return unescape(r->arena, raw, out);
+    *out = raw;
+    return true;
+}
+
+static json *read_value(reader *r, unsigned depth);
+
+/* Members of an array or an object up to `close`; both have the same shape but for the keys. */
+static bool read_members(reader *r, json *parent, char close, unsigned depth)
+{
+    json **tail = &parent->first;
+    skip_space(r);
+    if (take(r, close))
+        return true;
+    for (;;) {
+        text key = TEXT("");
+        skip_space(r);
+        if (parent->kind == JSON_OBJECT) {
+            if (!read_string(r, &key))
+                return false;
+            skip_space(r);
+            if (!take(r, ':'))
+                return false;
+        }
+        json *member = read_value(r, depth + 1);
+        if (!member)
+            return false;
+        member->key = key;
+        *tail = member;
+        tail = &member->next;
+        skip_space(r);
+        if (take(r, close))
+            return true;
+        if (!take(r, ','))
+            return false;
+    }
+}
+
+static bool read_into(reader *r, json *out, unsigned depth)
+{
+    switch (*r->at) {
+    case '{':
+        r->at++;
+        out->kind = JSON_OBJECT;
+        return read_members(r, out, '}', depth);
+    case '[':
+        r->at++;
+        out->kind = JSON_ARRAY;
+        return read_members(r, out, ']', depth);
+    case '"':
+        out->kind = JSON_STRING;
+        return read_string(r, &out->string);
+    case 't':
+        out->kind = JSON_TRUE;
+        return take_word(r, "true");
+    case 'f':
+        out->kind = JSON_FALSE;
+        return take_word(r, "false");
+    case 'n':
+        out->kind = JSON_NULL;
+        return take_word(r, "null");
+    default:
+        return read_number(r, out);
+    }
+}
+
+static json *read_value(reader *r, unsigned depth)
+{
+    skip_space(r);
+    if (depth > JSON_MAX_DEPTH || r->at == r->end)
+        return NULL;
+    json *value = arena_take(r->arena, sizeof *value);
+    return value && read_into(r, value, depth) ? value : NULL;
+}
+
+const json *json_parse(arena *a, text source)
+{
+    reader r = { a, source.at, source.at + source.len };
+    const json *value = read_value(&r, 0);
+    skip_space(&r);
+    return r.at == r.end ? value : NULL;
+}
+
+const json *json_get(const json *object, const char *key)
+{
+    const json *found = NULL;
+    if (!json_is(object, JSON_OBJECT))
+        return NULL;
+    for (const json *member = object->first; member; member = member->next)
+        if (text_is(member->key, key))
+            found = member;
+    return found;
+}
+
+bool json_is(const json *value, json_kind kind)
+{
+    return value && value->kind == kind;
+}
+
+/* --- writing --- */
+
+void json_put_string(buf *out, text t)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t done = 0;
+    buf_char(out, '"');
+    for (size_t i = 0; i < t.len; i++) {
+        unsigned char c = (unsigned char)t.at[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        buf_put(out, t.at + done, i - done);
+        done = i + 1;
+        switch (c) {
+        case '"': buf_string(out, "\\\""); break;
+        case '\\': buf_string(out, "\\\\"); break;
+        case '\n': buf_string(out, "\\n"); break;
+        case '\r': buf_string(out, "\\r"); break;
+        case '\t': buf_string(out, "\\t"); break;
+        case '\b': buf_string(out, "\\b"); break;
+        case '\f': buf_string(out, "\\f"); break;
+        default:
+            buf_string(out, "\\u00");
+            buf_char(out, hex[c >> 4]);
+            buf_char(out, hex[c & 15]);
+        }
+    }
+    buf_put(out, t.at + done, t.len - done);
+    buf_char(out, '"');
+}
+
+/* JavaScript writes exponents without leading zeros: 1e-7, where C has 1e-07. */
+static void put_exponent_form(buf *out, const char *digits)
+{
+    const char *e = strchr(digits, 'e');
+    if (!e) {
+        buf_string(out, digits);
+        return;
+    }
+    buf_put(out, digits, (size_t)(e - digits) + 2);
+    e += 2;
+    while (e[0] == '0' && e[1])
+        e++;
+    buf_string(out, e);
+}
+
+void json_put_number(buf *out, double value)
+{
+    char digits[64];
+    if (!isfinite(value)) {
+        buf_string(out, "null"); /* as JSON.stringify */
+        return;
+    }
+    double size = fabs(value);
+    if (size < 1e21 && value == floor(value)) {
+        buf_format(out, "%.0f", value == 0 ? 0.0 : value); /* no "-0" */
+        return;
+    }
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, value);
+        if (strtod(digits, NULL) == value) /* the text must read back as exactly this double */
+            break;
+    }
+    /* %g turns to exponents below 1e-4, JavaScript below 1e-6. */
+    if (size >= 1e-6 && size < 1e-4) {
+        for (int precision = 15; precision <= 24; precision++) {
+            snprintf(digits, sizeof digits, "%.*f", precision, value);
+            if (strtod(digits, NULL) == value)
+                break;
+        }
+        size_t len = strlen(digits);
+        while (digits[len - 1] == '0')
+            digits[--len] = 0;
+    }
+    put_exponent_form(out, digits);
+}
+
+void json_put_key(buf *out, const char *key)
+{
+    if (out->len > 0 && out->at[out->len - 1] != '{')
+        buf_char(out, ',');
+    json_put_string(out, text_of(key));
+    buf_char(out, ':');
+}
+
+static void write_members(buf *out, const json *parent)
+{
+    for (const json *member = parent->first; member; member = member->next) {
+        if (member != parent->first)
+            buf_char(out, ',');
+        if (parent->kind == JSON_OBJECT) {
+            json_put_string(out, member->key);
+            buf_char(out, ':');
+        }
+        json_write(out, member);
+    }
+}
+
+void json_write(buf *out, const json *value)
+{
+    switch (value->kind) {
+    case JSON_NULL: buf_string(out, "null"); break;
+    case JSON_FALSE: buf_string(out, "false"); break;
+    case JSON_TRUE: buf_string(out, "true"); break;
+    case JSON_NUMBER: json_put_number(out, value->number); break;
+    case JSON_STRING: json_put_string(out, value->string); break;
+    case JSON_ARRAY:
+        buf_char(out, '[');
+        write_members(out, value);
+        buf_char(out, ']');
+        break;
+    case JSON_OBJECT:
+        buf_char(out, '{');
+        write_members(out, value);
+        buf_char(out, '}');
+        break;
+    }
+}

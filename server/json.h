@@ -1,0 +1,35 @@
+/* A strict JSON reader into an arena, and the few writers the answers need.
+ *
+ * It accepts exactly RFC 8259: no trailing text, no control characters in strings, no loose numbers. Strings keep an escaped U+0000,
+ * and keys that occur twice give the last value, as JavaScript has it.
+ */
+#ifndef LOCAL_JSON_H
+#define LOCAL_JSON_H
+
+#include "text.h"
+
+/* Deeper than any real payload, shallow enough for a small thread stack. */
+#define JSON_MAX_DEPTH 200
+
+typedef enum json_kind { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT } json_kind;
+
+typedef struct json {
+    json_kind kind;
+    text key;    /* inside an object */
+    text string; /* JSON_STRING: the unescaped text; JSON_NUMBER: its spelling */
+    double number;
+    struct json *first, *next;
+} json;
+
+/* NULL when `source` is not JSON or the arena is full (then arena->failed is set). The result borrows from `source`. */
+const json *json_parse(arena *a, text source);
+
+const json *json_get(const json *object, const char *key); /* NULL when absent, or when `object` is no object or NULL */
+bool json_is(const json *value, json_kind kind);           /* false for NULL */
+
+void json_write(buf *out, const json *value); /* compact, numbers as JavaScript prints them */
+void json_put_string(buf *out, text t);       /* with quotes */
+void json_put_number(buf *out, double value); /* the shortest text that reads back as the same double; no quotes */
+void json_put_key(buf *out, const char *key); /* a comma unless it is the first of its object, then "key": */
+
+#endif

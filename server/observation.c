@@ -1,0 +1,666 @@
+/* Span attributes -> observation: the rules of a Langfuse server, one function for each group of fields.
+ *
+ * The attributes of a span are first sorted into slots, one for each known key, so that later duplicates win and each rule can state
+ * its order of preference. Attributes of a resource have slots of their own, found once for each scope and not once for each span.
+ */
+#include "observation.h"
+#include "clock.h"
+#include "json.h"
+#include "usage.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* In byte order of the keys: find_key searches by halves. */
+#define KNOWN_KEYS(X) \
+    X(DEPLOYMENT_ENVIRONMENT, "deployment.environment") \
+    X(DEPLOYMENT_ENVIRONMENT_NAME, "deployment.environment.name") \
+    X(CONVERSATION, "gen_ai.conversation.id") \
+    X(INPUT_MESSAGES, "gen_ai.input.messages") \
+    X(OPERATION, "gen_ai.operation.name") \
+    X(OUTPUT_MESSAGES, "gen_ai.output.messages") \
+    X(REQUEST_MODEL, "gen_ai.request.model") \
+    X(RESPONSE_MODEL, "gen_ai.response.model") \
+    X(TOOL_ARGUMENTS, "gen_ai.tool.call.arguments") \
+    X(TOOL_RESULT, "gen_ai.tool.call.result") \
+    X(TOOL_NAME, "gen_ai.tool.name") \
+    X(USAGE_CACHE_CREATION, "gen_ai.usage.cache_creation.input_tokens") \
+    X(USAGE_CACHE_READ, "gen_ai.usage.cache_read.input_tokens") \
+    X(USAGE_COST, "gen_ai.usage.cost") \
+    X(USAGE_INPUT, "gen_ai.usage.input_tokens") \
+    X(USAGE_OUTPUT, "gen_ai.usage.output_tokens") \
+    X(USAGE_REASONING, "gen_ai.usage.reasoning.output_tokens") \
+    X(INPUT_VALUE, "input.value") \
+    X(ENVIRONMENT, "langfuse.environment") \
+    X(AS_ROOT, "langfuse.internal.as_root") \
+    X(APP_ROOT, "langfuse.internal.is_app_root") \
+    X(TRACE_METADATA_OLD, "langfuse.metadata") \
+    X(COMPLETION_START, "langfuse.observation.completion_start_time") \
+    X(COST, "langfuse.observation.cost_details") \
+    X(INPUT, "langfuse.observation.input") \
+    X(LEVEL, "langfuse.observation.level") \
+    X(METADATA, "langfuse.observation.metadata") \
+    X(MODEL, "langfuse.observation.model.name") \
+    X(MODEL_PARAMETERS, "langfuse.observation.model.parameters") \
+    X(OUTPUT, "langfuse.observation.output") \
+    X(PROMPT_NAME, "langfuse.observation.prompt.name") \
+    X(PROMPT_VERSION, "langfuse.observation.prompt.version") \
+    X(STATUS_MESSAGE, "langfuse.observation.status_message") \
+    X(TYPE, "langfuse.observation.type") \
+    X(USAGE, "langfuse.observation.usage_details") \
+    X(PROMPT_NAME_OLD, "langfuse.prompt.name") \
+    X(PROMPT_VERSION_OLD, "langfuse.prompt.version") \
+    X(PUBLIC_OLD, "langfuse.public") \
+    X(RELEASE, "langfuse.release") \
+    X(LF_SESSION, "langfuse.session.id") \
+    X(TAGS_OLD, "langfuse.tags") \
+    X(TRACE_INPUT, "langfuse.trace.input") \
+    X(TRACE_METADATA, "langfuse.trace.metadata") \
+    X(TRACE_NAME, "langfuse.trace.name") \
+    X(TRACE_OUTPUT, "langfuse.trace.output") \
+    X(PUBLIC, "langfuse.trace.public") \
+    X(TAGS, "langfuse.trace.tags") \
+    X(LF_USER, "langfuse.user.id") \
+    X(VERSION, "langfuse.version") \
+    X(OUTPUT_VALUE, "output.value") \
+    X(SERVICE_VERSION, "service.version") \
+    X(SESSION, "session.id") \
+    X(USER, "user.id")
+
+#define X(name, spelling) KEY_##name,
+typedef enum key { KNOWN_KEYS(X) KEY_COUNT } key;
+#undef X
+
+#define X(name, spelling) { spelling, sizeof(spelling) - 1 },
+static const text key_spellings[KEY_COUNT] = { KNOWN_KEYS(X) };
+#undef X
+
+typedef const otlp_value *slots[KEY_COUNT];
+
+/* Metadata under construction: text by key, later ones replace earlier ones. */
+typedef struct entry {
+    text key, value;
+    size_t next_in_bucket; /* index + 1 */
+} entry;
+
+#define BUCKETS 64
+
+/* Far beyond real metadata; it keeps a hostile request from turning the buckets into long lists. Further keys are dropped. */
+#define MAX_KEYS 10000
+
+typedef struct entries {
+    entry *list;
+    size_t count, capacity;
+    size_t buckets[BUCKETS];
+} entries;
+
+/* What all spans of one scope share. */
+typedef struct scope_view {
+    slots resource;
+    bool of_sdk;        /* a scope of a Langfuse SDK: attributes that nobody asked for are not copied into metadata */
+    text scope_json;    /* metadata members, without braces */
+    text resource_json; /* the same */
+} scope_view;
+
+typedef struct mapper {
+    const otlp_export *e;
+    arena *arena;
+    scope_view *scopes;
+    buf scratch;
+} mapper;
+
+static key find_key(text name)
+{
+    size_t low = 0, high = KEY_COUNT;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        text candidate = key_spellings[middle];
+        size_t shared = candidate.len < name.len ? candidate.len : name.len;
+        int order = memcmp(name.at, candidate.at, shared);
+        if (order == 0 && name.len == candidate.len)
+            return (key)middle;
+        if (order > 0 || (order == 0 && name.len > candidate.len))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return KEY_COUNT;
+}
+
+static text slot_text(mapper *m, const otlp_value *value)
+{
+    return value ? otlp_text(m->arena, value) : TEXT("");
+}
+
+/* The first of two that has text. */
+static text either(text first, text second)
+{
+    return first.len ? first : second;
+}
+
+static text upper(arena *a, text t)
+{
+    char *copy = arena_take(a, t.len);
+    if (!copy)
+        return TEXT("");
+    for (size_t i = 0; i < t.len; i++)
+        copy[i] = (char)(t.at[i] >= 'a' && t.at[i] <= 'z' ? t.at[i] - 'a' + 'A' : t.at[i]);
+    return (text){ copy, t.len };
+}
+
+static text take_scratch(mapper *m)
+{
+    text copy = arena_copy(m->arena, buf_view(&m->scratch));
+    m->arena->failed |= m->scratch.failed;
+    m->scratch.len = 0;
+    return copy;
+}
+
+/* --- metadata --- */
+
+static size_t bucket_of(text name)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (size_t i = 0; i < name.len; i++)
+        hash = (hash ^ (uint8_t)name.at[i]) * 16777619u;
+    return hash % BUCKETS;
+}
+
+static void entries_put(arena *a, entries *in, text name, text value)
+{
+    size_t *bucket = &in->buckets[bucket_of(name)];
+    for (size_t i = *bucket; i; i = in->list[i - 1].next_in_bucket) {
+        if (text_equal(in->list[i - 1].key, name)) {
+            in->list[i - 1].value = value;
+            return;
+        }
+    }
+    entry *grown = in->count < MAX_KEYS ? arena_grow(a, in->list, sizeof *grown, in->count, &in->capacity) : NULL;
+    if (!grown)
+        return;
+    in->list = grown;
+    in->list[in->count++] = (entry){ name, value, *bucket };
+    *bucket = in->count;
+}
+
+static text joined(arena *a, text prefix, const char *separator, text name)
+{
+    size_t gap = prefix.len ? strlen(separator) : 0;
+    char *result = arena_take(a, prefix.len + gap + name.len);
+    if (!result)
+        return TEXT("");
+    memcpy(result, prefix.at, prefix.len);
+    memcpy(result + prefix.len, separator, gap);
+    memcpy(result + prefix.len + gap, name.at, name.len);
+    return (text){ result, prefix.len + gap + name.len };
+}
+
+static text json_as_text(mapper *m, const json *value)
+{
+    if (value->kind == JSON_STRING)
+        return value->string;
+    if (value->kind == JSON_NULL)
+        return TEXT("");
+    m->scratch.len = 0;
+    json_write(&m->scratch, value);
+    return take_scratch(m);
+}
+
+/* Objects in objects become dotted keys; arrays below the top stay JSON text. */
+static void flatten(mapper *m, entries *into, text prefix, const json *object)
+{
+    size_t index = 0;
+    for (const json *member = object->first; member; member = member->next, index++) {
+        char digits[24];
+        text name = member->key;
+        if (object->kind == JSON_ARRAY) {
+            buf number = { .at = digits, .capacity = sizeof digits, .ceiling = sizeof digits };
+            buf_format(&number, "%zu", index);
+            name = arena_copy(m->arena, buf_view(&number));
+        }
+        name = joined(m->arena, prefix, ".", name);
+        if (member->kind == JSON_OBJECT)
+            flatten(m, into, name, member);
+        else
+            entries_put(m->arena, into, name, json_as_text(m, member));
+    }
+}
+
+/* A whole object of metadata in one attribute; anything that is not an object or array is dropped, as the real server does. */
+static void put_object(mapper *m, entries *into, const otlp_value *value)
+{
+    if (!value || (value->kind != OTLP_STRING && value->kind != OTLP_ARRAY))
+        return;
+    const json *object = json_parse(m->arena, otlp_text(m->arena, value));
+    if (json_is(object, JSON_OBJECT) || json_is(object, JSON_ARRAY))
+        flatten(m, into, TEXT(""), object);
+}
+
+static void write_entries(buf *out, const entries *from)
+{
+    for (size_t i = from->count; i-- > 0;) { /* last first: the order in which a real server answers */
+        if (out->len > 0 && out->at[out->len - 1] != '{')
+            buf_char(out, ',');
+        json_put_string(out, from->list[i].key);
+        buf_char(out, ':');
+        json_put_string(out, from->list[i].value);
+    }
+}
+
+/* The top-level key `name` was set by the user, as itself or through a dotted key. */
+static bool has_top_level(const entries *in, const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < in->count; i++) {
+        text candidate = in->list[i].key;
+        if (text_starts(candidate, name) && (candidate.len == len || candidate.at[len] == '.'))
+            return true;
+    }
+    return false;
+}
+
+static text metadata_json(mapper *m, const entries *own, const scope_view *scope)
+{
+    const text shared[] = { has_top_level(own, "scope") ? TEXT("") : scope->scope_json,
+                            has_top_level(own, "resourceAttributes") ? TEXT("") : scope->resource_json };
+    m->scratch.len = 0;
+    buf_char(&m->scratch, '{');
+    write_entries(&m->scratch, own);
+    for (size_t i = 0; i < 2; i++) {
+        if (shared[i].len && m->scratch.len > 1)
+            buf_char(&m->scratch, ',');
+        buf_text(&m->scratch, shared[i]);
+    }
+    buf_char(&m->scratch, '}');
+    return take_scratch(m);
+}
+
+static const otlp_attribute *attribute_at(const mapper *m, otlp_attributes list, size_t i)
+{
+    return &m->e->attributes[list.first + i];
+}
+
+static void put_attributes(mapper *m, entries *into, const char *prefix, otlp_attributes list)
+{
+    for (size_t i = 0; i < list.count; i++) {
+        const otlp_attribute *attribute = attribute_at(m, list, i);
+        text name = joined(m->arena, text_of(prefix), ".", attribute->key);
+        entries_put(m->arena, into, name, otlp_text(m->arena, &attribute->value));
+    }
+}
+
+static text members_json(mapper *m, const entries *from)
+{
+    m->scratch.len = 0;
+    write_entries(&m->scratch, from);
+    return take_scratch(m);
+}
+
+static void view_scope(mapper *m, const otlp_scope *scope, scope_view *out)
+{
+    entries of_scope = { 0 }, of_resource = { 0 };
+    for (size_t i = 0; i < scope->resource.count; i++) {
+        const otlp_attribute *attribute = attribute_at(m, scope->resource, i);
+        key slot = find_key(attribute->key);
+        if (slot != KEY_COUNT)
+            out->resource[slot] = &attribute->value;
+    }
+    out->of_sdk = text_starts(scope->name, "langfuse-sdk");
+    if (scope->name.len)
+        entries_put(m->arena, &of_scope, TEXT("scope.name"), scope->name);
+    if (scope->version.len)
+        entries_put(m->arena, &of_scope, TEXT("scope.version"), scope->version);
+    put_attributes(m, &of_scope, "scope.attributes", scope->attributes);
+    put_attributes(m, &of_resource, "resourceAttributes", scope->resource);
+    out->scope_json = members_json(m, &of_scope);
+    out->resource_json = members_json(m, &of_resource);
+}
+
+/* --- fields --- */
+
+static bool has_word(text t, const char *const *words)
+{
+    for (; *words; words++)
+        if (text_is(t, *words))
+            return true;
+    return false;
+}
+
+static text type_of(mapper *m, const slots of, bool has_model)
+{
+    static const char *const types[] = { "span",  "generation", "event",     "embedding", "agent",
+                                         "tool",  "chain",      "retriever", "guardrail", "evaluator", NULL };
+    static const char *const generations[] = { "chat", "completion", "text_completion", "generate_content", NULL };
+    static const char *const agents[] = { "invoke_agent", "create_agent", NULL };
+    text given = slot_text(m, of[KEY_TYPE]), operation = slot_text(m, of[KEY_OPERATION]);
+    if (has_word(given, types))
+        return upper(m->arena, given);
+    if (has_word(operation, generations))
+        return TEXT("GENERATION");
+    if (text_is(operation, "embeddings"))
+        return TEXT("EMBEDDING");
+    if (text_is(operation, "execute_tool"))
+        return TEXT("TOOL");
+    if (has_word(operation, agents))
+        return TEXT("AGENT");
+    return has_model ? TEXT("GENERATION") : TEXT("SPAN");
+}
+
+static text level_of(mapper *m, const otlp_value *given, int status_code)
+{
+    static const char *const debug[] = { "DEBUG", "TRACE", "VERBOSE", NULL };
+    static const char *const normal[] = { "DEFAULT", "INFO", "LOG", "NOTICE", "OK", "SUCCESS", NULL };
+    static const char *const warning[] = { "WARNING", "WARN", NULL };
+    static const char *const error[] = { "ERROR", "FATAL", "CRITICAL", NULL };
+    text word = given && given->kind == OTLP_STRING ? upper(m->arena, given->as.string) : TEXT("");
+    if (has_word(word, debug))
+        return TEXT("DEBUG");
+    if (has_word(word, normal))
+        return TEXT("DEFAULT");
+    if (has_word(word, warning))
+        return TEXT("WARNING");
+    return has_word(word, error) || status_code == 2 ? TEXT("ERROR") : TEXT("DEFAULT");
+}
+
+static bool is_true(const otlp_value *value)
+{
+    if (!value)
+        return false;
+    return value->kind == OTLP_BOOL ? value->as.boolean : value->kind == OTLP_STRING && text_is(value->as.string, "true");
+}
+
+text observation_environment(arena *a, text given)
+{
+    const size_t longest = 40; /* the server's limit for environment names */
+    char *name = arena_take(a, given.len);
+    if (!name)
+        return TEXT("default");
+    for (size_t i = 0; i < given.len; i++)
+        name[i] = (char)(given.at[i] >= 'A' && given.at[i] <= 'Z' ? given.at[i] - 'A' + 'a' : given.at[i]);
+    text result = { name, given.len };
+    if (text_starts(result, "langfuse-") || text_starts(result, "langfuse_"))
+        result = (text){ result.at + 9, result.len - 9 };
+    if (result.len > longest)
+        result.len = longest;
+    for (size_t i = 0; i < result.len; i++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-_", result.at[i] ? result.at[i] : '?'))
+            return TEXT("default");
+    return result.len ? result : TEXT("default");
+}
+
+static text environment_of(mapper *m, const slots of, const slots resource)
+{
+    static const key order[] = { KEY_ENVIRONMENT, KEY_DEPLOYMENT_ENVIRONMENT_NAME, KEY_DEPLOYMENT_ENVIRONMENT };
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        const otlp_value *value = of[order[i]] ? of[order[i]] : resource[order[i]];
+        if (value)
+            return observation_environment(m->arena, otlp_text(m->arena, value));
+    }
+    return TEXT("default");
+}
+
+/* An array of texts, JSON text of one, or words between commas. */
+static text tags_of(mapper *m, const otlp_value *value)
+{
+    if (!value)
+        return TEXT("[]");
+    text given = otlp_text(m->arena, value);
+    const json *list = json_parse(m->arena, given);
+    m->scratch.len = 0;
+    buf_char(&m->scratch, '[');
+    for (const json *tag = json_is(list, JSON_ARRAY) ? list->first : NULL; tag; tag = tag->next) {
+        buf_string(&m->scratch, tag == list->first ? "" : ",");
+        if (tag->kind == JSON_STRING)
+            json_put_string(&m->scratch, tag->string);
+        else {
+            buf text_of_tag = { 0 };
+            json_write(&text_of_tag, tag);
+            json_put_string(&m->scratch, buf_view(&text_of_tag));
+            buf_free(&text_of_tag);
+        }
+    }
+    while (!json_is(list, JSON_ARRAY) && given.len > 0) {
+        const char *comma = memchr(given.at, ',', given.len);
+        size_t len = comma ? (size_t)(comma - given.at) : given.len;
+        text word = text_trim((text){ given.at, len });
+        given = comma ? (text){ comma + 1, given.len - len - 1 } : TEXT("");
+        if (word.len == 0)
+            continue;
+        buf_string(&m->scratch, m->scratch.len > 1 ? "," : "");
+        json_put_string(&m->scratch, word);
+    }
+    buf_char(&m->scratch, ']');
+    return take_scratch(m);
+}
+
+static void set_io(mapper *m, const slots of, observation *out)
+{
+    text input = slot_text(m, of[KEY_INPUT]), output = slot_text(m, of[KEY_OUTPUT]);
+    if (!input.len && !output.len) { /* one langfuse value turns all other sources off */
+        input = either(slot_text(m, of[KEY_INPUT_MESSAGES]), slot_text(m, of[KEY_TOOL_ARGUMENTS]));
+        output = either(slot_text(m, of[KEY_OUTPUT_MESSAGES]), slot_text(m, of[KEY_TOOL_RESULT]));
+        input = either(input, slot_text(m, of[KEY_INPUT_VALUE]));
+        output = either(output, slot_text(m, of[KEY_OUTPUT_VALUE]));
+    }
+    out->input = input.len ? input : (text){ NULL, 0 };
+    out->output = output.len ? output : (text){ NULL, 0 };
+}
+
+/* Numbers and strings keep their type; the rest becomes text. */
+static void put_parameter(buf *out, text name, const json *value)
+{
+    buf rest = { 0 };
+    if (out->len > 1)
+        buf_char(out, ',');
+    json_put_string(out, name);
+    buf_char(out, ':');
+    if (value->kind == JSON_NUMBER || value->kind == JSON_STRING) {
+        json_write(out, value);
+        return;
+    }
+    json_write(&rest, value);
+    json_put_string(out, buf_view(&rest));
+    buf_free(&rest);
+}
+
+static text parameters_of(mapper *m, const otlp_span *span, const otlp_value *given)
+{
+    static const char prefix[] = "gen_ai.request.";
+    const json *object = given ? json_parse(m->arena, otlp_text(m->arena, given)) : NULL;
+    m->scratch.len = 0;
+    buf_char(&m->scratch, '{');
+    for (const json *member = json_is(object, JSON_OBJECT) ? object->first : NULL; member; member = member->next)
+        put_parameter(&m->scratch, member->key, member);
+    for (size_t i = 0; !json_is(object, JSON_OBJECT) && i < span->attributes.count; i++) {
+        const otlp_attribute *attribute = attribute_at(m, span->attributes, i);
+        text name = attribute->key;
+        if (!text_starts(name, prefix) || text_is(name, "gen_ai.request.model"))
+            continue;
+        json value = { .kind = JSON_STRING, .string = otlp_text(m->arena, &attribute->value) };
+        if (attribute->value.kind == OTLP_INT)
+            value = (json){ .kind = JSON_NUMBER, .number = (double)attribute->value.as.integer };
+        else if (attribute->value.kind == OTLP_DOUBLE)
+            value = (json){ .kind = JSON_NUMBER, .number = attribute->value.as.number };
+        put_parameter(&m->scratch, (text){ name.at + sizeof prefix - 1, name.len - (sizeof prefix - 1) }, &value);
+    }
+    buf_char(&m->scratch, '}');
+    return take_scratch(m);
+}
+
+static int64_t counter_of(mapper *m, const otlp_value *value)
+{
+    int64_t tokens;
+    return value && text_to_int(otlp_text(m->arena, value), &tokens) && tokens >= 0 ? tokens : -1;
+}
+
+static const json *object_of(mapper *m, const otlp_value *value)
+{
+    const json *object = value && value->kind == OTLP_STRING ? json_parse(m->arena, value->as.string) : NULL;
+    return json_is(object, JSON_OBJECT) ? object : NULL;
+}
+
+static void set_usage(mapper *m, const slots of, observation *out)
+{
+    const json *usage = object_of(m, of[KEY_USAGE]);
+    bool bad_text = of[KEY_USAGE] && of[KEY_USAGE]->kind == OTLP_STRING && !usage;
+    if (of[KEY_USAGE] && !bad_text)
+        out->usage = usage_details(m->arena, usage);
+    else
+        out->usage = usage_from_counters(m->arena, counter_of(m, of[KEY_USAGE_INPUT]), counter_of(m, of[KEY_USAGE_OUTPUT]),
+                                         counter_of(m, of[KEY_USAGE_CACHE_READ]), counter_of(m, of[KEY_USAGE_CACHE_CREATION]),
+                                         counter_of(m, of[KEY_USAGE_REASONING]));
+    const json *cost = object_of(m, of[KEY_COST]);
+    json total = { .kind = JSON_NUMBER, .key = TEXT("total") }, only_total = { .kind = JSON_OBJECT, .first = &total };
+    if (!of[KEY_COST] && text_to_double(slot_text(m, of[KEY_USAGE_COST]), &total.number))
+        cost = &only_total;
+    out->cost = usage_costs(m->arena, cost);
+}
+
+/* Only generations link to a prompt, and only with a name and a version. */
+static void set_prompt(mapper *m, const slots of, observation *out)
+{
+    const int64_t newest_version = 65535; /* the server keeps versions in 16 bits */
+    text name = either(slot_text(m, of[KEY_PROMPT_NAME]), slot_text(m, of[KEY_PROMPT_NAME_OLD]));
+    text version = either(slot_text(m, of[KEY_PROMPT_VERSION]), slot_text(m, of[KEY_PROMPT_VERSION_OLD]));
+    int64_t number;
+    if (!text_is(out->type, "GENERATION") || name.len == 0 || !text_to_int(version, &number) || number < 0)
+        return;
+    out->prompt_name = name;
+    out->prompt_version = number <= newest_version ? number : -1;
+}
+
+/* ISO text, which may itself be quoted as JSON. */
+static int64_t completion_start_of(mapper *m, const otlp_value *value)
+{
+    int64_t ms;
+    text given = slot_text(m, value);
+    if (given.len >= 2 && given.at[0] == '"' && given.at[given.len - 1] == '"')
+        given = (text){ given.at + 1, given.len - 2 };
+    return clock_parse(given, &ms) ? ms : -1;
+}
+
+static void set_times(const otlp_span *span, int64_t now_ns, observation *out)
+{
+    out->start_ns = span->start_ns ? span->start_ns : span->end_ns ? span->end_ns : now_ns;
+    out->end_ns = span->end_ns ? span->end_ns : out->start_ns;
+}
+
+/* --- one span --- */
+
+/* Sorts a span's attributes into slots, and those of open families (`metadata.KEY`) into entries. */
+typedef struct sorted {
+    slots of;
+    entries observation, trace, leftover, experiment;
+} sorted;
+
+static bool put_member(mapper *m, entries *into, const otlp_attribute *attribute, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    if (!text_starts(attribute->key, prefix))
+        return false;
+    text name = { attribute->key.at + len, attribute->key.len - len };
+    entries_put(m->arena, into, name, otlp_text(m->arena, &attribute->value));
+    return true;
+}
+
+static void sort_attributes(mapper *m, const otlp_span *span, bool of_sdk, sorted *out)
+{
+    for (size_t i = 0; i < span->attributes.count; i++) {
+        const otlp_attribute *attribute = attribute_at(m, span->attributes, i);
+        key slot = find_key(attribute->key);
+        if (slot != KEY_COUNT)
+            out->of[slot] = &attribute->value;
+        else if (!put_member(m, &out->observation, attribute, "langfuse.observation.metadata.") &&
+                 !put_member(m, &out->trace, attribute, "langfuse.trace.metadata.") &&
+                 !put_member(m, &out->trace, attribute, "langfuse.metadata.") &&
+                 !put_member(m, &out->experiment, attribute, "langfuse.experiment.") && !of_sdk &&
+                 !text_starts(attribute->key, "gen_ai.request."))
+            put_member(m, &out->leftover, attribute, "");
+    }
+}
+
+static void merge(mapper *m, entries *into, const char *prefix, const entries *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        entries_put(m->arena, into, joined(m->arena, text_of(prefix), ".", from->list[i].key), from->list[i].value);
+}
+
+/* Later wins: objects before single keys, the observation before the trace. */
+static void set_metadata(mapper *m, sorted *in, const scope_view *scope, observation *out)
+{
+    entries all = { 0 };
+    if (in->leftover.count)
+        merge(m, &all, "attributes", &in->leftover);
+    put_object(m, &all, in->of[KEY_METADATA]);
+    merge(m, &all, "", &in->observation);
+    put_object(m, &all, in->of[KEY_TRACE_METADATA_OLD]);
+    put_object(m, &all, in->of[KEY_TRACE_METADATA]);
+    merge(m, &all, "", &in->trace);
+    out->metadata = metadata_json(m, &all, scope);
+    if (in->experiment.count) {
+        buf_char(&m->scratch, '{');
+        write_entries(&m->scratch, &in->experiment);
+        buf_char(&m->scratch, '}');
+        out->experiment = take_scratch(m);
+    }
+}
+
+static void set_identity(mapper *m, const otlp_span *span, const slots of, const slots resource, observation *out)
+{
+    text session = either(slot_text(m, of[KEY_LF_SESSION]), slot_text(m, of[KEY_SESSION]));
+    out->trace_id = span->trace_id;
+    out->id = span->id;
+    out->parent_id = span->parent_id.at ? span->parent_id : TEXT("");
+    out->name = either(slot_text(m, of[KEY_TOOL_NAME]), span->name);
+    out->is_app_root = is_true(of[KEY_APP_ROOT]);
+    out->is_public = is_true(of[KEY_PUBLIC] ? of[KEY_PUBLIC] : of[KEY_PUBLIC_OLD]);
+    out->trace_name = either(slot_text(m, of[KEY_TRACE_NAME]), observation_is_root(out) ? out->name : TEXT(""));
+    out->user_id = either(slot_text(m, of[KEY_LF_USER]), slot_text(m, of[KEY_USER]));
+    out->session_id = either(session, slot_text(m, of[KEY_CONVERSATION]));
+    out->tags = tags_of(m, of[KEY_TAGS] ? of[KEY_TAGS] : of[KEY_TAGS_OLD]);
+    out->environment = environment_of(m, of, resource);
+    out->release = either(slot_text(m, of[KEY_RELEASE]), slot_text(m, resource[KEY_RELEASE]));
+    out->version = either(slot_text(m, of[KEY_VERSION]), slot_text(m, resource[KEY_SERVICE_VERSION]));
+}
+
+static void map_span(mapper *m, const otlp_span *span, int64_t now_ns, observation *out)
+{
+    const scope_view *scope = &m->scopes[span->scope];
+    sorted in = { 0 };
+    sort_attributes(m, span, scope->of_sdk, &in);
+    set_times(span, now_ns, out);
+    set_identity(m, span, in.of, scope->resource, out);
+    text other_model = either(slot_text(m, in.of[KEY_RESPONSE_MODEL]), slot_text(m, in.of[KEY_REQUEST_MODEL]));
+    out->model = either(slot_text(m, in.of[KEY_MODEL]), other_model);
+    out->type = type_of(m, in.of, out->model.len > 0);
+    out->level = level_of(m, in.of[KEY_LEVEL], span->status_code);
+    out->status_message = either(slot_text(m, in.of[KEY_STATUS_MESSAGE]), span->status_message);
+    out->model_parameters = parameters_of(m, span, in.of[KEY_MODEL_PARAMETERS]);
+    out->completion_start_ms = completion_start_of(m, in.of[KEY_COMPLETION_START]);
+    set_io(m, in.of, out);
+    set_usage(m, in.of, out);
+    set_prompt(m, in.of, out);
+    set_metadata(m, &in, scope, out);
+}
+
+bool observation_is_root(const observation *o)
+{
+    return o->parent_id.len == 0 || o->is_app_root;
+}
+
+observation *observation_from_export(const otlp_export *e, int64_t now_ns)
+{
+    mapper m = { .e = e, .arena = e->arena };
+    observation *rows = e->span_count ? arena_take(m.arena, e->span_count * sizeof *rows) : NULL;
+    m.scopes = rows ? arena_take(m.arena, e->scope_count * sizeof *m.scopes) : NULL;
+    if (!m.scopes)
+        return NULL;
+    for (size_t i = 0; i < e->scope_count; i++)
+        view_scope(&m, &e->scopes[i], &m.scopes[i]);
+    for (size_t i = 0; i < e->span_count && !m.arena->failed; i++) {
+        rows[i] = (observation){ .arrived_ns = now_ns + (int64_t)i, .prompt_version = -1 };
+        map_span(&m, &e->spans[i], now_ns, &rows[i]);
+    }
+    buf_free(&m.scratch);
+    return m.arena->failed ? NULL : rows;
+}

@@ -1,0 +1,39 @@
+/* Observations: what a Langfuse server makes of a span and its attributes.
+ *
+ * Pure: decoded exports in, rows out, everything in the export's arena. The same row is what the store gives back.
+ */
+#ifndef LOCAL_OBSERVATION_H
+#define LOCAL_OBSERVATION_H
+
+#include "otlp.h"
+
+/* Absent text is the empty text, except where NULL (`at` == NULL) is said to mean absent. */
+typedef struct observation {
+    text trace_id, id, parent_id; /* an observation without parent has an empty parent_id */
+    int64_t start_ns, end_ns;
+    int64_t arrived_ns;
+    text type, name, level, status_message; /* type and level in upper case */
+    text version, environment, release;
+    text user_id, session_id, trace_name;
+    text tags; /* JSON array of strings */
+    bool is_public, is_app_root;
+    text input, output; /* NULL: none */
+    text metadata;      /* flat JSON object, every value a string */
+    text experiment;    /* the langfuse.experiment.* attributes, same form; empty: none */
+    text model, model_parameters;
+    text usage, cost;            /* JSON objects of numbers */
+    int64_t completion_start_ms; /* -1: none */
+    text prompt_name;
+    int64_t prompt_version; /* -1: none */
+} observation;
+
+/* One row for each span of a decoded export, in its order; NULL when out of memory or when there are no spans. */
+observation *observation_from_export(const otlp_export *e, int64_t now_ns);
+
+/* A root in reads: no parent, or marked as the root of the application. */
+bool observation_is_root(const observation *o);
+
+/* The rules for environment names, for any text: lower case, 40 characters of [a-z0-9_-], no leading "langfuse-". */
+text observation_environment(arena *a, text given);
+
+#endif

@@ -1,0 +1,208 @@
+/* OTLP traces in JSON: bytes -> otlp_export. Unlike protobuf, JSON can have wrong shapes; those a real server refuses are counted, and
+ * ids are taken verbatim, whatever their case or length. */
+#include "otlp.h"
+#include "json.h"
+
+#include <string.h>
+
+static text string_of(otlp_export *e, const json *value)
+{
+    return json_is(value, JSON_STRING) ? arena_utf8(e->arena, value->string, &e->repairs) : TEXT("");
+}
+
+static text json_text(otlp_export *e, const json *value)
+{
+    buf out = { 0 };
+    json_write(&out, value);
+    text result = arena_utf8(e->arena, arena_copy(e->arena, buf_view(&out)), &e->repairs);
+    e->arena->failed |= out.failed;
+    buf_free(&out);
+    return result;
+}
+
+/* Nanoseconds as a decimal string or a number; 0 when there is none. */
+static int64_t time_of(const json *value)
+{
+    int64_t ns = 0;
+    bool spelled = json_is(value, JSON_STRING) || json_is(value, JSON_NUMBER);
+    if (spelled && text_to_int(value->string, &ns))
+        return ns > 0 ? ns : 0;
+    if (json_is(value, JSON_NUMBER) && value->number > 0 && value->number < 9.2e18)
+        return (int64_t)value->number;
+    return 0;
+}
+
+/* --- AnyValue --- */
+
+static void read_value(otlp_export *e, const json *any, otlp_value *out);
+
+static void read_array(otlp_export *e, const json *array, otlp_value *out)
+{
+    const json *values = json_get(array, "values");
+    size_t capacity = 0, count = 0;
+    otlp_value *items = NULL;
+    for (const json *item = json_is(values, JSON_ARRAY) ? values->first : NULL; item; item = item->next) {
+        items = arena_grow(e->arena, items, sizeof *items, count, &capacity);
+        if (!items)
+            return;
+        read_value(e, item, &items[count++]);
+    }
+    *out = (otlp_value){ .kind = OTLP_JSON, .as.string = TEXT("{\"arrayValue\":{}}") };
+    if (count > 0)
+        *out = (otlp_value){ .kind = OTLP_ARRAY, .as.array = { items, count } };
+}
+
+/* A value of another JSON type than its name says is kept by its own type. */
+static void read_scalar(otlp_export *e, const json *scalar, otlp_value *out)
+{
+    if (scalar->kind == JSON_STRING)
+        *out = (otlp_value){ .kind = OTLP_STRING, .as.string = string_of(e, scalar) };
+    else if (scalar->kind == JSON_TRUE || scalar->kind == JSON_FALSE)
+        *out = (otlp_value){ .kind = OTLP_BOOL, .as.boolean = scalar->kind == JSON_TRUE };
+    else if (scalar->kind == JSON_NUMBER)
+        *out = (otlp_value){ .kind = OTLP_DOUBLE, .as.number = scalar->number };
+    else
+        *out = (otlp_value){ .kind = OTLP_JSON, .as.string = json_text(e, scalar) };
+}
+
+static void read_int(otlp_export *e, const json *value, otlp_value *out)
+{
+    int64_t integer;
+    if ((value->kind == JSON_STRING || value->kind == JSON_NUMBER) && text_to_int(value->string, &integer))
+        *out = (otlp_value){ .kind = OTLP_INT, .as.integer = integer };
+    else
+        read_scalar(e, value, out);
+}
+
+static void read_value(otlp_export *e, const json *any, otlp_value *out)
+{
+    static const char *const scalars[] = { "stringValue", "boolValue", "doubleValue" };
+    for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++) {
+        const json *scalar = json_get(any, scalars[i]);
+        if (scalar) {
+            read_scalar(e, scalar, out);
+            return;
+        }
+    }
+    const json *integer = json_get(any, "intValue"), *array = json_get(any, "arrayValue");
+    if (integer)
+        read_int(e, integer, out);
+    else if (json_is(array, JSON_OBJECT))
+        read_array(e, array, out);
+    else
+        *out = (otlp_value){ .kind = OTLP_JSON, .as.string = json_text(e, any) };
+}
+
+/* --- messages --- */
+
+/* False when the member is there and is not an array; null counts as absent. */
+static bool get_array(const json *object, const char *key, const json **out)
+{
+    const json *value = json_get(object, key);
+    *out = json_is(value, JSON_ARRAY) ? value : NULL;
+    return !value || value->kind == JSON_NULL || value->kind == JSON_ARRAY;
+}
+
+static bool read_attributes(otlp_export *e, const json *holder, otlp_attributes *owner)
+{
+    const json *list;
+    if (!get_array(holder, "attributes", &list))
+        return false;
+    for (const json *entry = list ? list->first : NULL; entry; entry = entry->next) {
+        const json *value = json_get(entry, "value");
+        if (!value || value->kind == JSON_NULL) {
+            e->lost = "an attribute entry has no value";
+            continue;
+        }
+        otlp_attribute *attribute = otlp_add_attribute(e, owner);
+        if (!attribute)
+            return true; /* the arena remembers */
+        attribute->key = string_of(e, json_get(entry, "key"));
+        read_value(e, value, &attribute->value);
+    }
+    return true;
+}
+
+static unsigned read_id(otlp_export *e, const json *value, unsigned absent, unsigned not_an_id, text *out)
+{
+    if (!value || value->kind == JSON_NULL)
+        return absent;
+    if (value->kind != JSON_STRING)
+        return not_an_id;
+    *out = string_of(e, value);
+    return out->len ? 0 : absent;
+}
+
+static void read_span(otlp_export *e, const json *in, size_t scope)
+{
+    const json *status = json_get(in, "status"), *code = json_get(status, "code"), *events;
+    otlp_span *span = otlp_add_span(e);
+    if (!span)
+        return;
+    span->scope = scope;
+    unsigned bad = read_id(e, json_get(in, "traceId"), OTLP_TRACE_ID_ABSENT, OTLP_TRACE_ID_NOT_AN_ID, &span->trace_id);
+    bad |= read_id(e, json_get(in, "spanId"), OTLP_SPAN_ID_ABSENT, OTLP_SPAN_ID_NOT_AN_ID, &span->id);
+    bad |= read_attributes(e, in, &span->attributes) ? 0u : OTLP_ATTRIBUTES_NOT_AN_ARRAY;
+    bad |= get_array(in, "events", &events) ? 0u : OTLP_EVENTS_NOT_AN_ARRAY;
+    otlp_refuse_span(e, bad);
+    span->parent_id = string_of(e, json_get(in, "parentSpanId"));
+    span->name = string_of(e, json_get(in, "name"));
+    span->start_ns = time_of(json_get(in, "startTimeUnixNano"));
+    span->end_ns = time_of(json_get(in, "endTimeUnixNano"));
+    span->status_message = string_of(e, json_get(status, "message"));
+    bool error = (json_is(code, JSON_NUMBER) && code->number == 2) ||
+                 (json_is(code, JSON_STRING) && text_is(code->string, "STATUS_CODE_ERROR"));
+    span->status_code = error ? 2 : 0;
+}
+
+static void refuse_field(otlp_export *e, unsigned reason)
+{
+    e->bad_fields++;
+    e->field_reasons |= reason;
+}
+
+static void read_scope_spans(otlp_export *e, const json *in, otlp_attributes resource)
+{
+    const json *scope_in = json_get(in, "scope"), *list;
+    size_t index = e->scope_count;
+    otlp_scope *scope = otlp_add_scope(e);
+    if (!scope)
+        return;
+    scope->resource = resource;
+    scope->name = string_of(e, json_get(scope_in, "name"));
+    scope->version = string_of(e, json_get(scope_in, "version"));
+    if (!read_attributes(e, scope_in, &scope->attributes))
+        refuse_field(e, OTLP_ATTRIBUTES_NOT_AN_ARRAY);
+    if (!get_array(in, "spans", &list))
+        refuse_field(e, OTLP_SPANS_NOT_AN_ARRAY);
+    for (const json *span = list ? list->first : NULL; span && !e->arena->failed; span = span->next)
+        read_span(e, span, index);
+}
+
+static void read_resource_spans(otlp_export *e, const json *in)
+{
+    const json *list;
+    otlp_attributes resource = { 0 };
+    if (!read_attributes(e, json_get(in, "resource"), &resource))
+        refuse_field(e, OTLP_ATTRIBUTES_NOT_AN_ARRAY);
+    if (!get_array(in, "scopeSpans", &list))
+        refuse_field(e, OTLP_SCOPE_SPANS_NOT_AN_ARRAY);
+    for (const json *scope = list ? list->first : NULL; scope; scope = scope->next)
+        read_scope_spans(e, scope, resource);
+}
+
+otlp_status otlp_json_decode(arena *a, text body, otlp_export *out)
+{
+    *out = (otlp_export){ .arena = a };
+    const json *root = json_parse(a, body);
+    if (!root || root->kind == JSON_NULL)
+        return a->failed ? OTLP_TOO_BIG : OTLP_MALFORMED;
+    const json *list = json_get(root, "resourceSpans");
+    if (list && list->kind != JSON_NULL && list->kind != JSON_ARRAY)
+        out->lost = "resourceSpans is not an array";
+    else
+        out->empty = !list || !list->first;
+    for (const json *item = json_is(list, JSON_ARRAY) ? list->first : NULL; item; item = item->next)
+        read_resource_spans(out, item);
+    return a->failed ? OTLP_TOO_BIG : OTLP_OK;
+}

@@ -1,0 +1,421 @@
+/* OTLP traces in protobuf: bytes -> otlp_export. Every length is checked against its enclosing message, a wrong wire type is an error,
+ * and unknown fields are skipped. Field numbers are those of opentelemetry/proto/trace/v1 and common/v1. */
+#include "otlp.h"
+#include "json.h"
+
+#include <string.h>
+
+/* Arrays in arrays; an exporter has no reason for more than a few. */
+#define MAX_VALUE_DEPTH 64
+
+typedef enum wire { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 } wire;
+
+typedef struct field {
+    uint32_t number;
+    wire wire;
+    uint64_t integer; /* varint, fixed64, fixed32 */
+    text bytes;
+} field;
+
+static bool take_varint(text *in, uint64_t *out)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        if (in->len == 0)
+            return false;
+        uint8_t byte = (uint8_t)*in->at++;
+        in->len--;
+        if (shift == 63 && byte > 1)
+            return false;
+        value |= (uint64_t)(byte & 0x7F) << shift;
+        if (byte < 0x80) {
+            *out = value;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_fixed(text *in, size_t size, uint64_t *out)
+{
+    uint64_t value = 0;
+    if (in->len < size)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        value |= (uint64_t)(uint8_t)in->at[i] << (8 * i);
+    in->at += size;
+    in->len -= size;
+    *out = value;
+    return true;
+}
+
+/* Takes the next field off a non-empty message. */
+static bool take_field(text *in, field *out)
+{
+    uint64_t tag, len;
+    if (!take_varint(in, &tag) || tag > UINT32_MAX || tag >> 3 == 0)
+        return false;
+    *out = (field){ .number = (uint32_t)(tag >> 3), .wire = (wire)(tag & 7) };
+    switch (out->wire) {
+    case WIRE_VARINT: return take_varint(in, &out->integer);
+    case WIRE_FIXED64: return take_fixed(in, 8, &out->integer);
+    case WIRE_FIXED32: return take_fixed(in, 4, &out->integer);
+    case WIRE_BYTES:
+        if (!take_varint(in, &len) || len > in->len)
+            return false;
+        out->bytes = (text){ in->at, (size_t)len };
+        in->at += len;
+        in->len -= (size_t)len;
+        return true;
+    default: return false; /* groups, which proto3 does not have */
+    }
+}
+
+static bool get_bytes(const field *f, text *out)
+{
+    *out = f->bytes;
+    return f->wire == WIRE_BYTES;
+}
+
+static bool get_string(otlp_export *e, const field *f, text *out)
+{
+    *out = arena_utf8(e->arena, f->bytes, &e->repairs);
+    return f->wire == WIRE_BYTES;
+}
+
+static bool get_hex(otlp_export *e, const field *f, text *out)
+{
+    static const char hex[] = "0123456789abcdef";
+    if (f->wire != WIRE_BYTES)
+        return false;
+    char *digits = f->bytes.len ? arena_take(e->arena, 2 * f->bytes.len) : NULL;
+    if (!digits)
+        return f->bytes.len == 0;
+    for (size_t i = 0; i < f->bytes.len; i++) {
+        uint8_t byte = (uint8_t)f->bytes.at[i];
+        digits[2 * i] = hex[byte >> 4];
+        digits[2 * i + 1] = hex[byte & 15];
+    }
+    *out = (text){ digits, 2 * f->bytes.len };
+    return true;
+}
+
+static bool get_time(const field *f, int64_t *out)
+{
+    *out = f->integer > INT64_MAX ? INT64_MAX : (int64_t)f->integer;
+    return f->wire == WIRE_FIXED64;
+}
+
+/* --- AnyValue --- */
+
+static bool read_value(otlp_export *e, text in, unsigned depth, otlp_value *out);
+
+static bool read_array(otlp_export *e, text in, unsigned depth, otlp_value *out)
+{
+    size_t capacity = 0, count = 0;
+    otlp_value *items = NULL;
+    while (in.len > 0) {
+        field f;
+        if (!take_field(&in, &f))
+            return false;
+        if (f.number != 1)
+            continue;
+        items = arena_grow(e->arena, items, sizeof *items, count, &capacity);
+        if (!items || f.wire != WIRE_BYTES || !read_value(e, f.bytes, depth + 1, &items[count++]))
+            return false;
+    }
+    *out = (otlp_value){ .kind = OTLP_JSON, .as.string = TEXT("{\"arrayValue\":{}}") };
+    if (count > 0)
+        *out = (otlp_value){ .kind = OTLP_ARRAY, .as.array = { items, count } };
+    return true;
+}
+
+static bool put_any_value(otlp_export *e, buf *out, text in, unsigned depth);
+
+/* KeyValueList and ArrayValue have the same outer shape: field 1, repeated. */
+static bool put_list(otlp_export *e, buf *out, text in, unsigned depth, bool keyed)
+{
+    const char *separator = "{\"values\":[";
+    while (in.len > 0) {
+        field f;
+        if (!take_field(&in, &f) || (f.number == 1 && f.wire != WIRE_BYTES))
+            return false;
+        if (f.number != 1)
+            continue;
+        buf_string(out, separator);
+        separator = ",";
+        text key = TEXT(""), value = TEXT("");
+        while (keyed && f.bytes.len > 0) {
+            field part;
+            if (!take_field(&f.bytes, &part) || (part.number == 1 && !get_string(e, &part, &key)) ||
+                (part.number == 2 && !get_bytes(&part, &value)))
+                return false;
+        }
+        if (keyed) {
+            buf_string(out, "{\"key\":");
+            json_put_string(out, key);
+            buf_string(out, ",\"value\":");
+        }
+        if (!put_any_value(e, out, keyed ? value : f.bytes, depth + 1))
+            return false;
+        if (keyed)
+            buf_char(out, '}');
+    }
+    buf_string(out, *separator == ',' ? "]}" : "{}");
+    return true;
+}
+
+static bool put_scalar(otlp_export *e, buf *out, const field *f)
+{
+    text string;
+    double number;
+    switch (f->number) {
+    case 1:
+        if (!get_string(e, f, &string))
+            return false;
+        buf_string(out, "\"stringValue\":");
+        json_put_string(out, string);
+        return true;
+    case 2:
+        buf_string(out, f->integer ? "\"boolValue\":true" : "\"boolValue\":false");
+        return f->wire == WIRE_VARINT;
+    case 3:
+        buf_format(out, "\"intValue\":\"%lld\"", (long long)f->integer);
+        return f->wire == WIRE_VARINT;
+    case 4:
+        memcpy(&number, &f->integer, sizeof number);
+        buf_string(out, "\"doubleValue\":");
+        json_put_number(out, number);
+        return f->wire == WIRE_FIXED64;
+    default:
+        buf_string(out, "\"bytesValue\":\"");
+        base64_encode(out, f->bytes);
+        buf_char(out, '"');
+        return f->wire == WIRE_BYTES;
+    }
+}
+
+/* The OTLP/JSON text of an AnyValue: for values which a real server keeps as such. */
+static bool put_any_value(otlp_export *e, buf *out, text in, unsigned depth)
+{
+    bool first = true;
+    if (depth > MAX_VALUE_DEPTH)
+        return false;
+    buf_char(out, '{');
+    while (in.len > 0) {
+        field f;
+        if (!take_field(&in, &f))
+            return false;
+        if (f.number > 7)
+            continue;
+        if (!first)
+            buf_char(out, ',');
+        first = false;
+        bool list = f.number == 5 || f.number == 6;
+        if (list)
+            buf_string(out, f.number == 5 ? "\"arrayValue\":" : "\"kvlistValue\":");
+        if (list && (f.wire != WIRE_BYTES || !put_list(e, out, f.bytes, depth, f.number == 6)))
+            return false;
+        if (!list && !put_scalar(e, out, &f))
+            return false;
+    }
+    buf_char(out, '}');
+    return !out->failed;
+}
+
+static bool keep_as_json(otlp_export *e, text in, unsigned depth, otlp_value *out)
+{
+    buf kept = { 0 };
+    bool good = put_any_value(e, &kept, in, depth);
+    *out = (otlp_value){ .kind = OTLP_JSON, .as.string = arena_copy(e->arena, buf_view(&kept)) };
+    e->arena->failed |= kept.failed;
+    buf_free(&kept);
+    return good;
+}
+
+/* The fields are a oneof: the last one wins. */
+static bool read_value(otlp_export *e, text in, unsigned depth, otlp_value *out)
+{
+    text whole = in;
+    *out = (otlp_value){ .kind = OTLP_JSON, .as.string = TEXT("{}") };
+    if (depth > MAX_VALUE_DEPTH)
+        return false;
+    while (in.len > 0) {
+        field f;
+        bool good = true;
+        if (!take_field(&in, &f))
+            return false;
+        switch (f.number) {
+        case 1:
+            out->kind = OTLP_STRING;
+            good = get_string(e, &f, &out->as.string);
+            break;
+        case 2:
+            *out = (otlp_value){ .kind = OTLP_BOOL, .as.boolean = f.integer != 0 };
+            good = f.wire == WIRE_VARINT;
+            break;
+        case 3:
+            *out = (otlp_value){ .kind = OTLP_INT, .as.integer = (int64_t)f.integer };
+            good = f.wire == WIRE_VARINT;
+            break;
+        case 4:
+            out->kind = OTLP_DOUBLE;
+            memcpy(&out->as.number, &f.integer, sizeof out->as.number);
+            good = f.wire == WIRE_FIXED64;
+            break;
+        case 5: good = f.wire == WIRE_BYTES && read_array(e, f.bytes, depth, out); break;
+        case 6:
+        case 7: return keep_as_json(e, whole, depth, out);
+        default: break;
+        }
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+/* --- messages --- */
+
+static bool read_attribute(otlp_export *e, const field *f, otlp_attributes *owner)
+{
+    text in;
+    bool has_value = false;
+    otlp_attribute *attribute = otlp_add_attribute(e, owner);
+    if (!attribute || !get_bytes(f, &in))
+        return false;
+    while (in.len > 0) {
+        field part;
+        text value;
+        if (!take_field(&in, &part))
+            return false;
+        if (part.number == 1 && !get_string(e, &part, &attribute->key))
+            return false;
+        if (part.number != 2)
+            continue;
+        if (!get_bytes(&part, &value) || !read_value(e, value, 0, &attribute->value))
+            return false;
+        has_value = true;
+    }
+    if (!has_value)
+        e->lost = "an attribute entry has no value";
+    return true;
+}
+
+static bool read_status(otlp_export *e, text in, otlp_span *span)
+{
+    while (in.len > 0) {
+        field f;
+        if (!take_field(&in, &f))
+            return false;
+        if (f.number == 2 && !get_string(e, &f, &span->status_message))
+            return false;
+        if (f.number == 3) {
+            if (f.wire != WIRE_VARINT)
+                return false;
+            span->status_code = f.integer == 2 ? 2 : 0;
+        }
+    }
+    return true;
+}
+
+static bool read_span_field(otlp_export *e, const field *f, otlp_span *span)
+{
+    switch (f->number) {
+    case 1: return get_hex(e, f, &span->trace_id);
+    case 2: return get_hex(e, f, &span->id);
+    case 4: return get_hex(e, f, &span->parent_id);
+    case 5: return get_string(e, f, &span->name);
+    case 7: return get_time(f, &span->start_ns);
+    case 8: return get_time(f, &span->end_ns);
+    case 9: return read_attribute(e, f, &span->attributes);
+    case 15: return f->wire == WIRE_BYTES && read_status(e, f->bytes, span);
+    default: return true;
+    }
+}
+
+/* Repeated messages are visited by number: a scope may stand behind its spans on the wire, and is needed first. */
+typedef struct walk {
+    otlp_export *e;
+    otlp_attributes resource;
+    size_t scope; /* index into e->scopes */
+} walk;
+
+static bool for_each(walk *w, text in, uint32_t number, bool (*read)(walk *, text))
+{
+    while (in.len > 0) {
+        field f;
+        if (!take_field(&in, &f))
+            return false;
+        if (f.number == number && (f.wire != WIRE_BYTES || !read(w, f.bytes)))
+            return false;
+    }
+    return true;
+}
+
+static bool read_span(walk *w, text in)
+{
+    otlp_span *span = otlp_add_span(w->e);
+    if (!span)
+        return false;
+    span->scope = w->scope;
+    while (in.len > 0) {
+        field f;
+        if (!take_field(&in, &f) || !read_span_field(w->e, &f, span))
+            return false;
+    }
+    otlp_refuse_span(w->e, (span->trace_id.len ? 0u : OTLP_TRACE_ID_ABSENT) | (span->id.len ? 0u : OTLP_SPAN_ID_ABSENT));
+    return true;
+}
+
+static bool read_scope(walk *w, text in)
+{
+    otlp_scope *scope = &w->e->scopes[w->scope];
+    while (in.len > 0) {
+        field f;
+        if (!take_field(&in, &f))
+            return false;
+        bool good = f.number == 1   ? get_string(w->e, &f, &scope->name)
+                    : f.number == 2 ? get_string(w->e, &f, &scope->version)
+                    : f.number == 3 ? read_attribute(w->e, &f, &scope->attributes)
+                                    : true;
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+static bool read_scope_spans(walk *w, text in)
+{
+    otlp_scope *scope = otlp_add_scope(w->e);
+    if (!scope)
+        return false;
+    scope->resource = w->resource;
+    w->scope = w->e->scope_count - 1;
+    return for_each(w, in, 1, read_scope) && for_each(w, in, 2, read_span);
+}
+
+static bool read_resource(walk *w, text in)
+{
+    while (in.len > 0) {
+        field f;
+        if (!take_field(&in, &f) || (f.number == 1 && !read_attribute(w->e, &f, &w->resource)))
+            return false;
+    }
+    return true;
+}
+
+static bool read_resource_spans(walk *w, text in)
+{
+    w->e->empty = false;
+    w->resource = (otlp_attributes){ 0 };
+    return for_each(w, in, 1, read_resource) && for_each(w, in, 2, read_scope_spans);
+}
+
+otlp_status otlp_pb_decode(arena *a, text body, otlp_export *out)
+{
+    *out = (otlp_export){ .arena = a, .empty = true };
+    bool good = for_each(&(walk){ .e = out }, body, 1, read_resource_spans);
+    if (a->failed)
+        return OTLP_TOO_BIG;
+    return good ? OTLP_OK : OTLP_MALFORMED;
+}

@@ -1,0 +1,80 @@
+/* Text slices, an arena and a growing buffer: the memory of the server.
+ *
+ * A request owns one arena; everything decoded from it borrows from the request body or lives in that arena and is released at once.
+ * Failures are sticky (`failed`), so code builds a whole result and asks once. This is not a string library.
+ */
+#ifndef LOCAL_TEXT_H
+#define LOCAL_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A borrowed run of bytes; it may hold NUL and is not NUL-terminated. */
+typedef struct text {
+    const char *at;
+    size_t len;
+} text;
+
+#define TEXT(literal) ((text){ (literal), sizeof(literal) - 1 })
+
+text text_of(const char *string); /* NULL becomes the empty text */
+bool text_equal(text a, text b);
+bool text_is(text a, const char *string);
+bool text_starts(text a, const char *prefix);
+bool text_has(text a, const char *part);
+text text_trim(text a);
+
+/* The length in bytes of the valid UTF-8 sequence at the start of `a`, or 0. */
+size_t text_utf8_length(text a);
+
+/* Whole decimal number, nothing else around it; false on overflow. */
+bool text_to_int(text a, int64_t *out_value);
+
+/* A finite or infinite number as strtod reads it, nothing else around it. */
+bool text_to_double(text a, double *out_value);
+
+typedef struct arena_block arena_block;
+
+typedef struct arena {
+    arena_block *newest;
+    size_t held;    /* bytes asked from malloc so far */
+    size_t ceiling; /* more than this fails; 0 means the default below */
+    bool failed;
+} arena;
+
+/* Eight times the largest accepted body: a JSON tree needs about that for dense input. */
+#define ARENA_DEFAULT_CEILING ((size_t)512 << 20)
+
+void *arena_take(arena *a, size_t size); /* zeroed and aligned; NULL when out of memory, and then `failed` stays set */
+text arena_copy(arena *a, text t);
+text arena_utf8(arena *a, text t, size_t *repairs); /* `t`, or a copy in which each invalid byte is U+FFFD */
+void arena_free(arena *a);
+
+/* Makes room for one more item in an array that lives in the arena; NULL when out of memory. */
+void *arena_grow(arena *a, void *items, size_t item_size, size_t count, size_t *capacity);
+
+typedef struct buf {
+    char *at;
+    size_t len, capacity;
+    size_t ceiling; /* 0 means BUF_DEFAULT_CEILING */
+    bool failed;
+} buf;
+
+/* An answer of 1,000 observations with large inputs still fits. */
+#define BUF_DEFAULT_CEILING ((size_t)1 << 30)
+
+bool buf_reserve(buf *b, size_t more);
+void buf_put(buf *b, const void *bytes, size_t len);
+void buf_text(buf *b, text t);
+void buf_string(buf *b, const char *string);
+void buf_char(buf *b, char c);
+void buf_format(buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+text buf_view(const buf *b);
+void buf_free(buf *b);
+
+/* RFC 4648 base64 with or without padding; false for a character outside the alphabet. */
+bool base64_decode(buf *out, text in);
+void base64_encode(buf *out, text in);
+
+#endif

@@ -1,0 +1,172 @@
+#include "base.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Allocations left before the injected failure; 0: no injection. Only tests set it. */
+static _Atomic unsigned long base_alloc_countdown;
+
+static bool base_alloc_allowed(void)
+{
+    if (atomic_load_explicit(&base_alloc_countdown, memory_order_relaxed) == 0)
+        return true;
+    /* Stays at 1 once reached: every later allocation fails too, as it does when memory is really out. */
+    if (atomic_load_explicit(&base_alloc_countdown, memory_order_relaxed) == 1)
+        return false;
+    atomic_fetch_sub_explicit(&base_alloc_countdown, 1, memory_order_relaxed);
+    return true;
+}
+
+void lf__alloc_fail_from(unsigned long n)
+{
+    atomic_store_explicit(&base_alloc_countdown, n, memory_order_relaxed);
+}
+
+void *lf__alloc(size_t size)
+{
+    return base_alloc_allowed() ? calloc(1, size) : NULL;
+}
+
+void *lf__realloc(void *pointer, size_t size)
+{
+    return base_alloc_allowed() ? realloc(pointer, size) : NULL;
+}
+
+void lf__free(void *pointer)
+{
+    free(pointer);
+}
+
+char *lf__strdup(const char *text)
+{
+    if (text == NULL)
+        return NULL;
+    size_t size = strlen(text) + 1;
+    char *copy = lf__alloc(size);
+    if (copy != NULL)
+        memcpy(copy, text, size);
+    return copy;
+}
+
+static uint64_t base_clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t lf__monotonic_ns(void)
+{
+    return base_clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t lf__wall_ns(void)
+{
+    return base_clock_ns(CLOCK_REALTIME);
+}
+
+/* Not for secrets: only reached when the kernel refuses getrandom, where unequal ids are all we need. */
+static void base_weak_random(unsigned char *out, size_t size)
+{
+    uint64_t state = lf__wall_ns() ^ (lf__monotonic_ns() << 20) ^ (uint64_t)(uintptr_t)&state ^ ((uint64_t)getpid() << 40);
+    for (size_t i = 0; i < size; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        out[i] = (unsigned char)(state >> 56);
+    }
+}
+
+void lf__random_bytes(void *out, size_t size)
+{
+    int saved = errno;
+    unsigned char *bytes = out;
+    size_t done = 0;
+    while (done < size) {
+        /* GRND_NONBLOCK: early at boot the kernel would make us wait, and observing never waits. */
+        ssize_t got = getrandom(bytes + done, size - done, GRND_NONBLOCK);
+        if (got <= 0) {
+            if (got < 0 && errno == EINTR)
+                continue;
+            base_weak_random(bytes + done, size - done);
+            break;
+        }
+        done += (size_t)got;
+    }
+    errno = saved;
+}
+
+static struct {
+    _Atomic bool debug;
+    /* Both guarded by base_log_lock. */
+    void (*callback)(void *data, const char *line);
+    void *data;
+} base_log;
+static pthread_mutex_t base_log_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void lf__log_configure(bool debug, void (*callback)(void *data, const char *line), void *data)
+{
+    pthread_mutex_lock(&base_log_lock);
+    atomic_store_explicit(&base_log.debug, debug, memory_order_relaxed);
+    base_log.callback = callback;
+    base_log.data = data;
+    pthread_mutex_unlock(&base_log_lock);
+}
+
+void lf__log_lock(void)
+{
+    pthread_mutex_lock(&base_log_lock);
+}
+
+void lf__log_unlock(void)
+{
+    pthread_mutex_unlock(&base_log_lock);
+}
+
+static void base_write_line(const char *line, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(STDERR_FILENO, line, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return; /* a closed stderr is not our problem to report */
+        line += written;
+        size -= (size_t)written;
+    }
+}
+
+void lf__log(lf__log_level level, const char *format, ...)
+{
+    if (level == LF__LOG_DEBUG && !atomic_load_explicit(&base_log.debug, memory_order_relaxed))
+        return;
+    int saved = errno;
+    static const char prefix[] = "langfuse: ";
+    char line[1024];
+    memcpy(line, prefix, sizeof prefix - 1);
+    char *text = line + sizeof prefix - 1;
+    size_t room = sizeof line - sizeof prefix; /* keeps one byte for the newline */
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, room, format, arguments);
+    va_end(arguments);
+    size_t size = length < 0 ? 0 : (size_t)length < room ? (size_t)length : room - 1;
+
+    pthread_mutex_lock(&base_log_lock);
+    void (*callback)(void *, const char *) = base_log.callback;
+    void *data = base_log.data;
+    pthread_mutex_unlock(&base_log_lock);
+    if (callback != NULL) {
+        text[size] = '\0';
+        callback(data, text);
+    } else {
+        text[size] = '\n';
+        /* One write, so that lines of several threads do not mix. */
+        base_write_line(line, sizeof prefix - 1 + size + 1);
+    }
+    errno = saved;
+}

@@ -1,0 +1,33 @@
+/* What every other file may use: allocation (with fault injection for the tests), clocks, the log, random bytes.
+ * Nothing here knows what an observation is.
+ */
+#ifndef LF_SRC_BASE_H
+#define LF_SRC_BASE_H
+
+#include "../lf_core.h"
+
+#include <stdarg.h>
+
+/* Allocation. NULL when memory is out; callers drop and count, never abort. lf__free(NULL) is fine. */
+void *lf__alloc(size_t size); /* zeroed */
+void *lf__realloc(void *pointer, size_t size);
+void lf__free(void *pointer);
+char *lf__strdup(const char *text); /* NULL for NULL */
+/* Tests: let the n-th allocation from now, and every later one, fail; 0 switches this off. */
+void lf__alloc_fail_from(unsigned long n);
+
+uint64_t lf__monotonic_ns(void);
+uint64_t lf__wall_ns(void);
+/* Fill with bytes from the kernel; falls back to the clock and addresses, so it cannot fail. */
+void lf__random_bytes(void *out, size_t size);
+
+/* One line to the user's log callback, or to stderr as "langfuse: ...". errno is preserved. Debug lines cost one
+ * comparison unless debug is on. Never called on the observing path. */
+typedef enum lf__log_level { LF__LOG_DEBUG, LF__LOG_NOTICE, LF__LOG_WARNING, LF__LOG_ERROR } lf__log_level;
+void lf__log(lf__log_level level, const char *format, ...) LF_PRINTF(2, 3);
+void lf__log_configure(bool debug, void (*callback)(void *data, const char *line), void *data);
+/* For the fork handlers: nobody is inside the log's lock while it is held. */
+void lf__log_lock(void);
+void lf__log_unlock(void);
+
+#endif

@@ -1,0 +1,43 @@
+/* A growable byte buffer with a ceiling. An append that does not fit or finds no memory fails, sets `failed` and leaves
+ * the buffer as it was; later appends fail too until lf__buf_clear or lf__buf_rewind, so that writers check once at the end.
+ */
+#ifndef LF_SRC_BUF_H
+#define LF_SRC_BUF_H
+
+#include "base.h"
+
+typedef struct lf__buf {
+    char *data;
+    size_t length;
+    size_t capacity;
+    size_t limit;  /* the ceiling in bytes */
+    bool failed;
+    bool borrowed; /* `data` belongs to somebody else and cannot grow (lf__buf_over) */
+} lf__buf;
+
+void lf__buf_init(lf__buf *buf, size_t limit);
+/* Write into memory of the caller's: limit == size, never grows, lf__buf_done frees nothing. */
+void lf__buf_over(lf__buf *buf, void *memory, size_t size);
+void lf__buf_done(lf__buf *buf);
+void lf__buf_clear(lf__buf *buf);                 /* keeps the memory */
+void lf__buf_rewind(lf__buf *buf, size_t length); /* back to an earlier length, clears `failed` */
+/* Make room for `size` more bytes; NULL when that is not possible. The bytes count once lf__buf_commit is called. */
+bool lf__buf_grow(lf__buf *buf, size_t size);     /* slow path of reserve */
+
+static inline char *lf__buf_reserve(lf__buf *buf, size_t size)
+{
+    if (buf->failed || (size > buf->capacity - buf->length && !lf__buf_grow(buf, size)))
+        return NULL;
+    return buf->data + buf->length;
+}
+
+static inline void lf__buf_commit(lf__buf *buf, size_t size)
+{
+    buf->length += size;
+}
+
+bool lf__buf_add(lf__buf *buf, const void *bytes, size_t size);
+bool lf__buf_add_text(lf__buf *buf, const char *text);
+bool lf__buf_add_char(lf__buf *buf, char c);
+
+#endif

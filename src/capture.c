@@ -1,0 +1,293 @@
+#include "capture.h"
+
+#include "json.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+
+static bool capture_json(lf__buf *out, const lf_value *value, int depth);
+
+static bool capture_cjson_string(lf__buf *out, const char *text)
+{
+    return text == NULL ? lf__buf_add_text(out, "null") : lf__json_string(out, text, strlen(text));
+}
+
+static bool capture_cjson(lf__buf *out, const cJSON *item, int depth);
+
+static bool capture_cjson_children(lf__buf *out, const cJSON *item, bool named, int depth)
+{
+    bool ok = lf__buf_add_char(out, named ? '{' : '[');
+    for (const cJSON *child = item->child; ok && child != NULL; child = child->next) {
+        if (child != item->child)
+            ok = lf__buf_add_char(out, ',');
+        if (named)
+            ok = ok && capture_cjson_string(out, child->string == NULL ? "" : child->string) && lf__buf_add_char(out, ':');
+        ok = ok && capture_cjson(out, child, depth + 1);
+    }
+    return ok && lf__buf_add_char(out, named ? '}' : ']');
+}
+
+static bool capture_cjson(lf__buf *out, const cJSON *item, int depth)
+{
+    if (item == NULL || depth > LF__CAPTURE_MAX_DEPTH)
+        return lf__buf_add_text(out, "null");
+    switch (item->type & 0xff) {
+    case cJSON_False:
+        return lf__buf_add_text(out, "false");
+    case cJSON_True:
+        return lf__buf_add_text(out, "true");
+    case cJSON_Number: {
+        /* cJSON holds every number as a double; whole ones are written as such, as its own printer does. */
+        double d = item->valuedouble;
+        if (d >= -9007199254740992.0 && d <= 9007199254740992.0 && d == (double)(int64_t)d)
+            return lf__json_int(out, (int64_t)d);
+        return lf__json_double(out, d);
+    }
+    case cJSON_String:
+        return capture_cjson_string(out, item->valuestring);
+    case cJSON_Array:
+        return capture_cjson_children(out, item, false, depth);
+    case cJSON_Object:
+        return capture_cjson_children(out, item, true, depth);
+    case cJSON_Raw:
+        if (item->valuestring != NULL && lf__json_valid(item->valuestring, strlen(item->valuestring)))
+            return lf__buf_add_text(out, item->valuestring);
+        return capture_cjson_string(out, item->valuestring);
+    default:
+        return lf__buf_add_text(out, "null");
+    }
+}
+
+static lf_value capture_element(const lf_value *array, uint64_t i)
+{
+    const char *at = (const char *)array->as.p + i * array->element_size;
+    lf_value value = lf_i_make((lf_kind)array->element, 0);
+    switch (array->element) {
+    case LF_KIND_CSTRING: {
+        const char *text;
+        memcpy(&text, at, sizeof text);
+        return lf_text(text);
+    }
+    case LF_KIND_FLOAT: {
+        float f;
+        memcpy(&f, at, sizeof f);
+        value.as.d = (double)f;
+        return value;
+    }
+    case LF_KIND_DOUBLE:
+        memcpy(&value.as.d, at, sizeof value.as.d);
+        return value;
+    case LF_KIND_POINTER: {
+        const void *pointer;
+        memcpy(&pointer, at, sizeof pointer);
+        return lf_pointer(pointer);
+    }
+    default:
+        break;
+    }
+    /* Integers, bools and chars of any width, in the machine's byte order. */
+    bool is_signed = array->element == LF_KIND_INT || (array->element == LF_KIND_CHAR && (char)-1 < 0);
+    switch (array->element_size) {
+    case 1: {
+        int8_t narrow;
+        memcpy(&narrow, at, sizeof narrow);
+        value.as.i = is_signed ? narrow : (uint8_t)narrow;
+        break;
+    }
+    case 2: {
+        int16_t narrow;
+        memcpy(&narrow, at, sizeof narrow);
+        value.as.i = is_signed ? narrow : (uint16_t)narrow;
+        break;
+    }
+    case 4: {
+        int32_t narrow;
+        memcpy(&narrow, at, sizeof narrow);
+        value.as.i = is_signed ? narrow : (int64_t)(uint32_t)narrow;
+        break;
+    }
+    default:
+        memcpy(&value.as.i, at, sizeof value.as.i);
+        break;
+    }
+    return value;
+}
+
+static bool capture_sequence(lf__buf *out, const lf_value *value, int depth)
+{
+    bool ok = lf__buf_add_char(out, '[');
+    for (uint64_t i = 0; ok && i < value->extra && value->as.p != NULL; i++) {
+        lf_value element = value->kind == LF_KIND_LIST ? ((const lf_value *)value->as.p)[i] : capture_element(value, i);
+        ok = (i == 0 || lf__buf_add_char(out, ',')) && capture_json(out, &element, depth + 1);
+    }
+    return ok && lf__buf_add_char(out, ']');
+}
+
+static bool capture_object(lf__buf *out, const lf_value *value, int depth)
+{
+    const lf_member *members = value->as.p;
+    bool ok = lf__buf_add_char(out, '{');
+    bool first = true;
+    for (uint64_t i = 0; ok && i < value->extra && members != NULL; i++) {
+        if (members[i].name == NULL || members[i].value.kind == LF_KIND_UNSET)
+            continue;
+        ok = (first || lf__buf_add_char(out, ',')) && lf__json_string(out, members[i].name, strlen(members[i].name)) &&
+             lf__buf_add_char(out, ':') && capture_json(out, &members[i].value, depth + 1);
+        first = false;
+    }
+    return ok && lf__buf_add_char(out, '}');
+}
+
+static bool capture_json(lf__buf *out, const lf_value *value, int depth)
+{
+    if (depth > LF__CAPTURE_MAX_DEPTH)
+        return lf__buf_add_text(out, "null");
+    switch ((lf_kind)value->kind) {
+    case LF_KIND_ARRAY:
+    case LF_KIND_LIST:
+        return capture_sequence(out, value, depth);
+    case LF_KIND_OBJECT:
+        return capture_object(out, value, depth);
+    case LF_KIND_CJSON:
+        return capture_cjson(out, value->as.p, depth);
+    case LF_KIND_CSTRING:
+        return capture_cjson_string(out, value->as.p);
+    case LF_KIND_STRING:
+        return value->as.p == NULL ? lf__buf_add_text(out, "null") : lf__json_string(out, value->as.p, value->extra);
+    case LF_KIND_JSON: {
+        if (value->as.p == NULL)
+            return lf__buf_add_text(out, "null");
+        size_t size = value->extra == SIZE_MAX ? strlen(value->as.p) : value->extra;
+        return lf__json_valid(value->as.p, size) ? lf__buf_add(out, value->as.p, size)
+                                                 : lf__json_string(out, value->as.p, size);
+    }
+    default: {
+        /* The rest is small: store it as a field and let the one printer of fields write it. */
+        uint64_t memory[LF__CAPTURE_MIN_ROOM / 8];
+        uint8_t *start = (uint8_t *)memory;
+        if (lf__capture_slow(start, start + sizeof memory, LF__TAG_INPUT, 0, value) == start)
+            return lf__buf_add_text(out, "null");
+        return lf__field_json(out, (const lf__field *)memory);
+    }
+    }
+}
+
+/* Text longer than the room keeps its beginning and its end, with a mark between that says what is missing. */
+static uint8_t *capture_shortened(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, const char *text, size_t size)
+{
+    size_t room = (size_t)(end - at) - sizeof(lf__field) - 8;
+    char mark[64];
+    int mark_size = snprintf(mark, sizeof mark, "... [%zu bytes left out] ...", size - room);
+    if (mark_size < 0 || (size_t)mark_size >= room)
+        return at;
+    size_t keep = room - (size_t)mark_size;
+    size_t head = lf__utf8_floor(text, keep - keep / 4);
+    size_t tail = keep / 4;
+    while (tail > 0 && ((unsigned char)text[size - tail] & 0xc0) == 0x80)
+        tail--;
+    lf__capture_head(at, tag, LF_KIND_STRING, index, head + (size_t)mark_size + tail);
+    uint8_t *to = at + sizeof(lf__field);
+    memcpy(to, text, head);
+    memcpy(to + head, mark, (size_t)mark_size);
+    memcpy(to + head + mark_size, text + size - tail, tail);
+    return to + lf__align8(head + (size_t)mark_size + tail);
+}
+
+static uint8_t *capture_bytes(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, lf_kind kind, const char *text,
+                              size_t size)
+{
+    if (size > (size_t)(end - at) - sizeof(lf__field) - 8)
+        return capture_shortened(at, end, tag, index, text, size);
+    lf__capture_head(at, tag, kind, index, size);
+    memcpy(at + sizeof(lf__field), text, size);
+    return at + sizeof(lf__field) + lf__align8(size);
+}
+
+static uint8_t *capture_tree(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, const lf_value *value)
+{
+    static const char mark[] = "... [the rest is left out]";
+    lf__buf out;
+    char *text = (char *)at + sizeof(lf__field);
+    lf__buf_over(&out, text, (size_t)(end - at) - sizeof(lf__field) - 8);
+    lf_kind kind = LF_KIND_JSON;
+    if (!capture_json(&out, value, 0)) {
+        /* Cut JSON is no JSON: it is kept as text, with a mark. */
+        kind = LF_KIND_STRING;
+        size_t keep = out.length < out.limit - sizeof mark ? out.length : out.limit - sizeof mark;
+        lf__buf_rewind(&out, lf__utf8_floor(text, keep));
+        lf__buf_add(&out, mark, sizeof mark - 1);
+    }
+    lf__capture_head(at, tag, kind, index, out.length);
+    return at + sizeof(lf__field) + lf__align8(out.length);
+}
+
+static uint8_t *capture_array(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, const lf_value *value)
+{
+    uint64_t room = (size_t)(end - at) - sizeof(lf__field) - sizeof(lf__array_head) - 8;
+    bool plain = value->element == LF_KIND_BOOL || value->element == LF_KIND_INT || value->element == LF_KIND_UINT ||
+                 value->element == LF_KIND_FLOAT || value->element == LF_KIND_DOUBLE;
+    if (value->as.p == NULL)
+        return capture_bytes(at, end, tag, index, LF_KIND_JSON, "null", 4);
+    if (!plain || value->element_size == 0 || value->extra > UINT32_MAX || value->extra > room / value->element_size)
+        return capture_tree(at, end, tag, index, value);
+    size_t bytes = (size_t)value->extra * value->element_size;
+    lf__capture_head(at, tag, LF_KIND_ARRAY, index, sizeof(lf__array_head) + bytes);
+    lf__array_head head = {value->element, (uint16_t)value->element_size, (uint32_t)value->extra};
+    memcpy(at + sizeof(lf__field), &head, sizeof head);
+    memcpy(at + sizeof(lf__field) + sizeof head, value->as.p, bytes);
+    return at + sizeof(lf__field) + lf__align8(sizeof head + bytes);
+}
+
+static uint8_t *capture_words(uint8_t *at, lf__tag tag, unsigned index, lf_kind kind, uint64_t first, uint64_t second,
+                              size_t size)
+{
+    lf__capture_head(at, tag, kind, index, size);
+    memcpy(at + sizeof(lf__field), &first, 8);
+    if (size == 16)
+        memcpy(at + sizeof(lf__field) + 8, &second, 8);
+    return at + sizeof(lf__field) + size;
+}
+
+uint8_t *lf__capture_slow(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, const lf_value *value)
+{
+    if (end - at < LF__CAPTURE_MIN_ROOM)
+        return at;
+    switch ((lf_kind)value->kind) {
+    case LF_KIND_UNSET:
+        return at;
+    case LF_KIND_NULL:
+    case LF_KIND_SECRET:
+        lf__capture_head(at, tag, (lf_kind)value->kind, index, 0);
+        return at + sizeof(lf__field);
+    case LF_KIND_BOOL:
+    case LF_KIND_INT:
+    case LF_KIND_UINT:
+    case LF_KIND_FLOAT:
+    case LF_KIND_DOUBLE:
+    case LF_KIND_CHAR:
+    case LF_KIND_POINTER:
+        return capture_words(at, tag, index, (lf_kind)value->kind, value->as.u, 0, 8);
+    case LF_KIND_OPAQUE:
+        return capture_words(at, tag, index, LF_KIND_OPAQUE, value->extra, 0, 8);
+    case LF_KIND_INT128:
+    case LF_KIND_UINT128:
+        return capture_words(at, tag, index, (lf_kind)value->kind, value->as.u, value->extra, 16);
+    case LF_KIND_CSTRING:
+    case LF_KIND_STRING:
+    case LF_KIND_JSON:
+        break;
+    case LF_KIND_CJSON:
+    case LF_KIND_OBJECT:
+    case LF_KIND_LIST:
+        return capture_tree(at, end, tag, index, value);
+    case LF_KIND_ARRAY:
+        return capture_array(at, end, tag, index, value);
+    }
+    if (value->as.p == NULL) {
+        lf__capture_head(at, tag, LF_KIND_NULL, index, 0);
+        return at + sizeof(lf__field);
+    }
+    lf_kind kind = value->kind == LF_KIND_JSON ? LF_KIND_JSON : LF_KIND_STRING;
+    bool terminated = value->kind == LF_KIND_CSTRING || (value->kind == LF_KIND_JSON && value->extra == SIZE_MAX);
+    return capture_bytes(at, end, tag, index, kind, value->as.p, terminated ? strlen(value->as.p) : value->extra);
+}

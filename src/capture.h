@@ -1,0 +1,53 @@
+/* From a tagged value of the caller to a field of a record: text is copied, trees are written out, numbers stay binary for
+ * the worker to print. Writes to the memory it is given and never beyond; what does not fit is shortened visibly.
+ */
+#ifndef LF_SRC_CAPTURE_H
+#define LF_SRC_CAPTURE_H
+
+#include "record.h"
+
+#include <string.h>
+
+enum {
+    LF__FIELD_SCALAR_SIZE = 16,   /* field header and 8 bytes */
+    LF__CAPTURE_MAX_DEPTH = 64,   /* nested lists, objects and cJSON trees beyond it are written as null */
+    LF__CAPTURE_MIN_ROOM = 128    /* a value is not begun with less room than this */
+};
+
+/* Append `value` as a field to [at, end), 8-aligned. Returns where the next field goes; == at when nothing was written
+ * (unset value, or no room). */
+uint8_t *lf__capture_slow(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, const lf_value *value);
+
+static inline void lf__capture_head(uint8_t *at, lf__tag tag, lf_kind kind, unsigned index, size_t length)
+{
+    lf__field *field = (lf__field *)(void *)at;
+    field->tag = (uint8_t)tag;
+    field->kind = (uint8_t)kind;
+    field->index = (uint16_t)index;
+    field->length = (uint32_t)length;
+}
+
+/* The kinds that nearly every call carries are stored inline. */
+static inline uint8_t *lf__capture(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, const lf_value *value)
+{
+    size_t room = (size_t)(end - at);
+    if (__builtin_expect(room >= LF__CAPTURE_MIN_ROOM, 1)) {
+        if (value->kind >= LF_KIND_BOOL && value->kind <= LF_KIND_DOUBLE && value->kind != LF_KIND_INT128 &&
+            value->kind != LF_KIND_UINT128) {
+            lf__capture_head(at, tag, (lf_kind)value->kind, index, 8);
+            memcpy(at + sizeof(lf__field), &value->as, 8);
+            return at + LF__FIELD_SCALAR_SIZE;
+        }
+        if (value->kind == LF_KIND_CSTRING && value->as.p != NULL) {
+            size_t size = strlen((const char *)value->as.p);
+            if (__builtin_expect(size <= room - sizeof(lf__field) - 8, 1)) {
+                lf__capture_head(at, tag, LF_KIND_STRING, index, size);
+                memcpy(at + sizeof(lf__field), value->as.p, size);
+                return at + sizeof(lf__field) + lf__align8(size);
+            }
+        }
+    }
+    return lf__capture_slow(at, end, tag, index, value);
+}
+
+#endif

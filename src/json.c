@@ -1,0 +1,632 @@
+#include "json.h"
+
+#include <errno.h>
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { JSON_MAX_DEPTH = 512, JSON_UINT64_DIGITS = 20, JSON_UINT128_DIGITS = 39 };
+
+/* Eight bytes at a time: one such byte in each lane of a word, and the lanes that are below n or equal to c. A lane may
+ * be marked wrongly only above a rightly marked one, so "any lane marked" is exact. */
+#define JSON_LANES(byte) (0x0101010101010101u * (uint64_t)(byte))
+#define JSON_LANES_BELOW(word, n) (((word) - JSON_LANES(n)) & ~(word) & JSON_LANES(0x80))
+#define JSON_LANES_EQUAL(word, c) JSON_LANES_BELOW((word) ^ JSON_LANES(c), 1)
+
+static uint64_t json_word(const char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+/* Appenders made of several steps leave nothing behind when one of them failed. */
+static bool json_finish(lf__buf *out, size_t start)
+{
+    if (out->failed)
+        out->length = start;
+    return !out->failed;
+}
+
+/* ---- UTF-8 ------------------------------------------------------------------------------------------------------ */
+
+static size_t json_sequence_size(unsigned char lead)
+{
+    return lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+}
+
+/* The bytes at `at` up to the next place to look at: a sequence, or a maximal part of what could have become one. */
+static size_t json_sequence(const char *at, const char *end, bool *valid)
+{
+    unsigned char lead = (unsigned char)*at;
+    size_t size = json_sequence_size(lead);
+    *valid = false;
+    if (size == 0)
+        return 1;
+    /* The second byte's range keeps out overlong forms, surrogates and what lies above U+10FFFF. */
+    unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    for (size_t i = 1; i < size; i++, low = 0x80, high = 0xBF)
+        if (at + i == end || (unsigned char)at[i] < low || (unsigned char)at[i] > high)
+            return i;
+    *valid = true;
+    return size;
+}
+
+size_t lf__utf8_valid_prefix(const char *text, size_t size)
+{
+    size_t at = 0;
+    while (at < size) {
+        if (size - at >= 8 && (json_word(text + at) & JSON_LANES(0x80)) == 0) {
+            at += 8;
+            continue;
+        }
+        bool valid;
+        size_t step = json_sequence(text + at, text + size, &valid);
+        if (!valid)
+            break;
+        at += step;
+    }
+    return at;
+}
+
+size_t lf__utf8_floor(const char *text, size_t size)
+{
+    for (size_t back = 1; back <= 3 && back <= size; back++) {
+        unsigned char byte = (unsigned char)text[size - back];
+        if ((byte & 0xC0) != 0x80)
+            return json_sequence_size(byte) > back ? size - back : size;
+    }
+    return size;
+}
+
+static const char json_replacement[] = "\xEF\xBF\xBD";
+enum { JSON_REPLACEMENT_SIZE = sizeof json_replacement - 1 };
+
+bool lf__utf8_add(lf__buf *out, const char *text, size_t size)
+{
+    size_t start = out->length;
+    while (size > 0) {
+        size_t good = lf__utf8_valid_prefix(text, size);
+        lf__buf_add(out, text, good);
+        if (good < size) {
+            bool valid;
+            good += json_sequence(text + good, text + size, &valid);
+            lf__buf_add(out, json_replacement, JSON_REPLACEMENT_SIZE);
+        }
+        text += good;
+        size -= good;
+    }
+    return json_finish(out, start);
+}
+
+size_t lf__utf8_size(const char *text, size_t size)
+{
+    size_t total = 0;
+    while (size > 0) {
+        size_t good = lf__utf8_valid_prefix(text, size);
+        total += good;
+        if (good < size) {
+            bool valid;
+            good += json_sequence(text + good, text + size, &valid);
+            total += JSON_REPLACEMENT_SIZE;
+        }
+        text += good;
+        size -= good;
+    }
+    return total;
+}
+
+/* ---- Strings ---------------------------------------------------------------------------------------------------- */
+
+/* The end of the longest run that can stand in a JSON string as it is. */
+static const char *json_plain_end(const char *at, const char *end)
+{
+    for (;;) {
+        while (end - at >= 8) {
+            uint64_t word = json_word(at);
+            if (((word & JSON_LANES(0x80)) | JSON_LANES_BELOW(word, 0x20) | JSON_LANES_EQUAL(word, '"') |
+                 JSON_LANES_EQUAL(word, '\\')) != 0)
+                break;
+            at += 8;
+        }
+        while (at < end && (unsigned char)*at < 0x80) {
+            if ((unsigned char)*at < 0x20 || *at == '"' || *at == '\\')
+                return at;
+            at++;
+        }
+        bool valid = false;
+        size_t step = at < end ? json_sequence(at, end, &valid) : 0;
+        if (!valid)
+            return at;
+        at += step;
+    }
+}
+
+/* Append what stands for the bytes at `at`, which cannot stand for themselves; returns how many they are. */
+static size_t json_add_escape(lf__buf *out, const char *at, const char *end)
+{
+    static const char hex[] = "0123456789abcdef";
+    unsigned char c = (unsigned char)*at;
+    if (c >= 0x80) {
+        bool valid;
+        lf__buf_add(out, json_replacement, JSON_REPLACEMENT_SIZE);
+        return json_sequence(at, end, &valid);
+    }
+    char letter = c == '\n' ? 'n' : c == '\t' ? 't' : c == '\r' ? 'r' : c == '\b' ? 'b' : c == '\f' ? 'f' : *at;
+    if (c >= 0x20 || letter != *at)
+        lf__buf_add(out, (char[]){ '\\', letter }, 2);
+    else
+        lf__buf_add(out, (char[]){ '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] }, 6);
+    return 1;
+}
+
+bool lf__json_string(lf__buf *out, const char *text, size_t size)
+{
+    size_t start = out->length;
+    const char *at = size > 0 ? text : "", *end = at + size;
+    lf__buf_add_char(out, '"');
+    while (!out->failed) {
+        const char *plain_end = json_plain_end(at, end);
+        lf__buf_add(out, at, (size_t)(plain_end - at));
+        if (plain_end == end)
+            break;
+        at = plain_end + json_add_escape(out, plain_end, end);
+    }
+    lf__buf_add_char(out, '"');
+    return json_finish(out, start);
+}
+
+/* ---- Numbers ---------------------------------------------------------------------------------------------------- */
+
+/* Write the digits of `value` so that they end at `end`; returns where they begin. */
+static char *json_digits_before(char *end, uint64_t value)
+{
+    static const char pairs[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243"
+                                "4445464748495051525354555657585960616263646566676869707172737475767778798081828384858687"
+                                "888990919293949596979899";
+    for (; value >= 100; value /= 100)
+        memcpy(end -= 2, pairs + 2 * (value % 100), 2);
+    if (value >= 10)
+        return memcpy(end - 2, pairs + 2 * value, 2);
+    *--end = (char)('0' + value);
+    return end;
+}
+
+bool lf__json_uint(lf__buf *out, uint64_t value)
+{
+    char text[JSON_UINT64_DIGITS], *end = text + sizeof text;
+    char *digits = json_digits_before(end, value);
+    return lf__buf_add(out, digits, (size_t)(end - digits));
+}
+
+bool lf__json_int(lf__buf *out, int64_t value)
+{
+    char text[1 + JSON_UINT64_DIGITS], *end = text + sizeof text;
+    char *digits = json_digits_before(end, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+    if (value < 0)
+        *--digits = '-';
+    return lf__buf_add(out, digits, (size_t)(end - digits));
+}
+
+bool lf__json_int128(lf__buf *out, uint64_t high, uint64_t low, bool is_signed)
+{
+    bool negative = is_signed && high >> 63 != 0;
+    if (negative) {
+        low = 0 - low;
+        high = ~high + (low == 0);
+    }
+    /* Long division of four 32-bit limbs; not every compiler target has a 128-bit integer. */
+    uint32_t limbs[4] = { (uint32_t)(high >> 32), (uint32_t)high, (uint32_t)(low >> 32), (uint32_t)low };
+    char text[1 + JSON_UINT128_DIGITS], *end = text + sizeof text, *digits = end;
+    do {
+        uint64_t rest = 0;
+        for (int i = 0; i < 4; i++) {
+            rest = rest << 32 | limbs[i];
+            limbs[i] = (uint32_t)(rest / 10);
+            rest %= 10;
+        }
+        *--digits = (char)('0' + rest);
+    } while ((limbs[0] | limbs[1] | limbs[2] | limbs[3]) != 0);
+    if (negative)
+        *--digits = '-';
+    return lf__buf_add(out, digits, (size_t)(end - digits));
+}
+
+/* A number as 0.DIGITS times ten to the power of `point`. */
+typedef struct json_decimal {
+    char digits[JSON_UINT64_DIGITS];
+    int count;
+    int point;
+} json_decimal;
+
+/* The everyday numbers: integers, and decimals of at most as many digits as the type surely holds. Such a decimal is the
+ * shortest one if it reads back, and dividing two exactly represented numbers is what reading it back means. */
+static bool json_short_decimal(double magnitude, bool is_float, json_decimal *decimal)
+{
+    static const double powers[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+    double most = is_float ? 0x1p24 : 0x1p53;
+    for (size_t i = 0; i < sizeof powers / sizeof *powers && magnitude * powers[i] < most; i++) {
+        uint64_t scaled = (uint64_t)(magnitude * powers[i] + 0.5);
+        double back = (double)scaled / powers[i];
+        if (is_float ? (float)back == (float)magnitude : back == magnitude) {
+            char text[JSON_UINT64_DIGITS], *end = text + sizeof text;
+            char *digits = json_digits_before(end, scaled);
+            decimal->count = (int)(end - digits);
+            decimal->point = decimal->count - (int)i;
+            memcpy(decimal->digits, digits, (size_t)decimal->count);
+            return true;
+        }
+        most = is_float ? 1e6 : 1e15; /* FLT_DIG and DBL_DIG digits: from here on there is a fraction */
+    }
+    return false;
+}
+
+/* All others: the first precision whose digits read back. At some powers of two, around which numbers lie unevenly, that is
+ * one digit more than needed. The decimal point is whatever the host's locale says; only digits are taken over. */
+static void json_any_decimal(double magnitude, bool is_float, json_decimal *decimal)
+{
+    int saved = errno;
+    /* Below the normal numbers fewer digits than DBL_DIG may do. */
+    bool normal = magnitude >= (is_float ? (double)FLT_MIN : DBL_MIN);
+    int precision = !normal ? 1 : is_float ? FLT_DIG : DBL_DIG;
+    int enough = is_float ? FLT_DECIMAL_DIG : DBL_DECIMAL_DIG;
+    char text[48];
+    for (;; precision++) {
+        snprintf(text, sizeof text, "%.*e", precision - 1, magnitude);
+        if (precision == enough)
+            break;
+        if (is_float ? strtof(text, NULL) == (float)magnitude : strtod(text, NULL) == magnitude)
+            break;
+    }
+    errno = saved;
+
+    const char *at = text;
+    decimal->count = 0;
+    for (; *at != 'e'; at++)
+        if (*at >= '0' && *at <= '9')
+            decimal->digits[decimal->count++] = *at;
+    while (decimal->count > 1 && decimal->digits[decimal->count - 1] == '0')
+        decimal->count--;
+    decimal->point = 1 + (int)strtol(at + 1, NULL, 10);
+}
+
+/* As Python's repr lays it out. */
+static bool json_add_decimal(lf__buf *out, bool negative, const json_decimal *decimal)
+{
+    static const char zeros[] = "0000000000000000";
+    const char *digits = decimal->digits;
+    size_t start = out->length, count = (size_t)decimal->count;
+    int point = decimal->point;
+    if (negative)
+        lf__buf_add_char(out, '-');
+    if (point > 16 || point < -3) {
+        lf__buf_add_char(out, digits[0]);
+        if (count > 1)
+            lf__buf_add_char(out, '.');
+        lf__buf_add(out, digits + 1, count - 1);
+        lf__buf_add(out, point > 0 ? "e+" : "e-", 2);
+        unsigned exponent = (unsigned)abs(point - 1);
+        if (exponent < 10)
+            lf__buf_add_char(out, '0');
+        lf__json_uint(out, exponent);
+    } else if (point <= 0) {
+        lf__buf_add(out, "0.", 2);
+        lf__buf_add(out, zeros, (size_t)-point);
+        lf__buf_add(out, digits, count);
+    } else if (count <= (size_t)point) {
+        lf__buf_add(out, digits, count);
+        lf__buf_add(out, zeros, (size_t)point - count);
+        lf__buf_add(out, ".0", 2);
+    } else {
+        lf__buf_add(out, digits, (size_t)point);
+        lf__buf_add_char(out, '.');
+        lf__buf_add(out, digits + point, count - (size_t)point);
+    }
+    return json_finish(out, start);
+}
+
+static bool json_add_real(lf__buf *out, double value, bool is_float)
+{
+    if (isnan(value))
+        return lf__buf_add_text(out, "\"NaN\"");
+    if (isinf(value))
+        return lf__buf_add_text(out, value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+    json_decimal decimal;
+    double magnitude = fabs(value);
+    if (!json_short_decimal(magnitude, is_float, &decimal))
+        json_any_decimal(magnitude, is_float, &decimal);
+    return json_add_decimal(out, signbit(value), &decimal);
+}
+
+bool lf__json_double(lf__buf *out, double value)
+{
+    return json_add_real(out, value, false);
+}
+
+bool lf__json_float(lf__buf *out, float value)
+{
+    return json_add_real(out, (double)value, true);
+}
+
+bool lf__json_pointer(lf__buf *out, const void *pointer)
+{
+    if (pointer == NULL)
+        return lf__buf_add(out, "null", 4);
+    char text[4 + 2 * sizeof pointer], *end = text + sizeof text, *at = end;
+    *--at = '"';
+    for (uintptr_t rest = (uintptr_t)pointer; rest != 0; rest >>= 4)
+        *--at = "0123456789abcdef"[rest & 15];
+    *--at = 'x';
+    *--at = '0';
+    *--at = '"';
+    return lf__buf_add(out, at, (size_t)(end - at));
+}
+
+/* ---- Reading ---------------------------------------------------------------------------------------------------- */
+
+static const char *json_skip_blanks(const char *at, const char *end)
+{
+    while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
+        at++;
+    return at;
+}
+
+static bool json_is_digit(const char *at, const char *end)
+{
+    return at < end && *at >= '0' && *at <= '9';
+}
+
+static int json_hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The four hex digits of a \u escape as a number, or -1. */
+static long json_hex4(const char *at, const char *end)
+{
+    if (end - at < 4)
+        return -1;
+    long value = 0;
+    for (int i = 0; i < 4; i++) {
+        int digit = json_hex_digit(at[i]);
+        if (digit < 0)
+            return -1;
+        value = value << 4 | digit;
+    }
+    return value;
+}
+
+/* The checks return the place behind what they accept, or NULL. */
+static const char *json_check_string(const char *at, const char *end)
+{
+    if (at == end || *at != '"')
+        return NULL;
+    for (at++;;) {
+        at = json_plain_end(at, end);
+        if (at == end)
+            return NULL;
+        if (*at == '"')
+            return at + 1;
+        if (*at != '\\' || ++at == end)
+            return NULL;
+        if (*at == 'u') {
+            if (json_hex4(at + 1, end) < 0)
+                return NULL;
+            at += 5;
+        } else if (*at != '\0' && strchr("\"\\/bfnrt", *at) != NULL) {
+            at++;
+        } else {
+            return NULL;
+        }
+    }
+}
+
+static const char *json_check_digits(const char *at, const char *end)
+{
+    if (!json_is_digit(at, end))
+        return NULL;
+    while (json_is_digit(at, end))
+        at++;
+    return at;
+}
+
+static const char *json_check_number(const char *at, const char *end)
+{
+    if (at < end && *at == '-')
+        at++;
+    at = at < end && *at == '0' ? at + 1 : json_check_digits(at, end);
+    if (at != NULL && at < end && *at == '.')
+        at = json_check_digits(at + 1, end);
+    if (at != NULL && at < end && (*at == 'e' || *at == 'E')) {
+        at++;
+        if (at < end && (*at == '+' || *at == '-'))
+            at++;
+        at = json_check_digits(at, end);
+    }
+    return at;
+}
+
+static const char *json_check_word(const char *at, const char *end, const char *word)
+{
+    size_t size = strlen(word);
+    return (size_t)(end - at) >= size && memcmp(at, word, size) == 0 ? at + size : NULL;
+}
+
+static const char *json_check_scalar(const char *at, const char *end)
+{
+    switch (*at) {
+    case '"': return json_check_string(at, end);
+    case 't': return json_check_word(at, end, "true");
+    case 'f': return json_check_word(at, end, "false");
+    case 'n': return json_check_word(at, end, "null");
+    default: return json_check_number(at, end);
+    }
+}
+
+static const char *json_check_key(const char *at, const char *end)
+{
+    at = json_check_string(json_skip_blanks(at, end), end);
+    if (at != NULL)
+        at = json_skip_blanks(at, end);
+    return at != NULL && at < end && *at == ':' ? at + 1 : NULL;
+}
+
+bool lf__json_valid(const char *text, size_t size)
+{
+    if (size == 0)
+        return false;
+    char closers[JSON_MAX_DEPTH]; /* what each open container must be closed with */
+    size_t depth = 0;
+    const char *at = text, *end = text + size;
+    for (;;) {
+        /* A value begins here. */
+        at = json_skip_blanks(at, end);
+        if (at == end)
+            return false;
+        if (*at == '{' || *at == '[') {
+            if (depth == JSON_MAX_DEPTH)
+                return false;
+            char closer = *at == '{' ? '}' : ']';
+            closers[depth++] = closer;
+            at = json_skip_blanks(at + 1, end);
+            if (at == end || *at != closer) {
+                if (closer == '}' && (at = json_check_key(at, end)) == NULL)
+                    return false;
+                continue;
+            }
+        } else if ((at = json_check_scalar(at, end)) == NULL) {
+            return false;
+        }
+        /* A value has ended, or its container is about to. */
+        for (;;) {
+            at = json_skip_blanks(at, end);
+            if (depth == 0)
+                return at == end;
+            if (at == end || (*at != closers[depth - 1] && *at != ','))
+                return false;
+            if (*at++ == ',')
+                break;
+            depth--;
+        }
+        if (closers[depth - 1] == '}' && (at = json_check_key(at, end)) == NULL)
+            return false;
+    }
+}
+
+/* Behind the string that begins at `at`; `end` when it is not closed. */
+static const char *json_skip_string(const char *at, const char *end)
+{
+    for (at++; at < end && *at != '"'; at++)
+        if (*at == '\\' && end - at > 1)
+            at++;
+    return at < end ? at + 1 : end;
+}
+
+static const char *json_skip_value(const char *at, const char *end)
+{
+    size_t depth = 0;
+    while (at < end) {
+        char c = *at;
+        if (c == '"') {
+            at = json_skip_string(at, end);
+            if (depth == 0)
+                return at;
+            continue;
+        }
+        if (c == '{' || c == '[')
+            depth++;
+        if (depth == 0 && (c == ',' || c == '}' || c == ']' || json_skip_blanks(at, end) != at))
+            return at;
+        at++;
+        if ((c == '}' || c == ']') && --depth == 0)
+            return at;
+    }
+    return at;
+}
+
+bool lf__json_next_member(const char *text, size_t size, size_t *at, lf__json_member *member)
+{
+    if (size == 0)
+        return false;
+    const char *end = text + size;
+    const char *from = json_skip_blanks(text + *at, end);
+    if (from == end || *from != (*at == 0 ? '{' : ','))
+        return false;
+    const char *key = json_skip_blanks(from + 1, end);
+    if (key == end || *key != '"')
+        return false;
+    const char *key_end = json_skip_string(key, end);
+    const char *colon = json_skip_blanks(key_end, end);
+    if (colon == end || *colon != ':')
+        return false;
+    const char *value = json_skip_blanks(colon + 1, end);
+    const char *value_end = json_skip_value(value, end);
+    *member = (lf__json_member){ key + 1, (size_t)(key_end - key) - 2, value, (size_t)(value_end - value) };
+    *at = (size_t)(value_end - text);
+    return true;
+}
+
+static void json_add_code_point(lf__buf *out, unsigned long c)
+{
+    if (c < 0x80)
+        lf__buf_add_char(out, (char)c);
+    else if (c < 0x800)
+        lf__buf_add(out, (char[]){ (char)(0xC0 | c >> 6), (char)(0x80 | (c & 0x3F)) }, 2);
+    else if (c < 0x10000)
+        lf__buf_add(out, (char[]){ (char)(0xE0 | c >> 12), (char)(0x80 | (c >> 6 & 0x3F)), (char)(0x80 | (c & 0x3F)) }, 3);
+    else
+        lf__buf_add(out, (char[]){ (char)(0xF0 | c >> 18), (char)(0x80 | (c >> 12 & 0x3F)), (char)(0x80 | (c >> 6 & 0x3F)),
+                                   (char)(0x80 | (c & 0x3F)) }, 4);
+}
+
+/* Append what the \u escape stands for whose hex digits begin at `at`; returns the place behind it. */
+static const char *json_add_unicode_escape(lf__buf *out, const char *at, const char *end)
+{
+    long unit = json_hex4(at, end);
+    if (unit < 0) {
+        json_add_code_point(out, 0xFFFD);
+        return at;
+    }
+    at += 4;
+    if (unit < 0xD800 || unit > 0xDFFF) {
+        json_add_code_point(out, (unsigned long)unit);
+        return at;
+    }
+    long low = unit < 0xDC00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u' ? json_hex4(at + 2, end) : -1;
+    if (low < 0xDC00 || low > 0xDFFF) {
+        json_add_code_point(out, 0xFFFD);
+        return at;
+    }
+    json_add_code_point(out, 0x10000 + ((unsigned long)(unit - 0xD800) << 10) + (unsigned long)(low - 0xDC00));
+    return at + 6;
+}
+
+bool lf__json_unescape(lf__buf *out, const char *raw, size_t size)
+{
+    size_t start = out->length;
+    const char *at = size > 0 ? raw : "", *end = at + size;
+    while (at < end && !out->failed) {
+        const char *escape = memchr(at, '\\', (size_t)(end - at));
+        lf__utf8_add(out, at, (size_t)((escape == NULL ? end : escape) - at));
+        if (escape == NULL || end - escape < 2)
+            break;
+        at = escape + 2;
+        switch (escape[1]) {
+        case 'b': lf__buf_add_char(out, '\b'); break;
+        case 'f': lf__buf_add_char(out, '\f'); break;
+        case 'n': lf__buf_add_char(out, '\n'); break;
+        case 'r': lf__buf_add_char(out, '\r'); break;
+        case 't': lf__buf_add_char(out, '\t'); break;
+        case 'u': at = json_add_unicode_escape(out, at, end); break;
+        case '"':
+        case '\\':
+        case '/': lf__buf_add_char(out, escape[1]); break;
+        default: at = escape + 1; break; /* not JSON: only the backslash goes */
+        }
+    }
+    return json_finish(out, start);
+}

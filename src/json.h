@@ -1,0 +1,44 @@
+/* JSON text: writing values, repairing UTF-8, checking and taking apart text that users hand us. Pure, no I/O, locale-free,
+ * safe for 64-bit integers. Answers of the server are read with cJSON elsewhere.
+ */
+#ifndef LF_SRC_JSON_H
+#define LF_SRC_JSON_H
+
+#include "buf.h"
+
+/* Length of the longest valid UTF-8 prefix of `text`; == size when all of it is valid. */
+size_t lf__utf8_valid_prefix(const char *text, size_t size);
+/* The largest length <= size that does not cut a UTF-8 sequence of `text` in two. */
+size_t lf__utf8_floor(const char *text, size_t size);
+/* Append text as it is, each maximal invalid part as U+FFFD (the W3C/WHATWG way). */
+bool lf__utf8_add(lf__buf *out, const char *text, size_t size);
+size_t lf__utf8_size(const char *text, size_t size); /* the bytes that lf__utf8_add would append */
+
+/* Append a quoted JSON string, escaped; invalid UTF-8 repaired; non-ASCII is left unescaped. */
+bool lf__json_string(lf__buf *out, const char *text, size_t size);
+bool lf__json_int(lf__buf *out, int64_t value);
+bool lf__json_uint(lf__buf *out, uint64_t value);
+/* 128 bits as a decimal number, unquoted; is_signed tells how to read the high half. */
+bool lf__json_int128(lf__buf *out, uint64_t high, uint64_t low, bool is_signed);
+/* Shortest digits that read back as the same number ("0.9", "1.0", "1e+22" as Python's repr); NaN and infinities as the
+ * strings "NaN", "Infinity", "-Infinity", quotes included. */
+bool lf__json_double(lf__buf *out, double value);
+bool lf__json_float(lf__buf *out, float value);
+bool lf__json_pointer(lf__buf *out, const void *pointer); /* "0x7f..." with quotes; NULL is null */
+
+/* Is `text` one complete JSON value (RFC 8259), nested at most 512 deep? Strings must be valid UTF-8. */
+bool lf__json_valid(const char *text, size_t size);
+
+/* Walk the members of a JSON object that lf__json_valid accepted: start with *at = 0; false when there are no more or the
+ * text is no object. `key` is raw (still escaped, without quotes), `value` is raw text without surrounding blanks. */
+typedef struct lf__json_member {
+    const char *key;
+    size_t key_size;
+    const char *value;
+    size_t value_size;
+} lf__json_member;
+bool lf__json_next_member(const char *text, size_t size, size_t *at, lf__json_member *member);
+/* Append the text that a raw JSON string (without quotes) stands for, as UTF-8; lone surrogates become U+FFFD. */
+bool lf__json_unescape(lf__buf *out, const char *raw, size_t size);
+
+#endif

@@ -1,0 +1,233 @@
+#define _GNU_SOURCE
+#include "segment.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+enum {
+    SEGMENT_PAGE = 4096,
+    /* This much of a ring stays in memory when it is empty; what a burst needed beyond it goes back to the system. */
+    SEGMENT_RING_KEEP = 1 << 20,
+    SEGMENT_SNAPSHOT_TRIES = 100
+};
+
+static lf__segment *segment_map(size_t stack_bytes, size_t ring_bytes)
+{
+    size_t header = (sizeof(lf__segment) + SEGMENT_PAGE - 1) & ~(size_t)(SEGMENT_PAGE - 1);
+    size_t size = header + stack_bytes + ring_bytes;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    /* A huge page would turn a touched kilobyte into two megabytes of the host's memory. */
+    (void)madvise(memory, size, MADV_NOHUGEPAGE);
+    lf__segment *segment = memory;
+    segment->mapped = size;
+    segment->stack_begin = (uint32_t)header;
+    segment->stack_end = (uint32_t)(header + stack_bytes);
+    segment->ring = (uint8_t *)memory + header + stack_bytes;
+    segment->ring_size = ring_bytes;
+    segment->top = segment->stack_begin;
+    return segment;
+}
+
+lf__segment *lf__segment_new(void)
+{
+    lf__segment *segment = segment_map(LF__STACK_BYTES, LF__RING_BYTES);
+    return segment != NULL ? segment : segment_map(LF__STACK_BYTES_SMALL, LF__RING_BYTES_SMALL);
+}
+
+void lf__segment_unmap(lf__segment *segment)
+{
+    munmap(segment, segment->mapped);
+}
+
+static void segment_find_machine_stack(lf__segment *segment)
+{
+    segment->machine_stack_low = 0;
+    segment->machine_stack_high = 0;
+    pthread_attr_t attributes;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+        return;
+    void *low;
+    size_t size;
+    if (pthread_attr_getstack(&attributes, &low, &size) == 0) {
+        segment->machine_stack_low = (uintptr_t)low;
+        segment->machine_stack_high = (uintptr_t)low + size;
+    }
+    pthread_attr_destroy(&attributes);
+}
+
+void lf__segment_adopt(lf__segment *segment)
+{
+    struct {
+        uint64_t state[2];
+        uint32_t serial;
+    } seed;
+    lf__random_bytes(&seed, sizeof seed);
+    segment->random[0] = seed.state[0];
+    segment->random[1] = seed.state[1] | 1; /* the generator must not start at zero */
+    segment->serial = seed.serial;
+    segment->frame = 0;
+    segment->top = segment->stack_begin;
+    segment_find_machine_stack(segment);
+}
+
+void lf__segment_rest(lf__segment *segment)
+{
+    uint8_t *stack = (uint8_t *)segment + segment->stack_begin;
+    (void)madvise(stack, segment->mapped - segment->stack_begin, MADV_DONTNEED);
+}
+
+/* Fill the rest of the lap, so that the next record starts at the ring's beginning. */
+static void segment_skip_lap(lf__segment *segment)
+{
+    uint64_t mask = segment->ring_size - 1;
+    uint64_t lap_end = (segment->head | mask) + 1;
+    lf__record *pad = (lf__record *)(segment->ring + (segment->head & mask));
+    pad->size = (uint32_t)(lap_end - segment->head);
+    pad->kind = LF__RECORD_PAD;
+    lf__segment_publish(segment, pad->size);
+}
+
+bool lf__segment_grant(lf__segment *segment, lf__budget *budget, size_t size)
+{
+    uint64_t mask = segment->ring_size - 1;
+    uint64_t unused = segment->limit - segment->head; /* granted before, and carried over */
+    uint64_t consumed = atomic_load_explicit(&segment->consumed, memory_order_acquire);
+    uint64_t lap_end = (segment->head | mask) + 1;
+    size_t grant = size > LF__RING_GRANT ? size : LF__RING_GRANT;
+    if (grant > segment->ring_size / 2)
+        return false;
+
+    /* An empty ring starts over at its beginning, so that a quiet thread uses the same few pages for ever. */
+    bool restart = consumed == segment->head && (segment->head & mask) >= LF__RING_GRANT;
+    bool skip = restart || segment->head + size > lap_end;
+    uint64_t start = skip ? lap_end : segment->head;
+    if (start + size - consumed > segment->ring_size)
+        return false;
+    if (start + grant > start - (start & mask) + segment->ring_size)
+        grant = segment->ring_size - (start & mask); /* up to the end of the lap, where size still fits */
+    if (start + grant - consumed > segment->ring_size)
+        grant = size;
+
+    size_t more = grant > unused ? grant - unused : 0;
+    size_t limit = atomic_load_explicit(&budget->limit, memory_order_relaxed);
+    size_t in_use = atomic_fetch_add_explicit(&budget->rings, more, memory_order_relaxed) + more +
+                    atomic_load_explicit(&budget->worker, memory_order_relaxed);
+    if (in_use > limit) {
+        atomic_fetch_sub_explicit(&budget->rings, more, memory_order_relaxed);
+        return false;
+    }
+    if (grant < unused)
+        atomic_fetch_sub_explicit(&budget->rings, unused - grant, memory_order_relaxed);
+    if (skip)
+        segment_skip_lap(segment);
+    segment->limit = segment->head + grant;
+    return true;
+}
+
+void lf__segment_return_grant(lf__segment *segment, lf__budget *budget)
+{
+    atomic_fetch_sub_explicit(&budget->rings, segment->limit - segment->head, memory_order_relaxed);
+    segment->limit = segment->head;
+}
+
+/* Give pages of a burst back before the owner may write there again. */
+static void segment_release_pages(lf__segment *segment, uint64_t from, uint64_t to)
+{
+    uint64_t mask = segment->ring_size - 1;
+    uint64_t begin = from & mask, end = begin + (to - from);
+    if (end > segment->ring_size)
+        end = segment->ring_size;
+    if (begin < SEGMENT_RING_KEEP)
+        begin = SEGMENT_RING_KEEP;
+    begin = (begin + SEGMENT_PAGE - 1) & ~(uint64_t)(SEGMENT_PAGE - 1);
+    end &= ~(uint64_t)(SEGMENT_PAGE - 1);
+    if (begin < end)
+        (void)madvise(segment->ring + begin, end - begin, MADV_DONTNEED);
+}
+
+size_t lf__segment_drain(lf__segment *segment, lf__budget *budget, bool (*take)(void *owner, const lf__record *record),
+                         void *owner)
+{
+    uint64_t published = atomic_load_explicit(&segment->published, memory_order_acquire);
+    uint64_t at = atomic_load_explicit(&segment->consumed, memory_order_relaxed);
+    size_t count = 0;
+    bool go_on = true;
+    while (at < published && go_on) {
+        /* A megabyte at a time, so that a thread that waits for room sees it early. */
+        uint64_t from = at, freed = 0;
+        while (at < published && at - from < SEGMENT_RING_KEEP) {
+            const lf__record *record = (const lf__record *)(segment->ring + (at & (segment->ring_size - 1)));
+            uint32_t size = record->size;
+            if (record->kind != LF__RECORD_PAD) {
+                if (!take(owner, record)) {
+                    go_on = false;
+                    break;
+                }
+                count++;
+                freed += size;
+            }
+            at += size;
+        }
+        segment_release_pages(segment, from, at);
+        atomic_store_explicit(&segment->consumed, at, memory_order_release); /* pairs with segment_grant */
+        atomic_fetch_sub_explicit(&budget->rings, freed, memory_order_relaxed);
+    }
+    return count;
+}
+
+void lf__segment_lose_trace(lf__segment *segment, const uint8_t trace_id[16])
+{
+    uint32_t written = atomic_load_explicit(&segment->lost_written, memory_order_relaxed);
+    uint32_t read = atomic_load_explicit(&segment->lost_read, memory_order_acquire);
+    if (written - read >= LF__LOST_TRACES)
+        return; /* the record is counted all the same; only its siblings are not called back */
+    if (written != read && memcmp(segment->lost[(written - 1) % LF__LOST_TRACES], trace_id, 16) == 0)
+        return;
+    memcpy(segment->lost[written % LF__LOST_TRACES], trace_id, 16);
+    atomic_store_explicit(&segment->lost_written, written + 1, memory_order_release);
+}
+
+bool lf__segment_lost_trace(lf__segment *segment, uint8_t out_trace_id[16])
+{
+    uint32_t read = atomic_load_explicit(&segment->lost_read, memory_order_relaxed);
+    if (read == atomic_load_explicit(&segment->lost_written, memory_order_acquire))
+        return false;
+    memcpy(out_trace_id, segment->lost[read % LF__LOST_TRACES], 16);
+    atomic_store_explicit(&segment->lost_read, read + 1, memory_order_release);
+    return true;
+}
+
+/* The owner may be writing: the version tells whether what was read is whole, so the race is meant. */
+__attribute__((no_sanitize("thread", "address"))) static void segment_copy_words(uint64_t *out, const uint64_t *in, size_t words)
+{
+    for (size_t i = 0; i < words; i++)
+        out[i] = __atomic_load_n(&in[i], __ATOMIC_RELAXED);
+}
+
+uint8_t *lf__segment_snapshot(const lf__segment *segment, uint32_t *out_frame)
+{
+    for (int i = 0; i < SEGMENT_SNAPSHOT_TRIES; i++) {
+        uint32_t before = atomic_load_explicit(&segment->version, memory_order_acquire);
+        uint32_t frame = __atomic_load_n(&segment->frame, __ATOMIC_RELAXED);
+        uint32_t top = __atomic_load_n(&segment->top, __ATOMIC_RELAXED);
+        if (before % 2 != 0)
+            continue;
+        if (frame == 0)
+            return NULL;
+        uint8_t *copy = lf__alloc(top);
+        if (copy == NULL)
+            return NULL;
+        segment_copy_words((uint64_t *)(void *)(copy + segment->stack_begin),
+                           (const uint64_t *)(const void *)((const uint8_t *)segment + segment->stack_begin),
+                           (top - segment->stack_begin) / sizeof(uint64_t));
+        atomic_thread_fence(memory_order_acquire);
+        if (atomic_load_explicit(&segment->version, memory_order_relaxed) == before) {
+            *out_frame = frame;
+            return copy;
+        }
+        lf__free(copy);
+    }
+    return NULL;
+}

@@ -1,0 +1,181 @@
+/* The memory of one observed thread: a stack of open observations and a ring of ended ones. The thread alone writes both;
+ * the worker alone takes records out of the ring. One mapping without absolute pointers inside its two areas, so that it
+ * could live in a file. Pages are touched as they are used; the sizes below are addresses, not memory.
+ */
+#ifndef LF_SRC_SEGMENT_H
+#define LF_SRC_SEGMENT_H
+
+#include "record.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+enum {
+    LF__STACK_BYTES = 16 << 20,
+    LF__RING_BYTES = 32 << 20,      /* per thread; the ceiling of all threads together is max_queue_bytes */
+    LF__RING_BYTES_SMALL = 1 << 20, /* where the address space is short */
+    LF__STACK_BYTES_SMALL = 1 << 20,
+    LF__RING_GRANT = 64 << 10, /* a thread draws on the common ceiling in steps of this */
+    LF__LOST_TRACES = 32
+};
+
+typedef enum lf__frame_kind {
+    LF__FRAME_OBSERVATION,
+    LF__FRAME_CONTEXT /* a copied context attached to this thread: a parent, nothing to send */
+} lf__frame_kind;
+
+/* An open observation. Its fields follow it directly; those added while another frame lay above are in `extra` blocks. */
+typedef struct lf__frame {
+    uint32_t below; /* offset of the frame below in the segment, 0 for none */
+    uint32_t serial;
+    uint32_t extra; /* offset of the first block, 0 for none */
+    uint32_t extra_last;
+    uint32_t extra_size; /* payload of all blocks */
+    uint32_t pop_to;     /* where the stack's top goes when this frame ends */
+    uint8_t kind;
+    bool capture_output;
+    uint16_t unused;
+    uint32_t last_field; /* offset of the newest field, for joining pieces of output; 0 for none */
+    uintptr_t address;   /* machine stack address of the scope, to notice scopes skipped by longjmp */
+    lf__record record;   /* record.size: header and the fields that follow directly */
+} lf__frame;
+
+typedef struct lf__block {
+    uint32_t next;
+    uint32_t size; /* of the fields that follow */
+} lf__block;
+
+typedef enum lf__segment_state { LF__SEGMENT_FREE, LF__SEGMENT_IN_USE, LF__SEGMENT_LEFT } lf__segment_state;
+
+typedef struct lf__segment {
+    /* Constant once the segment is registered. */
+    struct lf__segment *next;
+    size_t mapped;
+    uint8_t *ring;
+    uint64_t ring_size; /* a power of two */
+    uint32_t stack_begin;
+    uint32_t stack_end;
+    _Atomic int state; /* lf__segment_state; a thread takes FREE, its end makes LEFT, the worker makes FREE again */
+
+    /* The owning thread's. */
+    _Alignas(64) uint32_t frame; /* offset of the innermost open frame, 0 for none */
+    uint32_t top;                /* first free byte of the stack */
+    uint32_t serial;
+    uint32_t until_wake; /* observations left before the worker is woken for flush_at */
+    uint64_t head;       /* ring position of the next record; positions only grow */
+    uint64_t limit;      /* up to here it may write without asking */
+    uint64_t random[2];
+    uintptr_t machine_stack_low;
+    uintptr_t machine_stack_high;
+    /* Odd while the stack is being changed: lets the exit handler of another thread copy it. Pairs with segment_snapshot. */
+    _Atomic uint32_t version;
+
+    /* The owner writes, others read. */
+    _Alignas(64) _Atomic uint64_t published; /* the worker's view of head; release, pairs with the acquire in drain */
+    _Atomic uint64_t begun;
+    _Atomic uint64_t ended;    /* left the stack, accepted or not */
+    _Atomic uint64_t accepted; /* ended while tracing was on */
+    _Atomic uint64_t dropped_full;
+    _Atomic uint64_t dropped_large;
+    _Atomic uint64_t dropped_deep;
+    _Atomic uint64_t misused;
+    _Atomic uint32_t lost_written; /* traces that lost a record here, so that the worker drops the rest of them */
+    uint8_t lost[LF__LOST_TRACES][16];
+
+    /* The worker writes, the owner reads. */
+    _Alignas(64) _Atomic uint64_t consumed; /* release, pairs with the acquire in segment_grant */
+    _Atomic uint32_t lost_read;
+} lf__segment;
+
+/* What all segments share: the ceiling, and what is in use of it. */
+typedef struct lf__budget {
+    _Atomic size_t limit;
+    _Atomic size_t rings;  /* granted to rings and not consumed yet */
+    _Atomic size_t worker; /* held by the worker: queue and batches */
+} lf__budget;
+
+/* A new segment, mapped; NULL when the address space or memory is out. */
+lf__segment *lf__segment_new(void);
+void lf__segment_unmap(lf__segment *segment);
+/* Make it ready for the calling thread, whose segment it now is. */
+void lf__segment_adopt(lf__segment *segment);
+/* Give its memory back to the system, keep the addresses. The ring must be empty. */
+void lf__segment_rest(lf__segment *segment);
+
+/* Owner: get more of the ring; false when the ring or the common ceiling is full. */
+bool lf__segment_grant(lf__segment *segment, lf__budget *budget, size_t size);
+/* Owner: return what was granted and not used, before the thread ends. */
+void lf__segment_return_grant(lf__segment *segment, lf__budget *budget);
+/* Worker: hand each record up to what is published now to `take`, in order, and free its space. Stops when `take` says
+ * false (that record stays). Returns the number taken. */
+size_t lf__segment_drain(lf__segment *segment, lf__budget *budget, bool (*take)(void *owner, const lf__record *record),
+                         void *owner);
+/* Owner: note that a record of this trace was lost. */
+void lf__segment_lose_trace(lf__segment *segment, const uint8_t trace_id[16]);
+/* Worker: the next trace noted so; false when there is none. */
+bool lf__segment_lost_trace(lf__segment *segment, uint8_t out_trace_id[16]);
+
+/* Copy the open frames of a thread that may be running: innermost first. Returns a buffer (lf__free) that reads like the
+ * segment from offset 0, and its innermost frame in *out_frame; NULL when there is none, or the thread does not hold still. */
+uint8_t *lf__segment_snapshot(const lf__segment *segment, uint32_t *out_frame);
+
+static inline lf__frame *lf__frame_at(void *segment, uint32_t offset)
+{
+    return (lf__frame *)((uint8_t *)segment + offset);
+}
+
+/* Bytes of a frame's record once its fields lie together. */
+static inline size_t lf__frame_record_size(const lf__frame *frame)
+{
+    return frame->record.size + frame->extra_size;
+}
+
+/* Write a frame's record, fields together, to `out`, which has lf__frame_record_size bytes. `base` is the segment or a
+ * snapshot of it. */
+static inline void lf__frame_copy_record(void *out, const uint8_t *base, const lf__frame *frame)
+{
+    memcpy(out, &frame->record, frame->record.size);
+    if (__builtin_expect(frame->extra == 0, 1))
+        return;
+    uint8_t *at = (uint8_t *)out + frame->record.size;
+    for (uint32_t offset = frame->extra; offset != 0;) {
+        const lf__block *block = (const lf__block *)(base + offset);
+        memcpy(at, block + 1, block->size);
+        at += block->size;
+        offset = block->next;
+    }
+    ((lf__record *)out)->size = (uint32_t)lf__frame_record_size(frame);
+}
+
+/* Owner: room for a record in the ring, or NULL. Publish it with lf__segment_publish. */
+static inline void *lf__segment_reserve(lf__segment *segment, lf__budget *budget, size_t size)
+{
+    if (__builtin_expect(segment->head + size > segment->limit, 0) && !lf__segment_grant(segment, budget, size))
+        return NULL;
+    return segment->ring + (segment->head & (segment->ring_size - 1));
+}
+
+static inline void lf__segment_publish(lf__segment *segment, size_t size)
+{
+    segment->head += size;
+    atomic_store_explicit(&segment->published, segment->head, memory_order_release);
+}
+
+/* A counter that only its owner writes: no locked instruction. */
+static inline void lf__count(_Atomic uint64_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+/* xoroshiro128++ (Blackman, Vigna), seeded by the kernel for each segment. Ids must be unequal, not secret. */
+static inline uint64_t lf__segment_random(lf__segment *segment)
+{
+    uint64_t a = segment->random[0], b = segment->random[1], sum = a + b;
+    uint64_t result = ((sum << 17) | (sum >> 47)) + a;
+    b ^= a;
+    segment->random[0] = ((a << 49) | (a >> 15)) ^ b ^ (b << 21);
+    segment->random[1] = (b << 28) | (b >> 36);
+    return result;
+}
+
+#endif

@@ -1,0 +1,211 @@
+#include "site.h"
+
+#include "json.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SITE_BUCKETS = 1024 };
+
+typedef struct site_entry {
+    lf__site site;
+    struct site_entry *next; /* in its bucket */
+    uint32_t id;
+    const char *arguments;
+    char text[]; /* what the pointers above point to */
+} site_entry;
+
+/* Ids are indices here; entries are never changed or freed once published. Untouched pages of the table cost no memory. */
+static _Atomic(const site_entry *) site_table[LF__SITE_MAX];
+
+static pthread_mutex_t site_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards the two below, and writing to site_table */
+static site_entry *site_buckets[SITE_BUCKETS];
+static uint32_t site_count;
+
+void lf__site_lock(void)
+{
+    pthread_mutex_lock(&site_mutex);
+}
+
+void lf__site_unlock(void)
+{
+    pthread_mutex_unlock(&site_mutex);
+}
+
+/* ---- Argument names --------------------------------------------------------------------------------------------- */
+
+typedef struct site_text {
+    const char *at;
+    size_t size;
+} site_text;
+
+static bool site_is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+}
+
+static site_text site_trim(site_text text)
+{
+    while (text.size > 0 && site_is_blank(text.at[0]))
+        text.at++, text.size--;
+    while (text.size > 0 && site_is_blank(text.at[text.size - 1]))
+        text.size--;
+    return text;
+}
+
+/* How many bytes come before the first `stop` that is outside of brackets and quotes. */
+static size_t site_find(site_text text, char stop)
+{
+    int depth = 0;
+    char quote = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.at[i];
+        if (quote != 0) {
+            if (c == '\\')
+                i++;
+            else if (c == quote)
+                quote = 0;
+            continue;
+        }
+        if (depth == 0 && c == stop)
+            return i;
+        if (c == '"' || c == '\'')
+            quote = c;
+        else if (c == '(' || c == '[' || c == '{')
+            depth++;
+        else if (c == ')' || c == ']' || c == '}')
+            depth--;
+    }
+    return text.size;
+}
+
+/* lf_strn(body, n) is called "body": the wrappers say how to read a value, not what it is. */
+static site_text site_unwrap(site_text text)
+{
+    static const char *const wrappers[] = { "lf_strn", "lf_array", "lf_json", "lf_secret", "LF_VALUE" };
+    for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++) {
+        size_t size = strlen(wrappers[i]);
+        if (text.size <= size || memcmp(text.at, wrappers[i], size) != 0)
+            continue;
+        site_text rest = site_trim((site_text){ text.at + size, text.size - size });
+        if (rest.size < 2 || rest.at[0] != '(')
+            continue;
+        site_text inside = { rest.at + 1, rest.size - 1 };
+        if (site_find(inside, ')') != inside.size - 1)
+            continue;
+        inside.size--;
+        inside.size = site_find(inside, ',');
+        return site_unwrap(site_trim(inside));
+    }
+    return text;
+}
+
+static unsigned site_split(site_text text, site_text names[LF__SITE_MAX_ARGUMENTS])
+{
+    unsigned count = 0;
+    text = site_trim(text);
+    while (text.size > 0 && count < LF__SITE_MAX_ARGUMENTS) {
+        size_t size = site_find(text, ',');
+        names[count++] = site_unwrap(site_trim((site_text){ text.at, size }));
+        size += size < text.size;
+        text.at += size;
+        text.size -= size;
+    }
+    return count;
+}
+
+/* Append `"name":`, and "name#2" when it is the second of this name in the call. */
+static void site_add_key(lf__buf *out, const site_text *names, unsigned index)
+{
+    unsigned same = 1;
+    for (unsigned i = 0; i < index; i++)
+        same += names[i].size == names[index].size && memcmp(names[i].at, names[index].at, names[index].size) == 0;
+    lf__json_string(out, names[index].at, names[index].size);
+    if (same > 1 && !out->failed) {
+        out->length--; /* the quote */
+        char suffix[16];
+        snprintf(suffix, sizeof suffix, "#%u\"", same);
+        lf__buf_add_text(out, suffix);
+    }
+    lf__buf_add_char(out, ':');
+}
+
+/* ---- Interning -------------------------------------------------------------------------------------------------- */
+
+static uint32_t site_hash(uint32_t hash, const char *text)
+{
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * 16777619u;
+    return hash * 16777619u; /* so that "ab","c" is not "a","bc" */
+}
+
+static site_entry *site_new(const char *function, const char *file, int line, const char *arguments)
+{
+    site_text names[LF__SITE_MAX_ARGUMENTS];
+    unsigned count = site_split((site_text){ arguments, strlen(arguments) }, names);
+    size_t file_at, arguments_at, key_at[LF__SITE_MAX_ARGUMENTS + 1];
+
+    lf__buf text;
+    lf__buf_init(&text, SIZE_MAX / 2);
+    lf__buf_add(&text, function, strlen(function) + 1);
+    file_at = text.length;
+    lf__buf_add(&text, file, strlen(file) + 1);
+    arguments_at = text.length;
+    lf__buf_add(&text, arguments, strlen(arguments) + 1);
+    for (unsigned i = 0; i < count; i++) {
+        key_at[i] = text.length;
+        site_add_key(&text, names, i);
+    }
+    key_at[count] = text.length;
+
+    site_entry *entry = text.failed ? NULL : lf__alloc(sizeof *entry + text.length);
+    if (entry != NULL) {
+        memcpy(entry->text, text.data, text.length);
+        entry->arguments = entry->text + arguments_at;
+        entry->site = (lf__site){ .function = entry->text, .file = entry->text + file_at, .line = line, .argument_count = count };
+        for (unsigned i = 0; i < count; i++) {
+            entry->site.argument_key[i] = entry->text + key_at[i];
+            entry->site.argument_key_size[i] = key_at[i + 1] - key_at[i];
+        }
+    }
+    lf__buf_done(&text);
+    return entry;
+}
+
+static uint32_t site_intern_locked(const char *function, const char *file, int line, const char *arguments)
+{
+    uint32_t hash = site_hash(site_hash(site_hash(2166136261u ^ (uint32_t)line, function), file), arguments);
+    site_entry **bucket = &site_buckets[(hash ^ hash >> 16) % SITE_BUCKETS];
+    for (const site_entry *entry = *bucket; entry != NULL; entry = entry->next)
+        if (entry->site.line == line && strcmp(entry->site.function, function) == 0 &&
+            strcmp(entry->site.file, file) == 0 && strcmp(entry->arguments, arguments) == 0)
+            return entry->id;
+    if (site_count == LF__SITE_MAX - 1) /* id 0 means none */
+        return 0;
+    site_entry *entry = site_new(function, file, line, arguments);
+    if (entry == NULL)
+        return 0;
+    entry->id = ++site_count;
+    entry->next = *bucket;
+    *bucket = entry;
+    atomic_store_explicit(&site_table[entry->id], entry, memory_order_release); /* pairs with lf__site_get */
+    return entry->id;
+}
+
+uint32_t lf__site_intern(const char *function, const char *file, int line, const char *arguments)
+{
+    lf__site_lock();
+    uint32_t id = site_intern_locked(function ? function : "", file ? file : "", line, arguments ? arguments : "");
+    lf__site_unlock();
+    return id;
+}
+
+const lf__site *lf__site_get(uint32_t id)
+{
+    static const lf__site none = { .function = "", .file = "" };
+    if (id >= LF__SITE_MAX)
+        return &none;
+    const site_entry *entry = atomic_load_explicit(&site_table[id], memory_order_acquire); /* pairs with site_intern_locked */
+    return entry != NULL ? &entry->site : &none;
+}

@@ -1,0 +1,30 @@
+/* The encoder interface: records in, request bodies out. Encoders are pure: no I/O, no clock, no globals.
+ *
+ * Each observation is encoded by itself, so that a batch can be cut anywhere between two observations and halved without
+ * encoding again: body = head(bytes of all items) + items + tail.
+ */
+#ifndef LF_SRC_WIRE_H
+#define LF_SRC_WIRE_H
+
+#include "config.h"
+#include "record.h"
+
+typedef struct lf__wire_context {
+    const lf__config *config;
+    int64_t wall_offset_ns; /* wall clock minus monotonic clock */
+    lf__buf *scratch;       /* for text whose length must be known first */
+} lf__wire_context;
+
+typedef struct lf__wire {
+    const char *content_type;
+    const char *separator; /* between two items: "," for JSON, "" for protobuf */
+    /* Append one observation. False: no memory or over the ceiling; `out` is then as it was before. */
+    bool (*item)(lf__buf *out, const lf__record *record, const lf__wire_context *context);
+    bool (*head)(lf__buf *out, const lf__config *config, size_t items_size);
+    bool (*tail)(lf__buf *out);
+} lf__wire;
+
+extern const lf__wire lf__wire_otlp_protobuf;
+extern const lf__wire lf__wire_otlp_json;
+
+#endif

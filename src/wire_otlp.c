@@ -1,0 +1,760 @@
+/* OTLP/HTTP request bodies, as protobuf and as JSON. What an observation says is written down once (otlp_attributes,
+ * otlp_resource); the two sinks only know how their format spells an attribute and a span.
+ */
+#include "wire.h"
+
+#include "json.h"
+#include "pb.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    OTLP_KIND_INTERNAL = 1,
+    OTLP_STATUS_ERROR = 2,
+    OTLP_FLAGS = 0x101 /* sampled; "parent is remote" is known, and it is not */
+};
+
+typedef struct otlp_text {
+    const char *at; /* NULL: there is none */
+    size_t size;
+} otlp_text;
+
+#define OTLP_TEXT(literal) { literal, sizeof literal - 1 }
+#define OTLP_KEY(literal) ((otlp_text)OTLP_TEXT(literal))
+
+/* What a span says besides its attributes. */
+typedef struct otlp_span {
+    lf__view view;
+    otlp_text name;
+    otlp_text message; /* of the status */
+    uint64_t start_ns;
+    uint64_t end_ns;
+    lf_type type;
+    lf_level level;
+    otlp_text incomplete; /* how its scope was left, if not by ending */
+} otlp_span;
+
+typedef struct otlp_writer {
+    const struct otlp_sink *sink;
+    lf__buf *out;
+    uint64_t tag; /* protobuf: of the message's list of attributes */
+    const lf__wire_context *context;
+} otlp_writer;
+
+/* Texts may hold invalid UTF-8, which is repaired; keys may not. Errors stay in `out`. */
+typedef struct otlp_sink {
+    void (*text)(const otlp_writer *to, otlp_text key, otlp_text value);
+    void (*number)(const otlp_writer *to, otlp_text key, int64_t value);
+    void (*flag)(const otlp_writer *to, otlp_text key, bool value);
+    void (*span)(const otlp_writer *to, const otlp_span *span);
+} otlp_sink;
+
+/* ---- Reading records -------------------------------------------------------------------------------------------- */
+
+static otlp_text otlp_cstring(const char *text)
+{
+    return (otlp_text){ text, text != NULL ? strlen(text) : 0 };
+}
+
+static otlp_text otlp_payload(const lf__field *field)
+{
+    return (otlp_text){ lf__field_payload(field), field->length };
+}
+
+static otlp_text otlp_string(const lf__field *field)
+{
+    return field != NULL && field->kind == LF_KIND_STRING ? otlp_payload(field) : (otlp_text){ NULL, 0 };
+}
+
+static int64_t otlp_int(const lf__field *field)
+{
+    int64_t value = 0;
+    if (field != NULL && (field->kind == LF_KIND_INT || field->kind == LF_KIND_UINT))
+        memcpy(&value, lf__field_payload(field), sizeof value);
+    return value;
+}
+
+static otlp_text otlp_type_name(lf_type type)
+{
+    static const otlp_text names[] = {
+        [LF_TYPE_DEFAULT] = OTLP_TEXT("span"),  [LF_SPAN] = OTLP_TEXT("span"),
+        [LF_GENERATION] = OTLP_TEXT("generation"), [LF_EVENT] = OTLP_TEXT("event"),
+        [LF_AGENT] = OTLP_TEXT("agent"),        [LF_TOOL] = OTLP_TEXT("tool"),
+        [LF_CHAIN] = OTLP_TEXT("chain"),        [LF_RETRIEVER] = OTLP_TEXT("retriever"),
+        [LF_EVALUATOR] = OTLP_TEXT("evaluator"), [LF_EMBEDDING] = OTLP_TEXT("embedding"),
+        [LF_GUARDRAIL] = OTLP_TEXT("guardrail"),
+    };
+    return names[(size_t)type < sizeof names / sizeof *names ? type : LF_SPAN];
+}
+
+static otlp_text otlp_level_name(lf_level level)
+{
+    static const otlp_text names[] = {
+        [LF_LEVEL_DEBUG] = OTLP_TEXT("DEBUG"),
+        [LF_LEVEL_DEFAULT] = OTLP_TEXT("DEFAULT"),
+        [LF_LEVEL_WARNING] = OTLP_TEXT("WARNING"),
+        [LF_LEVEL_ERROR] = OTLP_TEXT("ERROR"),
+    };
+    return (size_t)level < sizeof names / sizeof *names ? names[level] : (otlp_text){ NULL, 0 };
+}
+
+static uint64_t otlp_wall_ns(uint64_t ns, bool is_wall, const lf__wire_context *context)
+{
+    return is_wall ? ns : ns + (uint64_t)context->wall_offset_ns;
+}
+
+static void otlp_read(otlp_span *span, const lf__record *record, const lf__wire_context *context)
+{
+    lf__record_view(&span->view, record);
+    const lf__field *const *last = span->view.last;
+
+    span->name = otlp_string(last[LF__TAG_NAME]);
+    if (span->name.size == 0)
+        span->name = otlp_cstring(span->view.site->function);
+    if (span->name.size == 0)
+        span->name = OTLP_KEY("observation");
+
+    span->type = last[LF__TAG_TYPE] != NULL ? (lf_type)otlp_int(last[LF__TAG_TYPE]) : (lf_type)record->type;
+    span->level = (lf_level)otlp_int(last[LF__TAG_LEVEL]);
+    span->message = otlp_string(last[LF__TAG_STATUS_MESSAGE]);
+    bool interrupted = (record->flags & LF__FLAG_INTERRUPTED) != 0, abandoned = (record->flags & LF__FLAG_ABANDONED) != 0;
+    span->incomplete = interrupted ? OTLP_KEY("\"interrupted\"") : abandoned ? OTLP_KEY("\"abandoned\"") : otlp_cstring(NULL);
+    if (span->incomplete.at != NULL) {
+        if (span->level == LF_LEVEL_UNSET)
+            span->level = LF_LEVEL_WARNING;
+        if (span->message.at == NULL)
+            span->message = interrupted ? OTLP_KEY("still open when the process exited")
+                                        : OTLP_KEY("scope was left without ending");
+    }
+
+    span->start_ns = otlp_wall_ns(record->start_ns, (record->flags & LF__FLAG_WALL_START) != 0, context);
+    span->end_ns = otlp_wall_ns(record->end_ns, (record->flags & LF__FLAG_WALL_END) != 0, context);
+    if (span->end_ns < span->start_ns || span->type == LF_EVENT)
+        span->end_ns = span->start_ns;
+}
+
+/* ---- What is said ----------------------------------------------------------------------------------------------- */
+
+static char otlp_first_letter(otlp_text json)
+{
+    for (size_t i = 0; i < json.size; i++)
+        if (strchr(" \t\r\n", json.at[i]) == NULL || json.at[i] == '\0')
+            return json.at[i];
+    return '\0';
+}
+
+static bool otlp_is_json(const lf__field *field, char first)
+{
+    return field->kind == LF_KIND_JSON && otlp_first_letter(otlp_payload(field)) == first &&
+           lf__json_valid(lf__field_payload(field), field->length);
+}
+
+static void otlp_add_text(const otlp_writer *to, otlp_text key, otlp_text value)
+{
+    to->sink->text(to, key, value);
+}
+
+/* What lies in the scratch buffer. */
+static void otlp_add_scratch(const otlp_writer *to, otlp_text key)
+{
+    const lf__buf *scratch = to->context->scratch;
+    if (!scratch->failed)
+        otlp_add_text(to, key, (otlp_text){ scratch->length > 0 ? scratch->data : "", scratch->length });
+}
+
+static void otlp_add_field(const otlp_writer *to, otlp_text key, const lf__field *field)
+{
+    if (field == NULL || field->kind == LF_KIND_NULL || field->kind == LF_KIND_UNSET || otlp_is_json(field, 'n'))
+        return;
+    if (field->kind == LF_KIND_STRING || field->kind == LF_KIND_JSON) {
+        otlp_add_text(to, key, otlp_payload(field));
+        return;
+    }
+    lf__buf_clear(to->context->scratch);
+    lf__field_text(to->context->scratch, field);
+    otlp_add_scratch(to, key);
+}
+
+static void otlp_add_input(const otlp_writer *to, const lf__view *view)
+{
+    otlp_text key = OTLP_KEY("langfuse.observation.input");
+    if (view->last[LF__TAG_INPUT] != NULL) {
+        otlp_add_field(to, key, view->last[LF__TAG_INPUT]);
+    } else if (view->last[LF__TAG_ARGUMENT] != NULL) {
+        lf__buf_clear(to->context->scratch);
+        lf__view_arguments_json(to->context->scratch, view);
+        otlp_add_scratch(to, key);
+    }
+}
+
+/* Pieces are joined before they are repaired: a stream may cut a character in two. */
+static void otlp_add_output(const otlp_writer *to, const lf__view *view)
+{
+    otlp_text key = OTLP_KEY("langfuse.observation.output");
+    if (!view->pieces_win) {
+        otlp_add_field(to, key, view->last[LF__TAG_OUTPUT]);
+        return;
+    }
+    lf__buf_clear(to->context->scratch);
+    for (const lf__field *field = view->last[LF__TAG_OUTPUT]; (field = lf__record_next(view->record, field)) != NULL;)
+        if (field->tag == LF__TAG_OUTPUT_PIECE)
+            lf__buf_add(to->context->scratch, lf__field_payload(field), field->length);
+    otlp_add_scratch(to, key);
+}
+
+/* A JSON string that holds an ISO 8601 time; every version of the server reads this form. */
+static void otlp_add_completion_start(const otlp_writer *to, const lf__field *field)
+{
+    if (field == NULL)
+        return;
+    uint64_t micros = otlp_wall_ns((uint64_t)otlp_int(field), field->kind == LF_KIND_INT, to->context) / 1000;
+    uint64_t days = micros / 86400000000u, second = micros / 1000000 % 86400;
+    /* Civil date from days since 1970, counted in years that begin in March, so that the leap day comes last. */
+    uint64_t z = days + 719468, era = z / 146097, day_of_era = z % 146097;
+    uint64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    uint64_t march = (5 * day_of_year + 2) / 153, day = day_of_year - (153 * march + 2) / 5 + 1;
+    uint64_t month = march < 10 ? march + 3 : march - 9, year = year_of_era + era * 400 + (month <= 2);
+
+    char text[64];
+    int size = snprintf(text, sizeof text, "\"%04u-%02u-%02uT%02u:%02u:%02u.%06uZ\"", (unsigned)year, (unsigned)month,
+                        (unsigned)day, (unsigned)(second / 3600), (unsigned)(second / 60 % 60), (unsigned)(second % 60),
+                        (unsigned)(micros % 1000000));
+    otlp_add_text(to, OTLP_KEY("langfuse.observation.completion_start_time"), (otlp_text){ text, (size_t)size });
+}
+
+/* ---- Metadata --------------------------------------------------------------------------------------------------- */
+
+typedef struct otlp_member {
+    otlp_text key;
+    otlp_text value; /* JSON text */
+    size_t order;
+} otlp_member;
+
+/* By key, then by order. */
+static int otlp_compare_members(const void *left, const void *right)
+{
+    const otlp_member *a = left, *b = right;
+    int keys = memcmp(a->key.at, b->key.at, a->key.size < b->key.size ? a->key.size : b->key.size);
+    if (keys != 0)
+        return keys;
+    if (a->key.size != b->key.size)
+        return a->key.size < b->key.size ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+static void otlp_collect_member(lf__buf *members, otlp_text key, otlp_text value)
+{
+    otlp_member member = { key, value, members->length };
+    lf__buf_add(members, &member, sizeof member);
+}
+
+/* Replace raw keys by whole attribute keys, which are written behind the members. No pointer into the buffer may be kept
+ * before its last growth, so room for all the keys, and for the longest text value, is made at once. */
+static otlp_member *otlp_finish_keys(lf__buf *scratch, size_t count)
+{
+    static const otlp_text prefix = OTLP_TEXT("langfuse.observation.metadata.");
+    const otlp_member *raw = (const otlp_member *)(const void *)scratch->data;
+    size_t room = 0, longest = 0;
+    for (size_t i = 0; i < count; i++) {
+        room += prefix.size + raw[i].key.size;
+        longest = raw[i].value.size > longest ? raw[i].value.size : longest;
+    }
+    if (lf__buf_reserve(scratch, room + longest) == NULL)
+        return NULL;
+    otlp_member *members = (otlp_member *)(void *)scratch->data;
+    for (size_t i = 0; i < count; i++) {
+        size_t start = scratch->length;
+        lf__buf_add(scratch, prefix.at, prefix.size);
+        lf__json_unescape(scratch, members[i].key.at, members[i].key.size);
+        members[i].key = (otlp_text){ scratch->data + start, scratch->length - start };
+    }
+    return members;
+}
+
+/* False when the number has a fraction or an exponent, or is too large. */
+static bool otlp_parse_int(otlp_text json, int64_t *value)
+{
+    bool negative = json.at[0] == '-';
+    *value = 0;
+    for (size_t i = negative; i < json.size; i++) {
+        if (json.at[i] < '0' || json.at[i] > '9')
+            return false;
+        int64_t digit = json.at[i] - '0';
+        if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, negative ? -digit : digit, value))
+            return false;
+    }
+    return true;
+}
+
+static void otlp_add_member(const otlp_writer *to, const otlp_member *member)
+{
+    otlp_text json = member->value;
+    int64_t number;
+    if (json.at[0] == '"') {
+        lf__buf *scratch = to->context->scratch;
+        size_t start = scratch->length;
+        lf__json_unescape(scratch, json.at + 1, json.size - 2);
+        otlp_add_text(to, member->key, (otlp_text){ scratch->data + start, scratch->length - start });
+        lf__buf_rewind(scratch, start);
+    } else if (json.at[0] == 't' || json.at[0] == 'f') {
+        to->sink->flag(to, member->key, json.at[0] == 't');
+    } else if (otlp_parse_int(json, &number)) {
+        to->sink->number(to, member->key, number);
+    } else {
+        otlp_add_text(to, member->key, json);
+    }
+}
+
+/* Each top-level key is an attribute by itself; null says nothing. Of equal keys the last one counts. */
+static void otlp_add_metadata(const otlp_writer *to, const otlp_span *span)
+{
+    lf__buf *scratch = to->context->scratch;
+    const lf__view *view = &span->view;
+    const lf__field *whole = NULL; /* the last one that is not an object */
+    lf__buf_clear(scratch);
+    for (const lf__field *field = NULL; view->last[LF__TAG_METADATA] != NULL &&
+                                        (field = lf__record_next(view->record, field)) != NULL;) {
+        if (field->tag != LF__TAG_METADATA)
+            continue;
+        if (!otlp_is_json(field, '{')) {
+            whole = field;
+            continue;
+        }
+        lf__json_member member;
+        for (size_t at = 0; lf__json_next_member(lf__field_payload(field), field->length, &at, &member);)
+            if (member.value[0] != 'n')
+                otlp_collect_member(scratch, (otlp_text){ member.key, member.key_size },
+                                    (otlp_text){ member.value, member.value_size });
+    }
+    if (span->incomplete.at != NULL)
+        otlp_collect_member(scratch, OTLP_KEY("incomplete"), span->incomplete);
+
+    size_t count = scratch->length / sizeof(otlp_member);
+    otlp_member *members = count > 0 && !scratch->failed ? otlp_finish_keys(scratch, count) : NULL;
+    if (members != NULL) {
+        qsort(members, count, sizeof *members, otlp_compare_members);
+        for (size_t i = 0; i < count; i++) {
+            bool last = i + 1 == count || members[i].key.size != members[i + 1].key.size ||
+                        memcmp(members[i].key.at, members[i + 1].key.at, members[i].key.size) != 0;
+            if (last)
+                otlp_add_member(to, &members[i]);
+        }
+    }
+    if (!scratch->failed)
+        otlp_add_field(to, OTLP_KEY("langfuse.observation.metadata"), whole);
+}
+
+/* ---- All attributes --------------------------------------------------------------------------------------------- */
+
+static void otlp_add_option(const otlp_writer *to, otlp_text key, const char *value)
+{
+    if (value != NULL)
+        otlp_add_text(to, key, otlp_cstring(value));
+}
+
+static void otlp_attributes(const otlp_writer *to, const otlp_span *span)
+{
+    static const struct {
+        lf__tag tag;
+        otlp_text key;
+    } plain[] = {
+        { LF__TAG_MODEL, OTLP_TEXT("langfuse.observation.model.name") },
+        { LF__TAG_MODEL_PARAMETERS, OTLP_TEXT("langfuse.observation.model.parameters") },
+        { LF__TAG_USAGE_DETAILS, OTLP_TEXT("langfuse.observation.usage_details") },
+        { LF__TAG_COST_DETAILS, OTLP_TEXT("langfuse.observation.cost_details") },
+        { LF__TAG_PROMPT_NAME, OTLP_TEXT("langfuse.observation.prompt.name") },
+        { LF__TAG_VERSION, OTLP_TEXT("langfuse.version") },
+        { LF__TAG_EXTERNAL_TRACE_ID, OTLP_TEXT("langfuse.trace.metadata.external_trace_id") },
+    };
+    const lf__view *view = &span->view;
+    otlp_text level = otlp_level_name(span->level);
+
+    otlp_add_text(to, OTLP_KEY("langfuse.observation.type"), otlp_type_name(span->type));
+    if (level.at != NULL)
+        otlp_add_text(to, OTLP_KEY("langfuse.observation.level"), level);
+    if (span->message.at != NULL)
+        otlp_add_text(to, OTLP_KEY("langfuse.observation.status_message"), span->message);
+    otlp_add_input(to, view);
+    otlp_add_output(to, view);
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        otlp_add_field(to, plain[i].key, view->last[plain[i].tag]);
+    if (view->last[LF__TAG_PROMPT_VERSION] != NULL)
+        to->sink->number(to, OTLP_KEY("langfuse.observation.prompt.version"), otlp_int(view->last[LF__TAG_PROMPT_VERSION]));
+    otlp_add_completion_start(to, view->last[LF__TAG_COMPLETION_START]);
+    if (view->last[LF__TAG_METADATA] != NULL || span->incomplete.at != NULL)
+        otlp_add_metadata(to, span);
+    otlp_add_option(to, OTLP_KEY("langfuse.environment"), to->context->config->environment);
+    otlp_add_option(to, OTLP_KEY("langfuse.release"), to->context->config->release);
+    if ((view->record->flags & LF__FLAG_APP_ROOT) != 0)
+        to->sink->flag(to, OTLP_KEY("langfuse.internal.is_app_root"), true);
+}
+
+/* Ours come last and win over the user's of the same name. */
+static void otlp_resource(const otlp_writer *to, const lf__config *config)
+{
+    const struct {
+        otlp_text key;
+        const char *value;
+    } ours[] = {
+        { OTLP_TEXT("telemetry.sdk.language"), "c" },
+        { OTLP_TEXT("telemetry.sdk.name"), "langfuse" },
+        { OTLP_TEXT("telemetry.sdk.version"), LF_VERSION },
+        { OTLP_TEXT("langfuse.environment"), config->environment },
+        { OTLP_TEXT("langfuse.release"), config->release },
+    };
+    for (size_t i = 0; i < config->resource_count; i++) {
+        otlp_text key = otlp_cstring(config->resource[i].key);
+        bool taken = key.size == 0 || lf__utf8_valid_prefix(key.at, key.size) != key.size;
+        for (size_t j = 0; j < sizeof ours / sizeof *ours && !taken; j++)
+            taken = ours[j].value != NULL && strcmp(key.at, ours[j].key.at) == 0;
+        if (!taken)
+            otlp_add_option(to, key, config->resource[i].value);
+    }
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        otlp_add_option(to, ours[i].key, ours[i].value);
+}
+
+static const otlp_text otlp_scope_name = OTLP_TEXT("langfuse-sdk"); /* any other makes a server copy all attributes */
+static const otlp_text otlp_scope_version = OTLP_TEXT(LF_VERSION);
+
+static void otlp_scope_attributes(const otlp_writer *to, const lf__config *config)
+{
+    otlp_add_option(to, OTLP_KEY("public_key"), config->public_key);
+}
+
+static bool otlp_has_parent(const lf__record *record)
+{
+    static const uint8_t none[sizeof record->parent_id] = { 0 };
+    return memcmp(record->parent_id, none, sizeof none) != 0;
+}
+
+/* Take back what was appended since `start` if anything went wrong. */
+static bool otlp_finish(lf__buf *out, size_t start, bool failed)
+{
+    failed |= out->failed;
+    if (failed)
+        lf__buf_rewind(out, start);
+    return !failed;
+}
+
+static bool otlp_item(const otlp_sink *sink, lf__buf *out, uint64_t tag, const lf__record *record,
+                      const lf__wire_context *context)
+{
+    if (out->failed)
+        return false;
+    size_t start = out->length;
+    lf__buf_clear(context->scratch);
+    otlp_span span;
+    otlp_read(&span, record, context);
+    sink->span(&(otlp_writer){ sink, out, tag, context }, &span);
+    return otlp_finish(out, start, context->scratch->failed);
+}
+
+/* ---- Protobuf --------------------------------------------------------------------------------------------------- */
+
+/* Field numbers of opentelemetry/proto/{collector/trace,trace,resource,common}/v1, as tags. */
+#define OTLP_REQUEST_RESOURCE_SPANS LF__PB_TAG(1, LF__PB_BYTES)
+#define OTLP_RESOURCE_SPANS_RESOURCE LF__PB_TAG(1, LF__PB_BYTES)
+#define OTLP_RESOURCE_SPANS_SCOPE_SPANS LF__PB_TAG(2, LF__PB_BYTES)
+#define OTLP_RESOURCE_ATTRIBUTES LF__PB_TAG(1, LF__PB_BYTES)
+#define OTLP_SCOPE_SPANS_SCOPE LF__PB_TAG(1, LF__PB_BYTES)
+#define OTLP_SCOPE_SPANS_SPANS LF__PB_TAG(2, LF__PB_BYTES)
+#define OTLP_SCOPE_NAME LF__PB_TAG(1, LF__PB_BYTES)
+#define OTLP_SCOPE_VERSION LF__PB_TAG(2, LF__PB_BYTES)
+#define OTLP_SCOPE_ATTRIBUTES LF__PB_TAG(3, LF__PB_BYTES)
+#define OTLP_SPAN_TRACE_ID LF__PB_TAG(1, LF__PB_BYTES)
+#define OTLP_SPAN_ID LF__PB_TAG(2, LF__PB_BYTES)
+#define OTLP_SPAN_PARENT_ID LF__PB_TAG(4, LF__PB_BYTES)
+#define OTLP_SPAN_NAME LF__PB_TAG(5, LF__PB_BYTES)
+#define OTLP_SPAN_KIND LF__PB_TAG(6, LF__PB_VARINT)
+#define OTLP_SPAN_START LF__PB_TAG(7, LF__PB_FIXED64)
+#define OTLP_SPAN_END LF__PB_TAG(8, LF__PB_FIXED64)
+#define OTLP_SPAN_ATTRIBUTES LF__PB_TAG(9, LF__PB_BYTES)
+#define OTLP_SPAN_STATUS LF__PB_TAG(15, LF__PB_BYTES)
+#define OTLP_SPAN_FLAGS LF__PB_TAG(16, LF__PB_FIXED32)
+#define OTLP_STATUS_MESSAGE LF__PB_TAG(2, LF__PB_BYTES)
+#define OTLP_STATUS_CODE LF__PB_TAG(3, LF__PB_VARINT)
+#define OTLP_KEY_VALUE_KEY LF__PB_TAG(1, LF__PB_BYTES)
+#define OTLP_KEY_VALUE_VALUE LF__PB_TAG(2, LF__PB_BYTES)
+#define OTLP_ANY_STRING LF__PB_TAG(1, LF__PB_BYTES)
+#define OTLP_ANY_BOOL LF__PB_TAG(2, LF__PB_VARINT)
+#define OTLP_ANY_INT LF__PB_TAG(3, LF__PB_VARINT)
+
+static size_t otlp_repaired_size(otlp_text text, bool *valid)
+{
+    *valid = lf__utf8_valid_prefix(text.at, text.size) == text.size;
+    return *valid ? text.size : lf__utf8_size(text.at, text.size);
+}
+
+static void otlp_pb_string(lf__buf *out, uint64_t tag, otlp_text text)
+{
+    bool valid;
+    lf__pb_add_prefix(out, tag, otlp_repaired_size(text, &valid));
+    if (valid)
+        lf__buf_add(out, text.at, text.size);
+    else
+        lf__utf8_add(out, text.at, text.size);
+}
+
+static void otlp_pb_commit(lf__buf *out, const char *end)
+{
+    out->length = (size_t)(end - out->data);
+}
+
+/* Write a KeyValue up to its AnyValue, for which there is room then. Nothing counts before otlp_pb_commit. */
+static char *otlp_pb_key(const otlp_writer *to, otlp_text key, size_t any_size)
+{
+    size_t size = 1 + lf__pb_varint_size(key.size) + key.size + 1 + lf__pb_varint_size(any_size) + any_size;
+    char *at = lf__buf_reserve(to->out, 1 + lf__pb_varint_size(size) + size);
+    if (at == NULL)
+        return NULL;
+    at = lf__pb_put_varint(lf__pb_put_varint(at, to->tag), size);
+    at = lf__pb_put_bytes(at, OTLP_KEY_VALUE_KEY, key.at, key.size);
+    return lf__pb_put_varint(lf__pb_put_varint(at, OTLP_KEY_VALUE_VALUE), any_size);
+}
+
+static void otlp_pb_text(const otlp_writer *to, otlp_text key, otlp_text value)
+{
+    bool valid;
+    size_t size = otlp_repaired_size(value, &valid);
+    char *at = otlp_pb_key(to, key, 1 + lf__pb_varint_size(size) + size);
+    if (at == NULL)
+        return;
+    at = lf__pb_put_varint(lf__pb_put_varint(at, OTLP_ANY_STRING), size);
+    otlp_pb_commit(to->out, at);
+    if (valid)
+        lf__buf_add(to->out, value.at, size);
+    else
+        lf__utf8_add(to->out, value.at, value.size);
+}
+
+static void otlp_pb_varint(const otlp_writer *to, otlp_text key, uint64_t tag, uint64_t value)
+{
+    char *at = otlp_pb_key(to, key, 1 + lf__pb_varint_size(value));
+    if (at != NULL)
+        otlp_pb_commit(to->out, lf__pb_put_varint(lf__pb_put_varint(at, tag), value));
+}
+
+static void otlp_pb_number(const otlp_writer *to, otlp_text key, int64_t value)
+{
+    otlp_pb_varint(to, key, OTLP_ANY_INT, (uint64_t)value);
+}
+
+static void otlp_pb_flag(const otlp_writer *to, otlp_text key, bool value)
+{
+    otlp_pb_varint(to, key, OTLP_ANY_BOOL, value);
+}
+
+/* Present though empty when there is no error, as other SDKs send it. */
+static void otlp_pb_status(lf__buf *out, const otlp_span *span)
+{
+    bool failed = span->level == LF_LEVEL_ERROR, said = failed && span->message.at != NULL, valid;
+    size_t message = said ? otlp_repaired_size(span->message, &valid) : 0;
+    lf__pb_add_prefix(out, OTLP_SPAN_STATUS, (said ? 1 + lf__pb_varint_size(message) + message : 0) + (failed ? 2 : 0));
+    if (said)
+        otlp_pb_string(out, OTLP_STATUS_MESSAGE, span->message);
+    if (failed)
+        lf__buf_add(out, (char[]){ OTLP_STATUS_CODE, OTLP_STATUS_ERROR }, 2);
+}
+
+static void otlp_pb_span(const otlp_writer *to, const otlp_span *span)
+{
+    const lf__record *record = span->view.record;
+    lf__buf *out = to->out;
+    char fixed[128], *at = fixed;
+    size_t body = lf__pb_begin(out, OTLP_SCOPE_SPANS_SPANS);
+    at = lf__pb_put_bytes(at, OTLP_SPAN_TRACE_ID, record->trace_id, sizeof record->trace_id);
+    at = lf__pb_put_bytes(at, OTLP_SPAN_ID, record->id, sizeof record->id);
+    if (otlp_has_parent(record))
+        at = lf__pb_put_bytes(at, OTLP_SPAN_PARENT_ID, record->parent_id, sizeof record->parent_id);
+    at = lf__pb_put_varint(lf__pb_put_varint(at, OTLP_SPAN_KIND), OTLP_KIND_INTERNAL);
+    at = lf__pb_put_fixed64(lf__pb_put_varint(at, OTLP_SPAN_START), span->start_ns);
+    at = lf__pb_put_fixed64(lf__pb_put_varint(at, OTLP_SPAN_END), span->end_ns);
+    at = lf__pb_put_fixed32(lf__pb_put_varint(at, OTLP_SPAN_FLAGS), OTLP_FLAGS);
+    lf__buf_add(out, fixed, (size_t)(at - fixed));
+    otlp_pb_string(out, OTLP_SPAN_NAME, span->name);
+    otlp_attributes(to, span);
+    otlp_pb_status(out, span);
+    lf__pb_end(out, body);
+}
+
+static const otlp_sink otlp_pb_sink = { otlp_pb_text, otlp_pb_number, otlp_pb_flag, otlp_pb_span };
+
+static bool otlp_pb_item(lf__buf *out, const lf__record *record, const lf__wire_context *context)
+{
+    return otlp_item(&otlp_pb_sink, out, OTLP_SPAN_ATTRIBUTES, record, context);
+}
+
+static bool otlp_pb_head(lf__buf *out, const lf__config *config, size_t items_size)
+{
+    if (out->failed)
+        return false;
+    /* The messages around the items begin with their lengths, so what stands between these is written first. */
+    lf__buf parts;
+    lf__buf_init(&parts, out->limit);
+    size_t resource = lf__pb_begin(&parts, OTLP_RESOURCE_SPANS_RESOURCE);
+    otlp_resource(&(otlp_writer){ &otlp_pb_sink, &parts, OTLP_RESOURCE_ATTRIBUTES, NULL }, config);
+    lf__pb_end(&parts, resource);
+    size_t resource_size = parts.length;
+    size_t scope = lf__pb_begin(&parts, OTLP_SCOPE_SPANS_SCOPE);
+    otlp_pb_string(&parts, OTLP_SCOPE_NAME, otlp_scope_name);
+    otlp_pb_string(&parts, OTLP_SCOPE_VERSION, otlp_scope_version);
+    otlp_scope_attributes(&(otlp_writer){ &otlp_pb_sink, &parts, OTLP_SCOPE_ATTRIBUTES, NULL }, config);
+    lf__pb_end(&parts, scope);
+    size_t scope_size = parts.length - resource_size;
+
+    size_t start = out->length;
+    size_t scope_spans = scope_size + items_size;
+    size_t resource_spans = resource_size + 1 + lf__pb_varint_size(scope_spans) + scope_spans;
+    if (!parts.failed) {
+        lf__pb_add_prefix(out, OTLP_REQUEST_RESOURCE_SPANS, resource_spans);
+        lf__buf_add(out, parts.data, resource_size);
+        lf__pb_add_prefix(out, OTLP_RESOURCE_SPANS_SCOPE_SPANS, scope_spans);
+        lf__buf_add(out, parts.data + resource_size, scope_size);
+    }
+    bool done = otlp_finish(out, start, parts.failed);
+    lf__buf_done(&parts);
+    return done;
+}
+
+static bool otlp_pb_tail(lf__buf *out)
+{
+    return !out->failed;
+}
+
+const lf__wire lf__wire_otlp_protobuf = {
+    .content_type = "application/x-protobuf",
+    .separator = "",
+    .item = otlp_pb_item,
+    .head = otlp_pb_head,
+    .tail = otlp_pb_tail,
+};
+
+/* ---- JSON ------------------------------------------------------------------------------------------------------- */
+
+#define OTLP_ADD(out, literal) lf__buf_add(out, literal, sizeof literal - 1)
+
+static void otlp_json_key(lf__buf *out, otlp_text key)
+{
+    if (!out->failed && out->data[out->length - 1] != '[')
+        lf__buf_add_char(out, ',');
+    OTLP_ADD(out, "{\"key\":");
+    lf__json_string(out, key.at, key.size);
+}
+
+static void otlp_json_text(const otlp_writer *to, otlp_text key, otlp_text value)
+{
+    otlp_json_key(to->out, key);
+    OTLP_ADD(to->out, ",\"value\":{\"stringValue\":");
+    lf__json_string(to->out, value.at, value.size);
+    OTLP_ADD(to->out, "}}");
+}
+
+/* 64-bit numbers are strings in OTLP/JSON. */
+static void otlp_json_number(const otlp_writer *to, otlp_text key, int64_t value)
+{
+    otlp_json_key(to->out, key);
+    OTLP_ADD(to->out, ",\"value\":{\"intValue\":\"");
+    lf__json_int(to->out, value);
+    OTLP_ADD(to->out, "\"}}");
+}
+
+static void otlp_json_flag(const otlp_writer *to, otlp_text key, bool value)
+{
+    otlp_json_key(to->out, key);
+    OTLP_ADD(to->out, ",\"value\":{\"boolValue\":");
+    lf__buf_add_text(to->out, value ? "true}}" : "false}}");
+}
+
+static void otlp_json_hex(lf__buf *out, const uint8_t *bytes, size_t size)
+{
+    char *at = lf__buf_reserve(out, 2 * size);
+    if (at == NULL)
+        return;
+    for (size_t i = 0; i < size; i++) {
+        *at++ = "0123456789abcdef"[bytes[i] >> 4];
+        *at++ = "0123456789abcdef"[bytes[i] & 15];
+    }
+    lf__buf_commit(out, 2 * size);
+}
+
+static void otlp_json_span(const otlp_writer *to, const otlp_span *span)
+{
+    const lf__record *record = span->view.record;
+    lf__buf *out = to->out;
+    OTLP_ADD(out, "{\"traceId\":\"");
+    otlp_json_hex(out, record->trace_id, sizeof record->trace_id);
+    OTLP_ADD(out, "\",\"spanId\":\"");
+    otlp_json_hex(out, record->id, sizeof record->id);
+    if (otlp_has_parent(record)) {
+        OTLP_ADD(out, "\",\"parentSpanId\":\"");
+        otlp_json_hex(out, record->parent_id, sizeof record->parent_id);
+    }
+    OTLP_ADD(out, "\",\"name\":");
+    lf__json_string(out, span->name.at, span->name.size);
+    OTLP_ADD(out, ",\"kind\":");
+    lf__json_uint(out, OTLP_KIND_INTERNAL);
+    OTLP_ADD(out, ",\"flags\":");
+    lf__json_uint(out, OTLP_FLAGS);
+    OTLP_ADD(out, ",\"startTimeUnixNano\":\"");
+    lf__json_uint(out, span->start_ns);
+    OTLP_ADD(out, "\",\"endTimeUnixNano\":\"");
+    lf__json_uint(out, span->end_ns);
+    OTLP_ADD(out, "\",\"status\":{");
+    if (span->level == LF_LEVEL_ERROR) {
+        OTLP_ADD(out, "\"code\":");
+        lf__json_uint(out, OTLP_STATUS_ERROR);
+        if (span->message.at != NULL) {
+            OTLP_ADD(out, ",\"message\":");
+            lf__json_string(out, span->message.at, span->message.size);
+        }
+    }
+    OTLP_ADD(out, "},\"attributes\":[");
+    otlp_attributes(to, span);
+    OTLP_ADD(out, "]}");
+}
+
+static const otlp_sink otlp_json_sink = { otlp_json_text, otlp_json_number, otlp_json_flag, otlp_json_span };
+
+static bool otlp_json_item(lf__buf *out, const lf__record *record, const lf__wire_context *context)
+{
+    return otlp_item(&otlp_json_sink, out, 0, record, context);
+}
+
+static bool otlp_json_head(lf__buf *out, const lf__config *config, size_t items_size)
+{
+    (void)items_size;
+    if (out->failed)
+        return false;
+    size_t start = out->length;
+    const otlp_writer to = { &otlp_json_sink, out, 0, NULL };
+    OTLP_ADD(out, "{\"resourceSpans\":[{\"resource\":{\"attributes\":[");
+    otlp_resource(&to, config);
+    OTLP_ADD(out, "]},\"scopeSpans\":[{\"scope\":{\"name\":");
+    lf__json_string(out, otlp_scope_name.at, otlp_scope_name.size);
+    OTLP_ADD(out, ",\"version\":");
+    lf__json_string(out, otlp_scope_version.at, otlp_scope_version.size);
+    if (config->public_key != NULL) {
+        OTLP_ADD(out, ",\"attributes\":[");
+        otlp_scope_attributes(&to, config);
+        OTLP_ADD(out, "]");
+    }
+    OTLP_ADD(out, "},\"spans\":[");
+    return otlp_finish(out, start, false);
+}
+
+static bool otlp_json_tail(lf__buf *out)
+{
+    return OTLP_ADD(out, "]}]}]}");
+}
+
+const lf__wire lf__wire_otlp_json = {
+    .content_type = "application/json",
+    .separator = ",",
+    .item = otlp_json_item,
+    .head = otlp_json_head,
+    .tail = otlp_json_tail,
+};
