@@ -300,7 +300,7 @@ LF_API lf_status lf_flush(int timeout_ms);
  */
 LF_API lf_status lf_shutdown(int timeout_ms);
 
-/* What was accepted, delivered, dropped and is queued, since lf_init (in a forked child: since the fork). Threads: any;
+/* What was accepted, delivered, dropped and is queued, since the process started (in a forked child: since the fork). Threads: any;
  * takes no lock. */
 LF_API void lf_get_stats(lf_stats *out_stats);
 

@@ -60,9 +60,9 @@ typedef enum lf__tag {
 } lf__tag;
 
 /* Fields as stored. Kinds that occur: NULL BOOL INT UINT INT128 UINT128 FLOAT DOUBLE CHAR POINTER (payload 8 bytes, 16 for
- * the 128-bit ones, low half first; FLOAT is stored as a double), STRING and JSON (payload `length` bytes, not terminated), SECRET (no
- * payload), OPAQUE (8 bytes: its size), ARRAY (payload: lf__array_head, then the elements as they lay in memory; elements
- * of kind STRING are stored as JSON instead, so ARRAY holds numbers, bools and chars only). */
+ * the 128-bit ones, low half first; FLOAT is stored as a double), STRING and JSON (payload `length` bytes, not
+ * terminated), SECRET (no payload), OPAQUE (8 bytes: its size), ARRAY (payload: lf__array_head, then the elements as they
+ * lay in memory; elements of kind STRING are stored as JSON instead, so ARRAY holds numbers, bools and chars only). */
 typedef struct lf__field {
     uint8_t tag;
     uint8_t kind; /* lf_kind */

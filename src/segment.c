@@ -200,19 +200,26 @@ bool lf__segment_lost_trace(lf__segment *segment, uint8_t out_trace_id[16])
 }
 
 /* The owner may be writing: the version tells whether what was read is whole, so the race is meant. */
-__attribute__((no_sanitize("thread", "address"))) static void segment_copy_words(uint64_t *out, const uint64_t *in, size_t words)
+#define SEGMENT_RACY __attribute__((no_sanitize("thread")))
+
+SEGMENT_RACY static void segment_copy_words(uint64_t *out, const volatile uint64_t *in, size_t words)
 {
     for (size_t i = 0; i < words; i++)
-        out[i] = __atomic_load_n(&in[i], __ATOMIC_RELAXED);
+        out[i] = in[i];
+}
+
+SEGMENT_RACY static uint32_t segment_peek(const volatile uint32_t *word)
+{
+    return *word;
 }
 
 uint8_t *lf__segment_snapshot(const lf__segment *segment, uint32_t *out_frame)
 {
     for (int i = 0; i < SEGMENT_SNAPSHOT_TRIES; i++) {
         uint32_t before = atomic_load_explicit(&segment->version, memory_order_acquire);
-        uint32_t frame = __atomic_load_n(&segment->frame, __ATOMIC_RELAXED);
-        uint32_t top = __atomic_load_n(&segment->top, __ATOMIC_RELAXED);
-        if (before % 2 != 0)
+        uint32_t frame = segment_peek(&segment->frame);
+        uint32_t top = segment_peek(&segment->top);
+        if (before % 2 != 0 || top < segment->stack_begin || top > segment->stack_end)
             continue;
         if (frame == 0)
             return NULL;

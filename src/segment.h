@@ -32,9 +32,10 @@ typedef struct lf__frame {
     uint32_t extra_last;
     uint32_t extra_size; /* payload of all blocks */
     uint32_t pop_to;     /* where the stack's top goes when this frame ends */
-    uint8_t kind;
+    uint8_t kind; /* lf__frame_kind */
     bool capture_output;
-    uint16_t unused;
+    bool streaming; /* a piece of output was appended: completion_start_time is set */
+    uint8_t unused;
     uint32_t last_field; /* offset of the newest field, for joining pieces of output; 0 for none */
     uintptr_t address;   /* machine stack address of the scope, to notice scopes skipped by longjmp */
     lf__record record;   /* record.size: header and the fields that follow directly */

@@ -163,7 +163,10 @@ static site_entry *site_new(const char *function, const char *file, int line, co
     if (entry != NULL) {
         memcpy(entry->text, text.data, text.length);
         entry->arguments = entry->text + arguments_at;
-        entry->site = (lf__site){ .function = entry->text, .file = entry->text + file_at, .line = line, .argument_count = count };
+        entry->site.function = entry->text;
+        entry->site.file = entry->text + file_at;
+        entry->site.line = line;
+        entry->site.argument_count = count;
         for (unsigned i = 0; i < count; i++) {
             entry->site.argument_key[i] = entry->text + key_at[i];
             entry->site.argument_key_size[i] = key_at[i + 1] - key_at[i];
@@ -189,7 +192,7 @@ static uint32_t site_intern_locked(const char *function, const char *file, int l
     entry->id = ++site_count;
     entry->next = *bucket;
     *bucket = entry;
-    atomic_store_explicit(&site_table[entry->id], entry, memory_order_release); /* pairs with lf__site_get */
+    atomic_store_explicit(&site_table[entry->id], entry, memory_order_release); /* with lf__site_get */
     return entry->id;
 }
 
@@ -206,6 +209,7 @@ const lf__site *lf__site_get(uint32_t id)
     static const lf__site none = { .function = "", .file = "" };
     if (id >= LF__SITE_MAX)
         return &none;
-    const site_entry *entry = atomic_load_explicit(&site_table[id], memory_order_acquire); /* pairs with site_intern_locked */
+    /* Pairs with the release in site_intern_locked. */
+    const site_entry *entry = atomic_load_explicit(&site_table[id], memory_order_acquire);
     return entry != NULL ? &entry->site : &none;
 }

@@ -12,7 +12,7 @@
 typedef struct lf__wire_context {
     const lf__config *config;
     int64_t wall_offset_ns; /* wall clock minus monotonic clock */
-    lf__buf *scratch;       /* for text whose length must be known first */
+    lf__buf *scratch;       /* for text whose length must be known first; made by lf__buf_init */
 } lf__wire_context;
 
 typedef struct lf__wire {

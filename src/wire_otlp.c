@@ -22,7 +22,7 @@ typedef struct otlp_text {
 } otlp_text;
 
 #define OTLP_TEXT(literal) { literal, sizeof literal - 1 }
-#define OTLP_KEY(literal) ((otlp_text)OTLP_TEXT(literal))
+#define OTLP_LITERAL(literal) ((otlp_text)OTLP_TEXT(literal))
 
 /* What a span says besides its attributes. */
 typedef struct otlp_span {
@@ -33,7 +33,7 @@ typedef struct otlp_span {
     uint64_t end_ns;
     lf_type type;
     lf_level level;
-    otlp_text incomplete; /* how its scope was left, if not by ending */
+    otlp_text incomplete; /* JSON text: how its scope was left, if not by ending */
 } otlp_span;
 
 typedef struct otlp_writer {
@@ -71,7 +71,8 @@ static otlp_text otlp_string(const lf__field *field)
 static int64_t otlp_int(const lf__field *field)
 {
     int64_t value = 0;
-    if (field != NULL && (field->kind == LF_KIND_INT || field->kind == LF_KIND_UINT))
+    bool is_int = field != NULL && (field->kind == LF_KIND_INT || field->kind == LF_KIND_UINT);
+    if (is_int && field->length >= sizeof value)
         memcpy(&value, lf__field_payload(field), sizeof value);
     return value;
 }
@@ -79,11 +80,16 @@ static int64_t otlp_int(const lf__field *field)
 static otlp_text otlp_type_name(lf_type type)
 {
     static const otlp_text names[] = {
-        [LF_TYPE_DEFAULT] = OTLP_TEXT("span"),  [LF_SPAN] = OTLP_TEXT("span"),
-        [LF_GENERATION] = OTLP_TEXT("generation"), [LF_EVENT] = OTLP_TEXT("event"),
-        [LF_AGENT] = OTLP_TEXT("agent"),        [LF_TOOL] = OTLP_TEXT("tool"),
-        [LF_CHAIN] = OTLP_TEXT("chain"),        [LF_RETRIEVER] = OTLP_TEXT("retriever"),
-        [LF_EVALUATOR] = OTLP_TEXT("evaluator"), [LF_EMBEDDING] = OTLP_TEXT("embedding"),
+        [LF_TYPE_DEFAULT] = OTLP_TEXT("span"),
+        [LF_SPAN] = OTLP_TEXT("span"),
+        [LF_GENERATION] = OTLP_TEXT("generation"),
+        [LF_EVENT] = OTLP_TEXT("event"),
+        [LF_AGENT] = OTLP_TEXT("agent"),
+        [LF_TOOL] = OTLP_TEXT("tool"),
+        [LF_CHAIN] = OTLP_TEXT("chain"),
+        [LF_RETRIEVER] = OTLP_TEXT("retriever"),
+        [LF_EVALUATOR] = OTLP_TEXT("evaluator"),
+        [LF_EMBEDDING] = OTLP_TEXT("embedding"),
         [LF_GUARDRAIL] = OTLP_TEXT("guardrail"),
     };
     return names[(size_t)type < sizeof names / sizeof *names ? type : LF_SPAN];
@@ -114,19 +120,19 @@ static void otlp_read(otlp_span *span, const lf__record *record, const lf__wire_
     if (span->name.size == 0)
         span->name = otlp_cstring(span->view.site->function);
     if (span->name.size == 0)
-        span->name = OTLP_KEY("observation");
+        span->name = OTLP_LITERAL("observation");
 
     span->type = last[LF__TAG_TYPE] != NULL ? (lf_type)otlp_int(last[LF__TAG_TYPE]) : (lf_type)record->type;
     span->level = (lf_level)otlp_int(last[LF__TAG_LEVEL]);
     span->message = otlp_string(last[LF__TAG_STATUS_MESSAGE]);
     bool interrupted = (record->flags & LF__FLAG_INTERRUPTED) != 0, abandoned = (record->flags & LF__FLAG_ABANDONED) != 0;
-    span->incomplete = interrupted ? OTLP_KEY("\"interrupted\"") : abandoned ? OTLP_KEY("\"abandoned\"") : otlp_cstring(NULL);
+    span->incomplete = otlp_cstring(interrupted ? "\"interrupted\"" : abandoned ? "\"abandoned\"" : NULL);
     if (span->incomplete.at != NULL) {
         if (span->level == LF_LEVEL_UNSET)
             span->level = LF_LEVEL_WARNING;
         if (span->message.at == NULL)
-            span->message = interrupted ? OTLP_KEY("still open when the process exited")
-                                        : OTLP_KEY("scope was left without ending");
+            span->message = interrupted ? OTLP_LITERAL("still open when the process exited")
+                                        : OTLP_LITERAL("scope was left without ending");
     }
 
     span->start_ns = otlp_wall_ns(record->start_ns, (record->flags & LF__FLAG_WALL_START) != 0, context);
@@ -179,7 +185,7 @@ static void otlp_add_field(const otlp_writer *to, otlp_text key, const lf__field
 
 static void otlp_add_input(const otlp_writer *to, const lf__view *view)
 {
-    otlp_text key = OTLP_KEY("langfuse.observation.input");
+    otlp_text key = OTLP_LITERAL("langfuse.observation.input");
     if (view->last[LF__TAG_INPUT] != NULL) {
         otlp_add_field(to, key, view->last[LF__TAG_INPUT]);
     } else if (view->last[LF__TAG_ARGUMENT] != NULL) {
@@ -192,7 +198,7 @@ static void otlp_add_input(const otlp_writer *to, const lf__view *view)
 /* Pieces are joined before they are repaired: a stream may cut a character in two. */
 static void otlp_add_output(const otlp_writer *to, const lf__view *view)
 {
-    otlp_text key = OTLP_KEY("langfuse.observation.output");
+    otlp_text key = OTLP_LITERAL("langfuse.observation.output");
     if (!view->pieces_win) {
         otlp_add_field(to, key, view->last[LF__TAG_OUTPUT]);
         return;
@@ -222,7 +228,7 @@ static void otlp_add_completion_start(const otlp_writer *to, const lf__field *fi
     int size = snprintf(text, sizeof text, "\"%04u-%02u-%02uT%02u:%02u:%02u.%06uZ\"", (unsigned)year, (unsigned)month,
                         (unsigned)day, (unsigned)(second / 3600), (unsigned)(second / 60 % 60), (unsigned)(second % 60),
                         (unsigned)(micros % 1000000));
-    otlp_add_text(to, OTLP_KEY("langfuse.observation.completion_start_time"), (otlp_text){ text, (size_t)size });
+    otlp_add_text(to, OTLP_LITERAL("langfuse.observation.completion_start_time"), (otlp_text){ text, (size_t)size });
 }
 
 /* ---- Metadata --------------------------------------------------------------------------------------------------- */
@@ -330,7 +336,7 @@ static void otlp_add_metadata(const otlp_writer *to, const otlp_span *span)
                                     (otlp_text){ member.value, member.value_size });
     }
     if (span->incomplete.at != NULL)
-        otlp_collect_member(scratch, OTLP_KEY("incomplete"), span->incomplete);
+        otlp_collect_member(scratch, OTLP_LITERAL("incomplete"), span->incomplete);
 
     size_t count = scratch->length / sizeof(otlp_member);
     otlp_member *members = count > 0 && !scratch->failed ? otlp_finish_keys(scratch, count) : NULL;
@@ -344,7 +350,7 @@ static void otlp_add_metadata(const otlp_writer *to, const otlp_span *span)
         }
     }
     if (!scratch->failed)
-        otlp_add_field(to, OTLP_KEY("langfuse.observation.metadata"), whole);
+        otlp_add_field(to, OTLP_LITERAL("langfuse.observation.metadata"), whole);
 }
 
 /* ---- All attributes --------------------------------------------------------------------------------------------- */
@@ -372,24 +378,24 @@ static void otlp_attributes(const otlp_writer *to, const otlp_span *span)
     const lf__view *view = &span->view;
     otlp_text level = otlp_level_name(span->level);
 
-    otlp_add_text(to, OTLP_KEY("langfuse.observation.type"), otlp_type_name(span->type));
+    otlp_add_text(to, OTLP_LITERAL("langfuse.observation.type"), otlp_type_name(span->type));
     if (level.at != NULL)
-        otlp_add_text(to, OTLP_KEY("langfuse.observation.level"), level);
+        otlp_add_text(to, OTLP_LITERAL("langfuse.observation.level"), level);
     if (span->message.at != NULL)
-        otlp_add_text(to, OTLP_KEY("langfuse.observation.status_message"), span->message);
+        otlp_add_text(to, OTLP_LITERAL("langfuse.observation.status_message"), span->message);
     otlp_add_input(to, view);
     otlp_add_output(to, view);
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
         otlp_add_field(to, plain[i].key, view->last[plain[i].tag]);
     if (view->last[LF__TAG_PROMPT_VERSION] != NULL)
-        to->sink->number(to, OTLP_KEY("langfuse.observation.prompt.version"), otlp_int(view->last[LF__TAG_PROMPT_VERSION]));
+        to->sink->number(to, OTLP_LITERAL("langfuse.observation.prompt.version"), otlp_int(view->last[LF__TAG_PROMPT_VERSION]));
     otlp_add_completion_start(to, view->last[LF__TAG_COMPLETION_START]);
     if (view->last[LF__TAG_METADATA] != NULL || span->incomplete.at != NULL)
         otlp_add_metadata(to, span);
-    otlp_add_option(to, OTLP_KEY("langfuse.environment"), to->context->config->environment);
-    otlp_add_option(to, OTLP_KEY("langfuse.release"), to->context->config->release);
+    otlp_add_option(to, OTLP_LITERAL("langfuse.environment"), to->context->config->environment);
+    otlp_add_option(to, OTLP_LITERAL("langfuse.release"), to->context->config->release);
     if ((view->record->flags & LF__FLAG_APP_ROOT) != 0)
-        to->sink->flag(to, OTLP_KEY("langfuse.internal.is_app_root"), true);
+        to->sink->flag(to, OTLP_LITERAL("langfuse.internal.is_app_root"), true);
 }
 
 /* Ours come last and win over the user's of the same name. */
@@ -422,7 +428,7 @@ static const otlp_text otlp_scope_version = OTLP_TEXT(LF_VERSION);
 
 static void otlp_scope_attributes(const otlp_writer *to, const lf__config *config)
 {
-    otlp_add_option(to, OTLP_KEY("public_key"), config->public_key);
+    otlp_add_option(to, OTLP_LITERAL("public_key"), config->public_key);
 }
 
 static bool otlp_has_parent(const lf__record *record)

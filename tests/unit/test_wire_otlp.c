@@ -448,6 +448,7 @@ static void many_metadata_keys_are_merged_in_time(void **state)
     snprintf(json + at, sizeof json - at, "}");
     builder_json(&big, LF__TAG_METADATA, json);
     assert_true(lf__wire_otlp_json.item(&out, &big.as.record, &context));
+    lf__buf_add_char(&out, '\0');
     assert_non_null(strstr(out.data, "metadata.k0\",\"value\":{\"intValue\":\"2000\"}"));
     assert_null(strstr(out.data, "{\"intValue\":\"1999\"}"));
 }

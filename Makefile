@@ -1,0 +1,169 @@
+# The front door: every job is a target, CI only calls targets. `make help` lists them.
+#
+# Yours: CC, CXX, CFLAGS, LDFLAGS, PREFIX, DESTDIR, BUILD (where products go). Ours stay in separate variables.
+
+CC ?= cc
+CXX ?= c++
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+BUILD ?= build
+PYTHON ?= python3
+
+VERSION := $(shell sed -n 's/^\#define LF_VERSION "\(.*\)"/\1/p' lf_core.h)
+SOVERSION := $(firstword $(subst ., ,$(VERSION)))
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wundef -Wformat=2 -Wpedantic
+LIB_FLAGS := -std=gnu11 -fvisibility=hidden -fPIC $(WARNINGS) -MMD -MP
+PROGRAM_FLAGS := -std=gnu11 $(WARNINGS) -MMD -MP -I.
+LIBS := -lcurl -lcjson -lpthread
+SERVER_LIBS := -lmicrohttpd -lsqlite3 -lcjson -lz -lpthread
+
+LIB_SOURCES := lf_core.c $(filter-out src/all.c,$(wildcard src/*.c))
+LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
+SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*.c))
+EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+SERVER_TESTS := $(patsubst tests/server/%.c,$(BUILD)/tests/server/%,$(wildcard tests/server/test_*.c))
+E2E_PROGRAMS := $(patsubst tests/e2e/%.c,$(BUILD)/tests/e2e/%,$(wildcard tests/e2e/*.c))
+GOLDEN_PROGRAMS := $(patsubst tests/golden/%.c,$(BUILD)/tests/golden/%,$(wildcard tests/golden/*.c))
+BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+STATIC := $(BUILD)/liblangfuse.a
+SHARED := $(BUILD)/liblangfuse.so.$(VERSION)
+SERVER := $(BUILD)/langfuse-local
+
+.PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind interop \
+        fuzz install uninstall clean help deps
+
+all: lib server examples ## library, server and examples
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z ]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 24
+
+# ---- Library
+
+lib: $(STATIC) $(SHARED) $(BUILD)/langfuse.pc ## static and shared library, pkg-config file
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LIB_FLAGS) -c $< -o $@
+
+$(STATIC): $(LIB_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# nodelete: thread-exit hooks of ours must not outlive our code.
+$(SHARED): $(LIB_OBJECTS)
+	$(CC) $(CFLAGS) -shared -Wl,-soname,liblangfuse.so.$(SOVERSION) -Wl,-z,nodelete -Wl,--no-undefined $(LDFLAGS) $^ -o $@ $(LIBS)
+	@ln -sf $(@F) $(BUILD)/liblangfuse.so.$(SOVERSION)
+	@ln -sf $(@F) $(BUILD)/liblangfuse.so
+
+$(BUILD)/langfuse.pc: lf_core.h Makefile
+	@mkdir -p $(@D)
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include/langfuse-c' '' \
+	    'Name: langfuse' 'Description: Langfuse SDK for C: tracing of LLM programs' 'Version: $(VERSION)' \
+	    'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -llangfuse' 'Requires.private: libcurl libcjson' \
+	    'Libs.private: -lpthread' > $@
+
+install: lib ## headers, libraries and pkg-config file below PREFIX
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/langfuse-c
+	install -m 644 observe.h lf_core.h $(DESTDIR)$(PREFIX)/include/langfuse-c
+	install -m 644 $(STATIC) $(SHARED) $(DESTDIR)$(PREFIX)/lib
+	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(PREFIX)/lib/liblangfuse.so.$(SOVERSION)
+	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(PREFIX)/lib/liblangfuse.so
+	install -m 644 $(BUILD)/langfuse.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
+
+uninstall: ## take back what install put there
+	rm -rf $(DESTDIR)$(PREFIX)/include/langfuse-c $(DESTDIR)$(PREFIX)/lib/liblangfuse.* \
+	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/langfuse.pc
+
+# ---- Programs
+
+server: $(SERVER) ## langfuse-local, the local server
+
+$(SERVER): $(SERVER_OBJECTS)
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(SERVER_LIBS)
+
+examples: $(EXAMPLES) ## all examples
+
+$(BUILD)/examples/%: examples/%.c $(STATIC)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) $< -o $@ $(STATIC) $(LDFLAGS) $(LIBS) -lm
+
+$(BUILD)/bench/%: bench/%.c $(STATIC)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) $< -o $@ $(STATIC) $(LDFLAGS) $(LIBS)
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(STATIC)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) $< -o $@ $(STATIC) $(LDFLAGS) -lcmocka $(LIBS) -lm
+
+$(BUILD)/tests/server/%: tests/server/%.c $(filter-out $(BUILD)/server/main.o,$(SERVER_OBJECTS))
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) $< -o $@ $(filter-out $(BUILD)/server/main.o,$(SERVER_OBJECTS)) \
+	    $(LDFLAGS) -lcmocka $(SERVER_LIBS)
+
+$(BUILD)/tests/%: tests/%.c $(STATIC)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) $< -o $@ $(STATIC) $(LDFLAGS) $(LIBS) -lm
+
+demo: ## install what is missing, build, trace a real program into langfuse-local, print the tree
+	@tools/deps.sh demo
+	@$(MAKE) --no-print-directory -s all
+	@BUILD=$(BUILD) tools/demo.sh
+
+deps: ## install what building and testing need (Debian, Ubuntu)
+	@tools/deps.sh test
+
+# ---- Tests
+
+test: deps ## install what is missing, then everything but the sanitizers
+	@$(MAKE) --no-print-directory check
+
+check: unit compile golden e2e layers ## the tests, nothing installed
+
+TEST_WRAPPER ?=
+
+unit: $(UNIT_TESTS) $(SERVER_TESTS) $(BUILD)/tests/e2e/badserver ## unit tests of library and server
+	@BUILD=$(BUILD) TEST_WRAPPER='$(TEST_WRAPPER)' tests/run_unit.sh $(UNIT_TESTS) $(SERVER_TESTS)
+
+compile: lib ## every macro, language mode and compiler; one-file build; install; exported symbols
+	@BUILD=$(BUILD) tests/compile/run.sh
+
+golden: $(GOLDEN_PROGRAMS) $(SERVER) ## what the official Python SDK exports for the same scenarios
+	@BUILD=$(BUILD) TEST_WRAPPER='$(TEST_WRAPPER)' tests/golden/run.sh
+
+e2e: all $(E2E_PROGRAMS) ## examples and stress programs against langfuse-local and a bad server
+	@BUILD=$(BUILD) TEST_WRAPPER='$(TEST_WRAPPER)' tests/e2e/run.sh
+
+layers: ## who may include whom
+	@tests/layers.sh
+
+# The same tests under a checker, in a build folder of their own. `compile` and `layers` have nothing to run.
+CHECKED := unit golden e2e
+
+asan: ## tests under AddressSanitizer and LeakSanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address' $(CHECKED)
+
+ubsan: ## tests under UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/ubsan CFLAGS='-O1 -g -fsanitize=undefined -fno-sanitize-recover=all' $(CHECKED)
+
+tsan: ## tests under ThreadSanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -fsanitize=thread' $(CHECKED)
+
+valgrind: ## tests under valgrind
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/valgrind CFLAGS='-O1 -g' \
+	    TEST_WRAPPER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' $(CHECKED)
+
+interop: $(BUILD)/tests/interop/otlp_payload ## official OTLP packages (PyPI) and an OpenTelemetry Collector (Go) read our bytes
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/interop/run.sh
+
+fuzz: ## fuzz the parsers (clang); FUZZ_SECONDS each
+	@BUILD=$(BUILD) tests/fuzz/run.sh
+
+bench: lib server $(BENCHES) ## one table: what observing costs, how fast it ships
+	@BUILD=$(BUILD) bench/run.sh
+
+clean: ## remove the products
+	rm -rf $(BUILD)
+
+-include $(LIB_OBJECTS:.o=.d) $(SERVER_OBJECTS:.o=.d) $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -1,0 +1,548 @@
+#include "config.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { CONFIG_ENVIRONMENT_MAX = 40 }; /* the server puts longer names into "default" */
+
+static const char config_cloud[] = "https://cloud.langfuse.com";
+static const char config_path[] = "api/public/otel/v1/traces";
+
+/* Lists of variables, the first that is set wins. */
+typedef const char *const config_names[];
+static config_names config_public_key = { "LANGFUSE_PUBLIC_KEY", NULL };
+static config_names config_secret_key = { "LANGFUSE_SECRET_KEY", NULL };
+static config_names config_base_url = { "LANGFUSE_BASE_URL", "LANGFUSE_HOST", NULL };
+static config_names config_traces_path = { "LANGFUSE_OTEL_TRACES_EXPORT_PATH", NULL };
+static config_names config_environment = { "LANGFUSE_TRACING_ENVIRONMENT", NULL };
+static config_names config_release = {
+    "LANGFUSE_RELEASE", "LANGFUSE_TRACING_RELEASE", "RENDER_GIT_COMMIT", "CI_COMMIT_SHA", "CIRCLE_SHA1", "SOURCE_VERSION",
+    "TRAVIS_COMMIT", "GIT_COMMIT", "GITHUB_SHA", "BITBUCKET_COMMIT", "BUILD_SOURCEVERSION", "DRONE_COMMIT_SHA", NULL
+};
+static config_names config_exporter = { "LANGFUSE_EXPORTER", NULL };
+static config_names config_protocol = { "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL", NULL };
+static config_names config_headers = { "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS", NULL };
+static config_names config_resource = { "OTEL_RESOURCE_ATTRIBUTES", NULL };
+static config_names config_service = { "OTEL_SERVICE_NAME", NULL };
+static config_names config_ca_file = { "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE",
+                                       "SSL_CERT_FILE", "CURL_CA_BUNDLE", NULL };
+static config_names config_ca_path = { "SSL_CERT_DIR", NULL };
+static config_names config_client_certificate = { "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+                                                  "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", NULL };
+static config_names config_client_key = { "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY", NULL };
+static config_names config_no_variable = { NULL }; /* libcurl reads HTTPS_PROXY and its like by itself */
+
+/* A value as it was given, and the name under which the user knows it. */
+typedef struct config_given {
+    const char *text; /* NULL: not given */
+    const char *name;
+} config_given;
+
+/* A configuration being made. */
+typedef struct config_maker {
+    lf__config *config;
+    lf_options options;
+    bool no_memory;
+} config_maker;
+
+/* An empty variable counts as unset, as OpenTelemetry has it. */
+static config_given config_variable(const char *name)
+{
+    const char *text = getenv(name);
+    return (config_given){ text != NULL && *text != '\0' ? text : NULL, name };
+}
+
+static config_given config_pick(const char *option, const char *option_name, const char *const *variables)
+{
+    config_given given = { option != NULL && *option != '\0' ? option : NULL, option_name };
+    for (; given.text == NULL && *variables != NULL; variables++)
+        given = config_variable(*variables);
+    return given;
+}
+
+static void config_keep(config_maker *maker, char **field, const char *text)
+{
+    lf__free(*field);
+    *field = lf__strdup(text);
+    if (text != NULL && *field == NULL)
+        maker->no_memory = true;
+}
+
+static bool config_is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+static bool config_has_control(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (config_is_control(*text))
+            return true;
+    return false;
+}
+
+/* ---- Switches and numbers --------------------------------------------------------------------------------------- */
+
+static bool config_switch(lf_switch option, const char *variable, bool standard)
+{
+    if (option != LF_DEFAULT)
+        return option == LF_ON;
+    config_given given = config_variable(variable);
+    if (given.text == NULL)
+        return standard;
+    if (strcasecmp(given.text, "true") == 0 || strcmp(given.text, "1") == 0)
+        return true;
+    if (strcasecmp(given.text, "false") == 0 || strcmp(given.text, "0") == 0)
+        return false;
+    lf__log(LF__LOG_WARNING, "%s=%s is neither true nor false; keeping %s", given.name, given.text,
+            standard ? "true" : "false");
+    return standard;
+}
+
+typedef struct config_range {
+    const char *option;
+    const char *variable;
+    int64_t standard, least, most;
+    bool seconds; /* the variable is in seconds, with a fraction if you like; we count milliseconds */
+} config_range;
+
+/* Digits, with `seconds` also a fraction. By hand because strtod obeys the locale and both strtod and strtol let junk pass. */
+static bool config_parse(const char *text, bool seconds, int64_t *out_number)
+{
+    bool negative = *text == '-';
+    text += negative;
+    int64_t number = 0;
+    int digits = 0;
+    int decimals = -1; /* behind the point; -1: not there yet */
+    for (; *text != '\0'; text++) {
+        if (*text == '.' && seconds && decimals < 0) {
+            decimals = 0;
+            continue;
+        }
+        if (*text < '0' || *text > '9')
+            return false;
+        digits++;
+        if (decimals == 3)
+            continue; /* less than a millisecond */
+        if (number > INT64_MAX / 10000 - 1)
+            return false;
+        number = number * 10 + (*text - '0');
+        decimals += decimals >= 0;
+    }
+    if (seconds)
+        for (int i = decimals < 0 ? 0 : decimals; i < 3; i++)
+            number *= 10;
+    *out_number = negative ? -number : number;
+    return digits > 0;
+}
+
+static int64_t config_number(int64_t option, const config_range *range)
+{
+    const char *unit = range->seconds ? " ms" : "";
+    if (option != 0) {
+        if (option >= range->least && option <= range->most)
+            return option;
+        lf__log(LF__LOG_WARNING, "option %s: %lld is not between %lld and %lld; keeping %lld%s", range->option,
+                (long long)option, (long long)range->least, (long long)range->most, (long long)range->standard, unit);
+        return range->standard;
+    }
+    config_given given = config_variable(range->variable);
+    int64_t number;
+    if (given.text == NULL)
+        return range->standard;
+    if (config_parse(given.text, range->seconds, &number) && number >= range->least && number <= range->most)
+        return number;
+    lf__log(LF__LOG_WARNING, "%s=%s is not a %s between %lld and %lld%s; keeping %lld%s", given.name, given.text,
+            range->seconds ? "number of seconds" : "whole number", (long long)range->least, (long long)range->most, unit,
+            (long long)range->standard, unit);
+    return range->standard;
+}
+
+/* A size_t option as int64_t: what is too large stays too large. */
+static int64_t config_size(size_t size)
+{
+    return size > INT64_MAX ? INT64_MAX : (int64_t)size;
+}
+
+static void config_read_numbers(config_maker *maker)
+{
+    enum { HOUR_MS = 3600000, BODY_MAX = 4000000 /* the smallest limit of a server in use is 4.5 MB */ };
+    static const int64_t memory_max = SIZE_MAX / 2 < ((int64_t)1 << 40) ? (int64_t)(SIZE_MAX / 2) : (int64_t)1 << 40;
+    static const config_range flush_at = { "flush_at", "LANGFUSE_FLUSH_AT", 512, 1, 1000000, false };
+    static const config_range interval = { "flush_interval_ms", "LANGFUSE_FLUSH_INTERVAL", 1000, 1, HOUR_MS, true };
+    static const config_range timeout = { "timeout_ms", "LANGFUSE_TIMEOUT", 5000, 1, HOUR_MS, true };
+    static const config_range at_exit = { "exit_timeout_ms", "LANGFUSE_EXIT_TIMEOUT_MS", 2000, INT32_MIN, HOUR_MS, false };
+    const config_range queue = { "max_queue_bytes", "LANGFUSE_MAX_QUEUE_BYTES", (int64_t)256 << 20, 1 << 16, memory_max,
+                                 false };
+    static const config_range batch = { "max_batch_bytes", "LANGFUSE_MAX_BATCH_SIZE_BYTES", 2500000, 1024, BODY_MAX, false };
+    static const config_range event = { "max_event_bytes", "LANGFUSE_MAX_EVENT_SIZE_BYTES", 1000000, 1024, BODY_MAX, false };
+
+    const lf_options *options = &maker->options;
+    lf__config *config = maker->config;
+    config->flush_at = (unsigned)config_number(options->flush_at, &flush_at);
+    config->flush_interval_ms = (uint64_t)config_number(options->flush_interval_ms, &interval);
+    config->timeout_ms = (long)config_number(options->timeout_ms, &timeout);
+    config->exit_timeout_ms = (long)config_number(options->exit_timeout_ms, &at_exit);
+    if (config->exit_timeout_ms < 0)
+        config->exit_timeout_ms = 0;
+    config->queue_bytes = (size_t)config_number(config_size(options->max_queue_bytes), &queue);
+    config->batch_bytes = (size_t)config_number(config_size(options->max_batch_bytes), &batch);
+    config->record_bytes = (size_t)config_number(config_size(options->max_event_bytes), &event);
+    if (config->record_bytes > config->batch_bytes)
+        config->record_bytes = config->batch_bytes; /* what can never be sent need not be kept */
+}
+
+/* ---- Lists of pairs --------------------------------------------------------------------------------------------- */
+
+typedef struct config_list {
+    lf__pair **pairs;
+    size_t *count;
+    int (*compare)(const char *, const char *); /* of keys */
+} config_list;
+
+/* Add a pair, or replace the value of one with this key. Takes both texts, which may be NULL for want of memory. */
+static void config_put(config_maker *maker, config_list list, char *key, char *value)
+{
+    size_t at = 0;
+    if (key == NULL || value == NULL)
+        goto no_memory;
+    while (at < *list.count && list.compare((*list.pairs)[at].key, key) != 0)
+        at++;
+    if (at == *list.count) {
+        lf__pair *pairs = lf__realloc(*list.pairs, (at + 1) * sizeof *pairs);
+        if (pairs == NULL)
+            goto no_memory;
+        *list.pairs = pairs;
+        *list.count = at + 1;
+        pairs[at] = (lf__pair){ NULL, NULL };
+    }
+    lf__free((*list.pairs)[at].key);
+    lf__free((*list.pairs)[at].value);
+    (*list.pairs)[at] = (lf__pair){ key, value };
+    return;
+
+no_memory:
+    maker->no_memory = true;
+    lf__free(key);
+    lf__free(value);
+}
+
+static int config_hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Copy without the blanks around it; with `decode`, %41 becomes A (a % without two digits behind it stays). */
+static char *config_copy(const char *text, size_t size, bool decode)
+{
+    for (; size > 0 && (*text == ' ' || *text == '\t'); text++)
+        size--;
+    while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\t'))
+        size--;
+    char *copy = lf__alloc(size + 1);
+    if (copy == NULL)
+        return NULL;
+    char *to = copy;
+    for (size_t i = 0; i < size; i++) {
+        int high = decode && text[i] == '%' && size - i > 2 ? config_hex(text[i + 1]) : -1;
+        int low = high >= 0 ? config_hex(text[i + 2]) : -1;
+        *to++ = low >= 0 ? (char)(high << 4 | low) : text[i];
+        i += low >= 0 ? 2 : 0;
+    }
+    /* A decoded NUL would end the text unseen; as any other control character it is refused later. */
+    for (char *c = copy; c < to; c++)
+        if (*c == '\0')
+            *c = '\x01';
+    return copy;
+}
+
+/* A header name as RFC 9110 has it, or an attribute's key, which is content with less. */
+static bool config_key_is_good(const char *key, bool header)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    return *key != '\0' && (header ? strspn(key, token) == strlen(key) : !config_has_control(key));
+}
+
+/* One "key=value" or "Name: value". Its value is never logged: it may be a token. */
+static void config_put_text(config_maker *maker, config_list list, const char *name, const char *text, size_t size,
+                            char separator)
+{
+    bool header = list.pairs == &maker->config->headers;
+    const char *at = memchr(text, separator, size);
+    if (at == NULL) {
+        lf__log(LF__LOG_WARNING, "%s: an entry without '%c' is ignored", name, separator);
+        return;
+    }
+    bool decode = separator == '=';
+    char *key = config_copy(text, (size_t)(at - text), decode);
+    char *value = config_copy(at + 1, size - (size_t)(at - text) - 1, decode);
+    if (key != NULL && value != NULL && (!config_key_is_good(key, header) || config_has_control(value))) {
+        lf__log(LF__LOG_WARNING, "%s: the entry \"%.40s\" is ignored: its %s", name, config_has_control(key) ? "?" : key,
+                config_key_is_good(key, header) ? "value contains control characters" : "name is not valid");
+        lf__free(key);
+        lf__free(value);
+        return;
+    }
+    config_put(maker, list, key, value);
+}
+
+/* key=value,key2=value2, percent-encoded: what OpenTelemetry takes from W3C baggage. */
+static void config_put_all(config_maker *maker, config_list list, config_given given)
+{
+    const char *text = given.text;
+    while (text != NULL && *text != '\0') {
+        size_t size = strcspn(text, ",");
+        if (strspn(text, " \t") < size)
+            config_put_text(maker, list, given.name, text, size, '=');
+        text += size + (text[size] == ',');
+    }
+}
+
+static void config_read_lists(config_maker *maker)
+{
+    lf__config *config = maker->config;
+    config_list headers = { &config->headers, &config->header_count, strcasecmp };
+    config_put_all(maker, headers, config_pick(NULL, NULL, config_headers));
+    for (const char *const *line = maker->options.headers; line != NULL && *line != NULL; line++)
+        config_put_text(maker, headers, "option headers", *line, strlen(*line), ':');
+
+    config_list resource = { &config->resource, &config->resource_count, strcmp };
+    config_put(maker, resource, lf__strdup("service.name"), lf__strdup("unknown_service"));
+    config_put_all(maker, resource, config_pick(NULL, NULL, config_resource));
+    config_given service = config_pick(NULL, NULL, config_service);
+    if (service.text != NULL)
+        config_put(maker, resource, lf__strdup("service.name"), lf__strdup(service.text));
+}
+
+/* ---- Texts ------------------------------------------------------------------------------------------------------ */
+
+static void config_read_environment(config_maker *maker)
+{
+    config_given given = config_pick(maker->options.environment, "option environment", config_environment);
+    if (given.text == NULL)
+        return;
+    size_t size = strlen(given.text);
+    if (size <= CONFIG_ENVIRONMENT_MAX && strncmp(given.text, "langfuse", 8) != 0 &&
+        strspn(given.text, "abcdefghijklmnopqrstuvwxyz0123456789-_") == size) {
+        config_keep(maker, &maker->config->environment, given.text);
+        return;
+    }
+    lf__log(LF__LOG_WARNING,
+            "%s=%.80s is not sent: an environment is at most %d of a-z, 0-9, - and _, and does not start with \"langfuse\"",
+            given.name, given.text, CONFIG_ENVIRONMENT_MAX);
+}
+
+static void config_read_protocol(config_maker *maker)
+{
+    config_given given = config_pick(maker->options.protocol, "option protocol", config_protocol);
+    if (given.text == NULL || strcmp(given.text, "http/protobuf") == 0)
+        return;
+    maker->config->json = strcmp(given.text, "http/json") == 0;
+    if (!maker->config->json)
+        lf__log(LF__LOG_WARNING, "%s=%s is neither http/protobuf nor http/json; keeping http/protobuf", given.name,
+                given.text);
+}
+
+static void config_read_texts(config_maker *maker)
+{
+    const lf_options *options = &maker->options;
+    lf__config *config = maker->config;
+    const struct {
+        char **field;
+        const char *option;
+        const char *const *variables;
+    } texts[] = {
+        { &config->release, options->release, config_release },
+        { &config->ca_file, options->ca_file, config_ca_file },
+        { &config->ca_path, options->ca_path, config_ca_path },
+        { &config->client_certificate, options->client_certificate, config_client_certificate },
+        { &config->client_key, options->client_key, config_client_key },
+        { &config->proxy, options->proxy, config_no_variable },
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        config_keep(maker, texts[i].field, config_pick(texts[i].option, NULL, texts[i].variables).text);
+    config_read_environment(maker);
+    config_read_protocol(maker);
+}
+
+/* ---- Where to, and as whom -------------------------------------------------------------------------------------- */
+
+static char *config_join(const char *base, const char *path)
+{
+    size_t base_size = strlen(base), path_size = strlen(path);
+    char *url = lf__alloc(base_size + 1 + path_size + 1);
+    if (url != NULL) {
+        memcpy(url, base, base_size);
+        url[base_size] = '/';
+        memcpy(url + base_size + 1, path, path_size);
+    }
+    return url;
+}
+
+static const char *config_url_fault(const char *url)
+{
+    size_t scheme = strncasecmp(url, "http://", 7) == 0 ? 7 : strncasecmp(url, "https://", 8) == 0 ? 8 : 0;
+    if (scheme == 0)
+        return "does not start with http:// or https://";
+    if (url[scheme + strspn(url + scheme, "/")] == '\0')
+        return "names no host";
+    if (config_has_control(url) || strchr(url, ' ') != NULL)
+        return "contains blanks or control characters";
+    return NULL;
+}
+
+/* Traces of one place must not end up at another by mistake: a bad URL switches tracing off instead of falling back. */
+static bool config_read_url(config_maker *maker)
+{
+    lf__config *config = maker->config;
+    config_given base = config_pick(maker->options.base_url, "option base_url", config_base_url);
+    if (base.text == NULL)
+        base.text = config_cloud;
+    const char *fault = config_url_fault(base.text);
+    size_t scheme = strcspn(base.text, ":") + 3;
+    if (fault == NULL && memchr(base.text + scheme, '@', strcspn(base.text + scheme, "/?#")) != NULL) {
+        lf__log(LF__LOG_ERROR, "%s contains a user or password, use the keys instead; tracing is off", base.name);
+        return false;
+    }
+    if (fault != NULL) {
+        lf__log(LF__LOG_ERROR, "%s=%s %s; tracing is off", base.name, base.text, fault);
+        return false;
+    }
+    config_keep(maker, &config->base_url, base.text);
+    if (config->base_url == NULL)
+        return false;
+    for (size_t size = strlen(config->base_url); config->base_url[size - 1] == '/'; size--)
+        config->base_url[size - 1] = '\0';
+
+    config_given path = config_pick(NULL, NULL, config_traces_path);
+    if (path.text != NULL && config_has_control(path.text)) {
+        lf__log(LF__LOG_ERROR, "%s contains control characters; tracing is off", path.name);
+        return false;
+    }
+    const char *text = path.text != NULL ? path.text : config_path;
+    config->traces_url = config_join(config->base_url, text + strspn(text, "/"));
+    if (config->traces_url == NULL)
+        maker->no_memory = true;
+    return config->traces_url != NULL;
+}
+
+static void config_warn_of_missing_keys(bool public_key, bool secret_key)
+{
+    static atomic_flag warned = ATOMIC_FLAG_INIT; /* once in a process: who has no keys does not want us */
+    if (atomic_flag_test_and_set_explicit(&warned, memory_order_relaxed))
+        return;
+    lf__log(LF__LOG_WARNING, "%s%s%s not set; nothing is recorded", public_key ? "" : "LANGFUSE_PUBLIC_KEY",
+            public_key || secret_key ? "" : " and ",
+            secret_key ? " is" : public_key ? "LANGFUSE_SECRET_KEY is" : "LANGFUSE_SECRET_KEY are");
+}
+
+/* False: a key is there and cannot be used. */
+static bool config_read_key(config_maker *maker, char **field, config_given given)
+{
+    if (given.text != NULL && config_has_control(given.text)) {
+        lf__log(LF__LOG_ERROR, "%s contains a line end or another control character; tracing is off", given.name);
+        return false;
+    }
+    config_keep(maker, field, given.text);
+    return true;
+}
+
+static bool config_read_keys(config_maker *maker)
+{
+    lf__config *config = maker->config;
+    config_given public_key = config_pick(maker->options.public_key, "option public_key", config_public_key);
+    config_given secret_key = config_pick(maker->options.secret_key, "option secret_key", config_secret_key);
+    if (!config_read_key(maker, &config->public_key, public_key) ||
+        !config_read_key(maker, &config->secret_key, secret_key))
+        return false;
+    if (config->exporter == LF__EXPORTER_FILE || (public_key.text != NULL && secret_key.text != NULL))
+        return true;
+    config_warn_of_missing_keys(public_key.text != NULL, secret_key.text != NULL);
+    return false;
+}
+
+static bool config_read_exporter(config_maker *maker)
+{
+    config_given given = config_pick(maker->options.exporter, "option exporter", config_exporter);
+    if (given.text == NULL || strcmp(given.text, "otlp") == 0)
+        return true;
+    if (strncmp(given.text, "file:", 5) == 0 && given.text[5] != '\0') {
+        maker->config->exporter = LF__EXPORTER_FILE;
+        config_keep(maker, &maker->config->file_path, given.text + 5);
+        return true;
+    }
+    lf__log(LF__LOG_ERROR, "%s=%s is neither \"otlp\" nor \"file:PATH\"; tracing is off", given.name, given.text);
+    return false;
+}
+
+/* ---- The whole -------------------------------------------------------------------------------------------------- */
+
+/* Switched off by hand is said in debug mode only: the user knows. */
+static bool config_is_wanted(const lf_options *options)
+{
+    if (config_switch(LF_DEFAULT, "OTEL_SDK_DISABLED", false)) {
+        lf__log(LF__LOG_DEBUG, "tracing is off: OTEL_SDK_DISABLED");
+        return false;
+    }
+    bool wanted = config_switch(options->tracing, "LANGFUSE_TRACING_ENABLED", true);
+    if (!wanted)
+        lf__log(LF__LOG_DEBUG, "tracing is switched off");
+    return wanted;
+}
+
+lf__config *lf__config_new(const lf_options *options)
+{
+    lf__config *config = lf__alloc(sizeof *config);
+    if (config == NULL)
+        return NULL;
+    config_maker maker = { .config = config };
+    if (options != NULL) {
+        /* A program compiled against an older header has a shorter struct; fields it does not know stay zero. Without
+         * LF_OPTIONS_INIT the size is 0: then it is the struct of this, the first version. */
+        size_t size = options->struct_size != 0 ? options->struct_size : sizeof maker.options;
+        memcpy(&maker.options, options, size < sizeof maker.options ? size : sizeof maker.options);
+    }
+    config->debug = config_switch(maker.options.debug, "LANGFUSE_DEBUG", false);
+    config->capture_io = config_switch(maker.options.capture_io, "LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED", true);
+    config->insecure = maker.options.insecure == LF_ON;
+    config->curl_hook = maker.options.curl_hook;
+    config->curl_hook_data = maker.options.curl_hook_data;
+    config_read_numbers(&maker);
+    config_read_texts(&maker);
+    config_read_lists(&maker);
+    /* In this order, and no further than the first obstacle: it is the one the user has to hear about. */
+    config->enabled = config_is_wanted(&maker.options) && config_read_exporter(&maker) && config_read_keys(&maker) &&
+                      config_read_url(&maker);
+    if (!maker.no_memory)
+        return config;
+    lf__config_free(config);
+    return NULL;
+}
+
+static void config_free_pairs(lf__pair *pairs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        lf__free(pairs[i].key);
+        lf__free(pairs[i].value);
+    }
+    lf__free(pairs);
+}
+
+void lf__config_free(lf__config *config)
+{
+    if (config == NULL)
+        return;
+    char *texts[] = { config->public_key, config->secret_key, config->base_url, config->traces_url,
+                      config->file_path, config->environment, config->release, config->ca_file,
+                      config->ca_path, config->client_certificate, config->client_key, config->proxy };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        lf__free(texts[i]);
+    config_free_pairs(config->headers, config->header_count);
+    config_free_pairs(config->resource, config->resource_count);
+    lf__free(config);
+}

@@ -1,0 +1,46 @@
+/* The background worker: takes ended observations out of all threads' rings, queues them, hands them to the exporter, and
+ * sleeps without polling while there is nothing to do. Also flush and stop, which wait for it.
+ */
+#ifndef LF_SRC_WORKER_H
+#define LF_SRC_WORKER_H
+
+#include "config.h"
+#include "export.h"
+#include "segment.h"
+
+/* What the worker is waiting for; written by it, read by observing threads after each record. */
+typedef enum lf__worker_wait {
+    LF__WORKER_BUSY = 0,  /* it will look at the rings again by itself */
+    LF__WORKER_TIMED,     /* until flush_interval is over: woken by a full grant or flush_at only */
+    LF__WORKER_IN_POLL,   /* likewise, inside the exporter's poll */
+    LF__WORKER_IDLE       /* for ever: the next record wakes it */
+} lf__worker_wait;
+
+extern _Atomic int lf__worker_waiting;
+
+/* All threads' segments, newest first. Only ever grows; rested segments are used again. */
+extern _Atomic(lf__segment *) lf__segments;
+extern lf__budget lf__worker_budget;
+extern lf__counters lf__worker_counters;
+/* Observations accepted outside a segment: copies of other threads' open ones, made at exit. */
+extern _Atomic uint64_t lf__worker_accepted;
+
+/* Start the thread unless it runs. The configuration is borrowed until lf__worker_stop. */
+lf_status lf__worker_start(const lf__config *config);
+bool lf__worker_running(void);
+/* End the worker's wait. Any thread; a lock and perhaps a system call: only when lf__worker_waiting says it sleeps. */
+void lf__worker_wake(void);
+/* As lf_flush. */
+lf_status lf__worker_flush(int timeout_ms);
+/* Queue a copy of a record made outside a segment; the worker counts it as accepted. Takes the buffer. */
+void lf__worker_submit(lf__record *record);
+/* Drop what is left as LF_DROP_SHUTDOWN and end the thread. With join, everything is released; without (at exit) at most
+ * timeout_ms are waited, and memory stays. */
+void lf__worker_stop(bool join, int timeout_ms);
+
+/* Fork handlers. In the child the worker is gone and everything queued belongs to the parent. */
+void lf__worker_before_fork(void);
+void lf__worker_after_fork_parent(void);
+void lf__worker_after_fork_child(void);
+
+#endif
