@@ -8,7 +8,6 @@
 #include "json.h"
 #include "usage.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* In byte order of the keys: find_key searches by halves. */

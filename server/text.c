@@ -2,7 +2,6 @@
 #define _GNU_SOURCE /* memmem */
 #include "text.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

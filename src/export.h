@@ -21,17 +21,31 @@ typedef struct lf__counters {
 
 typedef struct lf__export lf__export;
 
+enum { LF__EXPORT_BATCHES = 4 }; /* on their way at once, besides the one being filled */
+
+/* How long failures last. Tests shorten them. */
+typedef struct lf__export_times {
+    uint64_t first_step_ns;   /* wait after the first failure; doubles with each */
+    uint64_t longest_step_ns; /* but no longer than this; Retry-After may ask for more, up to ten minutes */
+    uint64_t give_up_ns;      /* a batch first tried so long ago is dropped */
+} lf__export_times;
+
 lf__export *lf__export_new(const lf__config *config, lf__counters *counters);
+
+void lf__export_tune(lf__export *exporter, lf__export_times times);
 
 /* Encode one record into the open batch. LF__ADD_FULL: the batch has reached its bytes or LF__EXPORT_BATCHES batches are on
  * their way; send or poll, then offer the record again. LF__ADD_DONE also when the record was dropped and counted (it
- * cannot be encoded within batch_bytes even after shortening). */
+ * alone is larger than batch_bytes). */
 typedef enum lf__add { LF__ADD_DONE, LF__ADD_FULL } lf__add;
 lf__add lf__export_add(lf__export *exporter, const lf__record *record, int64_t wall_offset_ns);
-/* Close the open batch and put it on its way; nothing happens when it is empty. */
+/* Close the open batch and put it on its way, as soon as fewer than LF__EXPORT_BATCHES are; nothing when it is empty. */
 void lf__export_send(lf__export *exporter);
 /* Is there something on its way (in flight or waiting for its next try)? The open batch does not count. */
 bool lf__export_busy(const lf__export *exporter);
+/* Numbers count the records ever added. Everything below `oldest` has been delivered or dropped. */
+uint64_t lf__export_added(const lf__export *exporter);
+uint64_t lf__export_oldest(const lf__export *exporter);
 /* Observations held: in the open batch, in flight, waiting for a retry. And their bytes. */
 size_t lf__export_held(const lf__export *exporter);
 size_t lf__export_bytes(const lf__export *exporter);
@@ -44,6 +58,5 @@ void lf__export_hurry(lf__export *exporter);
 /* Drop and count everything held as `reason`. */
 void lf__export_abandon(lf__export *exporter, lf_drop_reason reason);
 void lf__export_free(lf__export *exporter);   /* abandons as LF_DROP_SHUTDOWN */
-void lf__export_forget(lf__export *exporter); /* in the child of a fork: release memory, touch no connection, count nothing */
 
 #endif

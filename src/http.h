@@ -34,7 +34,6 @@ typedef struct lf__http_post {
     long timeout_ms;
     void (*done)(struct lf__http_post *post, const lf__http_answer *answer);
     void *owner; /* for `done` */
-    void *private_data;
 } lf__http_post;
 
 typedef struct lf__http lf__http;
@@ -48,7 +47,5 @@ void lf__http_poll(lf__http *http, int timeout_ms);
 void lf__http_wakeup(lf__http *http);  /* end a poll early; any thread */
 void lf__http_abandon(lf__http *http); /* cut every transfer short */
 void lf__http_free(lf__http *http);    /* abandons what runs */
-/* In the child of a fork: forget without closing, since the connections belong to the parent. */
-void lf__http_forget(lf__http *http);
 
 #endif

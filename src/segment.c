@@ -65,7 +65,7 @@ void lf__segment_adopt(lf__segment *segment)
     } seed;
     lf__random_bytes(&seed, sizeof seed);
     segment->random[0] = seed.state[0];
-    segment->random[1] = seed.state[1] | 1; /* the generator must not start at zero */
+    segment->random[1] = seed.state[1];
     segment->serial = seed.serial;
     segment->frame = 0;
     segment->top = segment->stack_begin;
@@ -99,8 +99,11 @@ bool lf__segment_grant(lf__segment *segment, lf__budget *budget, size_t size)
     if (grant > segment->ring_size / 2)
         return false;
 
-    /* An empty ring starts over at its beginning, so that a quiet thread uses the same few pages for ever. */
-    bool restart = consumed == segment->head && (segment->head & mask) >= LF__RING_GRANT;
+    /* An empty ring starts over at its beginning, and so does one whose beginning is free again after half a megabyte: a
+     * thread that the worker keeps up with uses the same few pages for ever, and they stay in the cache. */
+    uint64_t lap = segment->head & ~mask, offset = segment->head & mask;
+    bool restart = (consumed == segment->head && offset >= LF__RING_GRANT) ||
+                   (offset >= SEGMENT_RING_KEEP / 2 && consumed >= lap + grant);
     bool skip = restart || segment->head + size > lap_end;
     uint64_t start = skip ? lap_end : segment->head;
     if (start + size - consumed > segment->ring_size)

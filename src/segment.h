@@ -62,7 +62,7 @@ typedef struct lf__segment {
     _Alignas(64) uint32_t frame; /* offset of the innermost open frame, 0 for none */
     uint32_t top;                /* first free byte of the stack */
     uint32_t serial;
-    uint32_t until_wake; /* observations left before the worker is woken for flush_at */
+    uint64_t wake_at;    /* value of `ended` at which the worker is woken for flush_at */
     uint64_t head;       /* ring position of the next record; positions only grow */
     uint64_t limit;      /* up to here it may write without asking */
     uint64_t random[2];
@@ -74,8 +74,8 @@ typedef struct lf__segment {
     /* The owner writes, others read. */
     _Alignas(64) _Atomic uint64_t published; /* the worker's view of head; release, pairs with the acquire in drain */
     _Atomic uint64_t begun;
-    _Atomic uint64_t ended;    /* left the stack, accepted or not */
-    _Atomic uint64_t accepted; /* ended while tracing was on */
+    _Atomic uint64_t ended;
+    _Atomic uint64_t ignored; /* of the ended: those that ended while tracing was off */
     _Atomic uint64_t dropped_full;
     _Atomic uint64_t dropped_large;
     _Atomic uint64_t dropped_deep;
@@ -133,9 +133,18 @@ static inline size_t lf__frame_record_size(const lf__frame *frame)
 
 /* Write a frame's record, fields together, to `out`, which has lf__frame_record_size bytes. `base` is the segment or a
  * snapshot of it. */
-static inline void lf__frame_copy_record(void *out, const uint8_t *base, const lf__frame *frame)
+static inline __attribute__((always_inline)) void lf__frame_copy_record(void *out, const uint8_t *base, const lf__frame *frame)
 {
-    memcpy(out, &frame->record, frame->record.size);
+    /* 32 bytes at a time and the last 32 once more: no record is shorter, and a call would cost as much as the copy. */
+    size_t size = frame->record.size, i = 0;
+    const uint8_t *from = (const uint8_t *)&frame->record;
+    if (__builtin_expect(size <= 1024, 1)) {
+        for (; i + 32 < size; i += 32)
+            memcpy((uint8_t *)out + i, from + i, 32);
+        memcpy((uint8_t *)out + size - 32, from + size - 32, 32);
+    } else {
+        memcpy(out, from, size);
+    }
     if (__builtin_expect(frame->extra == 0, 1))
         return;
     uint8_t *at = (uint8_t *)out + frame->record.size;
@@ -148,14 +157,7 @@ static inline void lf__frame_copy_record(void *out, const uint8_t *base, const l
     ((lf__record *)out)->size = (uint32_t)lf__frame_record_size(frame);
 }
 
-/* Owner: room for a record in the ring, or NULL. Publish it with lf__segment_publish. */
-static inline void *lf__segment_reserve(lf__segment *segment, lf__budget *budget, size_t size)
-{
-    if (__builtin_expect(segment->head + size > segment->limit, 0) && !lf__segment_grant(segment, budget, size))
-        return NULL;
-    return segment->ring + (segment->head & (segment->ring_size - 1));
-}
-
+/* Owner: what was written at `head`, within `limit`, is a whole record: the worker may take it. */
 static inline void lf__segment_publish(lf__segment *segment, size_t size)
 {
     segment->head += size;
@@ -163,20 +165,21 @@ static inline void lf__segment_publish(lf__segment *segment, size_t size)
 }
 
 /* A counter that only its owner writes: no locked instruction. */
-static inline void lf__count(_Atomic uint64_t *counter)
+static inline uint64_t lf__count(_Atomic uint64_t *counter)
 {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed) + 1;
+    atomic_store_explicit(counter, value, memory_order_relaxed);
+    return value;
 }
 
-/* xoroshiro128++ (Blackman, Vigna), seeded by the kernel for each segment. Ids must be unequal, not secret. */
+/* A multiplication and a fold of both halves, as in Wang Yi's wyrand, with a multiplier of the segment's own: two threads
+ * whose counters ever meet still draw different numbers. Ids must be unequal, not secret. */
 static inline uint64_t lf__segment_random(lf__segment *segment)
 {
-    uint64_t a = segment->random[0], b = segment->random[1], sum = a + b;
-    uint64_t result = ((sum << 17) | (sum >> 47)) + a;
-    b ^= a;
-    segment->random[0] = ((a << 49) | (a >> 15)) ^ b ^ (b << 21);
-    segment->random[1] = (b << 28) | (b >> 36);
-    return result;
+    segment->random[0] += 0xa0761d6478bd642fu;
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)segment->random[0] * (segment->random[0] ^ segment->random[1]);
+    return (uint64_t)(product >> 64) ^ (uint64_t)product;
 }
 
 #endif

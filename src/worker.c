@@ -51,8 +51,14 @@ static struct {
     lf__pending *pending;
     uint64_t deadline_ns;   /* when the oldest queued record must be sent; 0: nothing queued */
     uint64_t flush_active;  /* ticket being worked on, 0 for none */
-    uint64_t flush_target;  /* pending number up to which it reaches */
+    uint64_t flush_target;  /* queue number up to which it reaches */
+    bool flush_handed_over; /* all of them are with the exporter */
+    uint64_t flush_mark;    /* exporter number up to which they reach then */
     bool has_membarrier;
+
+    /* In the child of a fork, what its parent's worker held: reachable, so that leak checkers keep quiet. */
+    lf__pending *inherited;
+    lf__export *inherited_exporter;
 } worker = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- Waiting ---- */
@@ -259,13 +265,19 @@ static void worker_begin_flush(void)
     /* A newer ticket takes the older one along: it reaches at least as far. */
     worker.flush_active = wanted;
     worker.flush_target = lf__pending_added(worker.pending);
+    worker.flush_handed_over = false;
     lf__export_hurry(worker.exporter);
 }
 
 static void worker_end_flush(void)
 {
-    if (worker.flush_active == 0 || lf__pending_first_number(worker.pending) < worker.flush_target ||
-        lf__export_busy(worker.exporter))
+    if (worker.flush_active == 0 || lf__pending_first_number(worker.pending) < worker.flush_target)
+        return;
+    if (!worker.flush_handed_over) {
+        worker.flush_handed_over = true;
+        worker.flush_mark = lf__export_added(worker.exporter);
+    }
+    if (lf__export_oldest(worker.exporter) < worker.flush_mark)
         return;
     pthread_mutex_lock(&worker.lock);
     worker.flush_done = worker.flush_active;
@@ -481,9 +493,10 @@ void lf__worker_after_fork_child(void)
 {
     pthread_mutex_init(&worker.lock, NULL);
     worker.conditions_ready = false;
-    if (worker.exporter != NULL)
-        lf__export_forget(worker.exporter);
-    /* The worker may have been changing its queue when the process was copied, so it is left alone, not freed. */
+    /* The worker may have been changing them when the process was copied, and the connections are the parent's: they are
+     * left alone, neither used nor freed. */
+    worker.inherited = worker.pending == NULL ? worker.inherited : worker.pending;
+    worker.inherited_exporter = worker.exporter == NULL ? worker.inherited_exporter : worker.exporter;
     worker.exporter = NULL;
     worker.pending = NULL;
     worker.copies = NULL;

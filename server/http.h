@@ -1,0 +1,39 @@
+/* HTTP for the server: listens, collects bodies, calls one handler for each request, sends its answer.
+ *
+ * The only user of libmicrohttpd. It knows nothing about routes, keys or JSON.
+ */
+#ifndef LOCAL_HTTP_H
+#define LOCAL_HTTP_H
+
+#include "text.h"
+
+/* What one request may carry before it is answered with 413; far above what any exporter batches. */
+#define HTTP_MAX_BODY ((size_t)16 << 20)
+
+typedef struct http_request {
+    const char *method, *path; /* the path is percent-decoded */
+    text body;
+    bool too_big; /* the body went over HTTP_MAX_BODY and was not kept */
+    void *native;
+} http_request;
+
+typedef struct http_answer {
+    unsigned status;
+    const char *content_type;
+    buf body;
+} http_answer;
+
+/* Runs on one of several threads, at the same time as others. */
+typedef void http_handler(void *context, const http_request *request, http_answer *answer);
+
+typedef struct http_server http_server;
+
+/* Starts listening; port 0 takes any free one. On failure returns NULL with one line in `why`. */
+http_server *http_start(const char *host, uint16_t port, http_handler *handler, void *context, char *why, size_t why_size);
+uint16_t http_port(const http_server *s);
+void http_stop(http_server *s); /* waits for handlers that run; NULL is fine */
+
+const char *http_header(const http_request *request, const char *name); /* NULL when absent */
+const char *http_query(const http_request *request, const char *name);  /* percent-decoded; NULL when absent */
+
+#endif

@@ -1,0 +1,318 @@
+/* langfuse-local: arguments and subcommands. What they do is in the other files. */
+#include "api.h"
+#include "store.h"
+#include "tree.h"
+
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define VERSION "0.1.0"
+#define EXIT_USAGE 2
+#define DEFAULT_WIDTH 100
+
+typedef struct options {
+    const char *host, *db, *port_file, *color;
+    api api;
+    uint16_t port;
+    size_t limit; /* 0: not given */
+    bool full, all;
+} options;
+
+static const char help[] =
+    "langfuse-local " VERSION ": a local Langfuse-compatible server in one binary.\n"
+    "\n"
+    "  langfuse-local serve [--host 127.0.0.1] [--port 3300] [--db PATH] [--public-key K] [--secret-key S]\n"
+    "                       [--port-file PATH] [--quiet]\n"
+    "      Receive traces and answer the public API. Port 0 takes any free port.\n"
+    "  langfuse-local tree [TRACE_ID] [--db PATH] [--limit N] [--all] [--full] [--color auto|always|never]\n"
+    "      Show the newest trace, the one whose id is or begins with TRACE_ID, or the newest N.\n"
+    "  langfuse-local traces [--db PATH] [--limit N] [--all] [--color auto|always|never]\n"
+    "      List the newest traces (20 unless told), a line each.\n"
+    "\n"
+    "The database is PATH, else $LANGFUSE_LOCAL_DB, else langfuse-local.db here. The keys are those given, else\n"
+    "$LANGFUSE_PUBLIC_KEY and $LANGFUSE_SECRET_KEY, else pk-lf-local and sk-lf-local.\n";
+
+static const char *from_environment(const char *name, const char *otherwise)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : otherwise;
+}
+
+static int usage_error(const char *problem, const char *what)
+{
+    fprintf(stderr, "langfuse-local: %s%s (see langfuse-local --help)\n", problem, what);
+    return EXIT_USAGE;
+}
+
+/* For readers of options: a message, and false. */
+static bool bad_option(const char *problem, const char *what)
+{
+    usage_error(problem, what);
+    return false;
+}
+
+static int failure(const char *why)
+{
+    fprintf(stderr, "langfuse-local: %s\n", why);
+    return EXIT_FAILURE;
+}
+
+static bool read_number(const char *given, int64_t most, int64_t *out)
+{
+    return text_to_int(text_of(given), out) && *out >= 0 && *out <= most;
+}
+
+/* False after a message on stderr. */
+static bool read_option(int option, options *o)
+{
+    int64_t number;
+    switch (option) {
+    case 'h': o->host = optarg; return true;
+    case 'd': o->db = optarg; return true;
+    case 'k': o->api.keys.public_key = optarg; return true;
+    case 's': o->api.keys.secret_key = optarg; return true;
+    case 'f': o->port_file = optarg; return true;
+    case 'q': o->api.quiet = true; return true;
+    case 'F': o->full = true; return true;
+    case 'a': o->all = true; return true;
+    case 'p':
+        if (!read_number(optarg, UINT16_MAX, &number))
+            return bad_option("not a port: ", optarg);
+        o->port = (uint16_t)number;
+        return true;
+    case 'l':
+        if (!read_number(optarg, INT32_MAX, &number) || number == 0)
+            return bad_option("not a number of traces: ", optarg);
+        o->limit = (size_t)number;
+        return true;
+    case 'c':
+        if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "always") != 0 && strcmp(optarg, "never") != 0)
+            return bad_option("--color is auto, always or never, not ", optarg);
+        o->color = optarg;
+        return true;
+    default: return bad_option("an option is unknown or lacks its value", "");
+    }
+}
+
+/* --- serve --- */
+
+/* Written aside and renamed, so that a reader never sees half a number. */
+static bool write_port_file(const char *path, uint16_t port)
+{
+    buf temporary = { 0 };
+    buf_format(&temporary, "%s.%ld.tmp", path, (long)getpid());
+    buf_char(&temporary, 0);
+    FILE *file = temporary.failed ? NULL : fopen(temporary.at, "w");
+    bool good = file && fprintf(file, "%u\n", (unsigned)port) > 0;
+    if (file && fclose(file) != 0)
+        good = false;
+    good = good && rename(temporary.at, path) == 0;
+    buf_free(&temporary);
+    return good;
+}
+
+/* An address with colons stands in brackets in a URL. */
+static void announce(const char *host, uint16_t port)
+{
+    bool brackets = strchr(host, ':') != NULL;
+    printf("langfuse-local listening on http://%s%s%s:%u\n", brackets ? "[" : "", host, brackets ? "]" : "", (unsigned)port);
+    fflush(stdout);
+}
+
+static int serve_until_signal(options *o, const sigset_t *stop)
+{
+    char why[256];
+    int received = 0;
+    http_server *server = http_start(o->host, o->port, api_handle, &o->api, why, sizeof why);
+    if (!server)
+        return failure(why);
+    if (o->port_file && !write_port_file(o->port_file, http_port(server))) {
+        http_stop(server);
+        return failure("cannot write the port file");
+    }
+    announce(o->host, http_port(server));
+    sigwait(stop, &received);
+    http_stop(server);
+    return EXIT_SUCCESS;
+}
+
+static int serve(options *o)
+{
+    char why[512];
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGINT);
+    sigaddset(&stop, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &stop, NULL); /* before any thread starts, so that only sigwait sees them */
+    signal(SIGPIPE, SIG_IGN);                /* a client that goes away is not our end */
+    o->api.store = store_open(o->db, false, why, sizeof why);
+    if (!o->api.store)
+        return failure(why);
+    int status = serve_until_signal(o, &stop);
+    store_close(o->api.store);
+    return status;
+}
+
+/* --- tree and traces --- */
+
+typedef struct kept_rows {
+    arena *arena;
+    observation *rows;
+    size_t count, capacity;
+} kept_rows;
+
+static void keep_row(void *context, const observation *row)
+{
+    kept_rows *kept = context;
+    observation *grown = arena_grow(kept->arena, kept->rows, sizeof *grown, kept->count, &kept->capacity);
+    if (!grown)
+        return;
+    kept->rows = grown;
+    kept->rows[kept->count++] = tree_keep(kept->arena, row);
+}
+
+static size_t terminal_width(void)
+{
+    struct winsize size;
+    int64_t columns;
+    if (read_number(from_environment("COLUMNS", ""), 10000, &columns) && columns > 0)
+        return (size_t)columns;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : DEFAULT_WIDTH;
+}
+
+static tree_style style_of(const options *o)
+{
+    bool automatic = isatty(STDOUT_FILENO) && !*from_environment("NO_COLOR", "") && strcmp(from_environment("TERM", ""), "dumb") != 0;
+    bool color = strcmp(o->color, "always") == 0 || (strcmp(o->color, "auto") == 0 && automatic);
+    return (tree_style){ terminal_width(), color, o->full };
+}
+
+typedef void render(buf *out, const observation *rows, size_t count, const tree_style *style);
+
+/* False when reading or writing failed. */
+static bool print_trace(store *s, text id, render *as, const tree_style *style)
+{
+    arena memory = { .ceiling = SIZE_MAX / 2 }; /* a trace is shown whole, however large */
+    kept_rows kept = { .arena = &memory };
+    buf out = { 0 };
+    store_query query = STORE_QUERY_ALL;
+    query.conditions[query.condition_count++] = (store_condition){ STORE_TRACE_ID, STORE_EQUALS, &id, 1 };
+    bool good = store_read(s, &query, keep_row, &kept) && !memory.failed;
+    if (good)
+        as(&out, kept.rows, kept.count, style);
+    good = good && !out.failed && fwrite(out.at ? out.at : "", 1, out.len, stdout) == out.len;
+    buf_free(&out);
+    arena_free(&memory);
+    return good;
+}
+
+static bool contains(const text *ids, size_t count, text id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (text_equal(ids[i], id))
+            return true;
+    return false;
+}
+
+static int print_traces(store *s, const options *o, text prefix, size_t limit, render *as)
+{
+    arena memory = { 0 };
+    text *ids = NULL;
+    size_t count = 0;
+    tree_style style = style_of(o);
+    int status = EXIT_FAILURE;
+    bool read = store_traces(s, &memory, prefix, prefix.len ? 100 : limit, &ids, &count);
+    if (read && prefix.len && contains(ids, count, prefix)) { /* a whole id, even if others begin with it */
+        ids[0] = prefix;
+        count = 1;
+    }
+    if (!read)
+        failure("cannot read the database");
+    else if (count == 0 && prefix.len)
+        fprintf(stderr, "langfuse-local: no trace whose id begins with %.*s\n", (int)(prefix.len < 100 ? prefix.len : 100), prefix.at);
+    else if (count == 0)
+        fprintf(stderr, "No traces yet in %s. Start `langfuse-local serve`, run a program, and look again.\n", o->db);
+    else if (prefix.len && count > 1)
+        fprintf(stderr, "langfuse-local: several traces begin so; give more of the id\n");
+    else
+        status = EXIT_SUCCESS;
+    for (size_t i = 0; status == EXIT_SUCCESS && i < count; i++) {
+        if (i > 0 && as == tree_render)
+            putchar('\n');
+        if (!print_trace(s, ids[i], as, &style))
+            status = failure("cannot read the trace");
+    }
+    arena_free(&memory);
+    return status;
+}
+
+static int show(const options *o, const char *trace_id, render *as, size_t default_limit)
+{
+    char why[512];
+    size_t limit = o->all ? INT32_MAX : o->limit ? o->limit : default_limit;
+    if (access(o->db, F_OK) != 0) {
+        fprintf(stderr, "No database at %s yet. Start `langfuse-local serve`, run a program, and look again.\n", o->db);
+        return EXIT_FAILURE;
+    }
+    store *s = store_open(o->db, true, why, sizeof why);
+    if (!s)
+        return failure(why);
+    int status = print_traces(s, o, text_of(trace_id), limit, as);
+    store_close(s);
+    return status;
+}
+
+/* --- arguments --- */
+
+static const struct option serve_options[] = {
+    { "host", required_argument, NULL, 'h' },       { "port", required_argument, NULL, 'p' },
+    { "db", required_argument, NULL, 'd' },         { "public-key", required_argument, NULL, 'k' },
+    { "secret-key", required_argument, NULL, 's' }, { "port-file", required_argument, NULL, 'f' },
+    { "quiet", no_argument, NULL, 'q' },            { NULL, 0, NULL, 0 },
+};
+
+static const struct option show_options[] = {
+    { "db", required_argument, NULL, 'd' }, { "limit", required_argument, NULL, 'l' },
+    { "all", no_argument, NULL, 'a' },      { "full", no_argument, NULL, 'F' },
+    { "color", required_argument, NULL, 'c' }, { NULL, 0, NULL, 0 },
+};
+
+static int run(const char *command, int argc, char **argv, options *o)
+{
+    bool serving = strcmp(command, "serve") == 0, tree = strcmp(command, "tree") == 0;
+    int option;
+    if (!serving && !tree && strcmp(command, "traces") != 0)
+        return usage_error("unknown command: ", command);
+    opterr = 0; /* usage_error speaks */
+    while ((option = getopt_long(argc, argv, "", serving ? serve_options : show_options, NULL)) != -1)
+        if (!read_option(option, o))
+            return EXIT_USAGE;
+    if (argc - optind > (tree ? 1 : 0))
+        return usage_error("too many arguments: ", argv[argc - 1]);
+    if (serving)
+        return serve(o);
+    return tree ? show(o, argv[optind], tree_render, 1) : show(o, NULL, tree_render_summary, 20);
+}
+
+int main(int argc, char **argv)
+{
+    options o = { .host = "127.0.0.1", .port = 3300, .color = "auto" };
+    o.db = from_environment("LANGFUSE_LOCAL_DB", "langfuse-local.db");
+    o.api.keys.public_key = from_environment("LANGFUSE_PUBLIC_KEY", "pk-lf-local");
+    o.api.keys.secret_key = from_environment("LANGFUSE_SECRET_KEY", "sk-lf-local");
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0)
+            return fputs(help, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        if (strcmp(argv[i], "--version") == 0)
+            return puts("langfuse-local " VERSION) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    }
+    if (argc < 2)
+        return usage_error("no command", "");
+    return run(argv[1], argc - 1, argv + 1, &o);
+}

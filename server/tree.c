@@ -1,0 +1,635 @@
+/* Traces as text for a terminal; see tree.h. Trees are walked without recursion, so that a chain of any depth can be shown. */
+#include "tree.h"
+#include "clock.h"
+#include "json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Deeper levels are drawn at this one: more branches than text helps nobody. */
+#define MAX_LEVELS 24
+#define MAX_NAME_COLUMNS 60
+#define MIN_VALUE_COLUMNS 24
+
+#define DIM "2"
+#define BOLD "1"
+#define RED "31"
+#define GREEN "32"
+#define YELLOW "33"
+#define BLUE "34"
+#define MAGENTA "35"
+#define CYAN "36"
+
+#define DOT " \xC2\xB7 "                       /* · */
+#define ELLIPSIS "\xE2\x80\xA6"                /* … */
+#define NEWLINE "\xE2\x8F\x8E"                 /* ⏎ */
+#define REPLACEMENT "\xEF\xBF\xBD"             /* � */
+#define ARROW " \xE2\x86\x92 "                 /* → */
+#define MICRO "\xC2\xB5"                       /* µ */
+#define BRANCH "\xE2\x94\x9C\xE2\x94\x80 "     /* ├─ */
+#define LAST_BRANCH "\xE2\x94\x94\xE2\x94\x80 " /* └─ */
+#define TRUNK "\xE2\x94\x82  "                 /* │ */
+
+/* --- safe text --- */
+
+static uint32_t code_point(text t, size_t len)
+{
+    const unsigned char *s = (const unsigned char *)t.at;
+    switch (len) {
+    case 1: return s[0];
+    case 2: return (s[0] & 0x1Fu) << 6 | (s[1] & 0x3Fu);
+    case 3: return (s[0] & 0x0Fu) << 12 | (s[1] & 0x3Fu) << 6 | (s[2] & 0x3Fu);
+    default: return (s[0] & 0x07u) << 18 | (s[1] & 0x3Fu) << 12 | (s[2] & 0x3Fu) << 6 | (s[3] & 0x3Fu);
+    }
+}
+
+/* Controls, and marks that reorder text or hide in it. */
+static bool is_unsafe(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7F && c < 0xA0) || (c >= 0x200B && c <= 0x200F && c != 0x200D) || (c >= 0x2028 && c <= 0x202E) ||
+           (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
+}
+
+/* Columns of one character: East Asian and emoji take two, combining marks none. A few ranges are enough to keep lines short. */
+static size_t columns_of(uint32_t c)
+{
+    if ((c >= 0x300 && c <= 0x36F) || c == 0x200D || (c >= 0xFE00 && c <= 0xFE0F))
+        return 0;
+    bool wide = (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF) || (c >= 0xAC00 && c <= 0xD7A3) ||
+                (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) ||
+                (c >= 0x1F300 && c <= 0x1FAFF) || (c >= 0x20000 && c <= 0x3FFFD);
+    return wide ? 2 : 1;
+}
+
+/* What one character is shown as, and its width. */
+static text shown(text rest, size_t *taken, size_t *columns)
+{
+    size_t len = text_utf8_length(rest);
+    uint32_t c = len ? code_point(rest, len) : 0;
+    *taken = len ? len : 1;
+    *columns = 1;
+    if (len && c == '\n')
+        return TEXT(NEWLINE);
+    if (len && (c == '\t' || c == '\r'))
+        return TEXT(" ");
+    if (!len || is_unsafe(c))
+        return TEXT(REPLACEMENT);
+    *columns = columns_of(c);
+    return (text){ rest.at, len };
+}
+
+/* One line of at most `limit` columns; what does not fit ends in an ellipsis. Returns the columns used. */
+static size_t put_clipped(buf *out, text t, size_t limit)
+{
+    size_t used = 0, fits = out->len, fits_used = 0;
+    while (t.len > 0) {
+        size_t taken, columns;
+        text piece = shown(t, &taken, &columns);
+        if (used + columns > limit) {
+            out->len = fits;
+            buf_string(out, ELLIPSIS);
+            return fits_used + 1;
+        }
+        buf_text(out, piece);
+        used += columns;
+        if (used < limit) { /* the ellipsis would still fit behind this */
+            fits = out->len;
+            fits_used = used;
+        }
+        t = (text){ t.at + taken, t.len - taken };
+    }
+    return used;
+}
+
+static void put_safe(buf *out, text t)
+{
+    put_clipped(out, t, SIZE_MAX);
+}
+
+static void paint(buf *out, const tree_style *style, const char *color)
+{
+    if (style->color)
+        buf_format(out, "\x1b[%sm", color);
+}
+
+static void put_painted(buf *out, const tree_style *style, const char *color, text t)
+{
+    paint(out, style, color);
+    put_safe(out, t);
+    paint(out, style, "0");
+}
+
+/* --- numbers for people --- */
+
+static void put_duration(buf *out, int64_t ns)
+{
+    if (ns < 0)
+        buf_char(out, '-');
+    double size = ns < 0 ? -(double)ns : (double)ns;
+    int64_t seconds = (int64_t)(size / 1e9);
+    if (size < 1e3)
+        buf_format(out, "%.0f ns", size);
+    else if (size < 1e6)
+        buf_format(out, "%.3g " MICRO "s", size < 999.5e3 ? size / 1e3 : 999.0);
+    else if (size < 1e9)
+        buf_format(out, "%.3g ms", size < 999.5e6 ? size / 1e6 : 999.0);
+    else if (size < 60e9)
+        buf_format(out, "%.2f s", size / 1e9);
+    else if (size < 3600e9)
+        buf_format(out, "%dm %02ds", (int)(seconds / 60), (int)(seconds % 60));
+    else
+        buf_format(out, "%lldh %02dm", (long long)(seconds / 3600), (int)(seconds / 60 % 60));
+}
+
+/* 1234567 as 1,234,567. */
+static void put_grouped(buf *out, double number)
+{
+    char digits[32];
+    buf plain = { .at = digits, .capacity = sizeof digits, .ceiling = sizeof digits };
+    buf_format(&plain, "%.0f", number < 1e18 ? number : 1e18);
+    for (size_t i = 0; i < plain.len; i++) {
+        buf_char(out, digits[i]);
+        size_t left = plain.len - 1 - i;
+        if (left > 0 && left % 3 == 0)
+            buf_char(out, ',');
+    }
+}
+
+static void put_cost(buf *out, double dollars)
+{
+    buf_format(out, dollars >= 1 ? "$%.2f" : "$%.6f", dollars);
+}
+
+static void put_when(buf *out, int64_t ns)
+{
+    char iso[CLOCK_ISO_SIZE];
+    clock_iso(ns / 1000000, iso);
+    buf_format(out, "%.10s %.8s UTC", iso, iso + 11);
+}
+
+/* --- usage --- */
+
+typedef struct usage {
+    double input, output, total, cost; /* negative: not given */
+} usage;
+
+static double number_at(const json *object, const char *key)
+{
+    const json *value = json_get(object, key);
+    return json_is(value, JSON_NUMBER) ? value->number : -1;
+}
+
+static usage usage_of(const observation *o)
+{
+    arena memory = { 0 };
+    const json *tokens = json_parse(&memory, o->usage), *cost = json_parse(&memory, o->cost);
+    usage result = { number_at(tokens, "input"), number_at(tokens, "output"), number_at(tokens, "total"), number_at(cost, "total") };
+    arena_free(&memory);
+    return result;
+}
+
+static void put_usage(buf *out, const observation *o)
+{
+    usage u = usage_of(o);
+    if (u.total >= 0) {
+        buf_string(out, "  ");
+        if (u.input >= 0 && u.output >= 0) {
+            put_grouped(out, u.input);
+            buf_string(out, ARROW);
+            put_grouped(out, u.output);
+            if (u.total > u.input + u.output) {
+                buf_string(out, " of ");
+                put_grouped(out, u.total);
+            }
+        } else {
+            put_grouped(out, u.total);
+        }
+        buf_string(out, " tokens");
+    }
+    if (u.cost >= 0) {
+        buf_string(out, "  ");
+        put_cost(out, u.cost);
+    }
+}
+
+/* --- the trace as a whole --- */
+
+typedef struct summary {
+    text name, id, user_id, session_id, environment, release, version, tags;
+    int64_t start_ns, end_ns;
+    double tokens, cost; /* negative: unknown */
+    size_t errors;
+} summary;
+
+static void take_newest(text *value, text candidate)
+{
+    if (candidate.len)
+        *value = candidate;
+}
+
+static int by_arrival(const void *left, const void *right)
+{
+    const observation *a = *(const observation *const *)left, *b = *(const observation *const *)right;
+    return (a->arrived_ns > b->arrived_ns) - (a->arrived_ns < b->arrived_ns);
+}
+
+/* Adds numbers of which negative ones mean "not given". */
+static void add_known(double *sum, double more)
+{
+    if (more >= 0)
+        *sum = (*sum > 0 ? *sum : 0) + more;
+}
+
+/* Trace-level values are those of the observation that arrived last and has one; "default" is what those without one have. */
+static summary summarize(arena *a, const observation *rows, size_t count)
+{
+    summary s = { .id = rows[0].trace_id, .start_ns = INT64_MAX, .end_ns = INT64_MIN, .tokens = -1, .cost = -1 };
+    const observation **order = arena_take(a, count * sizeof *order);
+    for (size_t i = 0; order && i < count; i++)
+        order[i] = &rows[i];
+    if (order)
+        qsort(order, count, sizeof *order, by_arrival);
+    for (size_t i = 0; i < count; i++) {
+        const observation *o = order ? order[i] : &rows[i];
+        usage u = usage_of(o);
+        take_newest(&s.name, o->trace_name);
+        take_newest(&s.user_id, o->user_id);
+        take_newest(&s.session_id, o->session_id);
+        take_newest(&s.environment, text_is(o->environment, "default") ? TEXT("") : o->environment);
+        take_newest(&s.release, o->release);
+        take_newest(&s.version, o->version);
+        take_newest(&s.tags, text_is(o->tags, "[]") ? TEXT("") : o->tags);
+        s.start_ns = o->start_ns < s.start_ns ? o->start_ns : s.start_ns;
+        s.end_ns = o->end_ns > s.end_ns ? o->end_ns : s.end_ns;
+        s.errors += text_is(o->level, "ERROR");
+        add_known(&s.tokens, u.total);
+        add_known(&s.cost, u.cost);
+    }
+    if (!s.name.len)
+        s.name = TEXT("(no name)");
+    return s;
+}
+
+static void put_counts(buf *out, const summary *s, size_t count)
+{
+    put_when(out, s->start_ns);
+    buf_string(out, DOT);
+    put_duration(out, s->end_ns - s->start_ns);
+    buf_format(out, DOT "%zu observation%s", count, count == 1 ? "" : "s");
+    if (s->errors)
+        buf_format(out, DOT "%zu error%s", s->errors, s->errors == 1 ? "" : "s");
+    if (s->tokens >= 0) {
+        buf_string(out, DOT);
+        put_grouped(out, s->tokens);
+        buf_string(out, " tokens");
+    }
+    if (s->cost >= 0) {
+        buf_string(out, DOT);
+        put_cost(out, s->cost);
+    }
+}
+
+static void put_label(buf *out, const char **separator, const char *label, text value)
+{
+    if (!value.len)
+        return;
+    buf_string(out, *separator);
+    buf_string(out, label);
+    put_safe(out, value);
+    *separator = DOT;
+}
+
+static void put_tags(buf *out, const char **separator, text tags)
+{
+    arena memory = { 0 };
+    const json *list = json_parse(&memory, tags);
+    const char *between = "tags ";
+    for (const json *tag = json_is(list, JSON_ARRAY) ? list->first : NULL; tag; tag = tag->next) {
+        if (tag == list->first)
+            buf_string(out, *separator);
+        buf_string(out, between);
+        put_safe(out, tag->string);
+        between = ", ";
+        *separator = DOT;
+    }
+    arena_free(&memory);
+}
+
+static void put_header(buf *out, const summary *s, size_t count, const tree_style *style)
+{
+    const char *separator = "";
+    paint(out, style, BOLD);
+    put_clipped(out, s->name, MAX_NAME_COLUMNS);
+    paint(out, style, "0");
+    buf_string(out, "  ");
+    put_painted(out, style, DIM, s->id);
+    buf_char(out, '\n');
+    paint(out, style, DIM);
+    put_counts(out, s, count);
+    buf_char(out, '\n');
+    put_label(out, &separator, "user ", s->user_id);
+    put_label(out, &separator, "session ", s->session_id);
+    put_tags(out, &separator, s->tags);
+    put_label(out, &separator, "environment ", s->environment);
+    put_label(out, &separator, "release ", s->release);
+    put_label(out, &separator, "version ", s->version);
+    if (*separator)
+        buf_char(out, '\n');
+    paint(out, style, "0");
+    buf_char(out, '\n');
+}
+
+/* --- the tree --- */
+
+typedef struct node {
+    const observation *row;
+    struct node *parent, *first, *next, *last;
+    size_t level;
+    bool placed, orphan, cyclic;
+} node;
+
+typedef struct forest {
+    node *nodes;   /* by start */
+    node **by_id;  /* sorted */
+    node top;      /* its children are the roots */
+    size_t count;
+} forest;
+
+static int by_start(const void *left, const void *right)
+{
+    const observation *a = ((const node *)left)->row, *b = ((const node *)right)->row;
+    if (a->start_ns != b->start_ns)
+        return a->start_ns < b->start_ns ? -1 : 1;
+    if (a->arrived_ns != b->arrived_ns)
+        return a->arrived_ns < b->arrived_ns ? -1 : 1;
+    return 0;
+}
+
+static int compare_text(text a, text b)
+{
+    size_t shared = a.len < b.len ? a.len : b.len;
+    int order = shared ? memcmp(a.at, b.at, shared) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int by_id(const void *left, const void *right)
+{
+    return compare_text((*(node *const *)left)->row->id, (*(node *const *)right)->row->id);
+}
+
+static int find_id(const void *wanted, const void *candidate)
+{
+    return compare_text(*(const text *)wanted, (*(node *const *)candidate)->row->id);
+}
+
+static void append_child(node *parent, node *child)
+{
+    child->parent = parent;
+    if (parent->last)
+        parent->last->next = child;
+    else
+        parent->first = child;
+    parent->last = child;
+}
+
+/* The next node in the order of printing, or NULL behind the last one below `top`. */
+static node *following(node *n, const node *top)
+{
+    if (n->first)
+        return n->first;
+    while (n != top && !n->next)
+        n = n->parent;
+    return n == top ? NULL : n->next;
+}
+
+static void mark_placed(node *root)
+{
+    root->placed = true;
+    for (node *n = root->first; n; n = n == root ? NULL : following(n, root))
+        n->placed = true;
+}
+
+/* Cuts a child out of its parent's list, to make it a root. */
+static void detach(node *child)
+{
+    node *before = NULL, *parent = child->parent;
+    for (node *n = parent->first; n != child; n = n->next)
+        before = n;
+    if (before)
+        before->next = child->next;
+    else
+        parent->first = child->next;
+    if (parent->last == child)
+        parent->last = before;
+    child->next = NULL;
+}
+
+/* Observations that no root leads to are in cycles, or below one; the earliest of each is made a root. */
+static void break_cycles(forest *f)
+{
+    for (node *root = f->top.first; root; root = root->next)
+        mark_placed(root);
+    for (size_t i = 0; i < f->count; i++) {
+        node *n = &f->nodes[i];
+        if (n->placed)
+            continue;
+        detach(n);
+        append_child(&f->top, n);
+        n->cyclic = true;
+        mark_placed(n);
+    }
+}
+
+static bool plant(arena *a, const observation *rows, size_t count, forest *f)
+{
+    *f = (forest){ .count = count };
+    f->nodes = arena_take(a, count * sizeof *f->nodes);
+    f->by_id = arena_take(a, count * sizeof *f->by_id);
+    if (!f->nodes || !f->by_id)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        f->nodes[i].row = &rows[i];
+    qsort(f->nodes, count, sizeof *f->nodes, by_start);
+    for (size_t i = 0; i < count; i++)
+        f->by_id[i] = &f->nodes[i];
+    qsort(f->by_id, count, sizeof *f->by_id, by_id);
+    for (size_t i = 0; i < count; i++) {
+        node *n = &f->nodes[i];
+        text wanted = n->row->parent_id;
+        node **parent = wanted.len ? bsearch(&wanted, f->by_id, count, sizeof *f->by_id, find_id) : NULL;
+        n->orphan = wanted.len && !parent;
+        append_child(parent ? *parent : &f->top, n);
+    }
+    break_cycles(f);
+    for (node *n = f->top.first; n; n = following(n, &f->top))
+        n->level = n->parent == &f->top ? 0 : n->parent->level + 1;
+    return true;
+}
+
+/* --- one observation --- */
+
+static const char *color_of(text type)
+{
+    static const struct {
+        const char *type, *color;
+    } colors[] = {
+        { "GENERATION", MAGENTA }, { "TOOL", CYAN },   { "AGENT", YELLOW },  { "RETRIEVER", BLUE },
+        { "EMBEDDING", BLUE },     { "EVENT", DIM },   { "GUARDRAIL", RED }, { "EVALUATOR", YELLOW },
+    };
+    for (size_t i = 0; i < sizeof colors / sizeof *colors; i++)
+        if (text_is(type, colors[i].type))
+            return colors[i].color;
+    return GREEN;
+}
+
+/* Branches of the levels above, for lines of `n` itself or, when `below`, for lines under it. */
+static size_t put_branches(buf *out, const node *n, bool below, const tree_style *style)
+{
+    const node *path[MAX_LEVELS];
+    size_t levels = n->level < MAX_LEVELS ? n->level : MAX_LEVELS;
+    const node *step = n;
+    for (size_t i = levels; i-- > 0; step = step->parent)
+        path[i] = step;
+    paint(out, style, DIM);
+    for (size_t i = 0; i < levels; i++) {
+        bool branch = i + 1 == levels && !below;
+        if (branch)
+            buf_string(out, path[i]->next ? BRANCH : LAST_BRANCH);
+        else
+            buf_string(out, path[i]->next ? TRUNK : "   ");
+    }
+    if (below)
+        buf_string(out, n->first && n->level < MAX_LEVELS ? TRUNK : "   ");
+    paint(out, style, "0");
+    return 3 * (levels + below);
+}
+
+static void put_type(buf *out, text type, const tree_style *style)
+{
+    paint(out, style, color_of(type));
+    for (size_t i = 0; i < type.len; i++) {
+        char c = type.at[i];
+        buf_char(out, (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : '?'));
+    }
+    paint(out, style, "0");
+}
+
+static void put_level(buf *out, const observation *o, const tree_style *style)
+{
+    if (text_is(o->level, "DEFAULT"))
+        return;
+    buf_string(out, "  ");
+    paint(out, style, text_is(o->level, "ERROR") ? RED : text_is(o->level, "WARNING") ? YELLOW : DIM);
+    put_safe(out, o->level);
+    if (o->status_message.len) {
+        buf_string(out, ": ");
+        put_clipped(out, o->status_message, style->full ? SIZE_MAX : style->width);
+    }
+    paint(out, style, "0");
+}
+
+static void put_title(buf *out, const node *n, const tree_style *style)
+{
+    const observation *o = n->row;
+    put_branches(out, n, false, style);
+    put_type(out, o->type, style);
+    buf_char(out, ' ');
+    paint(out, style, BOLD);
+    put_clipped(out, o->name.len ? o->name : TEXT("(no name)"), MAX_NAME_COLUMNS);
+    paint(out, style, "0");
+    paint(out, style, DIM);
+    buf_string(out, "  ");
+    put_duration(out, o->end_ns - o->start_ns);
+    if (o->model.len) {
+        buf_string(out, "  ");
+        put_clipped(out, o->model, MAX_NAME_COLUMNS);
+    }
+    put_usage(out, o);
+    if (n->orphan) {
+        buf_string(out, "  (parent ");
+        put_clipped(out, o->parent_id, MAX_NAME_COLUMNS);
+        buf_string(out, " is not stored)");
+    }
+    if (n->cyclic)
+        buf_string(out, "  (its own ancestor)");
+    if (n->level > MAX_LEVELS)
+        buf_format(out, "  (level %zu)", n->level);
+    paint(out, style, "0");
+    put_level(out, o, style);
+    buf_char(out, '\n');
+}
+
+static void put_value_line(buf *out, const node *n, const char *label, text value, const tree_style *style)
+{
+    size_t used = put_branches(out, n, true, style);
+    paint(out, style, DIM);
+    buf_string(out, label);
+    paint(out, style, "0");
+    used += strlen(label);
+    size_t left = style->width > used + MIN_VALUE_COLUMNS ? style->width - used : MIN_VALUE_COLUMNS;
+    put_clipped(out, value, style->full ? SIZE_MAX : left);
+    buf_char(out, '\n');
+}
+
+/* In full, a value keeps its lines. */
+static void put_value(buf *out, const node *n, const char *label, text value, const tree_style *style)
+{
+    while (style->full && value.len) {
+        const char *end = memchr(value.at, '\n', value.len);
+        size_t len = end ? (size_t)(end - value.at) : value.len;
+        put_value_line(out, n, label, (text){ value.at, len }, style);
+        value = end ? (text){ end + 1, value.len - len - 1 } : TEXT("");
+        label = "     ";
+    }
+    if (value.len)
+        put_value_line(out, n, label, value, style);
+}
+
+void tree_render(buf *out, const observation *rows, size_t count, const tree_style *style)
+{
+    arena memory = { 0 };
+    forest f;
+    if (count == 0)
+        return;
+    summary s = summarize(&memory, rows, count);
+    put_header(out, &s, count, style);
+    bool planted = plant(&memory, rows, count, &f);
+    for (node *n = planted ? f.top.first : NULL; n; n = following(n, &f.top)) {
+        put_title(out, n, style);
+        put_value(out, n, "in   ", n->row->input, style);
+        put_value(out, n, "out  ", n->row->output, style);
+    }
+    out->failed |= !planted;
+    arena_free(&memory);
+}
+
+void tree_render_summary(buf *out, const observation *rows, size_t count, const tree_style *style)
+{
+    arena memory = { 0 };
+    if (count == 0)
+        return;
+    summary s = summarize(&memory, rows, count);
+    put_painted(out, style, DIM, s.id);
+    buf_string(out, "  ");
+    paint(out, style, BOLD);
+    put_clipped(out, s.name, MAX_NAME_COLUMNS);
+    paint(out, style, "0");
+    buf_string(out, "  ");
+    paint(out, style, DIM);
+    put_counts(out, &s, count);
+    paint(out, style, "0");
+    buf_char(out, '\n');
+    arena_free(&memory);
+}
+
+observation tree_keep(arena *a, const observation *row)
+{
+    observation kept = *row;
+    text *const texts[] = { &kept.trace_id,   &kept.id,         &kept.parent_id,   &kept.type,    &kept.name,     &kept.level,
+                            &kept.status_message, &kept.version, &kept.environment, &kept.release, &kept.user_id,  &kept.session_id,
+                            &kept.trace_name, &kept.tags,       &kept.input,       &kept.output,  &kept.metadata, &kept.experiment,
+                            &kept.model,      &kept.model_parameters, &kept.usage, &kept.cost,    &kept.prompt_name };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = texts[i]->at ? arena_copy(a, *texts[i]) : *texts[i];
+    return kept;
+}

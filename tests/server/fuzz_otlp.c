@@ -1,0 +1,66 @@
+/* Fuzz target for everything that reads bytes from the network: the first byte chooses the decoder, the rest is its input.
+ *
+ * clang -fsanitize=fuzzer,address,undefined tests/server/fuzz_otlp.c $(ls server/[!m]*.c) -lmicrohttpd -lsqlite3 -lz -lm
+ */
+#include "../../server/auth.h"
+#include "../../server/clock.h"
+#include "../../server/gunzip.h"
+#include "../../server/json.h"
+#include "../../server/observation.h"
+#include "../../server/tree.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* As far as the server goes with an export: refused, or turned into rows, which are then drawn. */
+static void fuzz_export(text body, otlp_status (*decode)(arena *, text, otlp_export *))
+{
+    arena a = { .ceiling = (size_t)64 << 20 };
+    otlp_export e;
+    buf out = { .ceiling = (size_t)64 << 20 };
+    const tree_style style = { 80, true, false };
+    if (decode(&a, body, &e) == OTLP_OK && !otlp_refused(&e, &out) && !e.lost) {
+        const observation *rows = observation_from_export(&e, 1);
+        if (rows)
+            tree_render(&out, rows, e.span_count, &style);
+    }
+    buf_free(&out);
+    arena_free(&a);
+}
+
+static void fuzz_json(text body)
+{
+    arena a = { .ceiling = (size_t)64 << 20 };
+    buf out = { 0 };
+    const json *value = json_parse(&a, body);
+    if (value)
+        json_write(&out, value);
+    buf_free(&out);
+    arena_free(&a);
+}
+
+static void fuzz_small(text body)
+{
+    buf out = { .ceiling = (size_t)1 << 20 };
+    int64_t number;
+    double real;
+    gunzip(body, &out);
+    base64_decode(&out, body);
+    clock_parse(body, &number);
+    text_to_int(body, &number);
+    text_to_double(body, &real);
+    buf_free(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    text body = { (const char *)data + 1, size - 1 };
+    switch (data[0] % 4) {
+    case 0: fuzz_export(body, otlp_pb_decode); break;
+    case 1: fuzz_export(body, otlp_json_decode); break;
+    case 2: fuzz_json(body); break;
+    default: fuzz_small(body);
+    }
+    return 0;
+}

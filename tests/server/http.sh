@@ -1,0 +1,201 @@
+#!/bin/sh
+# Starts langfuse-local (the path in $1, else build/langfuse-local) on a free port, and checks statuses and bodies with curl.
+set -eu
+
+server=${1:-build/langfuse-local}
+folder=$(mktemp -d)
+pid=
+port=0
+failed=0
+trap 'stop KILL; rm -rf "$folder"' EXIT
+
+start() {
+    rm -f "$folder/port"
+    "$server" serve --port "$port" --db "$folder/test.db" --port-file "$folder/port" \
+        --public-key pk --secret-key sk >"$folder/out" 2>>"$folder/err" &
+    pid=$!
+    for _ in $(seq 200); do
+        [ -s "$folder/port" ] && break
+        sleep 0.05
+    done
+    port=$(cat "$folder/port")
+    url=http://127.0.0.1:$port
+}
+
+stop() { # the signal; leaves the exit code in $code
+    [ -n "$pid" ] || return 0
+    kill -s "$1" "$pid" 2>/dev/null || true
+    code=0
+    wait "$pid" 2>/dev/null || code=$?
+    pid=
+}
+
+fail() {
+    echo "FAILED: $*" >&2
+    failed=1
+}
+
+# expect WHAT STATUS BODY curl-arguments...   The body may end in an asterisk: then it need only begin so.
+expect() {
+    what=$1 status=$2 body=$3
+    shift 3
+    answer=$(curl -s -w '\n%{http_code}' "$@") || answer="curl failed
+000"
+    got_status=${answer##*
+}
+    got_body=${answer%
+*}
+    [ "$got_status" = "$status" ] || fail "$what: status $got_status, not $status: $got_body"
+    case $body in
+    *\*) case $got_body in "${body%\*}"*) ;; *) fail "$what: $got_body, not $body" ;; esac ;;
+    *) [ "$got_body" = "$body" ] || fail "$what: $got_body, not $body" ;;
+    esac
+}
+
+auth='-u pk:sk'
+json='Content-Type: application/json'
+protobuf='Content-Type: application/x-protobuf'
+wrong="{\"message\":\"Invalid credentials. Confirm that you've configured the correct host.\"}"
+tail_of_refusal=' The entire export was rejected and no spans were ingested. Instrumentation scopes: s. This endpoint accepts OpenTelemetry traces only — if you are exporting OpenTelemetry logs, point your log exporter elsewhere."}'
+gone='{"message":"This endpoint is not available on deployments running in Langfuse v4 events_only mode. Learn more about Langfuse v4 at: https://langfuse.com/docs/v4"}'
+
+spans() { # the text of a JSON export around the given spans
+    printf '{"resourceSpans":[{"scopeSpans":[{"scope":{"name":"s"},"spans":[%s]}]}]}' "$1"
+}
+span() { # trace, id, name, start in ms after 2026-11-21T05:35:41Z, more members
+    printf '{"traceId":"%s","spanId":"%s","name":"%s","startTimeUnixNano":"%s000000","endTimeUnixNano":"%s000000"%s}' \
+        "$1" "$2" "$3" "$((1795239341000 + $4))" "$((1795239341500 + $4))" "${5:-}"
+}
+
+start
+traces=$url/api/public/otel/v1/traces
+observations=$url/api/public/v2/observations
+count=$url/api/local/count
+grep -q "^langfuse-local listening on http://127.0.0.1:$port\$" "$folder/out" || fail "announcement: $(cat "$folder/out")"
+
+# Open routes, keys, methods, paths.
+expect health 200 '{"status":"OK","version":"4.16.0"}' "$url/api/public/health?failIfDatabaseUnavailable=true"
+expect ready 200 '{"status":"OK","version":"4.16.0"}' "$url/api/public/ready"
+expect 'no keys' 401 '{"message":"No authorization header"}' -H "$json" -d '{}' "$traces"
+expect 'bad secret' 401 "$wrong" -u pk:no -H "$json" -d '{}' "$traces"
+expect 'swapped keys' 401 "$wrong" -u sk:pk -H "$json" -d '{}' "$traces"
+expect 'other public key' 200 '{}' -u other:sk -H "$json" -d '{}' "$traces"
+expect 'malformed' 401 '{"message":"Invalid authorization header"}' -H 'Authorization: basic cGs6c2s=' "$observations"
+expect 'bearer' 403 '{"message":"Access denied - insufficient permissions for this endpoint"}' -H 'Authorization: Bearer pk' "$observations"
+expect 'bearer, projects' 403 '{"message":"Invalid API key. Are you using an organization key?"}' -H 'Authorization: Bearer pk' "$url/api/public/projects"
+expect 'bearer, unknown' 401 "{\"message\":\"Invalid public key. Confirm that you've configured the correct host.\"}" \
+    -H 'Authorization: Bearer x' "$observations"
+expect projects 200 '{"data":[{"id":"local","name":"Local","organization":{"id":"local","name":"Local"},"metadata":{}}]}' $auth "$url/api/public/projects"
+expect 'wrong method' 405 '{"message":"Method not allowed","error":"MethodNotAllowedError"}' $auth "$traces"
+expect 'unknown path' 404 '{"message":"Not found","error":"LangfuseNotFoundError"}' $auth "$url/api/public/nothing"
+for path in traces traces/abc observations sessions/x v2/scores dataset-run-items metrics/daily; do
+    expect "gone $path" 404 "$gone" $auth "$url/api/public/$path"
+done
+expect 'gone POST' 404 "$gone" $auth -H "$json" -d '{}' "$url/api/public/generations"
+expect metrics 200 '{"message":"OK"}' $auth -H "$json" -d '{}' "$url/api/public/otel/v1/metrics"
+
+# Exports that are refused, empty or lost.
+expect 'no content type' 400 '{"error":"Invalid content type"}' $auth -H 'Content-Type:' -d '{}' "$traces"
+expect 'bad content type' 400 '{"error":"Invalid content type"}' $auth -H 'Content-Type: text/plain' -d '{}' "$traces"
+expect 'bad JSON' 400 '{"error":"Failed to parse OTel JSON Trace"}' $auth -H "$json" -d '{' "$traces"
+expect 'bad protobuf' 400 '{"error":"Failed to parse OTel Protobuf Trace"}' $auth -H "$protobuf" -d zzzz "$traces"
+expect 'bad gzip' 400 '{"error":"Failed to decompress request body"}' $auth -H "$json" -H 'Content-Encoding: gzip' -d '{}' "$traces"
+expect 'deflate is ignored' 200 '{}' $auth -H "$json" -H 'Content-Encoding: deflate' -d '{}' "$traces"
+expect 'empty protobuf' 200 '{}' $auth -H "$protobuf" -X POST "$traces"
+expect 'no spans' 200 '{}' $auth -H "$json" -H 'x-langfuse-ingestion-version: 5' -d '{"resourceSpans":[]}' "$traces"
+one=$(spans "$(span t0 s0 n 0)")
+expect 'version 5' 400 '{"error":"Unsupported x-langfuse-ingestion-version: \"5\". Maximum supported: \"4\"."}' \
+    $auth -H "$json" -H 'x-langfuse-ingestion-version: 5' -d "$one" "$traces"
+expect 'version abc' 400 '{"error":"Unsupported x-langfuse-ingestion-version: \"abc\". Maximum supported: \"4\"."}' \
+    $auth -H "$json" -H 'x_langfuse_ingestion_version: abc' -d "$one" "$traces"
+expect 'no ids' 400 "{\"error\":\"Invalid OTLP trace export: 1 of 2 span(s) cannot be processed (traceId:absent, spanId:absent). traceId and spanId are required on every span, and each must be a string or a byte array.$tail_of_refusal" \
+    $auth -H "$json" -d "$(spans "$(span t s n 0),{\"name\":\"x\"}")" "$traces"
+expect 'attributes as object' 400 "{\"error\":\"Invalid OTLP trace export: 1 of 1 span(s) cannot be processed (attributes:not_an_array). scopeSpans, spans, attributes and events must all be arrays — OTLP attributes are a list of {key, value} entries, not a JSON object.$tail_of_refusal" \
+    $auth -H "$json" -d "$(spans "$(span t s n 0 ',"attributes":{}')")" "$traces"
+expect 'attribute without value' 200 '{"id":"1"}' $auth -H "$json" -d "$(spans "$(span t s n 0 ',"attributes":[{"key":"k"}]')")" "$traces"
+expect 'resourceSpans as object' 200 '{"id":"2"}' $auth -H "$json" -d '{"resourceSpans":{"a":1}}' "$traces"
+expect 'nothing stored so far' 200 '{"observations":0,"traces":0}' $auth "$count"
+[ "$(grep -c warning "$folder/err")" = 2 ] || fail "warnings: $(cat "$folder/err")"
+head -c 17000000 /dev/zero >"$folder/big"
+expect 'over 16 MiB' 413 'Body exceeded 16mb limit' $auth -H "$json" --data-binary "@$folder/big" "$traces"
+head -c 70000000 /dev/zero | gzip >"$folder/bomb"
+expect 'a bomb' 413 'Body exceeded 16mb limit' $auth -H "$json" -H 'Content-Encoding: gzip' --data-binary "@$folder/bomb" "$traces"
+
+# Exports that are stored, in each encoding.
+user=',"attributes":[{"key":"user.id","value":{"stringValue":"u"}},{"key":"langfuse.observation.metadata.m","value":{"stringValue":"'$(printf '%0250d' 1)'"}}]'
+expect JSON 200 '{"id":"3"}' $auth -H "$json; charset=utf-8" -d "$(spans "$(span t1 a first 0)")" "$traces"
+spans "$(span t1 b second 1 ',"parentSpanId":"a"')" | gzip >"$folder/gz"
+expect 'JSON, gzip' 200 '{"id":"4"}' $auth -H "$json" -H 'Content-Encoding: gzip' --data-binary "@$folder/gz" "$traces"
+printf '\012\044\022\042\022\040\012\020\001\001\001\001\001\001\001\001\001\001\001\001\001\001\001\001\022\010\002\002\002\002\002\002\002\002\052\002pb' >"$folder/pb"
+expect protobuf 200 '{"id":"5"}' $auth -H "$protobuf" --data-binary "@$folder/pb" "$traces"
+expect 'of another user' 200 '{"id":"6"}' $auth -H "$json" -d "$(spans "$(span t2 c third 2 "$user")")" "$traces"
+expect 'a resend' 200 '{"id":"7"}' $auth -H "$json" -d "$(spans "$(span t1 a again 0)")" "$traces"
+expect 'count' 200 '{"observations":4,"traces":3}' $auth "$count"
+expect 'count of one trace' 200 '{"observations":2,"traces":1}' $auth "$count?traceId=t1"
+
+# Reading back.
+core_b='{"id":"b","traceId":"t1","startTime":"2026-11-21T05:35:41.001Z","endTime":"2026-11-21T05:35:41.501Z","projectId":"local","parentObservationId":"a","type":"SPAN",'
+rest='"latency":0.5,"timeToFirstToken":null,"modelId":null,"inputPrice":null,"outputPrice":null,"totalPrice":null}'
+core_a='{"id":"a","traceId":"t1","startTime":"2026-11-21T05:35:41.000Z","endTime":"2026-11-21T05:35:41.500Z","projectId":"local","parentObservationId":null,"type":"SPAN",'
+cursor=eyJsYXN0U3RhcnRUaW1lVG8iOiIyMDI2LTExLTIxVDA1OjM1OjQxLjAwMVoiLCJsYXN0VHJhY2VJZCI6InQxIiwibGFzdElkIjoiYiJ9
+expect 'core' 200 "{\"data\":[$core_b$rest,$core_a$rest],\"meta\":{}}" $auth "$observations?traceId=t1&fields=core,bogus"
+expect 'first page' 200 "{\"data\":[$core_b$rest],\"meta\":{\"cursor\":\"$cursor\"}}" $auth "$observations?traceId=t1&fields=core&limit=1"
+expect 'second page' 200 "{\"data\":[$core_a$rest],\"meta\":{}}" $auth "$observations?traceId=t1&fields=core&limit=1&cursor=$cursor"
+expect 'none' 200 '{"data":[],"meta":{}}' $auth "$observations?traceId=none"
+expect 'limit 0' 200 '{"data":[],"meta":{}}' $auth "$observations?limit=0"
+expect 'root' 200 "{\"data\":[$core_a$rest],\"meta\":{}}" $auth "$observations?traceId=t1&isRootObservation=true&fields=core"
+expect 'user' 200 '{"data":[{"id":"c"*' $auth "$observations?userId=u"
+expect 'filter' 200 "{\"data\":[$core_a$rest],\"meta\":{}}" $auth -G "$observations" --data-urlencode fields=core \
+    --data-urlencode 'filter=[{"type":"string","column":"name","operator":"starts with","value":"aga"}]'
+expect 'any of' 200 "{\"data\":[$core_a$rest],\"meta\":{}}" $auth -G "$observations" --data-urlencode fields=core \
+    --data-urlencode 'filter=[{"type":"stringOptions","column":"id","operator":"any of","value":["a","zz"]}]'
+expect 'unknown filter' 400 '{"message":"Invalid request data","error":[{"code":"custom","path":["filter"],*' $auth -G "$observations" \
+    --data-urlencode 'filter=[{"type":"number","column":"latency","operator":">","value":1}]'
+expect 'bad filter' 400 '{"message":"Invalid JSON in filter parameter","error":"InvalidRequestError"}' $auth "$observations?filter=zz"
+expect 'bad cursor' 400 '{"message":"Invalid cursor format","error":"InvalidRequestError"}' $auth "$observations?cursor=zzz"
+expect 'limit' 400 '{"message":"Invalid request data","error":[{"origin":"number","code":"too_big","maximum":1000,"inclusive":true,"path":["limit"],"message":"Too big: expected number to be <=1000"}]}' \
+    $auth "$observations?limit=5000"
+expect 'parseIoAsJson' 400 '{"message":"Invalid request data","error":[{"code":"custom","path":["parseIoAsJson"],"message":"parseIoAsJson=true is no longer supported on the v2 observations endpoint. Input/output fields are always returned as raw strings. Remove the parseIoAsJson parameter or set it to false."}]}' \
+    $auth "$observations?parseIoAsJson=true"
+long=$(printf '%0250d' 1)
+curl -s $auth "$observations?userId=u&fields=metadata" | grep -q "\"m\":\"$(printf '%0200d' 0)\"" || fail 'metadata is cut'
+curl -s $auth "$observations?userId=u&fields=metadata&expandMetadata=m" | grep -q "\"m\":\"$long\"" || fail 'metadata expands'
+curl -s $auth "$observations?userId=u&fields=metadata,io" | grep -q "\"m\":\"$long\"" || fail 'metadata is whole with io'
+
+# Parallel clients on one database, with readers among them.
+for i in 1 2 3 4 5 6 7 8; do
+    (for j in 1 2 3 4 5 6 7 8 9 10; do
+        spans "$(span "p$i" "s$j" n "$j"),$(span "p$i" "x$j" n "$j")" | curl -s $auth -H "$json" --data-binary @- "$traces" >"$folder/parallel.$i.$j"
+        curl -s $auth "$observations?limit=20" >/dev/null
+    done) &
+    clients="${clients:-} $!"
+done
+for client in $clients; do wait "$client"; done
+[ "$(cat "$folder"/parallel.* | grep -o '{"id":"[0-9]*"}' | sort -u | wc -l)" = 80 ] || fail 'parallel answers'
+expect 'parallel count' 200 '{"observations":164,"traces":11}' $auth "$count"
+
+# The port is taken; death and return; a clean end.
+code=0
+"$server" serve --port "$port" --db "$folder/other.db" 2>"$folder/taken" || code=$?
+[ "$code" = 1 ] && grep -q 'already in use' "$folder/taken" || fail "port in use: $code $(cat "$folder/taken")"
+stop KILL
+start
+expect 'after a kill' 200 '{"observations":164,"traces":11}' $auth "$count"
+"$server" tree t1 --db "$folder/test.db" >"$folder/tree" || fail 'tree'
+grep -q '└─ span second  500 ms' "$folder/tree" || fail "tree: $(cat "$folder/tree")"
+[ "$("$server" traces --db "$folder/test.db" --all | wc -l)" = 11 ] || fail 'traces'
+stop TERM
+[ "$code" = 0 ] || fail "exit code $code after SIGTERM"
+
+# Usage.
+code=0; "$server" tree --db "$folder/missing.db" 2>/dev/null || code=$?
+[ "$code" = 1 ] || fail "tree without a database: $code"
+for arguments in '' 'nonsense' 'serve --port 70000' 'serve --what' 'tree a b' 'tree --color blue' 'traces x'; do
+    code=0; "$server" $arguments 2>/dev/null || code=$?
+    [ "$code" = 2 ] || fail "usage '$arguments': $code"
+done
+"$server" --help | grep -q serve || fail help
+"$server" --version | grep -q '^langfuse-local ' || fail version
+
+[ "$failed" = 0 ] && echo "http: passed"
+exit "$failed"

@@ -1,0 +1,168 @@
+/* The terminal tree, to the byte: shape, hostile text, orphans, cycles and depth. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "../../server/tree.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define START INT64_C(1795239341857000000)
+#define MS INT64_C(1000000)
+
+static const tree_style plain = { .width = 60 };
+
+static observation row_of(const char *id, const char *parent, const char *name, int64_t from_ms, int64_t to_ms)
+{
+    return (observation){ .trace_id = TEXT("a1558f57"), .id = text_of(id), .parent_id = text_of(parent), .name = text_of(name),
+                          .type = TEXT("SPAN"), .level = TEXT("DEFAULT"), .environment = TEXT("default"), .tags = TEXT("[]"),
+                          .usage = TEXT("{}"), .cost = TEXT("{}"), .start_ns = START + from_ms * MS, .end_ns = START + to_ms * MS,
+                          .arrived_ns = from_ms };
+}
+
+static void assert_tree(const observation *rows, size_t count, const tree_style *style, const char *expected)
+{
+    buf out = { 0 };
+    tree_render(&out, rows, count, style);
+    buf_char(&out, 0);
+    assert_false(out.failed);
+    assert_string_equal(out.at, expected);
+    buf_free(&out);
+}
+
+static void a_trace_is_drawn(void **state)
+{
+    observation rows[] = {
+        row_of("c", "a", "search", 900, 950),
+        row_of("b", "a", "llm", 100, 600),
+        row_of("a", "", "answer", 0, 1000),
+    };
+    (void)state;
+    rows[2].trace_name = TEXT("my-trace");
+    rows[2].user_id = TEXT("u1");
+    rows[2].session_id = TEXT("s1");
+    rows[2].tags = TEXT("[\"a\",\"b\"]");
+    rows[2].environment = TEXT("staging");
+    rows[2].input = TEXT("{\"question\": \"why is the sky blue, and why is it red at night?\"}");
+    rows[2].output = TEXT("Rayleigh\nscattering");
+    rows[1].type = TEXT("GENERATION");
+    rows[1].model = TEXT("gpt-4o");
+    rows[1].usage = TEXT("{\"input\":1000,\"output\":50,\"total\":1050}");
+    rows[1].cost = TEXT("{\"total\":0.0025}");
+    rows[1].input = TEXT("[]");
+    rows[0].type = TEXT("TOOL");
+    rows[0].level = TEXT("ERROR");
+    rows[0].status_message = TEXT("timed out");
+    assert_tree(rows, 3, &plain,
+                "my-trace  a1558f57\n"
+                "2026-11-21 05:35:41 UTC · 1.00 s · 3 observations · 1 error · 1,050 tokens · $0.002500\n"
+                "user u1 · session s1 · tags a, b · environment staging\n"
+                "\n"
+                "span answer  1.00 s\n"
+                "│  in   {\"question\": \"why is the sky blue, and why is it re…\n"
+                "│  out  Rayleigh⏎scattering\n"
+                "├─ generation llm  500 ms  gpt-4o  1,000 → 50 tokens  $0.002500\n"
+                "│     in   []\n"
+                "└─ tool search  50 ms  ERROR: timed out\n");
+}
+
+static void full_keeps_lines_and_length(void **state)
+{
+    observation row = row_of("a", "", "n", 0, 1);
+    const tree_style full = { .width = 20, .full = true };
+    (void)state;
+    row.output = TEXT("a line that is longer than the terminal\nsecond");
+    assert_tree(&row, 1, &full,
+                "(no name)  a1558f57\n2026-11-21 05:35:41 UTC · 1 ms · 1 observation\n\nspan n  1 ms\n"
+                "   out  a line that is longer than the terminal\n        second\n");
+}
+
+static void hostile_text_never_reaches_the_terminal(void **state)
+{
+    observation row = row_of("a", "", "\x1b[31mred\x07", 0, 1);
+    (void)state;
+    row.input = (text){ "a\0b\x9b\xC2\x9B\xE2\x80\xAE" "c\td", 12 };
+    assert_tree(&row, 1, &plain,
+                "(no name)  a1558f57\n2026-11-21 05:35:41 UTC · 1 ms · 1 observation\n\nspan �[31mred�  1 ms\n   in   a�b���c d\n");
+}
+
+static void orphans_and_cycles_are_roots(void **state)
+{
+    const observation rows[] = {
+        row_of("a", "b", "first of cycle", 0, 1),
+        row_of("b", "a", "second of cycle", 1, 2),
+        row_of("c", "c", "own parent", 2, 3),
+        row_of("d", "gone", "orphan", 3, 4),
+        row_of("e", "d", "child", 4, 5),
+    };
+    (void)state;
+    assert_tree(rows, 5, &plain,
+                "(no name)  a1558f57\n2026-11-21 05:35:41 UTC · 5 ms · 5 observations\n\n"
+                "span orphan  1 ms  (parent gone is not stored)\n"
+                "└─ span child  1 ms\n"
+                "span first of cycle  1 ms  (its own ancestor)\n"
+                "└─ span second of cycle  1 ms\n"
+                "span own parent  1 ms  (its own ancestor)\n");
+}
+
+static void a_very_deep_chain_is_drawn(void **state)
+{
+    enum { DEPTH = 20000 };
+    observation *rows = calloc(DEPTH, sizeof *rows);
+    char(*ids)[8] = calloc(DEPTH + 1, sizeof *ids);
+    buf out = { 0 };
+    (void)state;
+    assert_non_null(rows);
+    assert_non_null(ids);
+    for (int i = 0; i < DEPTH; i++) {
+        snprintf(ids[i + 1], sizeof *ids, "%d", i & 0xFFFFF);
+        rows[i] = row_of(ids[i + 1], ids[i], "n", i, i + 1);
+    }
+    tree_render(&out, rows, DEPTH, &plain);
+    assert_false(out.failed);
+    assert_true(text_has(buf_view(&out), "(level 19999)"));
+    buf_free(&out);
+    free(rows);
+    free(ids);
+}
+
+static void colour_is_only_added_when_asked_for(void **state)
+{
+    observation row = row_of("a", "", "n", 0, 1);
+    const tree_style colored = { .width = 60, .color = true };
+    buf out = { 0 };
+    (void)state;
+    tree_render(&out, &row, 1, &plain);
+    assert_false(text_has(buf_view(&out), "\x1b"));
+    tree_render(&out, &row, 1, &colored);
+    assert_true(text_has(buf_view(&out), "\x1b[32mspan\x1b[0m"));
+    buf_free(&out);
+}
+
+static void a_summary_is_one_line(void **state)
+{
+    const observation row = row_of("a", "", "n", 0, 90000);
+    buf out = { 0 };
+    (void)state;
+    tree_render_summary(&out, &row, 1, &plain);
+    assert_true(text_is(buf_view(&out), "a1558f57  (no name)  2026-11-21 05:35:41 UTC · 1m 30s · 1 observation\n"));
+    buf_free(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_trace_is_drawn),
+        cmocka_unit_test(full_keeps_lines_and_length),
+        cmocka_unit_test(hostile_text_never_reaches_the_terminal),
+        cmocka_unit_test(orphans_and_cycles_are_roots),
+        cmocka_unit_test(a_very_deep_chain_is_drawn),
+        cmocka_unit_test(colour_is_only_added_when_asked_for),
+        cmocka_unit_test(a_summary_is_one_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
