@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     CORE_ERROR_TEXT = 1024,
@@ -41,7 +42,17 @@ static struct {
     uint8_t id[8];
 } core_inherited;
 
+/* Parts of the observing path that are worth their size at each of their two or three places. */
+#define CORE_FAST static inline __attribute__((always_inline))
+
 #define CORE_HERE ((uintptr_t)__builtin_frame_address(0))
+
+CORE_FAST uint64_t core_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 
 /* ---- Threads: taking and leaving a segment ------------------------------------------------------------------------ */
 
@@ -77,6 +88,13 @@ static lf__segment *core_register_segment(void)
 
 static void core_push_context(lf__segment *segment, const uint8_t trace_id[16], const uint8_t id[8], uintptr_t address);
 
+/* The worker is to be woken after flush_at more observations. */
+static void core_set_wake(lf__segment *segment)
+{
+    segment->wake_at = atomic_load_explicit(&segment->ended, memory_order_relaxed) +
+                       atomic_load_explicit(&core.flush_at, memory_order_relaxed);
+}
+
 /* First observation of this thread: get it memory. NULL when there is none. */
 static __attribute__((noinline, cold)) lf__segment *core_enter_thread(void)
 {
@@ -86,7 +104,7 @@ static __attribute__((noinline, cold)) lf__segment *core_enter_thread(void)
         segment = core_register_segment();
     if (segment != NULL) {
         lf__segment_adopt(segment);
-        segment->until_wake = atomic_load_explicit(&core.flush_at, memory_order_relaxed);
+        core_set_wake(segment);
         core_segment = segment;
         pthread_setspecific(core.key, segment);
         if (core_inherited.valid) {
@@ -100,16 +118,17 @@ static __attribute__((noinline, cold)) lf__segment *core_enter_thread(void)
 
 /* ---- The stack of open observations ------------------------------------------------------------------------------- */
 
-static inline void core_change_begin(lf__segment *segment)
+/* Around every change of the stack: the version is odd meanwhile. What begin returns goes to end. */
+CORE_FAST uint32_t core_change_begin(lf__segment *segment)
 {
-    uint32_t version = atomic_load_explicit(&segment->version, memory_order_relaxed);
-    atomic_store_explicit(&segment->version, version + 1, memory_order_relaxed);
+    uint32_t version = atomic_load_explicit(&segment->version, memory_order_relaxed) + 1;
+    atomic_store_explicit(&segment->version, version, memory_order_relaxed);
     atomic_thread_fence(memory_order_release); /* pairs with the acquire in lf__segment_snapshot */
+    return version;
 }
 
-static inline void core_change_end(lf__segment *segment)
+CORE_FAST void core_change_end(lf__segment *segment, uint32_t version)
 {
-    uint32_t version = atomic_load_explicit(&segment->version, memory_order_relaxed);
     atomic_store_explicit(&segment->version, version + 1, memory_order_release);
 }
 
@@ -124,19 +143,21 @@ static void core_ensure_worker(void)
     pthread_mutex_unlock(&core.lock);
 }
 
-static __attribute__((noinline, cold)) void core_wake(lf__segment *segment)
+static __attribute__((noinline)) void core_wake(lf__segment *segment)
 {
+    core_set_wake(segment);
+    if (atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) == LF__WORKER_BUSY)
+        return; /* it looks at the rings again by itself */
     int saved = errno, cancel;
     /* A host thread must not be cancelled while it holds our locks. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    segment->until_wake = atomic_load_explicit(&core.flush_at, memory_order_relaxed);
     core_ensure_worker();
     lf__worker_wake();
     pthread_setcancelstate(cancel, NULL);
     errno = saved;
 }
 
-static __attribute__((noinline, cold)) void core_lose(lf__segment *segment, const lf__frame *frame)
+static __attribute__((noinline)) void core_lose(lf__segment *segment, const lf__frame *frame)
 {
     if (lf__frame_record_size(frame) > segment->ring_size / 2) {
         lf__count(&segment->dropped_large);
@@ -146,42 +167,50 @@ static __attribute__((noinline, cold)) void core_lose(lf__segment *segment, cons
     lf__segment_lose_trace(segment, frame->record.trace_id);
 }
 
-/* Hand an ended observation over to the worker. */
-static inline void core_submit(lf__segment *segment, lf__frame *frame, uint64_t now)
+/* Is so much waiting in the ring that the worker should not sleep until the interval is over? */
+static __attribute__((noinline)) bool core_is_crowded(const lf__segment *segment)
 {
-    if (__builtin_expect(__atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) < LF_I_ON, 0))
+    uint64_t consumed = atomic_load_explicit(&segment->consumed, memory_order_relaxed);
+    return segment->head - consumed > segment->ring_size / 8;
+}
+
+/* Hand an ended observation over to the worker. */
+CORE_FAST void core_submit(lf__segment *segment, lf__frame *frame, uint64_t now)
+{
+    uint64_t ended = lf__count(&segment->ended);
+    if (__builtin_expect(__atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) < LF_I_ON, 0)) {
+        lf__count(&segment->ignored);
         return;
-    lf__count(&segment->accepted);
-    frame->record.end_ns = now;
-    size_t size = lf__frame_record_size(frame);
-    bool wake = segment->head + size > segment->limit; /* 64 KiB later: a good moment for the worker to look */
-    void *room = lf__segment_reserve(segment, &lf__worker_budget, size);
-    if (__builtin_expect(room == NULL, 0)) {
-        core_lose(segment, frame);
-    } else {
-        lf__frame_copy_record(room, (const uint8_t *)segment, frame);
-        lf__segment_publish(segment, size);
     }
-    int waiting = atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed);
-    wake = --segment->until_wake == 0 || wake;
-    if (__builtin_expect(waiting == LF__WORKER_IDLE || (wake && waiting != LF__WORKER_BUSY), 0))
+    size_t size = lf__frame_record_size(frame);
+    bool wake = false;
+    if (__builtin_expect(lf__segment_must_ask(segment, size), 0)) { /* every 64 KiB, and after the worker was here */
+        if (!lf__segment_grant(segment, &lf__worker_budget, size)) {
+            core_lose(segment, frame);
+            core_wake(segment);
+            return;
+        }
+        wake = core_is_crowded(segment);
+    }
+    lf__record *room = lf__segment_at(segment, segment->head);
+    lf__frame_copy_record(room, (const uint8_t *)segment, frame);
+    room->end_ns = now;
+    lf__segment_publish(segment, size);
+    bool idle = atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) == LF__WORKER_IDLE;
+    if (__builtin_expect(wake || idle || ended >= segment->wake_at, 0))
         core_wake(segment);
-    else if (__builtin_expect(segment->until_wake == 0, 0))
-        segment->until_wake = atomic_load_explicit(&core.flush_at, memory_order_relaxed);
 }
 
 /* Take the innermost frame off the stack, sending it if it is an observation. */
-static inline void core_pop(lf__segment *segment, uint64_t now)
+CORE_FAST void core_pop(lf__segment *segment, uint64_t now)
 {
     lf__frame *frame = lf__frame_at(segment, segment->frame);
-    if (__builtin_expect(frame->kind == LF__FRAME_OBSERVATION, 1)) {
+    if (__builtin_expect(frame->kind == LF__FRAME_OBSERVATION, 1))
         core_submit(segment, frame, now);
-        lf__count(&segment->ended);
-    }
-    core_change_begin(segment);
+    uint32_t version = core_change_begin(segment);
     segment->frame = frame->below;
     segment->top = frame->pop_to;
-    core_change_end(segment);
+    core_change_end(segment, version);
 }
 
 /* End what lies above `frame` (an offset; 0: everything): its scopes were left without ending. */
@@ -210,7 +239,7 @@ static __attribute__((noinline, cold)) void core_reap_skipped(lf__segment *segme
     }
 }
 
-static inline lf__frame *core_top(lf__segment *segment, uintptr_t here)
+CORE_FAST lf__frame *core_top(lf__segment *segment, uintptr_t here)
 {
     if (segment->frame != 0 && __builtin_expect(lf__frame_at(segment, segment->frame)->address < here, 0))
         core_reap_skipped(segment, here);
@@ -218,7 +247,7 @@ static inline lf__frame *core_top(lf__segment *segment, uintptr_t here)
 }
 
 /* The innermost observation, past attached contexts; NULL when the context is all there is. */
-static lf__frame *core_top_observation(uintptr_t here)
+CORE_FAST lf__frame *core_top_observation(uintptr_t here)
 {
     lf__segment *segment = core_segment;
     lf__frame *frame = segment == NULL ? NULL : core_top(segment, here);
@@ -235,13 +264,13 @@ static inline void core_random_id(lf__segment *segment, uint8_t *out, size_t siz
 }
 
 /* A new frame on top: empty record, ids from the frame below. NULL, counted, when the stack is full. */
-static inline lf__frame *core_push(lf__segment *segment, lf__frame_kind kind, uintptr_t address)
+CORE_FAST lf__frame *core_push(lf__segment *segment, lf__frame_kind kind, uintptr_t address, uint32_t *out_version)
 {
     const lf__frame *below = core_top(segment, address);
     uint32_t offset = segment->top;
     if (__builtin_expect(segment->stack_end - offset < sizeof(lf__frame) + LF__CAPTURE_MIN_ROOM, 0))
         return NULL;
-    core_change_begin(segment);
+    *out_version = core_change_begin(segment);
     lf__frame *frame = lf__frame_at(segment, offset);
     frame->below = segment->frame;
     frame->serial = ++segment->serial;
@@ -272,13 +301,13 @@ static inline lf__frame *core_push(lf__segment *segment, lf__frame_kind kind, ui
 }
 
 /* The frame pushed last is complete: fields end at `end`. */
-static inline lf_scope core_push_done(lf__segment *segment, lf__frame *frame, const uint8_t *end)
+CORE_FAST lf_scope core_push_done(lf__segment *segment, lf__frame *frame, const uint8_t *end, uint32_t version)
 {
     frame->record.size = (uint32_t)(end - (const uint8_t *)&frame->record);
     uint32_t offset = segment->top;
     segment->top = (uint32_t)(end - (const uint8_t *)segment);
     segment->frame = offset;
-    core_change_end(segment);
+    core_change_end(segment, version);
     lf_scope scope = {offset, frame->serial};
     return scope;
 }
@@ -287,7 +316,6 @@ static lf_scope core_too_deep(lf__segment *segment)
 {
     lf__count(&segment->begun);
     lf__count(&segment->ended);
-    lf__count(&segment->accepted);
     lf__count(&segment->dropped_deep);
     lf_scope none = {0, 0};
     return none;
@@ -295,12 +323,13 @@ static lf_scope core_too_deep(lf__segment *segment)
 
 static void core_push_context(lf__segment *segment, const uint8_t trace_id[16], const uint8_t id[8], uintptr_t address)
 {
-    lf__frame *frame = core_push(segment, LF__FRAME_CONTEXT, address);
+    uint32_t version;
+    lf__frame *frame = core_push(segment, LF__FRAME_CONTEXT, address, &version);
     if (frame == NULL)
         return;
     memcpy(frame->record.trace_id, trace_id, sizeof frame->record.trace_id);
     memcpy(frame->record.id, id, sizeof frame->record.id);
-    (void)core_push_done(segment, frame, (const uint8_t *)(frame + 1));
+    (void)core_push_done(segment, frame, (const uint8_t *)(frame + 1), version);
 }
 
 /* Where the fields of an observation must end. */
@@ -354,7 +383,7 @@ static __attribute__((noinline, cold)) uint32_t core_intern(lf_site *site, bool 
     return id;
 }
 
-static inline uint8_t *core_capture_arguments(lf__segment *segment, uint8_t *at, const lf_value *arguments, unsigned count)
+CORE_FAST uint8_t *core_capture_arguments(lf__segment *segment, uint8_t *at, const lf_value *arguments, unsigned count)
 {
     /* Arguments take at most half, so that the result has a place too. */
     size_t room = atomic_load_explicit(&core.record_bytes, memory_order_relaxed) / 2;
@@ -376,7 +405,8 @@ lf_scope lf_i_begin(lf_site *site, const lf_value *arguments)
     if (__builtin_expect(segment == NULL, 0) && (segment = core_enter_thread()) == NULL)
         return (lf_scope){0, 0};
     uint32_t id = core_site_id(site, false);
-    lf__frame *frame = core_push(segment, LF__FRAME_OBSERVATION, CORE_HERE);
+    uint32_t version;
+    lf__frame *frame = core_push(segment, LF__FRAME_OBSERVATION, CORE_HERE, &version);
     if (__builtin_expect(frame == NULL, 0))
         return core_too_deep(segment);
     frame->record.site = id;
@@ -386,8 +416,8 @@ lf_scope lf_i_begin(lf_site *site, const lf_value *arguments)
     if (arguments != NULL)
         at = core_capture_arguments(segment, at, arguments, site->count);
     lf__count(&segment->begun);
-    frame->record.start_ns = lf__monotonic_ns();
-    return core_push_done(segment, frame, at);
+    frame->record.start_ns = core_now();
+    return core_push_done(segment, frame, at, version);
 }
 
 static bool core_parse_hex(const char *text, uint8_t *out, size_t size)
@@ -452,7 +482,8 @@ lf_scope lf_i_begin_with(lf_site *site, const lf_observe_options *options, const
     if (segment == NULL && (segment = core_enter_thread()) == NULL)
         return (lf_scope){0, 0};
     uint32_t id = core_site_id(site, true);
-    lf__frame *frame = core_push(segment, LF__FRAME_OBSERVATION, CORE_HERE);
+    uint32_t version;
+    lf__frame *frame = core_push(segment, LF__FRAME_OBSERVATION, CORE_HERE, &version);
     if (frame == NULL)
         return core_too_deep(segment);
     frame->record.site = id;
@@ -470,8 +501,8 @@ lf_scope lf_i_begin_with(lf_site *site, const lf_observe_options *options, const
     if (arguments != NULL)
         at = core_capture_arguments(segment, at, arguments, site->count);
     lf__count(&segment->begun);
-    frame->record.start_ns = lf__monotonic_ns();
-    return core_push_done(segment, frame, at);
+    frame->record.start_ns = core_now();
+    return core_push_done(segment, frame, at, version);
 }
 
 static bool core_is_open(lf__segment *segment, lf_scope scope)
@@ -496,7 +527,7 @@ static __attribute__((noinline, cold)) bool core_bring_to_top(lf__segment *segme
 
 void lf_i_end(lf_scope scope)
 {
-    uint64_t now = lf__monotonic_ns();
+    uint64_t now = core_now();
     lf__segment *segment = core_segment;
     if (__builtin_expect(segment == NULL, 0))
         return;
@@ -515,6 +546,7 @@ typedef struct core_writer {
     uint8_t *start;
     uint8_t *at;
     uint8_t *end;
+    uint32_t version;
 } core_writer;
 
 static bool core_write_begin(core_writer *w, lf__frame *frame)
@@ -534,7 +566,7 @@ static bool core_write_begin(core_writer *w, lf__frame *frame)
     }
     w->start = w->at = top;
     w->end = core_fields_end(segment, top, used < limit ? limit - used : 0);
-    core_change_begin(segment);
+    w->version = core_change_begin(segment);
     if (w->block != NULL) {
         w->block->next = 0;
         w->block->size = 0;
@@ -570,7 +602,7 @@ static void core_write_end(core_writer *w)
         }
         w->segment->top = top;
     }
-    core_change_end(w->segment);
+    core_change_end(w->segment, w->version);
 }
 
 static void core_write(core_writer *w, lf__tag tag, const lf_value *value)
@@ -592,13 +624,30 @@ static void core_write_int(core_writer *w, lf__tag tag, int64_t number)
     core_write(w, tag, &value);
 }
 
-static void core_add_output(lf__frame *frame, const lf_value *value)
+static __attribute__((noinline)) void core_add_apart(lf__frame *frame, lf__tag tag, const lf_value *value)
 {
     core_writer w;
     if (!core_write_begin(&w, frame))
         return;
-    core_write(&w, LF__TAG_OUTPUT, value);
+    core_write(&w, tag, value);
     core_write_end(&w);
+}
+
+CORE_FAST void core_add_output(lf__frame *frame, const lf_value *value)
+{
+    lf__segment *segment = core_segment;
+    uint8_t *at = (uint8_t *)&frame->record + frame->record.size;
+    size_t limit = atomic_load_explicit(&core.record_bytes, memory_order_relaxed);
+    if (__builtin_expect(at == (uint8_t *)segment + segment->top && frame->record.size < limit, 1)) {
+        uint8_t *end = core_fields_end(segment, at, limit - frame->record.size);
+        uint32_t version = core_change_begin(segment);
+        uint32_t size = (uint32_t)(lf__capture(at, end, LF__TAG_OUTPUT, 0, value) - at);
+        frame->record.size += size;
+        segment->top += size;
+        core_change_end(segment, version);
+        return;
+    }
+    core_add_apart(frame, LF__TAG_OUTPUT, value);
 }
 
 void lf_i_return(const lf_value *value)
@@ -680,13 +729,13 @@ static bool core_extend_piece(lf__segment *segment, lf__frame *frame, const char
     uint8_t *end = core_fields_end(segment, text_end, limit > frame->record.size ? limit - frame->record.size : 0);
     if (size + 8 > (size_t)(end - text_end))
         return false;
-    core_change_begin(segment);
+    uint32_t version = core_change_begin(segment);
     memcpy(text_end, text, size);
     field->length += (uint32_t)size;
     uint8_t *new_end = (uint8_t *)(field + 1) + lf__align8(field->length);
     frame->record.size += (uint32_t)(new_end - field_end);
     segment->top = (uint32_t)(new_end - (uint8_t *)segment);
-    core_change_end(segment);
+    core_change_end(segment, version);
     return true;
 }
 
@@ -1063,9 +1112,11 @@ void lf_get_stats(lf_stats *out_stats)
         stats.dropped[LF_DROP_TOO_LARGE] += atomic_load_explicit(&s->dropped_large, memory_order_relaxed);
         stats.dropped[LF_DROP_TOO_DEEP] += atomic_load_explicit(&s->dropped_deep, memory_order_relaxed);
         stats.misused += atomic_load_explicit(&s->misused, memory_order_relaxed);
-        ended += atomic_load_explicit(&s->ended, memory_order_relaxed);
+        uint64_t ignored = atomic_load_explicit(&s->ignored, memory_order_relaxed);
+        uint64_t ended_here = atomic_load_explicit(&s->ended, memory_order_acquire);
+        stats.accepted += ended_here - ignored;
+        ended += ended_here;
         begun += atomic_load_explicit(&s->begun, memory_order_relaxed);
-        stats.accepted += atomic_load_explicit(&s->accepted, memory_order_acquire);
     }
     for (int i = 0; i < LF_DROP_REASON_COUNT; i++)
         stats.dropped_total += stats.dropped[i];

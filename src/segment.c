@@ -79,52 +79,56 @@ void lf__segment_rest(lf__segment *segment)
 }
 
 /* Fill the rest of the lap, so that the next record starts at the ring's beginning. */
-static void segment_skip_lap(lf__segment *segment)
+static void segment_skip_lap(lf__segment *segment, uint64_t rest)
 {
-    uint64_t mask = segment->ring_size - 1;
-    uint64_t lap_end = (segment->head | mask) + 1;
-    lf__record *pad = (lf__record *)(segment->ring + (segment->head & mask));
-    pad->size = (uint32_t)(lap_end - segment->head);
+    lf__record *pad = (lf__record *)lf__segment_at(segment, segment->head);
+    pad->size = (uint32_t)rest;
     pad->kind = LF__RECORD_PAD;
-    lf__segment_publish(segment, pad->size);
+    lf__segment_publish(segment, rest);
+}
+
+/* Draw on the common ceiling for `more` bytes. */
+static bool segment_charge(lf__budget *budget, size_t more)
+{
+    size_t limit = atomic_load_explicit(&budget->limit, memory_order_relaxed);
+    size_t in_use = atomic_fetch_add_explicit(&budget->rings, more, memory_order_relaxed) + more +
+                    atomic_load_explicit(&budget->worker, memory_order_relaxed);
+    if (in_use <= limit)
+        return true;
+    atomic_fetch_sub_explicit(&budget->rings, more, memory_order_relaxed);
+    return false;
 }
 
 bool lf__segment_grant(lf__segment *segment, lf__budget *budget, size_t size)
 {
-    uint64_t mask = segment->ring_size - 1;
-    uint64_t unused = segment->limit - segment->head; /* granted before, and carried over */
-    uint64_t consumed = atomic_load_explicit(&segment->consumed, memory_order_acquire);
-    uint64_t lap_end = (segment->head | mask) + 1;
     size_t grant = size > LF__RING_GRANT ? size : LF__RING_GRANT;
     if (grant > segment->ring_size / 2)
         return false;
-
-    /* An empty ring starts over at its beginning, and so does one whose beginning is free again after half a megabyte: a
-     * thread that the worker keeps up with uses the same few pages for ever, and they stay in the cache. */
-    uint64_t lap = segment->head & ~mask, offset = segment->head & mask;
-    bool restart = (consumed == segment->head && offset >= LF__RING_GRANT) ||
-                   (offset >= SEGMENT_RING_KEEP / 2 && consumed >= lap + grant);
-    bool skip = restart || segment->head + size > lap_end;
-    uint64_t start = skip ? lap_end : segment->head;
-    if (start + size - consumed > segment->ring_size)
-        return false;
-    if (start + grant > start - (start & mask) + segment->ring_size)
-        grant = segment->ring_size - (start & mask); /* up to the end of the lap, where size still fits */
-    if (start + grant - consumed > segment->ring_size)
-        grant = size;
-
-    size_t more = grant > unused ? grant - unused : 0;
-    size_t limit = atomic_load_explicit(&budget->limit, memory_order_relaxed);
-    size_t in_use = atomic_fetch_add_explicit(&budget->rings, more, memory_order_relaxed) + more +
-                    atomic_load_explicit(&budget->worker, memory_order_relaxed);
-    if (in_use > limit) {
-        atomic_fetch_sub_explicit(&budget->rings, more, memory_order_relaxed);
-        return false;
+    lf__segment_return_grant(segment, budget);
+    uint64_t consumed = atomic_load_explicit(&segment->consumed, memory_order_acquire); /* pairs with segment_drain */
+    uint64_t offset = (segment->head - segment->origin) & (segment->ring_size - 1);
+    uint64_t rest = segment->ring_size - offset; /* of this lap */
+    uint64_t skipped = 0;
+    if (consumed == segment->head) {
+        /* Empty: start over at the beginning. A thread that the worker keeps up with uses the same few pages for ever, and
+         * they stay in the cache. */
+        segment->origin = segment->head;
+        rest = segment->ring_size;
+    } else if (size > rest) {
+        skipped = rest;
+        rest = segment->ring_size;
     }
-    if (grant < unused)
-        atomic_fetch_sub_explicit(&budget->rings, unused - grant, memory_order_relaxed);
-    if (skip)
-        segment_skip_lap(segment);
+    uint64_t room = segment->ring_size - (segment->head - consumed);
+    if (skipped + size > room)
+        return false;
+    if (grant > rest)
+        grant = rest;
+    if (skipped + grant > room)
+        grant = size;
+    if (!segment_charge(budget, grant))
+        return false;
+    if (skipped != 0)
+        segment_skip_lap(segment, skipped);
     segment->limit = segment->head + grant;
     return true;
 }
@@ -138,8 +142,7 @@ void lf__segment_return_grant(lf__segment *segment, lf__budget *budget)
 /* Give pages of a burst back before the owner may write there again. */
 static void segment_release_pages(lf__segment *segment, uint64_t from, uint64_t to)
 {
-    uint64_t mask = segment->ring_size - 1;
-    uint64_t begin = from & mask, end = begin + (to - from);
+    uint64_t begin = (from - segment->origin) & (segment->ring_size - 1), end = begin + (to - from);
     if (end > segment->ring_size)
         end = segment->ring_size;
     if (begin < SEGMENT_RING_KEEP)
@@ -161,7 +164,7 @@ size_t lf__segment_drain(lf__segment *segment, lf__budget *budget, bool (*take)(
         /* A megabyte at a time, so that a thread that waits for room sees it early. */
         uint64_t from = at, freed = 0;
         while (at < published && at - from < SEGMENT_RING_KEEP) {
-            const lf__record *record = (const lf__record *)(segment->ring + (at & (segment->ring_size - 1)));
+            const lf__record *record = (const lf__record *)lf__segment_at(segment, at);
             uint32_t size = record->size;
             if (record->kind != LF__RECORD_PAD) {
                 if (!take(owner, record)) {

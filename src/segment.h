@@ -65,6 +65,7 @@ typedef struct lf__segment {
     uint64_t wake_at;    /* value of `ended` at which the worker is woken for flush_at */
     uint64_t head;       /* ring position of the next record; positions only grow */
     uint64_t limit;      /* up to here it may write without asking */
+    uint64_t origin;     /* position that lies at the ring's beginning; changes only while the ring is empty */
     uint64_t random[2];
     uintptr_t machine_stack_low;
     uintptr_t machine_stack_high;
@@ -84,7 +85,7 @@ typedef struct lf__segment {
     uint8_t lost[LF__LOST_TRACES][16];
 
     /* The worker writes, the owner reads. */
-    _Alignas(64) _Atomic uint64_t consumed; /* release, pairs with the acquire in segment_grant */
+    _Alignas(64) _Atomic uint64_t consumed; /* release, pairs with the acquire in lf__segment_grant */
     _Atomic uint32_t lost_read;
 } lf__segment;
 
@@ -123,6 +124,20 @@ uint8_t *lf__segment_snapshot(const lf__segment *segment, uint32_t *out_frame);
 static inline lf__frame *lf__frame_at(void *segment, uint32_t offset)
 {
     return (lf__frame *)((uint8_t *)segment + offset);
+}
+
+static inline void *lf__segment_at(const lf__segment *segment, uint64_t position)
+{
+    return segment->ring + ((position - segment->origin) & (segment->ring_size - 1));
+}
+
+/* Owner: must it ask (lf__segment_grant) before it writes `size` bytes? When there is no room left, and when the ring is
+ * empty but not at its beginning. */
+static inline bool lf__segment_must_ask(const lf__segment *segment, size_t size)
+{
+    return segment->head + size > segment->limit ||
+           (atomic_load_explicit(&segment->consumed, memory_order_relaxed) == segment->head &&
+            segment->head - segment->origin >= LF__RING_GRANT);
 }
 
 /* Bytes of a frame's record once its fields lie together. */

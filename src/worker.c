@@ -255,14 +255,20 @@ static void worker_send(void)
 
 /* ---- Flush and stop ---- */
 
-static void worker_begin_flush(void)
+static uint64_t worker_flush_wanted(void)
 {
     pthread_mutex_lock(&worker.lock);
     uint64_t wanted = worker.flush_wanted;
     pthread_mutex_unlock(&worker.lock);
+    return wanted;
+}
+
+/* `wanted` was read before the rings were emptied, so everything that the caller of flush saw end is queued by now. A newer
+ * ticket takes an older one along: it reaches at least as far. */
+static void worker_begin_flush(uint64_t wanted)
+{
     if (wanted <= worker.flush_active || wanted <= worker.flush_done)
         return;
-    /* A newer ticket takes the older one along: it reaches at least as far. */
     worker.flush_active = wanted;
     worker.flush_target = lf__pending_added(worker.pending);
     worker.flush_handed_over = false;
@@ -330,8 +336,9 @@ static void *worker_main(void *unused)
     pthread_setname_np(pthread_self(), "langfuse");
     worker.has_membarrier = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
     while (!worker_should_stop()) {
+        uint64_t wanted = worker_flush_wanted();
         worker_drain();
-        worker_begin_flush();
+        worker_begin_flush(wanted);
         if (worker_should_send())
             worker_send();
         worker_end_flush();

@@ -1,0 +1,171 @@
+/* What observing costs the thread that is observed, as ratios to bare clock reads of the same run.
+ *
+ * The worker sleeps while a burst is measured and empties the ring between bursts, outside the measured time, so that the
+ * figures are those of the observing path alone; bench/pipeline measures both together. Each figure is the median of many
+ * bursts; on a noisy machine the ratios hold better than the nanoseconds.
+ */
+#include "observe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { BURST = 4000, ROUNDS = 301, THREADS_MAX = 64 };
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Opaque to the compiler, so that every variant makes the same real call. */
+static __attribute__((noinline)) const char *bare(const char *question, int top_k)
+{
+    __asm__ volatile("" : : "r"(question), "r"(top_k) : "memory");
+    return question;
+}
+
+static __attribute__((noinline)) const char *observed(const char *question, int top_k)
+{
+    OBSERVE(question, top_k);
+    __asm__ volatile("" : : "r"(question), "r"(top_k) : "memory");
+    OBSERVE_RETURN(question);
+}
+
+static __attribute__((noinline)) const char *observed_empty(void)
+{
+    OBSERVE();
+    __asm__ volatile("" : : : "memory");
+    return "";
+}
+
+static const char question[] = "Why is the sky blue?";
+
+static void run_clock(void)
+{
+    struct timespec t;
+    for (int i = 0; i < BURST; i++) {
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        clock_gettime(CLOCK_MONOTONIC, &t);
+    }
+}
+
+static void run_bare(void)
+{
+    for (int i = 0; i < BURST; i++)
+        bare(question, i);
+}
+
+static void run_observed(void)
+{
+    for (int i = 0; i < BURST; i++)
+        observed(question, i);
+}
+
+static void run_observed_empty(void)
+{
+    for (int i = 0; i < BURST; i++)
+        observed_empty();
+}
+
+static void run_updates(void)
+{
+    for (int i = 0; i < BURST; i++) {
+        OBSERVE();
+        lf_update_current_observation(.model = "gpt-5-mini");
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median ns per call. */
+static double measure(void (*run)(void))
+{
+    static double samples[ROUNDS];
+    for (int i = 0; i < ROUNDS; i++) {
+        uint64_t start = now_ns();
+        run();
+        samples[i] = (double)(now_ns() - start) / BURST;
+        lf_flush(10000);
+        OBSERVE_WITH((.name = "wake")); /* the worker goes from its endless sleep to a timed one before the next burst */
+        struct timespec settle = {0, 300000};
+        nanosleep(&settle, NULL);
+    }
+    qsort(samples, ROUNDS, sizeof samples[0], compare);
+    return samples[ROUNDS / 2];
+}
+
+/* ---- Threads ---- */
+
+static pthread_barrier_t barrier;
+static uint64_t spans[THREADS_MAX][2];
+
+static void *run_thread(void *arg)
+{
+    uint64_t *span = arg;
+    run_observed();
+    pthread_barrier_wait(&barrier);
+    span[0] = now_ns();
+    run_observed();
+    span[1] = now_ns();
+    pthread_barrier_wait(&barrier);
+    return NULL;
+}
+
+/* Observations a second of `threads` threads together, from the first's start to the last's end. */
+static double measure_threads(int threads)
+{
+    static double samples[ROUNDS];
+    for (int i = 0; i < ROUNDS; i++) {
+        pthread_t ids[THREADS_MAX];
+        pthread_barrier_init(&barrier, NULL, (unsigned)threads);
+        for (int t = 0; t < threads; t++)
+            if (pthread_create(&ids[t], NULL, run_thread, spans[t]) != 0)
+                exit(1);
+        for (int t = 0; t < threads; t++)
+            pthread_join(ids[t], NULL);
+        pthread_barrier_destroy(&barrier);
+        double busy = 0;
+        for (int t = 0; t < threads; t++)
+            busy += BURST / ((double)(spans[t][1] - spans[t][0]) / 1e9);
+        samples[i] = busy;
+        lf_flush(10000);
+    }
+    qsort(samples, ROUNDS, sizeof samples[0], compare);
+    return samples[ROUNDS / 2];
+}
+
+int main(void)
+{
+    lf_options options = {LF_OPTIONS_INIT, .exporter = "file:/dev/null", .flush_at = 1000000, .flush_interval_ms = 60000};
+    if (lf_init(&options) != LF_OK)
+        return 1;
+    measure(run_observed); /* warm up */
+    double clocks = measure(run_clock);
+    double call = measure(run_bare);
+    double on = measure(run_observed);
+    double empty = measure(run_observed_empty);
+    double update = measure(run_updates);
+    double one = measure_threads(1);
+    double two = measure_threads(2);
+    lf_stats stats;
+    lf_flush(10000);
+    lf_get_stats(&stats);
+    lf_shutdown(10000);
+    double off = measure(run_observed);
+    printf("%-58s %8.1f ns\n", "two bare clock_gettime calls", clocks);
+    printf("%-58s %8.1f ns %8.2f x\n", "observation, two arguments and a captured return", on, on / clocks);
+    printf("%-58s %8.1f ns %8.2f x\n", "observation without arguments", empty, empty / clocks);
+    printf("%-58s %8.1f ns %8.2f x\n", "observation with one update", update, update / clocks);
+    printf("%-58s %8.1f ns\n", "the same function without macros", call);
+    printf("%-58s %8.1f ns more\n", "switched off at run time", off - call);
+    printf("%-58s %8.2f x\n", "two threads against one, observations a second", two / one);
+    printf("%-58s %8llu\n", "observations dropped", (unsigned long long)stats.dropped_total);
+    return stats.dropped_total != 0;
+}
