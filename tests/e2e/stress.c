@@ -21,7 +21,8 @@ static int leaf(int number, const char *text)
 static int middle(int number)
 {
     OBSERVE_CHAIN(number);
-    int sum = leaf(number, "first") + leaf(number + 1, "second");
+    /* One observation of each thread carries a word that the bad server refuses. */
+    int sum = leaf(number, "first") + leaf(number + 1, number == 2 ? "poison" : "second");
     OBSERVE_RETURN(sum);
 }
 
