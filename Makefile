@@ -16,7 +16,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wundef -Wfo
 LIB_FLAGS := -std=gnu11 -fvisibility=hidden -fPIC $(WARNINGS) -MMD -MP
 PROGRAM_FLAGS := -std=gnu11 $(WARNINGS) -MMD -MP -I.
 LIBS := -lcurl -lcjson -lpthread
-SERVER_LIBS := -lmicrohttpd -lsqlite3 -lcjson -lz -lpthread
+SERVER_LIBS := -lmicrohttpd -lsqlite3 -lz -lpthread -lm
 
 LIB_SOURCES := lf_core.c $(filter-out src/all.c,$(wildcard src/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
@@ -123,7 +123,7 @@ check: unit compile golden e2e layers ## the tests, nothing installed
 
 TEST_WRAPPER ?=
 
-unit: $(UNIT_TESTS) $(SERVER_TESTS) $(BUILD)/tests/e2e/badserver ## unit tests of library and server
+unit: $(UNIT_TESTS) $(SERVER_TESTS) ## unit tests of library and server
 	@BUILD=$(BUILD) TEST_WRAPPER='$(TEST_WRAPPER)' tests/run_unit.sh $(UNIT_TESTS) $(SERVER_TESTS)
 
 compile: lib ## every macro, language mode and compiler; one-file build; install; exported symbols
@@ -132,14 +132,19 @@ compile: lib ## every macro, language mode and compiler; one-file build; install
 golden: $(GOLDEN_PROGRAMS) $(SERVER) ## what the official Python SDK exports for the same scenarios
 	@BUILD=$(BUILD) TEST_WRAPPER='$(TEST_WRAPPER)' tests/golden/run.sh
 
+E2E_OBSERVATIONS ?= 1000000
+
 e2e: all $(E2E_PROGRAMS) ## examples and stress programs against langfuse-local and a bad server
-	@BUILD=$(BUILD) TEST_WRAPPER='$(TEST_WRAPPER)' tests/e2e/run.sh
+	@tests/server/http.sh $(BUILD)/langfuse-local
+	@BUILD=$(BUILD) TEST_WRAPPER='$(TEST_WRAPPER)' E2E_OBSERVATIONS=$(E2E_OBSERVATIONS) tests/e2e/run.sh
 
 layers: ## who may include whom
 	@tests/layers.sh
 
 # The same tests under a checker, in a build folder of their own. `compile` and `layers` have nothing to run.
-CHECKED := unit golden e2e
+CHECKED := unit golden e2e E2E_OBSERVATIONS=40000
+export TSAN_OPTIONS := exitcode=66
+export UBSAN_OPTIONS := print_stacktrace=1
 
 asan: ## tests under AddressSanitizer and LeakSanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address' $(CHECKED)
@@ -155,7 +160,7 @@ valgrind: ## tests under valgrind
 	    TEST_WRAPPER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' $(CHECKED)
 
 interop: $(BUILD)/tests/interop/otlp_payload ## official OTLP packages (PyPI) and an OpenTelemetry Collector (Go) read our bytes
-	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/interop/run.sh
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/interop/run.sh $<
 
 fuzz: ## fuzz the parsers (clang); FUZZ_SECONDS each
 	@BUILD=$(BUILD) tests/fuzz/run.sh

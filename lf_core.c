@@ -123,7 +123,7 @@ CORE_FAST uint32_t core_change_begin(lf__segment *segment)
 {
     uint32_t version = atomic_load_explicit(&segment->version, memory_order_relaxed) + 1;
     atomic_store_explicit(&segment->version, version, memory_order_relaxed);
-    atomic_thread_fence(memory_order_release); /* pairs with the acquire in lf__segment_snapshot */
+    LF__FENCE(memory_order_release); /* pairs with the acquire in lf__segment_snapshot */
     return version;
 }
 

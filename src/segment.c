@@ -235,7 +235,7 @@ uint8_t *lf__segment_snapshot(const lf__segment *segment, uint32_t *out_frame)
         segment_copy_words((uint64_t *)(void *)(copy + segment->stack_begin),
                            (const uint64_t *)(const void *)((const uint8_t *)segment + segment->stack_begin),
                            (top - segment->stack_begin) / sizeof(uint64_t));
-        atomic_thread_fence(memory_order_acquire);
+        LF__FENCE(memory_order_acquire);
         if (atomic_load_explicit(&segment->version, memory_order_relaxed) == before) {
             *out_frame = frame;
             return copy;

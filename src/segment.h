@@ -89,6 +89,18 @@ typedef struct lf__segment {
     _Atomic uint32_t lost_read;
 } lf__segment;
 
+/* Fences around the version. ThreadSanitizer does not know them; it does not look into the snapshot either. */
+#if defined(__SANITIZE_THREAD__)
+#define LF__FENCE(order) ((void)0)
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LF__FENCE(order) ((void)0)
+#endif
+#endif
+#ifndef LF__FENCE
+#define LF__FENCE(order) atomic_thread_fence(order)
+#endif
+
 /* What all segments share: the ceiling, and what is in use of it. */
 typedef struct lf__budget {
     _Atomic size_t limit;

@@ -472,10 +472,12 @@ void lf__worker_stop(bool join, int timeout_ms)
     if (!join)
         while (!worker.stopped && pthread_cond_timedwait(&worker.to_callers, &worker.lock, &until) != ETIMEDOUT)
             continue;
+    bool ends = join || worker.stopped; /* without waiting for anything any more */
     pthread_mutex_unlock(&worker.lock);
+    if (ends)
+        pthread_join(worker.thread, NULL);
     if (!join)
         return;
-    pthread_join(worker.thread, NULL);
     pthread_mutex_lock(&worker.lock);
     worker.running = false;
     lf__export_free(worker.exporter);

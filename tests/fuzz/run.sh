@@ -1,0 +1,20 @@
+#!/bin/sh
+# Fuzz each parser for FUZZ_SECONDS (default 30) with clang's libFuzzer. What it finds lies in $BUILD/fuzz/found-*; it
+# becomes a case of a unit test together with the fix.
+set -eu
+BUILD=${BUILD:-build}
+seconds=${FUZZ_SECONDS:-30}
+mkdir -p "$BUILD/fuzz"
+flags="-std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I."
+server=$(ls server/*.c | grep -v server/main.c)
+clang $flags tests/fuzz/fuzz_json.c src/base.c src/buf.c src/json.c -o "$BUILD/fuzz/json" -lm -lpthread
+clang $flags tests/server/fuzz_otlp.c $server -o "$BUILD/fuzz/otlp" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
+for target in json otlp; do
+    mkdir -p "$BUILD/fuzz/corpus_$target"
+    if ! "$BUILD/fuzz/$target" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 \
+        -artifact_prefix="$BUILD/fuzz/found-$target-" "$BUILD/fuzz/corpus_$target" >"$BUILD/fuzz/$target.log" 2>&1; then
+        tail -n 40 "$BUILD/fuzz/$target.log"
+        exit 1
+    fi
+    echo "fuzz: $target, $(sed -n 's/stat::number_of_executed_units: *//p' "$BUILD/fuzz/$target.log") inputs without a finding"
+done
