@@ -3,6 +3,7 @@
 
 #include "src/capture.h"
 #include "src/config.h"
+#include "src/http.h"
 #include "src/segment.h"
 #include "src/sha256.h"
 #include "src/worker.h"
@@ -15,7 +16,8 @@
 enum {
     CORE_ERROR_TEXT = 1024,
     CORE_CALLED_NAME = 256,
-    CORE_EXIT_LOCK_MS = 500
+    CORE_EXIT_LOCK_MS = 500,
+    CORE_EXIT_STOP_MS = 100 /* for the worker to put down what it holds, when the time is over */
 };
 
 /* What every thread should do; see lf_i_mode. */
@@ -31,13 +33,15 @@ static struct {
     lf__config *config;   /* frozen while the mode is not OFF or UNKNOWN */
     pthread_key_t key;    /* its destructor closes what a thread leaves open */
     bool has_hooks;       /* key, fork and exit handlers are in place; they are never taken back */
+    bool exiting;         /* the exit handler has stopped everything: it will not run a second time */
     _Atomic size_t record_bytes;
     _Atomic uint32_t flush_at;
 } core = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* In a forked child: the observation in which the parent forked, for the thread that survived. */
 static struct {
-    bool valid;
+    pthread_t thread;
+    bool valid; /* read and written by that thread only */
     uint8_t trace_id[16];
     uint8_t id[8];
 } core_inherited;
@@ -64,9 +68,11 @@ static void core_at_exit(void);
 
 static lf__segment *core_reuse_segment(void)
 {
+    /* One that was just left will do: its ring goes on where the thread before stopped, read or not. */
     for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {
-        int expected = LF__SEGMENT_FREE;
-        if (atomic_compare_exchange_strong_explicit(&s->state, &expected, LF__SEGMENT_IN_USE, memory_order_acquire,
+        int state = atomic_load_explicit(&s->state, memory_order_relaxed);
+        if ((state == LF__SEGMENT_FREE || state == LF__SEGMENT_LEFT) &&
+            atomic_compare_exchange_strong_explicit(&s->state, &state, LF__SEGMENT_IN_USE, memory_order_acquire,
                                                     memory_order_relaxed))
             return s;
     }
@@ -86,13 +92,19 @@ static lf__segment *core_register_segment(void)
     return segment;
 }
 
-static void core_push_context(lf__segment *segment, const uint8_t trace_id[16], const uint8_t id[8], uintptr_t address);
+static lf_scope core_push_context(lf__segment *segment, const uint8_t trace_id[16], const uint8_t id[8], uintptr_t address,
+                                  uint32_t reserve);
 
 /* The worker is to be woken after flush_at more observations. */
 static void core_set_wake(lf__segment *segment)
 {
     segment->wake_at = atomic_load_explicit(&segment->ended, memory_order_relaxed) +
                        atomic_load_explicit(&core.flush_at, memory_order_relaxed);
+}
+
+static bool core_inherits(void)
+{
+    return pthread_equal(core_inherited.thread, pthread_self()) && core_inherited.valid;
 }
 
 /* First observation of this thread: get it memory. NULL when there is none. */
@@ -107,9 +119,9 @@ static __attribute__((noinline, cold)) lf__segment *core_enter_thread(void)
         core_set_wake(segment);
         core_segment = segment;
         pthread_setspecific(core.key, segment);
-        if (core_inherited.valid) {
+        if (core_inherits()) {
             core_inherited.valid = false;
-            core_push_context(segment, core_inherited.trace_id, core_inherited.id, UINTPTR_MAX);
+            (void)core_push_context(segment, core_inherited.trace_id, core_inherited.id, UINTPTR_MAX, 0);
         }
     }
     errno = saved;
@@ -145,9 +157,11 @@ static void core_ensure_worker(void)
 
 static __attribute__((noinline)) void core_wake(lf__segment *segment)
 {
+    int waiting = atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed);
+    if (waiting == LF__WORKER_BUSY)
+        return; /* it looks at the rings again before it sleeps; if it just has, the next observation asks again */
     core_set_wake(segment);
-    if (atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) == LF__WORKER_BUSY)
-        return; /* it looks at the rings again by itself */
+    segment->wake_at -= waiting == LF__WORKER_IDLE; /* the one that wakes it is the first of the flush_at */
     int saved = errno, cancel;
     /* A host thread must not be cancelled while it holds our locks. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
@@ -205,9 +219,9 @@ CORE_FAST void core_submit(lf__segment *segment, lf__frame *frame, uint64_t now)
 CORE_FAST void core_pop(lf__segment *segment, uint64_t now)
 {
     lf__frame *frame = lf__frame_at(segment, segment->frame);
+    uint32_t version = core_change_begin(segment); /* a snapshot must not find what is in the ring already */
     if (__builtin_expect(frame->kind == LF__FRAME_OBSERVATION, 1))
         core_submit(segment, frame, now);
-    uint32_t version = core_change_begin(segment);
     segment->frame = frame->below;
     segment->top = frame->pop_to;
     core_change_end(segment, version);
@@ -263,12 +277,14 @@ static inline void core_random_id(lf__segment *segment, uint8_t *out, size_t siz
     }
 }
 
-/* A new frame on top: empty record, ids from the frame below. NULL, counted, when the stack is full. */
-CORE_FAST lf__frame *core_push(lf__segment *segment, lf__frame_kind kind, uintptr_t address, uint32_t *out_version)
+/* A new frame on top: empty record, ids from the frame below. NULL when the stack is full; `reserve` bytes behind its end may
+ * be used. */
+CORE_FAST lf__frame *core_push(lf__segment *segment, lf__frame_kind kind, uintptr_t address, uint32_t reserve,
+                               uint32_t *out_version)
 {
     const lf__frame *below = core_top(segment, address);
     uint32_t offset = segment->top;
-    if (__builtin_expect(segment->stack_end - offset < sizeof(lf__frame) + LF__CAPTURE_MIN_ROOM, 0))
+    if (__builtin_expect(offset + sizeof(lf__frame) + LF__CAPTURE_MIN_ROOM > segment->stack_end + reserve, 0))
         return NULL;
     *out_version = core_change_begin(segment);
     lf__frame *frame = lf__frame_at(segment, offset);
@@ -312,24 +328,28 @@ CORE_FAST lf_scope core_push_done(lf__segment *segment, lf__frame *frame, const 
     return scope;
 }
 
-static lf_scope core_too_deep(lf__segment *segment)
+static lf_scope core_push_context(lf__segment *segment, const uint8_t trace_id[16], const uint8_t id[8], uintptr_t address,
+                                  uint32_t reserve)
 {
+    uint32_t version;
+    lf__frame *frame = core_push(segment, LF__FRAME_CONTEXT, address, reserve, &version);
+    if (frame == NULL)
+        return (lf_scope){0, 0};
+    memcpy(frame->record.trace_id, trace_id, sizeof frame->record.trace_id);
+    memcpy(frame->record.id, id, sizeof frame->record.id);
+    return core_push_done(segment, frame, (const uint8_t *)(frame + 1), version);
+}
+
+/* A context from the reserve stands for the observation that has no room, so that what is said of it does not land on the
+ * one below. Deeper ones find it on top already. */
+static __attribute__((noinline, cold)) lf_scope core_too_deep(lf__segment *segment, uintptr_t address)
+{
+    _Static_assert(LF__STACK_RESERVE >= sizeof(lf__frame) + LF__CAPTURE_MIN_ROOM, "a frame fits into the reserve");
     lf__count(&segment->begun);
     lf__count(&segment->ended);
     lf__count(&segment->dropped_deep);
-    lf_scope none = {0, 0};
-    return none;
-}
-
-static void core_push_context(lf__segment *segment, const uint8_t trace_id[16], const uint8_t id[8], uintptr_t address)
-{
-    uint32_t version;
-    lf__frame *frame = core_push(segment, LF__FRAME_CONTEXT, address, &version);
-    if (frame == NULL)
-        return;
-    memcpy(frame->record.trace_id, trace_id, sizeof frame->record.trace_id);
-    memcpy(frame->record.id, id, sizeof frame->record.id);
-    (void)core_push_done(segment, frame, (const uint8_t *)(frame + 1), version);
+    const lf__record *below = &lf__frame_at(segment, segment->frame)->record;
+    return core_push_context(segment, below->trace_id, below->id, address, LF__STACK_RESERVE);
 }
 
 /* Where the fields of an observation must end. */
@@ -406,9 +426,9 @@ lf_scope lf_i_begin(lf_site *site, const lf_value *arguments)
         return (lf_scope){0, 0};
     uint32_t id = core_site_id(site, false);
     uint32_t version;
-    lf__frame *frame = core_push(segment, LF__FRAME_OBSERVATION, CORE_HERE, &version);
+    lf__frame *frame = core_push(segment, LF__FRAME_OBSERVATION, CORE_HERE, 0, &version);
     if (__builtin_expect(frame == NULL, 0))
-        return core_too_deep(segment);
+        return core_too_deep(segment, CORE_HERE);
     frame->record.site = id;
     frame->record.type = (uint8_t)site->type;
     frame->capture_output = __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) == LF_I_ON_CAPTURING;
@@ -483,9 +503,9 @@ lf_scope lf_i_begin_with(lf_site *site, const lf_observe_options *options, const
         return (lf_scope){0, 0};
     uint32_t id = core_site_id(site, true);
     uint32_t version;
-    lf__frame *frame = core_push(segment, LF__FRAME_OBSERVATION, CORE_HERE, &version);
+    lf__frame *frame = core_push(segment, LF__FRAME_OBSERVATION, CORE_HERE, 0, &version);
     if (frame == NULL)
-        return core_too_deep(segment);
+        return core_too_deep(segment, CORE_HERE);
     frame->record.site = id;
     frame->record.type = (uint8_t)(options->type != LF_TYPE_DEFAULT ? options->type : (lf_type)site->type);
     frame->capture_output = options->capture_output == LF_DEFAULT
@@ -559,7 +579,7 @@ static bool core_write_begin(core_writer *w, lf__frame *frame)
     w->frame = frame;
     w->block = NULL;
     if ((uint8_t *)&frame->record + frame->record.size != top) {
-        if (segment->stack_end - segment->top < sizeof(lf__block) + LF__CAPTURE_MIN_ROOM)
+        if (segment->top + sizeof(lf__block) + LF__CAPTURE_MIN_ROOM > segment->stack_end)
             return false;
         w->block = (lf__block *)(void *)top;
         top += sizeof(lf__block);
@@ -763,6 +783,8 @@ void lf_output_append(const char *text, size_t size)
 
 static const lf__frame *core_current(uintptr_t here)
 {
+    if (__builtin_expect(core_segment == NULL, 0) && core_inherits())
+        (void)core_enter_thread();
     return core_segment == NULL ? NULL : core_top(core_segment, here);
 }
 
@@ -835,10 +857,7 @@ static lf_scope core_attach(const lf_context *context, uintptr_t here)
     lf__segment *segment = core_segment;
     if (segment == NULL && (segment = core_enter_thread()) == NULL)
         return scope;
-    core_push_context(segment, context->trace_id, context->id, here);
-    scope.frame = segment->frame;
-    scope.serial = segment->serial;
-    return scope;
+    return core_push_context(segment, context->trace_id, context->id, here, 0);
 }
 
 lf_scope lf_i_attach(const lf_context *context)
@@ -907,6 +926,7 @@ static lf_status core_install_hooks(void)
         pthread_key_delete(core.key);
         return LF_ERR_MEMORY;
     }
+    lf__http_at_exit = core_at_exit; /* once more, with a better place in the order; the second call finds nothing to do */
     core.has_hooks = true;
     return LF_OK;
 }
@@ -921,6 +941,8 @@ static lf_status core_start_locked(const lf_options *options)
     int mode = lf_i_mode_word;
     if (mode >= LF_I_ON)
         return LF_OK;
+    if (core.exiting)
+        return LF_ERR_DISABLED; /* nobody would stop the worker any more; the one before may still use the configuration */
     lf__config_free(core.config);
     core.config = lf__config_new(options);
     if (core.config == NULL || core_install_hooks() != LF_OK) {
@@ -933,6 +955,8 @@ static lf_status core_start_locked(const lf_options *options)
     }
     atomic_store_explicit(&core.record_bytes, core.config->record_bytes, memory_order_relaxed);
     atomic_store_explicit(&core.flush_at, core.config->flush_at, memory_order_relaxed);
+    if (core_segment != NULL)
+        core_set_wake(core_segment); /* other threads count to the old number once more */
     lf_status status = lf__worker_start(core.config);
     core_set_mode(status != LF_OK ? LF_I_OFF : core.config->capture_io ? LF_I_ON_CAPTURING : LF_I_ON);
     return status;
@@ -1038,6 +1062,8 @@ static void core_at_exit(void)
         if (core_segment != NULL)
             core_abandon_above(core_segment, 0, now, LF__FLAG_INTERRUPTED);
         core_set_mode(LF_I_OFF);
+        core.exiting = true;
+        lf__worker_barrier(); /* what others end from here on is ignored, or was in their rings before we look */
         core_interrupt_others(now);
         lf_stats stats;
         lf_get_stats(&stats);
@@ -1045,7 +1071,8 @@ static void core_at_exit(void)
         if (stats.queued != 0 && timeout_ms > 0 && lf__worker_start(core.config) == LF_OK)
             (void)lf__worker_flush((int)timeout_ms);
         /* The exit handlers of TLS libraries come after this: the worker must be out of them. */
-        lf__worker_stop(false, timeout_ms > 100 ? (int)timeout_ms : 100);
+        long left_ms = timeout_ms - (long)((lf__monotonic_ns() - now) / 1000000u);
+        lf__worker_stop(false, left_ms > CORE_EXIT_STOP_MS ? (int)left_ms : CORE_EXIT_STOP_MS);
     }
     pthread_mutex_unlock(&core.lock);
 }
@@ -1076,6 +1103,7 @@ static void core_after_fork_child(void)
                                  ? NULL
                                  : lf__frame_at(core_segment, core_segment->frame);
     if (frame != NULL) {
+        core_inherited.thread = pthread_self();
         core_inherited.valid = true;
         memcpy(core_inherited.trace_id, frame->record.trace_id, sizeof core_inherited.trace_id);
         memcpy(core_inherited.id, frame->record.id, sizeof core_inherited.id);

@@ -473,10 +473,13 @@ static inline void lf_i_scope_end(lf_scope *scope)
 /* call(&fields), the fields set as `.name = value, ...` say. Assignments rather than an initializer, so that the same text
  * works in C and in C++17, in any order; one expression, so that temporaries of C++ live until the call is over. */
 #define LF_I_SET(assignment) lf_i_fields assignment
-#define LF_I_WITH_FIELDS(type, call, ...)                       \
-    __extension__({                                             \
-        type lf_i_fields = LF_I_ZERO;                           \
-        (LF_I_MAP(LF_I_SET, __VA_ARGS__), call(&lf_i_fields));  \
+#define LF_I_SET_THEN(call, ...) LF_I_CAT(LF_I_SET_THEN_, LF_I_IS_EMPTY(__VA_ARGS__))(call, __VA_ARGS__)
+#define LF_I_SET_THEN_1(call, ...) (call)
+#define LF_I_SET_THEN_0(call, ...) (LF_I_MAP(LF_I_SET, __VA_ARGS__), (call))
+#define LF_I_WITH_FIELDS(type, call, ...)                   \
+    __extension__({                                         \
+        type lf_i_fields = LF_I_ZERO;                       \
+        LF_I_SET_THEN(call(&lf_i_fields), __VA_ARGS__);     \
     })
 #ifdef __cplusplus
 }

@@ -167,8 +167,8 @@ static inline lf_value lf_i_secret(void)
                     sizeof(LF_I_ONLY_IF(LF_I_CLASS(x) > 8, x))))
 #define LF_VALUE(x) (LF_I_CONVERTER(x)(LF_I_CONVERTIBLE(x)))
 
-/* A copy of x for a temporary, also of a bit-field. */
-#define LF_I_COPY(x) LF_I_IF(LF_I_IS_INTEGER(x), LF_I_ONLY_IF(LF_I_IS_INTEGER(x), x) + 0LL, (x))
+/* The value of x for a temporary: behind a comma even a bit-field is a plain value, which __auto_type takes. */
+#define LF_I_COPY(x) ((void)0, (x))
 /* A constant keeps what only constants have (0 is a null pointer, 1 fits a char); otherwise the temporary. */
 #define LF_I_AGAIN(x, temporary) LF_I_IF(__builtin_constant_p(x), (x), temporary)
 
@@ -373,10 +373,10 @@ static inline bool lf_i_wants(int mode, lf_switch said)
         if (lf_i_now >= LF_I_ON) {                                                                                \
             LF_I_SITE(lf_i_site, __func__, names, LF_SPAN, __VA_ARGS__);                                         \
             lf_observe_options lf_i_fields = LF_I_ZERO;                                                           \
-            (LF_I_MAP(LF_I_SET, LF_I_UNWRAP options),                                                             \
-             lf_i_begun = lf_i_begin_with(                                                                        \
-                 &lf_i_site, &lf_i_fields,                                                                        \
-                 LF_I_CAPTURED(lf_i_wants(lf_i_now, lf_i_fields.capture_input), __VA_ARGS__)));                   \
+            LF_I_SET_THEN(lf_i_begun = lf_i_begin_with(                                                           \
+                              &lf_i_site, &lf_i_fields,                                                           \
+                              LF_I_CAPTURED(lf_i_wants(lf_i_now, lf_i_fields.capture_input), __VA_ARGS__)),       \
+                          LF_I_UNWRAP options);                                                                   \
         }                                                                                                         \
         lf_i_begun;                                                                                               \
     })
@@ -417,7 +417,15 @@ static inline bool lf_i_wants(int mode, lf_switch said)
 /* OBSERVE_WITH((.name = "llm-call", .type = LF_GENERATION, .capture_input = LF_OFF), prompt, ...); the options are the
  * fields of lf_observe_options, in any order. */
 #define OBSERVE_WITH(...) LF_I_WITH(#__VA_ARGS__, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
+#ifndef LF_DISABLE
 #define LF_I_WITH(names, options, ...) LF_I_SCOPE(LF_I_BEGIN_WITH(options, names, __VA_ARGS__), __VA_ARGS__)
+#else
+#define LF_I_WITH(names, options, ...)                                                                     \
+    LF_I_STATIC_ASSERT(sizeof(__extension__({                                                              \
+                                  lf_observe_options lf_i_fields = LF_I_ZERO;                              \
+                                  LF_I_SET_THEN(sizeof(lf_i_fields), LF_I_UNWRAP options);                 \
+                              })) + sizeof(LF_I_USED(__VA_ARGS__)) != 0, "")
+#endif
 
 /* Return x and record it as the output of the innermost open observation. x is evaluated exactly once. */
 #ifndef __cplusplus
@@ -441,6 +449,14 @@ static inline bool lf_i_wants(int mode, lf_switch said)
 
 /* Level ERROR and a status message, printf style: OBSERVE_ERROR("bad status %d", status). */
 #define OBSERVE_ERROR(...) LF_I_WHEN_ON(lf_i_error(__VA_ARGS__))
+
+/* Calls of the core that only observe follow the same switch. */
+#ifdef LF_DISABLE
+#undef lf_update_current_observation
+#define lf_update_current_observation(...) \
+    LF_I_WHEN_ON(LF_I_WITH_FIELDS(lf_observation_fields, lf_update_current_observation_with, __VA_ARGS__))
+#define lf_output_append(text, size) LF_I_WHEN_ON(lf_output_append(text, size))
+#endif
 
 /* The rest of this scope runs in a copied context (lf_context_copy): its observations become children of the copied one. */
 #define OBSERVE_CONTEXT(context) LF_I_SCOPE(lf_i_attach(context), (context))
@@ -568,7 +584,10 @@ template <class F, class... A> inline decltype(auto) lf_i_call(lf_site *site, F 
     } else {
         decltype(auto) result = fn(std::forward<A>(arguments)...);
         LF_I_WHEN_ON(lf_i_return_value(LF_VALUE(result)));
-        return static_cast<decltype(result)>(result);
+        if constexpr (std::is_reference_v<decltype(result)>)
+            return static_cast<decltype(result)>(result);
+        else
+            return result;
     }
 }
 }

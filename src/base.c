@@ -155,6 +155,9 @@ void lf__log(lf__log_level level, const char *format, ...)
     int length = vsnprintf(text, room, format, arguments);
     va_end(arguments);
     size_t size = length < 0 ? 0 : (size_t)length < room ? (size_t)length : room - 1;
+    for (size_t i = 0; i < size; i++) /* what others gave us to quote must not start a line of its own */
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            text[i] = '?';
 
     pthread_mutex_lock(&base_log_lock);
     void (*callback)(void *, const char *) = base_log.callback;

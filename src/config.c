@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "config.h"
 
 #include <stdatomic.h>
@@ -12,27 +13,26 @@ static const char config_path[] = "api/public/otel/v1/traces";
 
 /* Lists of variables, the first that is set wins. */
 typedef const char *const config_names[];
-static config_names config_public_key = { "LANGFUSE_PUBLIC_KEY", NULL };
-static config_names config_secret_key = { "LANGFUSE_SECRET_KEY", NULL };
-static config_names config_base_url = { "LANGFUSE_BASE_URL", "LANGFUSE_HOST", NULL };
-static config_names config_traces_path = { "LANGFUSE_OTEL_TRACES_EXPORT_PATH", NULL };
-static config_names config_environment = { "LANGFUSE_TRACING_ENVIRONMENT", NULL };
-static config_names config_release = {
-    "LANGFUSE_RELEASE", "LANGFUSE_TRACING_RELEASE", "RENDER_GIT_COMMIT", "CI_COMMIT_SHA", "CIRCLE_SHA1", "SOURCE_VERSION",
-    "TRAVIS_COMMIT", "GIT_COMMIT", "GITHUB_SHA", "BITBUCKET_COMMIT", "BUILD_SOURCEVERSION", "DRONE_COMMIT_SHA", NULL
-};
-static config_names config_exporter = { "LANGFUSE_EXPORTER", NULL };
-static config_names config_protocol = { "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL", NULL };
-static config_names config_headers = { "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS", NULL };
-static config_names config_resource = { "OTEL_RESOURCE_ATTRIBUTES", NULL };
-static config_names config_service = { "OTEL_SERVICE_NAME", NULL };
-static config_names config_ca_file = { "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE",
-                                       "SSL_CERT_FILE", "CURL_CA_BUNDLE", NULL };
-static config_names config_ca_path = { "SSL_CERT_DIR", NULL };
-static config_names config_client_certificate = { "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
-                                                  "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", NULL };
-static config_names config_client_key = { "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY", NULL };
-static config_names config_no_variable = { NULL }; /* libcurl reads HTTPS_PROXY and its like by itself */
+static config_names config_public_key = {"LANGFUSE_PUBLIC_KEY", NULL};
+static config_names config_secret_key = {"LANGFUSE_SECRET_KEY", NULL};
+static config_names config_base_url = {"LANGFUSE_BASE_URL", "LANGFUSE_HOST", NULL};
+static config_names config_traces_path = {"LANGFUSE_OTEL_TRACES_EXPORT_PATH", NULL};
+static config_names config_environment = {"LANGFUSE_TRACING_ENVIRONMENT", NULL};
+static config_names config_release = {"LANGFUSE_RELEASE", "LANGFUSE_TRACING_RELEASE", "RENDER_GIT_COMMIT", "CI_COMMIT_SHA",
+                                      "CIRCLE_SHA1", "SOURCE_VERSION", "TRAVIS_COMMIT", "GIT_COMMIT", "GITHUB_SHA",
+                                      "BITBUCKET_COMMIT", "BUILD_SOURCEVERSION", "DRONE_COMMIT_SHA", NULL};
+static config_names config_exporter = {"LANGFUSE_EXPORTER", NULL};
+static config_names config_protocol = {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL", NULL};
+static config_names config_headers = {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS", NULL};
+static config_names config_resource = {"OTEL_RESOURCE_ATTRIBUTES", NULL};
+static config_names config_service = {"OTEL_SERVICE_NAME", NULL};
+static config_names config_ca_file = {"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE",
+                                      "SSL_CERT_FILE", "CURL_CA_BUNDLE", NULL};
+static config_names config_ca_path = {"SSL_CERT_DIR", NULL};
+static config_names config_client_certificate = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+                                                 "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", NULL};
+static config_names config_client_key = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY", NULL};
+static config_names config_no_variable = {NULL}; /* libcurl reads HTTPS_PROXY and its like by itself */
 
 /* A value as it was given, and the name under which the user knows it. */
 typedef struct config_given {
@@ -47,16 +47,17 @@ typedef struct config_maker {
     bool no_memory;
 } config_maker;
 
-/* An empty variable counts as unset, as OpenTelemetry has it. */
+/* An empty variable counts as unset, as OpenTelemetry has it. In a setuid program all are: whoever starts it must not choose
+ * the files it writes. */
 static config_given config_variable(const char *name)
 {
-    const char *text = getenv(name);
-    return (config_given){ text != NULL && *text != '\0' ? text : NULL, name };
+    const char *text = secure_getenv(name);
+    return (config_given){text != NULL && *text != '\0' ? text : NULL, name};
 }
 
 static config_given config_pick(const char *option, const char *option_name, const char *const *variables)
 {
-    config_given given = { option != NULL && *option != '\0' ? option : NULL, option_name };
+    config_given given = {option != NULL && *option != '\0' ? option : NULL, option_name};
     for (; given.text == NULL && *variables != NULL; variables++)
         given = config_variable(*variables);
     return given;
@@ -83,7 +84,7 @@ static bool config_has_control(const char *text)
     return false;
 }
 
-/* ---- Switches and numbers --------------------------------------------------------------------------------------- */
+/* ---- Switches and numbers ---- */
 
 static bool config_switch(lf_switch option, const char *variable, bool standard)
 {
@@ -96,7 +97,7 @@ static bool config_switch(lf_switch option, const char *variable, bool standard)
         return true;
     if (strcasecmp(given.text, "false") == 0 || strcmp(given.text, "0") == 0)
         return false;
-    lf__log(LF__LOG_WARNING, "%s=%s is neither true nor false; keeping %s", given.name, given.text,
+    lf__log(LF__LOG_WARNING, "%s=%.80s is neither true nor false; keeping %s", given.name, given.text,
             standard ? "true" : "false");
     return standard;
 }
@@ -154,8 +155,8 @@ static int64_t config_number(int64_t option, const config_range *range)
         return range->standard;
     if (config_parse(given.text, range->seconds, &number) && number >= range->least && number <= range->most)
         return number;
-    lf__log(LF__LOG_WARNING, "%s=%s is not a %s between %lld and %lld%s; keeping %lld%s", given.name, given.text,
-            range->seconds ? "number of seconds" : "whole number", (long long)range->least, (long long)range->most, unit,
+    lf__log(LF__LOG_WARNING, "%s=%.80s is not a %s between %lld and %lld%s; keeping %lld%s", given.name, given.text,
+            range->seconds ? "time in seconds" : "whole number", (long long)range->least, (long long)range->most, unit,
             (long long)range->standard, unit);
     return range->standard;
 }
@@ -168,16 +169,16 @@ static int64_t config_size(size_t size)
 
 static void config_read_numbers(config_maker *maker)
 {
-    enum { HOUR_MS = 3600000, BODY_MAX = 4000000 /* the smallest limit of a server in use is 4.5 MB */ };
+    enum { HOUR_MS = 3600000, BODY_MIN = 1 << 16, BODY_MAX = 4000000 }; /* some servers refuse bodies over 4.5 MB */
     static const int64_t memory_max = SIZE_MAX / 2 < ((int64_t)1 << 40) ? (int64_t)(SIZE_MAX / 2) : (int64_t)1 << 40;
-    static const config_range flush_at = { "flush_at", "LANGFUSE_FLUSH_AT", 512, 1, 1000000, false };
-    static const config_range interval = { "flush_interval_ms", "LANGFUSE_FLUSH_INTERVAL", 1000, 1, HOUR_MS, true };
-    static const config_range timeout = { "timeout_ms", "LANGFUSE_TIMEOUT", 5000, 1, HOUR_MS, true };
-    static const config_range at_exit = { "exit_timeout_ms", "LANGFUSE_EXIT_TIMEOUT_MS", 2000, INT32_MIN, HOUR_MS, false };
-    const config_range queue = { "max_queue_bytes", "LANGFUSE_MAX_QUEUE_BYTES", (int64_t)256 << 20, 1 << 16, memory_max,
-                                 false };
-    static const config_range batch = { "max_batch_bytes", "LANGFUSE_MAX_BATCH_SIZE_BYTES", 2500000, 1024, BODY_MAX, false };
-    static const config_range event = { "max_event_bytes", "LANGFUSE_MAX_EVENT_SIZE_BYTES", 1000000, 1024, BODY_MAX, false };
+    static const config_range flush_at = {"flush_at", "LANGFUSE_FLUSH_AT", 512, 1, 1000000, false};
+    static const config_range interval = {"flush_interval_ms", "LANGFUSE_FLUSH_INTERVAL", 1000, 1, HOUR_MS, true};
+    static const config_range timeout = {"timeout_ms", "LANGFUSE_TIMEOUT", 5000, 1, HOUR_MS, true};
+    static const config_range at_exit = {"exit_timeout_ms", "LANGFUSE_EXIT_TIMEOUT_MS", 2000, INT32_MIN, HOUR_MS, false};
+    const config_range queue = {"max_queue_bytes", "LANGFUSE_MAX_QUEUE_BYTES", (int64_t)256 << 20, 1 << 20, memory_max,
+                                false};
+    static const config_range batch = {"max_batch_bytes", "LANGFUSE_MAX_BATCH_SIZE_BYTES", 2500000, BODY_MIN, BODY_MAX, false};
+    static const config_range event = {"max_event_bytes", "LANGFUSE_MAX_EVENT_SIZE_BYTES", 1000000, 1024, BODY_MAX, false};
 
     const lf_options *options = &maker->options;
     lf__config *config = maker->config;
@@ -194,7 +195,7 @@ static void config_read_numbers(config_maker *maker)
         config->record_bytes = config->batch_bytes; /* what can never be sent need not be kept */
 }
 
-/* ---- Lists of pairs --------------------------------------------------------------------------------------------- */
+/* ---- Lists of pairs ---- */
 
 typedef struct config_list {
     lf__pair **pairs;
@@ -216,11 +217,11 @@ static void config_put(config_maker *maker, config_list list, char *key, char *v
             goto no_memory;
         *list.pairs = pairs;
         *list.count = at + 1;
-        pairs[at] = (lf__pair){ NULL, NULL };
+        pairs[at] = (lf__pair){NULL, NULL};
     }
     lf__free((*list.pairs)[at].key);
     lf__free((*list.pairs)[at].value);
-    (*list.pairs)[at] = (lf__pair){ key, value };
+    (*list.pairs)[at] = (lf__pair){key, value};
     return;
 
 no_memory:
@@ -251,7 +252,7 @@ static char *config_copy(const char *text, size_t size, bool decode)
     for (size_t i = 0; i < size; i++) {
         int high = decode && text[i] == '%' && size - i > 2 ? config_hex(text[i + 1]) : -1;
         int low = high >= 0 ? config_hex(text[i + 2]) : -1;
-        *to++ = low >= 0 ? (char)(high << 4 | low) : text[i];
+        *to++ = low >= 0 ? (char)((high << 4 | low) & 0xff) : text[i];
         i += low >= 0 ? 2 : 0;
     }
     /* A decoded NUL would end the text unseen; as any other control character it is refused later. */
@@ -306,12 +307,12 @@ static void config_put_all(config_maker *maker, config_list list, config_given g
 static void config_read_lists(config_maker *maker)
 {
     lf__config *config = maker->config;
-    config_list headers = { &config->headers, &config->header_count, strcasecmp };
+    config_list headers = {&config->headers, &config->header_count, strcasecmp};
     config_put_all(maker, headers, config_pick(NULL, NULL, config_headers));
     for (const char *const *line = maker->options.headers; line != NULL && *line != NULL; line++)
         config_put_text(maker, headers, "option headers", *line, strlen(*line), ':');
 
-    config_list resource = { &config->resource, &config->resource_count, strcmp };
+    config_list resource = {&config->resource, &config->resource_count, strcmp};
     config_put(maker, resource, lf__strdup("service.name"), lf__strdup("unknown_service"));
     config_put_all(maker, resource, config_pick(NULL, NULL, config_resource));
     config_given service = config_pick(NULL, NULL, config_service);
@@ -319,7 +320,7 @@ static void config_read_lists(config_maker *maker)
         config_put(maker, resource, lf__strdup("service.name"), lf__strdup(service.text));
 }
 
-/* ---- Texts ------------------------------------------------------------------------------------------------------ */
+/* ---- Texts ---- */
 
 static void config_read_environment(config_maker *maker)
 {
@@ -344,7 +345,7 @@ static void config_read_protocol(config_maker *maker)
         return;
     maker->config->json = strcmp(given.text, "http/json") == 0;
     if (!maker->config->json)
-        lf__log(LF__LOG_WARNING, "%s=%s is neither http/protobuf nor http/json; keeping http/protobuf", given.name,
+        lf__log(LF__LOG_WARNING, "%s=%.80s is neither http/protobuf nor http/json; keeping http/protobuf", given.name,
                 given.text);
 }
 
@@ -357,12 +358,12 @@ static void config_read_texts(config_maker *maker)
         const char *option;
         const char *const *variables;
     } texts[] = {
-        { &config->release, options->release, config_release },
-        { &config->ca_file, options->ca_file, config_ca_file },
-        { &config->ca_path, options->ca_path, config_ca_path },
-        { &config->client_certificate, options->client_certificate, config_client_certificate },
-        { &config->client_key, options->client_key, config_client_key },
-        { &config->proxy, options->proxy, config_no_variable },
+        {&config->release, options->release, config_release},
+        {&config->ca_file, options->ca_file, config_ca_file},
+        {&config->ca_path, options->ca_path, config_ca_path},
+        {&config->client_certificate, options->client_certificate, config_client_certificate},
+        {&config->client_key, options->client_key, config_client_key},
+        {&config->proxy, options->proxy, config_no_variable},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         config_keep(maker, texts[i].field, config_pick(texts[i].option, NULL, texts[i].variables).text);
@@ -370,7 +371,7 @@ static void config_read_texts(config_maker *maker)
     config_read_protocol(maker);
 }
 
-/* ---- Where to, and as whom -------------------------------------------------------------------------------------- */
+/* ---- Where to, and as whom ---- */
 
 static char *config_join(const char *base, const char *path)
 {
@@ -393,6 +394,8 @@ static const char *config_url_fault(const char *url)
         return "names no host";
     if (config_has_control(url) || strchr(url, ' ') != NULL)
         return "contains blanks or control characters";
+    if (strpbrk(url, "?#") != NULL)
+        return "has a query or fragment";
     return NULL;
 }
 
@@ -403,14 +406,13 @@ static bool config_read_url(config_maker *maker)
     config_given base = config_pick(maker->options.base_url, "option base_url", config_base_url);
     if (base.text == NULL)
         base.text = config_cloud;
-    const char *fault = config_url_fault(base.text);
-    size_t scheme = strcspn(base.text, ":") + 3;
-    if (fault == NULL && memchr(base.text + scheme, '@', strcspn(base.text + scheme, "/?#")) != NULL) {
+    if (strchr(base.text, '@') != NULL) { /* said first and without the value, which may hold a password */
         lf__log(LF__LOG_ERROR, "%s contains a user or password, use the keys instead; tracing is off", base.name);
         return false;
     }
+    const char *fault = config_url_fault(base.text);
     if (fault != NULL) {
-        lf__log(LF__LOG_ERROR, "%s=%s %s; tracing is off", base.name, base.text, fault);
+        lf__log(LF__LOG_ERROR, "%s=%.80s %s; tracing is off", base.name, base.text, fault);
         return false;
     }
     config_keep(maker, &config->base_url, base.text);
@@ -429,6 +431,13 @@ static bool config_read_url(config_maker *maker)
     if (config->traces_url == NULL)
         maker->no_memory = true;
     return config->traces_url != NULL;
+}
+
+static void config_warn_of_insecure(void)
+{
+    static atomic_flag warned = ATOMIC_FLAG_INIT;
+    if (!atomic_flag_test_and_set_explicit(&warned, memory_order_relaxed))
+        lf__log(LF__LOG_WARNING, "option insecure: the server's certificate is not verified; whoever is between can read along");
 }
 
 static void config_warn_of_missing_keys(bool public_key, bool secret_key)
@@ -476,11 +485,11 @@ static bool config_read_exporter(config_maker *maker)
         config_keep(maker, &maker->config->file_path, given.text + 5);
         return true;
     }
-    lf__log(LF__LOG_ERROR, "%s=%s is neither \"otlp\" nor \"file:PATH\"; tracing is off", given.name, given.text);
+    lf__log(LF__LOG_ERROR, "%s=%.80s is neither \"otlp\" nor \"file:PATH\"; tracing is off", given.name, given.text);
     return false;
 }
 
-/* ---- The whole -------------------------------------------------------------------------------------------------- */
+/* ---- The whole ---- */
 
 /* Switched off by hand is said in debug mode only: the user knows. */
 static bool config_is_wanted(const lf_options *options)
@@ -500,14 +509,16 @@ lf__config *lf__config_new(const lf_options *options)
     lf__config *config = lf__alloc(sizeof *config);
     if (config == NULL)
         return NULL;
-    config_maker maker = { .config = config };
+    config_maker maker = {.config = config};
     if (options != NULL) {
         /* A program compiled against an older header has a shorter struct; fields it does not know stay zero. Without
          * LF_OPTIONS_INIT the size is 0: then it is the struct of this, the first version. */
         size_t size = options->struct_size != 0 ? options->struct_size : sizeof maker.options;
         memcpy(&maker.options, options, size < sizeof maker.options ? size : sizeof maker.options);
     }
+    lf__log_configure(false, maker.options.log, maker.options.log_data); /* where to complain of LANGFUSE_DEBUG itself */
     config->debug = config_switch(maker.options.debug, "LANGFUSE_DEBUG", false);
+    lf__log_configure(config->debug, maker.options.log, maker.options.log_data);
     config->capture_io = config_switch(maker.options.capture_io, "LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED", true);
     config->insecure = maker.options.insecure == LF_ON;
     config->curl_hook = maker.options.curl_hook;
@@ -518,6 +529,8 @@ lf__config *lf__config_new(const lf_options *options)
     /* In this order, and no further than the first obstacle: it is the one the user has to hear about. */
     config->enabled = config_is_wanted(&maker.options) && config_read_exporter(&maker) && config_read_keys(&maker) &&
                       config_read_url(&maker);
+    if (config->insecure && config->enabled && config->exporter == LF__EXPORTER_OTLP)
+        config_warn_of_insecure();
     if (!maker.no_memory)
         return config;
     lf__config_free(config);
@@ -537,9 +550,9 @@ void lf__config_free(lf__config *config)
 {
     if (config == NULL)
         return;
-    char *texts[] = { config->public_key, config->secret_key, config->base_url, config->traces_url,
-                      config->file_path, config->environment, config->release, config->ca_file,
-                      config->ca_path, config->client_certificate, config->client_key, config->proxy };
+    char *texts[] = {config->public_key, config->secret_key,  config->base_url, config->traces_url,
+                     config->file_path,  config->environment, config->release,  config->ca_file,
+                     config->ca_path,    config->client_key,  config->proxy,    config->client_certificate};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         lf__free(texts[i]);
     config_free_pairs(config->headers, config->header_count);

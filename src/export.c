@@ -8,14 +8,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
-    EXPORT_ENVELOPE_MAX = 16 << 10, /* head and tail of a request: resource, scope and brackets */
+    EXPORT_LENGTHS_MAX = 64, /* a head may grow by this when it knows how long the items are */
     EXPORT_IN_FLIGHT = 3,
     EXPORT_SPLIT_REFUSED_MAX = 64, /* bad observations that one batch is searched for before the rest goes with them */
     EXPORT_SERVER_TEXT = 200,
+    EXPORT_CAUSES = 8, /* as many as export_likely_cause knows */
     EXPORT_SCRATCH_MAX = 8 << 20,
     EXPORT_ITEMS_MIN = 256
 };
@@ -30,7 +32,8 @@ typedef struct export_batch {
     uint64_t first;        /* number of its first item */
     uint64_t first_try_ns; /* 0: not tried yet */
     bool in_flight;
-    bool is_part; /* came out of a split */
+    bool is_part;          /* came out of a split */
+    uint64_t whole;        /* number of the first item of the batch it was part of */
     lf__buf head;
     lf__buf tail;
     lf__http_post post;
@@ -41,6 +44,7 @@ struct lf__export {
     lf__counters *counters;
     const lf__wire *wire;
     lf__buf scratch;
+    size_t envelope; /* ceiling of a request's head and tail: resource, scope and brackets */
     export_batch *open;
     export_batch *batches; /* on their way, oldest first */
     size_t batch_count;
@@ -55,11 +59,12 @@ struct lf__export {
     bool failing;
     uint64_t gate_ns;
     uint64_t step_ns;
+    uint64_t split_whole; /* the batch being searched, and the bad observations found in it */
     int split_refused;
     lf__export_times times;
 
     bool told_accepted;
-    bool told_refused;
+    const char *told_causes[EXPORT_CAUSES]; /* of refusals, each once: after a busy server, wrong keys are still news */
     bool told_unreachable;
     bool told_too_large;
 
@@ -82,9 +87,9 @@ static export_batch *export_new_batch(lf__export *x)
     if (batch == NULL)
         return NULL;
     batch->exporter = x;
-    lf__buf_init(&batch->items, x->config->batch_bytes - EXPORT_ENVELOPE_MAX);
-    lf__buf_init(&batch->head, EXPORT_ENVELOPE_MAX);
-    lf__buf_init(&batch->tail, EXPORT_ENVELOPE_MAX);
+    lf__buf_init(&batch->items, x->config->batch_bytes - x->envelope);
+    lf__buf_init(&batch->head, x->envelope);
+    lf__buf_init(&batch->tail, x->envelope);
     return batch;
 }
 
@@ -243,13 +248,17 @@ static const char *export_likely_cause(int status)
 
 static void export_tell_refused(lf__export *x, const lf__http_answer *answer)
 {
-    if (x->told_refused)
+    const char *cause = export_likely_cause(answer->status);
+    int told = 0;
+    while (told < EXPORT_CAUSES && x->told_causes[told] != NULL && x->told_causes[told] != cause)
+        told++;
+    if (told == EXPORT_CAUSES || x->told_causes[told] == cause)
         return;
-    x->told_refused = true;
+    x->told_causes[told] = cause;
     char text[EXPORT_SERVER_TEXT + 1];
     export_server_text(text, sizeof text, answer);
     lf__log(LF__LOG_ERROR, "export refused by %s: HTTP %d \"%s\" (public key %.8s...): %s", x->config->base_url, answer->status,
-            text, x->config->public_key == NULL ? "none" : x->config->public_key, export_likely_cause(answer->status));
+            text, x->config->public_key == NULL ? "none" : x->config->public_key, cause);
 }
 
 static void export_tell_unreachable(lf__export *x, const char *why)
@@ -320,6 +329,7 @@ static export_batch *export_part(const export_batch *whole, size_t from, size_t 
     size_t begin = from == 0 ? 0 : whole->ends[from - 1] + separator;
     part->first = whole->first + from;
     part->is_part = true;
+    part->whole = whole->is_part ? whole->whole : whole->first;
     part->first_try_ns = whole->first_try_ns;
     bool ok = lf__buf_add(&part->items, whole->items.data + begin, whole->ends[to - 1] - begin);
     for (size_t i = from; ok && i < to; i++) {
@@ -356,6 +366,11 @@ static void export_split(lf__export *x, export_batch *batch)
 
 static void export_bisect(lf__export *x, export_batch *batch)
 {
+    uint64_t whole = batch->is_part ? batch->whole : batch->first;
+    if (whole != x->split_whole || !batch->is_part) {
+        x->split_whole = whole;
+        x->split_refused = 0;
+    }
     if (batch->count > 1 && x->split_refused < EXPORT_SPLIT_REFUSED_MAX) {
         export_split(x, batch);
         return;
@@ -425,6 +440,7 @@ static bool export_write_line(lf__export *x, const export_batch *batch)
     int file = open(x->config->file_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (file < 0)
         return false;
+    (void)flock(file, LOCK_EX); /* of several processes one after the other; without it, as well as it goes */
     off_t before = lseek(file, 0, SEEK_END);
     bool ok = export_write_all(file, batch->head.data, batch->head.length) &&
               export_write_all(file, batch->items.data, batch->items.length) &&
@@ -432,6 +448,7 @@ static bool export_write_line(lf__export *x, const export_batch *batch)
     int error = errno;
     if (!ok && before >= 0)
         (void)!ftruncate(file, before); /* half a line would spoil the next one */
+    (void)flock(file, LOCK_UN); /* closing is not enough: a child forked meanwhile has the file open, too */
     if (close(file) != 0 && ok) {
         error = errno;
         ok = false;
@@ -482,8 +499,6 @@ static void export_start(lf__export *x, export_batch *batch)
         batch->first_try_ns = lf__monotonic_ns();
     else if (!batch->is_part)
         export_count(&x->counters->retries, 1);
-    if (!batch->is_part)
-        x->split_refused = 0;
     lf__buf_clear(&batch->head);
     lf__buf_clear(&batch->tail);
     bool ok = x->wire->head(&batch->head, x->config, batch->items.length) && x->wire->tail(&batch->tail);
@@ -537,6 +552,20 @@ static void export_start_ready(lf__export *x)
 
 /* ---- Interface ---- */
 
+/* How much of a request is not observations. False: no memory, or nothing would be left for them. */
+static bool export_measure_envelope(lf__export *x)
+{
+    lf__buf envelope;
+    lf__buf_init(&envelope, x->config->batch_bytes / 2);
+    bool ok = x->wire->head(&envelope, x->config, 0) && x->wire->tail(&envelope);
+    x->envelope = envelope.length + EXPORT_LENGTHS_MAX;
+    lf__buf_done(&envelope);
+    if (!ok)
+        lf__log(LF__LOG_ERROR, "OTEL_RESOURCE_ATTRIBUTES or a name like it is too long for requests of %zu bytes; tracing is off",
+                x->config->batch_bytes);
+    return ok;
+}
+
 lf__export *lf__export_new(const lf__config *config, lf__counters *counters)
 {
     lf__export *x = lf__alloc(sizeof *x);
@@ -546,6 +575,10 @@ lf__export *lf__export_new(const lf__config *config, lf__counters *counters)
     x->counters = counters;
     x->wire = config->json || config->exporter == LF__EXPORTER_FILE ? &lf__wire_otlp_json : &lf__wire_otlp_protobuf;
     x->times = (lf__export_times){500000000u, 30000000000u, 3600000000000u};
+    if (!export_measure_envelope(x)) {
+        lf__free(x);
+        return NULL;
+    }
     lf__buf_init(&x->scratch, EXPORT_SCRATCH_MAX);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -38,9 +39,14 @@ struct lf__http {
 
 static pthread_once_t http_once = PTHREAD_ONCE_INIT;
 
+void (*lf__http_at_exit)(void);
+
+/* Exit handlers run last in, first out: ours must come behind the one that the TLS library registers here. */
 static void http_global_init(void)
 {
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (lf__http_at_exit != NULL)
+        (void)atexit(lf__http_at_exit);
 }
 
 /* ---- Headers ---- */
@@ -92,15 +98,21 @@ static bool http_add_header(struct curl_slist **list, const char *line)
     return true;
 }
 
+static bool http_add_pair(struct curl_slist **list, const char *name, const char *value)
+{
+    size_t size = strlen(name) + strlen(value) + 3;
+    char *line = lf__alloc(size);
+    if (line == NULL)
+        return false;
+    snprintf(line, size, "%s: %s", name, value);
+    bool ok = http_add_header(list, line);
+    lf__free(line);
+    return ok;
+}
+
 static bool http_add_own(const lf__config *config, struct curl_slist **list, const char *name, const char *value)
 {
-    char line[512];
-    if (value == NULL)
-        return true;
-    int size = snprintf(line, sizeof line, "%s: %s", name, value);
-    if (size < 0 || (size_t)size >= sizeof line)
-        return false;
-    return http_is_overridden(config, line) || http_add_header(list, line);
+    return value == NULL || http_is_overridden(config, name) || http_add_pair(list, name, value);
 }
 
 static struct curl_slist *http_headers(const lf__http *http, const lf__http_post *post)
@@ -115,16 +127,8 @@ static struct curl_slist *http_headers(const lf__http *http, const lf__http_post
               http_add_own(config, &list, "x-langfuse-ingestion-version", "4");
     if (ok && http->authorization != NULL && !http_is_overridden(config, http->authorization))
         ok = http_add_header(&list, http->authorization);
-    for (size_t i = 0; ok && i < config->header_count; i++) {
-        size_t size = strlen(config->headers[i].key) + strlen(config->headers[i].value) + 3;
-        char *line = lf__alloc(size);
-        ok = line != NULL;
-        if (ok) {
-            snprintf(line, size, "%s: %s", config->headers[i].key, config->headers[i].value);
-            ok = http_add_header(&list, line);
-        }
-        lf__free(line);
-    }
+    for (size_t i = 0; ok && i < config->header_count; i++)
+        ok = http_add_pair(&list, config->headers[i].key, config->headers[i].value);
     if (ok)
         return list;
     curl_slist_free_all(list);

@@ -38,6 +38,9 @@ typedef struct lf__http_post {
 
 typedef struct lf__http lf__http;
 
+/* Called at exit, unless NULL: before the exit handler of libcurl's TLS library, after which no request may run. */
+extern void (*lf__http_at_exit)(void);
+
 /* The configuration (headers, keys, TLS, proxy, hook) is borrowed for the life of the lf__http. NULL: no memory. */
 lf__http *lf__http_new(const lf__config *config);
 bool lf__http_start(lf__http *http, lf__http_post *post); /* false: no memory, `done` is not called */

@@ -74,11 +74,6 @@ lf__pending *lf__pending_new(size_t max_bytes, void (*drop)(void *owner, lf_drop
     return pending;
 }
 
-void lf__pending_set_max(lf__pending *pending, size_t max_bytes)
-{
-    pending->max_bytes = max_bytes;
-}
-
 static void pending_free_chunks(pending_chunk *chunk)
 {
     while (chunk != NULL) {
@@ -172,18 +167,23 @@ static void pending_remove_trace(lf__pending *pending, pending_trace **link)
     pending->trace_count--;
 }
 
-/* Nothing is queued: entries of past bursts go back, and traces that lost their beginning may go on, since one that lasts
- * for days should not stay invisible for ever. */
-static void pending_calm_down(lf__pending *pending)
+/* Nothing is queued: entries of past bursts go back. */
+static void pending_trim(lf__pending *pending)
 {
     for (pending_trace *trace = pending->free_traces; trace != NULL; trace = trace->next_in_bucket)
         pending->bytes -= sizeof *trace;
     pending_free_traces(pending->free_traces);
     pending->free_traces = NULL;
-    if (pending->any_dropped) {
-        pending->any_dropped = false;
-        memset(pending->dropped, 0, sizeof pending->dropped);
-    }
+}
+
+/* Everything was handed on: traces that lost their beginning may go on, since one that lasts for days should not stay
+ * invisible for ever. Not when it was dropping that emptied the queue: what comes next is most likely of the same trace. */
+static void pending_forget_dropped(lf__pending *pending)
+{
+    if (!pending->any_dropped)
+        return;
+    pending->any_dropped = false;
+    memset(pending->dropped, 0, sizeof pending->dropped);
 }
 
 static pending_item *pending_item_at(pending_chunk *chunk, size_t offset)
@@ -223,7 +223,7 @@ static pending_item *pending_front(lf__pending *pending)
         }
         pending_retire_head(pending);
     }
-    pending_calm_down(pending);
+    pending_trim(pending);
     return NULL;
 }
 
@@ -268,13 +268,22 @@ static bool pending_make_room(lf__pending *pending, size_t bytes)
     return true;
 }
 
+/* Keeping to it at once, not at the next record: while too much is queued the threads cannot bring any. */
+void lf__pending_set_max(lf__pending *pending, size_t max_bytes)
+{
+    pending->max_bytes = max_bytes;
+    (void)pending_make_room(pending, 0);
+}
+
 static bool pending_add_chunk(lf__pending *pending, size_t size)
 {
     pending_chunk *chunk = pending->spare;
     if (chunk != NULL && size <= chunk->capacity) {
         pending->spare = NULL;
     } else {
-        size_t capacity = size > PENDING_CHUNK ? size : PENDING_CHUNK;
+        /* Under a low ceiling smaller ones, so that there are several and the oldest can be given back. */
+        size_t usual = pending->max_bytes / 4 < PENDING_CHUNK ? lf__align8(pending->max_bytes / 4) : PENDING_CHUNK;
+        size_t capacity = size > usual ? size : usual;
         if (!pending_make_room(pending, sizeof *chunk + capacity))
             return false;
         chunk = lf__alloc(sizeof *chunk + capacity);
@@ -351,8 +360,10 @@ void lf__pending_remove_first(lf__pending *pending)
         pending_remove_trace(pending, link);
     pending->head->read += pending_item_size(item->record.size);
     pending->count--;
-    if (pending->count == 0)
-        (void)pending_front(pending);
+    if (pending->count != 0)
+        return;
+    (void)pending_front(pending);
+    pending_forget_dropped(pending);
 }
 
 size_t lf__pending_count(const lf__pending *pending)

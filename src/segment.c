@@ -2,6 +2,7 @@
 #include "segment.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 
 enum {
@@ -23,7 +24,7 @@ static lf__segment *segment_map(size_t stack_bytes, size_t ring_bytes)
     lf__segment *segment = memory;
     segment->mapped = size;
     segment->stack_begin = (uint32_t)header;
-    segment->stack_end = (uint32_t)(header + stack_bytes);
+    segment->stack_end = (uint32_t)(header + stack_bytes - LF__STACK_RESERVE);
     segment->ring = (uint8_t *)memory + header + stack_bytes;
     segment->ring_size = ring_bytes;
     segment->top = segment->stack_begin;
@@ -225,8 +226,10 @@ uint8_t *lf__segment_snapshot(const lf__segment *segment, uint32_t *out_frame)
         uint32_t before = atomic_load_explicit(&segment->version, memory_order_acquire);
         uint32_t frame = segment_peek(&segment->frame);
         uint32_t top = segment_peek(&segment->top);
-        if (before % 2 != 0 || top < segment->stack_begin || top > segment->stack_end)
+        if (before % 2 != 0 || top < segment->stack_begin || top > segment->stack_end + LF__STACK_RESERVE) {
+            sched_yield(); /* it may have been interrupted in the middle of a change */
             continue;
+        }
         if (frame == 0)
             return NULL;
         uint8_t *copy = lf__alloc(top);

@@ -15,6 +15,7 @@ enum {
     LF__RING_BYTES = 32 << 20,      /* per thread; the ceiling of all threads together is max_queue_bytes */
     LF__RING_BYTES_SMALL = 1 << 20, /* where the address space is short */
     LF__STACK_BYTES_SMALL = 1 << 20,
+    LF__STACK_RESERVE = 512, /* behind the end of the stack: one frame for whatever has no room before it */
     LF__RING_GRANT = 64 << 10, /* a thread draws on the common ceiling in steps of this */
     LF__LOST_TRACES = 32
 };
@@ -46,7 +47,7 @@ typedef struct lf__block {
     uint32_t size; /* of the fields that follow */
 } lf__block;
 
-typedef enum lf__segment_state { LF__SEGMENT_FREE, LF__SEGMENT_IN_USE, LF__SEGMENT_LEFT } lf__segment_state;
+typedef enum lf__segment_state { LF__SEGMENT_FREE, LF__SEGMENT_IN_USE, LF__SEGMENT_LEFT, LF__SEGMENT_RESTING } lf__segment_state;
 
 typedef struct lf__segment {
     /* Constant once the segment is registered. */
@@ -56,7 +57,7 @@ typedef struct lf__segment {
     uint64_t ring_size; /* a power of two */
     uint32_t stack_begin;
     uint32_t stack_end;
-    _Atomic int state; /* lf__segment_state; a thread takes FREE, its end makes LEFT, the worker makes FREE again */
+    _Atomic int state; /* lf__segment_state; a thread takes FREE or LEFT, its end makes LEFT, the worker RESTING, then FREE */
 
     /* The owning thread's. */
     _Alignas(64) uint32_t frame; /* offset of the innermost open frame, 0 for none */

@@ -14,9 +14,9 @@
 enum {
     WORKER_DEFAULT_TIMEOUT_MS = 2000,
     WORKER_STACK_BYTES = 1 << 20,
+    WORKER_GENERATIONS = 16,
     /* Without membarrier: how long a store of another thread may stay unseen, generously. */
-    WORKER_SETTLE_MS = 20,
-    WORKER_RESTART_MS = 1000 /* between tries to create the thread, when the system has none to give */
+    WORKER_SETTLE_MS = 20
 };
 
 _Atomic int lf__worker_waiting;
@@ -56,9 +56,10 @@ static struct {
     uint64_t flush_mark;    /* exporter number up to which they reach then */
     bool has_membarrier;
 
-    /* In the child of a fork, what its parent's worker held: reachable, so that leak checkers keep quiet. */
-    lf__pending *inherited;
-    lf__export *inherited_exporter;
+    /* In the child of a fork, what its parent's worker held, and its parent's: reachable, so that leak checkers keep quiet. */
+    lf__pending *inherited[WORKER_GENERATIONS];
+    lf__export *inherited_exporter[WORKER_GENERATIONS];
+    unsigned generation;
 } worker = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- Waiting ---- */
@@ -122,6 +123,11 @@ static void worker_sleep(int kind, uint64_t until_ns)
     atomic_store_explicit(&lf__worker_waiting, worker_has_requests() ? LF__WORKER_BUSY : kind, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
     bool settle = false;
+    if (kind == LF__WORKER_TIMED && worker_anything_published()) {
+        /* A thread that reached flush_at meanwhile saw us busy and left us alone. */
+        atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
+        return;
+    }
     if (kind == LF__WORKER_IDLE) {
         /* An observing thread publishes a record and then reads lf__worker_waiting, without a fence between. The barrier
          * makes every running thread execute one: either it sees that we sleep, or we see its record. */
@@ -206,12 +212,14 @@ static void worker_update_budget(void)
 static void worker_drain(void)
 {
     for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {
-        bool left = atomic_load_explicit(&s->state, memory_order_acquire) == LF__SEGMENT_LEFT;
+        int left = LF__SEGMENT_LEFT; /* unless a new thread takes it first */
+        bool rests = atomic_compare_exchange_strong_explicit(&s->state, &left, LF__SEGMENT_RESTING, memory_order_acquire,
+                                                             memory_order_relaxed);
         lf__segment_drain(s, &lf__worker_budget, worker_take, worker.pending);
         uint8_t trace_id[16];
         while (lf__segment_lost_trace(s, trace_id))
             lf__pending_drop_trace(worker.pending, trace_id, LF_DROP_QUEUE_FULL);
-        if (left) {
+        if (rests) {
             lf__segment_rest(s);
             atomic_store_explicit(&s->state, LF__SEGMENT_FREE, memory_order_release);
         }
@@ -235,15 +243,23 @@ static bool worker_should_send(void)
            lf__pending_bytes(worker.pending) >= worker.config->batch_bytes || lf__monotonic_ns() >= worker.deadline_ns;
 }
 
+/* Under a low ceiling, batches on their way leave the queue half of it: only there the oldest can be let go. */
+static bool worker_may_batch(void)
+{
+    size_t limit = atomic_load_explicit(&lf__worker_budget.limit, memory_order_relaxed);
+    return !lf__export_busy(worker.exporter) ||
+           lf__export_bytes(worker.exporter) + worker.config->batch_bytes <= limit / 2;
+}
+
 /* Move queued records into batches, as far as the exporter takes them. */
 static void worker_send(void)
 {
     int64_t wall_offset_ns = (int64_t)(lf__wall_ns() - lf__monotonic_ns());
     const lf__record *record;
-    while ((record = lf__pending_first(worker.pending)) != NULL) {
+    while (worker_may_batch() && (record = lf__pending_first(worker.pending)) != NULL) {
         if (lf__export_add(worker.exporter, record, wall_offset_ns) == LF__ADD_FULL) {
             lf__export_send(worker.exporter);
-            if (lf__export_add(worker.exporter, record, wall_offset_ns) == LF__ADD_FULL)
+            if (!worker_may_batch() || lf__export_add(worker.exporter, record, wall_offset_ns) == LF__ADD_FULL)
                 break; /* as much is on its way as may be */
         }
         lf__pending_remove_first(worker.pending);
@@ -399,6 +415,12 @@ lf_status lf__worker_start(const lf__config *config)
     return status;
 }
 
+void lf__worker_barrier(void)
+{
+    if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0)
+        atomic_thread_fence(memory_order_seq_cst); /* ours only: the other side may take a moment */
+}
+
 bool lf__worker_running(void)
 {
     pthread_mutex_lock(&worker.lock);
@@ -485,6 +507,7 @@ void lf__worker_stop(bool join, int timeout_ms)
     worker.exporter = NULL;
     worker.pending = NULL;
     worker.config = NULL;
+    atomic_store_explicit(&lf__worker_budget.worker, 0, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
 }
 
@@ -504,8 +527,11 @@ void lf__worker_after_fork_child(void)
     worker.conditions_ready = false;
     /* The worker may have been changing them when the process was copied, and the connections are the parent's: they are
      * left alone, neither used nor freed. */
-    worker.inherited = worker.pending == NULL ? worker.inherited : worker.pending;
-    worker.inherited_exporter = worker.exporter == NULL ? worker.inherited_exporter : worker.exporter;
+    if (worker.pending != NULL) {
+        unsigned at = worker.generation++ % WORKER_GENERATIONS;
+        worker.inherited[at] = worker.pending;
+        worker.inherited_exporter[at] = worker.exporter;
+    }
     worker.exporter = NULL;
     worker.pending = NULL;
     worker.copies = NULL;

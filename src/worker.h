@@ -28,6 +28,8 @@ extern _Atomic uint64_t lf__worker_accepted;
 /* Start the thread unless it runs. The configuration is borrowed until lf__worker_stop. */
 lf_status lf__worker_start(const lf__config *config);
 bool lf__worker_running(void);
+/* Every running thread of the process executes a memory barrier, where the system can do that. */
+void lf__worker_barrier(void);
 /* End the worker's wait. Any thread; a lock and perhaps a system call: only when lf__worker_waiting says it sleeps. */
 void lf__worker_wake(void);
 /* As lf_flush. */

@@ -14,12 +14,14 @@ struct point {
 #define LF_CAPTURE_TYPES struct point: point_value
 #include "../../observe.h"
 
-static lf_value point_value(struct point point)
+static __attribute__((unused)) lf_value point_value(struct point point)
 {
     return lf_int(point.x * 100 + point.y);
 }
 
 #include <cjson/cJSON.h>
+#include <errno.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -475,6 +477,7 @@ static void streamed_output_is_joined(void **state)
 static NOINLINE void updated(void)
 {
     OBSERVE();
+    lf_update_current_observation();
     lf_update_current_observation(.usage_details = LF_OBJECT("input", 5, "output", 7), .name = "updated-name",
                                   .level = LF_LEVEL_WARNING, .input = LF_VALUE("in"), .metadata = LF_OBJECT("a", 1, "b", "x"),
                                   .type = LF_GENERATION, .status_message = "hm", .version = "7");
@@ -699,9 +702,10 @@ static jmp_buf back;
 static NOINLINE void jumps(int depth)
 {
     OBSERVE(depth);
-    if (depth == 0)
+    if (depth > 0)
+        jumps(depth - 1);
+    if (depth >= 0)
         longjmp(back, 1);
-    jumps(depth - 1);
 }
 
 static NOINLINE void catches(void)
@@ -767,6 +771,137 @@ static void scopes_ended_in_the_wrong_order_are_harmless(void **state)
     assert_int_equal(span_count, 2);
     ASSERT_SAID(span_named("second_scope"), "metadata.incomplete", "abandoned");
     ASSERT_SAID(span_named("first_scope"), "level", "(none)");
+}
+
+/* ---- Traps of the language -------------------------------------------------------------------------------------- */
+
+static NOINLINE const char *result_of_a_child(void)
+{
+    OBSERVE();
+    OBSERVE_RETURN(answer("in the return", 1));
+}
+
+static void the_returned_expression_runs_inside_the_scope(void **state)
+{
+    (void)state;
+    assert_string_equal(result_of_a_child(), "few");
+    collect();
+    ASSERT_CHILD(span_named("answer"), span_named("result_of_a_child"));
+    ASSERT_SAID(span_named("result_of_a_child"), "output", "few");
+}
+
+static NOINLINE int sets_errno(int n)
+{
+    OBSERVE(n);
+    errno = ERANGE;
+    OBSERVE_OUTPUT(n);
+    OBSERVE_ERROR("%d", n);
+    OBSERVE_RETURN(n);
+}
+
+static void errno_is_left_alone(void **state)
+{
+    (void)state;
+    errno = 0;
+    sets_errno(1);
+    assert_int_equal(errno, ERANGE);
+    errno = EINTR;
+    without_arguments();
+    assert_int_equal(errno, EINTR);
+    collect();
+    assert_int_equal(span_count, 2);
+}
+
+static NOINLINE void of_unterminated(const char *bytes, size_t size, unsigned char octet, signed char sign)
+{
+    OBSERVE(lf_strn(bytes, size), bytes[0], octet, sign, 'c', (char)'c');
+}
+
+static void text_without_its_end_and_three_kinds_of_char(void **state)
+{
+    (void)state;
+    char *bytes = malloc(3); /* one byte further is an error that checkers see */
+    assert_non_null(bytes);
+    memcpy(bytes, "abc", 3);
+    of_unterminated(bytes, 3, 200, -5);
+    free(bytes);
+    collect();
+    ASSERT_SAID(span_named("of_unterminated"), "input",
+                "{\"bytes\":\"abc\",\"bytes[0]\":\"a\",\"octet\":200,\"sign\":-5,\"'c'\":99,\"(char)'c'\":\"c\"}");
+}
+
+static NOINLINE void descends(int n, const char *text)
+{
+    OBSERVE(n, text);
+    if (n > 0)
+        descends(n - 1, text);
+    OBSERVE_OUTPUT(n);
+}
+
+static void recursion_deeper_than_our_memory_is_counted(void **state)
+{
+    (void)state;
+    enum { DEEP = 200, LONG = 200000 }; /* together more than a thread's memory for open observations */
+    char *text = malloc(LONG);
+    assert_non_null(text);
+    memset(text, 'x', LONG - 1);
+    text[LONG - 1] = '\0';
+    lf_stats before, after;
+    lf_get_stats(&before);
+    descends(DEEP, text);
+    free(text);
+    lf_get_stats(&after);
+    assert_int_equal(after.accepted - before.accepted, DEEP + 1);
+    assert_true(after.dropped[LF_DROP_TOO_DEEP] > before.dropped[LF_DROP_TOO_DEEP]);
+    assert_int_equal(after.open, 0);
+    assert_int_equal(after.misused, before.misused);
+    (void)lf_flush(FLUSH_MS);
+    lf_get_stats(&after);
+    assert_int_equal(after.accepted, after.delivered + after.dropped_total + after.queued);
+    FILE *stream = fopen(path, "r"); /* too many to read back */
+    assert_non_null(stream);
+    assert_int_equal(fseek(stream, 0, SEEK_END), 0);
+    file_offset = ftell(stream);
+    fclose(stream);
+    without_arguments();
+    collect();
+    ASSERT_ROOT(span_named("without_arguments"));
+}
+
+/* AddressSanitizer marks what lies around variables on the stack, and a thread that is cancelled never takes the marks back. */
+static __attribute__((no_sanitize_address)) void *leaves_open(void *how)
+{
+    OBSERVE_WITH((.name = "left open"));
+    if (how == NULL)
+        pthread_exit(NULL);
+    sem_post(how);
+    for (;;)
+        pause();
+}
+
+static void a_thread_that_exits_or_is_cancelled_closes_its_scopes(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    sem_t inside;
+    lf_stats before, after;
+    assert_int_equal(sem_init(&inside, 0, 0), 0);
+    lf_get_stats(&before);
+    assert_int_equal(pthread_create(&thread, NULL, leaves_open, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(pthread_create(&thread, NULL, leaves_open, &inside), 0);
+    assert_int_equal(sem_wait(&inside), 0);
+    assert_int_equal(pthread_cancel(thread), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    sem_destroy(&inside);
+    lf_get_stats(&after);
+    assert_int_equal(after.accepted - before.accepted, 2);
+    assert_int_equal(after.open, 0);
+    collect();
+    assert_int_equal(count_spans("left open"), 2);
+    without_arguments(); /* this thread is not affected */
+    collect();
+    ASSERT_ROOT(span_named("without_arguments"));
 }
 
 /* ---- Context ---------------------------------------------------------------------------------------------------- */
@@ -928,12 +1063,39 @@ static int child_exit(void)
     exit(0);
 }
 
+static NOINLINE pid_t forks(char trace[LF_TRACE_ID_SIZE])
+{
+    OBSERVE();
+    lf_current_trace_id(trace);
+    return fork();
+}
+
+/* The child's copy of a scope that its parent opened ends silently; what the child observes belongs to the same trace. The
+ * child leaves while it observes: to send, it would need a worker thread, which ThreadSanitizer does not let it have. */
+static int child_fork(void)
+{
+    char before[LF_TRACE_ID_SIZE], after[LF_TRACE_ID_SIZE];
+    pid_t pid = forks(before);
+    if (pid == 0) {
+        OBSERVE();
+        lf_stats stats;
+        lf_get_stats(&stats);
+        lf_current_trace_id(after);
+        _exit(stats.accepted != 0 ? 1 : stats.open != 1 ? 2 : strcmp(before, after) != 0 ? 3 : 0);
+    }
+    int status = 1;
+    EXPECT(2, pid > 0 && waitpid(pid, &status, 0) == pid);
+    EXPECT(3, status == 0);
+    return 0;
+}
+
 static int run_child(const char *mode)
 {
     return strcmp(mode, "capture-off") == 0 ? child_capture_off()
            : strcmp(mode, "off") == 0       ? child_off()
            : strcmp(mode, "life") == 0      ? child_life()
            : strcmp(mode, "exit") == 0      ? child_exit()
+           : strcmp(mode, "fork") == 0      ? child_fork()
                                             : 99;
 }
 
@@ -1014,6 +1176,15 @@ static void what_is_open_at_exit_arrives_marked(void **state)
     ASSERT_SAID(span_named("open at exit"), "metadata.incomplete", "interrupted");
 }
 
+static void a_scope_that_was_open_at_fork_ends_once(void **state)
+{
+    (void)state;
+    child("fork", NULL);
+    assert_int_equal(span_count, 1);
+    ASSERT_ROOT(span_named("forks"));
+    ASSERT_SAID(span_named("forks"), "level", "(none)");
+}
+
 /* Nothing of the machine that runs the tests may reach them. */
 static void clean_environment(void)
 {
@@ -1063,12 +1234,18 @@ int main(int argc, char **argv)
         cmocka_unit_test(scopes_skipped_by_longjmp_are_closed_and_marked),
         cmocka_unit_test(a_scope_that_ends_closes_what_was_skipped_above_it),
         cmocka_unit_test(scopes_ended_in_the_wrong_order_are_harmless),
+        cmocka_unit_test(the_returned_expression_runs_inside_the_scope),
+        cmocka_unit_test(errno_is_left_alone),
+        cmocka_unit_test(text_without_its_end_and_three_kinds_of_char),
+        cmocka_unit_test(recursion_deeper_than_our_memory_is_counted),
+        cmocka_unit_test(a_thread_that_exits_or_is_cancelled_closes_its_scopes),
         cmocka_unit_test(a_scope_can_run_in_a_copied_context),
         cmocka_unit_test(a_thread_can_carry_the_context),
         cmocka_unit_test(capture_can_be_switched_off_by_the_environment),
         cmocka_unit_test(nothing_is_evaluated_when_tracing_is_off),
         cmocka_unit_test(use_before_init_and_after_shutdown_is_defined),
         cmocka_unit_test(what_is_open_at_exit_arrives_marked),
+        cmocka_unit_test(a_scope_that_was_open_at_fork_ends_once),
     };
     int failed = cmocka_run_group_tests_name("macros", tests, NULL, NULL);
     forget_spans();

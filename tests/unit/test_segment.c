@@ -1,0 +1,615 @@
+/* The memory of one thread by itself: the ring against a reference model, its ceiling, its pages, and copies of the stack. */
+#include "core_harness.h"
+
+#include "../../src/segment.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+enum { PAGE = 4096, RECORD_MIN = sizeof(lf__record) };
+
+/* ---- A thread and a worker, played by the test ------------------------------------------------------------------------ */
+
+static lf__budget budget;
+
+static lf__segment *new_segment(size_t ceiling)
+{
+    lf__segment *segment = lf__segment_new();
+    CHECK(segment != NULL);
+    lf__segment_adopt(segment);
+    atomic_store(&budget.limit, ceiling);
+    atomic_store(&budget.rings, 0);
+    atomic_store(&budget.worker, 0);
+    return segment;
+}
+
+/* A record of `size` bytes that carries `number` in all its words. */
+static void fill_record(lf__record *record, size_t size, uint64_t number)
+{
+    uint64_t *words = (uint64_t *)(void *)record;
+    for (size_t i = 0; i < size / 8; i++)
+        words[i] = number;
+    record->size = (uint32_t)size;
+    record->kind = LF__RECORD_OBSERVATION;
+}
+
+static bool is_record(const lf__record *record, size_t size, uint64_t number)
+{
+    const uint64_t *words = (const uint64_t *)(const void *)record;
+    bool same = record->size == size && record->kind == LF__RECORD_OBSERVATION;
+    for (size_t i = 1 + (offsetof(lf__record, site) / 8); i < size / 8; i++)
+        same = same && words[i] == number;
+    return same;
+}
+
+/* As the core does it. False: no room. */
+static bool write_record(lf__segment *segment, size_t size, uint64_t number)
+{
+    if (lf__segment_must_ask(segment, size) && !lf__segment_grant(segment, &budget, size))
+        return false;
+    fill_record(lf__segment_at(segment, segment->head), size, number);
+    lf__segment_publish(segment, size);
+    return true;
+}
+
+typedef struct expected {
+    size_t size;
+    uint64_t number;
+} expected;
+
+enum { MODEL_MAX = 1 << 20 };
+
+/* The reference: what must come out, in order. */
+static struct {
+    expected items[MODEL_MAX];
+    size_t written;
+    size_t read;
+    size_t bytes; /* of what is inside */
+    size_t allowed; /* how many records may be taken in this turn */
+} model;
+
+static void model_write(size_t size, uint64_t number)
+{
+    CHECK(model.written - model.read < MODEL_MAX);
+    model.items[model.written++ % MODEL_MAX] = (expected){size, number};
+    model.bytes += size;
+}
+
+static bool model_take(void *owner, const lf__record *record)
+{
+    CHECK(owner == &model);
+    if (model.allowed == 0)
+        return false;
+    model.allowed--;
+    CHECK(model.read < model.written);
+    expected next = model.items[model.read++ % MODEL_MAX];
+    CHECK(is_record(record, next.size, next.number));
+    model.bytes -= next.size;
+    return true;
+}
+
+static size_t drain(lf__segment *segment, size_t allowed)
+{
+    model.allowed = allowed;
+    return lf__segment_drain(segment, &budget, model_take, &model);
+}
+
+static uint64_t random_state = 20260101; /* the seed: the same run every time */
+
+static uint64_t next_random(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state;
+}
+
+static size_t random_size(void)
+{
+    size_t most = next_random() % 50 == 0 ? 300000 : 600;
+    return RECORD_MIN + (next_random() % most) / 8 * 8;
+}
+
+/* ---- The ring -------------------------------------------------------------------------------------------------------- */
+
+TEST(what_is_written_comes_out_in_order)
+{
+    lf__segment *segment = new_segment(1 << 20);
+    for (uint64_t i = 0; i < 1000; i++) {
+        CHECK(write_record(segment, RECORD_MIN + i % 5 * 8, i));
+        model_write(RECORD_MIN + i % 5 * 8, i);
+    }
+    CHECK_INT(drain(segment, SIZE_MAX), 1000);
+    CHECK_INT(drain(segment, SIZE_MAX), 0);
+    CHECK_INT(model.read, 1000);
+    lf__segment_unmap(segment);
+}
+
+TEST(a_record_that_is_refused_stays)
+{
+    lf__segment *segment = new_segment(1 << 20);
+    for (uint64_t i = 0; i < 10; i++) {
+        CHECK(write_record(segment, 80, i));
+        model_write(80, i);
+    }
+    CHECK_INT(drain(segment, 3), 3);
+    CHECK_INT(atomic_load(&segment->consumed), 3 * 80);
+    CHECK_INT(drain(segment, 0), 0);
+    CHECK_INT(drain(segment, SIZE_MAX), 7);
+    lf__segment_unmap(segment);
+}
+
+TEST(the_ring_wraps_around_without_tearing_a_record)
+{
+    lf__segment *segment = new_segment((size_t)1 << 30);
+    uint64_t number = 0;
+    const uint64_t laps = 3 * segment->ring_size;
+    while (segment->head < laps) {
+        const size_t size = RECORD_MIN + 8 * (number % 1000);
+        if (!write_record(segment, size, number)) {
+            CHECK(drain(segment, 700) != 0); /* never empty, so that it does not start over */
+            continue;
+        }
+        model_write(size, number++);
+        CHECK((uint8_t *)lf__segment_at(segment, segment->head - size) + size <= segment->ring + segment->ring_size);
+    }
+    CHECK_INT(segment->origin, 0);
+    drain(segment, SIZE_MAX);
+    CHECK_INT(model.read, model.written);
+    CHECK_INT(model.bytes, 0);
+    lf__segment_unmap(segment);
+}
+
+TEST(a_full_ring_refuses_until_something_is_taken)
+{
+    lf__segment *segment = new_segment((size_t)1 << 30);
+    const size_t size = 4096;
+    uint64_t count = 0;
+    for (; write_record(segment, size, count); count++)
+        model_write(size, count);
+    CHECK_INT(count * size, segment->ring_size); /* it can be filled to the last byte */
+    CHECK(!write_record(segment, RECORD_MIN, 0));
+    CHECK_INT(drain(segment, 1), 1);
+    CHECK(write_record(segment, size, count));
+    model_write(size, count);
+    CHECK(!write_record(segment, RECORD_MIN, 0));
+    drain(segment, SIZE_MAX);
+    CHECK_INT(model.read, count + 1);
+    lf__segment_unmap(segment);
+}
+
+TEST(what_is_larger_than_half_the_ring_is_refused)
+{
+    lf__segment *segment = new_segment((size_t)1 << 30);
+    CHECK(!write_record(segment, segment->ring_size / 2 + 8, 1));
+    CHECK(write_record(segment, segment->ring_size / 2, 1));
+    model_write(segment->ring_size / 2, 1);
+    CHECK(write_record(segment, segment->ring_size / 2, 2));
+    model_write(segment->ring_size / 2, 2);
+    CHECK_INT(drain(segment, SIZE_MAX), 2);
+    lf__segment_unmap(segment);
+}
+
+TEST(an_empty_ring_starts_over_at_its_beginning)
+{
+    lf__segment *segment = new_segment((size_t)1 << 30);
+    for (uint64_t i = 0; i < 100000; i++) {
+        CHECK(write_record(segment, 1000, i));
+        model_write(1000, i);
+        const size_t offset = (size_t)((uint8_t *)lf__segment_at(segment, segment->head - 1000) - segment->ring);
+        CHECK(offset < 2 * LF__RING_GRANT);
+        CHECK_INT(drain(segment, SIZE_MAX), 1);
+    }
+    lf__segment_unmap(segment);
+}
+
+/* ---- The ceiling ----------------------------------------------------------------------------------------------------- */
+
+TEST(the_ceiling_refuses_and_takes_nothing_then)
+{
+    lf__segment *segment = new_segment(3 * LF__RING_GRANT);
+    uint64_t count = 0;
+    for (; write_record(segment, 1024, count); count++)
+        model_write(1024, count);
+    CHECK_INT(count, 3 * LF__RING_GRANT / 1024);
+    CHECK_INT(atomic_load(&budget.rings), 3 * LF__RING_GRANT);
+    CHECK_INT(drain(segment, 10), 10);
+    CHECK_INT(atomic_load(&budget.rings), 3 * LF__RING_GRANT - 10 * 1024);
+    CHECK(!write_record(segment, 1024, count)); /* a whole grant does not fit yet */
+    CHECK_INT(atomic_load(&budget.rings), 3 * LF__RING_GRANT - 10 * 1024);
+    CHECK_INT(drain(segment, 54), 54);
+    CHECK(write_record(segment, 1024, count));
+    model_write(1024, count);
+    atomic_store(&budget.worker, 3 * LF__RING_GRANT); /* the worker's part counts too */
+    lf__segment_return_grant(segment, &budget);
+    CHECK(!write_record(segment, 1024, 0));
+    drain(segment, SIZE_MAX);
+    CHECK_INT(atomic_load(&budget.rings), 0);
+    lf__segment_unmap(segment);
+}
+
+TEST(what_was_granted_and_not_used_is_returned)
+{
+    lf__segment *segment = new_segment(1 << 20);
+    CHECK(write_record(segment, 512, 1));
+    model_write(512, 1);
+    CHECK_INT(atomic_load(&budget.rings), LF__RING_GRANT);
+    lf__segment_return_grant(segment, &budget);
+    CHECK_INT(atomic_load(&budget.rings), 512);
+    lf__segment_return_grant(segment, &budget); /* twice is harmless */
+    CHECK_INT(atomic_load(&budget.rings), 512);
+    CHECK_INT(drain(segment, SIZE_MAX), 1);
+    CHECK_INT(atomic_load(&budget.rings), 0);
+    lf__segment_unmap(segment);
+}
+
+static void check_budget(const lf__segment *segment)
+{
+    CHECK_INT(atomic_load(&budget.rings), model.bytes + (segment->limit - segment->head));
+    CHECK(atomic_load(&budget.rings) <= atomic_load(&budget.limit));
+}
+
+/* Any order of writing, taking and returning. */
+static void play(size_t ceiling, int turns)
+{
+    memset(&model, 0, sizeof model);
+    lf__segment *segment = new_segment(ceiling);
+    uint64_t number = 0, refused = 0;
+    for (int i = 0; i < turns; i++) {
+        switch (next_random() % 16) {
+        case 0:
+            drain(segment, next_random() % 20);
+            break;
+        case 1:
+            if (next_random() % 4096 == 0)
+                drain(segment, SIZE_MAX);
+            break;
+        case 2:
+            if (next_random() % 32 == 0)
+                lf__segment_return_grant(segment, &budget);
+            break;
+        default: {
+            const size_t size = random_size();
+            if (write_record(segment, size, number))
+                model_write(size, number++);
+            else
+                refused++;
+        }
+        }
+        check_budget(segment);
+    }
+    drain(segment, SIZE_MAX);
+    CHECK_INT(model.read, number);
+    CHECK(number > (uint64_t)turns / 100);
+    CHECK(refused > 0);
+    lf__segment_return_grant(segment, &budget);
+    CHECK_INT(atomic_load(&budget.rings), 0);
+    lf__segment_unmap(segment);
+}
+
+TEST(random_operations_agree_with_the_model)
+{
+    play((size_t)1 << 30, 300000); /* the ring's own size is the limit */
+    play(1 << 20, 300000);
+    play(LF__RING_GRANT, 100000);
+}
+
+enum { CONCURRENT = 300000 };
+
+static void *take_until_the_end(void *segment)
+{
+    for (size_t taken = 0; taken < (size_t)rounds(CONCURRENT);) {
+        model.allowed = SIZE_MAX;
+        taken += lf__segment_drain(segment, &budget, model_take, &model);
+    }
+    return NULL;
+}
+
+/* Size and number follow from each other, so that both threads know what is expected. */
+static size_t size_of_number(uint64_t number)
+{
+    return RECORD_MIN + number * 37 % 400 / 8 * 8;
+}
+
+TEST(one_thread_writes_while_another_takes)
+{
+    lf__segment *segment = new_segment(4 << 20);
+    const uint64_t count = (uint64_t)rounds(CONCURRENT);
+    for (uint64_t i = 0; i < count; i++)
+        model_write(size_of_number(i), i);
+    pthread_t taker;
+    CHECK_INT(pthread_create(&taker, NULL, take_until_the_end, segment), 0);
+    for (uint64_t i = 0; i < count;)
+        if (write_record(segment, size_of_number(i), i))
+            i++;
+    CHECK_INT(pthread_join(taker, NULL), 0);
+    CHECK_INT(model.read, count);
+    CHECK_INT(model.bytes, 0);
+    lf__segment_unmap(segment);
+}
+
+/* ---- Pages ----------------------------------------------------------------------------------------------------------- */
+
+static size_t resident_pages(void *from, size_t bytes)
+{
+    static unsigned char in_core[(64 << 20) / PAGE];
+    CHECK(bytes / PAGE <= sizeof in_core);
+    CHECK(mincore(from, bytes, in_core) == 0);
+    size_t count = 0;
+    for (size_t i = 0; i < bytes / PAGE; i++)
+        count += in_core[i] & 1;
+    return count;
+}
+
+TEST(memory_of_a_burst_goes_back_to_the_system)
+{
+    lf__segment *segment = new_segment((size_t)1 << 30);
+    CHECK(resident_pages(segment->ring, segment->ring_size) == 0);
+    uint64_t count = 0;
+    for (; write_record(segment, 8192, count); count++)
+        model_write(8192, count);
+    const size_t full = resident_pages(segment->ring, segment->ring_size);
+    CHECK(full > segment->ring_size / PAGE / 2);
+    drain(segment, SIZE_MAX);
+    CHECK(resident_pages(segment->ring, segment->ring_size) <= (1 << 20) / PAGE + 1);
+    CHECK(write_record(segment, 8192, 1)); /* and it works on */
+    model_write(8192, 1);
+    CHECK_INT(drain(segment, SIZE_MAX), 1);
+    lf__segment_unmap(segment);
+}
+
+TEST(a_resting_segment_holds_no_memory_and_can_be_used_again)
+{
+    lf__segment *segment = new_segment((size_t)1 << 30);
+    CHECK(write_record(segment, 8192, 1));
+    model_write(8192, 1);
+    memset((uint8_t *)segment + segment->stack_begin, 1, 100 * PAGE);
+    drain(segment, SIZE_MAX);
+    lf__segment_return_grant(segment, &budget);
+    lf__segment_rest(segment);
+    CHECK_INT(resident_pages((uint8_t *)segment + segment->stack_begin, segment->mapped - segment->stack_begin), 0);
+    lf__segment_adopt(segment);
+    CHECK_INT(segment->frame, 0);
+    CHECK_INT(segment->top, segment->stack_begin);
+    for (uint64_t i = 0; i < 100; i++) {
+        CHECK(write_record(segment, 8192, i));
+        model_write(8192, i);
+    }
+    CHECK_INT(drain(segment, SIZE_MAX), 100);
+    lf__segment_unmap(segment);
+}
+
+/* ---- Lost traces ----------------------------------------------------------------------------------------------------- */
+
+TEST(lost_traces_are_told_once_and_in_order)
+{
+    lf__segment *segment = new_segment(1 << 20);
+    uint8_t id[16] = {0}, told[16];
+    CHECK(!lf__segment_lost_trace(segment, told));
+    for (int round = 0; round < 3; round++) {
+        for (uint8_t i = 0; i < LF__LOST_TRACES + 5; i++) {
+            id[0] = i;
+            id[15] = (uint8_t)round;
+            lf__segment_lose_trace(segment, id);
+            lf__segment_lose_trace(segment, id); /* its next record */
+        }
+        for (uint8_t i = 0; i < LF__LOST_TRACES; i++) {
+            CHECK(lf__segment_lost_trace(segment, told));
+            CHECK_INT(told[0], i);
+            CHECK_INT(told[15], round);
+        }
+        CHECK(!lf__segment_lost_trace(segment, told)); /* those beyond were not remembered */
+    }
+    lf__segment_unmap(segment);
+}
+
+/* ---- Frames ---------------------------------------------------------------------------------------------------------- */
+
+/* Put a frame with `size` bytes of fields, all `fill`, on the stack. */
+static lf__frame *push_frame(lf__segment *segment, size_t size, uint8_t fill)
+{
+    lf__frame *frame = lf__frame_at(segment, segment->top);
+    memset(frame, 0, sizeof *frame);
+    frame->below = segment->frame;
+    frame->pop_to = segment->top;
+    frame->record.size = (uint32_t)(sizeof frame->record + size);
+    frame->record.kind = LF__RECORD_OBSERVATION;
+    memset(frame->record.id, fill, sizeof frame->record.id);
+    memset(frame + 1, fill, size);
+    segment->frame = segment->top;
+    segment->top += (uint32_t)(sizeof *frame + size);
+    return frame;
+}
+
+static void add_block(lf__segment *segment, lf__frame *frame, size_t size, uint8_t fill)
+{
+    lf__block *block = (lf__block *)(void *)((uint8_t *)segment + segment->top);
+    block->next = 0;
+    block->size = (uint32_t)size;
+    memset(block + 1, fill, size);
+    if (frame->extra == 0)
+        frame->extra = segment->top;
+    else
+        ((lf__block *)(void *)((uint8_t *)segment + frame->extra_last))->next = segment->top;
+    frame->extra_last = segment->top;
+    frame->extra_size += (uint32_t)size;
+    segment->top += (uint32_t)(sizeof *block + size);
+}
+
+TEST(the_parts_of_a_record_are_put_together)
+{
+    lf__segment *segment = new_segment(1 << 20);
+    for (size_t direct = 0; direct <= 2000; direct += 8) {
+        segment->frame = 0;
+        segment->top = segment->stack_begin;
+        lf__frame *frame = push_frame(segment, direct, 1);
+        push_frame(segment, 64, 9); /* above it, so that the rest lies apart */
+        if (direct % 16 == 0) {
+            add_block(segment, frame, 24, 2);
+            add_block(segment, frame, 8, 3);
+        }
+        const size_t extra = direct % 16 == 0 ? 32 : 0, size = lf__frame_record_size(frame);
+        CHECK_INT(size, sizeof(lf__record) + direct + extra);
+        static uint64_t out[512];
+        uint8_t *bytes = (uint8_t *)out;
+        memset(out, 0xee, sizeof out);
+        lf__frame_copy_record(out, (const uint8_t *)segment, frame);
+        CHECK_INT(((lf__record *)(void *)out)->size, size);
+        CHECK_INT(((lf__record *)(void *)out)->id[0], 1);
+        for (size_t i = sizeof(lf__record); i < sizeof(lf__record) + direct; i++)
+            CHECK_INT(bytes[i], 1);
+        for (size_t i = 0; i < extra; i++)
+            CHECK_INT(bytes[sizeof(lf__record) + direct + i], i < 24 ? 2 : 3);
+        CHECK_INT(bytes[size], 0xee); /* and not a byte more */
+    }
+    lf__segment_unmap(segment);
+}
+
+TEST(a_snapshot_reads_like_the_segment)
+{
+    lf__segment *segment = new_segment(1 << 20);
+    uint32_t offset = 4711;
+    CHECK(lf__segment_snapshot(segment, &offset) == NULL); /* nothing is open */
+    lf__frame *outer = push_frame(segment, 64, 1);
+    push_frame(segment, 128, 2);
+    add_block(segment, outer, 16, 3);
+    uint8_t *copy = lf__segment_snapshot(segment, &offset);
+    CHECK(copy != NULL);
+    CHECK_INT(offset, segment->frame);
+    const lf__frame *frame = lf__frame_at(copy, offset);
+    CHECK_INT(frame->record.id[0], 2);
+    CHECK_INT(lf__frame_record_size(frame), sizeof(lf__record) + 128);
+    frame = lf__frame_at(copy, frame->below);
+    CHECK_INT(frame->record.id[0], 1);
+    CHECK_INT(frame->below, 0);
+    uint64_t record[256];
+    lf__frame_copy_record(record, copy, frame);
+    CHECK_INT(((uint8_t *)record)[sizeof(lf__record) + 64 + 15], 3);
+    lf__free(copy);
+
+    atomic_store(&segment->version, 1); /* in the middle of a change, for ever */
+    CHECK(lf__segment_snapshot(segment, &offset) == NULL);
+    atomic_store(&segment->version, 2);
+    lf__alloc_fail_from(1);
+    CHECK(lf__segment_snapshot(segment, &offset) == NULL);
+    lf__alloc_fail_from(0);
+    lf__segment_unmap(segment);
+}
+
+static _Atomic bool stop_changing;
+
+static void *change_the_stack(void *arg)
+{
+    lf__segment *segment = arg;
+    for (uint32_t i = 0; !atomic_load_explicit(&stop_changing, memory_order_relaxed); i++) {
+        uint32_t version = atomic_load_explicit(&segment->version, memory_order_relaxed);
+        atomic_store_explicit(&segment->version, version + 1, memory_order_relaxed);
+        LF__FENCE(memory_order_release);
+        if (i % 2 == 0) {
+            push_frame(segment, 256, (uint8_t)(i % 250));
+        } else {
+            segment->top = segment->frame;
+            segment->frame = lf__frame_at(segment, segment->frame)->below;
+        }
+        atomic_store_explicit(&segment->version, version + 2, memory_order_release);
+    }
+    return NULL;
+}
+
+TEST(a_snapshot_of_a_running_thread_is_whole_or_nothing)
+{
+    if (HARNESS_TSAN) {
+        harness_skip("a_snapshot_of_a_running_thread_is_whole_or_nothing", "the race is meant; the test's writer is no function of ours");
+        return;
+    }
+    lf__segment *segment = new_segment(1 << 20);
+    push_frame(segment, 64, 251);
+    pthread_t thread;
+    CHECK_INT(pthread_create(&thread, NULL, change_the_stack, segment), 0);
+    int whole = 0;
+    const uint64_t until = now_ms() + HARNESS_WAIT_MS;
+    for (int i = 0; whole < 1000 && now_ms() < until; i++) {
+        uint32_t offset;
+        uint8_t *copy = lf__segment_snapshot(segment, &offset);
+        if (copy == NULL)
+            continue;
+        const lf__frame *frame = lf__frame_at(copy, offset);
+        if (frame->below != 0) {
+            const uint8_t *bytes = (const uint8_t *)(frame + 1);
+            for (int k = 0; k < 256; k++)
+                CHECK_INT(bytes[k], frame->record.id[0]);
+            frame = lf__frame_at(copy, frame->below);
+        }
+        CHECK_INT(frame->record.id[0], 251);
+        whole++;
+        lf__free(copy);
+    }
+    atomic_store(&stop_changing, true);
+    pthread_join(thread, NULL);
+    CHECK_INT(whole, 1000);
+    lf__segment_unmap(segment);
+}
+
+/* ---- Adopting -------------------------------------------------------------------------------------------------------- */
+
+TEST(each_adoption_draws_other_numbers)
+{
+    enum { SEGMENTS = 4, DRAWS = 20000 };
+    static uint64_t seen[SEGMENTS * DRAWS];
+    size_t count = 0;
+    lf__segment *segment = new_segment(1 << 20);
+    for (int i = 0; i < SEGMENTS; i++) {
+        lf__segment_adopt(segment);
+        for (int k = 0; k < DRAWS; k++)
+            seen[count++] = lf__segment_random(segment);
+    }
+    for (int bit = 0; bit < 64; bit++) { /* every bit is used: about half the draws have it */
+        size_t set = 0;
+        for (size_t i = 0; i < count; i++)
+            set += seen[i] >> bit & 1;
+        CHECK(set > count * 45 / 100 && set < count * 55 / 100);
+    }
+    for (size_t gap = count / 2; gap > 0; gap /= 2) /* sorted, equal ones are neighbours */
+        for (size_t i = gap; i < count; i++)
+            for (size_t k = i; k >= gap && seen[k - gap] > seen[k]; k -= gap) {
+                uint64_t swapped = seen[k];
+                seen[k] = seen[k - gap];
+                seen[k - gap] = swapped;
+            }
+    for (size_t i = 1; i < count; i++)
+        CHECK(seen[i] != seen[i - 1]);
+    lf__segment_unmap(segment);
+}
+
+TEST(it_knows_the_machine_stack_of_its_thread)
+{
+    lf__segment *segment = new_segment(1 << 20);
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    CHECK(here >= segment->machine_stack_low && here < segment->machine_stack_high);
+    lf__segment_unmap(segment);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_written_comes_out_in_order),
+        cmocka_unit_test(a_record_that_is_refused_stays),
+        cmocka_unit_test(the_ring_wraps_around_without_tearing_a_record),
+        cmocka_unit_test(a_full_ring_refuses_until_something_is_taken),
+        cmocka_unit_test(what_is_larger_than_half_the_ring_is_refused),
+        cmocka_unit_test(an_empty_ring_starts_over_at_its_beginning),
+        cmocka_unit_test(the_ceiling_refuses_and_takes_nothing_then),
+        cmocka_unit_test(what_was_granted_and_not_used_is_returned),
+        cmocka_unit_test(random_operations_agree_with_the_model),
+        cmocka_unit_test(one_thread_writes_while_another_takes),
+        cmocka_unit_test(memory_of_a_burst_goes_back_to_the_system),
+        cmocka_unit_test(a_resting_segment_holds_no_memory_and_can_be_used_again),
+        cmocka_unit_test(lost_traces_are_told_once_and_in_order),
+        cmocka_unit_test(the_parts_of_a_record_are_put_together),
+        cmocka_unit_test(a_snapshot_reads_like_the_segment),
+        cmocka_unit_test(a_snapshot_of_a_running_thread_is_whole_or_nothing),
+        cmocka_unit_test(each_adoption_draws_other_numbers),
+        cmocka_unit_test(it_knows_the_machine_stack_of_its_thread),
+    };
+    return cmocka_run_group_tests_name("segment", tests, NULL, NULL);
+}
