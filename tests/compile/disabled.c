@@ -1,0 +1,85 @@
+/* Functions with every macro, and with -DPLAIN the same functions without: with -DLF_DISABLE both are the same code. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef PLAIN
+#define M(...)
+#define RETURN(x) return x
+#define CALL(f, ...) f(__VA_ARGS__)
+#define INT_FUNCTION(name, type, parameter) int name(type parameter)
+#else
+#include "observe.h"
+#define M(...) __VA_ARGS__;
+#define RETURN(x) OBSERVE_RETURN(x)
+#define CALL(...) OBSERVE_CALL(__VA_ARGS__)
+#define INT_FUNCTION(name, type, parameter) OBSERVE_FN(int, name, (type, parameter))
+#endif
+
+struct pair {
+    double x, y;
+};
+int outside(int a, const char *text);
+void outside_void(int a);
+
+int scopes(int a, const char *text);
+int scopes(int a, const char *text)
+{
+    M(OBSERVE(a, text, outside(a, text)))
+    M(OBSERVE_GENERATION(a))
+    M(OBSERVE_AGENT())
+    M(OBSERVE_TOOL(text))
+    M(OBSERVE_CHAIN(a + 1))
+    M(OBSERVE_RETRIEVER(a))
+    M(OBSERVE_EVALUATOR(a))
+    M(OBSERVE_EMBEDDING(a))
+    M(OBSERVE_GUARDRAIL(a))
+    M(OBSERVE_WITH((.name = text, .type = LF_TOOL), outside(a, text)))
+    M(OBSERVE_CONTEXT(NULL))
+    for (int i = 0; i < a; i++) {
+        M(OBSERVE(i))
+        if (outside(i, text) == 3)
+            break;
+    }
+    RETURN(outside(a, text) + 1);
+}
+
+struct pair of_struct(double x);
+struct pair of_struct(double x)
+{
+    M(OBSERVE(x))
+    struct pair pair = {x, 2 * x};
+    RETURN(pair);
+}
+
+const char *of_text(bool yes);
+const char *of_text(bool yes)
+{
+    M(OBSERVE(yes))
+    if (yes)
+        RETURN("yes");
+    RETURN("no");
+}
+
+void observing_calls(int a, const char *text, size_t size);
+void observing_calls(int a, const char *text, size_t size)
+{
+    M(OBSERVE(a))
+    M(OBSERVE_OUTPUT(outside(a, text)))
+    M(OBSERVE_ERROR("status %d", outside(a, text)))
+    M(lf_output_append(text + outside(a, text), size))
+    M(lf_update_current_observation())
+    M(lf_update_current_observation(.name = text, .usage_details = LF_OBJECT("input", outside(a, text)), .version = "1"))
+    outside_void(a);
+}
+
+INT_FUNCTION(decorated, int, n)
+{
+    return n > 0 ? outside(n, "x") : 3;
+}
+
+int called(int a);
+int called(int a)
+{
+    CALL(outside_void, a);
+    return CALL(outside, a, "text") + CALL(outside, 1, NULL);
+}

@@ -1,0 +1,13 @@
+/* gcc: incompatible types when assigning to type .?lf_value
+ * clang: assigning to 'lf_value'.* from incompatible type 'int' */
+#include "observe.h"
+
+void observed(int tokens);
+void observed(int tokens)
+{
+#ifdef CONTROL
+    lf_update_current_observation(.usage_details = LF_OBJECT("input", tokens));
+#else
+    lf_update_current_observation(.usage_details = tokens);
+#endif
+}

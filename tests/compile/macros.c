@@ -1,0 +1,288 @@
+/* Every macro in every place where a scope can stand. The same text compiles as C and, included by macros.cpp, as C++. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "observe.h"
+
+static int add(int a, int b)
+{
+    return a + b;
+}
+
+static void note(const char *text)
+{
+    (void)text;
+}
+
+static int nothing(void)
+{
+    return 0;
+}
+
+void every_macro(const char *prompt, int n);
+void every_macro(const char *prompt, int n)
+{
+    OBSERVE(prompt, n);
+    OBSERVE_GENERATION(prompt, n);
+    OBSERVE_AGENT(prompt, n);
+    OBSERVE_TOOL(prompt, n);
+    OBSERVE_CHAIN(prompt, n);
+    OBSERVE_RETRIEVER(prompt, n);
+    OBSERVE_EVALUATOR(prompt, n);
+    OBSERVE_EMBEDDING(prompt, n);
+    OBSERVE_GUARDRAIL(prompt, n);
+    OBSERVE_WITH((.name = "llm-call"), prompt);
+    OBSERVE_OUTPUT(n);
+    OBSERVE_ERROR("bad status %d", n);
+    OBSERVE_ERROR("plain");
+    lf_update_current_observation(.name = "x", .usage_details = LF_OBJECT("input", 5, "output", 7), .level = LF_LEVEL_DEBUG);
+}
+
+void no_arguments(void);
+void no_arguments(void)
+{
+    OBSERVE();
+    OBSERVE_GENERATION();
+    OBSERVE_AGENT();
+    OBSERVE_TOOL();
+    OBSERVE_CHAIN();
+    OBSERVE_RETRIEVER();
+    OBSERVE_EVALUATOR();
+    OBSERVE_EMBEDDING();
+    OBSERVE_GUARDRAIL();
+    OBSERVE_WITH((.type = LF_TOOL));
+    OBSERVE_WITH(());
+    lf_update_current_observation();
+}
+
+/* Calls of the core stand wherever an expression can; what is only named in them counts as used. */
+void of_the_core(const char *text, size_t size, int tokens, const char *version, lf_type type);
+void of_the_core(const char *text, size_t size, int tokens, const char *version, lf_type type)
+{
+    OBSERVE_WITH((.type = type));
+    char id[LF_TRACE_ID_SIZE];
+    if (lf_current_trace_id(id))
+        lf_update_current_observation(.usage_details = LF_OBJECT("input", tokens), .version = version);
+    else
+        lf_output_append(text, size);
+}
+
+void sixteen(int a);
+void sixteen(int a)
+{
+    OBSERVE(a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a);
+    OBSERVE_WITH((.name = "n"), a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a);
+}
+
+void options(const char *id, lf_switch how);
+void options(const char *id, lf_switch how)
+{
+    OBSERVE_WITH((.type = LF_GENERATION, .name = "any order", .capture_output = how, .capture_input = LF_OFF), id);
+    OBSERVE_WITH((.trace_id = id, .parent_observation_id = id != NULL ? "00f067aa0ba902b7" : NULL), id, how);
+}
+
+int shapes_of_arguments(int *p, int (*f)(int, int), struct lf_scope *scope);
+int shapes_of_arguments(int *p, int (*f)(int, int), struct lf_scope *scope)
+{
+    OBSERVE((*p), *p, p[0], -1, "a, b", ',', (*f)(1, 2), f(1, 2), (p), !p, &p, scope->frame, sizeof *p, (int)sizeof(int), p + 1);
+    OBSERVE_RETURN((*f)(1, 2) + f(3, 4) /* , */);
+}
+
+void two_on_one_line(int a);
+void two_on_one_line(int a)
+{
+    OBSERVE(a); OBSERVE_TOOL(a); OBSERVE_OUTPUT(a); /* of one line */
+    { OBSERVE(a); { OBSERVE(a); } } { OBSERVE(a); }
+}
+
+int nested(int a);
+int nested(int a)
+{
+    OBSERVE(a);
+    if (a > 1) {
+        OBSERVE(a);
+        if (a > 2) {
+            OBSERVE_TOOL(a);
+            OBSERVE_RETURN(1);
+        }
+        OBSERVE_OUTPUT(a);
+    } else {
+        OBSERVE_CHAIN();
+    }
+    if (a == 0)
+        OBSERVE_RETURN(2);
+    else
+        OBSERVE_OUTPUT(3);
+    OBSERVE_RETURN(a > 5 ? a : 0);
+}
+
+int recursive(int n);
+int recursive(int n)
+{
+    OBSERVE(n);
+    OBSERVE_RETURN(n <= 1 ? 1 : n * recursive(n - 1));
+}
+
+int in_switch(int way);
+int in_switch(int way)
+{
+    OBSERVE(way);
+    switch (way) {
+    case 1: {
+        OBSERVE_TOOL(way);
+        break;
+    }
+    case 2: {
+        OBSERVE_AGENT(way);
+        OBSERVE_RETURN(2);
+    }
+    case 3: OBSERVE_RETURN(3);
+    case 4: OBSERVE_OUTPUT(4); break;
+    default: {
+        OBSERVE_CHAIN();
+        OBSERVE_OUTPUT(way);
+    }
+    }
+    return 0;
+}
+
+void in_loops(int n);
+void in_loops(int n)
+{
+    for (int i = 0; i < n; i++) {
+        OBSERVE(i);
+        if (i == 1)
+            continue;
+        if (i == 2)
+            break;
+    }
+    while (n-- > 0) {
+        OBSERVE_TOOL(n);
+    }
+    do {
+        OBSERVE_CHAIN(n);
+    } while (n++ < 0);
+}
+
+int with_goto(int n);
+int with_goto(int n)
+{
+again: {
+    OBSERVE(n);
+    if (n-- > 0)
+        goto again;
+    if (n < -5)
+        goto out;
+}
+out:
+    return n;
+}
+
+static inline int static_inline(int a)
+{
+    OBSERVE(a);
+    OBSERVE_RETURN(a + 1);
+}
+
+/* clang -Wpedantic wants no static functions, ours among them, in what is both inline and external. */
+#if defined __cplusplus
+inline int extern_inline(int a)
+#elif defined __clang__
+static inline int extern_inline(int a)
+#else
+extern inline int extern_inline(int a);
+extern inline int extern_inline(int a)
+#endif
+{
+    OBSERVE(a);
+    OBSERVE_RETURN(static_inline(a));
+}
+
+int uses_inline(int a);
+int uses_inline(int a)
+{
+    return extern_inline(a);
+}
+
+int calls(int a);
+int calls(int a)
+{
+    OBSERVE(a);
+    OBSERVE_CALL(note, "x");
+    OBSERVE_CALL(add, a, 1);
+    OBSERVE_CALL(nothing);
+    int sum = OBSERVE_CALL(add, a, OBSERVE_CALL(add, 1, OBSERVE_CALL(nothing)));
+    if (OBSERVE_CALL(nothing))
+        OBSERVE_CALL(note, "y");
+    char *copy = OBSERVE_CALL(getenv, "HOME");
+    OBSERVE_CALL(free, (void *)NULL);
+    int (*pointer)(int, int) = add;
+    OBSERVE_RETURN(sum + (copy != NULL) + OBSERVE_CALL(pointer, 1, 2) + OBSERVE_CALL(add, 1, 2) + OBSERVE_CALL(add, 1, 2));
+}
+
+OBSERVE_FN(const char *, decorated, (const char *, question), (int, top_k))
+{
+    return top_k > 1 ? question : "none";
+}
+
+static OBSERVE_FN(int, decorated_static, (int, n))
+{
+    return n > 0 ? decorated_static(n - 1) : 0;
+}
+
+OBSERVE_FN(int, decorated_empty)
+{
+    return 1;
+}
+
+OBSERVE_GENERATION_FN(double, decorated_generation, (double, temperature))
+{
+    return temperature;
+}
+
+static OBSERVE_VOID_FN(decorated_void, (const char *, text))
+{
+    note(text);
+}
+
+OBSERVE_VOID_FN(decorated_void_empty)
+{
+    decorated_void("x");
+}
+
+OBSERVE_FN_WITH((.name = "fn", .type = LF_GENERATION, .capture_input = LF_OFF), int, decorated_with, (int, a), (int, b))
+{
+    return a + b + decorated_static(1);
+}
+
+static OBSERVE_FN(int, decorated_sixteen, (int, a), (int, b), (int, c), (int, d), (int, e), (int, f), (int, g), (int, h), (int, i),
+                  (int, j), (int, k), (int, l), (int, m), (int, n), (int, o), (int, p))
+{
+    return a + b + c + d + e + f + g + h + i + j + k + l + m + n + o + p;
+}
+
+int uses_sixteen(void);
+int uses_sixteen(void)
+{
+    return decorated_sixteen(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
+}
+
+void *contexts(lf_context *context);
+void *contexts(lf_context *context)
+{
+    OBSERVE_CONTEXT(context);
+    OBSERVE();
+    {
+        OBSERVE_CONTEXT(NULL);
+        OBSERVE_TOOL();
+    }
+    OBSERVE_RETURN(context);
+}
+
+/* Used by nothing else: neither on nor off may this warn. */
+int used_only_here(int a, int unused_but_observed);
+int used_only_here(int a, int unused_but_observed)
+{
+    OBSERVE(a, unused_but_observed);
+    return 0;
+}
