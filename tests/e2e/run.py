@@ -4,14 +4,19 @@ Environment: BUILD (products), TEST_WRAPPER (such as valgrind, put before each p
 the large run), E2E_ONLY (run only tests whose name contains it). Prints a line a failure and `N passed, N failed`.
 """
 import glob
+import http.server
 import json
+import math
 import os
+import re
 import shlex
 import shutil
 import signal
 import sqlite3
+import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -78,16 +83,25 @@ class Local:
                          " observations p WHERE p.trace_id = o.trace_id AND p.id = o.parent_id)")[0][0]
 
     def tree(self):
-        """Every trace as (name, type, [children])."""
-        rows = self.rows("SELECT id, parent_id, name, type FROM observations ORDER BY start_ns, rowid DESC")
+        """Every trace as ["name TYPE LEVEL", [children]], in the order of their start; DEFAULT levels are left out."""
+        rows = self.rows("SELECT id, parent_id, name, type, level FROM observations ORDER BY start_ns, rowid DESC")
         children = {}
         ids = {row[0] for row in rows}
         for row in rows:
             children.setdefault(row[1] if row[1] in ids else "", []).append(row)
 
         def below(parent):
-            return [(name, kind, below(id_)) for id_, _, name, kind in children.get(parent, [])]
+            return [[" ".join([name, kind] + [level] * (level != "DEFAULT")), below(id_)]
+                    for id_, _, name, kind, level in children.get(parent, [])]
         return below("")
+
+    def generation(self):
+        """Of the only generation: model, parameters, usage, level, status message, input, output."""
+        rows = self.rows("SELECT model, model_parameters, usage, level, status_message, input, output FROM observations"
+                         " WHERE type = 'GENERATION'")
+        check_equal(len(rows), 1, "generations")
+        model, parameters, usage, level, message, given, said = rows[0]
+        return model, json.loads(parameters), json.loads(usage), level, message, json.loads(given or "null"), said
 
 
 class Bad:
@@ -274,10 +288,54 @@ def a_server_that_is_not_there_delays_exit_no_longer_than_promised():
     check(time.time() - begin < (6 if not CHECKED else 30), "exit took too long")
 
 
-# ---- Examples
+@test
+def what_is_observed_after_a_flush_is_sent_over_tls_at_exit():
+    """The TLS library cleans up in an exit handler of its own: a new connection after that would crash."""
+    names = []
 
-def names(tree):
-    return [(name, names(below)) for name, _, below in tree]
+    class Handler(http.server.BaseHTTPRequestHandler):  # HTTP/1.0: a connection a request
+        def do_POST(self):
+            for resource in json.loads(self.rfile.read(int(self.headers["Content-Length"])))["resourceSpans"]:
+                names.extend(span["name"] for scope in resource["scopeSpans"] for span in scope["spans"])
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_):
+            pass
+    certificate = os.path.join(HERE, "loopback.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        code, _, err = run("tests/e2e/late", url=f"https://127.0.0.1:{server.server_address[1]}", SSL_CERT_FILE=certificate,
+                           OTEL_EXPORTER_OTLP_PROTOCOL="http/json", LANGFUSE_EXIT_TIMEOUT_MS="60000")
+    finally:
+        server.shutdown()
+        server.server_close()
+    check_equal((code, names), (0, ["early", "late"]), f"exit code, observations ({err})")
+
+
+# ---- Examples. Each has the tree it leaves in expected/NAME.json; below what runs in threads, the order is not looked at.
+
+UNORDERED = ("handle_request AGENT",)
+CORPUS = os.path.join(HERE, "corpus")
+ASK = ("What happens when the server is down?", CORPUS)
+
+
+def in_order(tree):
+    return [[what, sorted(in_order(below)) if what in UNORDERED else in_order(below)] for what, below in tree]
+
+
+def check_tree(server, name):
+    with open(os.path.join(HERE, "expected", name + ".json"), encoding="utf-8") as file:
+        want = json.load(file)
+    got = server.tree()
+    check(in_order(got) == in_order(want), f"the tree: expected\n{json.dumps(want)}, got\n{json.dumps(got)}")
+    check_equal(server.orphans(), 0, "observations without their parent")
 
 
 def example_test(path):
@@ -285,19 +343,9 @@ def example_test(path):
 
     def body():
         with Local("example_" + name) as server:
-            arguments = []
-            if name == "ask":
-                arguments = ["What happens when the server is down?"]
-            code, out, err = run("examples/" + name, *arguments, url=server.url)
+            code, out, err = run("examples/" + name, *(ASK if name == "ask" else ()), url=server.url)
             check_equal(code, 0, f"exit code ({out}{err})")
-            check_equal(server.orphans(), 0, "observations without their parent")
-            count = server.rows("SELECT count(*) FROM observations")[0][0]
-            check(count > 0, "nothing arrived")
-            expected = os.path.join(HERE, "expected", name + ".json")
-            if os.path.exists(expected):
-                with open(expected, encoding="utf-8") as file:
-                    want = json.load(file)
-                check_equal(json.loads(json.dumps(names(server.tree()))), want, "names of the tree")
+            check_tree(server, name)
             code, out, err = finish(subprocess.Popen([BUILD + "/langfuse-local", "tree", "--db", server.db],
                                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
             check(code == 0 and out, f"no tree: {err}")
@@ -309,6 +357,151 @@ def example_test(path):
 
 for source in sorted(glob.glob(os.path.join(HERE, "../../examples/*.c"))):
     example_test(source[:-2])
+
+
+@test
+def ask_answers_from_the_corpus_with_or_without_keys():
+    with Local("ask_keys") as server:
+        code, out, err = run("examples/ask", *ASK, url=server.url)
+        check_equal(code, 0, f"exit code ({err})")
+        check_equal(out.splitlines()[0], "When the server is down, observations wait in memory and are sent again later."
+                    f" [{CORPUS}/delivery.md:1]", "answer")
+        check_equal(server.rows("SELECT output FROM observations WHERE parent_id = ''"), [(out,)], "output of the trace")
+    check_equal(run("examples/ask", *ASK)[:2], (0, out), "without keys")
+    check_equal(run("examples/ask", "-t", "1", *ASK)[:2], (0, out), "with one thread")
+    check_equal(run("examples/ask", "-t", "16", *ASK)[:2], (0, out), "with more threads than passages")
+
+
+def words_of(text):
+    """In lower case, without the s of plurals."""
+    return [w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in re.findall(r"\w+", text.lower())]
+
+
+def bm25(terms, passages, k1=1.2, b=0.75):
+    """The score of each passage."""
+    words = [words_of(p) for p in passages]
+    mean = sum(map(len, words)) / len(words)
+    scores = [0.0] * len(words)
+    for term in terms:
+        having = sum(term in w for w in words)
+        weight = math.log(1 + (len(words) - having + 0.5) / (having + 0.5))
+        for i, w in enumerate(words):
+            count = w.count(term)
+            scores[i] += weight * count * (k1 + 1) / (count + k1 * (1 - b + b * len(w) / mean))
+    return scores
+
+
+@test
+def ask_ranks_passages_by_bm25():
+    passages = []
+    for name in ("delivery.md", "more/threads.md", "notes.txt"):
+        with open(os.path.join(CORPUS, name), encoding="utf-8") as file:
+            text = re.sub(r"```.*?```\n", "", file.read(), flags=re.DOTALL)
+        passages += re.sub(r"(?m)^(#.*)\n\n", r"\1\n", text).strip().split("\n\n")
+    for question, terms in (("Status?", "status"), ("The exit of a program and patience", "exit program patience"),
+                            ("Trace, the servers, a STATUS", "trace server status"), ("Deliveries, deliveries", "deliveries")):
+        with Local("ask_rank_" + terms.split()[0]) as server:
+            code, _, err = run("examples/ask", "-n", "20", question, CORPUS, url=server.url)
+            check_equal(code, 0, f"exit code ({err})")
+            (found, metadata), = server.rows("SELECT output, metadata FROM observations WHERE name = 'search'")
+        scores = bm25(words_of(terms), passages)
+        best_first = [p for s, p in sorted(zip(scores, passages), key=lambda pair: -pair[0]) if s > 0]
+        got = [" ".join(p.split()) for p in re.split(r"(?m)^\[\d+\] .*:\d+\n", found)[1:]]
+        check_equal(got, [" ".join(p.split()) for p in best_first], f"passages for {question!r}")
+        searched, count, best = (float(json.loads(metadata)[key]) for key in ("searched", "found", "best_score"))
+        check_equal((searched, count), (len(passages), len(best_first)), "counts")
+        check(abs(best - max(scores)) < 1e-9, f"best score: expected {max(scores)}, got {best}")
+
+
+@test
+def ask_tells_what_it_cannot():
+    with Local("ask_not") as server:
+        code, out, err = run("examples/ask", "Xyzzy?", CORPUS, url=server.url)
+        check_equal((code, out), (1, ""), f"nothing found ({err})")
+        check("nothing found" in err, err)
+        check_tree(server, "ask_not_found")
+    for arguments in ((), ("-n", "0", "x"), ("-t", "17", "x"), ("-x", "x"), ("x", CORPUS + "/none.md")):
+        code, out, err = run("examples/ask", *arguments)
+        check_equal((code, out), (2, ""), f"{arguments} ({err})")
+        check("ask" in err, err)
+
+
+class Chat:
+    """A chat model that gives one answer to everything, and keeps what it was asked."""
+
+    def __init__(self, status, body):
+        asked = self.asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                asked.append((self.path, self.headers, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def ask_model(name, status, body, **more):
+    """What ask printed, the generation it left, and what the model was asked."""
+    with Local(name) as server, Chat(status, body) as model:
+        code, out, err = run("examples/ask", *ASK, url=server.url, OPENAI_BASE_URL=model.url, OPENAI_API_KEY="sk-scripted",
+                             OPENAI_MODEL="scripted", **more)
+        check_equal(code, 0, f"exit code ({err})")
+        check_equal(len(model.asked), 1, "requests to the model")
+        check_tree(server, "ask_chat" if name == "ask_chat" else "ask_fall_back")
+        for secret in server.rows("SELECT count(*) FROM observations WHERE input || output || metadata || status_message"
+                                  " LIKE '%sk-scripted%'")[0]:
+            check_equal(secret, 0, "observations with the key of the model")
+        return out, server.generation(), model.asked[0]
+
+
+@test
+def ask_records_what_a_chat_model_answers_and_uses():
+    reply = {"model": "scripted-2026", "choices": [{"message": {"role": "assistant", "content": "They wait. [1]"}}],
+             "usage": {"prompt_tokens": 321, "completion_tokens": 7, "total_tokens": 328}}
+    out, generation, (path, headers, body) = ask_model("ask_chat", 200, json.dumps(reply).encode())
+    check_equal(out, "They wait. [1]\n", "answer")
+    check_equal((path, headers["Authorization"]), ("/v1/chat/completions", "Bearer sk-scripted"), "request")
+    check_equal((body["model"], body["temperature"]), ("scripted", 0.2), "model asked")
+    check("observations wait in memory" in body["messages"][-1]["content"] and ASK[0] in body["messages"][-1]["content"],
+          f"the passages and the question are not in {body}")
+    check_equal(generation, ("scripted-2026", {"temperature": 0.2}, {"input": 321, "output": 7, "total": 328}, "DEFAULT", "",
+                             body["messages"], "They wait. [1]"), "generation")
+
+
+FALL_BACK = [
+    ("500", 500, b'{"error": {"message": "overloaded"}}', "HTTP 500"),
+    ("garbage", 200, b"\x00\xff<html>", "no chat completion"),
+    ("nothing", 200, b'{"choices": [{"message": {"content": null}}], "usage": {"prompt_tokens": "many"}}', "no chat completion"),
+    ("endless", 200, b" " * (2 << 20), "no answer"),
+]
+
+
+def fall_back_test(name, status, body, said):
+    def case():
+        out, (model, parameters, usage, level, message, _, text), _ = ask_model("ask_fall_back_" + name, status, body)
+        check(out.startswith("When the server is down"), f"answer: {out}")
+        check_equal((model, parameters, usage, level, text), ("scripted", {"temperature": 0.2}, {}, "ERROR", None), "generation")
+        check(said in message, f"status message: {message}")
+    case.__name__ = "ask_falls_back_" + name
+    TESTS.append(case)
+
+
+for row in FALL_BACK:
+    fall_back_test(*row)
 
 
 def main():
