@@ -57,7 +57,8 @@ $(SHARED): $(LIB_OBJECTS)
 	@ln -sf $(@F) $(BUILD)/liblangfuse.so.$(SOVERSION)
 	@ln -sf $(@F) $(BUILD)/liblangfuse.so
 
-$(BUILD)/langfuse.pc: lf_core.h Makefile
+# Always written: PREFIX may have changed since.
+$(BUILD)/langfuse.pc: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include/langfuse-c' '' \
 	    'Name: langfuse' 'Description: Langfuse SDK for C: tracing of LLM programs' 'Version: $(VERSION)' \
@@ -170,5 +171,7 @@ bench: lib server $(BENCHES) ## one table: what observing costs, how fast it shi
 
 clean: ## remove the products
 	rm -rf $(BUILD)
+
+FORCE:
 
 -include $(LIB_OBJECTS:.o=.d) $(SERVER_OBJECTS:.o=.d) $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -3,8 +3,8 @@
  * Context, the life of an observation, hand-off to the background worker, flush and shutdown. Programs usually include
  * observe.h, which adds the OBSERVE macros on top of this. Plain C11, also valid C++17; standard headers only.
  *
- * Observing never fails, blocks, prints or allocates without bound: calls that observe return nothing, accept NULL and do
- * nothing before initialisation fails, after shutdown, or when tracing is off. What is lost is counted (lf_get_stats).
+ * Observing never fails, blocks, prints or allocates without bound: calls that observe return nothing, accept NULL, and do
+ * nothing when tracing is off or shut down. The first one starts the library. What is lost is counted (lf_get_stats).
  * Text is UTF-8; invalid bytes are sent as U+FFFD. Times are nanoseconds since the Unix epoch, timeouts are milliseconds.
  */
 #ifndef LF_CORE_H
@@ -205,9 +205,9 @@ typedef struct lf_options {
     int flush_at;            /* LANGFUSE_FLUSH_AT: ended observations of one thread that start a send at once; 512 */
     int flush_interval_ms;   /* LANGFUSE_FLUSH_INTERVAL, in seconds there: longest wait before a send; 1000 */
     int timeout_ms;          /* LANGFUSE_TIMEOUT, in seconds there: one request; 5000 */
-    int exit_timeout_ms;     /* LANGFUSE_EXIT_TIMEOUT_MS: longest delay of exit(); 2000; negative: none */
-    size_t max_queue_bytes;  /* LANGFUSE_MAX_QUEUE_BYTES: ceiling of all that waits to be sent; 256 MiB */
-    size_t max_batch_bytes;  /* LANGFUSE_MAX_BATCH_SIZE_BYTES: request bodies are cut at this; 2500000, at most 4000000 */
+    int exit_timeout_ms;     /* LANGFUSE_EXIT_TIMEOUT_MS: longest wait of exit() for deliveries; 2000; negative: none */
+    size_t max_queue_bytes;  /* LANGFUSE_MAX_QUEUE_BYTES: ceiling of all that waits to be sent; 256 MiB, at least 1 MiB */
+    size_t max_batch_bytes;  /* LANGFUSE_MAX_BATCH_SIZE_BYTES: request bodies are cut at this; 2500000, 65536 to 4000000 */
     size_t max_event_bytes;  /* LANGFUSE_MAX_EVENT_SIZE_BYTES: one observation; 1000000 */
     const char *ca_file;     /* OTEL_EXPORTER_OTLP_CERTIFICATE, SSL_CERT_FILE, CURL_CA_BUNDLE: PEM bundle to trust */
     const char *ca_path;     /* SSL_CERT_DIR */
@@ -273,7 +273,6 @@ typedef enum lf_level {
     LF_LEVEL_ERROR
 } lf_level;
 
-
 /* Start with these options, merged with the environment. NULL: environment only.
  *
  * Not needed: the first observation does the same with NULL. Creates the worker thread; libcurl is initialised by the
@@ -300,8 +299,8 @@ LF_API lf_status lf_flush(int timeout_ms);
  */
 LF_API lf_status lf_shutdown(int timeout_ms);
 
-/* What was accepted, delivered, dropped and is queued, since the process started (in a forked child: since the fork). Threads: any;
- * takes no lock. */
+/* What was accepted, delivered, dropped and is queued, since the process started (in a forked child: since the fork).
+ * Threads: any; takes no lock. */
 LF_API void lf_get_stats(lf_stats *out_stats);
 
 /* ---- Observations ------------------------------------------------------------------------------------------------- */

@@ -252,8 +252,12 @@ static char *config_copy(const char *text, size_t size, bool decode)
     for (size_t i = 0; i < size; i++) {
         int high = decode && text[i] == '%' && size - i > 2 ? config_hex(text[i + 1]) : -1;
         int low = high >= 0 ? config_hex(text[i + 2]) : -1;
-        *to++ = low >= 0 ? (char)((high << 4 | low) & 0xff) : text[i];
-        i += low >= 0 ? 2 : 0;
+        if (low >= 0) {
+            *to++ = (char)(high << 4 | low);
+            i += 2;
+        } else {
+            *to++ = text[i];
+        }
     }
     /* A decoded NUL would end the text unseen; as any other control character it is refused later. */
     for (char *c = copy; c < to; c++)
