@@ -3,8 +3,10 @@
 #include "api.h"
 #include "clock.h"
 #include "gunzip.h"
-#include "json.h"
+#include "ingestion.h"
 #include "read.h"
+#include "read_scores.h"
+#include "read_traces.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +36,13 @@ void api_message(http_answer *answer, unsigned status, const char *message, cons
     buf_char(&answer->body, '}');
 }
 
+void api_plain(http_answer *answer, unsigned status, const char *message)
+{
+    answer->status = status;
+    answer->content_type = "text/plain";
+    buf_string(&answer->body, message);
+}
+
 /* --- POST /api/public/otel/v1/traces --- */
 
 static bool has_word(const char *header, const char *word)
@@ -41,11 +50,25 @@ static bool has_word(const char *header, const char *word)
     return header && strcasestr(header, word) != NULL;
 }
 
+const json *api_body(const http_request *request, arena *a)
+{
+    size_t repairs = 0;
+    if (has_word(http_header(request, "Content-Type"), "json"))
+        return json_parse(a, arena_utf8(a, request->body, &repairs));
+    json *body = arena_take(a, sizeof *body);
+    if (body)
+        *body = (json){ .kind = JSON_STRING, .string = request->body };
+    return body;
+}
+
+bool api_is_bearer(const api *a, const http_request *request)
+{
+    return auth_check(&a->keys, http_header(request, "Authorization")) == AUTH_BEARER;
+}
+
 static void answer_too_big(http_answer *answer)
 {
-    answer->status = 413;
-    answer->content_type = "text/plain";
-    buf_string(&answer->body, "Body exceeded 16mb limit");
+    api_plain(answer, 413, "Body exceeded 16mb limit");
 }
 
 /* A warning for the developer; the client is told nothing, exactly as by a real server. */
@@ -188,38 +211,56 @@ static void gone(api *a, const http_request *request, http_answer *answer)
 
 /* --- dispatch --- */
 
+/* Of a route. */
+enum flag {
+    OPEN = 1 << 0,   /* needs no keys */
+    BEARER = 1 << 1, /* the public key is enough */
+    OLD = 1 << 2,    /* gone in version 4, unless it keeps the older tables */
+    NAMED = 1 << 3,  /* errors of keys have their name beside the message */
+};
+
 typedef struct route {
     const char *method, *path; /* a path that ends in an asterisk stands for all that begin so */
-    bool open;                 /* needs no keys */
+    unsigned flags;
     route_handler *handler;
+    size_t max_body; /* 0: HTTP_MAX_BODY */
+    const char *too_big;
 } route;
 
+#define BATCH_LIMIT 4718592, "Body exceeded 4.5mb limit"
+#define ROUTE_LIMIT 1048576, "Body exceeded 1mb limit" /* what frameworks allow by default */
+
 static const route routes[] = {
-    { "POST", "/api/public/otel/v1/traces", false, post_traces },
-    { "POST", "/api/public/otel/v1/metrics", false, post_metrics },
-    { "GET", "/api/public/health", true, get_health },
-    { "GET", "/api/public/ready", true, get_health },
-    { "GET", "/api/public/projects", false, get_projects },
-    { "GET", "/api/public/v2/observations", false, read_observations },
-    { "GET", "/api/local/count", false, get_count },
+    { "POST", "/api/public/otel/v1/traces", 0, post_traces, 0, NULL },
+    { "POST", "/api/public/otel/v1/metrics", 0, post_metrics, 0, NULL },
+    { "POST", "/api/public/ingestion", BEARER | NAMED, post_ingestion, BATCH_LIMIT },
+    { "GET", "/api/public/health", OPEN, get_health, 0, NULL },
+    { "GET", "/api/public/ready", OPEN, get_health, 0, NULL },
+    { "GET", "/api/public/projects", 0, get_projects, 0, NULL },
+    { "GET", "/api/public/v2/observations", 0, read_observations, 0, NULL },
+    { "GET", "/api/local/count", 0, get_count, 0, NULL },
+    { "POST", "/api/public/scores", BEARER, post_score, ROUTE_LIMIT },
+    { "GET", "/api/public/v3/scores", 0, read_scores_v3, 0, NULL },
+    { "DELETE", "/api/public/scores/*", 0, delete_score, 0, NULL },
+    { "DELETE", "/api/public/traces/*", 0, delete_trace, 0, NULL },
+    { "GET", "/api/public/traces", OLD, read_traces, 0, NULL },
+    { "GET", "/api/public/traces/*", OLD, read_trace, 0, NULL },
+    { "GET", "/api/public/observations", OLD, read_old_observations, 0, NULL },
+    { "GET", "/api/public/observations/*", OLD, read_old_observation, 0, NULL },
+    { "GET", "/api/public/sessions", OLD, read_sessions, 0, NULL },
+    { "GET", "/api/public/sessions/*", OLD, read_session, 0, NULL },
+    { "GET", "/api/public/scores", OLD, read_scores_v2, 0, NULL },
+    { "GET", "/api/public/scores/*", OLD, read_score_v2, 0, NULL },
+    { "GET", "/api/public/v2/scores", OLD, read_scores_v2, 0, NULL },
+    { "GET", "/api/public/v2/scores/*", OLD, read_score_v2, 0, NULL },
     /* Routes of older servers, which answer 404 in a way of their own. */
-    { "GET", "/api/public/traces", false, gone },
-    { "GET", "/api/public/traces/*", false, gone },
-    { "GET", "/api/public/observations", false, gone },
-    { "GET", "/api/public/observations/*", false, gone },
-    { "GET", "/api/public/sessions", false, gone },
-    { "GET", "/api/public/sessions/*", false, gone },
-    { "GET", "/api/public/scores", false, gone },
-    { "GET", "/api/public/scores/*", false, gone },
-    { "GET", "/api/public/v2/scores", false, gone },
-    { "GET", "/api/public/v2/scores/*", false, gone },
-    { "GET", "/api/public/dataset-run-items", false, gone },
-    { "GET", "/api/public/metrics", false, gone },
-    { "GET", "/api/public/metrics/daily", false, gone },
-    { "POST", "/api/public/traces", false, gone },
-    { "POST", "/api/public/spans", false, gone },
-    { "POST", "/api/public/generations", false, gone },
-    { "POST", "/api/public/events", false, gone },
+    { "GET", "/api/public/dataset-run-items", 0, gone, 0, NULL },
+    { "GET", "/api/public/metrics", 0, gone, 0, NULL },
+    { "GET", "/api/public/metrics/daily", 0, gone, 0, NULL },
+    { "POST", "/api/public/traces", 0, gone, 0, NULL },
+    { "POST", "/api/public/spans", 0, gone, 0, NULL },
+    { "POST", "/api/public/generations", 0, gone, 0, NULL },
+    { "POST", "/api/public/events", 0, gone, 0, NULL },
 };
 
 static bool path_matches(const char *pattern, const char *path)
@@ -244,16 +285,28 @@ static const route *find_route(const http_request *request, bool *out_known)
     return NULL;
 }
 
-static bool authorized(const api *a, const http_request *request, http_answer *answer)
+/* The ingestion route writes the name of an error first, the others only the message. */
+static void refuse_keys(http_answer *answer, unsigned flags, const char *message)
+{
+    answer->status = 401;
+    buf_string(&answer->body, flags & NAMED ? "{\"error\":\"UnauthorizedError\"," : "{");
+    buf_string(&answer->body, "\"message\":");
+    json_put_string(&answer->body, text_of(message));
+    buf_char(&answer->body, '}');
+}
+
+static bool authorized(const api *a, const http_request *request, unsigned flags, http_answer *answer)
 {
     bool projects = strcmp(request->path, "/api/public/projects") == 0;
     switch (auth_check(&a->keys, http_header(request, "Authorization"))) {
     case AUTH_OK: return true;
-    case AUTH_ABSENT: api_message(answer, 401, "No authorization header", NULL); break;
-    case AUTH_MALFORMED: api_message(answer, 401, "Invalid authorization header", NULL); break;
-    case AUTH_WRONG: api_message(answer, 401, "Invalid credentials. Confirm that you've configured the correct host.", NULL); break;
-    case AUTH_BEARER_WRONG: api_message(answer, 401, "Invalid public key. Confirm that you've configured the correct host.", NULL); break;
+    case AUTH_ABSENT: refuse_keys(answer, flags, "No authorization header"); break;
+    case AUTH_MALFORMED: refuse_keys(answer, flags, "Invalid authorization header"); break;
+    case AUTH_WRONG: refuse_keys(answer, flags, "Invalid credentials. Confirm that you've configured the correct host."); break;
+    case AUTH_BEARER_WRONG: refuse_keys(answer, flags, "Invalid public key. Confirm that you've configured the correct host."); break;
     case AUTH_BEARER:
+        if (flags & BEARER)
+            return true;
         api_message(answer, 403,
                     projects ? "Invalid API key. Are you using an organization key?"
                              : "Access denied - insufficient permissions for this endpoint",
@@ -261,6 +314,11 @@ static bool authorized(const api *a, const http_request *request, http_answer *a
         break;
     }
     return false;
+}
+
+static bool is_too_big(const route *r, const http_request *request)
+{
+    return request->too_big || (r->max_body && request->body.len > r->max_body);
 }
 
 void api_handle(void *context, const http_request *request, http_answer *answer)
@@ -272,10 +330,12 @@ void api_handle(void *context, const http_request *request, http_answer *answer)
         api_message(answer, 405, "Method not allowed", "MethodNotAllowedError");
     else if (!found)
         api_message(answer, 404, "Not found", "LangfuseNotFoundError");
-    else if (!found->open && !authorized(a, request, answer))
+    else if (!(found->flags & OPEN) && !authorized(a, request, found->flags, answer))
         return;
-    else if (request->too_big)
-        answer_too_big(answer);
+    else if (is_too_big(found, request))
+        api_plain(answer, 413, found->too_big ? found->too_big : "Body exceeded 16mb limit");
+    else if (found->flags & OLD && a->events_only)
+        gone(a, request, answer);
     else
         found->handler(a, request, answer);
 }

@@ -4,6 +4,7 @@
 
 #include "auth.h"
 #include "http.h"
+#include "json.h"
 #include "store.h"
 
 /* The answers and rules are those of this version of the Langfuse server; /health reports it. */
@@ -12,7 +13,8 @@
 typedef struct api {
     store *store;
     auth_keys keys;
-    bool quiet; /* no warnings on stderr */
+    bool quiet;       /* no warnings on stderr */
+    bool events_only; /* as a server of version 4 by default: no trace events in batches, no reading of whole traces */
     _Atomic uint64_t last_job;
 } api;
 
@@ -21,5 +23,11 @@ void api_handle(void *context, const http_request *request, http_answer *answer)
 /* Shapes of errors, for the files that implement routes. */
 void api_error(http_answer *answer, unsigned status, const char *message);                       /* {"error":...} */
 void api_message(http_answer *answer, unsigned status, const char *message, const char *error); /* {"message":...[,"error":...]} */
+void api_plain(http_answer *answer, unsigned status, const char *message); /* text, as frameworks answer before any route is asked */
+
+/* The body as JSON; a body that is not declared as JSON counts as one string. NULL when it does not parse. */
+const json *api_body(const http_request *request, arena *a);
+
+bool api_is_bearer(const api *a, const http_request *request); /* the client showed its public key only */
 
 #endif

@@ -13,6 +13,12 @@ int64_t clock_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+int64_t clock_ns_of_ms(int64_t ms)
+{
+    const int64_t limit = INT64_MAX / 2 / 1000000;
+    return (ms > limit ? limit : ms < -limit ? -limit : ms) * 1000000;
+}
+
 /* Years start in March here, so the leap day is the last day of a year and months follow a fixed pattern. */
 static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
 {
@@ -64,7 +70,7 @@ static bool take_field(text *t, size_t digits, char end, int64_t *out)
     return true;
 }
 
-static bool take_fraction(text *t, int64_t *out_ms)
+static bool take_fraction(text *t, size_t most_digits, int64_t *out_ms)
 {
     int64_t ms = 0, weight = 100;
     size_t digits = 0;
@@ -78,7 +84,7 @@ static bool take_fraction(text *t, int64_t *out_ms)
     t->at += digits;
     t->len -= digits;
     *out_ms = ms;
-    return digits >= 1 && digits <= 6;
+    return digits >= 1 && digits <= most_digits;
 }
 
 static bool take_zone(text t, int64_t *out_minutes)
@@ -97,14 +103,21 @@ static bool take_zone(text t, int64_t *out_minutes)
     return true;
 }
 
-bool clock_parse(text iso, int64_t *out_ms)
+static bool parse(text iso, bool strict, int64_t *out_ms)
 {
-    int64_t year, month, day, hour, minute, second, ms, zone, check_year, check_month, check_day;
+    int64_t year, month, day, hour, minute, second = 0, ms = 0, zone, check_year, check_month, check_day;
     if (!take_field(&iso, 4, '-', &year) || !take_field(&iso, 2, '-', &month) || !take_field(&iso, 2, 'T', &day))
         return false;
-    if (!take_field(&iso, 2, ':', &hour) || !take_field(&iso, 2, ':', &minute) || !take_field(&iso, 2, 0, &second))
+    if (!take_field(&iso, 2, ':', &hour) || !take_field(&iso, 2, 0, &minute))
         return false;
-    if (!take_fraction(&iso, &ms) || !take_zone(iso, &zone))
+    if (iso.len > 0 && iso.at[0] == ':') {
+        iso = (text){ iso.at + 1, iso.len - 1 };
+        if (!take_field(&iso, 2, 0, &second) || !take_fraction(&iso, strict ? 6 : SIZE_MAX, &ms))
+            return false;
+    } else if (strict) {
+        return false;
+    }
+    if (!take_zone(iso, &zone))
         return false;
     if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59)
         return false;
@@ -114,4 +127,14 @@ bool clock_parse(text iso, int64_t *out_ms)
         return false;
     *out_ms = days * MS_PER_DAY + ((hour * 60 + minute - zone) * 60 + second) * 1000 + ms;
     return true;
+}
+
+bool clock_parse(text iso, int64_t *out_ms)
+{
+    return parse(iso, true, out_ms);
+}
+
+bool clock_parse_any(text iso, int64_t *out_ms)
+{
+    return parse(iso, false, out_ms);
 }

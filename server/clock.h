@@ -7,9 +7,13 @@
 #define CLOCK_ISO_SIZE 32 /* 2026-11-21T05:35:41.957Z and a NUL, with room for a longer year */
 
 int64_t clock_now_ns(void);
+int64_t clock_ns_of_ms(int64_t ms); /* times beyond 146 years from 1970 become that limit, so that differences never overflow */
 void clock_iso(int64_t ms, char out[CLOCK_ISO_SIZE]);
 
 /* 2026-11-21T05:35:41[.123456](Z|+01:00); more than six digits of a second are refused, as the real server does. */
 bool clock_parse(text iso, int64_t *out_ms);
+
+/* The same with any number of digits, as times in request bodies have them; seconds may be left out. */
+bool clock_parse_any(text iso, int64_t *out_ms);
 
 #endif

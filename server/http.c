@@ -117,6 +117,25 @@ const char *http_query(const http_request *request, const char *name)
     return MHD_lookup_connection_value(request->native, MHD_GET_ARGUMENT_KIND, name);
 }
 
+typedef struct visitor {
+    http_visit *visit;
+    void *context;
+} visitor;
+
+static enum MHD_Result visit_query(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    const visitor *v = context;
+    (void)kind;
+    v->visit(v->context, name, value ? value : "");
+    return MHD_YES;
+}
+
+void http_queries(const http_request *request, http_visit *visit, void *context)
+{
+    visitor v = { visit, context };
+    MHD_get_connection_values(request->native, MHD_GET_ARGUMENT_KIND, visit_query, &v);
+}
+
 /* --- listening --- */
 
 /* SO_REUSEADDR lets a restarted server take its port back at once. */

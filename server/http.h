@@ -36,4 +36,8 @@ void http_stop(http_server *s); /* waits for handlers that run; NULL is fine */
 const char *http_header(const http_request *request, const char *name); /* NULL when absent */
 const char *http_query(const http_request *request, const char *name);  /* percent-decoded; NULL when absent */
 
+/* Calls `visit` for each query parameter, also for those that occur several times. */
+typedef void http_visit(void *context, const char *name, const char *value);
+void http_queries(const http_request *request, http_visit *visit, void *context);
+
 #endif

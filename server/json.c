@@ -252,6 +252,8 @@ static json *read_value(reader *r, unsigned depth)
 
 const json *json_parse(arena *a, text source)
 {
+    if (source.len == 0)
+        return NULL;
     reader r = { a, source.at, source.at + source.len };
     const json *value = read_value(&r, 0);
     skip_space(&r);
@@ -391,4 +393,38 @@ void json_write(buf *out, const json *value)
         buf_char(out, '}');
         break;
     }
+}
+
+static void put_line(buf *out, unsigned depth)
+{
+    buf_char(out, '\n');
+    while (depth-- > 0)
+        buf_string(out, "  ");
+}
+
+static void write_pretty(buf *out, const json *value, unsigned depth)
+{
+    bool object = value->kind == JSON_OBJECT;
+    if (!value->first) { /* a scalar, or nothing between the brackets */
+        json_write(out, value);
+        return;
+    }
+    buf_char(out, object ? '{' : '[');
+    for (const json *member = value->first; member; member = member->next) {
+        if (member != value->first)
+            buf_char(out, ',');
+        put_line(out, depth + 1);
+        if (object) {
+            json_put_string(out, member->key);
+            buf_string(out, ": ");
+        }
+        write_pretty(out, member, depth + 1);
+    }
+    put_line(out, depth);
+    buf_char(out, object ? '}' : ']');
+}
+
+void json_write_pretty(buf *out, const json *value)
+{
+    write_pretty(out, value, 0);
 }

@@ -28,6 +28,7 @@ const json *json_get(const json *object, const char *key); /* NULL when absent, 
 bool json_is(const json *value, json_kind kind);           /* false for NULL */
 
 void json_write(buf *out, const json *value); /* compact, numbers as JavaScript prints them */
+void json_write_pretty(buf *out, const json *value); /* indented by two, as JSON.stringify(value, null, 2) has it */
 void json_put_string(buf *out, text t);       /* with quotes */
 void json_put_number(buf *out, double value); /* the shortest text that reads back as the same double; no quotes */
 void json_put_key(buf *out, const char *key); /* a comma unless it is the first of its object, then "key": */

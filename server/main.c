@@ -28,8 +28,9 @@ static const char help[] =
     "langfuse-local " VERSION ": a local Langfuse-compatible server in one binary.\n"
     "\n"
     "  langfuse-local serve [--host 127.0.0.1] [--port 3300] [--db PATH] [--public-key K] [--secret-key S]\n"
-    "                       [--port-file PATH] [--quiet]\n"
-    "      Receive traces and answer the public API. Port 0 takes any free port.\n"
+    "                       [--port-file PATH] [--write-mode dual|events_only] [--quiet]\n"
+    "      Receive traces and answer the public API. Port 0 takes any free port. In the write mode events_only the server refuses\n"
+    "      what a Langfuse server of version 4 refuses by default: trace events in batches, and the older ways of reading.\n"
     "  langfuse-local tree [TRACE_ID] [--db PATH] [--limit N] [--all] [--full] [--color auto|always|never]\n"
     "      Show the newest trace, the one whose id is or begins with TRACE_ID, or the newest N.\n"
     "  langfuse-local traces [--db PATH] [--limit N] [--all] [--color auto|always|never]\n"
@@ -81,6 +82,11 @@ static bool read_option(int option, options *o)
     case 'q': o->api.quiet = true; return true;
     case 'F': o->full = true; return true;
     case 'a': o->all = true; return true;
+    case 'w':
+        if (strcmp(optarg, "dual") != 0 && strcmp(optarg, "events_only") != 0)
+            return bad_option("--write-mode is dual or events_only, not ", optarg);
+        o->api.events_only = strcmp(optarg, "events_only") == 0;
+        return true;
     case 'p':
         if (!read_number(optarg, UINT16_MAX, &number))
             return bad_option("not a port: ", optarg);
@@ -161,22 +167,6 @@ static int serve(options *o)
 
 /* --- tree and traces --- */
 
-typedef struct kept_rows {
-    arena *arena;
-    observation *rows;
-    size_t count, capacity;
-} kept_rows;
-
-static void keep_row(void *context, const observation *row)
-{
-    kept_rows *kept = context;
-    observation *grown = arena_grow(kept->arena, kept->rows, sizeof *grown, kept->count, &kept->capacity);
-    if (!grown)
-        return;
-    kept->rows = grown;
-    kept->rows[kept->count++] = tree_keep(kept->arena, row);
-}
-
 static size_t terminal_width(void)
 {
     struct winsize size;
@@ -193,19 +183,17 @@ static tree_style style_of(const options *o)
     return (tree_style){ terminal_width(), color, o->full };
 }
 
-typedef void render(buf *out, const observation *rows, size_t count, const tree_style *style);
+typedef void render(buf *out, const trace_data *data, const tree_style *style);
 
 /* False when reading or writing failed. */
 static bool print_trace(store *s, text id, render *as, const tree_style *style)
 {
     arena memory = { .ceiling = SIZE_MAX / 2 }; /* a trace is shown whole, however large */
-    kept_rows kept = { .arena = &memory };
+    trace_data data;
     buf out = { 0 };
-    store_query query = STORE_QUERY_ALL;
-    query.conditions[query.condition_count++] = (store_condition){ STORE_TRACE_ID, STORE_EQUALS, &id, 1 };
-    bool good = store_read(s, &query, keep_row, &kept) && !memory.failed;
+    bool good = store_load_trace(s, &memory, id, &data);
     if (good)
-        as(&out, kept.rows, kept.count, style);
+        as(&out, &data, style);
     good = good && !out.failed && fwrite(out.at ? out.at : "", 1, out.len, stdout) == out.len;
     buf_free(&out);
     arena_free(&memory);
@@ -274,7 +262,8 @@ static const struct option serve_options[] = {
     { "host", required_argument, NULL, 'h' },       { "port", required_argument, NULL, 'p' },
     { "db", required_argument, NULL, 'd' },         { "public-key", required_argument, NULL, 'k' },
     { "secret-key", required_argument, NULL, 's' }, { "port-file", required_argument, NULL, 'f' },
-    { "quiet", no_argument, NULL, 'q' },            { NULL, 0, NULL, 0 },
+    { "quiet", no_argument, NULL, 'q' },            { "write-mode", required_argument, NULL, 'w' },
+    { NULL, 0, NULL, 0 },
 };
 
 static const struct option show_options[] = {

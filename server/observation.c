@@ -584,6 +584,22 @@ static void merge(mapper *m, entries *into, const char *prefix, const entries *f
         entries_put(m->arena, into, joined(m->arena, text_of(prefix), ".", from->list[i].key), from->list[i].value);
 }
 
+/* Once more on its own, for reading the trace. NULL when nothing usable was given. */
+static text trace_metadata_of(mapper *m, sorted *in)
+{
+    entries of_trace = { 0 };
+    put_object(m, &of_trace, in->of[KEY_TRACE_METADATA_OLD]);
+    put_object(m, &of_trace, in->of[KEY_TRACE_METADATA]);
+    merge(m, &of_trace, "", &in->trace);
+    if (of_trace.count == 0)
+        return (text){ NULL, 0 };
+    m->scratch.len = 0;
+    buf_char(&m->scratch, '{');
+    write_entries(&m->scratch, &of_trace);
+    buf_char(&m->scratch, '}');
+    return take_scratch(m);
+}
+
 /* Later wins: objects before single keys, the observation before the trace. */
 static void set_metadata(mapper *m, sorted *in, const scope_view *scope, observation *out)
 {
@@ -596,6 +612,8 @@ static void set_metadata(mapper *m, sorted *in, const scope_view *scope, observa
     put_object(m, &all, in->of[KEY_TRACE_METADATA]);
     merge(m, &all, "", &in->trace);
     out->metadata = metadata_json(m, &all, scope);
+    if (in->trace.count || in->of[KEY_TRACE_METADATA] || in->of[KEY_TRACE_METADATA_OLD])
+        out->trace_metadata = trace_metadata_of(m, in);
     if (in->experiment.count) {
         buf_char(&m->scratch, '{');
         write_entries(&m->scratch, &in->experiment);
@@ -622,6 +640,14 @@ static void set_identity(mapper *m, const otlp_span *span, const slots of, const
     out->version = either(slot_text(m, of[KEY_VERSION]), slot_text(m, resource[KEY_SERVICE_VERSION]));
 }
 
+/* For the trace as a whole, whatever observation they ride on. */
+static void set_trace_io(mapper *m, const slots of, observation *out)
+{
+    text input = slot_text(m, of[KEY_TRACE_INPUT]), output = slot_text(m, of[KEY_TRACE_OUTPUT]);
+    out->trace_input = input.len ? input : (text){ NULL, 0 };
+    out->trace_output = output.len ? output : (text){ NULL, 0 };
+}
+
 static void map_span(mapper *m, const otlp_span *span, int64_t now_ns, observation *out)
 {
     const scope_view *scope = &m->scopes[span->scope];
@@ -637,9 +663,44 @@ static void map_span(mapper *m, const otlp_span *span, int64_t now_ns, observati
     out->model_parameters = parameters_of(m, span, in.of[KEY_MODEL_PARAMETERS]);
     out->completion_start_ms = completion_start_of(m, in.of[KEY_COMPLETION_START]);
     set_io(m, in.of, out);
+    set_trace_io(m, in.of, out);
     set_usage(m, in.of, out);
     set_prompt(m, in.of, out);
     set_metadata(m, &in, scope, out);
+}
+
+static void put_metadata_member(buf *out, text name, const json *value)
+{
+    buf rest = { 0 };
+    if (out->len > 1)
+        buf_char(out, ',');
+    json_put_string(out, name);
+    buf_char(out, ':');
+    if (value->kind == JSON_STRING) {
+        json_put_string(out, value->string);
+        return;
+    }
+    json_write(&rest, value);
+    json_put_string(out, buf_view(&rest));
+    out->failed |= rest.failed;
+    buf_free(&rest);
+}
+
+text observation_metadata(arena *a, const json *given)
+{
+    buf out = { 0 };
+    buf_char(&out, '{');
+    if (json_is(given, JSON_OBJECT)) {
+        for (const json *member = given->first; member; member = member->next)
+            put_metadata_member(&out, member->key, member);
+    } else if (given && given->kind != JSON_NULL) {
+        put_metadata_member(&out, TEXT("metadata"), given);
+    }
+    buf_char(&out, '}');
+    text result = arena_copy(a, buf_view(&out));
+    a->failed |= out.failed;
+    buf_free(&out);
+    return result;
 }
 
 bool observation_is_root(const observation *o)

@@ -5,12 +5,13 @@
 #ifndef LOCAL_OBSERVATION_H
 #define LOCAL_OBSERVATION_H
 
+#include "json.h"
 #include "otlp.h"
 
 /* Absent text is the empty text, except where NULL (`at` == NULL) is said to mean absent. */
 typedef struct observation {
     text trace_id, id, parent_id; /* an observation without parent has an empty parent_id */
-    int64_t start_ns, end_ns;
+    int64_t start_ns, end_ns; /* end_ns may be OBSERVATION_OPEN */
     int64_t arrived_ns;
     text type, name, level, status_message; /* type and level in upper case */
     text version, environment, release;
@@ -25,13 +26,20 @@ typedef struct observation {
     int64_t completion_start_ms; /* -1: none */
     text prompt_name;
     int64_t prompt_version; /* -1: none */
+    text trace_input, trace_output, trace_metadata; /* set for the whole trace by this observation; NULL: not set */
 } observation;
+
+/* The end of an observation of which none was reported. */
+#define OBSERVATION_OPEN INT64_MIN
 
 /* One row for each span of a decoded export, in its order; NULL when out of memory or when there are no spans. */
 observation *observation_from_export(const otlp_export *e, int64_t now_ns);
 
 /* A root in reads: no parent, or marked as the root of the application. */
 bool observation_is_root(const observation *o);
+
+/* A JSON value as metadata: an object of texts by top-level key. What is not an object goes under the key "metadata". */
+text observation_metadata(arena *a, const json *given);
 
 /* The rules for environment names, for any text: lower case, 40 characters of [a-z0-9_-], no leading "langfuse-". */
 text observation_environment(arena *a, text given);

@@ -1,5 +1,6 @@
 /* Reading observations back; see read.h. Keys, their order and what stands for "absent" are those of a real server. */
 #include "read.h"
+#include "answer.h"
 #include "clock.h"
 #include "json.h"
 
@@ -34,39 +35,6 @@ typedef struct page {
 } page;
 
 /* --- one observation --- */
-
-static void put_text(page *p, const char *name, text value)
-{
-    json_put_key(p->out, name);
-    json_put_string(p->out, value);
-}
-
-static void put_or_null(page *p, const char *name, text value)
-{
-    json_put_key(p->out, name);
-    if (value.at)
-        json_put_string(p->out, value);
-    else
-        buf_string(p->out, "null");
-}
-
-static void put_raw(page *p, const char *name, const char *value)
-{
-    json_put_key(p->out, name);
-    buf_string(p->out, value);
-}
-
-static void put_bool(page *p, const char *name, bool value)
-{
-    put_raw(p, name, value ? "true" : "false");
-}
-
-static void put_iso(page *p, const char *name, int64_t ms)
-{
-    char iso[CLOCK_ISO_SIZE];
-    clock_iso(ms, iso);
-    put_text(p, name, text_of(iso));
-}
 
 /* Seconds between two times in whole milliseconds. */
 static void put_seconds(page *p, const char *name, int64_t from_ms, int64_t to_ms)
@@ -146,16 +114,16 @@ static void put_usage(page *p, const observation *o)
 
 static void put_model(page *p, const observation *o)
 {
-    put_text(p, "model", o->model);
-    put_text(p, "internalModelId", TEXT("")); /* there is no price list here */
+    member_text(p->out, "model", o->model);
+    member_text(p->out, "internalModelId", TEXT("")); /* there is no price list here */
     json_put_key(p->out, "modelParameters");
     buf_text(p->out, o->model_parameters);
 }
 
 static void put_prompt(page *p, const observation *o)
 {
-    put_text(p, "promptId", TEXT(""));
-    put_text(p, "promptName", o->prompt_name);
+    member_text(p->out, "promptId", TEXT(""));
+    member_text(p->out, "promptName", o->prompt_name);
     json_put_key(p->out, "promptVersion");
     if (o->prompt_version >= 0)
         buf_format(p->out, "%lld", (long long)o->prompt_version);
@@ -166,48 +134,54 @@ static void put_prompt(page *p, const observation *o)
 static void put_time(page *p, const observation *o)
 {
     if (o->completion_start_ms >= 0)
-        put_iso(p, "completionStartTime", o->completion_start_ms);
+        member_iso(p->out, "completionStartTime", o->completion_start_ms);
     else
-        put_raw(p, "completionStartTime", "null");
-    put_iso(p, "createdAt", o->arrived_ns / 1000000);
-    put_iso(p, "updatedAt", o->arrived_ns / 1000000);
+        member_raw(p->out, "completionStartTime", "null");
+    member_iso(p->out, "createdAt", o->arrived_ns / 1000000);
+    member_iso(p->out, "updatedAt", o->arrived_ns / 1000000);
 }
 
 /* Time to the first token is only known here when the completion start was asked for too. */
 static void put_latency(page *p, const observation *o)
 {
     int64_t start_ms = o->start_ns / 1000000;
-    put_seconds(p, "latency", start_ms, o->end_ns / 1000000);
+    if (o->end_ns == OBSERVATION_OPEN)
+        member_raw(p->out, "latency", "null");
+    else
+        put_seconds(p, "latency", start_ms, o->end_ns / 1000000);
     if (p->groups & TIME && o->completion_start_ms >= 0)
         put_seconds(p, "timeToFirstToken", start_ms, o->completion_start_ms);
     else
-        put_raw(p, "timeToFirstToken", "null");
+        member_raw(p->out, "timeToFirstToken", "null");
 }
 
 static void put_basic(page *p, const observation *o)
 {
-    put_text(p, "name", o->name);
-    put_text(p, "level", o->level);
-    put_text(p, "statusMessage", o->status_message);
-    put_text(p, "version", o->version);
-    put_text(p, "environment", o->environment);
+    member_text(p->out, "name", o->name);
+    member_text(p->out, "level", o->level);
+    member_text(p->out, "statusMessage", o->status_message);
+    member_text(p->out, "version", o->version);
+    member_text(p->out, "environment", o->environment);
 }
 
 static void put_core(page *p, const observation *o)
 {
-    put_text(p, "id", o->id);
-    put_text(p, "traceId", o->trace_id);
-    put_iso(p, "startTime", o->start_ns / 1000000);
-    put_iso(p, "endTime", o->end_ns / 1000000);
-    put_text(p, "projectId", TEXT("local"));
-    put_or_null(p, "parentObservationId", o->parent_id.len ? o->parent_id : (text){ NULL, 0 });
-    put_text(p, "type", o->type);
+    member_text(p->out, "id", o->id);
+    member_text(p->out, "traceId", o->trace_id);
+    member_iso(p->out, "startTime", o->start_ns / 1000000);
+    if (o->end_ns == OBSERVATION_OPEN)
+        member_raw(p->out, "endTime", "null");
+    else
+        member_iso(p->out, "endTime", o->end_ns / 1000000);
+    member_text(p->out, "projectId", TEXT("local"));
+    member_or_null(p->out, "parentObservationId", o->parent_id.len ? o->parent_id : (text){ NULL, 0 });
+    member_text(p->out, "type", o->type);
 }
 
 static void put_trace_context(page *p, const observation *o)
 {
-    put_text(p, "traceName", o->trace_name);
-    put_text(p, "release", o->release);
+    member_text(p->out, "traceName", o->trace_name);
+    member_text(p->out, "release", o->release);
     json_put_key(p->out, "tags");
     buf_text(p->out, o->tags);
 }
@@ -223,8 +197,8 @@ static void put_observation(page *p, const observation *o)
     if (groups & TIME)
         put_time(p, o);
     if (groups & IO) {
-        put_or_null(p, "input", o->input);
-        put_or_null(p, "output", o->output);
+        member_or_null(p->out, "input", o->input);
+        member_or_null(p->out, "output", o->output);
     }
     if (groups & METADATA)
         put_metadata(p, o->metadata);
@@ -235,25 +209,25 @@ static void put_observation(page *p, const observation *o)
     if (groups & PROMPT)
         put_prompt(p, o);
     if (groups & USAGE) {
-        put_raw(p, "usagePricingTierId", "null");
-        put_raw(p, "usagePricingTierName", "null");
+        member_raw(p->out, "usagePricingTierId", "null");
+        member_raw(p->out, "usagePricingTierName", "null");
     }
     put_latency(p, o);
     if (groups & BASIC) {
-        put_text(p, "userId", o->user_id);
-        put_text(p, "sessionId", o->session_id);
-        put_bool(p, "isRootObservation", observation_is_root(o));
+        member_text(p->out, "userId", o->user_id);
+        member_text(p->out, "sessionId", o->session_id);
+        member_bool(p->out, "isRootObservation", observation_is_root(o));
     }
     if (groups & TRACE_CONTEXT)
         put_trace_context(p, o);
     if (groups & BASIC) {
-        put_bool(p, "bookmarked", false);
-        put_bool(p, "public", o->is_public);
+        member_bool(p->out, "bookmarked", false);
+        member_bool(p->out, "public", o->is_public);
     }
-    put_raw(p, "modelId", "null");
-    put_raw(p, "inputPrice", "null");
-    put_raw(p, "outputPrice", "null");
-    put_raw(p, "totalPrice", "null");
+    member_raw(p->out, "modelId", "null");
+    member_raw(p->out, "inputPrice", "null");
+    member_raw(p->out, "outputPrice", "null");
+    member_raw(p->out, "totalPrice", "null");
     buf_char(p->out, '}');
 }
 
@@ -314,48 +288,6 @@ static unsigned groups_of(const char *fields)
     for (size_t i = 0; fields && i < sizeof names / sizeof *names; i++)
         groups |= is_listed(text_of(fields), text_of(names[i])) ? 1u << i : 0;
     return fields ? groups : CORE | BASIC;
-}
-
-/* The shape in which a real server reports a bad parameter: a list of one problem. `details` are members that come first. */
-static void refuse(http_answer *answer, const char *parameter, const char *details, const char *message)
-{
-    answer->status = 400;
-    buf_format(&answer->body, "{\"message\":\"Invalid request data\",\"error\":[{%s,\"path\":[\"%s\"],\"message\":", details, parameter);
-    json_put_string(&answer->body, text_of(message));
-    buf_string(&answer->body, "}]}");
-}
-
-static bool read_limit(const char *given, size_t *out, http_answer *answer)
-{
-    int64_t limit = DEFAULT_LIMIT;
-    double number;
-    if (given && !text_to_int(text_of(given), &limit)) {
-        bool fraction = text_to_double(text_of(given), &number);
-        refuse(answer, "limit", fraction ? "\"expected\":\"int\",\"format\":\"safeint\",\"code\":\"invalid_type\""
-                                         : "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
-               fraction ? "Invalid input: expected int, received number" : "Invalid input: expected number, received NaN");
-        return false;
-    }
-    if (limit > MAX_LIMIT) {
-        refuse(answer, "limit", "\"origin\":\"number\",\"code\":\"too_big\",\"maximum\":1000,\"inclusive\":true",
-               "Too big: expected number to be <=1000");
-        return false;
-    }
-    if (limit < 0) {
-        refuse(answer, "limit", "\"origin\":\"number\",\"code\":\"too_small\",\"minimum\":0,\"inclusive\":true",
-               "Too small: expected number to be >=0");
-        return false;
-    }
-    *out = (size_t)limit;
-    return true;
-}
-
-static bool read_time(const char *name, const char *given, int64_t *out, http_answer *answer)
-{
-    if (!given || clock_parse(text_of(given), out))
-        return true;
-    refuse(answer, name, "\"code\":\"invalid_format\",\"format\":\"datetime\"", "Invalid ISO datetime");
-    return false;
 }
 
 static const struct column_name {
@@ -463,7 +395,7 @@ static bool read_filter(arena *a, const char *given, store_query *query, http_an
     for (const json *item = list->first; good && item; item = item->next)
         good = read_condition(a, item, query);
     if (!good)
-        refuse(answer, "filter", "\"code\":\"custom\"",
+        answer_bad_parameter(answer, "filter", "\"code\":\"custom\"",
                "langfuse-local knows string (=, contains, starts with) and stringOptions (any of) on id, traceId, parentObservationId, "
                "name, type, level, environment, version, userId and sessionId.");
     return good;
@@ -473,16 +405,17 @@ static bool read_filter(arena *a, const char *given, store_query *query, http_an
 static bool read_query(arena *a, const http_request *request, store_query *query, http_answer *answer)
 {
     const char *cursor = http_query(request, "cursor"), *parse_io = http_query(request, "parseIoAsJson");
-    if (!read_limit(http_query(request, "limit"), &query->limit, answer))
+    query->limit = DEFAULT_LIMIT;
+    if (!parameter_number(request, "limit", 0, MAX_LIMIT, &query->limit, answer))
         return false;
     if (parse_io && strcmp(parse_io, "true") == 0) {
-        refuse(answer, "parseIoAsJson", "\"code\":\"custom\"",
+        answer_bad_parameter(answer, "parseIoAsJson", "\"code\":\"custom\"",
                "parseIoAsJson=true is no longer supported on the v2 observations endpoint. Input/output fields are always returned as raw "
                "strings. Remove the parseIoAsJson parameter or set it to false.");
         return false;
     }
-    if (!read_time("fromStartTime", http_query(request, "fromStartTime"), &query->from_ms, answer) ||
-        !read_time("toStartTime", http_query(request, "toStartTime"), &query->to_ms, answer))
+    if (!parameter_time(request, "fromStartTime", &query->from_ms, answer) ||
+        !parameter_time(request, "toStartTime", &query->to_ms, answer))
         return false;
     if (cursor && !read_cursor(a, cursor, &query->after)) {
         api_message(answer, 400, "Invalid cursor format", "InvalidRequestError");

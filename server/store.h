@@ -1,4 +1,4 @@
-/* Storage of observations in SQLite: the only part of the server that knows about it.
+/* Storage of observations, traces and scores in SQLite: the only part of the server that knows about it.
  *
  * One connection behind one lock; rows are written in one transaction for each request, and committed before the call returns. What a
  * row means is not decided here.
@@ -6,7 +6,7 @@
 #ifndef LOCAL_STORE_H
 #define LOCAL_STORE_H
 
-#include "observation.h"
+#include "event.h"
 
 typedef struct store store;
 
@@ -67,10 +67,118 @@ typedef struct store_query {
 typedef void store_visit(void *context, const observation *row);
 bool store_read(store *s, const store_query *query, store_visit *visit, void *context);
 
+/* How many rows there are for the conditions of a query, whatever its page. */
+bool store_count_rows(store *s, const store_query *query, int64_t *out_count);
+
 /* The ids of the newest traces, newest first, or of those whose id starts with `prefix`. Texts live in `a`. */
 bool store_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids, size_t *out_count);
 
 /* Numbers of stored observations and traces; of one trace when `trace_id` is not empty. */
 bool store_count(store *s, text trace_id, int64_t *out_observations, int64_t *out_traces);
+
+/* --- events of the batch endpoint --- */
+
+/* Stores the events, and folds all that are known of each id into its row; all of them or none. Events without body_id are skipped.
+ * `memory` holds what is needed on the way. */
+bool store_put_events(store *s, arena *memory, const event *events, size_t count);
+
+/* --- traces as a whole --- */
+
+/* Everything stored about one trace, newest scores first. False when the database failed; a trace that is not there is empty. */
+bool store_load_trace(store *s, arena *a, text id, trace_data *out);
+bool store_delete_trace(store *s, text id);
+
+typedef enum trace_column {
+    TRACE_USER,
+    TRACE_NAME,
+    TRACE_SESSION,
+    TRACE_VERSION,
+    TRACE_RELEASE,
+    TRACE_ENVIRONMENT,
+    TRACE_TAG, /* the value is the tag as a JSON string */
+    TRACE_COLUMN_COUNT
+} trace_column;
+
+typedef struct trace_condition {
+    trace_column column;
+    const text *values; /* any of them */
+    size_t value_count;
+} trace_condition;
+
+#define STORE_MAX_TRACE_CONDITIONS 32
+
+/* Observations are asked as well as trace events: a trace is found when one of them has the value. */
+typedef struct trace_query {
+    trace_condition conditions[STORE_MAX_TRACE_CONDITIONS];
+    size_t condition_count;
+    int64_t from_ms, to_ms;
+    bool oldest_first;
+    size_t limit, offset;
+} trace_query;
+
+/* A page of ids, and how many there are in all. */
+bool store_find_traces(store *s, arena *a, const trace_query *query, text **out_ids, size_t *out_count, int64_t *out_total);
+
+typedef struct session_row {
+    text id, environment;
+    int64_t created_ms;
+} session_row;
+
+typedef struct session_query {
+    text id; /* empty: all */
+    const text *environments;
+    size_t environment_count; /* 0: any */
+    int64_t from_ms, to_ms;
+    size_t limit, offset;
+} session_query;
+
+bool store_find_sessions(store *s, arena *a, const session_query *query, session_row **out_rows, size_t *out_count, int64_t *out_total);
+
+/* --- scores --- */
+
+typedef enum score_column {
+    SCORE_ID,
+    SCORE_NAME,
+    SCORE_TRACE,
+    SCORE_OBSERVATION,
+    SCORE_SESSION,
+    SCORE_DATASET_RUN,
+    SCORE_SOURCE,
+    SCORE_DATA_TYPE,
+    SCORE_ENVIRONMENT,
+    SCORE_CONFIG,
+    SCORE_QUEUE,
+    SCORE_STRING_VALUE,
+    SCORE_USER_OF_TRACE,
+    SCORE_TAG_OF_TRACE, /* the value is the tag as a JSON string */
+    SCORE_COLUMN_COUNT
+} score_column;
+
+typedef struct score_condition {
+    score_column column;
+    const text *values; /* any of them */
+    size_t value_count;
+} score_condition;
+
+#define STORE_MAX_SCORE_CONDITIONS 48
+#define STORE_MAX_COMPARISONS 4
+
+typedef struct score_query {
+    score_condition conditions[STORE_MAX_SCORE_CONDITIONS];
+    size_t condition_count;
+    struct score_comparison {
+        const char *operator; /* one of = != < <= > >= */
+        double number;
+    } comparisons[STORE_MAX_COMPARISONS];
+    size_t comparison_count;
+    int64_t from_ms, to_ms;
+    int64_t after_ms; /* with after_id: the position behind which a page begins */
+    text after_id;    /* NULL: from the start */
+    size_t limit, offset;
+} score_query;
+
+/* Newest first; texts live in `a`. The total does not count the position and the page. */
+bool store_find_scores(store *s, arena *a, const score_query *query, score **out_scores, size_t *out_count, int64_t *out_total);
+bool store_delete_score(store *s, text id);
 
 #endif

@@ -11,6 +11,8 @@
 #define MAX_NAME_COLUMNS 60
 #define MIN_VALUE_COLUMNS 24
 
+#define NO_NAME "(no name)"
+
 #define DIM "2"
 #define BOLD "1"
 #define RED "31"
@@ -214,63 +216,7 @@ static void put_usage(buf *out, const observation *o)
 
 /* --- the trace as a whole --- */
 
-typedef struct summary {
-    text name, id, user_id, session_id, environment, release, version, tags;
-    int64_t start_ns, end_ns;
-    double tokens, cost; /* negative: unknown */
-    size_t errors;
-} summary;
-
-static void take_newest(text *value, text candidate)
-{
-    if (candidate.len)
-        *value = candidate;
-}
-
-static int by_arrival(const void *left, const void *right)
-{
-    const observation *a = *(const observation *const *)left, *b = *(const observation *const *)right;
-    return (a->arrived_ns > b->arrived_ns) - (a->arrived_ns < b->arrived_ns);
-}
-
-/* Adds numbers of which negative ones mean "not given". */
-static void add_known(double *sum, double more)
-{
-    if (more >= 0)
-        *sum = (*sum > 0 ? *sum : 0) + more;
-}
-
-/* Trace-level values are those of the observation that arrived last and has one; "default" is what those without one have. */
-static summary summarize(arena *a, const observation *rows, size_t count)
-{
-    summary s = { .id = rows[0].trace_id, .start_ns = INT64_MAX, .end_ns = INT64_MIN, .tokens = -1, .cost = -1 };
-    const observation **order = arena_take(a, count * sizeof *order);
-    for (size_t i = 0; order && i < count; i++)
-        order[i] = &rows[i];
-    if (order)
-        qsort(order, count, sizeof *order, by_arrival);
-    for (size_t i = 0; i < count; i++) {
-        const observation *o = order ? order[i] : &rows[i];
-        usage u = usage_of(o);
-        take_newest(&s.name, o->trace_name);
-        take_newest(&s.user_id, o->user_id);
-        take_newest(&s.session_id, o->session_id);
-        take_newest(&s.environment, text_is(o->environment, "default") ? TEXT("") : o->environment);
-        take_newest(&s.release, o->release);
-        take_newest(&s.version, o->version);
-        take_newest(&s.tags, text_is(o->tags, "[]") ? TEXT("") : o->tags);
-        s.start_ns = o->start_ns < s.start_ns ? o->start_ns : s.start_ns;
-        s.end_ns = o->end_ns > s.end_ns ? o->end_ns : s.end_ns;
-        s.errors += text_is(o->level, "ERROR");
-        add_known(&s.tokens, u.total);
-        add_known(&s.cost, u.cost);
-    }
-    if (!s.name.len)
-        s.name = TEXT("(no name)");
-    return s;
-}
-
-static void put_counts(buf *out, const summary *s, size_t count)
+static void put_counts(buf *out, const trace_view *s, size_t count)
 {
     put_when(out, s->start_ns);
     buf_string(out, DOT);
@@ -315,11 +261,11 @@ static void put_tags(buf *out, const char **separator, text tags)
     arena_free(&memory);
 }
 
-static void put_header(buf *out, const summary *s, size_t count, const tree_style *style)
+static void put_header(buf *out, const trace_view *s, size_t count, const tree_style *style)
 {
     const char *separator = "";
     paint(out, style, BOLD);
-    put_clipped(out, s->name, MAX_NAME_COLUMNS);
+    put_clipped(out, s->name.len ? s->name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
     paint(out, style, "0");
     buf_string(out, "  ");
     put_painted(out, style, DIM, s->id);
@@ -330,9 +276,10 @@ static void put_header(buf *out, const summary *s, size_t count, const tree_styl
     put_label(out, &separator, "user ", s->user_id);
     put_label(out, &separator, "session ", s->session_id);
     put_tags(out, &separator, s->tags);
-    put_label(out, &separator, "environment ", s->environment);
+    put_label(out, &separator, "environment ", text_is(s->environment, "default") ? TEXT("") : s->environment);
     put_label(out, &separator, "release ", s->release);
     put_label(out, &separator, "version ", s->version);
+    put_label(out, &separator, "", s->is_public ? TEXT("public") : TEXT(""));
     if (*separator)
         buf_char(out, '\n');
     paint(out, style, "0");
@@ -443,6 +390,8 @@ static void break_cycles(forest *f)
 static bool plant(arena *a, const observation *rows, size_t count, forest *f)
 {
     *f = (forest){ .count = count };
+    if (count == 0)
+        return true;
     f->nodes = arena_take(a, count * sizeof *f->nodes);
     f->by_id = arena_take(a, count * sizeof *f->by_id);
     if (!f->nodes || !f->by_id)
@@ -535,11 +484,15 @@ static void put_title(buf *out, const node *n, const tree_style *style)
     put_type(out, o->type, style);
     buf_char(out, ' ');
     paint(out, style, BOLD);
-    put_clipped(out, o->name.len ? o->name : TEXT("(no name)"), MAX_NAME_COLUMNS);
+    put_clipped(out, o->name.len ? o->name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
     paint(out, style, "0");
     paint(out, style, DIM);
-    buf_string(out, "  ");
-    put_duration(out, o->end_ns - o->start_ns);
+    if (o->end_ns != OBSERVATION_OPEN) {
+        buf_string(out, "  ");
+        put_duration(out, o->end_ns - o->start_ns);
+    } else if (!text_is(o->type, "EVENT")) { /* events are moments; anything else lacks its end */
+        buf_string(out, "  no end");
+    }
     if (o->model.len) {
         buf_string(out, "  ");
         put_clipped(out, o->model, MAX_NAME_COLUMNS);
@@ -585,51 +538,132 @@ static void put_value(buf *out, const node *n, const char *label, text value, co
         put_value_line(out, n, label, value, style);
 }
 
-void tree_render(buf *out, const observation *rows, size_t count, const tree_style *style)
+/* --- scores --- */
+
+static void put_score_value(buf *out, const score *s, size_t limit)
 {
-    arena memory = { 0 };
+    if (text_is(s->data_type, "BOOLEAN"))
+        buf_string(out, s->value != 0 ? "true" : "false");
+    else if (score_has_number(s))
+        json_put_number(out, s->value);
+    else
+        put_clipped(out, s->string_value, limit);
+}
+
+/* name value  (comment) */
+static void put_score(buf *out, const score *s, size_t used, const tree_style *style)
+{
+    size_t left = style->full ? SIZE_MAX : style->width > used + MIN_VALUE_COLUMNS ? style->width - used : MIN_VALUE_COLUMNS;
+    paint(out, style, DIM);
+    buf_string(out, "score  ");
+    paint(out, style, "0");
+    put_clipped(out, s->name, MAX_NAME_COLUMNS);
+    buf_char(out, ' ');
+    paint(out, style, BOLD);
+    put_score_value(out, s, left);
+    paint(out, style, "0");
+    if (s->comment.len) {
+        paint(out, style, DIM);
+        buf_string(out, "  (");
+        put_clipped(out, s->comment, left);
+        buf_char(out, ')');
+        paint(out, style, "0");
+    }
+    buf_char(out, '\n');
+}
+
+static int by_target(const void *left, const void *right)
+{
+    const score *a = *(const score *const *)left, *b = *(const score *const *)right;
+    int order = compare_text(a->observation_id, b->observation_id);
+    if (order == 0)
+        order = (a->timestamp_ms > b->timestamp_ms) - (a->timestamp_ms < b->timestamp_ms);
+    return order ? order : compare_text(a->id, b->id);
+}
+
+/* Sorted by observation, oldest first; those of the trace have none and come before all others. */
+static const score **sort_scores(arena *a, const trace_data *data)
+{
+    const score **order = arena_take(a, data->score_count * sizeof *order + 1);
+    for (size_t i = 0; order && i < data->score_count; i++)
+        order[i] = &data->scores[i];
+    if (order && data->score_count > 1)
+        qsort(order, data->score_count, sizeof *order, by_target);
+    return order;
+}
+
+/* The first score of an observation, or of a later one. */
+static size_t find_scores(const score *const *order, size_t count, text observation_id)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (compare_text(order[middle]->observation_id, observation_id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void put_scores_of(buf *out, const node *n, const score *const *order, size_t count, const tree_style *style)
+{
+    for (size_t i = find_scores(order, count, n->row->id); i < count && text_equal(order[i]->observation_id, n->row->id); i++)
+        put_score(out, order[i], put_branches(out, n, true, style), style);
+}
+
+/* Of the trace itself, and of observations that are not stored. */
+static void put_other_scores(buf *out, const forest *f, const score *const *order, size_t count, const tree_style *style)
+{
+    size_t put = 0;
+    for (size_t i = 0; i < count; i++) {
+        text wanted = order[i]->observation_id;
+        if (wanted.len && f->count && bsearch(&wanted, f->by_id, f->count, sizeof *f->by_id, find_id))
+            continue;
+        put_score(out, order[i], 0, style);
+        put++;
+    }
+    if (put && f->count)
+        buf_char(out, '\n');
+}
+
+void tree_render(buf *out, const trace_data *data, const tree_style *style)
+{
+    arena memory = { .ceiling = SIZE_MAX / 2 };
     forest f;
-    if (count == 0)
+    if (data->row_count == 0 && !data->has_record)
         return;
-    summary s = summarize(&memory, rows, count);
-    put_header(out, &s, count, style);
-    bool planted = plant(&memory, rows, count, &f);
+    trace_view view = trace_view_of(&memory, data);
+    put_header(out, &view, data->row_count, style);
+    const score **scores = sort_scores(&memory, data);
+    bool planted = scores && plant(&memory, data->rows, data->row_count, &f);
+    if (planted)
+        put_other_scores(out, &f, scores, data->score_count, style);
     for (node *n = planted ? f.top.first : NULL; n; n = following(n, &f.top)) {
         put_title(out, n, style);
         put_value(out, n, "in   ", n->row->input, style);
         put_value(out, n, "out  ", n->row->output, style);
+        put_scores_of(out, n, scores, data->score_count, style);
     }
     out->failed |= !planted;
     arena_free(&memory);
 }
 
-void tree_render_summary(buf *out, const observation *rows, size_t count, const tree_style *style)
+void tree_render_summary(buf *out, const trace_data *data, const tree_style *style)
 {
-    arena memory = { 0 };
-    if (count == 0)
+    arena memory = { .ceiling = SIZE_MAX / 2 };
+    if (data->row_count == 0 && !data->has_record)
         return;
-    summary s = summarize(&memory, rows, count);
+    trace_view s = trace_view_of(&memory, data);
     put_painted(out, style, DIM, s.id);
     buf_string(out, "  ");
     paint(out, style, BOLD);
-    put_clipped(out, s.name, MAX_NAME_COLUMNS);
+    put_clipped(out, s.name.len ? s.name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
     paint(out, style, "0");
     buf_string(out, "  ");
     paint(out, style, DIM);
-    put_counts(out, &s, count);
+    put_counts(out, &s, data->row_count);
     paint(out, style, "0");
     buf_char(out, '\n');
     arena_free(&memory);
-}
-
-observation tree_keep(arena *a, const observation *row)
-{
-    observation kept = *row;
-    text *const texts[] = { &kept.trace_id,   &kept.id,         &kept.parent_id,   &kept.type,    &kept.name,     &kept.level,
-                            &kept.status_message, &kept.version, &kept.environment, &kept.release, &kept.user_id,  &kept.session_id,
-                            &kept.trace_name, &kept.tags,       &kept.input,       &kept.output,  &kept.metadata, &kept.experiment,
-                            &kept.model,      &kept.model_parameters, &kept.usage, &kept.cost,    &kept.prompt_name };
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        *texts[i] = texts[i]->at ? arena_copy(a, *texts[i]) : *texts[i];
-    return kept;
 }

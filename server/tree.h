@@ -5,7 +5,7 @@
 #ifndef LOCAL_TREE_H
 #define LOCAL_TREE_H
 
-#include "observation.h"
+#include "trace.h"
 
 typedef struct tree_style {
     size_t width; /* columns of the terminal */
@@ -13,13 +13,11 @@ typedef struct tree_style {
     bool full; /* inputs and outputs are not shortened */
 } tree_style;
 
-/* One trace. `rows` may come in any order, may name parents that are not there, or form cycles. */
-void tree_render(buf *out, const observation *rows, size_t count, const tree_style *style);
+/* One trace. Its rows may come in any order, may name parents that are not there, or form cycles. Scores stand below what they are
+ * about, those of the trace before the first observation. */
+void tree_render(buf *out, const trace_data *data, const tree_style *style);
 
 /* One line about one trace. */
-void tree_render_summary(buf *out, const observation *rows, size_t count, const tree_style *style);
-
-/* A copy of a row with all its texts in `a`, to keep rows beyond store_read. */
-observation tree_keep(arena *a, const observation *row);
+void tree_render_summary(buf *out, const trace_data *data, const tree_style *style);
 
 #endif

@@ -15,5 +15,6 @@
 #include "segment.c"
 #include "sha256.c"
 #include "site.c"
+#include "trace_context.c"
 #include "wire_otlp.c"
 #include "worker.c"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fuzz each parser for FUZZ_SECONDS (default 30) with clang's libFuzzer. What it finds lies in $BUILD/fuzz/found-*; it
-# becomes a case of a unit test together with the fix.
+# becomes a case of a unit test, or a file of tests/fuzz/corpus, together with the fix.
 set -eu
 BUILD=${BUILD:-build}
 seconds=${FUZZ_SECONDS:-30}
@@ -8,11 +8,16 @@ mkdir -p "$BUILD/fuzz"
 flags="-std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I."
 server=$(ls server/*.c | grep -v server/main.c)
 clang $flags tests/fuzz/fuzz_json.c src/base.c src/buf.c src/json.c -o "$BUILD/fuzz/json" -lm -lpthread
+clang $flags tests/fuzz/fuzz_trace_context.c src/trace_context.c src/base.c src/buf.c src/json.c \
+    -o "$BUILD/fuzz/trace_context" -lm -lpthread
 clang $flags tests/server/fuzz_otlp.c $server -o "$BUILD/fuzz/otlp" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
-for target in json otlp; do
+for target in json trace_context otlp; do
     mkdir -p "$BUILD/fuzz/corpus_$target"
+    # Inputs that are kept are tried first; new ones go to the first folder.
+    kept=tests/fuzz/corpus/$target
+    [ -d "$kept" ] || kept=
     if ! "$BUILD/fuzz/$target" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 \
-        -artifact_prefix="$BUILD/fuzz/found-$target-" "$BUILD/fuzz/corpus_$target" >"$BUILD/fuzz/$target.log" 2>&1; then
+        -artifact_prefix="$BUILD/fuzz/found-$target-" "$BUILD/fuzz/corpus_$target" $kept >"$BUILD/fuzz/$target.log" 2>&1; then
         tail -n 40 "$BUILD/fuzz/$target.log"
         exit 1
     fi

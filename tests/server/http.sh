@@ -9,10 +9,10 @@ port=0
 failed=0
 trap 'stop KILL; rm -rf "$folder"' EXIT
 
-start() {
+start() { # further arguments for serve
     rm -f "$folder/port"
     "$server" serve --port "$port" --db "$folder/test.db" --port-file "$folder/port" \
-        --public-key pk --secret-key sk >"$folder/out" 2>>"$folder/err" &
+        --public-key pk --secret-key sk "$@" >"$folder/out" 2>>"$folder/err" &
     pid=$!
     for _ in $(seq 200); do
         [ -s "$folder/port" ] && break
@@ -67,7 +67,27 @@ span() { # trace, id, name, start in ms after 2026-11-21T05:35:41Z, more members
         "$1" "$2" "$3" "$((1795239341000 + $4))" "$((1795239341500 + $4))" "${5:-}"
 }
 
+event() { # id, type, members of the body
+    printf '{"id":"%s","type":"%s","timestamp":"2026-11-21T05:35:42Z","body":{%s}}' "$1" "$2" "$3"
+}
+batch() { # events between commas
+    printf '{"batch":[%s]}' "$1"
+}
+
+# As a server of version 4 by default.
+start --write-mode events_only
+for path in traces traces/abc observations sessions/x v2/scores dataset-run-items metrics/daily; do
+    expect "gone $path" 404 "$gone" $auth "$url/api/public/$path"
+done
+expect 'gone POST' 404 "$gone" $auth -H "$json" -d '{}' "$url/api/public/generations"
+expect 'events only' 207 '{"successes":[{"id":"2","status":201}],"errors":[{"id":"1","status":400,"message":"Event type not accepted","error":"Event type \"trace-create\" is not accepted by /api/public/ingestion when LANGFUSE_MIGRATION_V4_WRITE_MODE is events_only.*' \
+    $auth -H "$json" -d "$(batch "$(event 1 trace-create '"id":"t"'),$(event 2 score-create '"traceId":"t","name":"q","value":1')")" "$url/api/public/ingestion"
+stop TERM
+[ "$code" = 0 ] || fail "exit code $code of the server in events_only mode"
+
 start
+ingestion=$url/api/public/ingestion
+scores=$url/api/public/scores
 traces=$url/api/public/otel/v1/traces
 observations=$url/api/public/v2/observations
 count=$url/api/local/count
@@ -88,10 +108,6 @@ expect 'bearer, unknown' 401 "{\"message\":\"Invalid public key. Confirm that yo
 expect projects 200 '{"data":[{"id":"local","name":"Local","organization":{"id":"local","name":"Local"},"metadata":{}}]}' $auth "$url/api/public/projects"
 expect 'wrong method' 405 '{"message":"Method not allowed","error":"MethodNotAllowedError"}' $auth "$traces"
 expect 'unknown path' 404 '{"message":"Not found","error":"LangfuseNotFoundError"}' $auth "$url/api/public/nothing"
-for path in traces traces/abc observations sessions/x v2/scores dataset-run-items metrics/daily; do
-    expect "gone $path" 404 "$gone" $auth "$url/api/public/$path"
-done
-expect 'gone POST' 404 "$gone" $auth -H "$json" -d '{}' "$url/api/public/generations"
 expect metrics 200 '{"message":"OK"}' $auth -H "$json" -d '{}' "$url/api/public/otel/v1/metrics"
 
 # Exports that are refused, empty or lost.
@@ -162,6 +178,101 @@ curl -s $auth "$observations?userId=u&fields=metadata" | grep -q "\"m\":\"$(prin
 curl -s $auth "$observations?userId=u&fields=metadata&expandMetadata=m" | grep -q "\"m\":\"$long\"" || fail 'metadata expands'
 curl -s $auth "$observations?userId=u&fields=metadata,io" | grep -q "\"m\":\"$long\"" || fail 'metadata is whole with io'
 
+# Batches of events.
+expect 'batch, no keys' 401 '{"error":"UnauthorizedError","message":"No authorization header"}' -H "$json" -d '{"batch":[]}' "$ingestion"
+expect 'batch, bad secret' 401 '{"error":"UnauthorizedError","message":"Invalid credentials.*' -u pk:no -H "$json" -d '{"batch":[]}' "$ingestion"
+expect 'batch, method' 405 '{"message":"Method not allowed","error":"MethodNotAllowedError"}' $auth "$ingestion"
+expect 'batch, no JSON' 400 'Invalid JSON' $auth -H "$json" -d '{' "$ingestion"
+printf '{"batch":[]}' | gzip >"$folder/gz"
+expect 'batch, gzip' 400 'Invalid JSON' $auth -H "$json" -H 'Content-Encoding: gzip' --data-binary "@$folder/gz" "$ingestion"
+expect 'batch, text' 400 '{"message":"Invalid request data","errors":["Invalid input: expected object, received string"]}' \
+    $auth -H 'Content-Type: text/plain' -d '{"batch":[]}' "$ingestion"
+expect 'no batch' 400 '{"message":"Invalid request data","errors":["Invalid input: expected array, received undefined"]}' $auth -H "$json" -d '{"x":1}' "$ingestion"
+expect 'batch is no array' 400 '{"message":"Invalid request data","errors":["Invalid input: expected array, received object"]}' \
+    $auth -H "$json" -d '{"batch":{}}' "$ingestion"
+expect 'empty batch' 207 '{"successes":[],"errors":[]}' $auth -H "$json" -d '{"batch":[]}' "$ingestion"
+{ printf '{"batch":[],"x":"'; head -c 4718600 /dev/zero | tr '\0' x; printf '"}'; } >"$folder/big"
+expect 'batch, too big' 413 'Body exceeded 4.5mb limit' $auth -H "$json" --data-binary "@$folder/big" "$ingestion"
+{ printf '{"batch":[],"x":"'; head -c 4718000 /dev/zero | tr '\0' x; printf '"}'; } >"$folder/big"
+expect 'batch, big' 207 '{"successes":[],"errors":[]}' $auth -H "$json" --data-binary "@$folder/big" "$ingestion"
+many=$(event e1 trace-create '"id":"T","name":"one","userId":"U","sessionId":"S","tags":["b","a"],"metadata":{"k":1},"input":{"i":1},"public":true'),
+many=$many$(event e2 span-create '"id":"P","traceId":"T","name":"sp","startTime":"2026-11-21T05:35:42Z","endTime":"2026-11-21T05:35:44Z"'),
+many=$many$(event e3 span-update '"id":"P","output":"so"'),
+many=$many$(event e4 span-create '"traceId":"T"'),
+many=$many$(event e5 score-create '"id":"Q","traceId":"T","observationId":"P","name":"q","value":0.5,"comment":"half"')
+expect 'a batch' 207 '{"successes":[{"id":"e1","status":201},{"id":"e2","status":201},{"id":"e5","status":201},{"id":"e3","status":201}],"errors":[{"id":"e4","status":400,"message":"Invalid request data","error":"[\n  {\n*' \
+    $auth -H "$json" -d "$(batch "$many")" "$ingestion"
+expect 'batch, public key' 207 '{"successes":[],"errors":[{"id":"1","status":401,"message":"Authentication error","error":"Access Scope Denied"}]}' \
+    -H 'Authorization: Bearer pk' -H "$json" -d "$(batch "$(event 1 trace-create '"id":"x"')")" "$ingestion"
+
+# Traces, sessions and single observations.
+expect 'trace' 200 '{"id":"T","projectId":"local","name":"one","timestamp":"2026-11-21T05:35:42.000Z","environment":"default","tags":["a","b"],"bookmarked":false,"release":null,"version":null,"userId":"U","sessionId":"S","public":true,"input":{"i":1},"output":"so","metadata":{"k":1},"createdAt":"*' \
+    $auth "$url/api/public/traces/T"
+curl -s $auth "$url/api/public/traces/T" >"$folder/trace"
+for part in '"scores":[{"id":"Q","projectId":"local","environment":"default","name":"q","value":0.5,' '"observations":[{"id":"P","traceId":"T",' \
+    '"latency":2,' '"htmlPath":"/project/local/traces/T","totalCost":0}'; do
+    grep -qF "$part" "$folder/trace" || fail "trace lacks $part: $(cat "$folder/trace")"
+done
+expect 'no trace' 404 '{"message":"Trace none not found within authorized project","error":"LangfuseNotFoundError"}' $auth "$url/api/public/traces/none"
+expect 'traces of a user' 200 '{"data":[{"id":"T",*' $auth "$url/api/public/traces?userId=U&tags=a&tags=b&name=one&fields=core"
+expect 'traces of nobody' 200 '{"data":[],"meta":{"page":1,"limit":50,"totalItems":0,"totalPages":0}}' $auth "$url/api/public/traces?userId=U&tags=c"
+expect 'a page' 200 '{"data":[{"id":"t2",*' $auth "$url/api/public/traces?limit=1&page=3&fields=core"
+curl -s $auth "$url/api/public/traces?limit=1&page=2&fields=core" | grep -qF '"meta":{"page":2,"limit":1,"totalItems":4,"totalPages":4}}' || fail 'meta of a page'
+expect 'limit of traces' 400 '{"message":"Invalid request data","error":[{"origin":"number","code":"too_big","maximum":100,"inclusive":true,"path":["limit"],"message":"Too big: expected number to be <=100"}]}' \
+    $auth "$url/api/public/traces?limit=101"
+expect 'page 0' 400 '{"message":"Invalid request data","error":[{"origin":"number","code":"too_small","minimum":1,"inclusive":true,"path":["page"],"message":"Too small: expected number to be >=1"}]}' \
+    $auth "$url/api/public/traces?page=0"
+expect 'time of traces' 400 '{"message":"Invalid request data","error":[{"code":"invalid_format",*' $auth "$url/api/public/traces?fromTimestamp=today"
+expect 'sessions' 200 '{"data":[{"id":"S","createdAt":"2026-11-21T05:35:42.000Z","projectId":"local","environment":"default"}],"meta":{"page":1,"limit":50,"totalItems":1,"totalPages":1}}' \
+    $auth "$url/api/public/sessions"
+expect 'session' 200 '{"id":"S","createdAt":"2026-11-21T05:35:42.000Z","projectId":"local","environment":"default","traces":[{"id":"T",*' $auth "$url/api/public/sessions/S"
+expect 'no session' 404 '{"message":"Session not found within authorized project","error":"LangfuseNotFoundError"}' $auth "$url/api/public/sessions/none"
+expect 'observation' 200 '{"id":"P","traceId":"T","startTime":"2026-11-21T05:35:42.000Z","endTime":"2026-11-21T05:35:44.000Z",*' $auth "$url/api/public/observations/P"
+expect 'no observation' 404 '{"message":"Observation not found within authorized project","error":"LangfuseNotFoundError"}' $auth "$url/api/public/observations/none"
+expect 'observations' 200 '{"data":[{"id":"a","traceId":"t1",*' $auth "$url/api/public/observations?traceId=t1&page=2&limit=1"
+
+# Scores.
+expect 'score' 200 '{"id":"B"}' -H 'Authorization: Bearer pk' -H "$json" -d '{"id":"B","name":"ok","value":1,"dataType":"BOOLEAN","traceId":"T"}' "$scores"
+expect 'score of a session' 200 '{"id":"C"}' $auth -H "$json" -d '{"id":"C","name":"cat","value":"good","sessionId":"S"}' "$scores"
+curl -s $auth -H "$json" -d '{"name":"run","value":2,"datasetRunId":"r"}' "$scores" |
+    grep -qE '^\{"id":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"\}$' || fail 'a score without id gets one'
+expect 'score without name' 400 '{"message":"Invalid request data","error":[{"expected":"string","code":"invalid_type","path":["name"],"message":"Invalid input: expected string, received undefined"}]}' \
+    $auth -H "$json" -d '{"value":1,"traceId":"T"}' "$scores"
+expect 'score, NaN' 400 'Invalid JSON' $auth -H "$json" -d '{"name":"x","value":NaN,"traceId":"t"}' "$scores"
+{ printf '{"comment":"'; head -c 1050000 /dev/zero | tr '\0' x; printf '"}'; } >"$folder/big"
+expect 'score, too big' 413 'Body exceeded 1mb limit' $auth -H "$json" --data-binary "@$folder/big" "$scores"
+expect 'score, no keys' 401 '{"message":"No authorization header"}' -H "$json" -d '{}' "$scores"
+expect 'scores of a name' 200 '{"data":[{"id":"B","projectId":"local","environment":"default","name":"ok","value":1,"source":"API",*' $auth "$url/api/public/v2/scores?name=ok"
+curl -s $auth "$url/api/public/v2/scores?name=ok" |
+    grep -qF '"stringValue":"True","dataType":"BOOLEAN","trace":{"userId":"U","tags":["a","b"],"environment":"default","sessionId":"S"}}],"meta":{"page":1,"limit":50,"totalItems":1,"totalPages":1}}' ||
+    fail 'a score with its trace'
+expect 'scores of a user' 200 '{"data":[{"id":"B",*' $auth "$url/api/public/v2/scores?userId=U&dataType=BOOLEAN&limit=1"
+expect 'scores by value' 200 '{"data":[{"id":"Q",*' $auth -G "$url/api/public/v2/scores" --data-urlencode 'operator=<' -d value=0.75
+expect 'bad operator' 400 '{"message":"Invalid request data","error":[{"code":"invalid_value",*' $auth "$url/api/public/v2/scores?operator=like&value=1"
+expect 'score by id' 200 '{"id":"C","projectId":"local","environment":"default","name":"cat","value":0,"source":"API",*' $auth "$url/api/public/v2/scores/C"
+expect 'no score' 404 '{"message":"Score not found","error":"LangfuseNotFoundError"}' $auth "$url/api/public/v2/scores/none"
+v3=$url/api/public/v3/scores
+expect 'v3' 200 '{"data":[{"id":"B","projectId":"local","name":"ok","source":"API",*' $auth "$v3?id=B,Q&limit=1"
+next=$(curl -s $auth "$v3?id=B,Q&limit=1" | sed 's/.*"cursor":"\([^"]*\)".*/\1/')
+curl -s $auth "$v3?id=B,Q&limit=1&cursor=$next&fields=core,details,subject" |
+    grep -qF '"comment":"half","configId":null,"metadata":{},"subject":{"kind":"observation","id":"P","traceId":"T"},"dataType":"NUMERIC","value":0.5}],"meta":{"limit":1}}' ||
+    fail 'the second page of v3 scores'
+expect 'v3, true' 200 '{"data":[{"id":"B",*' $auth "$v3?dataType=boolean&value=true"
+expect 'v3, none' 200 '{"data":[],"meta":{"limit":50}}' $auth "$v3?traceId=none"
+expect 'v3, unknown parameter' 400 '{"message":"Invalid request data","error":[{"code":"unrecognized_keys","keys":["zzz"],"path":[],"message":"Unrecognized key: \"zzz\""}]}' $auth "$v3?zzz=1"
+expect 'v3, unknown field' 400 '{"message":"Invalid request data","error":[{"code":"invalid_value","values":["core","details","subject","annotation"],"path":["fields",0],*' $auth "$v3?fields=bogus"
+expect 'v3, limit' 400 '{"message":"Invalid request data","error":[{"origin":"number","code":"too_big","maximum":100,*' $auth "$v3?limit=500"
+expect 'v3, value without type' 400 '{"message":"Invalid request data","error":[{"code":"custom","path":["value"],*' $auth "$v3?value=1"
+expect 'v3, cursor' 400 '{"message":"Invalid cursor format","error":"InvalidRequestError"}' $auth "$v3?cursor=zz"
+expect 'delete a score' 202 '{"message":"Score deletion queued successfully"}' $auth -X DELETE "$scores/C"
+expect 'delete no score' 202 '{"message":"Score deletion queued successfully"}' $auth -X DELETE "$scores/none"
+expect 'a deleted score' 404 '{"message":"Score not found"*' $auth "$url/api/public/v2/scores/C"
+"$server" tree T --db "$folder/test.db" >"$folder/tree" || fail 'tree of a batch'
+grep -q '^user U · session S · tags a, b · public$' "$folder/tree" && grep -q '   score  q 0.5  (half)$' "$folder/tree" && grep -q '^score  ok true$' "$folder/tree" ||
+    fail "tree of a batch: $(cat "$folder/tree")"
+expect 'delete a trace' 200 '{"message":"Trace deleted successfully"}' $auth -X DELETE "$url/api/public/traces/T"
+expect 'a deleted trace' 404 '{"message":"Trace T not found*' $auth "$url/api/public/traces/T"
+
 # Parallel clients on one database, with readers among them.
 for i in 1 2 3 4 5 6 7 8; do
     (for j in 1 2 3 4 5 6 7 8 9 10; do
@@ -190,7 +301,7 @@ stop TERM
 # Usage.
 code=0; "$server" tree --db "$folder/missing.db" 2>/dev/null || code=$?
 [ "$code" = 1 ] || fail "tree without a database: $code"
-for arguments in '' 'nonsense' 'serve --port 70000' 'serve --what' 'tree a b' 'tree --color blue' 'traces x'; do
+for arguments in '' 'nonsense' 'serve --port 70000' 'serve --what' 'serve --write-mode legacy' 'tree a b' 'tree --color blue' 'traces x'; do
     code=0; "$server" $arguments 2>/dev/null || code=$?
     [ "$code" = 2 ] || fail "usage '$arguments': $code"
 done

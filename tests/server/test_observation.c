@@ -19,7 +19,8 @@
 
 typedef enum field {
     TYPE, NAME, LEVEL, STATUS, INPUT, OUTPUT, METADATA, MODEL, PARAMETERS, USAGE, COST, PROMPT, VERSION_OF_PROMPT, TRACE_NAME,
-    USER, SESSION, TAGS, PUBLIC, ENVIRONMENT, RELEASE, VERSION, ROOT, COMPLETION, EXPERIMENT
+    USER, SESSION, TAGS, PUBLIC, ENVIRONMENT, RELEASE, VERSION, ROOT, COMPLETION, EXPERIMENT,
+    INPUT_OF_TRACE, OUTPUT_OF_TRACE, METADATA_OF_TRACE
 } field;
 
 typedef struct rule {
@@ -58,6 +59,14 @@ static const rule rules[] = {
     { S("input.value", "other"), INPUT, "other" },
     { S(O "output", "a\\u0000b"), OUTPUT, "a" }, /* compared up to the NUL, which is stored */
     { S(T "input", "x"), INPUT, NULL },
+
+    { S(T "input", "x"), INPUT_OF_TRACE, "x" },
+    { S(T "output", "{}"), OUTPUT_OF_TRACE, "{}" },
+    { S(O "input", "x"), INPUT_OF_TRACE, NULL },
+    { S(T "metadata.k", "v") "," S(O "metadata.o", "w"), METADATA_OF_TRACE, "{\"k\":\"v\"}" },
+    { S(T "metadata", "{\\\"k\\\":{\\\"l\\\":1}}"), METADATA_OF_TRACE, "{\"k.l\":\"1\"}" },
+    { S(T "metadata", "plain"), METADATA_OF_TRACE, NULL },
+    { S(O "metadata.o", "w"), METADATA_OF_TRACE, NULL },
 
     { S(O "metadata", "{\\\"a\\\":{\\\"b\\\":2},\\\"c\\\":null,\\\"d\\\":[1]}"), METADATA, "{\"d\":\"[1]\",\"c\":\"\",\"a.b\":\"2\"}" },
     { S(O "metadata", "plain"), METADATA, "{}" },
@@ -137,6 +146,7 @@ static text field_of(const observation *o, field which, char number[32])
         [OUTPUT] = o->output, [METADATA] = o->metadata, [MODEL] = o->model, [PARAMETERS] = o->model_parameters, [USAGE] = o->usage,
         [COST] = o->cost, [PROMPT] = o->prompt_name, [TRACE_NAME] = o->trace_name, [USER] = o->user_id, [SESSION] = o->session_id,
         [TAGS] = o->tags, [ENVIRONMENT] = o->environment, [RELEASE] = o->release, [VERSION] = o->version, [EXPERIMENT] = o->experiment,
+        [INPUT_OF_TRACE] = o->trace_input, [OUTPUT_OF_TRACE] = o->trace_output, [METADATA_OF_TRACE] = o->trace_metadata,
     };
     int64_t value;
     switch (which) {

@@ -7,6 +7,7 @@
 
 #include "../../server/store.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,6 +177,12 @@ static void text_with_nul_comes_back_whole(void **state)
     store_query query = STORE_QUERY_ALL;
     assert_int_equal(read_all(reader, &query).count, 1);
     assert_false(store_put(reader, &row, 1));
+    arena memory = { 0 };
+    const event named = { .type = event_type_of(TEXT("trace-create")), .id = TEXT("e"), .body_id = TEXT("t"),
+                          .body = json_parse(&memory, TEXT("{}")) };
+    assert_false(store_put_events(reader, &memory, &named, 1)); /* a reader cannot write */
+    assert_false(store_delete_trace(reader, TEXT("t")));
+    arena_free(&memory);
     store_close(reader);
     store_close(s);
     unlink(path);
@@ -195,6 +202,128 @@ static void a_foreign_file_is_refused_with_a_reason(void **state)
     assert_null(store_open("/nonexistent/folder/x.db", true, why, sizeof why));
 }
 
+/* The table of version 1, with one row. */
+static const char version_1[] =
+    "CREATE TABLE observations (trace_id TEXT NOT NULL, id TEXT NOT NULL, start_ms INTEGER NOT NULL, parent_id TEXT NOT NULL,"
+    " start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, arrived_ns INTEGER NOT NULL, type TEXT NOT NULL, name TEXT NOT NULL,"
+    " level TEXT NOT NULL, status_message TEXT NOT NULL, version TEXT NOT NULL, environment TEXT NOT NULL, release TEXT NOT NULL,"
+    " user_id TEXT NOT NULL, session_id TEXT NOT NULL, trace_name TEXT NOT NULL, tags TEXT NOT NULL, is_public INTEGER NOT NULL,"
+    " is_app_root INTEGER NOT NULL, input TEXT, output TEXT, metadata TEXT NOT NULL, experiment TEXT NOT NULL, model TEXT NOT NULL,"
+    " model_parameters TEXT NOT NULL, usage TEXT NOT NULL, cost TEXT NOT NULL, completion_start_ms INTEGER NOT NULL,"
+    " prompt_name TEXT NOT NULL, prompt_version INTEGER NOT NULL, UNIQUE (trace_id, id, start_ms));"
+    "INSERT INTO observations VALUES ('t','i',1,'',1000000,2000000,3,'SPAN','old','DEFAULT','','','default','','u','s','old','[]',0,0,"
+    " 'in',NULL,'{}','','','{}','{}','{}',-1,'',-1);"
+    "PRAGMA user_version = 1;";
+
+static void a_database_of_version_1_is_upgraded(void **state)
+{
+    char path[] = "/tmp/langfuse-local-test-XXXXXX", why[200];
+    const store_query all = STORE_QUERY_ALL;
+    sqlite3 *old;
+    int fd = mkstemp(path);
+    (void)state;
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(sqlite3_open(path, &old), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(old, version_1, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(old);
+    assert_null(store_open(path, true, why, sizeof why)); /* a reader does not change it */
+    for (int i = 0; i < 2; i++) {                         /* the second time there is nothing left to do */
+        store *s = store_open(path, false, why, sizeof why);
+        assert_non_null(s);
+        assert_string_equal(read_all(s, &all).names, i == 0 ? "old " : "new old ");
+        put_one(s, row_of("t", "j", 5, "new"));
+        store_close(s);
+    }
+    unlink(path);
+}
+
+static void put_trace_event(store *s, const char *id, const char *body, int64_t at_ms)
+{
+    arena a = { 0 };
+    event e = { .type = event_type_of(TEXT("trace-create")), .id = TEXT("e"), .body_id = text_of(id), .timestamp_ms = at_ms,
+                .body = json_parse(&a, text_of(body)) };
+    assert_true(store_put_events(s, &a, &e, 1));
+    arena_free(&a);
+}
+
+static void traces_are_found_by_what_rows_and_events_say(void **state)
+{
+    static const struct {
+        trace_column column;
+        const char *values[2], *expected;
+    } cases[] = {
+        { TRACE_USER, { "u" }, "b a " },        { TRACE_USER, { "u", "w" }, "c b a " }, { TRACE_NAME, { "root" }, "a " },
+        { TRACE_NAME, { "event" }, "b " },      { TRACE_TAG, { "\"x\"" }, "b a " },     { TRACE_TAG, { "\"y\"" }, "b " },
+        { TRACE_SESSION, { "s" }, "b " },       { TRACE_RELEASE, { "none" }, "" },      { TRACE_VERSION, { "1" }, "c " },
+        { TRACE_ENVIRONMENT, { "dev" }, "c " },
+    };
+    store *s = open_memory();
+    observation rows[] = { row_of("a", "1", 10, "n"), row_of("a", "2", 90, "n"), row_of("c", "3", 30, "n") };
+    int64_t total;
+    size_t count;
+    text *ids;
+    (void)state;
+    rows[0].user_id = TEXT("u");
+    rows[0].trace_name = TEXT("root");
+    rows[1].tags = TEXT("[\"x\"]");
+    rows[2].user_id = TEXT("w");
+    rows[2].version = TEXT("1");
+    rows[2].environment = TEXT("dev");
+    assert_true(store_put(s, rows, 3));
+    put_trace_event(s, "b", "{\"name\":\"event\",\"userId\":\"u\",\"sessionId\":\"s\",\"tags\":[\"y\",\"x\"]}", 20);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        arena a = { 0 };
+        buf names = { 0 };
+        const text values[] = { text_of(cases[i].values[0]), text_of(cases[i].values[1]) };
+        trace_query query = { .conditions = { { cases[i].column, values, cases[i].values[1] ? 2 : 1 } }, .condition_count = 1,
+                              .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 10 };
+        assert_true(store_find_traces(s, &a, &query, &ids, &count, &total));
+        for (size_t j = 0; j < count; j++)
+            buf_format(&names, "%.*s ", (int)ids[j].len, ids[j].at);
+        assert_true(text_is(buf_view(&names), cases[i].expected));
+        assert_int_equal(total, count);
+        buf_free(&names);
+        arena_free(&a);
+    }
+    arena a = { 0 };
+    trace_query page = { .from_ms = 10, .to_ms = 30, .oldest_first = true, .limit = 1, .offset = 1 };
+    assert_true(store_find_traces(s, &a, &page, &ids, &count, &total));
+    assert_true(count == 1 && text_is(ids[0], "b") && total == 2);
+    page.offset = 5; /* behind the last page, the total is told all the same */
+    assert_true(store_find_traces(s, &a, &page, &ids, &count, &total));
+    assert_true(count == 0 && total == 2);
+    assert_true(store_traces(s, &a, TEXT(""), 10, &ids, &count));
+    assert_true(count == 3 && text_is(ids[0], "a"));
+    arena_free(&a);
+    store_close(s);
+}
+
+static void sessions_begin_with_their_first_observation(void **state)
+{
+    store *s = open_memory();
+    arena a = { 0 };
+    observation rows[] = { row_of("a", "1", 30, "n"), row_of("a", "2", 10, "n"), row_of("b", "3", 20, "n") };
+    session_query query = { .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 10 };
+    session_row *sessions;
+    int64_t total;
+    size_t count;
+    (void)state;
+    rows[0].session_id = rows[1].session_id = TEXT("s");
+    rows[1].environment = TEXT("dev");
+    assert_true(store_put(s, rows, 3));
+    put_trace_event(s, "c", "{\"sessionId\":\"other\"}", 15);
+    assert_true(store_find_sessions(s, &a, &query, &sessions, &count, &total));
+    assert_int_equal(count, 2);
+    assert_true(text_is(sessions[0].id, "other") && text_is(sessions[0].environment, "default") && sessions[0].created_ms == 15);
+    assert_true(text_is(sessions[1].id, "s") && text_is(sessions[1].environment, "dev") && sessions[1].created_ms == 10);
+    query.id = TEXT("none");
+    assert_true(store_find_sessions(s, &a, &query, &sessions, &count, &total));
+    assert_int_equal(count + (size_t)total, 0);
+    arena_free(&a);
+    store_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +333,9 @@ int main(void)
         cmocka_unit_test(traces_come_newest_first_and_by_prefix),
         cmocka_unit_test(text_with_nul_comes_back_whole),
         cmocka_unit_test(a_foreign_file_is_refused_with_a_reason),
+        cmocka_unit_test(a_database_of_version_1_is_upgraded),
+        cmocka_unit_test(traces_are_found_by_what_rows_and_events_say),
+        cmocka_unit_test(sessions_begin_with_their_first_observation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

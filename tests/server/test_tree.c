@@ -24,14 +24,25 @@ static observation row_of(const char *id, const char *parent, const char *name, 
                           .arrived_ns = from_ms };
 }
 
-static void assert_tree(const observation *rows, size_t count, const tree_style *style, const char *expected)
+static trace_data data_of(const observation *rows, size_t count)
+{
+    return (trace_data){ .id = rows[0].trace_id, .rows = (observation *)rows, .row_count = count }; /* rendering changes nothing */
+}
+
+static void assert_data(const trace_data *data, const tree_style *style, const char *expected)
 {
     buf out = { 0 };
-    tree_render(&out, rows, count, style);
+    tree_render(&out, data, style);
     buf_char(&out, 0);
     assert_false(out.failed);
     assert_string_equal(out.at, expected);
     buf_free(&out);
+}
+
+static void assert_tree(const observation *rows, size_t count, const tree_style *style, const char *expected)
+{
+    trace_data data = data_of(rows, count);
+    assert_data(&data, style, expected);
 }
 
 static void a_trace_is_drawn(void **state)
@@ -122,7 +133,8 @@ static void a_very_deep_chain_is_drawn(void **state)
         snprintf(ids[i + 1], sizeof *ids, "%d", i & 0xFFFFF);
         rows[i] = row_of(ids[i + 1], ids[i], "n", i, i + 1);
     }
-    tree_render(&out, rows, DEPTH, &plain);
+    trace_data data = data_of(rows, DEPTH);
+    tree_render(&out, &data, &plain);
     assert_false(out.failed);
     assert_true(text_has(buf_view(&out), "(level 19999)"));
     buf_free(&out);
@@ -136,11 +148,65 @@ static void colour_is_only_added_when_asked_for(void **state)
     const tree_style colored = { .width = 60, .color = true };
     buf out = { 0 };
     (void)state;
-    tree_render(&out, &row, 1, &plain);
+    trace_data data = data_of(&row, 1);
+    tree_render(&out, &data, &plain);
     assert_false(text_has(buf_view(&out), "\x1b"));
-    tree_render(&out, &row, 1, &colored);
+    tree_render(&out, &data, &colored);
     assert_true(text_has(buf_view(&out), "\x1b[32mspan\x1b[0m"));
     buf_free(&out);
+}
+
+static score score_of(const char *observation_id, const char *name, const char *type, double value, const char *string, int64_t at_ms)
+{
+    return (score){ .id = text_of(name), .observation_id = text_of(observation_id), .name = text_of(name), .data_type = text_of(type),
+                    .value = value, .string_value = text_of(string), .timestamp_ms = at_ms };
+}
+
+static void scores_stand_below_what_they_are_about(void **state)
+{
+    observation rows[] = { row_of("b", "a", "llm", 100, 600), row_of("a", "", "answer", 0, 1000) };
+    score scores[] = {
+        score_of("b", "tone", "CATEGORICAL", 0, "friendly", 2), score_of("b", "exact", "BOOLEAN", 1, "", 1),
+        score_of("", "quality", "NUMERIC", 0.25, "", 3),        score_of("gone", "lost", "NUMERIC", 1, "", 4),
+    };
+    trace_data data = data_of(rows, 2);
+    (void)state;
+    data.scores = scores;
+    data.score_count = 4;
+    scores[2].comment = TEXT("too\nshort");
+    rows[1].output = TEXT("done");
+    assert_data(&data, &plain,
+                "(no name)  a1558f57\n2026-11-21 05:35:41 UTC · 1.00 s · 2 observations\n\n"
+                "score  quality 0.25  (too⏎short)\n"
+                "score  lost 1\n"
+                "\n"
+                "span answer  1.00 s\n"
+                "│  out  done\n"
+                "└─ span llm  500 ms\n"
+                "      score  exact true\n"
+                "      score  tone friendly\n");
+}
+
+static void what_trace_events_say_is_shown_first(void **state)
+{
+    observation row = row_of("a", "", "root", 0, 1000);
+    trace_data data = data_of(&row, 1);
+    (void)state;
+    row.trace_name = TEXT("root");
+    row.user_id = TEXT("from span");
+    row.tags = TEXT("[\"z\",\"b\"]");
+    row.end_ns = OBSERVATION_OPEN;
+    data.has_record = true;
+    data.record = (trace_record){ .name = TEXT("chat"), .user_id = TEXT("u"), .session_id = TEXT("s"), .tags = TEXT("[\"b\",\"a\"]"),
+                                  .release = TEXT("r1"), .version = TEXT("v1"), .environment = TEXT("prod"), .is_public = 1 };
+    assert_data(&data, &plain,
+                "chat  a1558f57\n2026-11-21 05:35:41 UTC · 0 ns · 1 observation\n"
+                "user u · session s · tags a, b, z · environment prod · release r1 · version v1 · public\n\n"
+                "span root  no end\n");
+    data.row_count = 0;
+    assert_data(&data, &plain,
+                "chat  a1558f57\n1970-01-01 00:00:00 UTC · 0 ns · 0 observations\n"
+                "user u · session s · tags a, b · environment prod · release r1 · version v1 · public\n\n");
 }
 
 static void a_summary_is_one_line(void **state)
@@ -148,7 +214,8 @@ static void a_summary_is_one_line(void **state)
     const observation row = row_of("a", "", "n", 0, 90000);
     buf out = { 0 };
     (void)state;
-    tree_render_summary(&out, &row, 1, &plain);
+    trace_data data = data_of(&row, 1);
+    tree_render_summary(&out, &data, &plain);
     assert_true(text_is(buf_view(&out), "a1558f57  (no name)  2026-11-21 05:35:41 UTC · 1m 30s · 1 observation\n"));
     buf_free(&out);
 }
@@ -162,6 +229,8 @@ int main(void)
         cmocka_unit_test(orphans_and_cycles_are_roots),
         cmocka_unit_test(a_very_deep_chain_is_drawn),
         cmocka_unit_test(colour_is_only_added_when_asked_for),
+        cmocka_unit_test(scores_stand_below_what_they_are_about),
+        cmocka_unit_test(what_trace_events_say_is_shown_first),
         cmocka_unit_test(a_summary_is_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

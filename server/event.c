@@ -1,0 +1,457 @@
+/* Events of the batch endpoint; see event.h. */
+#include "event.h"
+#include "clock.h"
+#include "usage.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MAX_TRACE_NAME 1000
+#define NEWEST_PROMPT_VERSION 65535 /* the server keeps versions in 16 bits */
+
+/* Larger objects replace each other instead of being merged, which is quadratic. */
+#define MAX_MERGED_KEYS 2000
+
+static const event_type types[] = {
+    { "trace-create", EVENT_TRACE, NULL, false },
+    { "span-create", EVENT_OBSERVATION, "SPAN", false },
+    { "span-update", EVENT_OBSERVATION, "SPAN", true },
+    { "generation-create", EVENT_OBSERVATION, "GENERATION", false },
+    { "generation-update", EVENT_OBSERVATION, "GENERATION", true },
+    { "event-create", EVENT_OBSERVATION, "EVENT", false },
+    { "agent-create", EVENT_OBSERVATION, "AGENT", false },
+    { "tool-create", EVENT_OBSERVATION, "TOOL", false },
+    { "chain-create", EVENT_OBSERVATION, "CHAIN", false },
+    { "retriever-create", EVENT_OBSERVATION, "RETRIEVER", false },
+    { "evaluator-create", EVENT_OBSERVATION, "EVALUATOR", false },
+    { "embedding-create", EVENT_OBSERVATION, "EMBEDDING", false },
+    { "guardrail-create", EVENT_OBSERVATION, "GUARDRAIL", false },
+    { "observation-create", EVENT_OBSERVATION, NULL, false },
+    { "observation-update", EVENT_OBSERVATION, NULL, true },
+    { "score-create", EVENT_SCORE, NULL, false },
+    { "sdk-log", EVENT_LOG, NULL, false },
+    { "dataset-run-item-create", EVENT_INTERNAL, NULL, false },
+};
+
+const event_type *event_type_of(text name)
+{
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (text_is(name, types[i].name))
+            return &types[i];
+    return NULL;
+}
+
+/* --- checking --- */
+
+static void check_strings(const json *body, const char *const *names, issues *to)
+{
+    for (; *names; names++)
+        check_string(to, json_get(body, *names), *names, false);
+}
+
+static void check_numbers(const json *body, const char *name, issues *to)
+{
+    const json *map = json_get(body, name);
+    if (check_kind(to, map, name, JSON_OBJECT, "object") && json_is(map, JSON_OBJECT))
+        for (const json *member = map->first; member; member = member->next)
+            if (member->kind != JSON_NUMBER && member->kind != JSON_NULL && member->kind != JSON_OBJECT)
+                issue_type(to, name, "number", member);
+}
+
+static void check_trace(const json *body, issues *to)
+{
+    static const char *const strings[] = { "externalId", "userId", "sessionId", "release", "version", "environment", NULL };
+    const json *name = json_get(body, "name"), *public = json_get(body, "public"), *tags = json_get(body, "tags");
+    check_id(to, json_get(body, "id"), "id", false);
+    check_datetime(to, json_get(body, "timestamp"), "timestamp", false);
+    if (check_string(to, name, "name", false) && json_is(name, JSON_STRING) && issues_length(name->string) > MAX_TRACE_NAME)
+        issue_long(to, "name", MAX_TRACE_NAME);
+    check_strings(body, strings, to);
+    if (public && !json_is(public, JSON_NULL) && !json_is(public, JSON_TRUE) && !json_is(public, JSON_FALSE))
+        issue_type(to, "public", "boolean", public);
+    check_kind(to, tags, "tags", JSON_ARRAY, "array");
+    for (const json *tag = json_is(tags, JSON_ARRAY) ? tags->first : NULL; tag; tag = tag->next)
+        check_string(to, tag, "tags", true);
+}
+
+/* A prompt is linked with a name and a version, or not at all. */
+static void check_prompt(const json *body, issues *to)
+{
+    const json *name = json_get(body, "promptName"), *version = json_get(body, "promptVersion");
+    bool named = name && name->kind != JSON_NULL, numbered = version && version->kind != JSON_NULL;
+    check_string(to, name, "promptName", false);
+    if (numbered && (version->kind != JSON_NUMBER || version->number != floor(version->number)))
+        issue_type(to, "promptVersion", "int", version);
+    else if (named != numbered)
+        issue_custom(to, "", "Invalid input");
+}
+
+static void check_observation(const json *body, const event_type *type, issues *to)
+{
+    static const char *const levels[] = { "DEBUG", "DEFAULT", "WARNING", "ERROR", NULL };
+    static const char *const old_types[] = { "SPAN", "GENERATION", "EVENT", NULL };
+    static const char *const strings[] = { "traceId", "name", "parentObservationId", "statusMessage",
+                                           "version", "environment", "model", NULL };
+    static const char *const times[] = { "startTime", "endTime", "completionStartTime", NULL };
+    check_id(to, json_get(body, "id"), "id", type->observation_type != NULL);
+    if (!type->observation_type && !check_option(to, json_get(body, "type"), "type", old_types))
+        return;
+    if (!type->observation_type && !json_is(json_get(body, "type"), JSON_STRING))
+        issue_option(to, "type", old_types);
+    check_strings(body, strings, to);
+    for (size_t i = 0; times[i]; i++)
+        check_datetime(to, json_get(body, times[i]), times[i], false);
+    check_option(to, json_get(body, "level"), "level", levels);
+    check_kind(to, json_get(body, "modelParameters"), "modelParameters", JSON_OBJECT, "object");
+    check_kind(to, json_get(body, "usage"), "usage", JSON_OBJECT, "object");
+    check_numbers(body, "usageDetails", to);
+    check_numbers(body, "costDetails", to);
+    check_prompt(body, to);
+}
+
+static void check_body(const json *body, const event_type *type, issues *to)
+{
+    to->prefix = "body";
+    if (type->kind != EVENT_LOG && !json_is(body, JSON_OBJECT))
+        issue_type(to, "", "object", body);
+    else if (type->kind == EVENT_TRACE)
+        check_trace(body, to);
+    else if (type->kind == EVENT_OBSERVATION)
+        check_observation(body, type, to);
+    else if (type->kind == EVENT_SCORE)
+        score_check(body, true, to);
+    to->prefix = NULL;
+}
+
+void event_check(const json *given, issues *to, event *out)
+{
+    const json *id = json_get(given, "id"), *type = json_get(given, "type"), *timestamp = json_get(given, "timestamp");
+    *out = (event){ .body = json_get(given, "body") };
+    if (!json_is(given, JSON_OBJECT)) {
+        issue_type(to, "", "object", given);
+        return;
+    }
+    out->type = json_is(type, JSON_STRING) ? event_type_of(type->string) : NULL;
+    if (!out->type) {
+        issue_discriminator(to, "type");
+        return;
+    }
+    if (out->type->kind == EVENT_INTERNAL) {
+        issue_custom(to, "", "Dataset run item creation is only allowed for internal usage");
+        return;
+    }
+    check_id(to, id, "id", true);
+    check_datetime(to, timestamp, "timestamp", true);
+    check_body(out->body, out->type, to);
+    if (to->count)
+        return;
+    const json *body_id = json_get(out->body, "id");
+    out->id = id->string;
+    out->body_id = json_is(body_id, JSON_STRING) ? body_id->string : TEXT("");
+    clock_parse_any(timestamp->string, &out->timestamp_ms);
+}
+
+/* --- folding --- */
+
+static size_t member_count(const json *object)
+{
+    size_t count = 0;
+    for (const json *member = object->first; member; member = member->next)
+        count++;
+    return count;
+}
+
+static json *find_member(json *object, text key)
+{
+    for (json *member = object->first; member; member = member->next)
+        if (text_equal(member->key, key))
+            return member;
+    return NULL;
+}
+
+static void append(arena *a, json *object, json **last, const json *member)
+{
+    json *copy = arena_take(a, sizeof *copy);
+    if (!copy)
+        return;
+    *copy = *member;
+    copy->next = NULL;
+    if (*last)
+        (*last)->next = copy;
+    else
+        object->first = copy;
+    *last = copy;
+}
+
+static json *last_member(json *object)
+{
+    json *last = object->first;
+    while (last && last->next)
+        last = last->next;
+    return last;
+}
+
+static json *copy_object(arena *a, const json *object)
+{
+    json *copy = arena_take(a, sizeof *copy), *last = NULL;
+    if (!copy)
+        return NULL;
+    *copy = (json){ .kind = JSON_OBJECT, .key = object->key };
+    for (const json *member = object->first; member; member = member->next)
+        append(a, copy, &last, member);
+    return copy;
+}
+
+/* Objects in objects are merged; any other value replaces the older one. */
+static void merge_deeply(arena *a, json *into, const json *from)
+{
+    json *last = last_member(into);
+    if (member_count(into) > MAX_MERGED_KEYS || member_count(from) > MAX_MERGED_KEYS) {
+        into->first = from->first;
+        return;
+    }
+    for (const json *member = from->first; member; member = member->next) {
+        json *old = find_member(into, member->key);
+        if (!old) {
+            append(a, into, &last, member);
+            continue;
+        }
+        json *next = old->next, *both = NULL;
+        if (old->kind == JSON_OBJECT && member->kind == JSON_OBJECT && (both = copy_object(a, old)))
+            merge_deeply(a, both, member);
+        *old = both ? *both : *member;
+        old->next = next;
+    }
+}
+
+/* What the first event says about these stays, so that late updates cannot move a row. */
+static bool first_wins(text key)
+{
+    return text_is(key, "startTime") || text_is(key, "timestamp") || text_is(key, "environment");
+}
+
+static void unite_tags(arena *a, json *into, const json *from)
+{
+    json both = { .kind = JSON_ARRAY }, *last = NULL;
+    for (const json *tag = into->first; tag; tag = tag->next)
+        append(a, &both, &last, tag);
+    for (const json *tag = from->first; tag; tag = tag->next)
+        append(a, &both, &last, tag);
+    into->first = both.first;
+}
+
+static void put_over(arena *a, json *old, const json *new)
+{
+    json *next = old->next, *both;
+    if (first_wins(new->key) && old->kind != JSON_NULL)
+        return;
+    if (text_is(new->key, "tags") && old->kind == JSON_ARRAY && new->kind == JSON_ARRAY) {
+        unite_tags(a, old, new);
+        return;
+    }
+    if (text_is(new->key, "metadata") && old->kind == JSON_OBJECT && new->kind == JSON_OBJECT && (both = copy_object(a, old))) {
+        merge_deeply(a, both, new);
+        *old = *both;
+    } else {
+        *old = *new;
+    }
+    old->next = next;
+}
+
+/* All else in a body is dropped, as by a real server. */
+static bool is_known(text key)
+{
+    static const char *const keys[] = {
+        "id", "type", "traceId", "name", "startTime", "endTime", "completionStartTime", "parentObservationId", "level", "statusMessage",
+        "input", "output", "metadata", "version", "release", "environment", "model", "modelParameters", "usage", "usageDetails",
+        "costDetails", "promptName", "promptVersion", "timestamp", "externalId", "userId", "sessionId", "public", "tags", "value",
+        "dataType", "comment", "configId", "queueId", "source", "observationId", "datasetRunId",
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (text_is(key, keys[i]))
+            return true;
+    return false;
+}
+
+/* The bodies of all events as one: what a later one says replaces, even by null, what an earlier one said. */
+static json *fold(arena *a, const event *events, size_t count)
+{
+    json *all = arena_take(a, sizeof *all), *last = NULL;
+    if (!all)
+        return NULL;
+    all->kind = JSON_OBJECT;
+    for (size_t i = 0; i < count; i++) {
+        for (const json *member = events[i].body ? events[i].body->first : NULL; member; member = member->next) {
+            json *old = find_member(all, member->key);
+            if (old)
+                put_over(a, old, member);
+            else if (is_known(member->key))
+                append(a, all, &last, member);
+        }
+    }
+    return all;
+}
+
+/* --- rows --- */
+
+static text string_at(const json *body, const char *name)
+{
+    const json *value = json_get(body, name);
+    return json_is(value, JSON_STRING) ? value->string : TEXT("");
+}
+
+static int64_t time_at(const json *body, const char *name, int64_t otherwise)
+{
+    int64_t ms;
+    return clock_parse_any(string_at(body, name), &ms) ? ms : otherwise;
+}
+
+static text json_text(arena *a, const json *value)
+{
+    buf out = { 0 };
+    json_write(&out, value);
+    text result = arena_copy(a, buf_view(&out));
+    a->failed |= out.failed;
+    buf_free(&out);
+    return result;
+}
+
+/* Strings as they are, everything else as JSON text; NULL for null and absent. */
+static text value_at(arena *a, const json *body, const char *name)
+{
+    const json *value = json_get(body, name);
+    if (!value || value->kind == JSON_NULL)
+        return (text){ NULL, 0 };
+    return value->kind == JSON_STRING ? value->string : json_text(a, value);
+}
+
+static text object_at(arena *a, const json *body, const char *name)
+{
+    const json *value = json_get(body, name);
+    return json_is(value, JSON_OBJECT) ? json_text(a, value) : TEXT("{}");
+}
+
+/* The older `usage`: three counters and three costs, under names of two generations. Picks those of one kind under new names. */
+static const json *pick(arena *a, const json *usage, const char *const names[3][2])
+{
+    static const char *const picked[3] = { "input", "output", "total" };
+    json *result = arena_take(a, sizeof *result), *last = NULL;
+    if (!result)
+        return NULL;
+    result->kind = JSON_OBJECT;
+    for (size_t i = 0; i < 3; i++) {
+        const json *value = json_get(usage, names[i][0]);
+        if (!json_is(value, JSON_NUMBER) && names[i][1])
+            value = json_get(usage, names[i][1]);
+        if (!json_is(value, JSON_NUMBER))
+            continue;
+        json member = *value;
+        member.key = text_of(picked[i]);
+        append(a, result, &last, &member);
+    }
+    return result;
+}
+
+static void set_usage(arena *a, const json *body, observation *out)
+{
+    static const char *const counters[3][2] = {
+        { "input", "promptTokens" }, { "output", "completionTokens" }, { "total", "totalTokens" }
+    };
+    static const char *const costs[3][2] = { { "inputCost", NULL }, { "outputCost", NULL }, { "totalCost", NULL } };
+    const json *details = json_get(body, "usageDetails"), *cost = json_get(body, "costDetails"), *usage = json_get(body, "usage");
+    out->usage = usage_details(a, json_is(details, JSON_OBJECT) ? details : pick(a, usage, counters));
+    out->cost = usage_costs(a, json_is(cost, JSON_OBJECT) ? cost : pick(a, usage, costs));
+}
+
+static void set_prompt(const json *body, observation *out)
+{
+    const json *version = json_get(body, "promptVersion");
+    if (!text_is(out->type, "GENERATION") || !json_is(version, JSON_NUMBER))
+        return;
+    out->prompt_name = string_at(body, "promptName");
+    if (version->number >= 0 && version->number <= NEWEST_PROMPT_VERSION)
+        out->prompt_version = (int64_t)version->number;
+}
+
+static text type_of(const event *last, const json *body)
+{
+    return last->type->observation_type ? text_of(last->type->observation_type) : string_at(body, "type");
+}
+
+observation event_fold_observation(arena *a, const event *events, size_t count)
+{
+    const json *body = fold(a, events, count);
+    observation o = { .id = events[0].body_id, .trace_id = string_at(body, "traceId"), .parent_id = string_at(body, "parentObservationId"),
+                      .name = string_at(body, "name"), .type = type_of(&events[count - 1], body), .level = string_at(body, "level"),
+                      .status_message = string_at(body, "statusMessage"), .version = string_at(body, "version"),
+                      .environment = observation_environment(a, string_at(body, "environment")), .tags = TEXT("[]"),
+                      .input = value_at(a, body, "input"), .output = value_at(a, body, "output"), .model = string_at(body, "model"),
+                      .metadata = observation_metadata(a, json_get(body, "metadata")),
+                      .model_parameters = object_at(a, body, "modelParameters"), .prompt_version = -1 };
+    int64_t end_ms = time_at(body, "endTime", INT64_MIN);
+    o.start_ns = clock_ns_of_ms(time_at(body, "startTime", events[0].timestamp_ms));
+    o.end_ns = end_ms != INT64_MIN ? clock_ns_of_ms(end_ms) : OBSERVATION_OPEN;
+    o.completion_start_ms = time_at(body, "completionStartTime", -1);
+    for (size_t i = 0; i < count; i++)
+        o.arrived_ns = events[i].arrived_ns > o.arrived_ns ? events[i].arrived_ns : o.arrived_ns;
+    if (o.trace_id.len == 0) /* a real server makes one up */
+        o.trace_id = o.id;
+    if (o.parent_id.len == 0)
+        o.trace_name = o.name;
+    if (o.level.len == 0)
+        o.level = TEXT("DEFAULT");
+    set_usage(a, body, &o);
+    set_prompt(body, &o);
+    return o;
+}
+
+static void set_arrivals(const event *events, size_t count, int64_t *out_created, int64_t *out_updated)
+{
+    *out_created = *out_updated = events[0].arrived_ns;
+    for (size_t i = 1; i < count; i++) {
+        *out_created = events[i].arrived_ns < *out_created ? events[i].arrived_ns : *out_created;
+        *out_updated = events[i].arrived_ns > *out_updated ? events[i].arrived_ns : *out_updated;
+    }
+}
+
+trace_record event_fold_trace(arena *a, const event *events, size_t count)
+{
+    const json *body = fold(a, events, count), *tags = json_get(body, "tags"), *public = json_get(body, "public");
+    trace_record t = { .id = events[0].body_id, .name = string_at(body, "name"), .user_id = string_at(body, "userId"),
+                       .session_id = string_at(body, "sessionId"), .release = string_at(body, "release"),
+                       .version = string_at(body, "version"), .environment = observation_environment(a, string_at(body, "environment")),
+                       .input = value_at(a, body, "input"), .output = value_at(a, body, "output"), .is_public = -1,
+                       .metadata = observation_metadata(a, json_get(body, "metadata")) };
+    t.timestamp_ms = time_at(body, "timestamp", events[0].timestamp_ms);
+    t.tags = trace_unite_tags(a, json_is(tags, JSON_ARRAY) ? json_text(a, tags) : TEXT("[]"), TEXT("[]"));
+    if (json_is(public, JSON_TRUE) || json_is(public, JSON_FALSE))
+        t.is_public = json_is(public, JSON_TRUE);
+    set_arrivals(events, count, &t.created_ns, &t.updated_ns);
+    return t;
+}
+
+/* Of scores of the same time, the first counts: runs of equal times are turned around. */
+static const event *first_counts(arena *a, const event *events, size_t count)
+{
+    event *order = arena_take(a, count * sizeof *order);
+    for (size_t start = 0, end; order && start < count; start = end) {
+        end = start + 1;
+        while (end < count && events[end].timestamp_ms == events[start].timestamp_ms)
+            end++;
+        for (size_t i = start; i < end; i++)
+            order[start + end - 1 - i] = events[i];
+    }
+    return order ? order : events;
+}
+
+score event_fold_score(arena *a, const event *events, size_t count)
+{
+    const event *order = first_counts(a, events, count);
+    json *body = fold(a, order, count), *type = body ? find_member(body, TEXT("dataType")) : NULL;
+    if (type && !json_get(order[count - 1].body, "dataType")) /* the type follows from the value that counts */
+        *type = (json){ .key = type->key, .next = type->next };
+    score s = score_from_body(a, events[0].body_id, body);
+    s.timestamp_ms = events[0].timestamp_ms;
+    set_arrivals(events, count, &s.created_ns, &s.updated_ns);
+    return s;
+}

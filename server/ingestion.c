@@ -1,0 +1,189 @@
+/* Batches of events; see ingestion.h. */
+#include "ingestion.h"
+#include "clock.h"
+
+#include <stdlib.h>
+
+typedef struct judging {
+    arena *arena;
+    const ingestion_rules *rules;
+    buf errors, refused; /* what is refused for its type comes last */
+    event *events;
+    size_t count, capacity;
+} judging;
+
+/* --- the answer --- */
+
+static void put_error(buf *out, text id, unsigned status, const char *message)
+{
+    if (out->len)
+        buf_char(out, ',');
+    buf_string(out, "{\"id\":");
+    json_put_string(out, id);
+    buf_format(out, ",\"status\":%u,\"message\":\"%s\",\"error\":", status, message);
+}
+
+/* The id of an event for its answer, also when the event is no event. */
+static text id_of(const json *given)
+{
+    const json *id = json_get(given, "id");
+    return json_is(id, JSON_STRING) ? id->string : TEXT("unknown");
+}
+
+static void refuse_type(judging *j, const json *given)
+{
+    const json *type = json_get(given, "type");
+    buf reason = { 0 };
+    buf_string(&reason, "Event type \"");
+    buf_text(&reason, json_is(type, JSON_STRING) ? type->string : TEXT("unknown"));
+    buf_string(&reason, "\" is not accepted by /api/public/ingestion when LANGFUSE_MIGRATION_V4_WRITE_MODE is events_only. This endpoint "
+                        "only accepts score and log events. Upgrade the client or integration to a v4-compatible SDK or OTLP ingestion "
+                        "path. As a temporary migration bridge, set LANGFUSE_MIGRATION_V4_WRITE_MODE=dual on both the web and worker "
+                        "services and redeploy. Docs: https://langfuse.com/self-hosting/upgrade/upgrade-guides/upgrade-v3-to-v4");
+    put_error(&j->refused, id_of(given), 400, "Event type not accepted");
+    json_put_string(&j->refused, buf_view(&reason));
+    buf_char(&j->refused, '}');
+    j->refused.failed |= reason.failed;
+    buf_free(&reason);
+}
+
+static void put_successes(buf *out, const judging *j)
+{
+    buf_string(out, "{\"successes\":[");
+    for (size_t i = 0; i < j->count; i++) {
+        buf_string(out, i ? ",{\"id\":" : "{\"id\":");
+        json_put_string(out, j->events[i].id);
+        buf_string(out, ",\"status\":201}");
+    }
+    buf_string(out, "],\"errors\":[");
+    buf_text(out, buf_view(&j->errors));
+    if (j->errors.len && j->refused.len)
+        buf_char(out, ',');
+    buf_text(out, buf_view(&j->refused));
+    buf_string(out, "]}");
+    out->failed |= j->errors.failed || j->refused.failed;
+}
+
+/* --- judging --- */
+
+static bool is_for_scores(const json *given)
+{
+    const json *type = json_get(given, "type");
+    return json_is(type, JSON_STRING) && (text_is(type->string, "score-create") || text_is(type->string, "sdk-log"));
+}
+
+static void keep(judging *j, const event *e)
+{
+    event *grown = arena_grow(j->arena, j->events, sizeof *grown, j->count, &j->capacity);
+    if (!grown)
+        return;
+    j->events = grown;
+    j->events[j->count++] = *e;
+}
+
+static void judge(judging *j, const json *given)
+{
+    issues problems = { 0 };
+    event e;
+    if (j->rules->scores_only && !is_for_scores(given)) {
+        refuse_type(j, given);
+        return;
+    }
+    event_check(given, &problems, &e);
+    if (problems.count) {
+        put_error(&j->errors, id_of(given), 400, "Invalid request data");
+        issues_put_pretty(&problems, j->arena, &j->errors);
+        buf_char(&j->errors, '}');
+    } else if (j->rules->bearer && !is_for_scores(given)) {
+        put_error(&j->errors, id_of(given), 401, "Authentication error");
+        buf_string(&j->errors, "\"Access Scope Denied\"}");
+    } else if (e.type->kind != EVENT_LOG) { /* logs are accepted, and appear in neither list */
+        e.arrived_ns = j->rules->now_ns;
+        keep(j, &e);
+    }
+    issues_free(&problems);
+}
+
+/* The order in which a real server takes them: creates by their time, then updates by theirs. Equal ones keep their places. */
+static int by_order(const void *left, const void *right)
+{
+    const event *a = *(const event *const *)left, *b = *(const event *const *)right;
+    if (a->type->update != b->type->update)
+        return a->type->update ? 1 : -1;
+    if (a->timestamp_ms != b->timestamp_ms)
+        return a->timestamp_ms < b->timestamp_ms ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+static void put_in_order(judging *j)
+{
+    const event **order = arena_take(j->arena, j->count * sizeof *order + 1);
+    event *sorted = arena_take(j->arena, j->count * sizeof *sorted + 1);
+    if (!order || !sorted)
+        return;
+    for (size_t i = 0; i < j->count; i++)
+        order[i] = &j->events[i];
+    if (j->count > 1)
+        qsort(order, j->count, sizeof *order, by_order);
+    for (size_t i = 0; i < j->count; i++)
+        sorted[i] = *order[i];
+    j->events = sorted;
+}
+
+event *ingestion_judge(arena *a, const json *batch, const ingestion_rules *rules, buf *out_answer, size_t *out_count)
+{
+    judging j = { .arena = a, .rules = rules };
+    for (const json *given = batch->first; given; given = given->next)
+        judge(&j, given);
+    put_in_order(&j);
+    put_successes(out_answer, &j);
+    out_answer->failed |= a->failed;
+    buf_free(&j.errors);
+    buf_free(&j.refused);
+    *out_count = j.count;
+    return j.events;
+}
+
+/* --- the route --- */
+
+static void refuse_body(http_answer *answer, const char *expected, const json *got)
+{
+    issues problem = { 0 };
+    arena memory = { 0 };
+    issue_type(&problem, "batch", expected, got);
+    const json *parsed = json_parse(&memory, buf_view(&problem.list)), *message = json_get(parsed, "message");
+    answer->status = 400;
+    buf_string(&answer->body, "{\"message\":\"Invalid request data\",\"errors\":[");
+    json_put_string(&answer->body, message ? message->string : TEXT("Invalid input"));
+    buf_string(&answer->body, "]}");
+    issues_free(&problem);
+    arena_free(&memory);
+}
+
+static void take_batch(api *a, const http_request *request, arena *memory, const json *batch, http_answer *answer)
+{
+    ingestion_rules rules = { .scores_only = a->events_only, .bearer = api_is_bearer(a, request), .now_ns = clock_now_ns() };
+    size_t count;
+    const event *events = ingestion_judge(memory, batch, &rules, &answer->body, &count);
+    answer->status = 207;
+    if (answer->body.failed || store_put_events(a->store, memory, events, count))
+        return;
+    answer->body.len = 0;
+    answer->status = 500;
+    buf_string(&answer->body, "{\"message\":\"Internal Server Error\",\"errors\":[\"the database refused the batch\"]}");
+}
+
+void post_ingestion(api *a, const http_request *request, http_answer *answer)
+{
+    arena memory = { 0 };
+    const json *body = api_body(request, &memory), *batch = json_get(body, "batch");
+    if (!body)
+        api_plain(answer, memory.failed ? 413 : 400, memory.failed ? "Body exceeded 4.5mb limit" : "Invalid JSON");
+    else if (!json_is(body, JSON_OBJECT))
+        refuse_body(answer, "object", body);
+    else if (!json_is(batch, JSON_ARRAY))
+        refuse_body(answer, "array", batch);
+    else
+        take_batch(a, request, &memory, batch, answer);
+    arena_free(&memory);
+}

@@ -1,0 +1,18 @@
+/* POST /api/public/ingestion: batches of events, each judged on its own. */
+#ifndef LOCAL_INGESTION_H
+#define LOCAL_INGESTION_H
+
+#include "api.h"
+
+void post_ingestion(api *a, const http_request *request, http_answer *answer);
+
+/* Pure part: judges the events of a batch, and writes the answer. Accepted events are in `*out_events`, in the order of the answer's
+ * `successes`. With `scores_only` the other events are not looked at; `bearer` says that the client showed only its public key. */
+typedef struct ingestion_rules {
+    bool scores_only, bearer;
+    int64_t now_ns;
+} ingestion_rules;
+
+event *ingestion_judge(arena *a, const json *batch, const ingestion_rules *rules, buf *out_answer, size_t *out_count);
+
+#endif

@@ -1,0 +1,252 @@
+/* Problems of a request's data; see issues.h. The words are those of a real server, to the letter. */
+#include "issues.h"
+#include "clock.h"
+
+#include <string.h>
+
+/* The pattern that a real server shows with each date it does not take, escaped as JSON. */
+#define DATETIME_PATTERN                                                                                                              \
+    "/^(?:(?:\\\\d\\\\d[2468][048]|\\\\d\\\\d[13579][26]|\\\\d\\\\d0[48]|[02468][048]00|[13579][26]00)-02-29|\\\\d{4}-"                \
+    "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\\\d|30)|(?:02)-(?:0[1-9]|1\\\\d|2[0-8])))T"        \
+    "(?:(?:[01]\\\\d|2[0-3]):[0-5]\\\\d(?::[0-5]\\\\d(?:\\\\.\\\\d+)?)?(?:Z|([+-](?:[01]\\\\d|2[0-3]):[0-5]\\\\d)))$/"
+
+/* --- writing --- */
+
+static buf *begin(issues *to)
+{
+    if (to->count++)
+        buf_char(&to->list, ',');
+    buf_char(&to->list, '{');
+    return &to->list;
+}
+
+/* `names` are JSON texts between commas, or nothing. */
+static void put_path(issues *to, const char *names)
+{
+    json_put_key(&to->list, "path");
+    buf_char(&to->list, '[');
+    if (to->prefix)
+        buf_format(&to->list, "\"%s\"%s", to->prefix, *names ? "," : "");
+    buf_string(&to->list, names);
+    buf_char(&to->list, ']');
+}
+
+/* A path of one step, or of none for an empty name. */
+static void put_step(issues *to, const char *name)
+{
+    const char *comma = to->prefix && *name ? "," : "", *quote = *name ? "\"" : "";
+    json_put_key(&to->list, "path");
+    if (to->prefix)
+        buf_format(&to->list, "[\"%s\"%s%s%s%s]", to->prefix, comma, quote, name, quote);
+    else
+        buf_format(&to->list, "[%s%s%s]", quote, name, quote);
+}
+
+static void end(issues *to, const char *message)
+{
+    json_put_key(&to->list, "message");
+    json_put_string(&to->list, text_of(message));
+    buf_char(&to->list, '}');
+}
+
+static const char *kind_name(const json *value)
+{
+    if (!value)
+        return "undefined";
+    switch (value->kind) {
+    case JSON_NULL: return "null";
+    case JSON_FALSE:
+    case JSON_TRUE: return "boolean";
+    case JSON_NUMBER: return "number";
+    case JSON_STRING: return "string";
+    case JSON_ARRAY: return "array";
+    case JSON_OBJECT: break;
+    }
+    return "object";
+}
+
+void issue_type(issues *to, const char *name, const char *expected, const json *got)
+{
+    to->wrong_type = true;
+    buf *out = begin(to);
+    buf_format(out, "\"expected\":\"%s\",\"code\":\"invalid_type\"", expected);
+    put_step(to, name);
+    buf_format(out, ",\"message\":\"Invalid input: expected %s, received %s\"}", expected, kind_name(got));
+}
+
+void issue_short(issues *to, const char *name, unsigned least)
+{
+    buf *out = begin(to);
+    buf_format(out, "\"origin\":\"string\",\"code\":\"too_small\",\"minimum\":%u,\"inclusive\":true", least);
+    put_step(to, name);
+    buf_format(out, ",\"message\":\"Too small: expected string to have >=%u characters\"}", least);
+}
+
+void issue_long(issues *to, const char *name, unsigned most)
+{
+    buf *out = begin(to);
+    buf_format(out, "\"origin\":\"string\",\"code\":\"too_big\",\"maximum\":%u,\"inclusive\":true", most);
+    put_step(to, name);
+    buf_format(out, ",\"message\":\"Too big: expected string to have <=%u characters\"}", most);
+}
+
+void issue_option(issues *to, const char *name, const char *const *options)
+{
+    buf *out = begin(to);
+    to->wrong_type = true;
+    buf_string(out, "\"code\":\"invalid_value\",\"values\":[");
+    for (size_t i = 0; options[i]; i++)
+        buf_format(out, "%s\"%s\"", i ? "," : "", options[i]);
+    buf_char(out, ']');
+    put_step(to, name);
+    buf_string(out, ",\"message\":\"Invalid option: expected one of ");
+    for (size_t i = 0; options[i]; i++)
+        buf_format(out, "%s\\\"%s\\\"", i ? "|" : "", options[i]);
+    buf_string(out, "\"}");
+}
+
+void issue_discriminator(issues *to, const char *name)
+{
+    buf *out = begin(to);
+    to->wrong_type = true;
+    buf_format(out, "\"code\":\"invalid_union\",\"errors\":[],\"note\":\"No matching discriminator\",\"discriminator\":\"%s\"", name);
+    put_step(to, name);
+    end(to, "Invalid input");
+}
+
+static void put_alternative(buf *out, const char *expected, const json *got)
+{
+    buf_format(out,
+               "[{\"expected\":\"%s\",\"code\":\"invalid_type\",\"path\":[],"
+               "\"message\":\"Invalid input: expected %s, received %s\"}]",
+               expected, expected, kind_name(got));
+}
+
+void issue_string_or_number(issues *to, const char *name, const json *got)
+{
+    buf *out = begin(to);
+    to->wrong_type = true;
+    buf_string(out, "\"code\":\"invalid_union\",\"errors\":[");
+    put_alternative(out, "string", got);
+    buf_char(out, ',');
+    put_alternative(out, "number", got);
+    buf_char(out, ']');
+    put_step(to, name);
+    end(to, "Invalid input");
+}
+
+void issue_custom(issues *to, const char *name, const char *message)
+{
+    buf_string(begin(to), "\"code\":\"custom\"");
+    put_step(to, name);
+    end(to, message);
+}
+
+void issue_custom_path(issues *to, const char *names, const char *message)
+{
+    buf_string(begin(to), "\"code\":\"custom\"");
+    put_path(to, names);
+    end(to, message);
+}
+
+/* --- checks --- */
+
+static bool is_absent(const json *value)
+{
+    return !value || value->kind == JSON_NULL;
+}
+
+bool check_string(issues *to, const json *value, const char *name, bool required)
+{
+    if (json_is(value, JSON_STRING) || (!required && is_absent(value)))
+        return true;
+    issue_type(to, name, "string", value);
+    return false;
+}
+
+bool check_kind(issues *to, const json *value, const char *name, json_kind kind, const char *expected)
+{
+    if (is_absent(value) || value->kind == kind)
+        return true;
+    issue_type(to, name, expected, value);
+    return false;
+}
+
+bool check_datetime(issues *to, const json *value, const char *name, bool required)
+{
+    int64_t ms;
+    if (!check_string(to, value, name, required))
+        return false;
+    if (is_absent(value) || clock_parse_any(value->string, &ms))
+        return true;
+    buf *out = begin(to);
+    to->wrong_type = true;
+    buf_string(out, "\"origin\":\"string\",\"code\":\"invalid_format\",\"format\":\"datetime\",\"pattern\":\"" DATETIME_PATTERN "\"");
+    put_step(to, name);
+    end(to, "Invalid ISO datetime");
+    return false;
+}
+
+bool check_option(issues *to, const json *value, const char *name, const char *const *options)
+{
+    if (is_absent(value))
+        return true;
+    for (size_t i = 0; value->kind == JSON_STRING && options[i]; i++)
+        if (text_is(value->string, options[i]))
+            return true;
+    issue_option(to, name, options);
+    return false;
+}
+
+bool check_id(issues *to, const json *value, const char *name, bool required)
+{
+    size_t before = to->count;
+    if (!check_string(to, value, name, required) || is_absent(value))
+        return before == to->count;
+    if (value->string.len == 0)
+        issue_short(to, name, 1);
+    if (issues_length(value->string) > ISSUES_MAX_ID)
+        issue_long(to, name, ISSUES_MAX_ID);
+    if (value->string.len && memchr(value->string.at, '\r', value->string.len))
+        issue_custom(to, name, "ID cannot contain carriage return characters");
+    return before == to->count;
+}
+
+size_t issues_length(text t)
+{
+    size_t units = 0;
+    for (size_t i = 0; i < t.len; i++) {
+        unsigned char c = (unsigned char)t.at[i];
+        units += (c & 0xC0) != 0x80; /* the first byte of a character */
+        units += c >= 0xF0;          /* which needs a pair of units */
+    }
+    return units;
+}
+
+/* --- reports --- */
+
+void issues_put_array(const issues *from, buf *out)
+{
+    buf_char(out, '[');
+    buf_text(out, buf_view(&from->list));
+    buf_char(out, ']');
+    out->failed |= from->list.failed;
+}
+
+void issues_put_pretty(const issues *from, arena *a, buf *out)
+{
+    buf compact = { 0 }, pretty = { 0 };
+    issues_put_array(from, &compact);
+    const json *list = json_parse(a, buf_view(&compact));
+    if (list)
+        json_write_pretty(&pretty, list);
+    json_put_string(out, buf_view(&pretty));
+    out->failed |= compact.failed || pretty.failed || !list;
+    buf_free(&pretty);
+    buf_free(&compact);
+}
+
+void issues_free(issues *i)
+{
+    buf_free(&i->list);
+}

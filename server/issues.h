@@ -1,0 +1,44 @@
+/* Problems of a request's data, in the shape in which a real server reports them: a JSON array of issues, each with the path of the
+ * value it is about. Checks are written once and used for single requests and for events of a batch, whose paths begin with "body".
+ */
+#ifndef LOCAL_ISSUES_H
+#define LOCAL_ISSUES_H
+
+#include "json.h"
+
+/* No id that a client chooses is longer. */
+#define ISSUES_MAX_ID 800
+
+typedef struct issues {
+    buf list;           /* the issues, between commas */
+    const char *prefix; /* the first step of each path, or NULL */
+    size_t count;
+    bool wrong_type; /* a value had the wrong type: checks across several values have nothing to go by */
+} issues;
+
+/* `got` may be NULL: the value is absent. */
+void issue_type(issues *to, const char *name, const char *expected, const json *got);
+void issue_short(issues *to, const char *name, unsigned least);
+void issue_long(issues *to, const char *name, unsigned most);
+void issue_option(issues *to, const char *name, const char *const *options); /* ends with NULL */
+void issue_discriminator(issues *to, const char *name);                     /* no variant of the schema has this value */
+void issue_string_or_number(issues *to, const char *name, const json *got);
+
+void issue_custom(issues *to, const char *name, const char *message); /* an empty name: the value as a whole */
+void issue_custom_path(issues *to, const char *names, const char *message); /* several steps, as JSON texts between commas */
+
+/* Checks of one value; they add an issue when it is not acceptable. Where it is not `required`, it may be null or absent. */
+bool check_string(issues *to, const json *value, const char *name, bool required);
+bool check_datetime(issues *to, const json *value, const char *name, bool required);
+bool check_option(issues *to, const json *value, const char *name, const char *const *options);
+bool check_kind(issues *to, const json *value, const char *name, json_kind kind, const char *expected);
+bool check_id(issues *to, const json *value, const char *name, bool required);
+
+size_t issues_length(text t); /* UTF-16 units: how JavaScript counts characters */
+
+/* As the text of the `error` of an event, or as the `error` array of an answer. */
+void issues_put_pretty(const issues *from, arena *a, buf *out);
+void issues_put_array(const issues *from, buf *out);
+void issues_free(issues *i);
+
+#endif

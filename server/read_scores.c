@@ -1,0 +1,548 @@
+/* Scores over HTTP; see read_scores.h. Keys and their order are those of a real server. */
+#include "read_scores.h"
+#include "answer.h"
+#include "clock.h"
+
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+
+#define MS INT64_C(1000000)
+#define DEFAULT_LIMIT 50
+#define MAX_LIMIT 100
+
+static void database_failed(http_answer *answer)
+{
+    answer->body.len = 0;
+    api_message(answer, 500, "Internal Server Error", "InternalServerError");
+}
+
+/* --- creating --- */
+
+#define UUID_SIZE 37
+
+static bool make_uuid(char out[UUID_SIZE])
+{
+    unsigned char b[16];
+    static const char hex[] = "0123456789abcdef";
+    if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
+        return false;
+    b[6] = (unsigned char)((b[6] & 0x0F) | 0x40); /* version 4 */
+    b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
+    for (size_t i = 0, at = 0; i < sizeof b; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            out[at++] = '-';
+        out[at++] = hex[b[i] >> 4];
+        out[at++] = hex[b[i] & 15];
+    }
+    out[UUID_SIZE - 1] = 0;
+    return true;
+}
+
+/* The same way as a score of a batch, so that both kinds can replace each other. The event's own id is random: a second POST with the
+ * id of an earlier one is news, not a repetition. */
+static void store_score(api *a, const json *body, arena *memory, http_answer *answer)
+{
+    char event_id[UUID_SIZE], own_id[UUID_SIZE];
+    const json *id = json_get(body, "id");
+    if (!make_uuid(event_id) || !make_uuid(own_id)) {
+        database_failed(answer);
+        return;
+    }
+    event e = { .type = event_type_of(TEXT("score-create")), .id = text_of(event_id), .body = body, .arrived_ns = clock_now_ns() };
+    e.body_id = json_is(id, JSON_STRING) ? id->string : text_of(own_id);
+    e.timestamp_ms = e.arrived_ns / MS;
+    if (!store_put_events(a->store, memory, &e, 1)) {
+        database_failed(answer);
+        return;
+    }
+    buf_string(&answer->body, "{\"id\":");
+    json_put_string(&answer->body, e.body_id);
+    buf_char(&answer->body, '}');
+}
+
+void post_score(api *a, const http_request *request, http_answer *answer)
+{
+    arena memory = { 0 };
+    issues problems = { 0 };
+    const json *body = api_body(request, &memory);
+    if (body)
+        score_check(body, false, &problems);
+    else
+        api_plain(answer, 400, "Invalid JSON");
+    if (problems.count) {
+        answer->status = 400;
+        buf_string(&answer->body, "{\"message\":\"Invalid request data\",\"error\":");
+        issues_put_array(&problems, &answer->body);
+        buf_char(&answer->body, '}');
+    } else if (body) {
+        store_score(a, body, &memory, answer);
+    }
+    issues_free(&problems);
+    arena_free(&memory);
+}
+
+void delete_score(api *a, const http_request *request, http_answer *answer)
+{
+    if (store_delete_score(a->store, text_of(request->path + strlen("/api/public/scores/"))))
+        api_message(answer, 202, "Score deletion queued successfully", NULL);
+    else
+        database_failed(answer);
+}
+
+/* --- writing --- */
+
+static void put_string_value(buf *out, const score *s)
+{
+    if (text_is(s->data_type, "BOOLEAN"))
+        member_text(out, "stringValue", s->value != 0 ? TEXT("True") : TEXT("False"));
+    else
+        member_or_null(out, "stringValue", score_has_number(s) ? (text){ NULL, 0 } : s->string_value);
+}
+
+static void put_old_members(buf *out, arena *memory, const score *s, bool all_targets)
+{
+    member_text(out, "id", s->id);
+    member_text(out, "projectId", TEXT("local"));
+    member_text(out, "environment", s->environment);
+    member_text(out, "name", s->name);
+    if (!text_is(s->data_type, "TEXT"))
+        member_number(out, "value", s->value);
+    member_text(out, "source", s->source);
+    member_raw(out, "authorUserId", "null");
+    member_or_null(out, "comment", s->comment);
+    member_metadata(out, memory, s->metadata);
+    member_unless_empty(out, "configId", s->config_id);
+    member_unless_empty(out, "queueId", s->queue_id);
+    member_raw(out, "executionTraceId", "null");
+    member_iso(out, "createdAt", s->created_ns / MS);
+    member_iso(out, "updatedAt", s->updated_ns / MS);
+    member_iso(out, "timestamp", s->timestamp_ms);
+    member_unless_empty(out, "traceId", s->trace_id);
+    member_unless_empty(out, "observationId", s->observation_id);
+    if (all_targets) {
+        member_unless_empty(out, "sessionId", s->session_id);
+        member_unless_empty(out, "datasetRunId", s->dataset_run_id);
+    }
+    put_string_value(out, s);
+    member_text(out, "dataType", s->data_type);
+}
+
+void put_old_score(buf *out, arena *memory, const score *s, bool all_targets)
+{
+    buf_char(out, '{');
+    put_old_members(out, memory, s, all_targets);
+    buf_char(out, '}');
+}
+
+static void put_trace_of(buf *out, store *from, arena *memory, text trace_id)
+{
+    trace_data data = { 0 };
+    json_put_key(out, "trace");
+    if (!trace_id.len || !store_load_trace(from, memory, trace_id, &data) || (!data.row_count && !data.has_record)) {
+        buf_string(out, "null");
+        return;
+    }
+    trace_view v = trace_view_of(memory, &data);
+    buf_char(out, '{');
+    member_unless_empty(out, "userId", v.user_id);
+    member_json(out, "tags", v.tags);
+    member_text(out, "environment", v.environment);
+    member_unless_empty(out, "sessionId", v.session_id);
+    buf_char(out, '}');
+}
+
+/* --- the v2 list --- */
+
+text quoted_tag(arena *a, text tag)
+{
+    buf quoted = { 0 };
+    json_put_string(&quoted, tag);
+    text result = arena_copy(a, buf_view(&quoted));
+    a->failed |= quoted.failed;
+    buf_free(&quoted);
+    return result;
+}
+
+static void add_condition(score_query *query, score_column column, const text *values, size_t count)
+{
+    if (count && query->condition_count < STORE_MAX_SCORE_CONDITIONS)
+        query->conditions[query->condition_count++] = (score_condition){ column, values, count };
+}
+
+typedef struct filter_parameter {
+    const char *name;
+    score_column column;
+    bool split; /* commas separate values */
+} filter_parameter;
+
+static void add_filters(const http_request *request, arena *a, const filter_parameter *filters, size_t count, score_query *query)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t values_count;
+        const text *values = parameter_values(request, a, filters[i].name, filters[i].split, &values_count);
+        add_condition(query, filters[i].column, values, values_count);
+    }
+}
+
+static bool read_operator(const http_request *request, score_query *query, http_answer *answer)
+{
+    static const char *const operators[] = { "<", ">", "<=", ">=", "!=", "=", NULL };
+    const char *wanted = http_query(request, "operator"), *value = http_query(request, "value");
+    double number;
+    size_t i = 0;
+    if (!wanted || !value)
+        return true;
+    while (operators[i] && strcmp(operators[i], wanted) != 0)
+        i++;
+    if (!operators[i]) {
+        answer_bad_parameter(answer, "operator", "\"code\":\"invalid_value\",\"values\":[\"<\",\">\",\"<=\",\">=\",\"!=\",\"=\"]",
+                             "Invalid option: expected one of \"<\"|\">\"|\"<=\"|\">=\"|\"!=\"|\"=\"");
+        return false;
+    }
+    if (!text_to_double(text_of(value), &number)) {
+        answer_bad_parameter(answer, "value", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
+                             "Invalid input: expected number, received NaN");
+        return false;
+    }
+    query->comparisons[query->comparison_count++] = (struct score_comparison){ operators[i], number };
+    return true;
+}
+
+static bool read_v2_query(const http_request *request, arena *a, score_query *query, http_answer *answer)
+{
+    static const filter_parameter filters[] = {
+        { "userId", SCORE_USER_OF_TRACE, false }, { "name", SCORE_NAME, false },           { "environment", SCORE_ENVIRONMENT, false },
+        { "source", SCORE_SOURCE, false },        { "scoreIds", SCORE_ID, true },          { "configId", SCORE_CONFIG, false },
+        { "sessionId", SCORE_SESSION, false },    { "datasetRunId", SCORE_DATASET_RUN, false }, { "traceId", SCORE_TRACE, false },
+        { "observationId", SCORE_OBSERVATION, true }, { "queueId", SCORE_QUEUE, false },   { "dataType", SCORE_DATA_TYPE, false },
+    };
+    size_t count;
+    add_filters(request, a, filters, sizeof filters / sizeof *filters, query);
+    text *tags = parameter_values(request, a, "traceTags", true, &count);
+    for (size_t i = 0; i < count; i++) {
+        tags[i] = quoted_tag(a, tags[i]);
+        add_condition(query, SCORE_TAG_OF_TRACE, &tags[i], 1);
+    }
+    return parameter_time(request, "fromTimestamp", &query->from_ms, answer) &&
+           parameter_time(request, "toTimestamp", &query->to_ms, answer) && read_operator(request, query, answer);
+}
+
+void read_scores_v2(api *a, const http_request *request, http_answer *answer)
+{
+    arena memory = { 0 };
+    score_query query = { .from_ms = INT64_MIN, .to_ms = INT64_MAX };
+    const char *fields = http_query(request, "fields");
+    bool with_trace = !fields || text_has(text_of(fields), "trace");
+    paging page;
+    score *scores;
+    size_t count;
+    int64_t total;
+    if (parameter_paging(request, &page, answer) && read_v2_query(request, &memory, &query, answer)) {
+        query.limit = page.limit;
+        query.offset = (page.page - 1) * page.limit;
+        bool good = store_find_scores(a->store, &memory, &query, &scores, &count, &total);
+        buf_string(&answer->body, "{\"data\":[");
+        for (size_t i = 0; good && i < count; i++) {
+            arena of_one = { 0 };
+            buf_string(&answer->body, i ? ",{" : "{");
+            put_old_members(&answer->body, &memory, &scores[i], true);
+            if (with_trace)
+                put_trace_of(&answer->body, a->store, &of_one, scores[i].trace_id);
+            buf_char(&answer->body, '}');
+            arena_free(&of_one);
+        }
+        if (good)
+            put_paging(&answer->body, &page, total);
+        answer->body.failed |= !good || memory.failed;
+    }
+    arena_free(&memory);
+}
+
+void read_score_v2(api *a, const http_request *request, http_answer *answer)
+{
+    arena memory = { 0 };
+    text id = text_of(strstr(request->path, "/scores/") + strlen("/scores/"));
+    score_query query = { .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 1 };
+    score *scores;
+    size_t count;
+    int64_t total;
+    add_condition(&query, SCORE_ID, &id, 1);
+    if (!store_find_scores(a->store, &memory, &query, &scores, &count, &total))
+        database_failed(answer);
+    else if (count == 0)
+        api_message(answer, 404, "Score not found", "LangfuseNotFoundError");
+    else
+        put_old_score(&answer->body, &memory, &scores[0], true);
+    arena_free(&memory);
+}
+
+/* --- the v3 list --- */
+
+enum group { CORE = 1 << 0, DETAILS = 1 << 1, SUBJECT = 1 << 2, ANNOTATION = 1 << 3 };
+
+static void put_subject(buf *out, const score *s)
+{
+    bool narrow = s->observation_id.len > 0;
+    const char *kind = s->session_id.len ? "session" : s->dataset_run_id.len ? "experiment" : narrow ? "observation" : "trace";
+    text id = s->session_id.len ? s->session_id : s->dataset_run_id.len ? s->dataset_run_id : narrow ? s->observation_id : s->trace_id;
+    json_put_key(out, "subject");
+    buf_char(out, '{');
+    member_text(out, "kind", text_of(kind));
+    member_text(out, "id", id);
+    if (strcmp(kind, "observation") == 0)
+        member_text(out, "traceId", s->trace_id);
+    buf_char(out, '}');
+}
+
+static void put_score_v3(buf *out, arena *memory, const score *s, unsigned groups)
+{
+    buf_char(out, '{');
+    member_text(out, "id", s->id);
+    member_text(out, "projectId", TEXT("local"));
+    member_text(out, "name", s->name);
+    member_text(out, "source", s->source);
+    member_iso(out, "timestamp", s->timestamp_ms);
+    member_text(out, "environment", s->environment);
+    member_iso(out, "createdAt", s->created_ns / MS);
+    member_iso(out, "updatedAt", s->updated_ns / MS);
+    if (groups & DETAILS) {
+        member_or_null(out, "comment", s->comment);
+        member_unless_empty(out, "configId", s->config_id);
+        member_metadata(out, memory, s->metadata);
+    }
+    if (groups & ANNOTATION) {
+        member_raw(out, "authorUserId", "null");
+        member_unless_empty(out, "queueId", s->queue_id);
+    }
+    if (groups & SUBJECT)
+        put_subject(out, s);
+    member_text(out, "dataType", s->data_type);
+    if (text_is(s->data_type, "NUMERIC"))
+        member_number(out, "value", s->value);
+    else if (text_is(s->data_type, "BOOLEAN"))
+        member_bool(out, "value", s->value != 0);
+    else
+        member_text(out, "value", s->string_value);
+    buf_char(out, '}');
+}
+
+/* Base64 for URLs: two other characters, and no padding. */
+static void put_cursor(buf *out, const score *last)
+{
+    char iso[CLOCK_ISO_SIZE];
+    buf plain = { 0 }, encoded = { 0 };
+    clock_iso(last->timestamp_ms, iso);
+    buf_format(&plain, "{\"v\":1,\"lastTimestamp\":\"%s\",\"lastId\":", iso);
+    json_put_string(&plain, last->id);
+    buf_char(&plain, '}');
+    base64_encode(&encoded, buf_view(&plain));
+    for (size_t i = 0; i < encoded.len; i++)
+        encoded.at[i] = encoded.at[i] == '+' ? '-' : encoded.at[i] == '/' ? '_' : encoded.at[i];
+    while (encoded.len && encoded.at[encoded.len - 1] == '=')
+        encoded.len--;
+    member_text(out, "cursor", buf_view(&encoded));
+    out->failed |= plain.failed || encoded.failed;
+    buf_free(&plain);
+    buf_free(&encoded);
+}
+
+static bool read_cursor(arena *a, const char *given, score_query *query)
+{
+    text encoded = arena_copy(a, text_of(given));
+    char *at = (char *)encoded.at; /* the copy is ours */
+    buf plain = { .ceiling = HTTP_MAX_BODY };
+    for (size_t i = 0; i < encoded.len; i++)
+        at[i] = at[i] == '-' ? '+' : at[i] == '_' ? '/' : at[i];
+    const json *cursor = base64_decode(&plain, encoded) ? json_parse(a, arena_copy(a, buf_view(&plain))) : NULL;
+    buf_free(&plain);
+    const json *time = json_get(cursor, "lastTimestamp"), *id = json_get(cursor, "lastId");
+    if (!json_is(time, JSON_STRING) || !json_is(id, JSON_STRING) || !clock_parse_any(time->string, &query->after_ms))
+        return false;
+    query->after_id = id->string;
+    return true;
+}
+
+typedef struct unknown_keys {
+    buf list;
+    size_t count;
+} unknown_keys;
+
+/* This route is strict: a parameter that it does not know is an error, so that a misspelt filter cannot look like an empty one. */
+static void visit_parameter(void *context, const char *name, const char *value)
+{
+    static const char *const known[] = {
+        "id", "name", "source", "dataType", "environment", "configId", "queueId", "authorUserId", "value", "valueMin", "valueMax",
+        "traceId", "sessionId", "observationId", "experimentId", "fromTimestamp", "toTimestamp", "limit", "cursor", "fields",
+    };
+    unknown_keys *unknown = context;
+    (void)value;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i], name) == 0)
+            return;
+    buf_string(&unknown->list, unknown->count++ ? "," : "");
+    json_put_string(&unknown->list, text_of(name));
+}
+
+static bool refuse_unknown(const http_request *request, http_answer *answer)
+{
+    unknown_keys unknown = { 0 };
+    http_queries(request, visit_parameter, &unknown);
+    if (unknown.count) {
+        buf message = { 0 };
+        buf_string(&message, unknown.count > 1 ? "Unrecognized keys: " : "Unrecognized key: ");
+        for (size_t i = 0; i < unknown.list.len; i++) {
+            buf_char(&message, unknown.list.at[i]);
+            if (unknown.list.at[i] == ',')
+                buf_char(&message, ' ');
+        }
+        answer->status = 400;
+        buf_string(&answer->body, "{\"message\":\"Invalid request data\",\"error\":[{\"code\":\"unrecognized_keys\",\"keys\":[");
+        buf_text(&answer->body, buf_view(&unknown.list));
+        buf_string(&answer->body, "],\"path\":[],\"message\":");
+        json_put_string(&answer->body, buf_view(&message));
+        buf_string(&answer->body, "}]}");
+        buf_free(&message);
+    }
+    buf_free(&unknown.list);
+    return unknown.count > 0;
+}
+
+static bool read_groups(const http_request *request, arena *a, unsigned *out, http_answer *answer)
+{
+    static const char *const names[] = { "core", "details", "subject", "annotation" };
+    size_t count;
+    const text *given = parameter_values(request, a, "fields", true, &count);
+    *out = CORE;
+    for (size_t i = 0; i < count; i++) {
+        size_t j = 0;
+        while (j < 4 && !text_is(given[i], names[j]))
+            j++;
+        if (j == 4) {
+            answer->status = 400;
+            buf_format(&answer->body,
+                       "{\"message\":\"Invalid request data\",\"error\":[{\"code\":\"invalid_value\",\"values\":[\"core\",\"details\","
+                       "\"subject\",\"annotation\"],\"path\":[\"fields\",%zu],\"message\":\"Invalid option: expected one of "
+                       "\\\"core\\\"|\\\"details\\\"|\\\"subject\\\"|\\\"annotation\\\"\"}]}",
+                       i);
+            return false;
+        }
+        *out |= 1u << j;
+    }
+    return true;
+}
+
+static bool is_type(const http_request *request, const char *type)
+{
+    const char *given = http_query(request, "dataType");
+    return given && strcasecmp(given, type) == 0;
+}
+
+/* Values need a data type, because the same word means different things in each. */
+static bool read_values(const http_request *request, arena *a, score_query *query, http_answer *answer)
+{
+    static const char *const bounds[][2] = { { "valueMin", ">=" }, { "valueMax", "<=" } };
+    const char *value = http_query(request, "value");
+    double number = 0;
+    for (size_t i = 0; i < 2; i++) {
+        const char *bound = http_query(request, bounds[i][0]);
+        if (bound && (!is_type(request, "NUMERIC") || !text_to_double(text_of(bound), &number))) {
+            answer_bad_parameter(answer, bounds[i][0], "\"code\":\"custom\"", "A number, together with dataType=NUMERIC.");
+            return false;
+        }
+        if (bound)
+            query->comparisons[query->comparison_count++] = (struct score_comparison){ bounds[i][1], number };
+    }
+    if (!value)
+        return true;
+    if (is_type(request, "CATEGORICAL")) {
+        size_t count;
+        const text *values = parameter_values(request, a, "value", true, &count);
+        add_condition(query, SCORE_STRING_VALUE, values, count);
+        return true;
+    }
+    bool truth = is_type(request, "BOOLEAN") && (strcmp(value, "true") == 0 || strcmp(value, "false") == 0);
+    if (truth)
+        number = strcmp(value, "true") == 0;
+    if (!truth && (!is_type(request, "NUMERIC") || !text_to_double(text_of(value), &number))) {
+        answer_bad_parameter(answer, "value", "\"code\":\"custom\"",
+                             "One number with dataType=NUMERIC, true or false with dataType=BOOLEAN, or texts with dataType=CATEGORICAL.");
+        return false;
+    }
+    query->comparisons[query->comparison_count++] = (struct score_comparison){ "=", number };
+    return true;
+}
+
+/* Sources and data types are written in any case. */
+static void add_words(const http_request *request, arena *a, const char *name, score_column column, score_query *query)
+{
+    size_t count;
+    text *values = parameter_values(request, a, name, true, &count);
+    for (size_t i = 0; i < count; i++) {
+        char *copy = arena_take(a, values[i].len + 1);
+        for (size_t j = 0; copy && j < values[i].len; j++) {
+            char c = values[i].at[j];
+            copy[j] = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+        }
+        if (copy)
+            values[i].at = copy;
+    }
+    add_condition(query, column, values, count);
+}
+
+static bool read_v3_query(const http_request *request, arena *a, score_query *query, http_answer *answer)
+{
+    static const filter_parameter filters[] = {
+        { "id", SCORE_ID, true },           { "name", SCORE_NAME, true },     { "environment", SCORE_ENVIRONMENT, true },
+        { "configId", SCORE_CONFIG, true }, { "queueId", SCORE_QUEUE, true }, { "traceId", SCORE_TRACE, true },
+        { "sessionId", SCORE_SESSION, true }, { "observationId", SCORE_OBSERVATION, true }, { "experimentId", SCORE_DATASET_RUN, true },
+    };
+    const char *cursor = http_query(request, "cursor");
+    query->limit = DEFAULT_LIMIT;
+    if (!parameter_number(request, "limit", 1, MAX_LIMIT, &query->limit, answer) ||
+        !parameter_time(request, "fromTimestamp", &query->from_ms, answer) ||
+        !parameter_time(request, "toTimestamp", &query->to_ms, answer) || !read_values(request, a, query, answer))
+        return false;
+    if (cursor && !read_cursor(a, cursor, query)) {
+        api_message(answer, 400, "Invalid cursor format", "InvalidRequestError");
+        return false;
+    }
+    add_filters(request, a, filters, sizeof filters / sizeof *filters, query);
+    add_words(request, a, "source", SCORE_SOURCE, query);
+    add_words(request, a, "dataType", SCORE_DATA_TYPE, query);
+    return true;
+}
+
+static bool put_v3_page(store *from, arena *a, score_query *query, unsigned groups, buf *out)
+{
+    score *scores;
+    size_t count, limit = query->limit++; /* one more than asked for: is there a next page? */
+    int64_t total;
+    bool good = store_find_scores(from, a, query, &scores, &count, &total);
+    size_t shown = good && count < limit ? count : limit;
+    buf_string(out, "{\"data\":[");
+    for (size_t i = 0; good && i < shown; i++) {
+        buf_string(out, i ? "," : "");
+        put_score_v3(out, a, &scores[i], groups);
+    }
+    buf_format(out, "],\"meta\":{\"limit\":%zu", limit);
+    if (good && count > limit)
+        put_cursor(out, &scores[limit - 1]);
+    buf_string(out, "}}");
+    return good;
+}
+
+void read_scores_v3(api *a, const http_request *request, http_answer *answer)
+{
+    arena memory = { 0 };
+    score_query query = { .from_ms = INT64_MIN, .to_ms = INT64_MAX };
+    unsigned groups;
+    if (!refuse_unknown(request, answer) && read_groups(request, &memory, &groups, answer) &&
+        read_v3_query(request, &memory, &query, answer)) {
+        if (http_query(request, "authorUserId")) /* no score here has an author */
+            query.to_ms = INT64_MIN;
+        bool good = put_v3_page(a->store, &memory, &query, groups, &answer->body);
+        answer->body.failed |= !good || memory.failed;
+    }
+    arena_free(&memory);
+}

@@ -1,0 +1,494 @@
+/* Reading traces, sessions and single observations; see read_traces.h. Keys and their order are those of a real server. */
+#include "read_traces.h"
+#include "answer.h"
+#include "clock.h"
+#include "read_scores.h"
+
+#include <string.h>
+
+#define MS INT64_C(1000000)
+
+/* Groups of fields of a trace that can be left out. */
+enum group { IO = 1 << 0, SCORES = 1 << 1, OBSERVATIONS = 1 << 2, METRICS = 1 << 3, ALL_GROUPS = (1 << 4) - 1 };
+
+typedef struct reading {
+    api *api;
+    const http_request *request;
+    http_answer *answer;
+    buf *out;
+    arena memory;
+} reading;
+
+static reading begin(api *a, const http_request *request, http_answer *answer)
+{
+    return (reading){ .api = a, .request = request, .answer = answer, .out = &answer->body };
+}
+
+/* What was written is no use when reading failed on the way; http.c answers 500. */
+static void end(reading *r, bool good)
+{
+    r->out->failed |= !good || r->memory.failed;
+    arena_free(&r->memory);
+}
+
+static void not_found(reading *r, const char *message)
+{
+    api_message(r->answer, 404, message, "LangfuseNotFoundError");
+}
+
+static const char *last_part(const http_request *request, const char *prefix)
+{
+    return request->path + strlen(prefix);
+}
+
+/* --- one observation --- */
+
+static void put_usage(reading *r, const observation *o)
+{
+    static const char *const keys[] = { "input", "output", "total" };
+    const json *usage = json_parse(&r->memory, o->usage);
+    buf_string(r->out, ",\"usage\":{\"unit\":\"TOKENS\"");
+    for (size_t i = 0; i < 3; i++) {
+        const json *value = json_get(usage, keys[i]);
+        member_number(r->out, keys[i], json_is(value, JSON_NUMBER) ? value->number : 0);
+    }
+    buf_char(r->out, '}');
+}
+
+static void put_counts(reading *r, const observation *o)
+{
+    static const char *const tokens[][2] = { { "promptTokens", "input" }, { "completionTokens", "output" }, { "totalTokens", "total" } };
+    static const char *const costs[][2] = { { "calculatedInputCost", "input" }, { "calculatedOutputCost", "output" },
+                                            { "calculatedTotalCost", "total" } };
+    const json *usage = json_parse(&r->memory, o->usage), *cost = json_parse(&r->memory, o->cost);
+    member_json(r->out, "usageDetails", o->usage);
+    member_json(r->out, "costDetails", o->cost);
+    buf_string(r->out, ",\"usagePricingTierId\":null,\"usagePricingTierName\":null,\"inputPrice\":0,\"outputPrice\":0,\"totalPrice\":0");
+    for (size_t i = 0; i < 3; i++) {
+        const json *value = json_get(cost, costs[i][1]);
+        if (json_is(value, JSON_NUMBER))
+            member_number(r->out, costs[i][0], value->number);
+        else
+            member_raw(r->out, costs[i][0], i == 2 ? "0" : "null");
+    }
+    member_text(r->out, "unit", TEXT("TOKENS"));
+    for (size_t i = 0; i < 3; i++) {
+        const json *value = json_get(usage, tokens[i][1]);
+        member_number(r->out, tokens[i][0], json_is(value, JSON_NUMBER) ? value->number : 0);
+    }
+    member_raw(r->out, "modelId", "null"); /* there is no price list here */
+    put_usage(r, o);
+}
+
+static void put_times(reading *r, const observation *o)
+{
+    int64_t start_ms = o->start_ns / MS;
+    if (o->end_ns == OBSERVATION_OPEN)
+        member_raw(r->out, "latency", "null");
+    else
+        member_number(r->out, "latency", (double)(o->end_ns / MS - start_ms) / 1000);
+    if (o->completion_start_ms >= 0)
+        member_number(r->out, "timeToFirstToken", (double)(o->completion_start_ms - start_ms) / 1000);
+    else
+        member_raw(r->out, "timeToFirstToken", "null");
+}
+
+static void put_prompt(reading *r, const observation *o)
+{
+    member_raw(r->out, "promptId", "null");
+    member_unless_empty(r->out, "promptName", o->prompt_name);
+    if (o->prompt_version >= 0)
+        member_number(r->out, "promptVersion", (double)o->prompt_version);
+    else
+        member_raw(r->out, "promptVersion", "null");
+}
+
+static void put_observation(reading *r, const observation *o)
+{
+    buf_char(r->out, '{');
+    member_text(r->out, "id", o->id);
+    member_text(r->out, "traceId", o->trace_id);
+    member_iso(r->out, "startTime", o->start_ns / MS);
+    if (o->end_ns == OBSERVATION_OPEN)
+        member_raw(r->out, "endTime", "null");
+    else
+        member_iso(r->out, "endTime", o->end_ns / MS);
+    member_text(r->out, "projectId", TEXT("local"));
+    member_unless_empty(r->out, "parentObservationId", o->parent_id);
+    member_text(r->out, "type", o->type);
+    member_text(r->out, "environment", o->environment);
+    member_unless_empty(r->out, "name", o->name);
+    member_text(r->out, "level", o->level);
+    member_unless_empty(r->out, "statusMessage", o->status_message);
+    member_unless_empty(r->out, "version", o->version);
+    member_iso(r->out, "createdAt", o->arrived_ns / MS);
+    member_iso(r->out, "updatedAt", o->arrived_ns / MS);
+    member_parsed(r->out, &r->memory, "input", o->input);
+    member_parsed(r->out, &r->memory, "output", o->output);
+    member_metadata(r->out, &r->memory, o->metadata);
+    member_unless_empty(r->out, "model", o->model);
+    if (text_is(o->model_parameters, "{}"))
+        member_raw(r->out, "modelParameters", "null");
+    else
+        member_json(r->out, "modelParameters", o->model_parameters);
+    if (o->completion_start_ms >= 0)
+        member_iso(r->out, "completionStartTime", o->completion_start_ms);
+    else
+        member_raw(r->out, "completionStartTime", "null");
+    put_prompt(r, o);
+    put_times(r, o);
+    put_counts(r, o);
+    buf_char(r->out, '}');
+}
+
+/* --- one trace --- */
+
+static void put_trace(reading *r, const trace_data *data, const trace_view *v, unsigned groups)
+{
+    int64_t at_ms = data->has_record ? data->record.timestamp_ms : v->start_ns / MS;
+    member_text(r->out, "id", v->id);
+    member_text(r->out, "projectId", TEXT("local"));
+    member_unless_empty(r->out, "name", v->name);
+    member_iso(r->out, "timestamp", at_ms);
+    member_text(r->out, "environment", v->environment);
+    member_json(r->out, "tags", v->tags);
+    member_raw(r->out, "bookmarked", "false");
+    member_unless_empty(r->out, "release", v->release);
+    member_unless_empty(r->out, "version", v->version);
+    member_unless_empty(r->out, "userId", v->user_id);
+    member_unless_empty(r->out, "sessionId", v->session_id);
+    member_bool(r->out, "public", v->is_public);
+    if (groups & IO) {
+        member_parsed(r->out, &r->memory, "input", v->input);
+        member_parsed(r->out, &r->memory, "output", v->output);
+        member_metadata(r->out, &r->memory, v->metadata);
+    }
+    member_iso(r->out, "createdAt", v->created_ns / MS);
+    member_iso(r->out, "updatedAt", v->updated_ns / MS);
+    member_raw(r->out, "externalId", "null");
+}
+
+static void put_latency(reading *r, const trace_view *v, unsigned groups)
+{
+    member_number(r->out, "latency", groups & METRICS ? (double)((v->end_ns / MS) - (v->start_ns / MS)) / 1000 : -1);
+}
+
+static void put_path_and_cost(reading *r, const trace_view *v, unsigned groups)
+{
+    buf path = { 0 };
+    buf_string(&path, "/project/local/traces/");
+    buf_text(&path, v->id);
+    member_text(r->out, "htmlPath", buf_view(&path));
+    r->out->failed |= path.failed;
+    buf_free(&path);
+    member_number(r->out, "totalCost", groups & METRICS ? (v->cost >= 0 ? v->cost : 0) : -1);
+}
+
+/* Rows come newest first; a trace lists them from its start. */
+static void put_observations(reading *r, const trace_data *data, unsigned groups, bool whole)
+{
+    json_put_key(r->out, "observations");
+    buf_char(r->out, '[');
+    for (size_t i = groups & OBSERVATIONS ? data->row_count : 0; i-- > 0;) {
+        if (whole)
+            put_observation(r, &data->rows[i]);
+        else
+            json_put_string(r->out, data->rows[i].id);
+        buf_string(r->out, i ? "," : "");
+    }
+    buf_char(r->out, ']');
+}
+
+static void put_scores(reading *r, const trace_data *data, unsigned groups, bool whole)
+{
+    json_put_key(r->out, "scores");
+    buf_char(r->out, '[');
+    for (size_t i = 0; groups & SCORES && i < data->score_count; i++) {
+        buf_string(r->out, i ? "," : "");
+        if (whole)
+            put_old_score(r->out, &r->memory, &data->scores[i], false);
+        else
+            json_put_string(r->out, data->scores[i].id);
+    }
+    buf_char(r->out, ']');
+}
+
+static unsigned groups_of(const http_request *request, arena *a)
+{
+    static const char *const names[] = { "io", "scores", "observations", "metrics" };
+    size_t count;
+    const text *given = parameter_values(request, a, "fields", true, &count);
+    unsigned groups = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < sizeof names / sizeof *names; j++)
+            groups |= text_is(given[i], names[j]) ? 1u << j : 0;
+    return count ? groups : ALL_GROUPS;
+}
+
+static void put_whole_trace(reading *r, const trace_data *data, unsigned groups)
+{
+    trace_view v = trace_view_of(&r->memory, data);
+    buf_char(r->out, '{');
+    put_trace(r, data, &v, groups);
+    put_scores(r, data, groups, true);
+    put_latency(r, &v, groups);
+    put_observations(r, data, groups, true);
+    put_path_and_cost(r, &v, groups);
+    buf_char(r->out, '}');
+}
+
+void read_trace(api *a, const http_request *request, http_answer *answer)
+{
+    reading r = begin(a, request, answer);
+    const char *id = last_part(request, "/api/public/traces/");
+    trace_data data;
+    bool good = store_load_trace(a->store, &r.memory, text_of(id), &data);
+    if (good && (data.row_count || data.has_record)) {
+        put_whole_trace(&r, &data, groups_of(request, &r.memory));
+    } else if (good) {
+        buf message = { 0 };
+        buf_format(&message, "Trace %.*s not found within authorized project", ISSUES_MAX_ID, id);
+        buf_char(&message, 0);
+        not_found(&r, message.failed ? "Trace not found within authorized project" : message.at);
+        buf_free(&message);
+    }
+    end(&r, good);
+}
+
+void delete_trace(api *a, const http_request *request, http_answer *answer)
+{
+    if (store_delete_trace(a->store, text_of(last_part(request, "/api/public/traces/"))))
+        api_message(answer, 200, "Trace deleted successfully", NULL);
+    else
+        api_message(answer, 500, "Internal Server Error", "InternalServerError");
+}
+
+/* --- lists of traces --- */
+
+/* One trace of a list in an arena of its own, so that a page of large traces needs no more than the largest. */
+static bool put_listed(reading *r, text id, unsigned groups, bool only_trace)
+{
+    reading one = begin(r->api, r->request, r->answer);
+    trace_data data;
+    bool good = store_load_trace(r->api->store, &one.memory, id, &data);
+    if (good && (data.row_count || data.has_record)) {
+        trace_view v = trace_view_of(&one.memory, &data);
+        buf_char(one.out, '{');
+        put_trace(&one, &data, &v, groups);
+        if (!only_trace) {
+            put_scores(&one, &data, groups, false);
+            put_latency(&one, &v, groups);
+            put_observations(&one, &data, groups, false);
+            put_path_and_cost(&one, &v, groups);
+        }
+        buf_char(one.out, '}');
+    } else {
+        buf_string(one.out, "null"); /* deleted since it was listed */
+    }
+    good = good && !one.memory.failed;
+    arena_free(&one.memory);
+    return good;
+}
+
+static bool put_list(reading *r, const text *ids, size_t count, unsigned groups, bool only_trace)
+{
+    bool good = true;
+    for (size_t i = 0; good && i < count; i++) {
+        buf_string(r->out, i ? "," : "");
+        good = put_listed(r, ids[i], groups, only_trace);
+    }
+    return good;
+}
+
+static void add_condition(trace_query *query, trace_column column, const text *values, size_t count)
+{
+    if (count && query->condition_count < STORE_MAX_TRACE_CONDITIONS)
+        query->conditions[query->condition_count++] = (trace_condition){ column, values, count };
+}
+
+/* All tags must be there, so each is a condition of its own. */
+static void add_tags(reading *r, trace_query *query)
+{
+    size_t count;
+    text *tags = parameter_values(r->request, &r->memory, "tags", true, &count);
+    for (size_t i = 0; i < count; i++) {
+        tags[i] = quoted_tag(&r->memory, tags[i]);
+        add_condition(query, TRACE_TAG, &tags[i], 1);
+    }
+}
+
+static bool read_trace_query(reading *r, trace_query *query)
+{
+    static const struct {
+        const char *name;
+        trace_column column;
+    } parameters[] = { { "userId", TRACE_USER },       { "name", TRACE_NAME },       { "sessionId", TRACE_SESSION },
+                       { "version", TRACE_VERSION }, { "release", TRACE_RELEASE }, { "environment", TRACE_ENVIRONMENT } };
+    const char *order = http_query(r->request, "orderBy");
+    size_t count;
+    for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++) {
+        const text *values = parameter_values(r->request, &r->memory, parameters[i].name, false, &count);
+        add_condition(query, parameters[i].column, values, count);
+    }
+    add_tags(r, query);
+    query->oldest_first = order && strcmp(order, "timestamp.asc") == 0;
+    if (order && strcmp(order, "timestamp.asc") != 0 && strcmp(order, "timestamp.desc") != 0) {
+        answer_bad_parameter(r->answer, "orderBy", "\"code\":\"custom\"", "langfuse-local knows timestamp.asc and timestamp.desc.");
+        return false;
+    }
+    return parameter_time(r->request, "fromTimestamp", &query->from_ms, r->answer) &&
+           parameter_time(r->request, "toTimestamp", &query->to_ms, r->answer);
+}
+
+void read_traces(api *a, const http_request *request, http_answer *answer)
+{
+    reading r = begin(a, request, answer);
+    trace_query query = { .from_ms = INT64_MIN, .to_ms = INT64_MAX };
+    paging page;
+    text *ids;
+    int64_t total;
+    size_t count;
+    bool good = true;
+    if (parameter_paging(request, &page, answer) && read_trace_query(&r, &query)) {
+        query.limit = page.limit;
+        query.offset = (page.page - 1) * page.limit;
+        buf_string(r.out, "{\"data\":[");
+        good = store_find_traces(a->store, &r.memory, &query, &ids, &count, &total) &&
+               put_list(&r, ids, count, groups_of(request, &r.memory), false);
+        if (good)
+            put_paging(r.out, &page, total);
+    }
+    end(&r, good);
+}
+
+/* --- sessions --- */
+
+static void put_session(reading *r, const session_row *row)
+{
+    member_text(r->out, "id", row->id);
+    member_iso(r->out, "createdAt", row->created_ms);
+    member_text(r->out, "projectId", TEXT("local"));
+    member_text(r->out, "environment", row->environment);
+}
+
+void read_sessions(api *a, const http_request *request, http_answer *answer)
+{
+    reading r = begin(a, request, answer);
+    session_query query = { .from_ms = INT64_MIN, .to_ms = INT64_MAX };
+    session_row *rows;
+    int64_t total;
+    size_t count;
+    paging page;
+    bool good = true;
+    query.environments = parameter_values(request, &r.memory, "environment", false, &query.environment_count);
+    if (parameter_paging(request, &page, answer) && parameter_time(request, "fromTimestamp", &query.from_ms, answer) &&
+        parameter_time(request, "toTimestamp", &query.to_ms, answer)) {
+        query.limit = page.limit;
+        query.offset = (page.page - 1) * page.limit;
+        good = store_find_sessions(a->store, &r.memory, &query, &rows, &count, &total);
+        buf_string(r.out, "{\"data\":[");
+        for (size_t i = 0; good && i < count; i++) {
+            buf_string(r.out, i ? ",{" : "{");
+            put_session(&r, &rows[i]);
+            buf_char(r.out, '}');
+        }
+        if (good)
+            put_paging(r.out, &page, total);
+    }
+    end(&r, good);
+}
+
+void read_session(api *a, const http_request *request, http_answer *answer)
+{
+    reading r = begin(a, request, answer);
+    text id = text_of(last_part(request, "/api/public/sessions/")), *ids;
+    session_query query = { .id = id, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 1 };
+    trace_query traces = { .from_ms = INT64_MIN, .to_ms = INT64_MAX, .oldest_first = true, .limit = INT32_MAX };
+    session_row *rows;
+    int64_t total;
+    size_t count;
+    add_condition(&traces, TRACE_SESSION, &id, 1);
+    bool good = store_find_sessions(a->store, &r.memory, &query, &rows, &count, &total);
+    if (good && count == 0) {
+        not_found(&r, "Session not found within authorized project");
+    } else if (good) {
+        buf_char(r.out, '{');
+        put_session(&r, &rows[0]);
+        buf_string(r.out, ",\"traces\":[");
+        good = store_find_traces(a->store, &r.memory, &traces, &ids, &count, &total) && put_list(&r, ids, count, ALL_GROUPS, true);
+        buf_string(r.out, "]}");
+    }
+    end(&r, good);
+}
+
+/* --- observations --- */
+
+typedef struct page_of_rows {
+    reading *reading;
+    size_t skip, count;
+} page_of_rows;
+
+static void visit_row(void *context, const observation *row)
+{
+    page_of_rows *page = context;
+    if (page->skip > 0) {
+        page->skip--;
+        return;
+    }
+    reading one = begin(page->reading->api, page->reading->request, page->reading->answer);
+    buf_string(one.out, page->count++ ? "," : "");
+    put_observation(&one, row);
+    page->reading->memory.failed |= one.memory.failed;
+    arena_free(&one.memory);
+}
+
+static bool read_row_query(reading *r, store_query *query)
+{
+    static const struct {
+        const char *name;
+        store_column column;
+    } parameters[] = { { "name", STORE_NAME },         { "userId", STORE_USER_ID }, { "type", STORE_TYPE },
+                       { "traceId", STORE_TRACE_ID },   { "level", STORE_LEVEL },    { "parentObservationId", STORE_PARENT_ID },
+                       { "version", STORE_VERSION },   { "environment", STORE_ENVIRONMENT } };
+    size_t count;
+    for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++) {
+        const text *values = parameter_values(r->request, &r->memory, parameters[i].name, false, &count);
+        if (count)
+            query->conditions[query->condition_count++] = (store_condition){ parameters[i].column, STORE_ANY_OF, values, count };
+    }
+    return parameter_time(r->request, "fromStartTime", &query->from_ms, r->answer) &&
+           parameter_time(r->request, "toStartTime", &query->to_ms, r->answer);
+}
+
+void read_old_observations(api *a, const http_request *request, http_answer *answer)
+{
+    reading r = begin(a, request, answer);
+    page_of_rows rows = { .reading = &r };
+    store_query query = STORE_QUERY_ALL;
+    int64_t total;
+    paging page;
+    bool good = true;
+    if (parameter_paging(request, &page, answer) && read_row_query(&r, &query)) {
+        query.limit = page.page * page.limit;
+        rows.skip = query.limit - page.limit;
+        buf_string(r.out, "{\"data\":[");
+        good = store_count_rows(a->store, &query, &total) && store_read(a->store, &query, visit_row, &rows);
+        if (good)
+            put_paging(r.out, &page, total);
+    }
+    end(&r, good);
+}
+
+void read_old_observation(api *a, const http_request *request, http_answer *answer)
+{
+    reading r = begin(a, request, answer);
+    page_of_rows rows = { .reading = &r };
+    store_query query = STORE_QUERY_ALL;
+    text id = text_of(last_part(request, "/api/public/observations/"));
+    query.conditions[query.condition_count++] = (store_condition){ STORE_ID, STORE_EQUALS, &id, 1 };
+    query.limit = 1;
+    bool good = store_read(a->store, &query, visit_row, &rows);
+    if (good && rows.count == 0)
+        not_found(&r, "Observation not found within authorized project");
+    end(&r, good);
+}

@@ -1,0 +1,144 @@
+/* Scores; see score.h. */
+#include "score.h"
+#include "observation.h"
+
+#define MAX_TEXT 500 /* characters of a TEXT score */
+
+static const char *const types[] = { "NUMERIC", "BOOLEAN", "CATEGORICAL", "TEXT", "CORRECTION", NULL };
+
+static text type_of(const json *body)
+{
+    const json *type = json_get(body, "dataType"), *value = json_get(body, "value");
+    if (json_is(type, JSON_STRING))
+        return type->string;
+    return json_is(value, JSON_STRING) ? TEXT("CATEGORICAL") : TEXT("NUMERIC");
+}
+
+static bool is_known_type(text type)
+{
+    for (size_t i = 0; types[i]; i++)
+        if (text_is(type, types[i]))
+            return true;
+    return false;
+}
+
+static bool is_given(const json *body, const char *name)
+{
+    const json *value = json_get(body, name);
+    return value && value->kind != JSON_NULL;
+}
+
+/* --- checking --- */
+
+static void check_value(issues *to, const json *body, text type)
+{
+    const json *value = json_get(body, "value");
+    bool number = json_is(value, JSON_NUMBER), string = json_is(value, JSON_STRING);
+    if (!is_given(body, "dataType")) {
+        if (!number && !string)
+            issue_string_or_number(to, "value", value);
+    } else if (text_is(type, "NUMERIC") || text_is(type, "BOOLEAN")) {
+        if (!number)
+            issue_type(to, "value", "number", value);
+        else if (text_is(type, "BOOLEAN") && value->number != 0 && value->number != 1)
+            issue_custom(to, "value", "Value must be a number equal to either 0 or 1 for data type BOOLEAN");
+    } else if (!string) {
+        issue_type(to, "value", "string", value);
+    } else if (text_is(type, "TEXT")) {
+        if (value->string.len == 0)
+            issue_short(to, "value", 1);
+        if (issues_length(value->string) > MAX_TEXT)
+            issue_long(to, "value", MAX_TEXT);
+    }
+}
+
+/* A trace, an observation of a trace, a session or a dataset run. */
+static void check_target(issues *to, const json *body)
+{
+    int targets = is_given(body, "traceId") + is_given(body, "sessionId") + is_given(body, "datasetRunId");
+    if (targets == 1 && (is_given(body, "traceId") || !is_given(body, "observationId")))
+        return;
+    issue_custom_path(to, "\"traceId\",\"sessionId\",\"datasetRunId\",\"observationId\"",
+                      "Provide exactly one of the following: traceId (with optional observationId), sessionId or datasetRunId. "
+                      "ObservationId requires traceId.");
+}
+
+static void check_annotation(issues *to, const json *body, text type)
+{
+    const json *source = json_get(body, "source");
+    if (json_is(source, JSON_STRING) && text_is(source->string, "ANNOTATION") && !is_given(body, "configId") &&
+        !text_is(type, "CORRECTION"))
+        issue_custom(to, "configId", "configId is required when source is ANNOTATION (except for CORRECTION scores).");
+}
+
+void score_check(const json *body, bool batch, issues *to)
+{
+    static const char *const batch_sources[] = { "API", "EVAL", "ANNOTATION", NULL };
+    static const char *const sources[] = { "API", "ANNOTATION", NULL };
+    static const char *const strings[] = { "traceId", "sessionId", "datasetRunId", "observationId", "environment",
+                                           "comment", "configId",  "queueId",      NULL };
+    const json *name = json_get(body, "name");
+    text type = type_of(body);
+    if (!json_is(body, JSON_OBJECT)) {
+        issue_type(to, "", "object", body);
+        return;
+    }
+    if (is_given(body, "dataType") && (!json_is(json_get(body, "dataType"), JSON_STRING) || !is_known_type(type))) {
+        issue_discriminator(to, "dataType");
+        return;
+    }
+    check_id(to, json_get(body, "id"), "id", false);
+    if (check_string(to, name, "name", true) && name->string.len == 0)
+        issue_short(to, "name", 1);
+    for (size_t i = 0; strings[i]; i++)
+        check_string(to, json_get(body, strings[i]), strings[i], false);
+    check_option(to, json_get(body, "source"), "source", batch ? batch_sources : sources);
+    check_value(to, body, type);
+    if (to->wrong_type)
+        return;
+    check_target(to, body);
+    check_annotation(to, body, type);
+}
+
+/* --- rows --- */
+
+static text string_at(const json *body, const char *name)
+{
+    const json *value = json_get(body, name);
+    return json_is(value, JSON_STRING) ? value->string : TEXT("");
+}
+
+bool score_has_number(const score *s)
+{
+    return text_is(s->data_type, "NUMERIC") || text_is(s->data_type, "BOOLEAN");
+}
+
+score score_from_body(arena *a, text id, const json *body)
+{
+    const json *value = json_get(body, "value"), *comment = json_get(body, "comment");
+    score s = { .id = id, .name = string_at(body, "name"), .data_type = type_of(body), .source = string_at(body, "source"),
+                .environment = observation_environment(a, string_at(body, "environment")), .trace_id = string_at(body, "traceId"),
+                .observation_id = string_at(body, "observationId"), .session_id = string_at(body, "sessionId"),
+                .dataset_run_id = string_at(body, "datasetRunId"), .config_id = string_at(body, "configId"),
+                .queue_id = string_at(body, "queueId"), .metadata = observation_metadata(a, json_get(body, "metadata")) };
+    if (s.source.len == 0)
+        s.source = TEXT("API");
+    if (json_is(comment, JSON_STRING))
+        s.comment = comment->string;
+    if (score_has_number(&s))
+        s.value = json_is(value, JSON_NUMBER) ? value->number : 0;
+    else
+        s.string_value = string_at(body, "value");
+    return s;
+}
+
+score score_keep(arena *a, const score *s)
+{
+    score kept = *s;
+    text *const texts[] = { &kept.id,         &kept.name,           &kept.data_type, &kept.source,   &kept.environment,
+                            &kept.trace_id,   &kept.observation_id, &kept.session_id, &kept.dataset_run_id,
+                            &kept.string_value, &kept.comment,      &kept.metadata,  &kept.config_id, &kept.queue_id };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = texts[i]->at ? arena_copy(a, *texts[i]) : *texts[i];
+    return kept;
+}

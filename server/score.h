@@ -1,0 +1,31 @@
+/* Scores: what is accepted as one, and what becomes of it. Pure: no storage, no HTTP. */
+#ifndef LOCAL_SCORE_H
+#define LOCAL_SCORE_H
+
+#include "issues.h"
+
+/* Absent text is the empty text, except the comment, for which NULL (`at` == NULL) means none. */
+typedef struct score {
+    text id, name, data_type, source, environment;
+    text trace_id, observation_id, session_id, dataset_run_id; /* the target */
+    double value;                                              /* NUMERIC and BOOLEAN; 0 for the others */
+    text string_value;                                         /* of the other types */
+    text comment;
+    text metadata; /* JSON object, every value a string */
+    text config_id, queue_id;
+    int64_t timestamp_ms;
+    int64_t created_ns, updated_ns;
+} score;
+
+/* Adds what is wrong with a body; `batch` allows the sources that only events may name. */
+void score_check(const json *body, bool batch, issues *to);
+
+/* From a body that passed the check. Times are left to the caller. */
+score score_from_body(arena *a, text id, const json *body);
+
+bool score_has_number(const score *s); /* NUMERIC or BOOLEAN */
+
+/* A copy with all its texts in `a`. */
+score score_keep(arena *a, const score *s);
+
+#endif

@@ -1,0 +1,269 @@
+/* Traces as a whole; see trace.h. */
+#include "trace.h"
+#include "clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Far beyond real use: it keeps the quadratic merge of hostile metadata short. */
+#define MAX_MERGED_KEYS 2000
+
+static int compare_text(text a, text b)
+{
+    size_t shared = a.len < b.len ? a.len : b.len;
+    int order = shared ? memcmp(a.at, b.at, shared) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int by_text(const void *left, const void *right)
+{
+    return compare_text(*(const text *)left, *(const text *)right);
+}
+
+static text take(arena *a, buf *out)
+{
+    text result = arena_copy(a, buf_view(out));
+    a->failed |= out->failed;
+    buf_free(out);
+    return result;
+}
+
+/* --- tags --- */
+
+static text *add_tags(arena *a, text list, text *tags, size_t *count, size_t *capacity)
+{
+    const json *parsed = json_parse(a, list);
+    for (const json *tag = json_is(parsed, JSON_ARRAY) ? parsed->first : NULL; tag; tag = tag->next) {
+        text *grown = tag->kind == JSON_STRING ? arena_grow(a, tags, sizeof *tags, *count, capacity) : NULL;
+        if (!grown)
+            continue;
+        tags = grown;
+        tags[(*count)++] = tag->string;
+    }
+    return tags;
+}
+
+text trace_unite_tags(arena *a, text left, text right)
+{
+    size_t count = 0, capacity = 0;
+    buf out = { 0 };
+    text *tags = add_tags(a, left, NULL, &count, &capacity);
+    tags = add_tags(a, right, tags, &count, &capacity);
+    if (count > 1)
+        qsort(tags, count, sizeof *tags, by_text);
+    buf_char(&out, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && text_equal(tags[i], tags[i - 1]))
+            continue;
+        buf_string(&out, i ? "," : "");
+        json_put_string(&out, tags[i]);
+    }
+    buf_char(&out, ']');
+    return take(a, &out);
+}
+
+/* --- metadata --- */
+
+static size_t member_count(const json *object)
+{
+    size_t count = 0;
+    for (const json *member = object->first; member; member = member->next)
+        count++;
+    return count;
+}
+
+static void put_members(buf *out, const json *object, const json *but_not_those_of)
+{
+    for (const json *member = object->first; member; member = member->next) {
+        bool replaced = false;
+        for (const json *other = but_not_those_of ? but_not_those_of->first : NULL; other && !replaced; other = other->next)
+            replaced = text_equal(other->key, member->key);
+        if (replaced)
+            continue;
+        if (out->len > 1)
+            buf_char(out, ',');
+        json_put_string(out, member->key);
+        buf_char(out, ':');
+        json_write(out, member);
+    }
+}
+
+text trace_merge_metadata(arena *a, text left, text right)
+{
+    const json *first = json_parse(a, left), *second = json_parse(a, right);
+    buf out = { 0 };
+    if (!json_is(second, JSON_OBJECT) || !second->first)
+        return left;
+    if (!json_is(first, JSON_OBJECT) || !first->first || member_count(first) > MAX_MERGED_KEYS || member_count(second) > MAX_MERGED_KEYS)
+        return right;
+    buf_char(&out, '{');
+    put_members(&out, first, second);
+    put_members(&out, second, NULL);
+    buf_char(&out, '}');
+    return take(a, &out);
+}
+
+/* --- the view --- */
+
+static void take_newest(text *value, text candidate)
+{
+    if (candidate.len)
+        *value = candidate;
+}
+
+static int by_arrival(const void *left, const void *right)
+{
+    const observation *a = *(const observation *const *)left, *b = *(const observation *const *)right;
+    return (a->arrived_ns > b->arrived_ns) - (a->arrived_ns < b->arrived_ns);
+}
+
+static double number_at(const json *object, const char *key)
+{
+    const json *value = json_get(object, key);
+    return json_is(value, JSON_NUMBER) ? value->number : -1;
+}
+
+/* Adds numbers of which negative ones mean "not given". */
+static void add_known(double *sum, double more)
+{
+    if (more >= 0)
+        *sum = (*sum > 0 ? *sum : 0) + more;
+}
+
+static void add_totals(trace_view *v, const observation *o)
+{
+    arena memory = { 0 };
+    if (o->usage.len > 2)
+        add_known(&v->tokens, number_at(json_parse(&memory, o->usage), "total"));
+    if (o->cost.len > 2)
+        add_known(&v->cost, number_at(json_parse(&memory, o->cost), "total"));
+    arena_free(&memory);
+}
+
+/* Most observations of a trace carry the same trace metadata; it is merged when it differs from that of the `previous` one. */
+static void add_row(arena *a, trace_view *v, const observation *o, const observation *previous)
+{
+    int64_t end_ns = o->end_ns == OBSERVATION_OPEN ? o->start_ns : o->end_ns;
+    take_newest(&v->name, o->trace_name);
+    take_newest(&v->user_id, o->user_id);
+    take_newest(&v->session_id, o->session_id);
+    take_newest(&v->environment, text_is(o->environment, "default") ? TEXT("") : o->environment);
+    take_newest(&v->release, o->release);
+    take_newest(&v->version, o->version);
+    take_newest(&v->tags, text_is(o->tags, "[]") ? TEXT("") : o->tags);
+    if (o->trace_metadata.at && !(previous && text_equal(previous->trace_metadata, o->trace_metadata)))
+        v->metadata = trace_merge_metadata(a, v->metadata, o->trace_metadata);
+    v->is_public |= o->is_public;
+    v->start_ns = o->start_ns < v->start_ns ? o->start_ns : v->start_ns;
+    v->end_ns = end_ns > v->end_ns ? end_ns : v->end_ns;
+    v->created_ns = o->arrived_ns < v->created_ns ? o->arrived_ns : v->created_ns;
+    v->updated_ns = o->arrived_ns > v->updated_ns ? o->arrived_ns : v->updated_ns;
+    v->errors += text_is(o->level, "ERROR");
+    add_totals(v, o);
+}
+
+static const observation **sorted_rows(arena *a, const trace_data *data)
+{
+    const observation **order = arena_take(a, data->row_count * sizeof *order + 1);
+    for (size_t i = 0; order && i < data->row_count; i++)
+        order[i] = &data->rows[i];
+    if (order && data->row_count > 1)
+        qsort(order, data->row_count, sizeof *order, by_arrival);
+    return order;
+}
+
+/* The earliest observation without parent speaks for the trace; without one, the earliest that was marked as a root. */
+static const observation *root_of(const trace_data *data)
+{
+    const observation *root = NULL;
+    for (size_t i = 0; i < data->row_count; i++) {
+        const observation *o = &data->rows[i];
+        bool better = !root || (o->parent_id.len == 0) > (root->parent_id.len == 0) ||
+                      ((o->parent_id.len == 0) == (root->parent_id.len == 0) && o->start_ns < root->start_ns);
+        if (observation_is_root(o) && better)
+            root = o;
+    }
+    return root;
+}
+
+static void set_io(trace_view *v, const observation *root, const observation **rows, size_t count)
+{
+    v->input = root ? root->input : (text){ NULL, 0 };
+    v->output = root ? root->output : (text){ NULL, 0 };
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i]->trace_input.at)
+            v->input = rows[i]->trace_input;
+        if (rows[i]->trace_output.at)
+            v->output = rows[i]->trace_output;
+    }
+}
+
+static void add_record(arena *a, trace_view *v, const trace_record *r)
+{
+    take_newest(&v->name, r->name);
+    take_newest(&v->user_id, r->user_id);
+    take_newest(&v->session_id, r->session_id);
+    take_newest(&v->environment, text_is(r->environment, "default") ? TEXT("") : r->environment);
+    take_newest(&v->release, r->release);
+    take_newest(&v->version, r->version);
+    v->tags = trace_unite_tags(a, v->tags, r->tags);
+    v->metadata = trace_merge_metadata(a, v->metadata, r->metadata);
+    if (r->is_public >= 0)
+        v->is_public = r->is_public;
+    if (r->input.at)
+        v->input = r->input;
+    if (r->output.at)
+        v->output = r->output;
+    v->created_ns = r->created_ns < v->created_ns ? r->created_ns : v->created_ns;
+    v->updated_ns = r->updated_ns > v->updated_ns ? r->updated_ns : v->updated_ns;
+    if (v->start_ns == INT64_MAX)
+        v->start_ns = v->end_ns = clock_ns_of_ms(r->timestamp_ms);
+}
+
+trace_view trace_view_of(arena *a, const trace_data *data)
+{
+    const observation **rows = sorted_rows(a, data), *root = root_of(data);
+    trace_view v = { .id = data->id, .start_ns = INT64_MAX, .end_ns = INT64_MIN, .created_ns = INT64_MAX, .updated_ns = INT64_MIN,
+                     .tokens = -1, .cost = -1, .tags = TEXT("[]"), .metadata = TEXT("{}") };
+    if (root && root->metadata.len)
+        v.metadata = root->metadata;
+    for (size_t i = 0; rows && i < data->row_count; i++)
+        add_row(a, &v, rows[i], i > 0 ? rows[i - 1] : NULL);
+    set_io(&v, root, rows, rows ? data->row_count : 0);
+    if (data->has_record)
+        add_record(a, &v, &data->record);
+    if (v.environment.len == 0)
+        v.environment = TEXT("default");
+    return v;
+}
+
+/* --- copies --- */
+
+static void keep(arena *a, text *const *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (texts[i]->at)
+            *texts[i] = arena_copy(a, *texts[i]);
+}
+
+trace_record trace_record_keep(arena *a, const trace_record *record)
+{
+    trace_record kept = *record;
+    text *const texts[] = { &kept.id,          &kept.name, &kept.user_id, &kept.session_id, &kept.release, &kept.version,
+                            &kept.environment, &kept.tags, &kept.input,   &kept.output,     &kept.metadata };
+    keep(a, texts, sizeof texts / sizeof *texts);
+    return kept;
+}
+
+observation trace_keep(arena *a, const observation *row)
+{
+    observation kept = *row;
+    text *const texts[] = { &kept.trace_id,   &kept.id,       &kept.parent_id,      &kept.type,        &kept.name,
+                            &kept.level,      &kept.version,  &kept.status_message, &kept.environment, &kept.release,
+                            &kept.user_id,    &kept.tags,     &kept.session_id,     &kept.trace_name,  &kept.input,
+                            &kept.output,     &kept.metadata, &kept.experiment,     &kept.model,       &kept.model_parameters,
+                            &kept.usage,      &kept.cost,     &kept.prompt_name,    &kept.trace_input, &kept.trace_output,
+                            &kept.trace_metadata };
+    keep(a, texts, sizeof texts / sizeof *texts);
+    return kept;
+}
