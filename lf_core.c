@@ -157,10 +157,12 @@ static void core_ensure_worker(void)
 
 static __attribute__((noinline)) void core_wake(lf__segment *segment)
 {
-    int waiting = atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed);
-    if (waiting == LF__WORKER_BUSY)
-        return; /* it looks at the rings again before it sleeps; if it just has, the next observation asks again */
     core_set_wake(segment);
+    /* In this order: either we see that it sleeps, or it sees before it does so that it is asked for. */
+    atomic_store(&lf__worker_asked, true);
+    int waiting = atomic_load(&lf__worker_waiting);
+    if (waiting == LF__WORKER_BUSY)
+        return;
     segment->wake_at -= waiting == LF__WORKER_IDLE; /* the one that wakes it is the first of the flush_at */
     int saved = errno, cancel;
     /* A host thread must not be cancelled while it holds our locks. */

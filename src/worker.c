@@ -20,6 +20,7 @@ enum {
 };
 
 _Atomic int lf__worker_waiting;
+_Atomic bool lf__worker_asked;
 _Atomic(lf__segment *) lf__segments;
 lf__budget lf__worker_budget;
 lf__counters lf__worker_counters;
@@ -123,7 +124,8 @@ static void worker_sleep(int kind, uint64_t until_ns)
     atomic_store_explicit(&lf__worker_waiting, worker_has_requests() ? LF__WORKER_BUSY : kind, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
     bool settle = false;
-    if (kind == LF__WORKER_TIMED && worker_anything_published()) {
+    atomic_thread_fence(memory_order_seq_cst);
+    if (kind == LF__WORKER_TIMED && atomic_load_explicit(&lf__worker_asked, memory_order_relaxed)) {
         /* A thread that reached flush_at meanwhile saw us busy and left us alone. */
         atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
         return;
@@ -353,6 +355,7 @@ static void *worker_main(void *unused)
     worker.has_membarrier = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
     while (!worker_should_stop()) {
         uint64_t wanted = worker_flush_wanted();
+        atomic_store(&lf__worker_asked, false);
         worker_drain();
         worker_begin_flush(wanted);
         if (worker_should_send())

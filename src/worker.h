@@ -17,6 +17,8 @@ typedef enum lf__worker_wait {
 } lf__worker_wait;
 
 extern _Atomic int lf__worker_waiting;
+/* A thread wants the rings emptied soon; cleared before they are. */
+extern _Atomic bool lf__worker_asked;
 
 /* All threads' segments, newest first. Only ever grows; rested segments are used again. */
 extern _Atomic(lf__segment *) lf__segments;
