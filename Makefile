@@ -156,9 +156,10 @@ ubsan: ## tests under UndefinedBehaviorSanitizer
 tsan: ## tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -fsanitize=thread' $(CHECKED)
 
+# fair-sched: without it one busy thread keeps the worker from running at all.
 valgrind: ## tests under valgrind
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/valgrind CFLAGS='-O1 -g' \
-	    TEST_WRAPPER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' $(CHECKED)
+	    TEST_WRAPPER='valgrind -q --fair-sched=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' $(CHECKED)
 
 interop: $(BUILD)/tests/interop/otlp_payload ## official OTLP packages (PyPI) and an OpenTelemetry Collector (Go) read our bytes
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/interop/run.sh $<
