@@ -186,6 +186,25 @@ static inline lf_value lf_pointer(const volatile void *pointer)
 /* Three-valued switch: zero is "not said". */
 typedef enum lf_switch { LF_DEFAULT = 0, LF_ON = 1, LF_OFF = 2 } lf_switch;
 
+#define LF_SAMPLE_NONE (-1.0)
+
+/* A value on its way out, as lf_options.mask sees it: inputs, outputs, metadata, those of traces, values and comments of
+ * scores. The hook may call lf_mask_replace, and returns true when the value may be sent, changed or not. When it returns
+ * false, "<fully masked due to failed mask function>" is sent instead. It runs on the worker thread, before every send, must
+ * not throw, and must not call us otherwise. */
+typedef struct lf_masked {
+    const char *field; /* "input", "output", "metadata", "trace.input", "trace.output", "trace.metadata", "score.value",
+                          "score.comment" */
+    const char *text;  /* not terminated */
+    size_t size;
+    bool is_json;      /* an object, list, number, ... as JSON text; otherwise the text itself */
+    void *replacement; /* ours */
+} lf_masked;
+
+/* Send this instead, from the mask hook. `text` is copied; is_json says how it is meant: JSON text that is not valid is sent
+ * as text. False: no memory; return false then. */
+LF_API bool lf_mask_replace(lf_masked *value, const char *text, size_t size, bool is_json);
+
 /* All fields may stay zero: then the environment decides, then the default (both in the field's comment).
  * Strings are copied. Start with LF_OPTIONS_INIT:
  *     lf_init(&(lf_options){ LF_OPTIONS_INIT, .public_key = "pk-lf-...", .secret_key = "sk-lf-..." });
@@ -220,11 +239,15 @@ typedef struct lf_options {
     void *log_data;
     void (*curl_hook)(void *data, void *curl); /* set your own options on each new CURL *easy handle; on the worker thread */
     void *curl_hook_data;
+    double sample_rate;      /* LANGFUSE_SAMPLE_RATE: part of all traces that is kept, by trace id, above 0 to 1; 1.
+                                LF_SAMPLE_NONE keeps none */
+    bool (*mask)(void *data, lf_masked *value); /* sees and changes what leaves the process; see lf_masked */
+    void *mask_data;
 } lf_options;
 
 #define LF_OPTIONS_INIT .struct_size = sizeof(lf_options)
 
-/* Why an observation was not delivered. */
+/* Why an observation or a score was not delivered. */
 typedef enum lf_drop_reason {
     LF_DROP_QUEUE_FULL = 0, /* max_queue_bytes reached: the oldest whole traces go first */
     LF_DROP_TOO_LARGE,      /* bigger than a request may be, even shortened */
@@ -238,7 +261,7 @@ typedef enum lf_drop_reason {
 
 /* accepted == delivered + the sum of dropped + queued, whenever no observation ends during the call. */
 typedef struct lf_stats {
-    uint64_t accepted;  /* observations that ended while tracing was on */
+    uint64_t accepted;  /* observations that ended, and scores that were made, while tracing was on; sampled out ones not */
     uint64_t delivered; /* acknowledged by the server, or written to the file */
     uint64_t dropped[LF_DROP_REASON_COUNT];
     uint64_t dropped_total;
@@ -303,13 +326,36 @@ LF_API lf_status lf_shutdown(int timeout_ms);
  * Threads: any; takes no lock. */
 LF_API void lf_get_stats(lf_stats *out_stats);
 
+/* Ask the server whether the keys are good (GET /api/public/projects).
+ *
+ * Blocks: at most timeout_ms (negative: 5000). Threads: any, not from our callbacks.
+ * Returns: LF_OK; LF_ERR_UNAUTHORIZED: the server does not know the keys (the message names the region to look at);
+ *          LF_ERR_NETWORK: no such host, no connection, TLS; LF_ERR_TIMEOUT; LF_ERR_REFUSED: something else answers there, or
+ *          the keys belong to no project; LF_ERR_SERVER; LF_ERR_DISABLED: no keys, or tracing is off. `error` (may be NULL)
+ *          says it in words.
+ */
+LF_API lf_status lf_auth_check(int timeout_ms, lf_error *error);
+
+/* ---- Several projects in one process -------------------------------------------------------------------------------- */
+
+typedef struct lf_client lf_client;
+
+/* A further project with keys of its own. Observations that name it (.client), and those below them, go there and nowhere
+ * else; all others go to the default client (lf_init). The environment fills in what the options leave open, as for lf_init.
+ *
+ * For the life of the process: at most 255 are ever made. Never NULL: a client that cannot be made, or has no keys, takes
+ * everything and sends nothing. Blocks: never on the network. Threads: any.
+ */
+LF_API lf_client *lf_client_new(const lf_options *options);
+/* Send what it still has, within 2 seconds, and stop it: what names it from now on is not recorded. NULL is fine. */
+LF_API void lf_client_free(lf_client *client);
+
 /* ---- Observations ------------------------------------------------------------------------------------------------- */
 
 #define LF_TRACE_ID_SIZE 33       /* 32 lower-case hex digits and the NUL */
 #define LF_OBSERVATION_ID_SIZE 17 /* 16 lower-case hex digits and the NUL */
 
-typedef struct lf_client lf_client;
-typedef struct lf_prompt lf_prompt;
+typedef struct lf_observation lf_observation;
 
 /* What can be said of an observation. Zero means "leave as it is". Text and values are copied. */
 typedef struct lf_observation_fields {
@@ -325,7 +371,19 @@ typedef struct lf_observation_fields {
     lf_value model_parameters; /* an object */
     lf_value usage_details;    /* an object of token counts: "input", "output", "total", ... */
     lf_value cost_details;     /* an object of US dollars: "input", "output", "total", ... */
+    lf_value usage; /* counts as another API names them (OpenAI, Anthropic, Langfuse v2 with "unit" and costs): renamed */
+    const char *prompt_name; /* links a generation to a prompt version; both or none */
+    int prompt_version;
     int64_t completion_start_time_ns;
+    int64_t end_time_ns; /* of a handle; default: when lf_observation_end is called */
+
+    /* Only when an observation is started. */
+    const lf_observation *parent; /* default: the innermost open observation of this thread */
+    const char *trace_id; /* 32 hex digits, or any text, hashed as lf_create_trace_id does; starts or joins that trace */
+    const char *parent_observation_id; /* 16 hex digits, or any text, hashed likewise; only with trace_id */
+    const char *id;       /* 16 hex digits, or any text, hashed likewise: an id that other programs know; default: random */
+    int64_t start_time_ns;
+    lf_client *client;    /* default: the parent's, else the default client */
 } lf_observation_fields;
 
 /* Update the innermost open observation of this thread; nothing happens without one.
@@ -334,6 +392,87 @@ typedef struct lf_observation_fields {
 LF_API void lf_update_current_observation_with(const lf_observation_fields *fields);
 #define lf_update_current_observation(...) \
     LF_I_WITH_FIELDS(lf_observation_fields, lf_update_current_observation_with, __VA_ARGS__)
+
+/* ---- Handles: observations whose life is no scope's ----------------------------------------------------------------- */
+
+/* Start an observation that does not become current. It goes on until lf_observation_end, from any thread.
+ *     lf_observation *o = lf_start_observation(.name = "job", .type = LF_TOOL, .parent = p, .input = LF_VALUE(x));
+ * A handle is no pointer and never dangles: one that has ended is a parent still, until its memory is used again, and
+ * everything else done with it is refused and counted (lf_stats.misused). NULL is a handle that nothing happens to; it is
+ * returned when tracing is off or 65536 are open. As a `.parent` it means the default.
+ * Handles still open at exit are sent, marked incomplete. In a forked child they have ended.
+ * Threads: any. Blocks: never, but two threads that update one observation at once wait for each other. */
+LF_API lf_observation *lf_start_observation_with(const lf_observation_fields *fields);
+#define lf_start_observation(...) LF_I_WITH_FIELDS(lf_observation_fields, lf_start_observation_with, __VA_ARGS__)
+
+/* The same, and it is this thread's current observation until it ends (here or elsewhere), or until the scope around it
+ * does: what this thread observes is its child, lf_update_current_observation means it. */
+LF_API lf_observation *lf_start_as_current_observation_with(const lf_observation_fields *fields);
+#define lf_start_as_current_observation(...) \
+    LF_I_WITH_FIELDS(lf_observation_fields, lf_start_as_current_observation_with, __VA_ARGS__)
+
+/* A moment: an observation of type event and no length, sent at once. Nothing can be added to it; the handle it returns is
+ * good as a parent. */
+LF_API lf_observation *lf_create_event_with(const lf_observation_fields *fields);
+#define lf_create_event(...) LF_I_WITH_FIELDS(lf_observation_fields, lf_create_event_with, __VA_ARGS__)
+
+/* lf_observation_update(o, .output = LF_VALUE(text)); any time before its end, any thread. */
+LF_API void lf_observation_update_with(lf_observation *observation, const lf_observation_fields *fields);
+#define lf_observation_update(observation, ...) LF_I_FOR_OBSERVATION(lf_observation_update_with, observation, __VA_ARGS__)
+
+/* lf_observation_end(o); or with a last update: lf_observation_end(o, .output = LF_VALUE(text), .end_time_ns = t); */
+LF_API void lf_observation_end_with(lf_observation *observation, const lf_observation_fields *fields);
+#define lf_observation_end(...) \
+    LF_I_FOR_OBSERVATION(lf_observation_end_with, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
+
+/* Add a piece of streamed output, as lf_output_append does for the current one. */
+LF_API void lf_observation_output_append(lf_observation *observation, const char *text, size_t size);
+
+/* Its ids; false, and an empty string, when the handle is NULL or long ended. */
+LF_API bool lf_observation_trace_id(const lf_observation *observation, char out_id[LF_TRACE_ID_SIZE]);
+LF_API bool lf_observation_id(const lf_observation *observation, char out_id[LF_OBSERVATION_ID_SIZE]);
+
+/* ---- The trace ------------------------------------------------------------------------------------------------------ */
+
+/* What can be said of a trace. Zero means "leave as it is". */
+typedef struct lf_trace_fields {
+    const char *name;
+    const char *user_id;
+    const char *session_id;
+    const char *version;
+    const char *release;
+    lf_value tags;     /* LF_TAGS("a", "b"); they add up */
+    lf_value metadata; /* an object is merged key by key */
+    lf_value input;    /* default: the root observation's */
+    lf_value output;
+    int public_;       /* true or LF_ON: readable by everybody who has the link; LF_OFF takes it back */
+    const char *trace_id; /* default: the trace that this thread is in; also any text, as in lf_observation_fields */
+    lf_client *client;    /* with trace_id: whose trace it is */
+} lf_trace_fields;
+
+/* Say something of the current trace, from any depth and thread of it. It is sent with every observation of the trace that
+ * has not been sent yet, those that are still open included. Nothing happens outside of a trace. Blocks: never. */
+LF_API void lf_update_current_trace_with(const lf_trace_fields *fields);
+#define lf_update_current_trace(...) LF_I_WITH_FIELDS(lf_trace_fields, lf_update_current_trace_with, __VA_ARGS__)
+
+/* https://.../project/.../traces/... of a trace (NULL: the current one). Asks the server for the project's id once.
+ * Free with free(). NULL: no trace, or the server could not be asked. Blocks: at most timeout_ms (negative: 5000). */
+LF_API char *lf_trace_url(const char *trace_id_or_null, int timeout_ms);
+
+/* Attributes of everything observed in a scope; see OBSERVE_ATTRIBUTES in observe.h. Text of at most 200 characters each;
+ * what is longer is left out, with one warning. */
+typedef struct lf_attributes {
+    const char *user_id;
+    const char *session_id;
+    const char *version;
+    const char *trace_name;
+    const char *environment; /* at most 40 of a-z, 0-9, - and _, not beginning with "langfuse" */
+    lf_value tags;           /* LF_TAGS("a", "b"), behind those of the scopes around */
+    lf_value metadata;       /* an object of short values, merged into that of the scopes around; sent as text */
+    const char *prompt_name;
+    int prompt_version;
+    int as_baggage; /* true or LF_ON: lf_inject passes them on to other processes, for everybody on the way to read */
+} lf_attributes;
 
 /* Add a piece of streamed output to the innermost open observation. The first piece stamps completion_start_time; the
  * pieces are joined. `text` is copied and may hold any bytes. */
@@ -362,6 +501,25 @@ LF_API void *lf_context_run(lf_context *context, void *(*fn)(void *), void *arg)
 /* pthread_create whose thread starts in a copy of this thread's context. Returns what pthread_create returns. */
 LF_API int lf_thread_create(pthread_t *out_thread, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg);
 
+/* ---- Context across processes --------------------------------------------------------------------------------------- */
+
+/* Write the current context as W3C headers: traceparent, and tracestate and baggage where there is something to say. `set`
+ * is called for each. Returns how many; 0 outside of a trace. Baggage carries the trace id and what OBSERVE_ATTRIBUTES marked
+ * .as_baggage, as langfuse_user_id=... and so on. Threads: any. Blocks: never; allocates. */
+LF_API int lf_inject(void (*set)(void *data, const char *name, const char *value), void *data);
+/* The same for libcurl: append them to `headers` (NULL: a new list), as curl_slist_append does. Returns the list; what could
+ * not be added for want of memory is left out. */
+struct curl_slist;
+LF_API struct curl_slist *lf_inject_curl(struct curl_slist *headers);
+
+/* Read the headers of an incoming request: a context whose observations continue the sender's trace, for OBSERVE_CONTEXT or
+ * lf_context_run. `get` returns the value of a header by its (lower-case) name, or NULL; it is read before the next call.
+ * Whether the trace is sampled is the sender's decision. NULL when there is no valid traceparent and no baggage of ours.
+ * Free with lf_context_free. */
+LF_API lf_context *lf_extract(const char *(*get)(void *data, const char *name), void *data);
+/* The same from TRACEPARENT, TRACESTATE and BAGGAGE in the environment, as a parent process leaves them for a child. */
+LF_API lf_context *lf_extract_environment(void);
+
 /* ---- What the macros of observe.h stand on ------------------------------------------------------------------------ */
 
 /* A place in the code that opens observations; a static of the macro. */
@@ -389,6 +547,7 @@ typedef struct lf_observe_options {
     lf_switch capture_output;
     const char *trace_id; /* 32 hex digits, or any text, hashed as lf_create_trace_id does; starts or joins that trace */
     const char *parent_observation_id; /* 16 hex digits; only with trace_id */
+    lf_client *client; /* default: that of the observation around, else the default client */
 } lf_observe_options;
 
 /* What the thread should do; read without a lock. */
@@ -409,6 +568,7 @@ LF_API void lf_i_return(const lf_value *value);  /* a captured return: obeys cap
 LF_API void lf_i_output(const lf_value *value);  /* said by hand: always kept */
 LF_API void lf_i_error(const char *format, ...) LF_PRINTF(1, 2);
 LF_API lf_scope lf_i_attach(const lf_context *context);
+LF_API lf_scope lf_i_attributes(const lf_attributes *attributes);
 
 static inline void lf_i_scope_end(lf_scope *scope)
 {
@@ -479,6 +639,19 @@ static inline void lf_i_scope_end(lf_scope *scope)
     __extension__({                                         \
         type lf_i_fields = LF_I_ZERO;                       \
         LF_I_SET_THEN(call(&lf_i_fields), __VA_ARGS__);     \
+    })
+/* The first argument, the others; from 1 to 16. */
+#define LF_I_FIRST(...) LF_I_FIRST_(__VA_ARGS__, )
+#define LF_I_FIRST_(a, ...) a
+#define LF_I_REST(...) LF_I_CAT(LF_I_REST_, LF_I_HAS_COMMA(__VA_ARGS__))(__VA_ARGS__)
+#define LF_I_REST_0(a)
+#define LF_I_REST_1(a, ...) __VA_ARGS__
+
+#define LF_I_FOR_OBSERVATION(function, observation, ...)                              \
+    __extension__({                                                                   \
+        lf_observation *const lf_i_observation = (observation);                       \
+        lf_observation_fields lf_i_fields = LF_I_ZERO;                                \
+        LF_I_SET_THEN(function(lf_i_observation, &lf_i_fields), __VA_ARGS__);         \
     })
 #ifdef __cplusplus
 }

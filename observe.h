@@ -303,11 +303,6 @@ inline const lf_member *lf_i_members(const std::initializer_list<lf_member> &mem
 /* ---- Parts of the macros ------------------------------------------------------------------------------------------ */
 
 #define LF_I_UNIQUE(name) LF_I_CAT(name, __COUNTER__)
-#define LF_I_FIRST(...) LF_I_FIRST_(__VA_ARGS__, )
-#define LF_I_FIRST_(a, ...) a
-#define LF_I_REST(...) LF_I_CAT(LF_I_REST_, LF_I_HAS_COMMA(__VA_ARGS__))(__VA_ARGS__)
-#define LF_I_REST_0(a)
-#define LF_I_REST_1(a, ...) __VA_ARGS__
 #define LF_I_TEXT(...) LF_I_TEXT_(__VA_ARGS__)
 #define LF_I_TEXT_(...) #__VA_ARGS__
 #define LF_I_UNWRAP(...) __VA_ARGS__
@@ -450,12 +445,53 @@ static inline bool lf_i_wants(int mode, lf_switch said)
 /* Level ERROR and a status message, printf style: OBSERVE_ERROR("bad status %d", status). */
 #define OBSERVE_ERROR(...) LF_I_WHEN_ON(lf_i_error(__VA_ARGS__))
 
-/* Calls of the core that only observe follow the same switch. */
+/* The rest of this scope, and what it calls, has these attributes: the current observation, and every one begun from here on.
+ *     OBSERVE_ATTRIBUTES(.user_id = "u", .session_id = "s", .tags = LF_TAGS("a", "b"), .metadata = LF_OBJECT("plan", "pro"));
+ * The fields are those of lf_attributes. Within another such scope the inner text wins, tags and metadata add up. */
+#define LF_TAGS(...) LF_ARRAY(__VA_ARGS__)
+#ifndef LF_DISABLE
+#define OBSERVE_ATTRIBUTES(...)                                                                            \
+    LF_I_SCOPE(__extension__({                                                                             \
+        lf_scope lf_i_begun = LF_I_ZERO;                                                                   \
+        if (lf_i_mode() >= LF_I_ON) {                                                                      \
+            lf_attributes lf_i_fields = LF_I_ZERO;                                                         \
+            LF_I_SET_THEN(lf_i_begun = lf_i_attributes(&lf_i_fields), __VA_ARGS__);                        \
+        }                                                                                                  \
+        lf_i_begun;                                                                                        \
+    }), )
+#else
+#define OBSERVE_ATTRIBUTES(...)                                                        \
+    LF_I_STATIC_ASSERT(sizeof(__extension__({                                          \
+                                  lf_attributes lf_i_fields = LF_I_ZERO;               \
+                                  LF_I_SET_THEN(sizeof(lf_i_fields), __VA_ARGS__);     \
+                              })) != 0, "")
+#endif
+
+/* Calls of the core that only observe follow the same switch; what would return a handle returns NULL. */
 #ifdef LF_DISABLE
+#define LF_I_NO_HANDLE(call) ((void)sizeof(call), (lf_observation *)0)
 #undef lf_update_current_observation
 #define lf_update_current_observation(...) \
     LF_I_WHEN_ON(LF_I_WITH_FIELDS(lf_observation_fields, lf_update_current_observation_with, __VA_ARGS__))
+#undef lf_update_current_trace
+#define lf_update_current_trace(...) \
+    LF_I_WHEN_ON(LF_I_WITH_FIELDS(lf_trace_fields, lf_update_current_trace_with, __VA_ARGS__))
+#undef lf_start_observation
+#define lf_start_observation(...) \
+    LF_I_NO_HANDLE(LF_I_WITH_FIELDS(lf_observation_fields, lf_start_observation_with, __VA_ARGS__))
+#undef lf_start_as_current_observation
+#define lf_start_as_current_observation(...) \
+    LF_I_NO_HANDLE(LF_I_WITH_FIELDS(lf_observation_fields, lf_start_as_current_observation_with, __VA_ARGS__))
+#undef lf_create_event
+#define lf_create_event(...) LF_I_NO_HANDLE(LF_I_WITH_FIELDS(lf_observation_fields, lf_create_event_with, __VA_ARGS__))
+#undef lf_observation_update
+#define lf_observation_update(observation, ...) \
+    LF_I_WHEN_ON(LF_I_FOR_OBSERVATION(lf_observation_update_with, observation, __VA_ARGS__))
+#undef lf_observation_end
+#define lf_observation_end(...) \
+    LF_I_WHEN_ON(LF_I_FOR_OBSERVATION(lf_observation_end_with, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__)))
 #define lf_output_append(text, size) LF_I_WHEN_ON(lf_output_append(text, size))
+#define lf_observation_output_append(observation, text, size) LF_I_WHEN_ON(lf_observation_output_append(observation, text, size))
 #endif
 
 /* The rest of this scope runs in a copied context (lf_context_copy): its observations become children of the copied one. */

@@ -11,6 +11,7 @@
 #include "http.c"
 #include "json.c"
 #include "pending.c"
+#include "propagate.c"
 #include "record.c"
 #include "segment.c"
 #include "sha256.c"

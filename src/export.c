@@ -150,7 +150,7 @@ static void export_drop(lf__export *x, export_batch *batch, lf_drop_reason reaso
 
 static bool export_encode(lf__export *x, export_batch *batch, const lf__record *record, int64_t wall_offset_ns)
 {
-    lf__wire_context context = {x->config, wall_offset_ns, &x->scratch};
+    lf__wire_context context = {.config = x->config, .wall_offset_ns = wall_offset_ns, .scratch = &x->scratch};
     size_t before = batch->items.length;
     if (!export_reserve_end(batch))
         return false;

@@ -1,32 +1,72 @@
 #include "record.h"
 
 #include "json.h"
+#include "propagate.h"
 
 #include <string.h>
 
 /* Beyond these, numbers are sent as strings of digits: the server's and the browser's JSON parsers read doubles. */
 #define RECORD_MAX_INT 9007199254740991
 
-const lf__field *lf__record_next(const lf__record *record, const lf__field *after)
+const lf__field *lf__fields_next(const void *fields, size_t size, const lf__field *after)
 {
-    const char *end = (const char *)record + record->size;
-    const char *at = after == NULL ? (const char *)(record + 1) : (const char *)(after + 1) + lf__align8(after->length);
+    const char *end = (const char *)fields + size;
+    const char *at = after == NULL ? (const char *)fields : (const char *)(after + 1) + lf__align8(after->length);
     if (at >= end || (size_t)(end - at) < sizeof(lf__field))
         return NULL;
     const lf__field *field = (const lf__field *)(const void *)at;
     return lf__align8(field->length) <= (size_t)(end - at) - sizeof *field ? field : NULL;
 }
 
-void lf__record_view(lf__view *view, const lf__record *record)
+const lf__field *lf__record_next(const lf__record *record, const lf__field *after)
 {
-    *view = (lf__view){ .record = record, .site = lf__site_get(record->site) };
+    return lf__fields_next(record + 1, record->size - sizeof *record, after);
+}
+
+static bool record_counts(const lf__field *field)
+{
+    return field->tag != 0 && field->tag < LF__TAG_COUNT && lf__propagated_valid(field);
+}
+
+/* The version of an observation is its own; that of the trace is for those that have none. */
+static bool record_own_wins(const lf__view *view, const lf__field *field)
+{
+    return field->tag == LF__TAG_VERSION && view->last[LF__TAG_VERSION] != NULL;
+}
+
+void lf__record_view(lf__view *view, const lf__record *record, const lf__record *trace)
+{
+    *view = (lf__view){.record = record, .trace = trace, .site = lf__site_get(record->site)};
     for (const lf__field *field = NULL; (field = lf__record_next(record, field)) != NULL;) {
-        if (field->tag == 0 || field->tag >= LF__TAG_COUNT)
+        if (!record_counts(field))
             continue;
         view->last[field->tag] = field;
         if (field->tag == LF__TAG_OUTPUT_PIECE || field->tag == LF__TAG_OUTPUT)
             view->pieces_win = field->tag == LF__TAG_OUTPUT_PIECE;
     }
+    for (const lf__field *field = NULL; trace != NULL && (field = lf__record_next(trace, field)) != NULL;)
+        if (record_counts(field) && !record_own_wins(view, field))
+            view->last[field->tag] = field;
+}
+
+static bool record_holds(const lf__record *record, const lf__field *field)
+{
+    const char *at = (const char *)field, *start = (const char *)record;
+    return at >= start && at < start + record->size;
+}
+
+const lf__field *lf__view_next(const lf__view *view, const lf__field *after)
+{
+    const lf__field *field = after;
+    if (after == NULL || record_holds(view->record, after)) {
+        while ((field = lf__record_next(view->record, field)) != NULL)
+            if (record_counts(field))
+                return field;
+    }
+    while (view->trace != NULL && (field = lf__record_next(view->trace, field)) != NULL)
+        if (record_counts(field))
+            return field;
+    return NULL;
 }
 
 /* ---- Values as text --------------------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
-/* A record: one observation as it lies in a thread's memory, in the ring and in the worker's queue. Plain bytes without
- * pointers, so that it can cross threads, be copied with memcpy, and later live in a mapped file. A header is followed by
- * fields; where a tag repeats, the later field wins unless the tag says that they add up.
+/* A record: one observation, score or update of a trace as it lies in a thread's memory, in the ring and in the worker's
+ * queue. Plain bytes without pointers, so that it can cross threads, be copied with memcpy, and later live in a mapped file.
+ * A header is followed by fields; where a tag repeats, the later field wins unless the tag says that they add up.
  */
 #ifndef LF_SRC_RECORD_H
 #define LF_SRC_RECORD_H
@@ -12,7 +12,9 @@ enum { LF__RECORD_ALIGN = 8 };
 
 typedef enum lf__record_kind {
     LF__RECORD_PAD = 0,     /* filler up to the end of the ring: skip `size` bytes */
-    LF__RECORD_OBSERVATION = 1
+    LF__RECORD_OBSERVATION = 1,
+    LF__RECORD_SCORE = 2, /* header: trace_id and id of its target, zero for none; start_ns is its time */
+    LF__RECORD_TRACE = 3  /* what is to be said of the trace on each of its observations that is not sent yet */
 } lf__record_kind;
 
 typedef enum lf__record_flag {
@@ -20,7 +22,10 @@ typedef enum lf__record_flag {
     LF__FLAG_WALL_START = 2,  /* start_ns is wall-clock time, given by the user; otherwise monotonic */
     LF__FLAG_WALL_END = 4,
     LF__FLAG_ABANDONED = 8,   /* its scope was skipped by longjmp or left open by its thread */
-    LF__FLAG_INTERRUPTED = 16 /* still open when the process exited */
+    LF__FLAG_INTERRUPTED = 16, /* still open when the process exited */
+    LF__FLAG_UNSAMPLED = 32,   /* its trace is not kept: it gives its ids to children, and is not sent */
+    LF__FLAG_REMOTE_PARENT = 64, /* the parent came in a header from another process */
+    LF__FLAG_NO_TRACE = 128      /* of a context: attributes only, whoever begins in it begins a trace */
 } lf__record_flag;
 
 typedef struct lf__record {
@@ -56,8 +61,38 @@ typedef enum lf__tag {
     LF__TAG_PROMPT_VERSION,
     LF__TAG_TYPE,             /* lf_type as INT, overrides the header's */
     LF__TAG_EXTERNAL_TRACE_ID, /* text from which the trace id was derived */
+    LF__TAG_EXTERNAL_ID,      /* text from which the observation's id was derived */
+    LF__TAG_USAGE,            /* an object in any of the usual shapes; usage.h turns it into details */
+
+    /* Of the trace. `index` holds lf__mark bits. */
+    LF__TAG_USER_ID,
+    LF__TAG_SESSION_ID,
+    LF__TAG_TRACE_NAME,
+    LF__TAG_TRACE_TAGS,     /* a JSON array of strings; they add up, each counts once */
+    LF__TAG_TRACE_METADATA, /* merged like LF__TAG_METADATA */
+    LF__TAG_TRACE_INPUT,
+    LF__TAG_TRACE_OUTPUT,
+    LF__TAG_TRACE_PUBLIC, /* BOOL */
+    LF__TAG_ENVIRONMENT,
+    LF__TAG_RELEASE,
+    LF__TAG_TRACESTATE, /* W3C tracestate, passed on */
+    LF__TAG_BAGGAGE,    /* W3C baggage members that are not ours, passed on by lf_inject only */
+
+    /* Of a score, besides NAME, METADATA, SESSION_ID, ENVIRONMENT, EXTERNAL_TRACE_ID, EXTERNAL_ID (of its observation). */
+    LF__TAG_SCORE_ID,
+    LF__TAG_SCORE_VALUE,     /* DOUBLE or STRING */
+    LF__TAG_SCORE_DATA_TYPE, /* lf_score_type as INT */
+    LF__TAG_SCORE_COMMENT,
+    LF__TAG_SCORE_CONFIG_ID,
+    LF__TAG_SCORE_RUN_ID,    /* of a dataset run */
     LF__TAG_COUNT
 } lf__tag;
+
+/* Of fields that OBSERVE_ATTRIBUTES or baggage brought, in `index`. */
+typedef enum lf__mark {
+    LF__MARK_PROPAGATED = 1, /* must obey the limits of propagate.h; dropped otherwise */
+    LF__MARK_BAGGAGE = 2     /* leaves the process in the baggage header */
+} lf__mark;
 
 /* Fields as stored. Kinds that occur: NULL BOOL INT UINT INT128 UINT128 FLOAT DOUBLE CHAR POINTER (payload 8 bytes, 16 for
  * the 128-bit ones, low half first; FLOAT is stored as a double), STRING and JSON (payload `length` bytes, not
@@ -89,14 +124,21 @@ static inline size_t lf__align8(size_t size)
 /* The fields of a record by meaning: the winning one of each tag. Arguments, pieces and metadata are read with next(). */
 typedef struct lf__view {
     const lf__record *record;
+    const lf__record *trace; /* what lf_update_current_trace said, or NULL */
     const lf__site *site; /* never NULL */
     const lf__field *last[LF__TAG_COUNT];
     bool pieces_win; /* output pieces came after the last whole output */
 } lf__view;
 
 /* First field (after == NULL) or the one after `after`; NULL at the end. */
+const lf__field *lf__fields_next(const void *fields, size_t size, const lf__field *after);
 const lf__field *lf__record_next(const lf__record *record, const lf__field *after);
-void lf__record_view(lf__view *view, const lf__record *record);
+/* `trace` is an update of the observation's trace, or NULL: what it says wins over what was propagated. Propagated fields
+ * that break a limit are skipped. */
+void lf__record_view(lf__view *view, const lf__record *record, const lf__record *trace);
+/* The fields that add up (metadata, trace metadata, tags, pieces): those of the record, then those of its trace. Fields that
+ * break a limit are skipped. */
+const lf__field *lf__view_next(const lf__view *view, const lf__field *after);
 
 /* Append a stored value as JSON text. LF_KIND_JSON that is not valid JSON is written as a string, and so are integers that
  * a double cannot hold. */

@@ -12,6 +12,7 @@
 typedef struct lf__wire_context {
     const lf__config *config;
     int64_t wall_offset_ns; /* wall clock minus monotonic clock */
+    const lf__record *trace; /* what lf_update_current_trace said of the record's trace, or NULL */
     lf__buf *scratch;       /* for text whose length must be known first; made by lf__buf_init */
 } lf__wire_context;
 
@@ -26,5 +27,6 @@ typedef struct lf__wire {
 
 extern const lf__wire lf__wire_otlp_protobuf;
 extern const lf__wire lf__wire_otlp_json;
+extern const lf__wire lf__wire_ingestion; /* batches of events for /api/public/ingestion: scores, and everything else too */
 
 #endif

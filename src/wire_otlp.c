@@ -113,7 +113,7 @@ static uint64_t otlp_wall_ns(uint64_t ns, bool is_wall, const lf__wire_context *
 
 static void otlp_read(otlp_span *span, const lf__record *record, const lf__wire_context *context)
 {
-    lf__record_view(&span->view, record);
+    lf__record_view(&span->view, record, context->trace);
     const lf__field *const *last = span->view.last;
 
     span->name = otlp_string(last[LF__TAG_NAME]);

@@ -90,7 +90,7 @@ static bool write_payload(const char *folder, const char *name, const lf__wire *
 {
     static void (*const build[])(builder *) = { build_root, build_generation, build_error, build_event };
     static builder b;
-    const lf__wire_context context = { &config, 1768458600000000000, &scratch };
+    const lf__wire_context context = { .config = &config, .wall_offset_ns = 1768458600000000000, .scratch = &scratch };
     bool done = true;
     lf__buf_clear(&items);
     for (size_t i = 0; i < sizeof build / sizeof *build; i++) {

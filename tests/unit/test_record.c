@@ -172,13 +172,13 @@ static void arguments_are_an_object_of_the_sites_names(void **state)
     builder_add_indexed(&b, LF__TAG_ARGUMENT, LF_KIND_NULL, 2, NULL, 0);
     builder_add_indexed(&b, LF__TAG_ARGUMENT, LF_KIND_JSON, 3, "[1]", 3);
     lf__view view;
-    lf__record_view(&view, &b.as.record);
+    lf__record_view(&view, &b.as.record, NULL);
     assert_true(lf__view_arguments_json(&out, &view));
     assert_string_equal(result(), "{\"question\":\"why?\",\"password\":\"<secret>\",\"n\":null,\"arg4\":[1]}");
     assert_string_equal(view.site->function, "f");
 
     builder_begin(&b, LF_SPAN, 0);
-    lf__record_view(&view, &b.as.record);
+    lf__record_view(&view, &b.as.record, NULL);
     assert_true(lf__view_arguments_json(&out, &view));
     assert_string_equal(result(), "{}");
 }
@@ -189,7 +189,7 @@ static void the_last_field_of_a_tag_wins(void **state)
     builder_text(&b, LF__TAG_NAME, "first");
     builder_text(&b, LF__TAG_NAME, "second");
     lf__view view;
-    lf__record_view(&view, &b.as.record);
+    lf__record_view(&view, &b.as.record, NULL);
     assert_memory_equal(lf__field_payload(view.last[LF__TAG_NAME]), "second", 6);
     assert_null(view.last[LF__TAG_MODEL]);
     assert_non_null(view.site);
@@ -199,16 +199,16 @@ static void pieces_win_when_they_come_last(void **state)
 {
     (void)state;
     lf__view view;
-    lf__record_view(&view, &b.as.record);
+    lf__record_view(&view, &b.as.record, NULL);
     assert_false(view.pieces_win);
     builder_text(&b, LF__TAG_OUTPUT_PIECE, "a");
-    lf__record_view(&view, &b.as.record);
+    lf__record_view(&view, &b.as.record, NULL);
     assert_true(view.pieces_win);
     builder_text(&b, LF__TAG_OUTPUT, "whole");
-    lf__record_view(&view, &b.as.record);
+    lf__record_view(&view, &b.as.record, NULL);
     assert_false(view.pieces_win);
     builder_text(&b, LF__TAG_OUTPUT_PIECE, "b");
-    lf__record_view(&view, &b.as.record);
+    lf__record_view(&view, &b.as.record, NULL);
     assert_true(view.pieces_win);
 }
 
@@ -220,7 +220,7 @@ static void unknown_tags_are_passed_over(void **state)
     builder_text(&b, (lf__tag)0, "y");
     builder_text(&b, LF__TAG_NAME, "known");
     lf__view view;
-    lf__record_view(&view, &b.as.record);
+    lf__record_view(&view, &b.as.record, NULL);
     assert_non_null(view.last[LF__TAG_NAME]);
 }
 
@@ -266,7 +266,7 @@ static void what_does_not_fit_leaves_nothing_behind(void **state)
         builder_begin(&b, LF_SPAN, 0);
         builder_add_indexed(&b, LF__TAG_ARGUMENT, rows[i].kind, 0, rows[i].bytes, rows[i].size);
         lf__view view;
-        lf__record_view(&view, &b.as.record);
+        lf__record_view(&view, &b.as.record, NULL);
         lf__buf_clear(&out);
         assert_true(lf__view_arguments_json(&out, &view));
         size_t whole = out.length;

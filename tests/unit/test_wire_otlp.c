@@ -198,7 +198,7 @@ static void decode_json_span(decoded *to, const char *text, size_t size)
 static builder b;
 static lf__config config;
 static lf__buf out, scratch;
-static lf__wire_context context = { &config, 1000000, &scratch };
+static lf__wire_context context = { .config = &config, .wall_offset_ns = 1000000, .scratch = &scratch };
 static decoded from_pb, from_json;
 
 static int set_up(void **state)
@@ -732,7 +732,7 @@ static void a_scratch_buffer_that_is_too_small_fails_the_item(void **state)
     (void)state;
     build_full_record();
     lf__buf small;
-    lf__wire_context tight = { &config, 0, &small };
+    lf__wire_context tight = { .config = &config, .scratch = &small };
     size_t enough = 0;
     for (size_t size = 0; enough == 0; size++) {
         assert_true(size < 10000);
@@ -760,7 +760,7 @@ static void every_failing_allocation_fails_cleanly(void **state)
             lf__buf to, own;
             lf__buf_init(&to, 1 << 20);
             lf__buf_init(&own, 1 << 20);
-            lf__wire_context poor = { &config, 0, &own };
+            lf__wire_context poor = { .config = &config, .scratch = &own };
             lf__alloc_fail_from(n);
             bool item = wires[i]->item(&to, &b.as.record, &poor);
             assert_true(item || (to.length == 0 && !to.failed));

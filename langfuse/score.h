@@ -1,0 +1,66 @@
+/* Langfuse for C: scores. A judgement on a trace, an observation, a session or a dataset run: a number, a yes or no, a category
+ * or text, by a program, a model or a person.
+ *
+ *     lf_score_current_observation(.name = "accuracy", .value = 0.9);
+ *     lf_create_score(.name = "feedback", .string_value = "helpful", .trace_id = id, .comment = "user said so");
+ *
+ * Scores are sent in batches by the worker, like observations, and counted with them (lf_get_stats). They follow their
+ * trace: where it is sampled out, so are they. Making one never blocks, and never fails into the program: what comes back
+ * may be ignored.
+ */
+#ifndef LF_SCORE_H
+#define LF_SCORE_H
+
+#include "../lf_core.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum lf_score_type {
+    LF_SCORE_DEFAULT = 0, /* numeric for .value, categorical for .string_value */
+    LF_SCORE_NUMERIC,
+    LF_SCORE_BOOLEAN,     /* .value 0 or 1 */
+    LF_SCORE_CATEGORICAL, /* .string_value */
+    LF_SCORE_TEXT,        /* .string_value of 1 to 500 characters */
+    LF_SCORE_CORRECTION   /* .string_value: what the output should have been */
+} lf_score_type;
+
+/* Zero means "not said". Text is copied. */
+typedef struct lf_score_fields {
+    const char *name;         /* required */
+    double value;             /* unless string_value is given; not NaN */
+    const char *string_value;
+    lf_score_type data_type;
+    /* What is judged: a trace (with or without an observation in it), a session, or a dataset run. */
+    const char *trace_id;       /* 32 hex digits or any text, as when the trace was started */
+    const char *observation_id; /* with trace_id; 16 hex digits or any text */
+    const lf_observation *observation; /* a handle, instead of both */
+    const char *session_id;
+    const char *dataset_run_id;
+    const char *comment;
+    const char *config_id; /* of a score config on the server */
+    lf_value metadata;     /* an object */
+    const char *id;        /* a later score with the same id replaces this one; default: random */
+    const char *environment; /* default: that of the scope, else the client's */
+    int64_t timestamp_ns;    /* default: now */
+    lf_client *client;       /* default: that of the current observation, else the default client */
+} lf_score_fields;
+
+/* Make a score.
+ * Returns: LF_OK: queued, or sampled out with its trace; LF_ERR_ARGUMENT: no name, no target, several targets, or a value
+ *          that does not fit the type (one line is logged for each cause, once); LF_ERR_DISABLED. Threads: any. */
+LF_API lf_status lf_create_score_with(const lf_score_fields *fields);
+#define lf_create_score(...) LF_I_WITH_FIELDS(lf_score_fields, lf_create_score_with, __VA_ARGS__)
+
+/* Judge the innermost open observation of this thread, or its trace; LF_ERR_ARGUMENT without one. What the fields say of the
+ * target is not looked at. */
+LF_API lf_status lf_score_current_observation_with(const lf_score_fields *fields);
+#define lf_score_current_observation(...) LF_I_WITH_FIELDS(lf_score_fields, lf_score_current_observation_with, __VA_ARGS__)
+LF_API lf_status lf_score_current_trace_with(const lf_score_fields *fields);
+#define lf_score_current_trace(...) LF_I_WITH_FIELDS(lf_score_fields, lf_score_current_trace_with, __VA_ARGS__)
+
+#ifdef __cplusplus
+}
+#endif
+#endif
