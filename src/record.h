@@ -25,7 +25,8 @@ typedef enum lf__record_flag {
     LF__FLAG_INTERRUPTED = 16, /* still open when the process exited */
     LF__FLAG_UNSAMPLED = 32,   /* its trace is not kept: it gives its ids to children, and is not sent */
     LF__FLAG_REMOTE_PARENT = 64, /* the parent came in a header from another process */
-    LF__FLAG_NO_TRACE = 128      /* of a context: attributes only, whoever begins in it begins a trace */
+    LF__FLAG_NO_TRACE = 128,     /* of a context: attributes only, whoever begins in it begins a trace */
+    LF__FLAG_ATTRIBUTES = 256    /* it has fields that were propagated to it */
 } lf__record_flag;
 
 typedef struct lf__record {

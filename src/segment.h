@@ -22,7 +22,9 @@ enum {
 
 typedef enum lf__frame_kind {
     LF__FRAME_OBSERVATION,
-    LF__FRAME_CONTEXT /* a copied context attached to this thread: a parent, nothing to send */
+    LF__FRAME_CONTEXT,    /* a copied context attached to this thread: a parent, nothing to send */
+    LF__FRAME_ATTRIBUTES, /* sets attributes for what comes above it; otherwise the same place in the trace as below */
+    LF__FRAME_HANDLE      /* a handle that is current: a parent, and what updates of the current observation mean */
 } lf__frame_kind;
 
 /* An open observation. Its fields follow it directly; those added while another frame lay above are in `extra` blocks. */
@@ -38,7 +40,14 @@ typedef struct lf__frame {
     bool streaming; /* a piece of output was appended: completion_start_time is set */
     uint8_t unused;
     uint32_t last_field; /* offset of the newest field, for joining pieces of output; 0 for none */
-    uintptr_t address;   /* machine stack address of the scope, to notice scopes skipped by longjmp */
+    uint32_t attributes; /* offset of the fields that are propagated to what begins above, and their size */
+    uint32_t attributes_size;
+    uint16_t child_flags; /* lf__record_flag that a child begins with */
+    uint16_t unused_too;
+    /* Machine stack address of the scope, to notice scopes skipped by longjmp. 0 for a handle, which may end on another
+     * thread at any time and is looked at before each use. */
+    uintptr_t address;
+    const lf_observation *handle; /* LF__FRAME_HANDLE only */
     lf__record record;   /* record.size: header and the fields that follow directly */
 } lf__frame;
 
@@ -63,6 +72,9 @@ typedef struct lf__segment {
     _Alignas(64) uint32_t frame; /* offset of the innermost open frame, 0 for none */
     uint32_t top;                /* first free byte of the stack */
     uint32_t serial;
+    uint32_t free_first; /* handles to use again (handle.c), oldest first; 0: none */
+    uint32_t free_last;
+    uint32_t free_count;
     uint64_t wake_at;    /* value of `ended` at which the worker is woken for flush_at */
     uint64_t head;       /* ring position of the next record; positions only grow */
     uint64_t limit;      /* up to here it may write without asking */

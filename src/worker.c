@@ -1,12 +1,17 @@
 #define _GNU_SOURCE
 #include "worker.h"
 
+#include "http.h"
+#include "mask.h"
 #include "pending.h"
+#include "propagate.h"
+#include "trace_table.h"
 
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,7 +19,8 @@
 enum {
     WORKER_DEFAULT_TIMEOUT_MS = 2000,
     WORKER_STACK_BYTES = 1 << 20,
-    WORKER_GENERATIONS = 16,
+    WORKER_GENERATIONS = 8,
+    WORKER_MASKED_MAX = 16 << 20,
     /* Without membarrier: how long a store of another thread may stay unseen, generously. */
     WORKER_SETTLE_MS = 20
 };
@@ -31,14 +37,33 @@ typedef struct worker_copy {
     lf__record *record;
 } worker_copy;
 
+/* A queue and where it is sent. Observations and scores travel apart, so that neither waits for the other's server. */
+typedef struct worker_lane {
+    lf__export *exporter; /* NULL: not needed so far */
+    lf__pending *pending;
+    uint64_t deadline_ns;   /* when the oldest queued record must be sent; 0: nothing queued */
+    uint64_t flush_target;  /* queue number up to which the flush being worked on reaches */
+    bool flush_handed_over; /* all of them are with the exporter */
+    uint64_t flush_mark;    /* exporter number up to which they reach then */
+} worker_lane;
+
+enum { WORKER_OBSERVATIONS, WORKER_SCORES, WORKER_LANES };
+
+typedef struct worker_client {
+    lf__config *wanted; /* guarded by the lock; what the worker is to use from now on */
+    lf__config *config; /* in use; the worker's own, as all below */
+    worker_lane lanes[WORKER_LANES];
+    lf__traces *traces; /* NULL: nothing was said of a trace so far */
+} worker_client;
+
 /* Guarded by `lock`, except what only the worker's thread touches. User callbacks never run with it held. */
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t to_worker;
     pthread_cond_t to_callers;
     bool conditions_ready;
-    const lf__config *config;
     pthread_t thread;
+    bool wanted;  /* it was started and not stopped: the child of a fork starts it again */
     bool running;
     bool stop;
     bool stopped; /* the thread has dropped or sent everything */
@@ -46,22 +71,31 @@ static struct {
     uint64_t flush_done;
     worker_copy *copies;
     uint64_t dropped_reported; /* total of drops that a flush has told */
+    _Atomic uint32_t client_count;
+    _Atomic bool clients_changed;
 
     /* The worker's own. */
-    lf__export *exporter;
-    lf__pending *pending;
-    uint64_t deadline_ns;   /* when the oldest queued record must be sent; 0: nothing queued */
-    uint64_t flush_active;  /* ticket being worked on, 0 for none */
-    uint64_t flush_target;  /* queue number up to which it reaches */
-    bool flush_handed_over; /* all of them are with the exporter */
-    uint64_t flush_mark;    /* exporter number up to which they reach then */
+    worker_client clients[LF__CLIENTS];
+    lf__transport transport;
+    lf__buf masked;
+    uint64_t flush_active; /* ticket being worked on, 0 for none */
     bool has_membarrier;
+    unsigned told_problems; /* kinds of bad attributes, each said once */
 
     /* In the child of a fork, what its parent's worker held, and its parent's: reachable, so that leak checkers keep quiet. */
-    lf__pending *inherited[WORKER_GENERATIONS];
-    lf__export *inherited_exporter[WORKER_GENERATIONS];
+    worker_client inherited[WORKER_GENERATIONS][LF__CLIENTS];
+    lf__transport inherited_transport[WORKER_GENERATIONS];
+    lf__buf inherited_masked[WORKER_GENERATIONS];
     unsigned generation;
 } worker = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* All clients ever set, and their lanes that are in use. */
+#define WORKER_EACH_CLIENT(client) \
+    for (worker_client *client = worker.clients; client < worker.clients + atomic_load(&worker.client_count); client++)
+#define WORKER_EACH_LANE(client, lane)                                                                            \
+    WORKER_EACH_CLIENT(client)                                                                                     \
+        for (worker_lane *lane = client->lanes; lane < client->lanes + WORKER_LANES; lane++)                       \
+            if (lane->exporter != NULL)
 
 /* ---- Waiting ---- */
 
@@ -88,7 +122,7 @@ static void worker_wake_locked(void)
 {
     int waiting = atomic_exchange_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
     if (waiting == LF__WORKER_IN_POLL)
-        lf__export_wakeup(worker.exporter);
+        lf__http_wakeup(atomic_load_explicit(&worker.transport.http, memory_order_acquire));
     else if (waiting != LF__WORKER_BUSY)
         pthread_cond_signal(&worker.to_worker);
 }
@@ -115,6 +149,15 @@ static bool worker_anything_published(void)
 static bool worker_has_requests(void)
 {
     return worker.stop || worker.flush_wanted > worker.flush_done || worker.copies != NULL;
+}
+
+/* How long until then, rounded up; a minute when there is no deadline. */
+static int worker_ms_until(uint64_t deadline_ns)
+{
+    uint64_t now = lf__monotonic_ns(), minute = 60000000000u;
+    if (deadline_ns <= now)
+        return 0;
+    return deadline_ns - now > minute ? 60000 : (int)((deadline_ns - now) / 1000000u + 1);
 }
 
 /* Sleep on the condition until woken or `until_ns` (0: for ever). */
@@ -160,18 +203,18 @@ static void worker_sleep(int kind, uint64_t until_ns)
     pthread_mutex_unlock(&worker.lock);
 }
 
-/* Let the exporter work, waiting at most timeout_ms. */
-static void worker_poll(int timeout_ms)
+/* Let transfers go on until `until_ns`. */
+static void worker_poll(lf__http *http, uint64_t until_ns)
 {
     pthread_mutex_lock(&worker.lock);
     bool requests = worker.stop || worker.flush_wanted > worker.flush_active || worker.copies != NULL;
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_IN_POLL, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
-    lf__export_poll(worker.exporter, requests ? 0 : timeout_ms);
+    lf__http_poll(http, requests ? 0 : worker_ms_until(until_ns));
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
 }
 
-/* ---- Taking records in ---- */
+/* ---- Clients ---- */
 
 static void worker_drop(void *owner, lf_drop_reason reason)
 {
@@ -179,9 +222,110 @@ static void worker_drop(void *owner, lf_drop_reason reason)
     lf__count(&lf__worker_counters.dropped[reason]);
 }
 
+static void worker_close_lane(worker_lane *lane)
+{
+    if (lane->exporter == NULL)
+        return;
+    lf__pending_drop_all(lane->pending, LF_DROP_SHUTDOWN);
+    lf__export_abandon(lane->exporter, LF_DROP_SHUTDOWN);
+    lf__export_free(lane->exporter);
+    lf__pending_free(lane->pending);
+    *lane = (worker_lane){0};
+}
+
+static void worker_close_client(worker_client *client)
+{
+    for (int i = 0; i < WORKER_LANES; i++)
+        worker_close_lane(&client->lanes[i]);
+    lf__traces_free(client->traces);
+    client->traces = NULL;
+    lf__config_free(client->config);
+    client->config = NULL;
+}
+
+static bool worker_open_lane(worker_client *client, int kind)
+{
+    worker_lane *lane = &client->lanes[kind];
+    if (lane->exporter != NULL)
+        return true;
+    lf__export_kind what = kind == WORKER_SCORES ? LF__EXPORT_SCORES : LF__EXPORT_OBSERVATIONS;
+    size_t bytes = kind == WORKER_SCORES ? client->config->queue_bytes / 8 : client->config->queue_bytes;
+    lane->exporter = lf__export_new(client->config, what, &worker.transport, &lf__worker_counters);
+    lane->pending = lf__pending_new(bytes, worker_drop, NULL);
+    if (lane->exporter != NULL && lane->pending != NULL)
+        return true;
+    lf__export_free(lane->exporter);
+    lf__pending_free(lane->pending);
+    *lane = (worker_lane){0};
+    return false;
+}
+
+/* Take over what was set for a client since the last time. */
+static void worker_update_client(worker_client *client)
+{
+    pthread_mutex_lock(&worker.lock);
+    lf__config *wanted = client->wanted;
+    bool same = wanted == client->config;
+    if (!same && wanted != NULL)
+        (void)lf__config_ref(wanted);
+    pthread_mutex_unlock(&worker.lock);
+    if (same)
+        return;
+    worker_close_client(client);
+    client->config = wanted;
+}
+
+static void worker_update_clients(void)
+{
+    if (atomic_exchange(&worker.clients_changed, false))
+        WORKER_EACH_CLIENT(client)
+            worker_update_client(client);
+}
+
+/* ---- Taking records in ---- */
+
+static void worker_tell_problems(const lf__record *record)
+{
+    unsigned problems = lf__propagated_problems(record) & ~worker.told_problems;
+    worker.told_problems |= problems;
+    for (unsigned bit = 1; problems != 0; problems &= ~bit, bit <<= 1)
+        if ((problems & bit) != 0)
+            lf__log(LF__LOG_WARNING, "%s", lf__propagated_problem_text(bit));
+}
+
+/* What is said of a trace is masked once, when it comes in. */
+static void worker_take_trace(worker_client *client, const lf__record *record)
+{
+    if (client->traces == NULL)
+        client->traces = lf__traces_new(client->config->queue_bytes / 8);
+    const lf__record *masked = lf__mask_record(&worker.masked, record, client->config);
+    if (client->traces != NULL && masked != NULL)
+        (void)lf__traces_add(client->traces, masked);
+}
+
 static bool worker_take(void *owner, const lf__record *record)
 {
-    lf__pending_add(owner, record);
+    (void)owner;
+    worker_client *client = &worker.clients[record->client % LF__CLIENTS];
+    if (client->config == NULL) /* set a moment ago, perhaps */
+        worker_update_client(client);
+    bool batches = client->config != NULL && client->config->exporter == LF__EXPORTER_INGESTION;
+    if (record->kind == LF__RECORD_TRACE) {
+        if (client->config != NULL)
+            worker_take_trace(client, record);
+        if (!batches)
+            return true;
+        lf__count(&lf__worker_accepted); /* there it is an event by itself */
+    } else if ((record->flags & LF__FLAG_ATTRIBUTES) != 0) {
+        worker_tell_problems(record);
+    }
+    int kind = record->kind == LF__RECORD_SCORE && !batches ? WORKER_SCORES : WORKER_OBSERVATIONS;
+    if (client->config == NULL)
+        worker_drop(NULL, LF_DROP_SHUTDOWN);
+    else if (!worker_open_lane(client, kind))
+        worker_drop(NULL, LF_DROP_NO_MEMORY);
+    else
+        lf__pending_add(client->lanes[kind].pending, record);
     return true;
 }
 
@@ -193,22 +337,39 @@ static void worker_take_copies(void)
     pthread_mutex_unlock(&worker.lock);
     while (copy != NULL) {
         worker_copy *next = copy->next;
-        lf__pending_add(worker.pending, copy->record);
+        (void)worker_take(NULL, copy->record);
         lf__free(copy->record);
         lf__free(copy);
         copy = next;
     }
 }
 
-static void worker_update_budget(void)
+static void worker_update_client_budget(worker_client *client)
 {
-    size_t limit = atomic_load_explicit(&lf__worker_budget.limit, memory_order_relaxed);
-    size_t sending = worker.exporter == NULL ? 0 : lf__export_bytes(worker.exporter);
+    worker_lane *observations = &client->lanes[WORKER_OBSERVATIONS], *scores = &client->lanes[WORKER_SCORES];
+    size_t limit = client->config->queue_bytes, other = client->traces == NULL ? 0 : lf__traces_bytes(client->traces);
+    if (scores->exporter != NULL)
+        other += lf__pending_bytes(scores->pending) + lf__export_bytes(scores->exporter);
+    if (observations->exporter == NULL)
+        return;
     /* An eighth stays free for the rings, so that under pressure it is the queue that lets go of what is oldest, not the
      * rings of what is newest. */
-    size_t room = limit - limit / 8;
-    lf__pending_set_max(worker.pending, room > sending + limit / 8 ? room - sending : limit / 8);
-    atomic_store_explicit(&lf__worker_budget.worker, lf__pending_bytes(worker.pending) + sending, memory_order_relaxed);
+    size_t room = limit - limit / 8, used = other + lf__export_bytes(observations->exporter);
+    lf__pending_set_max(observations->pending, room > used + limit / 8 ? room - used : limit / 8);
+}
+
+static void worker_update_budget(void)
+{
+    size_t bytes = worker.masked.capacity;
+    WORKER_EACH_CLIENT(client) {
+        if (client->config == NULL)
+            continue;
+        worker_update_client_budget(client);
+        bytes += client->traces == NULL ? 0 : lf__traces_bytes(client->traces);
+    }
+    WORKER_EACH_LANE(client, lane)
+        bytes += lf__pending_bytes(lane->pending) + lf__export_bytes(lane->exporter);
+    atomic_store_explicit(&lf__worker_budget.worker, bytes, memory_order_relaxed);
 }
 
 static void worker_drain(void)
@@ -217,10 +378,11 @@ static void worker_drain(void)
         int left = LF__SEGMENT_LEFT; /* unless a new thread takes it first */
         bool rests = atomic_compare_exchange_strong_explicit(&s->state, &left, LF__SEGMENT_RESTING, memory_order_acquire,
                                                              memory_order_relaxed);
-        lf__segment_drain(s, &lf__worker_budget, worker_take, worker.pending);
+        lf__segment_drain(s, &lf__worker_budget, worker_take, NULL);
         uint8_t trace_id[16];
         while (lf__segment_lost_trace(s, trace_id))
-            lf__pending_drop_trace(worker.pending, trace_id, LF_DROP_QUEUE_FULL);
+            WORKER_EACH_LANE(client, lane)
+                lf__pending_drop_trace(lane->pending, trace_id, LF_DROP_QUEUE_FULL);
         if (rests) {
             lf__segment_rest(s);
             atomic_store_explicit(&s->state, LF__SEGMENT_FREE, memory_order_release);
@@ -228,46 +390,59 @@ static void worker_drain(void)
         worker_update_budget();
     }
     worker_take_copies();
-    if (lf__pending_count(worker.pending) == 0)
-        worker.deadline_ns = 0;
-    else if (worker.deadline_ns == 0)
-        worker.deadline_ns = lf__monotonic_ns() + worker.config->flush_interval_ms * 1000000u;
+    WORKER_EACH_LANE(client, lane) {
+        if (lf__pending_count(lane->pending) == 0)
+            lane->deadline_ns = 0;
+        else if (lane->deadline_ns == 0)
+            lane->deadline_ns = lf__monotonic_ns() + client->config->flush_interval_ms * 1000000u;
+    }
 }
 
 /* ---- Handing over to the exporter ---- */
 
-static bool worker_should_send(void)
+static bool worker_should_send(const worker_client *client, const worker_lane *lane)
 {
-    size_t count = lf__pending_count(worker.pending);
+    size_t count = lf__pending_count(lane->pending);
     if (count == 0)
         return false;
-    return worker.flush_active != 0 || count >= worker.config->flush_at ||
-           lf__pending_bytes(worker.pending) >= worker.config->batch_bytes || lf__monotonic_ns() >= worker.deadline_ns;
+    return worker.flush_active != 0 || count >= client->config->flush_at ||
+           lf__pending_bytes(lane->pending) >= client->config->batch_bytes || lf__monotonic_ns() >= lane->deadline_ns;
 }
 
 /* Under a low ceiling, batches on their way leave the queue half of it: only there the oldest can be let go. */
-static bool worker_may_batch(void)
+static bool worker_may_batch(const worker_client *client, const worker_lane *lane)
 {
-    size_t limit = atomic_load_explicit(&lf__worker_budget.limit, memory_order_relaxed);
-    return !lf__export_busy(worker.exporter) ||
-           lf__export_bytes(worker.exporter) + worker.config->batch_bytes <= limit / 2;
+    return !lf__export_busy(lane->exporter) ||
+           lf__export_bytes(lane->exporter) + client->config->batch_bytes <= client->config->queue_bytes / 2;
+}
+
+/* Encode one record, masked, with what is known of its trace. */
+static lf__add worker_add(worker_client *client, worker_lane *lane, const lf__record *record, int64_t wall_offset_ns)
+{
+    const lf__record *trace = client->traces == NULL ? NULL : lf__traces_get(client->traces, record->trace_id);
+    const lf__record *masked = lf__mask_record(&worker.masked, record, client->config);
+    if (masked == NULL) {
+        worker_drop(NULL, LF_DROP_NO_MEMORY);
+        return LF__ADD_DONE;
+    }
+    return lf__export_add(lane->exporter, masked, trace, wall_offset_ns);
 }
 
 /* Move queued records into batches, as far as the exporter takes them. */
-static void worker_send(void)
+static void worker_send(worker_client *client, worker_lane *lane)
 {
     int64_t wall_offset_ns = (int64_t)(lf__wall_ns() - lf__monotonic_ns());
     const lf__record *record;
-    while (worker_may_batch() && (record = lf__pending_first(worker.pending)) != NULL) {
-        if (lf__export_add(worker.exporter, record, wall_offset_ns) == LF__ADD_FULL) {
-            lf__export_send(worker.exporter);
-            if (!worker_may_batch() || lf__export_add(worker.exporter, record, wall_offset_ns) == LF__ADD_FULL)
+    while (worker_may_batch(client, lane) && (record = lf__pending_first(lane->pending)) != NULL) {
+        if (worker_add(client, lane, record, wall_offset_ns) == LF__ADD_FULL) {
+            lf__export_send(lane->exporter);
+            if (!worker_may_batch(client, lane) || worker_add(client, lane, record, wall_offset_ns) == LF__ADD_FULL)
                 break; /* as much is on its way as may be */
         }
-        lf__pending_remove_first(worker.pending);
+        lf__pending_remove_first(lane->pending);
     }
-    lf__export_send(worker.exporter);
-    worker.deadline_ns = 0;
+    lf__export_send(lane->exporter);
+    lane->deadline_ns = 0;
     worker_update_budget();
 }
 
@@ -288,20 +463,31 @@ static void worker_begin_flush(uint64_t wanted)
     if (wanted <= worker.flush_active || wanted <= worker.flush_done)
         return;
     worker.flush_active = wanted;
-    worker.flush_target = lf__pending_added(worker.pending);
-    worker.flush_handed_over = false;
-    lf__export_hurry(worker.exporter);
+    WORKER_EACH_LANE(client, lane) {
+        lane->flush_target = lf__pending_added(lane->pending);
+        lane->flush_handed_over = false;
+        lf__export_hurry(lane->exporter);
+    }
+}
+
+/* Has all of a lane that the flush concerns been delivered or dropped? */
+static bool worker_is_flushed(worker_lane *lane)
+{
+    if (lf__pending_first_number(lane->pending) < lane->flush_target)
+        return false;
+    if (!lane->flush_handed_over) {
+        lane->flush_handed_over = true;
+        lane->flush_mark = lf__export_added(lane->exporter);
+    }
+    return lf__export_oldest(lane->exporter) >= lane->flush_mark;
 }
 
 static void worker_end_flush(void)
 {
-    if (worker.flush_active == 0 || lf__pending_first_number(worker.pending) < worker.flush_target)
-        return;
-    if (!worker.flush_handed_over) {
-        worker.flush_handed_over = true;
-        worker.flush_mark = lf__export_added(worker.exporter);
-    }
-    if (lf__export_oldest(worker.exporter) < worker.flush_mark)
+    bool done = worker.flush_active != 0;
+    WORKER_EACH_LANE(client, lane)
+        done = done && worker_is_flushed(lane);
+    if (!done)
         return;
     pthread_mutex_lock(&worker.lock);
     worker.flush_done = worker.flush_active;
@@ -321,8 +507,10 @@ static bool worker_should_stop(void)
 static void worker_let_go(void)
 {
     worker_drain();
-    lf__pending_drop_all(worker.pending, LF_DROP_SHUTDOWN);
-    lf__export_abandon(worker.exporter, LF_DROP_SHUTDOWN);
+    WORKER_EACH_LANE(client, lane) {
+        lf__pending_drop_all(lane->pending, LF_DROP_SHUTDOWN);
+        lf__export_abandon(lane->exporter, LF_DROP_SHUTDOWN);
+    }
     worker_update_budget();
     pthread_mutex_lock(&worker.lock);
     worker.stopped = true;
@@ -330,20 +518,25 @@ static void worker_let_go(void)
     pthread_mutex_unlock(&worker.lock);
 }
 
-static int worker_ms_until(uint64_t deadline_ns)
-{
-    if (deadline_ns == 0)
-        return 60000;
-    uint64_t now = lf__monotonic_ns();
-    return deadline_ns <= now ? 0 : (int)((deadline_ns - now) / 1000000u + 1);
-}
-
+/* Until a transfer moves, something is due, or for ever. */
 static void worker_wait(void)
 {
-    if (lf__export_busy(worker.exporter))
-        worker_poll(worker_ms_until(worker.deadline_ns));
-    else if (lf__pending_count(worker.pending) != 0)
-        worker_sleep(LF__WORKER_TIMED, worker.deadline_ns);
+    uint64_t until_ns = UINT64_MAX;
+    WORKER_EACH_LANE(client, lane) {
+        uint64_t next_ns = lf__export_next_ns(lane->exporter);
+        until_ns = next_ns < until_ns ? next_ns : until_ns;
+        if (lane->deadline_ns != 0 && lane->deadline_ns < until_ns)
+            until_ns = lane->deadline_ns;
+        /* While one waits for its server, others may be given records: a look now and then. */
+        uint64_t look_ns = lf__monotonic_ns() + client->config->flush_interval_ms * 1000000u;
+        if (lf__export_busy(lane->exporter) && look_ns < until_ns)
+            until_ns = look_ns;
+    }
+    lf__http *http = atomic_load_explicit(&worker.transport.http, memory_order_relaxed);
+    if (http != NULL && lf__http_running(http) != 0)
+        worker_poll(http, until_ns);
+    else if (until_ns != UINT64_MAX)
+        worker_sleep(LF__WORKER_TIMED, until_ns);
     else
         worker_sleep(LF__WORKER_IDLE, 0);
 }
@@ -357,9 +550,13 @@ static void *worker_main(void *unused)
         uint64_t wanted = worker_flush_wanted();
         atomic_store(&lf__worker_asked, false);
         worker_drain();
+        worker_update_clients(); /* after the records that were made before */
         worker_begin_flush(wanted);
-        if (worker_should_send())
-            worker_send();
+        WORKER_EACH_LANE(client, lane) {
+            if (worker_should_send(client, lane))
+                worker_send(client, lane);
+            lf__export_step(lane->exporter);
+        }
         worker_end_flush();
         worker_wait();
     }
@@ -385,51 +582,66 @@ static bool worker_create_thread(void)
     return ok;
 }
 
-static lf_status worker_start_locked(const lf__config *config)
+static void worker_set_limit_locked(void)
+{
+    size_t limit = 0;
+    WORKER_EACH_CLIENT(client)
+        limit += client->wanted == NULL ? 0 : client->wanted->queue_bytes;
+    atomic_store_explicit(&lf__worker_budget.limit, limit, memory_order_relaxed);
+}
+
+static lf_status worker_start_locked(void)
 {
     if (worker.running)
         return LF_OK;
     worker_init_conditions();
-    worker.config = config;
     worker.stop = worker.stopped = false;
-    worker.flush_active = worker.deadline_ns = 0;
+    worker.flush_active = 0;
     worker.flush_done = worker.flush_wanted;
-    atomic_store_explicit(&lf__worker_budget.limit, config->queue_bytes, memory_order_relaxed);
+    lf__buf_init(&worker.masked, WORKER_MASKED_MAX);
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
-    worker.exporter = lf__export_new(config, &lf__worker_counters);
-    worker.pending = lf__pending_new(config->queue_bytes, worker_drop, NULL);
-    if (worker.exporter != NULL && worker.pending != NULL && worker_create_thread()) {
-        worker.running = true;
-        return LF_OK;
-    }
-    if (worker.exporter != NULL)
-        lf__export_free(worker.exporter);
-    lf__pending_free(worker.pending);
-    worker.exporter = NULL;
-    worker.pending = NULL;
-    return LF_ERR_MEMORY;
+    worker_set_limit_locked();
+    worker.wanted = true;
+    worker.running = worker_create_thread();
+    return worker.running ? LF_OK : LF_ERR_MEMORY;
 }
 
-lf_status lf__worker_start(const lf__config *config)
+lf_status lf__worker_start(void)
 {
     pthread_mutex_lock(&worker.lock);
-    lf_status status = worker_start_locked(config);
+    lf_status status = worker_start_locked();
     pthread_mutex_unlock(&worker.lock);
     return status;
+}
+
+void lf__worker_ensure(void)
+{
+    pthread_mutex_lock(&worker.lock);
+    if (worker.wanted && !worker.running)
+        (void)worker_start_locked();
+    pthread_mutex_unlock(&worker.lock);
+}
+
+void lf__worker_set_client(uint32_t index, lf__config *config)
+{
+    worker_client *client = &worker.clients[index];
+    pthread_mutex_lock(&worker.lock);
+    lf__config *before = client->wanted;
+    client->wanted = config == NULL ? NULL : lf__config_ref(config);
+    if (index >= atomic_load(&worker.client_count))
+        atomic_store(&worker.client_count, index + 1);
+    worker_set_limit_locked();
+    atomic_store(&worker.clients_changed, true);
+    if (worker.running)
+        worker_wake_locked();
+    pthread_mutex_unlock(&worker.lock);
+    lf__config_free(before);
 }
 
 void lf__worker_barrier(void)
 {
     if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0)
         atomic_thread_fence(memory_order_seq_cst); /* ours only: the other side may take a moment */
-}
-
-bool lf__worker_running(void)
-{
-    pthread_mutex_lock(&worker.lock);
-    bool running = worker.running;
-    pthread_mutex_unlock(&worker.lock);
-    return running;
 }
 
 void lf__worker_submit(lf__record *record)
@@ -503,13 +715,12 @@ void lf__worker_stop(bool join, int timeout_ms)
         pthread_join(worker.thread, NULL);
     if (!join)
         return;
+    WORKER_EACH_CLIENT(client)
+        worker_close_client(client);
+    lf__transport_done(&worker.transport);
+    lf__buf_done(&worker.masked);
     pthread_mutex_lock(&worker.lock);
-    worker.running = false;
-    lf__export_free(worker.exporter);
-    lf__pending_free(worker.pending);
-    worker.exporter = NULL;
-    worker.pending = NULL;
-    worker.config = NULL;
+    worker.running = worker.wanted = false;
     atomic_store_explicit(&lf__worker_budget.worker, 0, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
 }
@@ -530,13 +741,13 @@ void lf__worker_after_fork_child(void)
     worker.conditions_ready = false;
     /* The worker may have been changing them when the process was copied, and the connections are the parent's: they are
      * left alone, neither used nor freed. */
-    if (worker.pending != NULL) {
-        unsigned at = worker.generation++ % WORKER_GENERATIONS;
-        worker.inherited[at] = worker.pending;
-        worker.inherited_exporter[at] = worker.exporter;
-    }
-    worker.exporter = NULL;
-    worker.pending = NULL;
+    unsigned at = worker.generation++ % WORKER_GENERATIONS;
+    memcpy(worker.inherited[at], worker.clients, sizeof worker.clients);
+    atomic_store(&worker.inherited_transport[at].http, atomic_load(&worker.transport.http));
+    worker.inherited_masked[at] = worker.masked;
+    WORKER_EACH_CLIENT(client)
+        *client = (worker_client){.wanted = client->wanted};
+    atomic_store(&worker.transport.http, NULL);
     worker.copies = NULL;
     worker.running = worker.stop = worker.stopped = false;
     worker.dropped_reported = 0;

@@ -4,6 +4,7 @@
 #ifndef LF_SRC_WORKER_H
 #define LF_SRC_WORKER_H
 
+#include "clients.h"
 #include "config.h"
 #include "export.h"
 #include "segment.h"
@@ -24,12 +25,15 @@ extern _Atomic bool lf__worker_asked;
 extern _Atomic(lf__segment *) lf__segments;
 extern lf__budget lf__worker_budget;
 extern lf__counters lf__worker_counters;
-/* Observations accepted outside a segment: copies of other threads' open ones, made at exit. */
+/* Accepted outside a segment: copies of other threads' open observations, made at exit; updates of traces that are events. */
 extern _Atomic uint64_t lf__worker_accepted;
 
-/* Start the thread unless it runs. The configuration is borrowed until lf__worker_stop. */
-lf_status lf__worker_start(const lf__config *config);
-bool lf__worker_running(void);
+/* What a client (clients.h) sends, and where; NULL: nothing any more, and what it still has is dropped. Takes a reference. */
+void lf__worker_set_client(uint32_t index, lf__config *config);
+/* Start the thread unless it runs. */
+lf_status lf__worker_start(void);
+/* The same, if it was started before and not stopped: in the child of a fork, and in a process that was out of threads. */
+void lf__worker_ensure(void);
 /* Every running thread of the process executes a memory barrier, where the system can do that. */
 void lf__worker_barrier(void);
 /* End the worker's wait. Any thread; a lock and perhaps a system call: only when lf__worker_waiting says it sleeps. */

@@ -1,0 +1,189 @@
+#include "score.h"
+
+#include "../src/handle.h"
+#include "../src/ids.h"
+#include "../src/stack.h"
+
+#include <math.h>
+
+/* Refusals, each said once. */
+typedef enum score_problem { SCORE_NO_NAME, SCORE_NO_TARGET, SCORE_TWO_TARGETS, SCORE_VALUE, SCORE_PROBLEMS } score_problem;
+
+static lf_status score_refuse(score_problem problem, const char *name)
+{
+    static const char *const texts[SCORE_PROBLEMS] = {
+        [SCORE_NO_NAME] = "a score without a name is not sent",
+        [SCORE_NO_TARGET] = "a score without a target is not sent: it needs trace_id, observation, session_id or dataset_run_id",
+        [SCORE_TWO_TARGETS] = "a score with two targets is not sent: one of trace_id, session_id, dataset_run_id",
+        [SCORE_VALUE] = "a score whose value does not fit its type is not sent: numeric takes .value (not NaN or infinite), boolean"
+                        " 0 or 1, the others .string_value (text: 1 to 500 characters)",
+    };
+    static _Atomic bool told[SCORE_PROBLEMS];
+    if (!atomic_exchange(&told[problem], true))
+        lf__log(LF__LOG_WARNING, "%s (score \"%.40s\")", texts[problem], name == NULL ? "" : name);
+    return LF_ERR_ARGUMENT;
+}
+
+static size_t score_characters(const char *text)
+{
+    size_t count = 0;
+    for (; *text != '\0'; text++)
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    return count;
+}
+
+static bool score_value_fits(const lf_score_fields *fields)
+{
+    enum { TEXT_MAX = 500 }; /* the server's limit */
+    switch (fields->data_type) {
+    case LF_SCORE_DEFAULT: return fields->string_value != NULL || isfinite(fields->value);
+    case LF_SCORE_NUMERIC: return fields->string_value == NULL && isfinite(fields->value);
+    case LF_SCORE_BOOLEAN: return fields->string_value == NULL && (fields->value == 0.0 || fields->value == 1.0);
+    case LF_SCORE_CATEGORICAL:
+    case LF_SCORE_CORRECTION: return fields->string_value != NULL;
+    case LF_SCORE_TEXT: break;
+    }
+    size_t size = fields->string_value == NULL ? 0 : score_characters(fields->string_value);
+    return fields->data_type == LF_SCORE_TEXT && size >= 1 && size <= TEXT_MAX;
+}
+
+/* What is judged: ids go into the header, so that a score is sampled, and dropped, with its trace. */
+static bool score_aim(lf__writer *w, lf__record *score, const lf_score_fields *fields)
+{
+    lf__record header;
+    if (fields->observation != NULL && lf__handle_header(fields->observation, &header)) {
+        memcpy(score->trace_id, header.trace_id, sizeof score->trace_id);
+        memcpy(score->id, header.id, sizeof score->id);
+        score->client = header.client;
+        score->flags = header.flags & LF__FLAG_UNSAMPLED;
+        return true;
+    }
+    if (!lf__id_given(fields->trace_id))
+        return false;
+    if (!lf__id_read(fields->trace_id, score->trace_id, sizeof score->trace_id))
+        lf__write_text(w, LF__TAG_EXTERNAL_TRACE_ID, fields->trace_id);
+    if (lf__id_given(fields->observation_id) && !lf__id_read(fields->observation_id, score->id, sizeof score->id))
+        lf__write_text(w, LF__TAG_EXTERNAL_ID, fields->observation_id);
+    score->flags = lf__client_keeps(score->client, score->trace_id) ? 0 : LF__FLAG_UNSAMPLED;
+    return true;
+}
+
+/* The environment of the scope around, if it sets one. */
+static void score_write_environment(lf__writer *w, const lf_score_fields *fields, const lf__frame *frame)
+{
+    if (fields->environment != NULL) {
+        lf__write_text(w, LF__TAG_ENVIRONMENT, fields->environment);
+        return;
+    }
+    const uint8_t *attributes = frame == NULL ? NULL : (const uint8_t *)w->segment + frame->attributes;
+    const lf__field *field = NULL, *last = NULL;
+    while (frame != NULL && (field = lf__fields_next(attributes, frame->attributes_size, field)) != NULL)
+        last = field->tag == LF__TAG_ENVIRONMENT ? field : last;
+    if (last == NULL)
+        return;
+    w->index = LF__MARK_PROPAGATED;
+    lf_value environment = lf_strn(lf__field_payload(last), last->length);
+    lf__write(w, LF__TAG_ENVIRONMENT, &environment);
+    w->index = 0;
+}
+
+static void score_write(lf__writer *w, const lf_score_fields *fields)
+{
+    lf__write_text(w, LF__TAG_NAME, fields->name);
+    lf_value value = fields->string_value != NULL ? lf_text(fields->string_value) : lf_double(fields->value);
+    lf__write(w, LF__TAG_SCORE_VALUE, &value);
+    if (fields->data_type != LF_SCORE_DEFAULT)
+        lf__write_int(w, LF__TAG_SCORE_DATA_TYPE, fields->data_type);
+    lf__write_text(w, LF__TAG_SCORE_ID, fields->id);
+    lf__write_text(w, LF__TAG_SCORE_CONFIG_ID, fields->config_id);
+    lf__write_text(w, LF__TAG_SCORE_COMMENT, fields->comment);
+    if (fields->metadata.kind != LF_KIND_UNSET)
+        lf__write(w, LF__TAG_METADATA, &fields->metadata);
+}
+
+static lf_status score_submit(lf__writer *w, lf__record *score, const lf_score_fields *fields, const lf__frame *frame)
+{
+    score_write(w, fields);
+    score_write_environment(w, fields, frame);
+    lf__write_end_record(w, score);
+    score->start_ns = fields->timestamp_ns != 0 ? (uint64_t)fields->timestamp_ns : lf__now();
+    if (fields->timestamp_ns != 0)
+        score->flags |= LF__FLAG_WALL_START;
+    lf__count(&w->segment->begun);
+    lf__stack_submit_record(w->segment, score);
+    return LF_OK;
+}
+
+static lf_status score_check(const lf_score_fields *fields)
+{
+    if (!lf__id_given(fields->name))
+        return score_refuse(SCORE_NO_NAME, NULL);
+    return score_value_fits(fields) ? LF_OK : score_refuse(SCORE_VALUE, fields->name);
+}
+
+/* A record for the score, belonging to whom the scope around belongs. NULL: observing is off, or there is no memory. */
+static lf__record *score_begin(lf__writer *w, const lf_score_fields *fields, const lf__frame **out_frame, uintptr_t here)
+{
+    if (fields == NULL || lf_i_mode() < LF_I_ON)
+        return NULL;
+    lf__record *score = lf__write_begin_record(w, LF__RECORD_SCORE);
+    if (score == NULL)
+        return NULL;
+    *out_frame = lf__stack_top(w->segment, here);
+    score->client = fields->client != NULL ? fields->client->index : *out_frame != NULL ? (*out_frame)->record.client : 0;
+    return score;
+}
+
+lf_status lf_create_score_with(const lf_score_fields *fields)
+{
+    lf__writer w;
+    const lf__frame *frame;
+    lf__record *score = score_begin(&w, fields, &frame, LF__HERE);
+    if (score == NULL)
+        return LF_ERR_DISABLED;
+    lf_status status = score_check(fields);
+    if (status != LF_OK)
+        return status;
+    bool trace = score_aim(&w, score, fields);
+    int targets = trace + lf__id_given(fields->session_id) + lf__id_given(fields->dataset_run_id);
+    if (targets != 1)
+        return score_refuse(targets == 0 ? SCORE_NO_TARGET : SCORE_TWO_TARGETS, fields->name);
+    if (!trace) {
+        /* Scores of no trace must not share one: they would be dropped together. */
+        lf__stack_random_id(w.segment, score->trace_id, sizeof score->trace_id);
+        score->flags = lf__client_is_on(score->client) ? LF__FLAG_NO_TRACE : LF__FLAG_UNSAMPLED;
+        lf__write_text(&w, LF__TAG_SESSION_ID, fields->session_id);
+        lf__write_text(&w, LF__TAG_SCORE_RUN_ID, fields->dataset_run_id);
+    }
+    return score_submit(&w, score, fields, frame);
+}
+
+static lf_status score_current(const lf_score_fields *fields, bool whole_trace, uintptr_t here)
+{
+    lf__writer w;
+    const lf__frame *frame;
+    lf__record *score = score_begin(&w, fields, &frame, here);
+    if (score == NULL)
+        return LF_ERR_DISABLED;
+    lf_status status = score_check(fields);
+    if (status != LF_OK)
+        return status;
+    if (frame == NULL || (frame->record.flags & LF__FLAG_NO_TRACE) != 0)
+        return score_refuse(SCORE_NO_TARGET, fields->name);
+    memcpy(score->trace_id, frame->record.trace_id, sizeof score->trace_id);
+    if (!whole_trace)
+        memcpy(score->id, frame->record.id, sizeof score->id);
+    score->client = frame->record.client;
+    score->flags = frame->record.flags & LF__FLAG_UNSAMPLED;
+    return score_submit(&w, score, fields, frame);
+}
+
+lf_status lf_score_current_observation_with(const lf_score_fields *fields)
+{
+    return score_current(fields, false, LF__HERE);
+}
+
+lf_status lf_score_current_trace_with(const lf_score_fields *fields)
+{
+    return score_current(fields, true, LF__HERE);
+}

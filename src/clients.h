@@ -1,0 +1,42 @@
+/* The clients of a process, by number: 0 is the default one. What the observing path must know of a client is one word.
+ */
+#ifndef LF_SRC_CLIENTS_H
+#define LF_SRC_CLIENTS_H
+
+#include "base.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+enum {
+    LF__CLIENTS = 64, /* ever made in one process; a number is not used again, since records may still carry it */
+    LF__CLIENT_NONE = LF__CLIENTS - 1 /* stands for one that could not be made: keeps nothing */
+};
+
+struct lf_client {
+    uint32_t index;
+};
+
+/* A trace is kept when the low half of its id is below this; UINT64_MAX: always, 0: never (the client is off). */
+extern _Atomic uint64_t lf__client_threshold[LF__CLIENTS];
+extern _Atomic bool lf__client_on[LF__CLIENTS];
+extern lf_client lf__clients[LF__CLIENTS];
+
+/* The rule of OpenTelemetry's TraceIdRatioBased, so that processes in any language agree. */
+static inline bool lf__client_keeps(uint32_t client, const uint8_t trace_id[16])
+{
+    uint64_t threshold = atomic_load_explicit(&lf__client_threshold[client], memory_order_relaxed);
+    uint64_t low;
+    memcpy(&low, trace_id + 8, sizeof low);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    low = __builtin_bswap64(low);
+#endif
+    return low < threshold || threshold == UINT64_MAX;
+}
+
+static inline bool lf__client_is_on(uint32_t client)
+{
+    return atomic_load_explicit(&lf__client_on[client], memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,304 @@
+#include "handle.h"
+
+#include <pthread.h>
+
+enum {
+    HANDLE_SLAB = 64,
+    HANDLE_SLABS = LF__HANDLES / HANDLE_SLAB,
+    HANDLE_INLINE = 512 - 96, /* most records fit */
+    HANDLE_INDEX_BITS = 17,
+    /* A thread uses a slot again only after so many others, so that an ended handle is good as a parent for a while. */
+    HANDLE_REST = 256,
+    HANDLE_HOARD = 1024, /* more than this goes to the common list: one thread may start what another ends */
+    HANDLE_MOVE = 512
+};
+
+typedef enum handle_state { HANDLE_FREE, HANDLE_OPEN, HANDLE_ENDED } handle_state;
+
+typedef struct handle_slot {
+    pthread_mutex_t lock; /* of this slot alone: two threads meet here only if they use one observation */
+    uintptr_t use;        /* counts; a handle is good for one */
+    uint32_t next;        /* in a list of free slots: index + 1, 0 for none */
+    uint8_t state;
+    bool streaming;
+    size_t capacity;
+    lf__record *record; /* points to `room` or to the heap */
+    union {
+        lf__record record;
+        uint8_t bytes[HANDLE_INLINE];
+    } room;
+} handle_slot;
+
+static struct {
+    pthread_mutex_t lock; /* guards all but `slabs`; taken once for hundreds of observations */
+    _Atomic(handle_slot *) slabs[HANDLE_SLABS];
+    uint32_t slab_count;
+    uint32_t free_first; /* common list of slots to use again */
+    uint32_t free_count;
+    _Atomic size_t bytes; /* on the heap */
+} handles = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static handle_slot *handle_slot_at(uint32_t index)
+{
+    handle_slot *slab = atomic_load_explicit(&handles.slabs[index / HANDLE_SLAB], memory_order_acquire);
+    return slab == NULL ? NULL : &slab[index % HANDLE_SLAB];
+}
+
+static lf_observation *handle_name(uint32_t index, const handle_slot *slot)
+{
+    return (lf_observation *)(slot->use << HANDLE_INDEX_BITS | (index + 1));
+}
+
+/* The slot that a handle names, locked, if this is still the same use of it; else NULL. */
+static handle_slot *handle_lock(const lf_observation *handle)
+{
+    uintptr_t name = (uintptr_t)handle;
+    uint32_t index = (uint32_t)(name & (((uintptr_t)1 << HANDLE_INDEX_BITS) - 1));
+    handle_slot *slot = index == 0 || index > LF__HANDLES ? NULL : handle_slot_at(index - 1);
+    if (slot == NULL)
+        return NULL;
+    pthread_mutex_lock(&slot->lock);
+    if ((uintptr_t)handle_name(index - 1, slot) == name && slot->state != HANDLE_FREE)
+        return slot;
+    pthread_mutex_unlock(&slot->lock);
+    return NULL;
+}
+
+/* ---- Free slots ---- */
+
+static void handle_push(lf__segment *segment, uint32_t index)
+{
+    handle_slot_at(index)->next = 0;
+    if (segment->free_count++ == 0)
+        segment->free_first = index + 1;
+    else
+        handle_slot_at(segment->free_last - 1)->next = index + 1;
+    segment->free_last = index + 1;
+}
+
+static uint32_t handle_pop(lf__segment *segment)
+{
+    uint32_t index = segment->free_first - 1;
+    segment->free_first = handle_slot_at(index)->next;
+    segment->free_count--;
+    return index;
+}
+
+/* A slab of new slots, or what other threads had too many of. */
+static void handle_fetch(lf__segment *segment)
+{
+    pthread_mutex_lock(&handles.lock);
+    if (handles.free_count != 0) {
+        for (int i = 0; i < HANDLE_MOVE && handles.free_count != 0; i++) {
+            uint32_t index = handles.free_first - 1;
+            handles.free_first = handle_slot_at(index)->next;
+            handles.free_count--;
+            handle_push(segment, index);
+        }
+    } else if (handles.slab_count < HANDLE_SLABS) {
+        handle_slot *slab = lf__alloc(HANDLE_SLAB * sizeof *slab);
+        if (slab != NULL) {
+            for (int i = 0; i < HANDLE_SLAB; i++) {
+                pthread_mutex_init(&slab[i].lock, NULL);
+                slab[i].record = &slab[i].room.record;
+                slab[i].capacity = sizeof slab[i].room;
+            }
+            uint32_t first = handles.slab_count++ * HANDLE_SLAB;
+            atomic_store_explicit(&handles.slabs[first / HANDLE_SLAB], slab, memory_order_release);
+            for (uint32_t i = 0; i < HANDLE_SLAB; i++)
+                handle_push(segment, first + i);
+        }
+    }
+    pthread_mutex_unlock(&handles.lock);
+}
+
+static void handle_share(lf__segment *segment)
+{
+    pthread_mutex_lock(&handles.lock);
+    for (int i = 0; i < HANDLE_MOVE; i++) {
+        uint32_t index = handle_pop(segment);
+        handle_slot_at(index)->next = handles.free_first;
+        handles.free_first = index + 1;
+        handles.free_count++;
+    }
+    pthread_mutex_unlock(&handles.lock);
+}
+
+/* ---- Records ---- */
+
+static void handle_shrink(handle_slot *slot)
+{
+    if (slot->record == &slot->room.record)
+        return;
+    atomic_fetch_sub_explicit(&handles.bytes, slot->capacity, memory_order_relaxed);
+    slot->room.record = *slot->record; /* its ids are still asked for */
+    slot->room.record.size = sizeof slot->room.record;
+    lf__free(slot->record);
+    slot->record = &slot->room.record;
+    slot->capacity = sizeof slot->room;
+}
+
+static bool handle_grow(handle_slot *slot, size_t size)
+{
+    if (size <= slot->capacity)
+        return true;
+    size_t capacity = size > 2 * slot->capacity ? size : 2 * slot->capacity;
+    bool on_heap = slot->record != &slot->room.record;
+    size_t more = on_heap ? capacity - slot->capacity : capacity;
+    if (atomic_fetch_add_explicit(&handles.bytes, more, memory_order_relaxed) + more > LF__HANDLE_BYTES)
+        goto full;
+    lf__record *record = on_heap ? lf__realloc(slot->record, capacity) : lf__alloc(capacity);
+    if (record == NULL)
+        goto full;
+    if (!on_heap)
+        memcpy(record, slot->record, slot->record->size);
+    slot->record = record;
+    slot->capacity = capacity;
+    return true;
+
+full:
+    atomic_fetch_sub_explicit(&handles.bytes, more, memory_order_relaxed);
+    return false;
+}
+
+/* ---- Interface ---- */
+
+lf_observation *lf__handle_new(lf__segment *segment, const lf__record *record)
+{
+    if (segment->free_count <= HANDLE_REST)
+        handle_fetch(segment);
+    if (segment->free_count == 0)
+        return NULL;
+    uint32_t index = handle_pop(segment);
+    handle_slot *slot = handle_slot_at(index);
+    pthread_mutex_lock(&slot->lock); /* an old handle of this slot may be looking at it */
+    slot->use++;
+    slot->state = HANDLE_OPEN;
+    slot->streaming = false;
+    slot->record->size = 0;
+    bool fits = handle_grow(slot, record->size);
+    memcpy(slot->record, record, fits ? record->size : sizeof *record);
+    if (!fits)
+        slot->record->size = sizeof *record;
+    lf_observation *handle = handle_name(index, slot);
+    pthread_mutex_unlock(&slot->lock);
+    return handle;
+}
+
+bool lf__handle_is_open(const lf_observation *handle)
+{
+    handle_slot *slot = handle_lock(handle);
+    if (slot == NULL)
+        return false;
+    bool open = slot->state == HANDLE_OPEN;
+    pthread_mutex_unlock(&slot->lock);
+    return open;
+}
+
+bool lf__handle_header(const lf_observation *handle, lf__record *out_header)
+{
+    handle_slot *slot = handle_lock(handle);
+    if (slot == NULL)
+        return false;
+    *out_header = *slot->record;
+    pthread_mutex_unlock(&slot->lock);
+    return true;
+}
+
+bool lf__handle_append(lf_observation *handle, const void *fields, size_t size, size_t limit)
+{
+    handle_slot *slot = handle_lock(handle);
+    if (slot == NULL)
+        return false;
+    bool open = slot->state == HANDLE_OPEN;
+    size_t used = slot->record->size;
+    bool sampled = (slot->record->flags & LF__FLAG_UNSAMPLED) == 0;
+    if (open && sampled && size != 0 && size <= limit && used <= limit - size && handle_grow(slot, used + size)) {
+        memcpy((uint8_t *)slot->record + used, fields, size);
+        slot->record->size = (uint32_t)(used + size);
+    }
+    pthread_mutex_unlock(&slot->lock);
+    return open;
+}
+
+bool lf__handle_first_piece(lf_observation *handle)
+{
+    handle_slot *slot = handle_lock(handle);
+    if (slot == NULL)
+        return false;
+    bool first = !slot->streaming;
+    slot->streaming = true;
+    pthread_mutex_unlock(&slot->lock);
+    return first;
+}
+
+static void handle_end(lf__segment *segment, uint32_t index, handle_slot *slot, uint64_t end_ns, lf__record_flag flags,
+                       void (*submit)(lf__segment *segment, const lf__record *record))
+{
+    slot->record->end_ns = end_ns;
+    slot->record->flags = (uint16_t)(slot->record->flags | flags);
+    submit(segment, slot->record);
+    slot->state = HANDLE_ENDED;
+    handle_shrink(slot);
+    pthread_mutex_unlock(&slot->lock);
+    handle_push(segment, index);
+    if (segment->free_count > HANDLE_HOARD)
+        handle_share(segment);
+}
+
+bool lf__handle_end(lf__segment *segment, lf_observation *handle, uint64_t end_ns, lf__record_flag flags,
+                    void (*submit)(lf__segment *segment, const lf__record *record))
+{
+    handle_slot *slot = handle_lock(handle);
+    if (slot == NULL)
+        return false;
+    if (slot->state != HANDLE_OPEN) {
+        pthread_mutex_unlock(&slot->lock);
+        return false;
+    }
+    uint32_t index = (uint32_t)((uintptr_t)handle & (((uintptr_t)1 << HANDLE_INDEX_BITS) - 1)) - 1;
+    handle_end(segment, index, slot, end_ns, flags, submit);
+    return true;
+}
+
+void lf__handles_end_all(lf__segment *segment, uint64_t end_ns, lf__record_flag flags,
+                         void (*submit)(lf__segment *segment, const lf__record *record))
+{
+    for (uint32_t i = 0; i < LF__HANDLES; i++) {
+        handle_slot *slot = handle_slot_at(i);
+        if (slot == NULL)
+            return;
+        /* A thread that was stopped in the middle of an update holds its lock: at exit nothing waits. */
+        if (pthread_mutex_trylock(&slot->lock) != 0)
+            continue;
+        if (slot->state == HANDLE_OPEN)
+            handle_end(segment, i, slot, end_ns, flags, submit);
+        else
+            pthread_mutex_unlock(&slot->lock);
+    }
+}
+
+void lf__handles_after_fork_child(void)
+{
+    pthread_mutex_init(&handles.lock, NULL);
+    handles.free_first = handles.free_count = 0; /* the threads' lists are gone; all is common now */
+    for (uint32_t i = 0; i < LF__HANDLES; i++) {
+        handle_slot *slot = handle_slot_at(i);
+        if (slot == NULL)
+            return;
+        if (pthread_mutex_trylock(&slot->lock) != 0) { /* another thread was changing it: what it holds may be anything */
+            slot->use++;
+            slot->state = HANDLE_FREE;
+            slot->record = &slot->room.record;
+            slot->capacity = sizeof slot->room;
+        }
+        pthread_mutex_init(&slot->lock, NULL);
+        if (slot->state == HANDLE_OPEN) {
+            slot->state = HANDLE_ENDED; /* good as a parent */
+        } else {
+            slot->next = handles.free_first;
+            handles.free_first = i + 1;
+            handles.free_count++;
+        }
+    }
+}

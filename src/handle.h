@@ -1,0 +1,33 @@
+/* Observations whose life is no scope's: lf_start_observation. A handle names a slot and one use of it, so that an old one can
+ * be told from a new one and nothing a program does with it is dangerous. Slots are never given back to the system; a thread
+ * takes them from, and returns them to, a list of its own, the one that has rested longest first.
+ */
+#ifndef LF_SRC_HANDLE_H
+#define LF_SRC_HANDLE_H
+
+#include "segment.h"
+
+enum {
+    LF__HANDLES = 65536,        /* open at once */
+    LF__HANDLE_BYTES = 64 << 20 /* what the open ones may need beyond their slots, all together */
+};
+
+/* A new one with a copy of this record, whose fields end with it. NULL: too many are open, or no memory. */
+lf_observation *lf__handle_new(lf__segment *segment, const lf__record *record);
+bool lf__handle_is_open(const lf_observation *handle);
+/* Ids, flags and client; also of an ended one whose slot was not used again. */
+bool lf__handle_header(const lf_observation *handle, lf__record *out_header);
+/* Add fields, as long as the record stays below `limit` bytes. False: it is not open. */
+bool lf__handle_append(lf_observation *handle, const void *fields, size_t size, size_t limit);
+/* Is this the first piece of streamed output? Then it is no longer. */
+bool lf__handle_first_piece(lf_observation *handle);
+/* End it, handing its record to `submit` first. False: it is not open. */
+bool lf__handle_end(lf__segment *segment, lf_observation *handle, uint64_t end_ns, lf__record_flag flags,
+                    void (*submit)(lf__segment *segment, const lf__record *record));
+/* End all that are open. */
+void lf__handles_end_all(lf__segment *segment, uint64_t end_ns, lf__record_flag flags,
+                         void (*submit)(lf__segment *segment, const lf__record *record));
+/* In the child of a fork: they are the parent's. */
+void lf__handles_after_fork_child(void);
+
+#endif

@@ -1,0 +1,343 @@
+/* Handles (lf_start_observation), moments (lf_create_event), and what is said of a trace. */
+#include "manual.h"
+
+#include "handle.h"
+#include "ids.h"
+
+#include <errno.h>
+
+/* ---- What fields say ---------------------------------------------------------------------------------------------- */
+
+static void manual_write_set(lf__writer *w, lf__tag tag, const lf_value *value)
+{
+    if (value->kind != LF_KIND_UNSET)
+        lf__write(w, tag, value);
+}
+
+void lf__write_fields(lf__writer *w, const lf_observation_fields *fields)
+{
+    lf__write_text(w, LF__TAG_NAME, fields->name);
+    if (fields->type != LF_TYPE_DEFAULT)
+        lf__write_int(w, LF__TAG_TYPE, fields->type);
+    if (fields->level != LF_LEVEL_UNSET)
+        lf__write_int(w, LF__TAG_LEVEL, fields->level);
+    lf__write_text(w, LF__TAG_STATUS_MESSAGE, fields->status_message);
+    lf__write_text(w, LF__TAG_VERSION, fields->version);
+    lf__write_text(w, LF__TAG_MODEL, fields->model);
+    manual_write_set(w, LF__TAG_MODEL_PARAMETERS, &fields->model_parameters);
+    manual_write_set(w, LF__TAG_USAGE, &fields->usage);
+    manual_write_set(w, LF__TAG_USAGE_DETAILS, &fields->usage_details);
+    manual_write_set(w, LF__TAG_COST_DETAILS, &fields->cost_details);
+    if (fields->prompt_name != NULL) {
+        lf__write_text(w, LF__TAG_PROMPT_NAME, fields->prompt_name);
+        lf__write_int(w, LF__TAG_PROMPT_VERSION, fields->prompt_version);
+    }
+    if (fields->completion_start_time_ns != 0)
+        lf__write_int(w, LF__TAG_COMPLETION_START, fields->completion_start_time_ns);
+    manual_write_set(w, LF__TAG_METADATA, &fields->metadata);
+    manual_write_set(w, LF__TAG_INPUT, &fields->input);
+    manual_write_set(w, LF__TAG_OUTPUT, &fields->output);
+}
+
+/* Each text has this much room at most: more is over the limit anyway, and the worker says so. */
+static void manual_write_short(lf__writer *w, lf__tag tag, const lf_value *value, size_t room)
+{
+    uint8_t *end = w->end;
+    if ((size_t)(end - w->at) > room)
+        w->end = w->at + room;
+    manual_write_set(w, tag, value);
+    w->end = end;
+}
+
+static void manual_write_short_text(lf__writer *w, lf__tag tag, const char *text)
+{
+    enum { ROOM = 1024 + LF__CAPTURE_MIN_ROOM };
+    lf_value value = lf_text(text);
+    if (text != NULL)
+        manual_write_short(w, tag, &value, ROOM);
+}
+
+void lf__write_attributes(lf__writer *w, const lf_attributes *attributes)
+{
+    enum { LIST_ROOM = 16 << 10 };
+    w->index = (uint16_t)(LF__MARK_PROPAGATED | (attributes->as_baggage == LF_ON ? LF__MARK_BAGGAGE : 0));
+    manual_write_short_text(w, LF__TAG_USER_ID, attributes->user_id);
+    manual_write_short_text(w, LF__TAG_SESSION_ID, attributes->session_id);
+    manual_write_short_text(w, LF__TAG_VERSION, attributes->version);
+    manual_write_short_text(w, LF__TAG_TRACE_NAME, attributes->trace_name);
+    manual_write_short_text(w, LF__TAG_ENVIRONMENT, attributes->environment);
+    manual_write_short(w, LF__TAG_TRACE_TAGS, &attributes->tags, LIST_ROOM);
+    manual_write_short(w, LF__TAG_TRACE_METADATA, &attributes->metadata, LIST_ROOM);
+    if (attributes->prompt_name != NULL) {
+        manual_write_short_text(w, LF__TAG_PROMPT_NAME, attributes->prompt_name);
+        lf__write_int(w, LF__TAG_PROMPT_VERSION, attributes->prompt_version);
+    }
+    w->index = 0;
+}
+
+/* ---- Where an observation stands ---------------------------------------------------------------------------------- */
+
+/* A text that is no id is kept beside the hash of it. */
+static void manual_read_id(lf__writer *w, lf__tag tag, const char *text, uint8_t *out, size_t size)
+{
+    if (!lf__id_read(text, out, size) && w != NULL)
+        lf__write_text(w, tag, text);
+}
+
+void lf__place_in_trace(lf__writer *w, lf__record *record, const char *trace_id_text, const char *parent_text)
+{
+    uint8_t trace_id[16];
+    if (!lf__id_given(trace_id_text))
+        return;
+    manual_read_id(w, LF__TAG_EXTERNAL_TRACE_ID, trace_id_text, trace_id, sizeof trace_id);
+    bool other = memcmp(record->trace_id, trace_id, sizeof trace_id) != 0;
+    memcpy(record->trace_id, trace_id, sizeof trace_id);
+    if (lf__id_given(parent_text)) {
+        (void)lf__id_read(parent_text, record->parent_id, sizeof record->parent_id);
+        record->flags |= LF__FLAG_APP_ROOT;
+    } else if (other) {
+        memset(record->parent_id, 0, sizeof record->parent_id);
+        record->flags |= LF__FLAG_APP_ROOT;
+    }
+    if (other)
+        record->flags = (uint16_t)((record->flags & ~(LF__FLAG_UNSAMPLED | LF__FLAG_REMOTE_PARENT)) |
+                                   (lf__client_keeps(record->client, trace_id) ? 0 : LF__FLAG_UNSAMPLED));
+}
+
+void lf__place_at_client(lf__record *record, const lf_client *client)
+{
+    if (client == NULL || client->index == record->client)
+        return;
+    /* What is around it lies in another project. */
+    record->client = client->index;
+    memset(record->parent_id, 0, sizeof record->parent_id);
+    record->flags = (uint16_t)(LF__FLAG_APP_ROOT | (lf__client_keeps(client->index, record->trace_id) ? 0 : LF__FLAG_UNSAMPLED));
+}
+
+/* ---- Handles ------------------------------------------------------------------------------------------------------ */
+
+static void manual_copy_attributes(lf__writer *w, lf__record *record, const lf__frame *frame)
+{
+    size_t size = frame == NULL ? 0 : frame->attributes_size;
+    if (size == 0 || size > (size_t)(w->end - w->at) / 2)
+        return;
+    memcpy(w->at, (const uint8_t *)w->segment + frame->attributes, size);
+    w->at += size;
+    record->flags |= LF__FLAG_ATTRIBUTES;
+}
+
+/* A record with all that `fields` say, above the stack. */
+static lf__record *manual_begin(lf__writer *w, const lf_observation_fields *fields, lf_type type, uintptr_t here)
+{
+    lf__record *record = lf_i_mode() < LF_I_ON ? NULL : lf__write_begin_record(w, LF__RECORD_OBSERVATION);
+    if (record == NULL)
+        return NULL;
+    lf__segment *segment = w->segment;
+    lf__frame *below = lf__stack_top(segment, here);
+    lf__record parent;
+    lf__stack_derive(segment, below, record);
+    if (fields->parent != NULL && lf__handle_header(fields->parent, &parent)) {
+        memcpy(record->trace_id, parent.trace_id, sizeof record->trace_id);
+        memcpy(record->parent_id, parent.id, sizeof record->parent_id);
+        record->client = parent.client;
+        record->flags = parent.flags & LF__FLAG_UNSAMPLED;
+    } else {
+        if (fields->parent != NULL)
+            lf__count(&segment->misused);
+        lf__place_at_client(record, fields->client);
+        lf__place_in_trace(w, record, fields->trace_id, fields->parent_observation_id);
+    }
+    record->type = (uint8_t)type;
+    lf__stack_random_id(segment, record->id, sizeof record->id);
+    if (lf__id_given(fields->id))
+        manual_read_id(w, LF__TAG_EXTERNAL_ID, fields->id, record->id, sizeof record->id);
+    if ((record->flags & LF__FLAG_UNSAMPLED) == 0) {
+        manual_copy_attributes(w, record, below);
+        lf__write_fields(w, fields);
+    }
+    lf__write_end_record(w, record);
+    lf__count(&segment->begun);
+    record->start_ns = fields->start_time_ns != 0 ? (uint64_t)fields->start_time_ns : lf__now();
+    if (fields->start_time_ns != 0)
+        record->flags |= LF__FLAG_WALL_START;
+    return record;
+}
+
+static lf_observation *manual_start(const lf_observation_fields *fields, uintptr_t here, bool current)
+{
+    static const lf_observation_fields none;
+    fields = fields == NULL ? &none : fields;
+    lf__writer w;
+    lf_type type = fields->type == LF_TYPE_DEFAULT ? LF_SPAN : fields->type;
+    lf__record *record = manual_begin(&w, fields, type, here);
+    if (record == NULL)
+        return NULL;
+    int saved = errno;
+    lf_observation *handle = lf__handle_new(w.segment, record);
+    errno = saved;
+    if (handle == NULL) {
+        lf__count(&w.segment->ended);
+        lf__count(&w.segment->dropped_deep);
+        return NULL;
+    }
+    if (current) {
+        lf__record header = *record; /* the frame is written over it */
+        lf__stack_push_handle(handle, &header, here);
+    }
+    return handle;
+}
+
+lf_observation *lf_start_observation_with(const lf_observation_fields *fields)
+{
+    return manual_start(fields, LF__HERE, false);
+}
+
+lf_observation *lf_start_as_current_observation_with(const lf_observation_fields *fields)
+{
+    return manual_start(fields, LF__HERE, true);
+}
+
+static bool manual_end(lf_observation *handle, uint64_t end_ns, lf__record_flag flags)
+{
+    lf__segment *segment = lf__stack_here();
+    if (segment == NULL)
+        return false;
+    if (!lf__handle_end(segment, handle, end_ns, flags, lf__stack_submit_record)) {
+        lf__count(&segment->misused);
+        return false;
+    }
+    return true;
+}
+
+lf_observation *lf_create_event_with(const lf_observation_fields *fields)
+{
+    static const lf_observation_fields none;
+    fields = fields == NULL ? &none : fields;
+    lf__writer w;
+    lf__record *record = manual_begin(&w, fields, LF_EVENT, LF__HERE);
+    if (record == NULL)
+        return NULL;
+    record->end_ns = record->start_ns;
+    record->flags = (uint16_t)(record->flags | ((record->flags & LF__FLAG_WALL_START) != 0 ? LF__FLAG_WALL_END : 0));
+    int saved = errno;
+    lf_observation *handle = lf__handle_new(w.segment, record);
+    errno = saved;
+    if (handle == NULL)
+        lf__stack_submit_record(w.segment, record);
+    else
+        (void)manual_end(handle, record->end_ns, (lf__record_flag)(record->flags & LF__FLAG_WALL_END));
+    return handle;
+}
+
+static void manual_update(lf_observation *observation, const lf_observation_fields *fields)
+{
+    lf__writer w;
+    if (!lf__write_begin_handle(&w, observation))
+        return;
+    lf__write_fields(&w, fields);
+    lf__write_end(&w);
+}
+
+void lf_observation_update_with(lf_observation *observation, const lf_observation_fields *fields)
+{
+    if (observation != NULL && fields != NULL && lf_i_mode() >= LF_I_ON)
+        manual_update(observation, fields);
+}
+
+void lf_observation_end_with(lf_observation *observation, const lf_observation_fields *fields)
+{
+    if (observation == NULL || lf_i_mode() < LF_I_ON)
+        return;
+    uint64_t end_ns = lf__now();
+    lf__record_flag flags = 0;
+    int saved = errno;
+    if (fields != NULL && lf__handle_is_open(observation)) {
+        manual_update(observation, fields);
+        if (fields->end_time_ns != 0) {
+            end_ns = (uint64_t)fields->end_time_ns;
+            flags = LF__FLAG_WALL_END;
+        }
+    }
+    if (manual_end(observation, end_ns, flags))
+        (void)lf__stack_top(lf__thread, LF__HERE); /* if it was current here, it is no longer */
+    errno = saved;
+}
+
+void lf_observation_output_append(lf_observation *observation, const char *text, size_t size)
+{
+    lf__writer w;
+    if (observation == NULL || text == NULL || lf_i_mode() < LF_I_ON || !lf__write_begin_handle(&w, observation))
+        return;
+    if (lf__handle_first_piece(observation)) {
+        lf_value now = lf_uint(lf__now());
+        lf__write(&w, LF__TAG_COMPLETION_START, &now);
+    }
+    lf_value piece = lf_strn(text, size);
+    lf__write(&w, LF__TAG_OUTPUT_PIECE, &piece);
+    lf__write_end(&w);
+}
+
+bool lf_observation_trace_id(const lf_observation *observation, char out_id[LF_TRACE_ID_SIZE])
+{
+    lf__record header;
+    out_id[0] = '\0';
+    if (observation == NULL || !lf__handle_header(observation, &header))
+        return false;
+    lf__id_write(header.trace_id, sizeof header.trace_id, out_id);
+    return true;
+}
+
+bool lf_observation_id(const lf_observation *observation, char out_id[LF_OBSERVATION_ID_SIZE])
+{
+    lf__record header;
+    out_id[0] = '\0';
+    if (observation == NULL || !lf__handle_header(observation, &header))
+        return false;
+    lf__id_write(header.id, sizeof header.id, out_id);
+    return true;
+}
+
+/* ---- The trace ---------------------------------------------------------------------------------------------------- */
+
+/* The trace that is meant: named by text, or the one this thread is in. */
+static bool manual_find_trace(lf__writer *w, lf__record *record, const lf_trace_fields *fields, uintptr_t here)
+{
+    const lf__frame *frame = lf__stack_current(here);
+    if (frame != NULL) {
+        memcpy(record->trace_id, frame->record.trace_id, sizeof record->trace_id);
+        record->client = frame->record.client;
+        record->flags = frame->record.flags & LF__FLAG_UNSAMPLED;
+    }
+    if (fields->client != NULL)
+        record->client = fields->client->index;
+    if (!lf__id_given(fields->trace_id))
+        return frame != NULL;
+    manual_read_id(w, LF__TAG_EXTERNAL_TRACE_ID, fields->trace_id, record->trace_id, sizeof record->trace_id);
+    record->flags = lf__client_keeps(record->client, record->trace_id) ? 0 : LF__FLAG_UNSAMPLED;
+    return true;
+}
+
+void lf_update_current_trace_with(const lf_trace_fields *fields)
+{
+    lf__writer w;
+    lf__record *record = fields == NULL || lf_i_mode() < LF_I_ON ? NULL : lf__write_begin_record(&w, LF__RECORD_TRACE);
+    if (record == NULL || !manual_find_trace(&w, record, fields, LF__HERE) || (record->flags & LF__FLAG_UNSAMPLED) != 0)
+        return;
+    lf__write_text(&w, LF__TAG_TRACE_NAME, fields->name);
+    lf__write_text(&w, LF__TAG_USER_ID, fields->user_id);
+    lf__write_text(&w, LF__TAG_SESSION_ID, fields->session_id);
+    lf__write_text(&w, LF__TAG_VERSION, fields->version);
+    lf__write_text(&w, LF__TAG_RELEASE, fields->release);
+    manual_write_set(&w, LF__TAG_TRACE_TAGS, &fields->tags);
+    manual_write_set(&w, LF__TAG_TRACE_METADATA, &fields->metadata);
+    manual_write_set(&w, LF__TAG_TRACE_INPUT, &fields->input);
+    manual_write_set(&w, LF__TAG_TRACE_OUTPUT, &fields->output);
+    if (fields->public_ != 0) {
+        lf_value is_public = lf_bool(fields->public_ == LF_ON);
+        lf__write(&w, LF__TAG_TRACE_PUBLIC, &is_public);
+    }
+    record->start_ns = lf__now();
+    lf__write_end_record(&w, record);
+    if (record->size != sizeof *record)
+        lf__stack_submit_record(w.segment, record);
+}

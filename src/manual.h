@@ -1,0 +1,15 @@
+/* Parts of the observing API that macros and handles share: writing fields, and finding an observation's place. */
+#ifndef LF_SRC_MANUAL_H
+#define LF_SRC_MANUAL_H
+
+#include "stack.h"
+
+void lf__write_fields(lf__writer *w, const lf_observation_fields *fields);
+void lf__write_attributes(lf__writer *w, const lf_attributes *attributes);
+/* Put a record into the trace that a user's text names (NULL: nothing happens). The text, where it is no id, is kept in a field
+ * (`w` NULL: it is not). */
+void lf__place_in_trace(lf__writer *w, lf__record *record, const char *trace_id_text, const char *parent_text);
+/* Put it into another client's project, where what is around it here is unknown. NULL: nothing happens. */
+void lf__place_at_client(lf__record *record, const lf_client *client);
+
+#endif

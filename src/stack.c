@@ -1,0 +1,491 @@
+#define _GNU_SOURCE
+#include "stack.h"
+
+#include "handle.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+__thread lf__segment *lf__thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+_Atomic size_t lf__record_bytes;
+_Atomic uint32_t lf__flush_at;
+
+static struct {
+    pthread_key_t key; /* its destructor closes what a thread leaves open */
+    /* In a forked child: where the parent forked, for the thread that survived. Read and written by that thread only. */
+    pthread_t inheritor;
+    lf_context *inherited;
+} stack;
+
+/* ---- Threads: taking and leaving a segment ------------------------------------------------------------------------ */
+
+static lf__segment *stack_reuse_segment(void)
+{
+    /* One that was just left will do: its ring goes on where the thread before stopped, read or not. */
+    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {
+        int state = atomic_load_explicit(&s->state, memory_order_relaxed);
+        if ((state == LF__SEGMENT_FREE || state == LF__SEGMENT_LEFT) &&
+            atomic_compare_exchange_strong_explicit(&s->state, &state, LF__SEGMENT_IN_USE, memory_order_acquire,
+                                                    memory_order_relaxed))
+            return s;
+    }
+    return NULL;
+}
+
+static lf__segment *stack_register_segment(void)
+{
+    lf__segment *segment = lf__segment_new();
+    if (segment == NULL)
+        return NULL;
+    atomic_store_explicit(&segment->state, LF__SEGMENT_IN_USE, memory_order_relaxed);
+    segment->next = atomic_load_explicit(&lf__segments, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&lf__segments, &segment->next, segment, memory_order_release,
+                                                  memory_order_relaxed))
+        continue;
+    return segment;
+}
+
+void lf__stack_set_wake(lf__segment *segment)
+{
+    segment->wake_at = atomic_load_explicit(&segment->ended, memory_order_relaxed) +
+                       atomic_load_explicit(&lf__flush_at, memory_order_relaxed);
+}
+
+static bool stack_inherits(void)
+{
+    return stack.inherited != NULL && pthread_equal(stack.inheritor, pthread_self());
+}
+
+__attribute__((noinline, cold)) lf__segment *lf__stack_enter(void)
+{
+    int saved = errno;
+    lf__segment *segment = stack_reuse_segment();
+    if (segment == NULL)
+        segment = stack_register_segment();
+    if (segment != NULL) {
+        lf__segment_adopt(segment);
+        lf__stack_set_wake(segment);
+        lf__thread = segment;
+        pthread_setspecific(stack.key, segment);
+        if (stack_inherits()) {
+            lf_context *context = stack.inherited;
+            stack.inherited = NULL;
+            (void)lf__stack_attach(context, UINTPTR_MAX);
+            lf__free(context);
+        }
+    }
+    errno = saved;
+    return segment;
+}
+
+/* Thread end: what its scopes left open is sent, marked; the worker empties the ring and frees the segment. */
+static void stack_leave(void *ending)
+{
+    lf__segment *segment = ending;
+    int saved = errno;
+    lf__thread = segment; /* glibc keeps it, but another libc may have torn the variable down */
+    lf__stack_abandon_above(segment, 0, lf__monotonic_ns(), LF__FLAG_ABANDONED);
+    lf__segment_return_grant(segment, &lf__worker_budget);
+    lf__thread = NULL;
+    atomic_store_explicit(&segment->state, LF__SEGMENT_LEFT, memory_order_release); /* pairs with worker_drain */
+    if (atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) == LF__WORKER_IDLE)
+        lf__worker_wake(); /* to take the memory back */
+    errno = saved;
+}
+
+bool lf__stack_install(void)
+{
+    return pthread_key_create(&stack.key, stack_leave) == 0;
+}
+
+void lf__stack_after_fork_child(void)
+{
+    if (lf__thread != NULL) {
+        lf__free(stack.inherited);
+        stack.inherited = lf__stack_context(UINTPTR_MAX);
+        stack.inheritor = pthread_self();
+        pthread_setspecific(stack.key, NULL);
+    }
+    lf__segment *segment = atomic_load_explicit(&lf__segments, memory_order_relaxed);
+    atomic_store_explicit(&lf__segments, NULL, memory_order_relaxed);
+    lf__thread = NULL;
+    while (segment != NULL) {
+        lf__segment *next = segment->next;
+        lf__segment_unmap(segment);
+        segment = next;
+    }
+}
+
+/* ---- Slow paths --------------------------------------------------------------------------------------------------- */
+
+__attribute__((noinline)) void lf__stack_wake(lf__segment *segment)
+{
+    lf__stack_set_wake(segment);
+    /* In this order: either we see that it sleeps, or it sees before it does so that it is asked for. */
+    atomic_store(&lf__worker_asked, true);
+    int waiting = atomic_load(&lf__worker_waiting);
+    if (waiting == LF__WORKER_BUSY)
+        return;
+    segment->wake_at -= waiting == LF__WORKER_IDLE; /* the one that wakes it is the first of the flush_at */
+    int saved = errno, cancel;
+    /* A host thread must not be cancelled while it holds our locks. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    lf__worker_ensure();
+    lf__worker_wake();
+    pthread_setcancelstate(cancel, NULL);
+    errno = saved;
+}
+
+__attribute__((noinline)) void lf__stack_lose(lf__segment *segment, size_t size, const uint8_t trace_id[16])
+{
+    if (size > segment->ring_size / 2) {
+        lf__count(&segment->dropped_large);
+        return;
+    }
+    lf__count(&segment->dropped_full);
+    lf__segment_lose_trace(segment, trace_id);
+    lf__stack_wake(segment);
+}
+
+/* Is so much waiting in the ring that the worker should not sleep until the interval is over? */
+__attribute__((noinline)) bool lf__stack_is_crowded(const lf__segment *segment)
+{
+    uint64_t consumed = atomic_load_explicit(&segment->consumed, memory_order_relaxed);
+    return segment->head - consumed > segment->ring_size / 8;
+}
+
+__attribute__((noinline)) void lf__stack_submit_record(lf__segment *segment, const lf__record *record)
+{
+    bool counts = record->kind != LF__RECORD_TRACE, wake;
+    uint64_t ended = counts ? lf__count(&segment->ended) : atomic_load_explicit(&segment->ended, memory_order_relaxed);
+    if (lf__stack_ignores(record)) {
+        if (counts)
+            lf__count(&segment->ignored);
+        return;
+    }
+    /* An update that is lost takes its trace along, and is not counted: losing it must not look like an observation. */
+    uint64_t full = atomic_load_explicit(&segment->dropped_full, memory_order_relaxed);
+    uint64_t large = atomic_load_explicit(&segment->dropped_large, memory_order_relaxed);
+    lf__record *room = lf__stack_room(segment, record->size, record->trace_id, &wake);
+    if (room == NULL) {
+        if (!counts) {
+            atomic_store_explicit(&segment->dropped_full, full, memory_order_relaxed);
+            atomic_store_explicit(&segment->dropped_large, large, memory_order_relaxed);
+        }
+        return;
+    }
+    memcpy(room, record, record->size);
+    lf__stack_publish(segment, record->size, ended, wake);
+}
+
+__attribute__((noinline, cold)) void lf__stack_abandon_above(lf__segment *segment, uint32_t frame, uint64_t now,
+                                                             lf__record_flag flag)
+{
+    while (segment->frame != 0 && segment->frame != frame) {
+        lf__frame *top = lf__frame_at(segment, segment->frame);
+        top->record.flags = (uint16_t)(top->record.flags | flag);
+        lf__stack_pop(segment, now);
+    }
+}
+
+/* A handle that has ended is current no longer. A scope whose function lies deeper on the machine stack than the code that
+ * runs now was left by longjmp; only addresses of this thread's own stack are compared: a coroutine's stack lies elsewhere and
+ * says nothing. */
+__attribute__((noinline, cold)) void lf__stack_reap(lf__segment *segment, uintptr_t here)
+{
+    uint64_t now = 0;
+    while (segment->frame != 0) {
+        const lf__frame *top = lf__frame_at(segment, segment->frame);
+        if (top->kind == LF__FRAME_HANDLE) {
+            if (lf__handle_is_open(top->handle))
+                return;
+        } else if (here < segment->machine_stack_low || here >= segment->machine_stack_high || top->address >= here ||
+                   top->address < segment->machine_stack_low) {
+            return;
+        }
+        now = now == 0 ? lf__monotonic_ns() : now;
+        lf__stack_abandon_above(segment, top->below, now, LF__FLAG_ABANDONED);
+    }
+}
+
+__attribute__((noinline)) lf__frame *lf__stack_find_observation(lf__segment *segment, lf__frame *top)
+{
+    while (top->kind == LF__FRAME_ATTRIBUTES) {
+        if (top->below == 0)
+            return NULL;
+        top = lf__frame_at(segment, top->below);
+    }
+    bool is_one = top->kind == LF__FRAME_OBSERVATION || top->kind == LF__FRAME_HANDLE;
+    return is_one && (top->record.flags & LF__FLAG_UNSAMPLED) == 0 ? top : NULL;
+}
+
+__attribute__((noinline)) uint8_t *lf__stack_copy_attributes(lf__segment *segment, lf__frame *frame, uint8_t *at)
+{
+    size_t size = frame->attributes_size;
+    const uint8_t *end = lf__stack_fields_end(segment, at, atomic_load_explicit(&lf__record_bytes, memory_order_relaxed) / 2);
+    if (size > (size_t)(end - at) || (frame->record.flags & LF__FLAG_UNSAMPLED) != 0)
+        return at;
+    memcpy(at, (const uint8_t *)segment + frame->attributes, size);
+    frame->record.flags |= LF__FLAG_ATTRIBUTES;
+    return at + size;
+}
+
+static bool stack_is_open(lf__segment *segment, lf_scope scope)
+{
+    uint32_t offset = segment->frame;
+    while (offset > scope.frame)
+        offset = lf__frame_at(segment, offset)->below;
+    return offset != 0 && offset == scope.frame && lf__frame_at(segment, offset)->serial == scope.serial;
+}
+
+__attribute__((noinline, cold)) bool lf__stack_bring_to_top(lf__segment *segment, lf_scope scope, uint64_t now)
+{
+    if (!stack_is_open(segment, scope)) {
+        lf__count(&segment->misused);
+        return false;
+    }
+    lf__stack_abandon_above(segment, scope.frame, now, LF__FLAG_ABANDONED);
+    return true;
+}
+
+/* ---- Contexts ----------------------------------------------------------------------------------------------------- */
+
+/* The frame just pushed becomes a place in a trace. */
+static void stack_make_context(lf__frame *frame, const uint8_t trace_id[16], const uint8_t id[8], uint16_t flags,
+                               uint32_t client)
+{
+    memcpy(frame->record.trace_id, trace_id, sizeof frame->record.trace_id);
+    memcpy(frame->record.id, id, sizeof frame->record.id);
+    frame->record.flags = flags & (LF__FLAG_NO_TRACE | LF__FLAG_UNSAMPLED);
+    frame->record.client = client;
+    frame->child_flags = flags & (LF__FLAG_UNSAMPLED | LF__FLAG_REMOTE_PARENT | LF__FLAG_APP_ROOT);
+}
+
+/* The same place as the frame below, which may be none. */
+static void stack_make_same(lf__segment *segment, lf__frame *frame)
+{
+    static const uint8_t none[16];
+    const lf__frame *below = frame->below == 0 ? NULL : lf__frame_at(segment, frame->below);
+    if (below == NULL)
+        stack_make_context(frame, none, none, LF__FLAG_NO_TRACE, 0);
+    else
+        stack_make_context(frame, below->record.trace_id, below->record.id,
+                           (uint16_t)(below->child_flags | (below->record.flags & LF__FLAG_NO_TRACE)), below->record.client);
+}
+
+/* A context from the reserve stands for the observation that has no room, so that what is said of it does not land on the
+ * one below. Deeper ones find it on top already. */
+__attribute__((noinline, cold)) lf_scope lf__stack_too_deep(lf__segment *segment, uintptr_t address)
+{
+    _Static_assert(LF__STACK_RESERVE >= sizeof(lf__frame) + LF__CAPTURE_MIN_ROOM, "a frame fits into the reserve");
+    lf__count(&segment->begun);
+    lf__count(&segment->ended);
+    lf__count(&segment->dropped_deep);
+    uint32_t version;
+    lf__frame *frame = lf__stack_push(segment, LF__FRAME_CONTEXT, address, LF__STACK_RESERVE, &version);
+    if (frame == NULL)
+        return (lf_scope){0, 0};
+    stack_make_same(segment, frame);
+    return lf__stack_push_done(segment, frame, (const uint8_t *)(frame + 1), version);
+}
+
+lf_scope lf__stack_attach(const lf_context *context, uintptr_t here)
+{
+    lf__segment *segment = lf__stack_here();
+    uint32_t version;
+    lf__frame *frame = segment == NULL ? NULL : lf__stack_push(segment, LF__FRAME_CONTEXT, here, 0, &version);
+    if (frame == NULL)
+        return (lf_scope){0, 0};
+    stack_make_context(frame, context->trace_id, context->id, context->flags, context->client);
+    uint8_t *at = (uint8_t *)(frame + 1);
+    bool fits = context->size <= (size_t)(lf__stack_fields_end(segment, at, SIZE_MAX) - at);
+    frame->attributes = (uint32_t)(at - (uint8_t *)segment);
+    frame->attributes_size = fits ? context->size : 0;
+    memcpy(at, context->fields, frame->attributes_size);
+    return lf__stack_push_done(segment, frame, at + frame->attributes_size, version);
+}
+
+/* The innermost frame. */
+static const lf__frame *stack_innermost(uintptr_t here)
+{
+    if (__builtin_expect(lf__thread == NULL, 0) && stack_inherits())
+        (void)lf__stack_enter();
+    return lf__thread == NULL ? NULL : lf__stack_top(lf__thread, here);
+}
+
+const lf__frame *lf__stack_current(uintptr_t here)
+{
+    const lf__frame *frame = stack_innermost(here);
+    return frame == NULL || (frame->record.flags & LF__FLAG_NO_TRACE) != 0 ? NULL : frame;
+}
+
+lf_context *lf__stack_context(uintptr_t here)
+{
+    const lf__frame *frame = stack_innermost(here);
+    bool says = frame != NULL && ((frame->record.flags & LF__FLAG_NO_TRACE) == 0 || frame->attributes_size != 0);
+    lf_context *context = says ? lf__alloc(sizeof *context + frame->attributes_size) : NULL;
+    if (context == NULL)
+        return NULL;
+    memcpy(context->trace_id, frame->record.trace_id, sizeof context->trace_id);
+    memcpy(context->id, frame->record.id, sizeof context->id);
+    context->flags = (uint16_t)(frame->child_flags | (frame->record.flags & LF__FLAG_NO_TRACE));
+    context->client = frame->record.client;
+    context->size = frame->attributes_size;
+    memcpy(context->fields, (const uint8_t *)lf__thread + frame->attributes, context->size);
+    return context;
+}
+
+void lf__stack_push_handle(const lf_observation *handle, const lf__record *record, uintptr_t here)
+{
+    lf__segment *segment = lf__stack_here();
+    uint32_t version;
+    (void)lf__stack_top(segment, here);
+    lf__frame *frame = lf__stack_push(segment, LF__FRAME_HANDLE, 0, 0, &version);
+    if (frame == NULL)
+        return;
+    stack_make_context(frame, record->trace_id, record->id, record->flags & LF__FLAG_UNSAMPLED, record->client);
+    frame->handle = handle;
+    (void)lf__stack_push_done(segment, frame, (const uint8_t *)(frame + 1), version);
+}
+
+/* ---- Adding fields ------------------------------------------------------------------------------------------------ */
+
+bool lf__write_begin(lf__writer *w, lf__frame *frame)
+{
+    if (frame->kind == LF__FRAME_HANDLE)
+        return lf__write_begin_handle(w, (lf_observation *)(uintptr_t)frame->handle);
+    lf__segment *segment = lf__thread;
+    size_t limit = atomic_load_explicit(&lf__record_bytes, memory_order_relaxed);
+    size_t used = lf__frame_record_size(frame);
+    uint8_t *top = (uint8_t *)segment + segment->top;
+    *w = (lf__writer){.segment = segment, .frame = frame};
+    if ((uint8_t *)&frame->record + frame->record.size != top) {
+        if (segment->top + sizeof(lf__block) + LF__CAPTURE_MIN_ROOM > segment->stack_end)
+            return false;
+        w->block = (lf__block *)(void *)top;
+        top += sizeof(lf__block);
+    }
+    w->start = w->at = top;
+    w->end = lf__stack_fields_end(segment, top, used < limit ? limit - used : 0);
+    w->version = lf__stack_change_begin(segment);
+    if (w->block != NULL) {
+        w->block->next = 0;
+        w->block->size = 0;
+    }
+    return true;
+}
+
+/* What was put above open frames stays when they end. */
+static void stack_keep_below(lf__segment *segment, const lf__frame *owner, uint32_t top)
+{
+    for (lf__frame *above = lf__frame_at(segment, segment->frame); above != owner; above = lf__frame_at(segment, above->below))
+        if (above->pop_to < top)
+            above->pop_to = top;
+}
+
+void lf__write_end(lf__writer *w)
+{
+    if (w->handle != NULL) {
+        lf__write_end_handle(w);
+        return;
+    }
+    uint32_t size = (uint32_t)(w->at - w->start);
+    if (size != 0) {
+        uint32_t top = (uint32_t)(w->at - (uint8_t *)w->segment);
+        if (w->block == NULL) {
+            w->frame->record.size += size;
+        } else {
+            uint32_t offset = (uint32_t)((uint8_t *)w->block - (uint8_t *)w->segment);
+            w->block->size = size;
+            if (w->frame->extra == 0)
+                w->frame->extra = offset;
+            else
+                ((lf__block *)(void *)((uint8_t *)w->segment + w->frame->extra_last))->next = offset;
+            w->frame->extra_last = offset;
+            w->frame->extra_size += size;
+            stack_keep_below(w->segment, w->frame, top);
+        }
+        w->segment->top = top;
+    }
+    lf__stack_change_end(w->segment, w->version);
+}
+
+bool lf__write_begin_handle(lf__writer *w, lf_observation *handle)
+{
+    lf__segment *segment = lf__stack_here();
+    if (segment == NULL)
+        return false;
+    uint8_t *top = (uint8_t *)segment + segment->top;
+    *w = (lf__writer){.segment = segment, .handle = handle, .start = top, .at = top};
+    w->end = lf__stack_fields_end(segment, top, atomic_load_explicit(&lf__record_bytes, memory_order_relaxed));
+    return true;
+}
+
+void lf__write_end_handle(lf__writer *w)
+{
+    size_t size = (size_t)(w->at - w->start);
+    if (!lf__handle_append(w->handle, w->start, size, atomic_load_explicit(&lf__record_bytes, memory_order_relaxed)))
+        lf__count(&w->segment->misused);
+}
+
+lf__record *lf__write_begin_record(lf__writer *w, lf__record_kind kind)
+{
+    lf__segment *segment = lf__stack_here();
+    if (segment == NULL || segment->top + sizeof(lf__record) + LF__CAPTURE_MIN_ROOM > segment->stack_end)
+        return NULL;
+    lf__record *record = (lf__record *)(void *)((uint8_t *)segment + segment->top);
+    memset(record, 0, sizeof *record);
+    record->kind = (uint8_t)kind;
+    uint8_t *top = (uint8_t *)(record + 1);
+    *w = (lf__writer){.segment = segment, .start = top, .at = top};
+    w->end = lf__stack_fields_end(segment, top, atomic_load_explicit(&lf__record_bytes, memory_order_relaxed));
+    return record;
+}
+
+void lf__write_end_record(lf__writer *w, lf__record *record)
+{
+    record->size = (uint32_t)(w->at - (uint8_t *)record);
+}
+
+void lf__write_text(lf__writer *w, lf__tag tag, const char *text)
+{
+    if (text == NULL)
+        return;
+    lf_value value = lf_text(text);
+    lf__write(w, tag, &value);
+}
+
+void lf__write_int(lf__writer *w, lf__tag tag, int64_t number)
+{
+    lf_value value = lf_int(number);
+    lf__write(w, tag, &value);
+}
+
+/* The outer attributes and the new ones lie behind the frame in one piece. */
+lf_scope lf__stack_attributes(uintptr_t here, void (*write)(lf__writer *w, const lf_attributes *attributes),
+                              const lf_attributes *attributes)
+{
+    lf__segment *segment = lf__stack_here();
+    lf__frame *target = segment == NULL ? NULL : lf__stack_top_observation(here);
+    lf__writer w;
+    if (target != NULL && lf__write_begin(&w, target)) {
+        target->record.flags |= LF__FLAG_ATTRIBUTES;
+        write(&w, attributes);
+        lf__write_end(&w);
+    }
+    uint32_t version;
+    lf__frame *frame = segment == NULL ? NULL : lf__stack_push(segment, LF__FRAME_ATTRIBUTES, here, 0, &version);
+    if (frame == NULL)
+        return (lf_scope){0, 0};
+    stack_make_same(segment, frame);
+    uint8_t *start = (uint8_t *)(frame + 1), *at = start;
+    size_t room = (size_t)(lf__stack_fields_end(segment, at, LF__CONTEXT_MAX) - at);
+    size_t outer = frame->attributes_size <= room ? frame->attributes_size : 0;
+    memcpy(at, (const uint8_t *)segment + frame->attributes, outer);
+    w = (lf__writer){.segment = segment, .start = start, .at = at + outer, .end = at + room};
+    write(&w, attributes);
+    frame->attributes = (uint32_t)(start - (uint8_t *)segment);
+    frame->attributes_size = (uint32_t)(w.at - start);
+    return lf__stack_push_done(segment, frame, w.at, version);
+}

@@ -1,0 +1,292 @@
+/* The observing path: this thread's stack of open observations, and how ended ones get into its ring. All of it works on
+ * memory of the calling thread; the worker is woken only when there is reason to.
+ */
+#ifndef LF_SRC_STACK_H
+#define LF_SRC_STACK_H
+
+#include "capture.h"
+#include "clients.h"
+#include "context.h"
+#include "worker.h"
+
+#include <time.h>
+
+/* Parts of the path that are worth their size at each of their two or three places. */
+#define LF__FAST static inline __attribute__((always_inline))
+
+#define LF__HERE ((uintptr_t)__builtin_frame_address(0))
+
+/* This thread's memory; NULL until its first observation. Initial-exec: one load instead of a call into the loader, at the
+ * price of 8 bytes of the static TLS block when we are dlopened. */
+extern __thread lf__segment *lf__thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* Of the default client's configuration. */
+extern _Atomic size_t lf__record_bytes;
+extern _Atomic uint32_t lf__flush_at;
+
+/* Hooks for thread end are in place from then on; false: no more keys. */
+bool lf__stack_install(void);
+/* First use by this thread: get it memory. NULL when there is none. */
+lf__segment *lf__stack_enter(void);
+/* The worker is to be woken after flush_at more observations. */
+void lf__stack_set_wake(lf__segment *segment);
+/* In the child of a fork: forget what the parent's threads had; this thread goes on where it was. */
+void lf__stack_after_fork_child(void);
+
+LF__FAST uint64_t lf__now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* This thread's segment, made if need be. */
+LF__FAST lf__segment *lf__stack_here(void)
+{
+    return __builtin_expect(lf__thread == NULL, 0) ? lf__stack_enter() : lf__thread;
+}
+
+/* ---- Slow paths, apart so that the fast ones stay small ---- */
+
+void lf__stack_wake(lf__segment *segment);
+void lf__stack_lose(lf__segment *segment, size_t size, const uint8_t trace_id[16]);
+bool lf__stack_is_crowded(const lf__segment *segment);
+void lf__stack_reap(lf__segment *segment, uintptr_t here);
+lf__frame *lf__stack_find_observation(lf__segment *segment, lf__frame *top);
+uint8_t *lf__stack_copy_attributes(lf__segment *segment, lf__frame *frame, uint8_t *at);
+/* End what lies above `frame` (an offset; 0: everything): its scopes were left without ending. */
+void lf__stack_abandon_above(lf__segment *segment, uint32_t frame, uint64_t now, lf__record_flag flag);
+/* Not the innermost: either scopes above it were skipped, or it is not open here at all (ended on another thread, in the
+ * child of a fork, or never begun because something jumped over the macro). */
+bool lf__stack_bring_to_top(lf__segment *segment, lf_scope scope, uint64_t now);
+/* Instead of an observation that has no room. */
+lf_scope lf__stack_too_deep(lf__segment *segment, uintptr_t address);
+
+/* ---- Changing the stack ---- */
+
+/* Around every change of the stack: the version is odd meanwhile. What begin returns goes to end. */
+LF__FAST uint32_t lf__stack_change_begin(lf__segment *segment)
+{
+    uint32_t version = atomic_load_explicit(&segment->version, memory_order_relaxed) + 1;
+    atomic_store_explicit(&segment->version, version, memory_order_relaxed);
+    LF__FENCE(memory_order_release); /* pairs with the acquire in lf__segment_snapshot */
+    return version;
+}
+
+LF__FAST void lf__stack_change_end(lf__segment *segment, uint32_t version)
+{
+    atomic_store_explicit(&segment->version, version + 1, memory_order_release);
+}
+
+/* Room for an ended record in the ring, and whether the worker should look at it; NULL: it is lost, and counted. */
+LF__FAST lf__record *lf__stack_room(lf__segment *segment, size_t size, const uint8_t trace_id[16], bool *out_wake)
+{
+    *out_wake = false;
+    if (__builtin_expect(lf__segment_must_ask(segment, size), 0)) { /* every 64 KiB, and after the worker was here */
+        if (!lf__segment_grant(segment, &lf__worker_budget, size)) {
+            lf__stack_lose(segment, size, trace_id);
+            return NULL;
+        }
+        *out_wake = lf__stack_is_crowded(segment);
+    }
+    return (lf__record *)lf__segment_at(segment, segment->head);
+}
+
+LF__FAST void lf__stack_publish(lf__segment *segment, size_t size, uint64_t ended, bool wake)
+{
+    lf__segment_publish(segment, size);
+    bool idle = atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) == LF__WORKER_IDLE;
+    if (__builtin_expect(wake || idle || ended >= segment->wake_at, 0))
+        lf__stack_wake(segment);
+}
+
+LF__FAST bool lf__stack_ignores(const lf__record *record)
+{
+    return __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) < LF_I_ON || (record->flags & LF__FLAG_UNSAMPLED) != 0;
+}
+
+/* Hand an ended observation over to the worker. */
+LF__FAST void lf__stack_submit(lf__segment *segment, lf__frame *frame, uint64_t now)
+{
+    uint64_t ended = lf__count(&segment->ended);
+    if (__builtin_expect(lf__stack_ignores(&frame->record), 0)) {
+        lf__count(&segment->ignored);
+        return;
+    }
+    size_t size = lf__frame_record_size(frame);
+    bool wake;
+    lf__record *room = lf__stack_room(segment, size, frame->record.trace_id, &wake);
+    if (__builtin_expect(room == NULL, 0))
+        return;
+    lf__frame_copy_record(room, (const uint8_t *)segment, frame);
+    room->end_ns = now;
+    lf__stack_publish(segment, size, ended, wake);
+}
+
+/* The same for a record that lies anywhere in one piece. Updates of traces are not counted. */
+void lf__stack_submit_record(lf__segment *segment, const lf__record *record);
+
+/* Take the innermost frame off the stack, sending it if it is an observation. */
+LF__FAST void lf__stack_pop(lf__segment *segment, uint64_t now)
+{
+    lf__frame *frame = lf__frame_at(segment, segment->frame);
+    uint32_t version = lf__stack_change_begin(segment); /* a snapshot must not find what is in the ring already */
+    if (__builtin_expect(frame->kind == LF__FRAME_OBSERVATION, 1))
+        lf__stack_submit(segment, frame, now);
+    segment->frame = frame->below;
+    segment->top = frame->pop_to;
+    lf__stack_change_end(segment, version);
+}
+
+LF__FAST lf__frame *lf__stack_top(lf__segment *segment, uintptr_t here)
+{
+    if (segment->frame != 0 && __builtin_expect(lf__frame_at(segment, segment->frame)->address < here, 0))
+        lf__stack_reap(segment, here);
+    return segment->frame == 0 ? NULL : lf__frame_at(segment, segment->frame);
+}
+
+/* What an update of the current observation means: the innermost observation or handle, past scopes that only set attributes.
+ * NULL when there is none, when an attached context lies above it, and when its trace is not kept. */
+LF__FAST lf__frame *lf__stack_top_observation(uintptr_t here)
+{
+    lf__segment *segment = lf__thread;
+    lf__frame *frame = segment == NULL ? NULL : lf__stack_top(segment, here);
+    if (__builtin_expect(frame == NULL || (frame->kind == LF__FRAME_OBSERVATION &&
+                                           (frame->record.flags & LF__FLAG_UNSAMPLED) == 0), 1))
+        return frame;
+    return lf__stack_find_observation(segment, frame);
+}
+
+static inline void lf__stack_random_id(lf__segment *segment, uint8_t *out, size_t size)
+{
+    for (size_t i = 0; i < size; i += 8) {
+        uint64_t word = lf__segment_random(segment);
+        word += word == 0; /* all zero is no id */
+        memcpy(out + i, &word, 8);
+    }
+}
+
+/* The ids, client and sampling of whatever begins here: child of `below`, or root of a new trace. */
+LF__FAST void lf__stack_derive(lf__segment *segment, const lf__frame *below, lf__record *record)
+{
+    record->client = below != NULL ? below->record.client : 0;
+    if (__builtin_expect(below != NULL && (below->record.flags & LF__FLAG_NO_TRACE) == 0, 1)) {
+        record->flags = below->child_flags;
+        memcpy(record->trace_id, below->record.trace_id, sizeof record->trace_id);
+        memcpy(record->parent_id, below->record.id, sizeof record->parent_id);
+    } else {
+        record->flags = LF__FLAG_APP_ROOT;
+        lf__stack_random_id(segment, record->trace_id, sizeof record->trace_id);
+        memset(record->parent_id, 0, sizeof record->parent_id);
+        if (!lf__client_keeps(record->client, record->trace_id))
+            record->flags |= LF__FLAG_UNSAMPLED;
+    }
+}
+
+/* A new frame on top: empty record, ids from the frame below. NULL when the stack is full; `reserve` bytes behind its end may
+ * be used. */
+LF__FAST lf__frame *lf__stack_push(lf__segment *segment, lf__frame_kind kind, uintptr_t address, uint32_t reserve,
+                                   uint32_t *out_version)
+{
+    const lf__frame *below = lf__stack_top(segment, address);
+    uint32_t offset = segment->top;
+    if (__builtin_expect(offset + sizeof(lf__frame) + LF__CAPTURE_MIN_ROOM > segment->stack_end + reserve, 0))
+        return NULL;
+    *out_version = lf__stack_change_begin(segment);
+    lf__frame *frame = lf__frame_at(segment, offset);
+    frame->below = segment->frame;
+    frame->serial = ++segment->serial;
+    frame->extra = frame->extra_last = frame->extra_size = 0;
+    frame->pop_to = offset;
+    frame->kind = (uint8_t)kind;
+    frame->capture_output = true;
+    frame->streaming = false;
+    frame->last_field = 0;
+    frame->address = address;
+    frame->attributes = below != NULL ? below->attributes : 0;
+    frame->attributes_size = below != NULL ? below->attributes_size : 0;
+    lf__record *record = &frame->record;
+    record->size = sizeof *record;
+    record->kind = LF__RECORD_OBSERVATION;
+    record->site = 0;
+    record->end_ns = 0;
+    lf__stack_derive(segment, below, record);
+    frame->child_flags = record->flags & LF__FLAG_UNSAMPLED;
+    lf__stack_random_id(segment, record->id, sizeof record->id);
+    return frame;
+}
+
+/* Where the fields of a frame just pushed begin: behind the attributes that are propagated to it. */
+LF__FAST uint8_t *lf__stack_fields(lf__segment *segment, lf__frame *frame)
+{
+    uint8_t *at = (uint8_t *)(frame + 1);
+    return __builtin_expect(frame->attributes_size != 0, 0) ? lf__stack_copy_attributes(segment, frame, at) : at;
+}
+
+/* The frame pushed last is complete: fields end at `end`. */
+LF__FAST lf_scope lf__stack_push_done(lf__segment *segment, lf__frame *frame, const uint8_t *end, uint32_t version)
+{
+    frame->record.size = (uint32_t)(end - (const uint8_t *)&frame->record);
+    uint32_t offset = segment->top;
+    segment->top = (uint32_t)(end - (const uint8_t *)segment);
+    segment->frame = offset;
+    lf__stack_change_end(segment, version);
+    lf_scope scope = {offset, frame->serial};
+    return scope;
+}
+
+/* Where the fields of an observation must end. */
+static inline uint8_t *lf__stack_fields_end(lf__segment *segment, uint8_t *at, size_t room)
+{
+    uint8_t *end = (uint8_t *)segment + segment->stack_end;
+    size_t stack = at < end ? (size_t)(end - at) : 0;
+    return at + (stack < room ? stack : room);
+}
+
+/* ---- Contexts ---- */
+
+/* Put a context on the stack. */
+lf_scope lf__stack_attach(const lf_context *context, uintptr_t here);
+/* What this thread is in, for lf_context_free; NULL: nothing, or no memory. */
+lf_context *lf__stack_context(uintptr_t here);
+/* The innermost frame that has a trace, or NULL. */
+const lf__frame *lf__stack_current(uintptr_t here);
+/* A scope that sets attributes: the outer ones, then what lf__writer adds. */
+typedef struct lf__writer lf__writer;
+lf_scope lf__stack_attributes(uintptr_t here, void (*write)(lf__writer *w, const lf_attributes *attributes),
+                              const lf_attributes *attributes);
+/* Make a handle this thread's current observation. */
+void lf__stack_push_handle(const lf_observation *handle, const lf__record *record, uintptr_t here);
+
+/* ---- Adding fields ---- */
+
+/* Fields being added: to a frame that may not be the innermost, to a handle, or to a record of their own. */
+struct lf__writer {
+    lf__segment *segment;
+    lf__frame *frame;
+    lf__block *block;        /* NULL: directly behind the frame */
+    lf_observation *handle;  /* fields are collected above the stack and given to it */
+    uint8_t *start;
+    uint8_t *at;
+    uint8_t *end;
+    uint32_t version;
+    uint16_t index; /* of the fields written */
+};
+
+bool lf__write_begin(lf__writer *w, lf__frame *frame);
+void lf__write_end(lf__writer *w);
+bool lf__write_begin_handle(lf__writer *w, lf_observation *handle);
+void lf__write_end_handle(lf__writer *w);
+/* A record above the stack, header zeroed, valid until this thread observes anything else. NULL: no room. */
+lf__record *lf__write_begin_record(lf__writer *w, lf__record_kind kind);
+void lf__write_end_record(lf__writer *w, lf__record *record);
+
+static inline void lf__write(lf__writer *w, lf__tag tag, const lf_value *value)
+{
+    w->at = lf__capture(w->at, w->end, tag, w->index, value);
+}
+
+void lf__write_text(lf__writer *w, lf__tag tag, const char *text); /* NULL: nothing */
+void lf__write_int(lf__writer *w, lf__tag tag, int64_t number);
+
+#endif
