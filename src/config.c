@@ -11,7 +11,6 @@ enum { CONFIG_ENVIRONMENT_MAX = 40 }; /* the server puts longer names into "defa
 static const char config_cloud[] = "https://cloud.langfuse.com";
 static const char config_path[] = "api/public/otel/v1/traces";
 static const char config_ingestion_path[] = "api/public/ingestion";
-static const char config_projects_path[] = "api/public/projects";
 
 /* Lists of variables, the first that is set wins. */
 typedef const char *const config_names[];
@@ -502,8 +501,7 @@ static bool config_read_url(config_maker *maker)
     const char *text = path.text != NULL ? path.text : config_path;
     config->traces_url = config_join(config->base_url, text + strspn(text, "/"));
     config->ingestion_url = config_join(config->base_url, config_ingestion_path);
-    config->projects_url = config_join(config->base_url, config_projects_path);
-    if (config->traces_url == NULL || config->ingestion_url == NULL || config->projects_url == NULL)
+    if (config->traces_url == NULL || config->ingestion_url == NULL)
         maker->no_memory = true;
     return !maker->no_memory;
 }
@@ -684,10 +682,9 @@ void lf__config_free(lf__config *config)
         return;
     config_free_secret(config->secret_key);
     config_free_secret(config->authorization);
-    char *texts[] = {config->public_key,   config->base_url,    config->traces_url, config->ingestion_url,
-                     config->projects_url, config->file_path,   config->environment, config->release,
-                     config->ca_file,      config->ca_path,     config->client_key, config->proxy,
-                     config->client_certificate};
+    char *texts[] = {config->public_key, config->base_url,   config->traces_url, config->ingestion_url,
+                     config->file_path,  config->environment, config->release,   config->ca_file,
+                     config->ca_path,    config->client_key,  config->proxy,     config->client_certificate};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         lf__free(texts[i]);
     config_free_pairs(config->headers, config->header_count);

@@ -32,7 +32,6 @@ typedef struct lf__config {
     char *base_url; /* without trailing slashes; NULL when not enabled */
     char *traces_url;
     char *ingestion_url;
-    char *projects_url;
     char *file_path;
     char *environment; /* NULL for none */
     char *release;     /* NULL for none */

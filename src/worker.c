@@ -13,6 +13,7 @@
 
 enum {
     WORKER_DEFAULT_TIMEOUT_MS = 2000,
+    WORKER_LONGEST_WAIT_MS = 60000,
     WORKER_STACK_BYTES = 1 << 20,
     WORKER_GENERATIONS = 16,
     /* Without membarrier: how long a store of another thread may stay unseen, generously. */
@@ -48,6 +49,7 @@ static struct {
     uint64_t dropped_reported; /* total of drops that a flush has told */
 
     /* The worker's own. */
+    lf__transport transport; /* its slot may be read by anyone */
     lf__export *exporter;
     lf__pending *pending;
     uint64_t deadline_ns;   /* when the oldest queued record must be sent; 0: nothing queued */
@@ -60,6 +62,7 @@ static struct {
     /* In the child of a fork, what its parent's worker held, and its parent's: reachable, so that leak checkers keep quiet. */
     lf__pending *inherited[WORKER_GENERATIONS];
     lf__export *inherited_exporter[WORKER_GENERATIONS];
+    lf__http *inherited_http[WORKER_GENERATIONS];
     unsigned generation;
 } worker = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -87,8 +90,9 @@ static void worker_init_conditions(void)
 static void worker_wake_locked(void)
 {
     int waiting = atomic_exchange_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
-    if (waiting == LF__WORKER_IN_POLL)
-        lf__export_wakeup(worker.exporter);
+    lf__http *http = atomic_load_explicit(&worker.transport.http, memory_order_acquire);
+    if (waiting == LF__WORKER_IN_POLL && http != NULL)
+        lf__http_wakeup(http);
     else if (waiting != LF__WORKER_BUSY)
         pthread_cond_signal(&worker.to_worker);
 }
@@ -160,15 +164,43 @@ static void worker_sleep(int kind, uint64_t until_ns)
     pthread_mutex_unlock(&worker.lock);
 }
 
-/* Let the exporter work, waiting at most timeout_ms. */
-static void worker_poll(int timeout_ms)
+/* Without a server to listen to: sleep until woken, at most timeout_ms. */
+static void worker_nap(int timeout_ms)
 {
+    struct timespec until = worker_timespec(lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u);
+    pthread_mutex_lock(&worker.lock);
+    while (atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) != LF__WORKER_BUSY)
+        if (pthread_cond_timedwait(&worker.to_worker, &worker.lock, &until) == ETIMEDOUT)
+            break;
+    pthread_mutex_unlock(&worker.lock);
+}
+
+static int worker_ms_until(uint64_t deadline_ns)
+{
+    uint64_t now = lf__monotonic_ns();
+    uint64_t left_ms = deadline_ns <= now ? 0 : (deadline_ns - now) / 1000000u + 1;
+    return left_ms > WORKER_LONGEST_WAIT_MS ? WORKER_LONGEST_WAIT_MS : (int)left_ms;
+}
+
+/* Let the exporter work, waiting until deadline_ns (0: none) at the latest. */
+static void worker_poll(uint64_t deadline_ns)
+{
+    lf__export_step(worker.exporter); /* makes the lf__http before others are told to wake us there */
+    uint64_t next_ns = lf__export_next_ns(worker.exporter);
+    int timeout_ms = worker_ms_until(deadline_ns != 0 && deadline_ns < next_ns ? deadline_ns : next_ns);
+    if (!lf__export_busy(worker.exporter))
+        return;
     pthread_mutex_lock(&worker.lock);
     bool requests = worker.stop || worker.flush_wanted > worker.flush_active || worker.copies != NULL;
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_IN_POLL, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
-    lf__export_poll(worker.exporter, requests ? 0 : timeout_ms);
+    lf__http *http = atomic_load_explicit(&worker.transport.http, memory_order_relaxed);
+    if (http != NULL)
+        lf__http_poll(http, requests ? 0 : timeout_ms);
+    else if (!requests)
+        worker_nap(timeout_ms);
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
+    lf__export_step(worker.exporter);
 }
 
 /* ---- Taking records in ---- */
@@ -259,9 +291,9 @@ static void worker_send(void)
     int64_t wall_offset_ns = (int64_t)(lf__wall_ns() - lf__monotonic_ns());
     const lf__record *record;
     while (worker_may_batch() && (record = lf__pending_first(worker.pending)) != NULL) {
-        if (lf__export_add(worker.exporter, record, wall_offset_ns) == LF__ADD_FULL) {
+        if (lf__export_add(worker.exporter, record, NULL, wall_offset_ns) == LF__ADD_FULL) {
             lf__export_send(worker.exporter);
-            if (!worker_may_batch() || lf__export_add(worker.exporter, record, wall_offset_ns) == LF__ADD_FULL)
+            if (!worker_may_batch() || lf__export_add(worker.exporter, record, NULL, wall_offset_ns) == LF__ADD_FULL)
                 break; /* as much is on its way as may be */
         }
         lf__pending_remove_first(worker.pending);
@@ -330,18 +362,10 @@ static void worker_let_go(void)
     pthread_mutex_unlock(&worker.lock);
 }
 
-static int worker_ms_until(uint64_t deadline_ns)
-{
-    if (deadline_ns == 0)
-        return 60000;
-    uint64_t now = lf__monotonic_ns();
-    return deadline_ns <= now ? 0 : (int)((deadline_ns - now) / 1000000u + 1);
-}
-
 static void worker_wait(void)
 {
     if (lf__export_busy(worker.exporter))
-        worker_poll(worker_ms_until(worker.deadline_ns));
+        worker_poll(worker.deadline_ns);
     else if (lf__pending_count(worker.pending) != 0)
         worker_sleep(LF__WORKER_TIMED, worker.deadline_ns);
     else
@@ -396,7 +420,7 @@ static lf_status worker_start_locked(const lf__config *config)
     worker.flush_done = worker.flush_wanted;
     atomic_store_explicit(&lf__worker_budget.limit, config->queue_bytes, memory_order_relaxed);
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
-    worker.exporter = lf__export_new(config, &lf__worker_counters);
+    worker.exporter = lf__export_new(config, LF__EXPORT_OBSERVATIONS, &worker.transport, &lf__worker_counters);
     worker.pending = lf__pending_new(config->queue_bytes, worker_drop, NULL);
     if (worker.exporter != NULL && worker.pending != NULL && worker_create_thread()) {
         worker.running = true;
@@ -506,6 +530,7 @@ void lf__worker_stop(bool join, int timeout_ms)
     pthread_mutex_lock(&worker.lock);
     worker.running = false;
     lf__export_free(worker.exporter);
+    lf__transport_done(&worker.transport);
     lf__pending_free(worker.pending);
     worker.exporter = NULL;
     worker.pending = NULL;
@@ -534,7 +559,9 @@ void lf__worker_after_fork_child(void)
         unsigned at = worker.generation++ % WORKER_GENERATIONS;
         worker.inherited[at] = worker.pending;
         worker.inherited_exporter[at] = worker.exporter;
+        worker.inherited_http[at] = atomic_load_explicit(&worker.transport.http, memory_order_relaxed);
     }
+    atomic_store_explicit(&worker.transport.http, NULL, memory_order_relaxed);
     worker.exporter = NULL;
     worker.pending = NULL;
     worker.copies = NULL;
