@@ -17,6 +17,7 @@
 #include "pending.c"
 #include "propagate.c"
 #include "record.c"
+#include "rest.c"
 #include "segment.c"
 #include "sha256.c"
 #include "site.c"

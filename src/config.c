@@ -10,6 +10,7 @@ enum { CONFIG_ENVIRONMENT_MAX = 40 }; /* the server puts longer names into "defa
 
 static const char config_cloud[] = "https://cloud.langfuse.com";
 static const char config_path[] = "api/public/otel/v1/traces";
+static const char config_ingestion_path[] = "api/public/ingestion";
 
 /* Lists of variables, the first that is set wins. */
 typedef const char *const config_names[];
@@ -32,6 +33,7 @@ static config_names config_ca_path = {"SSL_CERT_DIR", NULL};
 static config_names config_client_certificate = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
                                                  "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", NULL};
 static config_names config_client_key = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY", NULL};
+static config_names config_sample_rate = {"LANGFUSE_SAMPLE_RATE", NULL};
 static config_names config_no_variable = {NULL}; /* libcurl reads HTTPS_PROXY and its like by itself */
 
 /* A value as it was given, and the name under which the user knows it. */
@@ -193,6 +195,72 @@ static void config_read_numbers(config_maker *maker)
     config->record_bytes = (size_t)config_number(config_size(options->max_event_bytes), &event);
     if (config->record_bytes > config->batch_bytes)
         config->record_bytes = config->batch_bytes; /* what can never be sent need not be kept */
+}
+
+/* ---- Sampling ---- */
+
+/* A decimal number from 0 to 1, whatever the locale says of points. False: it is something else. */
+static bool config_parse_rate(const char *text, double *out_rate)
+{
+    enum { DIGITS_MAX = 18 }; /* as many as 64 bits hold; further ones make no difference to a threshold */
+    uint64_t number = 0, scale = 1;
+    int digits = 0, kept = 0;
+    bool fraction = false;
+    for (; *text != '\0'; text++) {
+        if (*text == '.' && !fraction) {
+            fraction = true;
+            continue;
+        }
+        if (*text < '0' || *text > '9')
+            return false;
+        digits++;
+        if (kept == DIGITS_MAX && !fraction)
+            return false;
+        if (kept == DIGITS_MAX)
+            continue;
+        number = number * 10 + (uint64_t)(*text - '0');
+        scale *= fraction ? 10 : 1;
+        kept += number != 0 || fraction;
+    }
+    *out_rate = (double)((long double)number / (long double)scale);
+    return digits > 0 && number <= scale;
+}
+
+/* round(rate * 2^64), halves to even as Python does; the product is exact. */
+static uint64_t config_threshold(double rate)
+{
+    if (rate >= 1)
+        return UINT64_MAX;
+    double scaled = rate * 18446744073709551616.0;
+    uint64_t threshold = (uint64_t)scaled;
+    double rest = scaled - (double)threshold;
+    return threshold + (rest > 0.5 || (rest == 0.5 && threshold % 2 == 1));
+}
+
+static void config_read_sample_rate(config_maker *maker)
+{
+    double option = maker->options.sample_rate, rate = 1;
+    config_given given = config_pick(NULL, NULL, config_sample_rate);
+    if (option == LF_SAMPLE_NONE)
+        rate = 0;
+    else if (option > 0 && option <= 1)
+        rate = option;
+    else if (option != 0)
+        lf__log(LF__LOG_WARNING, "option sample_rate: %g is neither above 0 and at most 1 nor LF_SAMPLE_NONE; keeping every trace",
+                option);
+    else if (given.text != NULL && !config_parse_rate(given.text, &rate)) {
+        rate = 1;
+        lf__log(LF__LOG_WARNING, "%s=%.80s is not a number from 0 to 1, as in 0.25; keeping every trace", given.name, given.text);
+    }
+    maker->config->sample_threshold = config_threshold(rate);
+}
+
+bool lf__config_samples(const lf__config *config, const uint8_t trace_id[16])
+{
+    uint64_t low = 0;
+    for (int i = 8; i < 16; i++)
+        low = low << 8 | trace_id[i];
+    return config->sample_threshold == UINT64_MAX || low < config->sample_threshold;
 }
 
 /* ---- Lists of pairs ---- */
@@ -432,9 +500,10 @@ static bool config_read_url(config_maker *maker)
     }
     const char *text = path.text != NULL ? path.text : config_path;
     config->traces_url = config_join(config->base_url, text + strspn(text, "/"));
-    if (config->traces_url == NULL)
+    config->ingestion_url = config_join(config->base_url, config_ingestion_path);
+    if (config->traces_url == NULL || config->ingestion_url == NULL)
         maker->no_memory = true;
-    return config->traces_url != NULL;
+    return !maker->no_memory;
 }
 
 static void config_warn_of_insecure(void)
@@ -465,6 +534,44 @@ static bool config_read_key(config_maker *maker, char **field, config_given give
     return true;
 }
 
+/* Nothing of it stays in memory that is given back; a plain memset before free would be optimised away. */
+static void config_free_secret(char *text)
+{
+    if (text != NULL)
+        explicit_bzero(text, strlen(text));
+    lf__free(text);
+}
+
+/* "Basic " and base64 of "public:secret". NULL: no memory. */
+static char *config_basic(const char *public_key, const char *secret_key)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char start[] = "Basic ";
+    size_t public_size = strlen(public_key), size = public_size + 1 + strlen(secret_key);
+    char *plain = lf__alloc(size + 3); /* zeroed: the padding is there */
+    char *basic = lf__alloc(sizeof start + (size + 2) / 3 * 4);
+    if (plain != NULL && basic != NULL) {
+        memcpy(plain, public_key, public_size);
+        plain[public_size] = ':';
+        memcpy(plain + public_size + 1, secret_key, size - public_size - 1);
+        memcpy(basic, start, sizeof start - 1);
+        char *at = basic + sizeof start - 1;
+        for (size_t i = 0; i < size; i += 3) {
+            unsigned bits = (unsigned)(unsigned char)plain[i] << 16 | (unsigned)(unsigned char)plain[i + 1] << 8 |
+                            (unsigned char)plain[i + 2];
+            *at++ = digits[bits >> 18];
+            *at++ = digits[bits >> 12 & 63];
+            *at++ = i + 1 < size ? digits[bits >> 6 & 63] : '=';
+            *at++ = i + 2 < size ? digits[bits & 63] : '=';
+        }
+    } else {
+        lf__free(basic);
+        basic = NULL;
+    }
+    config_free_secret(plain);
+    return basic;
+}
+
 static bool config_read_keys(config_maker *maker)
 {
     lf__config *config = maker->config;
@@ -473,6 +580,10 @@ static bool config_read_keys(config_maker *maker)
     if (!config_read_key(maker, &config->public_key, public_key) ||
         !config_read_key(maker, &config->secret_key, secret_key))
         return false;
+    if (config->public_key != NULL && config->secret_key != NULL) {
+        config->authorization = config_basic(config->public_key, config->secret_key);
+        maker->no_memory = maker->no_memory || config->authorization == NULL;
+    }
     if (config->exporter == LF__EXPORTER_FILE || (public_key.text != NULL && secret_key.text != NULL))
         return true;
     config_warn_of_missing_keys(public_key.text != NULL, secret_key.text != NULL);
@@ -484,12 +595,16 @@ static bool config_read_exporter(config_maker *maker)
     config_given given = config_pick(maker->options.exporter, "option exporter", config_exporter);
     if (given.text == NULL || strcmp(given.text, "otlp") == 0)
         return true;
+    if (strcmp(given.text, "ingestion") == 0) {
+        maker->config->exporter = LF__EXPORTER_INGESTION;
+        return true;
+    }
     if (strncmp(given.text, "file:", 5) == 0 && given.text[5] != '\0') {
         maker->config->exporter = LF__EXPORTER_FILE;
         config_keep(maker, &maker->config->file_path, given.text + 5);
         return true;
     }
-    lf__log(LF__LOG_ERROR, "%s=%.80s is neither \"otlp\" nor \"file:PATH\"; tracing is off", given.name, given.text);
+    lf__log(LF__LOG_ERROR, "%s=%.80s is none of \"otlp\", \"ingestion\" and \"file:PATH\"; tracing is off", given.name, given.text);
     return false;
 }
 
@@ -513,6 +628,7 @@ lf__config *lf__config_new(const lf_options *options)
     lf__config *config = lf__alloc(sizeof *config);
     if (config == NULL)
         return NULL;
+    atomic_init(&config->references, 1);
     config_maker maker = {.config = config};
     if (options != NULL) {
         /* A program compiled against an older header has a shorter struct; fields it does not know stay zero. Without
@@ -527,13 +643,16 @@ lf__config *lf__config_new(const lf_options *options)
     config->insecure = maker.options.insecure == LF_ON;
     config->curl_hook = maker.options.curl_hook;
     config->curl_hook_data = maker.options.curl_hook_data;
+    config->mask = maker.options.mask;
+    config->mask_data = maker.options.mask_data;
     config_read_numbers(&maker);
+    config_read_sample_rate(&maker);
     config_read_texts(&maker);
     config_read_lists(&maker);
     /* In this order, and no further than the first obstacle: it is the one the user has to hear about. */
     config->enabled = config_is_wanted(&maker.options) && config_read_exporter(&maker) && config_read_keys(&maker) &&
                       config_read_url(&maker);
-    if (config->insecure && config->enabled && config->exporter == LF__EXPORTER_OTLP)
+    if (config->insecure && config->enabled && config->exporter != LF__EXPORTER_FILE)
         config_warn_of_insecure();
     if (!maker.no_memory)
         return config;
@@ -550,13 +669,22 @@ static void config_free_pairs(lf__pair *pairs, size_t count)
     lf__free(pairs);
 }
 
+lf__config *lf__config_ref(lf__config *config)
+{
+    atomic_fetch_add_explicit(&config->references, 1, memory_order_relaxed);
+    return config;
+}
+
 void lf__config_free(lf__config *config)
 {
-    if (config == NULL)
+    /* Releases what this owner did with it to the last one, who acquires all of that. */
+    if (config == NULL || atomic_fetch_sub_explicit(&config->references, 1, memory_order_acq_rel) != 1)
         return;
-    char *texts[] = {config->public_key, config->secret_key,  config->base_url, config->traces_url,
-                     config->file_path,  config->environment, config->release,  config->ca_file,
-                     config->ca_path,    config->client_key,  config->proxy,    config->client_certificate};
+    config_free_secret(config->secret_key);
+    config_free_secret(config->authorization);
+    char *texts[] = {config->public_key, config->base_url,   config->traces_url, config->ingestion_url,
+                     config->file_path,  config->environment, config->release,   config->ca_file,
+                     config->ca_path,    config->client_key,  config->proxy,     config->client_certificate};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         lf__free(texts[i]);
     config_free_pairs(config->headers, config->header_count);

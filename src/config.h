@@ -6,7 +6,13 @@
 
 #include "base.h"
 
-typedef enum lf__exporter { LF__EXPORTER_OTLP, LF__EXPORTER_FILE } lf__exporter;
+#include <stdatomic.h>
+
+typedef enum lf__exporter {
+    LF__EXPORTER_OTLP,
+    LF__EXPORTER_FILE,
+    LF__EXPORTER_INGESTION /* the older batch endpoint, for servers before v3.22 */
+} lf__exporter;
 
 typedef struct lf__pair {
     char *key;
@@ -22,8 +28,10 @@ typedef struct lf__config {
 
     char *public_key;
     char *secret_key;
-    char *base_url; /* without trailing slashes */
+    char *authorization; /* "Basic ...", NULL without keys */
+    char *base_url; /* without trailing slashes; NULL when not enabled */
     char *traces_url;
+    char *ingestion_url;
     char *file_path;
     char *environment; /* NULL for none */
     char *release;     /* NULL for none */
@@ -46,12 +54,26 @@ typedef struct lf__config {
     char *client_key;
     char *proxy;
     bool insecure;
-    void (*curl_hook)(void *data, void *curl); /* called with each new easy handle, on the worker */
+    void (*curl_hook)(void *data, void *curl); /* called with each new easy handle, on the thread that sends */
     void *curl_hook_data;
+
+    uint64_t sample_threshold; /* see lf__config_samples; UINT64_MAX: everything */
+    bool (*mask)(void *data, lf_masked *value); /* NULL for none */
+    void *mask_data;
+
+    atomic_uint references;
 } lf__config;
 
-/* Merge options (NULL: environment only) into a new configuration. NULL when memory is out. Bad values are logged. */
+/* Merge options (NULL: environment only) into a new configuration with one reference. NULL when memory is out. Bad values
+ * are logged. */
 lf__config *lf__config_new(const lf_options *options);
+/* One more owner; any thread that has one already. Returns the configuration. */
+lf__config *lf__config_ref(lf__config *config);
+/* Drop one reference; the last one overwrites the secrets and frees it. Any thread. */
 void lf__config_free(lf__config *config);
+
+/* Is a trace of this id kept? Decided by its low 64 bits, as OpenTelemetry's TraceIdRatioBased does, so that all processes
+ * with the same rate agree. */
+bool lf__config_samples(const lf__config *config, const uint8_t trace_id[16]);
 
 #endif

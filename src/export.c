@@ -1,15 +1,16 @@
+#define _GNU_SOURCE
 #include "export.h"
 
-#include "http.h"
+#include "rest.h"
 #include "wire.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -19,6 +20,11 @@ enum {
     EXPORT_SERVER_TEXT = 200,
     EXPORT_CAUSES = 8, /* as many as export_likely_cause knows */
     EXPORT_SCRATCH_MAX = 8 << 20,
+    /* An ingestion server answers about each event: 60 bytes when it took it, several hundred when it did not. So many
+     * items, of at most two events each, get an answer that fits. */
+    EXPORT_INGESTION_ITEMS = 500,
+    EXPORT_INGESTION_ANSWER = 1 << 20,
+    EXPORT_REASONS = 8, /* distinct reasons for refusing single events that are told */
     EXPORT_ITEMS_MIN = 256
 };
 
@@ -36,13 +42,17 @@ typedef struct export_batch {
     uint64_t whole;        /* number of the first item of the batch it was part of */
     lf__buf head;
     lf__buf tail;
-    lf__http_post post;
+    lf__http_request request;
 } export_batch;
 
 struct lf__export {
     const lf__config *config;
+    lf__export_kind kind;
+    lf__transport *transport;
     lf__counters *counters;
     const lf__wire *wire;
+    const char *url;
+    char *file_path; /* NULL: to the server */
     lf__buf scratch;
     size_t envelope; /* ceiling of a request's head and tail: resource, scope and brackets */
     export_batch *open;
@@ -67,11 +77,8 @@ struct lf__export {
     const char *told_causes[EXPORT_CAUSES]; /* of refusals, each once: after a busy server, wrong keys are still news */
     bool told_unreachable;
     bool told_too_large;
-
-    _Atomic(lf__http *) http;
-    pthread_mutex_t lock; /* guards woken; for waiting without libcurl */
-    pthread_cond_t wake;
-    bool woken;
+    uint64_t told_reasons[EXPORT_REASONS]; /* hashes of what was said */
+    int told_reason_count;
 };
 
 /* ---- Batches ---- */
@@ -148,11 +155,18 @@ static void export_drop(lf__export *x, export_batch *batch, lf_drop_reason reaso
     export_free_batch(batch);
 }
 
-static bool export_encode(lf__export *x, export_batch *batch, const lf__record *record, int64_t wall_offset_ns)
+static bool export_is_full(const lf__export *x, const export_batch *batch)
 {
-    lf__wire_context context = {.config = x->config, .wall_offset_ns = wall_offset_ns, .scratch = &x->scratch};
+    return x->wire == &lf__wire_ingestion && batch->count >= EXPORT_INGESTION_ITEMS;
+}
+
+static bool export_encode(lf__export *x, export_batch *batch, const lf__record *record, const lf__record *trace,
+                          int64_t wall_offset_ns)
+{
+    lf__wire_context context = {
+        .config = x->config, .wall_offset_ns = wall_offset_ns, .trace = trace, .scratch = &x->scratch};
     size_t before = batch->items.length;
-    if (!export_reserve_end(batch))
+    if (export_is_full(x, batch) || !export_reserve_end(batch))
         return false;
     if (batch->count != 0)
         lf__buf_add_text(&batch->items, x->wire->separator);
@@ -171,12 +185,12 @@ static void export_lose(lf__export *x, lf_drop_reason reason, size_t size)
         return;
     x->told_too_large = true;
     lf__log(LF__LOG_WARNING,
-            "an observation of %zu bytes does not fit into a request of %zu bytes and is dropped; see"
+            "%s of %zu bytes does not fit into a request of %zu bytes and is dropped; see"
             " LANGFUSE_MAX_EVENT_SIZE_BYTES and LANGFUSE_MAX_BATCH_SIZE_BYTES",
-            size, x->config->batch_bytes);
+            x->kind == LF__EXPORT_SCORES ? "a score" : "an observation", size, x->config->batch_bytes);
 }
 
-lf__add lf__export_add(lf__export *x, const lf__record *record, int64_t wall_offset_ns)
+lf__add lf__export_add(lf__export *x, const lf__record *record, const lf__record *trace, int64_t wall_offset_ns)
 {
     if (x->open == NULL && (x->open = export_new_batch(x)) == NULL) {
         x->added++;
@@ -184,7 +198,7 @@ lf__add lf__export_add(lf__export *x, const lf__record *record, int64_t wall_off
         return LF__ADD_DONE;
     }
     export_batch *batch = x->open;
-    if (export_encode(x, batch, record, wall_offset_ns)) {
+    if (export_encode(x, batch, record, trace, wall_offset_ns)) {
         if (batch->count == 1)
             batch->first = x->added;
         x->added++;
@@ -204,35 +218,20 @@ lf__add lf__export_add(lf__export *x, const lf__record *record, int64_t wall_off
 
 /* ---- What is said, once ---- */
 
-static void export_clean_text(char *out, size_t room, const char *text, size_t size)
+static const char *export_target(const lf__export *x)
 {
-    size_t length = 0;
-    for (size_t i = 0; i < size && length + 1 < room; i++)
-        out[length++] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
-    out[length] = '\0';
+    return x->file_path != NULL ? x->file_path : x->config->base_url;
 }
 
-/* Servers and proxies word their errors in half a dozen shapes. */
-static void export_server_text(char *out, size_t room, const lf__http_answer *answer)
-{
-    cJSON *json = cJSON_ParseWithLengthOpts(answer->body, answer->body_size, NULL, 0);
-    const cJSON *message = cJSON_GetObjectItemCaseSensitive(json, "message");
-    if (!cJSON_IsString(message))
-        message = cJSON_GetObjectItemCaseSensitive(json, "error");
-    if (cJSON_IsString(message))
-        export_clean_text(out, room, message->valuestring, strlen(message->valuestring));
-    else
-        export_clean_text(out, room, answer->body, answer->body_size);
-    cJSON_Delete(json);
-}
-
-static const char *export_likely_cause(int status)
+static const char *export_likely_cause(const lf__export *x, int status)
 {
     if (status == 401)
         return "check LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY; keys of one region are unknown in another"
                " (EU https://cloud.langfuse.com, US https://us.cloud.langfuse.com)";
     if (status == 403)
         return "the keys have no access, or belong to an organization instead of a project";
+    if ((status == 404 || status == 405) && x->wire == &lf__wire_ingestion)
+        return "check LANGFUSE_BASE_URL; there is no Langfuse server";
     if (status == 404 || status == 405)
         return "check LANGFUSE_BASE_URL; servers before v3.22 have no OTLP endpoint";
     if (status >= 300 && status < 400)
@@ -248,7 +247,7 @@ static const char *export_likely_cause(int status)
 
 static void export_tell_refused(lf__export *x, const lf__http_answer *answer)
 {
-    const char *cause = export_likely_cause(answer->status);
+    const char *cause = export_likely_cause(x, answer->status);
     int told = 0;
     while (told < EXPORT_CAUSES && x->told_causes[told] != NULL && x->told_causes[told] != cause)
         told++;
@@ -256,9 +255,10 @@ static void export_tell_refused(lf__export *x, const lf__http_answer *answer)
         return;
     x->told_causes[told] = cause;
     char text[EXPORT_SERVER_TEXT + 1];
-    export_server_text(text, sizeof text, answer);
-    lf__log(LF__LOG_ERROR, "export refused by %s: HTTP %d \"%s\" (public key %.8s...): %s", x->config->base_url, answer->status,
-            text, x->config->public_key == NULL ? "none" : x->config->public_key, cause);
+    lf__rest_server_text(text, sizeof text, answer->body, answer->body_size);
+    lf__log(LF__LOG_ERROR, "export%s refused by %s: HTTP %d \"%s\" (public key %.8s...): %s",
+            x->kind == LF__EXPORT_SCORES ? " of scores" : "", x->config->base_url, answer->status, text,
+            x->config->public_key == NULL ? "none" : x->config->public_key, cause);
 }
 
 static void export_tell_unreachable(lf__export *x, const char *why)
@@ -266,19 +266,16 @@ static void export_tell_unreachable(lf__export *x, const char *why)
     if (x->told_unreachable)
         return;
     x->told_unreachable = true;
-    lf__log(LF__LOG_WARNING, "cannot deliver to %s: %s; will keep trying, up to %zu MiB are kept",
-            x->config->exporter == LF__EXPORTER_FILE ? x->config->file_path : x->config->base_url, why,
-            x->config->queue_bytes >> 20);
+    lf__log(LF__LOG_WARNING, "cannot deliver %sto %s: %s; will keep trying, up to %zu MiB are kept",
+            x->kind == LF__EXPORT_SCORES ? "scores " : "", export_target(x), why, x->config->queue_bytes >> 20);
 }
 
 static void export_tell_accepted(lf__export *x, size_t count)
 {
-    if (x->told_accepted)
+    if (x->told_accepted || x->kind == LF__EXPORT_SCORES)
         return;
     x->told_accepted = true;
-    lf__log(LF__LOG_NOTICE, "first export accepted by %s (%zu observation%s)",
-            x->config->exporter == LF__EXPORTER_FILE ? x->config->file_path : x->config->base_url, count,
-            count == 1 ? "" : "s");
+    lf__log(LF__LOG_NOTICE, "first export accepted by %s (%zu observation%s)", export_target(x), count, count == 1 ? "" : "s");
 }
 
 /* ---- Outcomes ---- */
@@ -302,14 +299,26 @@ static void export_close_gate(lf__export *x, long retry_after_ms)
     x->gate_ns = lf__monotonic_ns() + (asked > wait ? asked : wait);
 }
 
-static void export_delivered(lf__export *x, export_batch *batch)
+static void export_count_delivered(lf__export *x, size_t count)
 {
-    export_tell_accepted(x, batch->count);
+    if (count == 0)
+        return;
+    export_tell_accepted(x, count);
+    export_count(&x->counters->delivered, count);
+    atomic_store_explicit(&x->counters->last_success_ns, lf__wall_ns(), memory_order_relaxed);
+}
+
+static void export_server_is_well(lf__export *x)
+{
     x->failing = false;
     x->step_ns = x->gate_ns = 0;
+}
+
+static void export_delivered(lf__export *x, export_batch *batch)
+{
+    export_server_is_well(x);
     export_unlink(x, batch);
-    export_count(&x->counters->delivered, batch->count);
-    atomic_store_explicit(&x->counters->last_success_ns, lf__wall_ns(), memory_order_relaxed);
+    export_count_delivered(x, batch->count);
     export_free_batch(batch);
 }
 
@@ -379,12 +388,262 @@ static void export_bisect(lf__export *x, export_batch *batch)
     export_drop(x, batch, LF_DROP_REFUSED);
 }
 
+/* ---- 207: a verdict on each event ---- */
+
+/* An event of a batch: each item is one or more JSON objects that begin {"id":"...","type":"...". */
+typedef struct export_event {
+    const char *id;
+    size_t id_size;
+    const char *type;
+    size_t type_size;
+    uint32_t item;
+} export_event;
+
+typedef enum export_verdict { EXPORT_TAKEN = 0, EXPORT_AGAIN, EXPORT_REFUSED } export_verdict; /* the worst one counts */
+
+/* Find the next complete JSON object that lies so many brackets deep, from *at on. Knows strings and brackets only, so that
+ * it also reads an answer that was cut off. */
+typedef struct export_scan {
+    const char *text;
+    size_t size;
+    size_t at;
+    int depth;
+    bool in_string;
+} export_scan;
+
+static bool export_next_object(export_scan *scan, int depth, const char **out_object, size_t *out_size)
+{
+    const char *begin = NULL;
+    for (; scan->at < scan->size; scan->at++) {
+        char c = scan->text[scan->at];
+        if (scan->in_string) {
+            if (c == '\\')
+                scan->at++;
+            else if (c == '"')
+                scan->in_string = false;
+        } else if (c == '"') {
+            scan->in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (scan->depth == depth && c == '{')
+                begin = scan->text + scan->at;
+            scan->depth++;
+        } else if (c == '}' || c == ']') {
+            scan->depth--;
+            if (scan->depth == depth && begin != NULL) {
+                scan->at++;
+                *out_object = begin;
+                *out_size = (size_t)(scan->text + scan->at - begin);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The text behind `label` up to the next quote, which our own ids and types never contain. NULL: it does not begin so. */
+static const char *export_expect(const char *text, const char *end, const char *label, size_t *out_size)
+{
+    size_t size = strlen(label);
+    if ((size_t)(end - text) < size || memcmp(text, label, size) != 0)
+        return NULL;
+    const char *quote = memchr(text + size, '"', (size_t)(end - text) - size);
+    *out_size = quote == NULL ? 0 : (size_t)(quote - text) - size;
+    return quote == NULL ? NULL : text + size;
+}
+
+static bool export_read_event(const char *object, size_t size, export_event *event)
+{
+    const char *end = object + size;
+    event->id = export_expect(object, end, "{\"id\":\"", &event->id_size);
+    if (event->id == NULL)
+        return false;
+    event->type = export_expect(event->id + event->id_size, end, "\",\"type\":\"", &event->type_size);
+    return event->type != NULL;
+}
+
+static int export_compare_events(const void *a, const void *b)
+{
+    const export_event *one = a, *two = b;
+    size_t size = one->id_size < two->id_size ? one->id_size : two->id_size;
+    int order = memcmp(one->id, two->id, size);
+    return order != 0 ? order : (one->id_size > two->id_size) - (one->id_size < two->id_size);
+}
+
+/* The batch's events, sorted by their ids. NULL: no memory. */
+static export_event *export_list_events(const export_batch *batch, size_t *out_count)
+{
+    size_t capacity = batch->count * 2, count = 0;
+    export_event *events = lf__alloc(capacity * sizeof *events);
+    for (size_t item = 0; events != NULL && item < batch->count; item++) {
+        size_t begin = item == 0 ? 0 : batch->ends[item - 1];
+        export_scan scan = {.text = batch->items.data + begin, .size = batch->ends[item] - begin};
+        const char *object;
+        size_t size;
+        while (export_next_object(&scan, 0, &object, &size)) {
+            export_event event = {.item = (uint32_t)item};
+            if (!export_read_event(object, size, &event))
+                continue;
+            if (count == capacity) {
+                export_event *more = lf__realloc(events, (capacity *= 2) * sizeof *events);
+                if (more == NULL) {
+                    lf__free(events);
+                    return NULL;
+                }
+                events = more;
+            }
+            events[count++] = event;
+        }
+    }
+    if (events != NULL)
+        qsort(events, count, sizeof *events, export_compare_events);
+    *out_count = count;
+    return events;
+}
+
+/* What the details say without the content that they are about: of a validator's list the first path and message. */
+static void export_detail(char *out, size_t room, const char *detail)
+{
+    cJSON *list = cJSON_Parse(detail);
+    const cJSON *issue = cJSON_IsArray(list) ? cJSON_GetArrayItem(list, 0) : NULL;
+    const cJSON *message = cJSON_GetObjectItemCaseSensitive(issue, "message"), *step;
+    size_t length = 0;
+    cJSON_ArrayForEach(step, cJSON_GetObjectItemCaseSensitive(issue, "path")) {
+        if (cJSON_IsString(step) && length + 2 < room)
+            length += (size_t)snprintf(out + length, room - length, "%.30s%s", step->valuestring, step->next != NULL ? "." : ": ");
+        if (length >= room)
+            length = room - 1;
+    }
+    out[length] = '\0';
+    if (cJSON_IsString(message)) {
+        char *content = strcasestr(message->valuestring, ", received"); /* older validators quote what they got */
+        if (content != NULL)
+            *content = '\0';
+        snprintf(out + length, room - length, "%s", message->valuestring);
+    } else if (list == NULL) {
+        snprintf(out, room, "%s", detail);
+    }
+    cJSON_Delete(list);
+}
+
+static uint64_t export_hash(const char *text)
+{
+    uint64_t hash = 14695981039346656037u;
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+    return hash;
+}
+
+/* Each distinct reason once, and no more than EXPORT_REASONS of them. */
+static void export_tell_event_refused(lf__export *x, const export_event *event, int status, const cJSON *error)
+{
+    const cJSON *message = cJSON_GetObjectItemCaseSensitive(error, "message");
+    const cJSON *detail = cJSON_GetObjectItemCaseSensitive(error, "error");
+    char details[EXPORT_SERVER_TEXT + 1] = "", line[2 * EXPORT_SERVER_TEXT];
+    if (cJSON_IsString(detail))
+        export_detail(details, sizeof details, detail->valuestring);
+    snprintf(line, sizeof line, "%.*s refused by %.100s: HTTP %d \"%.80s\"%s%s",
+             event->type_size < 40 ? (int)event->type_size : 40, event->type, x->config->base_url, status,
+             cJSON_IsString(message) ? message->valuestring : "", details[0] == '\0' ? "" : ": ", details);
+    uint64_t hash = export_hash(line);
+    for (int i = 0; i < x->told_reason_count; i++)
+        if (x->told_reasons[i] == hash)
+            return;
+    if (x->told_reason_count == EXPORT_REASONS)
+        return;
+    x->told_reasons[x->told_reason_count++] = hash;
+    lf__log(LF__LOG_ERROR, "%s", line);
+}
+
+/* One element of the answer. Those of events that were taken have a status below 300. */
+static void export_judge(lf__export *x, const char *object, size_t size, const export_event *events, size_t count,
+                         unsigned char *verdicts)
+{
+    cJSON *json = cJSON_ParseWithLengthOpts(object, size, NULL, 0);
+    const cJSON *id = cJSON_GetObjectItemCaseSensitive(json, "id"), *number = cJSON_GetObjectItemCaseSensitive(json, "status");
+    int status = cJSON_IsNumber(number) ? number->valueint : 0;
+    if (cJSON_IsString(id) && status >= 400) {
+        export_event wanted = {.id = id->valuestring, .id_size = strlen(id->valuestring)};
+        const export_event *event = bsearch(&wanted, events, count, sizeof *events, export_compare_events);
+        export_verdict verdict = status == 408 || status == 429 || status >= 500 ? EXPORT_AGAIN : EXPORT_REFUSED;
+        if (event == NULL)
+            lf__log(LF__LOG_DEBUG, "the server refuses an event that was not in the batch: HTTP %d", status);
+        else if (verdicts[event->item] < verdict)
+            verdicts[event->item] = (unsigned char)verdict;
+        if (event != NULL && verdict == EXPORT_REFUSED)
+            export_tell_event_refused(x, event, status, json);
+    }
+    cJSON_Delete(json);
+}
+
+/* Keep only the items that are to be sent again, in their order; needs no memory. */
+static void export_keep_again(lf__export *x, export_batch *batch, const unsigned char *verdicts)
+{
+    size_t separator = strlen(x->wire->separator), kept = 0, length = 0;
+    for (size_t i = 0, begin = 0; i < batch->count; i++) {
+        size_t end = batch->ends[i];
+        if (verdicts[i] == EXPORT_AGAIN) {
+            if (kept == 0)
+                batch->first += i;
+            else
+                memcpy(batch->items.data + length, x->wire->separator, separator);
+            length += kept == 0 ? 0 : separator;
+            memmove(batch->items.data + length, batch->items.data + begin, end - begin);
+            length += end - begin;
+            batch->ends[kept++] = (uint32_t)length;
+        }
+        begin = end + separator;
+    }
+    x->held -= batch->count - kept;
+    batch->count = kept;
+    lf__buf_rewind(&batch->items, length);
+}
+
+/* The server took the batch apart: some of it is delivered, some refused, some to be tried again. What the answer does not
+ * speak of was taken. */
+static void export_partial(lf__export *x, export_batch *batch, const lf__http_answer *answer)
+{
+    size_t event_count = 0, again = 0, refused = 0;
+    export_event *events = export_list_events(batch, &event_count);
+    unsigned char *verdicts = lf__alloc(batch->count);
+    export_scan scan = {.text = answer->body, .size = answer->body_size};
+    const char *object;
+    size_t size;
+    bool any = false;
+    while (events != NULL && verdicts != NULL && export_next_object(&scan, 2, &object, &size)) {
+        export_judge(x, object, size, events, event_count, verdicts);
+        any = true;
+    }
+    if (!any || answer->cut)
+        lf__log(LF__LOG_DEBUG, "an answer to %zu events could not be read to its end; the rest counts as delivered", event_count);
+    for (size_t i = 0; verdicts != NULL && i < batch->count; i++) {
+        again += verdicts[i] == EXPORT_AGAIN;
+        refused += verdicts[i] == EXPORT_REFUSED;
+    }
+    export_count(&x->counters->dropped[LF_DROP_REFUSED], refused);
+    export_count_delivered(x, batch->count - refused - again);
+    if (again == 0) {
+        export_server_is_well(x);
+        export_unlink(x, batch);
+        export_free_batch(batch);
+    } else {
+        export_keep_again(x, batch, verdicts);
+        export_retry(x, batch, answer->retry_after_ms);
+    }
+    lf__free(events);
+    lf__free(verdicts);
+}
+
+/* ---- Any answer ---- */
+
 static void export_answered(lf__export *x, export_batch *batch, const lf__http_answer *answer)
 {
     int status = answer->status;
     if (x->config->debug)
-        lf__log(LF__LOG_DEBUG, "export of %zu observations: HTTP %d %s", batch->count, status, answer->message);
-    if (status >= 200 && status < 300) {
+        lf__log(LF__LOG_DEBUG, "export of %zu %s: HTTP %d %s", batch->count,
+                x->kind == LF__EXPORT_SCORES ? "scores" : "observations", status, answer->message);
+    if (status == 207 && x->wire == &lf__wire_ingestion) {
+        export_partial(x, batch, answer);
+    } else if (status >= 200 && status < 300) {
         export_delivered(x, batch);
     } else if (status == 0) {
         export_tell_unreachable(x, answer->message);
@@ -410,9 +669,9 @@ static void export_answered(lf__export *x, export_batch *batch, const lf__http_a
 
 /* ---- Sending ---- */
 
-static void export_post_done(lf__http_post *post, const lf__http_answer *answer)
+static void export_request_done(lf__http_request *request, const lf__http_answer *answer)
 {
-    export_batch *batch = post->owner;
+    export_batch *batch = request->owner;
     lf__export *x = batch->exporter;
     batch->in_flight = false;
     x->in_flight--;
@@ -437,7 +696,7 @@ static bool export_write_all(int file, const char *bytes, size_t size)
 /* One line a batch, as the file receiver of an OpenTelemetry Collector reads it. */
 static bool export_write_line(lf__export *x, const export_batch *batch)
 {
-    int file = open(x->config->file_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    int file = open(x->file_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (file < 0)
         return false;
     (void)flock(file, LOCK_EX); /* of several processes one after the other; without it, as well as it goes */
@@ -467,25 +726,34 @@ static void export_to_file(lf__export *x, export_batch *batch)
     export_retry(x, batch, -1);
 }
 
+static lf__http *export_http(const lf__export *x)
+{
+    lf__http *http = atomic_load_explicit(&x->transport->http, memory_order_relaxed);
+    if (http == NULL) {
+        http = lf__http_new();
+        /* Whoever wakes the worker acquires it. */
+        atomic_store_explicit(&x->transport->http, http, memory_order_release);
+    }
+    return http;
+}
+
 static bool export_to_server(lf__export *x, export_batch *batch)
 {
-    lf__http *http = atomic_load_explicit(&x->http, memory_order_relaxed);
-    if (http == NULL) {
-        http = lf__http_new(x->config);
-        atomic_store_explicit(&x->http, http, memory_order_release);
-    }
-    lf__http_post post = {
-        .url = x->config->traces_url,
+    lf__http *http = export_http(x);
+    batch->request = (lf__http_request){
+        .config = x->config,
+        .method = LF__HTTP_POST,
+        .url = x->url,
         .content_type = x->wire->content_type,
         .body = {{batch->head.data, batch->head.length},
                  {batch->items.data, batch->items.length},
                  {batch->tail.data, batch->tail.length}},
         .timeout_ms = x->config->timeout_ms,
-        .done = export_post_done,
+        .answer_max = x->wire == &lf__wire_ingestion ? EXPORT_INGESTION_ANSWER : 0,
+        .done = export_request_done,
         .owner = batch,
     };
-    batch->post = post;
-    if (http == NULL || !lf__http_start(http, &batch->post))
+    if (http == NULL || !lf__http_start(http, &batch->request))
         return false;
     batch->in_flight = true;
     x->in_flight++;
@@ -504,7 +772,7 @@ static void export_start(lf__export *x, export_batch *batch)
     bool ok = x->wire->head(&batch->head, x->config, batch->items.length) && x->wire->tail(&batch->tail);
     if (!ok)
         export_drop(x, batch, LF_DROP_NO_MEMORY);
-    else if (x->config->exporter == LF__EXPORTER_FILE)
+    else if (x->file_path != NULL)
         export_to_file(x, batch);
     else if (!export_to_server(x, batch))
         export_retry(x, batch, -1); /* no memory for the request: there may be some later */
@@ -535,13 +803,19 @@ static void export_close_open(lf__export *x)
     x->batch_count++;
 }
 
-static void export_start_ready(lf__export *x)
+/* May one more of them be sent, apart from the time? */
+static bool export_has_turn(const lf__export *x, const export_batch *batch)
+{
+    return batch != NULL && x->in_flight < (x->failing || batch->is_part ? 1 : EXPORT_IN_FLIGHT);
+}
+
+void lf__export_step(lf__export *x)
 {
     for (;;) {
         if (x->send_wanted)
             export_close_open(x);
         export_batch *batch = export_next_waiting(x);
-        if (batch == NULL || x->in_flight >= (x->failing || batch->is_part ? 1 : EXPORT_IN_FLIGHT))
+        if (!export_has_turn(x, batch))
             break;
         if (x->failing && lf__monotonic_ns() < x->gate_ns)
             break;
@@ -566,27 +840,45 @@ static bool export_measure_envelope(lf__export *x)
     return ok;
 }
 
-lf__export *lf__export_new(const lf__config *config, lf__counters *counters)
+static const lf__wire *export_wire(const lf__config *config, lf__export_kind kind)
+{
+    if (kind == LF__EXPORT_SCORES || config->exporter == LF__EXPORTER_INGESTION)
+        return &lf__wire_ingestion;
+    return config->json || config->exporter == LF__EXPORTER_FILE ? &lf__wire_otlp_json : &lf__wire_otlp_protobuf;
+}
+
+/* Observations and scores are lines of different kinds: each has a file. */
+static char *export_file_path(const lf__config *config, lf__export_kind kind)
+{
+    const char *suffix = kind == LF__EXPORT_SCORES ? ".scores" : "";
+    size_t size = strlen(config->file_path) + strlen(suffix) + 1;
+    char *path = lf__alloc(size);
+    if (path != NULL)
+        snprintf(path, size, "%s%s", config->file_path, suffix);
+    return path;
+}
+
+lf__export *lf__export_new(const lf__config *config, lf__export_kind kind, lf__transport *transport, lf__counters *counters)
 {
     lf__export *x = lf__alloc(sizeof *x);
     if (x == NULL)
         return NULL;
     x->config = config;
+    x->kind = kind;
+    x->transport = transport;
     x->counters = counters;
-    x->wire = config->json || config->exporter == LF__EXPORTER_FILE ? &lf__wire_otlp_json : &lf__wire_otlp_protobuf;
+    x->wire = export_wire(config, kind);
+    x->url = x->wire == &lf__wire_ingestion ? config->ingestion_url : config->traces_url;
     x->times = (lf__export_times){500000000u, 30000000000u, 3600000000000u};
-    if (!export_measure_envelope(x)) {
-        lf__free(x);
-        return NULL;
-    }
     lf__buf_init(&x->scratch, EXPORT_SCRATCH_MAX);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&x->lock, NULL);
-    pthread_cond_init(&x->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-    return x;
+    bool to_file = config->exporter == LF__EXPORTER_FILE;
+    if (to_file)
+        x->file_path = export_file_path(config, kind);
+    if ((!to_file || x->file_path != NULL) && export_measure_envelope(x))
+        return x;
+    lf__free(x->file_path);
+    lf__free(x);
+    return NULL;
 }
 
 void lf__export_tune(lf__export *x, lf__export_times times)
@@ -597,7 +889,7 @@ void lf__export_tune(lf__export *x, lf__export_times times)
 void lf__export_send(lf__export *x)
 {
     export_close_open(x);
-    export_start_ready(x);
+    lf__export_step(x);
 }
 
 bool lf__export_busy(const lf__export *x)
@@ -629,45 +921,13 @@ uint64_t lf__export_oldest(const lf__export *x)
     return oldest;
 }
 
-static void export_wait(lf__export *x, int timeout_ms)
+uint64_t lf__export_next_ns(const lf__export *x)
 {
-    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
-    struct timespec until = {(time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u)};
-    pthread_mutex_lock(&x->lock);
-    while (!x->woken && pthread_cond_timedwait(&x->wake, &x->lock, &until) != ETIMEDOUT)
-        continue;
-    x->woken = false;
-    pthread_mutex_unlock(&x->lock);
-}
-
-void lf__export_poll(lf__export *x, int timeout_ms)
-{
-    export_start_ready(x);
-    if (!lf__export_busy(x))
-        return;
-    if (x->failing && x->in_flight == 0) {
-        uint64_t now = lf__monotonic_ns();
-        uint64_t left_ms = x->gate_ns > now ? (x->gate_ns - now) / 1000000u + 1 : 0;
-        if (left_ms < (uint64_t)timeout_ms)
-            timeout_ms = (int)left_ms;
-    }
-    lf__http *http = atomic_load_explicit(&x->http, memory_order_relaxed);
-    if (http != NULL)
-        lf__http_poll(http, timeout_ms);
-    else if (timeout_ms > 0)
-        export_wait(x, timeout_ms);
-    export_start_ready(x);
-}
-
-void lf__export_wakeup(lf__export *x)
-{
-    lf__http *http = atomic_load_explicit(&x->http, memory_order_acquire);
-    if (http != NULL)
-        lf__http_wakeup(http);
-    pthread_mutex_lock(&x->lock);
-    x->woken = true;
-    pthread_cond_signal(&x->wake);
-    pthread_mutex_unlock(&x->lock);
+    if (x->send_wanted && x->batch_count < LF__EXPORT_BATCHES)
+        return 0;
+    if (!export_has_turn(x, export_next_waiting(x)))
+        return UINT64_MAX;
+    return x->failing ? x->gate_ns : 0;
 }
 
 void lf__export_hurry(lf__export *x)
@@ -677,10 +937,11 @@ void lf__export_hurry(lf__export *x)
 
 void lf__export_abandon(lf__export *x, lf_drop_reason reason)
 {
-    lf__http *http = atomic_load_explicit(&x->http, memory_order_relaxed);
+    lf__http *http = atomic_load_explicit(&x->transport->http, memory_order_relaxed);
     x->abandoning = true; /* what is cut short is dropped below, not retried */
-    if (http != NULL)
-        lf__http_abandon(http);
+    for (export_batch *batch = x->batches; batch != NULL; batch = batch->next)
+        if (batch->in_flight)
+            lf__http_cancel(http, &batch->request);
     x->abandoning = false;
     while (x->batches != NULL)
         export_drop(x, x->batches, reason);
@@ -699,9 +960,12 @@ void lf__export_free(lf__export *x)
     if (x == NULL)
         return;
     lf__export_abandon(x, LF_DROP_SHUTDOWN);
-    lf__http_free(atomic_load_explicit(&x->http, memory_order_relaxed));
     lf__buf_done(&x->scratch);
-    pthread_mutex_destroy(&x->lock);
-    pthread_cond_destroy(&x->wake);
+    lf__free(x->file_path);
     lf__free(x);
+}
+
+void lf__transport_done(lf__transport *transport)
+{
+    lf__http_free(atomic_exchange_explicit(&transport->http, NULL, memory_order_relaxed));
 }

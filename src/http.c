@@ -10,7 +10,7 @@
 enum {
     HTTP_POOL = 4, /* easy handles kept for reuse */
     HTTP_CONNECT_TIMEOUT_MS = 5000,
-    HTTP_ANSWER_MAX = 1 << 20,       /* an answer longer than this is cut off; we need none of it */
+    HTTP_READ_MAX = 1 << 20,         /* an answer longer than this, and than what is to be kept, is not read to its end */
     HTTP_RETRY_AFTER_MAX_S = 600
 };
 
@@ -18,23 +18,24 @@ typedef struct http_transfer {
     struct http_transfer *next;
     CURL *easy;
     struct curl_slist *headers;
-    lf__http_post *post;
+    lf__http_request *request;
     size_t part;   /* position in the body: part and offset */
     size_t offset;
-    char body[LF__HTTP_BODY_MAX + 1];
+    char *large;   /* takes the place of `small` when that is full and more is to be kept */
+    size_t capacity;
     size_t body_size;
     size_t received;
+    bool no_memory;
+    char small[LF__HTTP_ANSWER_MAX + 1];
     char error[CURL_ERROR_SIZE];
 } http_transfer;
 
 struct lf__http {
-    const lf__config *config;
     CURLM *multi;
     http_transfer *running;
     http_transfer *pool;
     int running_count;
     int pool_count;
-    char *authorization;
 };
 
 static pthread_once_t http_once = PTHREAD_ONCE_INIT;
@@ -50,35 +51,6 @@ static void http_global_init(void)
 }
 
 /* ---- Headers ---- */
-
-static char *http_authorization(const lf__config *config)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    static const char start[] = "Authorization: Basic ";
-    if (config->public_key == NULL || config->secret_key == NULL)
-        return NULL;
-    size_t size = strlen(config->public_key) + 1 + strlen(config->secret_key);
-    char *plain = lf__alloc(size + 3); /* zeroed: the padding is there */
-    char *header = lf__alloc(sizeof start + (size + 2) / 3 * 4);
-    if (plain != NULL && header != NULL) {
-        snprintf(plain, size + 1, "%s:%s", config->public_key, config->secret_key);
-        memcpy(header, start, sizeof start - 1);
-        char *at = header + sizeof start - 1;
-        for (size_t i = 0; i < size; i += 3) {
-            unsigned bits = (unsigned)(unsigned char)plain[i] << 16 | (unsigned)(unsigned char)plain[i + 1] << 8 |
-                            (unsigned char)plain[i + 2];
-            *at++ = digits[bits >> 18];
-            *at++ = digits[bits >> 12 & 63];
-            *at++ = i + 1 < size ? digits[bits >> 6 & 63] : '=';
-            *at++ = i + 2 < size ? digits[bits & 63] : '=';
-        }
-        *at = '\0';
-    }
-    if (plain != NULL)
-        memset(plain, 0, size);
-    lf__free(plain);
-    return header;
-}
 
 static bool http_is_overridden(const lf__config *config, const char *line)
 {
@@ -110,23 +82,30 @@ static bool http_add_pair(struct curl_slist **list, const char *name, const char
     return ok;
 }
 
+struct curl_slist *lf__http_append(struct curl_slist *list, const char *name, const char *value)
+{
+    (void)http_add_pair(&list, name, value);
+    return list;
+}
+
 static bool http_add_own(const lf__config *config, struct curl_slist **list, const char *name, const char *value)
 {
     return value == NULL || http_is_overridden(config, name) || http_add_pair(list, name, value);
 }
 
-static struct curl_slist *http_headers(const lf__http *http, const lf__http_post *post)
+static struct curl_slist *http_headers(const lf__http_request *request)
 {
-    const lf__config *config = http->config;
+    const lf__config *config = request->config;
     struct curl_slist *list = NULL;
-    bool ok = http_add_header(&list, "Expect:") && http_add_own(config, &list, "Content-Type", post->content_type) &&
+    bool ok = http_add_header(&list, "Expect:") &&
+              (request->content_type == NULL ? http_add_header(&list, "Content-Type:") /* none, not libcurl's default */
+                                             : http_add_own(config, &list, "Content-Type", request->content_type)) &&
               http_add_own(config, &list, "User-Agent", "langfuse-c/" LF_VERSION) &&
               http_add_own(config, &list, "x-langfuse-sdk-name", "c") &&
               http_add_own(config, &list, "x-langfuse-sdk-version", LF_VERSION) &&
               http_add_own(config, &list, "x-langfuse-public-key", config->public_key) &&
-              http_add_own(config, &list, "x-langfuse-ingestion-version", "4");
-    if (ok && http->authorization != NULL && !http_is_overridden(config, http->authorization))
-        ok = http_add_header(&list, http->authorization);
+              http_add_own(config, &list, "x-langfuse-ingestion-version", "4") &&
+              http_add_own(config, &list, "Authorization", config->authorization);
     for (size_t i = 0; ok && i < config->header_count; i++)
         ok = http_add_pair(&list, config->headers[i].key, config->headers[i].value);
     if (ok)
@@ -142,7 +121,7 @@ static size_t http_read(char *out, size_t unit, size_t count, void *data)
     http_transfer *t = data;
     size_t room = unit * count, done = 0;
     while (done < room && t->part < LF__HTTP_PARTS) {
-        const lf__http_part *part = &t->post->body[t->part];
+        const lf__http_part *part = &t->request->body[t->part];
         size_t size = part->size - t->offset < room - done ? part->size - t->offset : room - done;
         if (size != 0)
             memcpy(out + done, (const char *)part->data + t->offset, size);
@@ -166,16 +145,48 @@ static int http_seek(void *data, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
+static size_t http_answer_max(const http_transfer *t)
+{
+    return t->request->answer_max == 0 ? LF__HTTP_ANSWER_MAX : t->request->answer_max;
+}
+
+static char *http_body(http_transfer *t)
+{
+    return t->large != NULL ? t->large : t->small;
+}
+
+/* Room for so many bytes and the NUL behind them. */
+static bool http_make_room(http_transfer *t, size_t size)
+{
+    if (size <= t->capacity)
+        return true;
+    size_t capacity = t->capacity;
+    while (capacity < size)
+        capacity *= 2;
+    char *larger = lf__realloc(t->large, capacity + 1);
+    if (larger == NULL)
+        return false;
+    if (t->large == NULL)
+        memcpy(larger, t->small, t->body_size);
+    t->large = larger;
+    t->capacity = capacity;
+    return true;
+}
+
 static size_t http_write(char *bytes, size_t unit, size_t count, void *data)
 {
     http_transfer *t = data;
     size_t size = unit * count;
-    size_t room = LF__HTTP_BODY_MAX - t->body_size;
-    size_t keep = size < room ? size : room;
-    memcpy(t->body + t->body_size, bytes, keep);
-    t->body_size += keep;
+    size_t most = http_answer_max(t);
+    size_t keep = size < most - t->body_size ? size : most - t->body_size;
     t->received += size;
-    return t->received > HTTP_ANSWER_MAX ? 0 : size;
+    if (t->no_memory || !http_make_room(t, t->body_size + keep)) {
+        t->no_memory = true; /* from here on nothing is kept: a hole would be worse */
+        keep = 0;
+    }
+    memcpy(http_body(t) + t->body_size, bytes, keep);
+    t->body_size += keep;
+    return t->received > HTTP_READ_MAX && t->received > most ? 0 : size;
 }
 
 /* ---- Transfers ---- */
@@ -202,6 +213,7 @@ static http_transfer *http_take(lf__http *http)
 static void http_destroy(http_transfer *t)
 {
     curl_easy_cleanup(t->easy);
+    lf__free(t->large);
     curl_slist_free_all(t->headers);
     lf__free(t);
 }
@@ -210,6 +222,8 @@ static void http_give_back(lf__http *http, http_transfer *t)
 {
     curl_slist_free_all(t->headers);
     t->headers = NULL;
+    lf__free(t->large);
+    t->large = NULL;
     if (http->pool_count >= HTTP_POOL) {
         http_destroy(t);
         return;
@@ -238,14 +252,33 @@ static void http_set_tls(CURL *easy, const lf__config *config)
     }
 }
 
-static void http_set_options(const lf__http *http, http_transfer *t)
+static void http_set_method(http_transfer *t)
 {
+    static const char *const names[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
     CURL *easy = t->easy;
-    const lf__http_post *post = t->post;
+    const lf__http_request *request = t->request;
     curl_off_t size = 0;
     for (int i = 0; i < LF__HTTP_PARTS; i++)
-        size += (curl_off_t)post->body[i].size;
-    long connect_ms = post->timeout_ms < HTTP_CONNECT_TIMEOUT_MS ? post->timeout_ms : HTTP_CONNECT_TIMEOUT_MS;
+        size += (curl_off_t)request->body[i].size;
+    if (request->method == LF__HTTP_GET || (request->method == LF__HTTP_DELETE && size == 0)) {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    } else {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, size);
+        curl_easy_setopt(easy, CURLOPT_READFUNCTION, http_read);
+        curl_easy_setopt(easy, CURLOPT_READDATA, t);
+        curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, http_seek);
+        curl_easy_setopt(easy, CURLOPT_SEEKDATA, t);
+    }
+    if (request->method != LF__HTTP_GET && request->method != LF__HTTP_POST)
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, names[request->method]);
+}
+
+static void http_set_options(http_transfer *t)
+{
+    CURL *easy = t->easy;
+    const lf__http_request *request = t->request;
+    long connect_ms = request->timeout_ms < HTTP_CONNECT_TIMEOUT_MS ? request->timeout_ms : HTTP_CONNECT_TIMEOUT_MS;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->error);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -255,39 +288,39 @@ static void http_set_options(const lf__http *http, http_transfer *t)
 #else
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
+#if LIBCURL_VERSION_NUM >= 0x075700
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a name lookup that hangs must not outlast the time given */
+#endif
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L); /* a redirected POST would become a GET without its body */
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, post->timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_URL, post->url);
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, size);
-    curl_easy_setopt(easy, CURLOPT_READFUNCTION, http_read);
-    curl_easy_setopt(easy, CURLOPT_READDATA, t);
-    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, http_seek);
-    curl_easy_setopt(easy, CURLOPT_SEEKDATA, t);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, request->timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_URL, request->url);
+    http_set_method(t);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_write);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
-    http_set_tls(easy, http->config);
-    if (http->config->curl_hook != NULL)
-        http->config->curl_hook(http->config->curl_hook_data, easy);
+    http_set_tls(easy, request->config);
+    if (request->config->curl_hook != NULL)
+        request->config->curl_hook(request->config->curl_hook_data, easy);
 }
 
-bool lf__http_start(lf__http *http, lf__http_post *post)
+bool lf__http_start(lf__http *http, lf__http_request *request)
 {
     http_transfer *t = http_take(http);
     if (t == NULL)
         return false;
-    t->post = post;
+    t->request = request;
     t->part = t->offset = t->body_size = t->received = 0;
+    t->capacity = LF__HTTP_ANSWER_MAX;
+    t->no_memory = false;
     t->error[0] = '\0';
-    t->headers = http_headers(http, post);
+    t->headers = http_headers(request);
     if (t->headers == NULL) {
         http_give_back(http, t);
         return false;
     }
-    http_set_options(http, t);
+    http_set_options(t);
     if (curl_multi_add_handle(http->multi, t->easy) != CURLM_OK) {
         http_give_back(http, t);
         return false;
@@ -308,51 +341,74 @@ static void http_unlink(lf__http *http, http_transfer *t)
     curl_multi_remove_handle(http->multi, t->easy);
 }
 
+static lf__http_failure http_failure(CURLcode code)
+{
+    switch (code) {
+    case CURLE_OK:
+        return LF__HTTP_NO_FAILURE;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return LF__HTTP_NO_SUCH_HOST;
+    case CURLE_COULDNT_CONNECT:
+        return LF__HTTP_NO_CONNECTION;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return LF__HTTP_NO_TLS;
+    case CURLE_OPERATION_TIMEDOUT:
+        return LF__HTTP_TOO_LATE;
+    default:
+        return LF__HTTP_BROKEN;
+    }
+}
+
+static long http_retry_after_ms(CURL *easy)
+{
+    curl_off_t seconds = 0;
+    curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds);
+    if (seconds <= 0)
+        return -1;
+    return (seconds > HTTP_RETRY_AFTER_MAX_S ? HTTP_RETRY_AFTER_MAX_S : (long)seconds) * 1000;
+}
+
 static void http_finish(lf__http *http, http_transfer *t, CURLcode code)
 {
-    long status = 0, connects = 0;
-    curl_off_t retry_after = 0;
+    long status = 0;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
-    curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after);
-    t->body[t->body_size] = '\0';
+    http_body(t)[t->body_size] = '\0';
     /* An answer whose body we did not want to the end is an answer all the same. */
-    bool answered = code == CURLE_OK || (code == CURLE_WRITE_ERROR && t->received > HTTP_ANSWER_MAX);
+    if (code == CURLE_WRITE_ERROR && t->received > HTTP_READ_MAX)
+        code = CURLE_OK;
     lf__http_answer answer = {
-        .status = answered ? (int)status : 0,
-        .retry_after_ms = retry_after <= 0                     ? -1
-                          : retry_after > HTTP_RETRY_AFTER_MAX_S ? HTTP_RETRY_AFTER_MAX_S * 1000L
-                                                                 : (long)retry_after * 1000,
-        .could_connect = code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST &&
-                         code != CURLE_COULDNT_RESOLVE_PROXY && code != CURLE_SSL_CONNECT_ERROR &&
-                         code != CURLE_PEER_FAILED_VERIFICATION,
-        .message = answered ? "" : t->error[0] != '\0' ? t->error : curl_easy_strerror(code),
-        .body = t->body,
+        .status = code == CURLE_OK ? (int)status : 0,
+        .failure = http_failure(code),
+        .retry_after_ms = http_retry_after_ms(t->easy),
+        .message = code == CURLE_OK ? "" : t->error[0] != '\0' ? t->error : curl_easy_strerror(code),
+        .body = http_body(t),
         .body_size = t->body_size,
+        .cut = t->received > t->body_size,
+        .no_memory = t->no_memory,
     };
     http_unlink(http, t);
-    lf__http_post *post = t->post;
-    post->done(post, &answer);
+    t->request->done(t->request, &answer);
     http_give_back(http, t);
 }
 
 /* ---- Interface ---- */
 
-lf__http *lf__http_new(const lf__config *config)
+lf__http *lf__http_new(void)
 {
     pthread_once(&http_once, http_global_init);
     lf__http *http = lf__alloc(sizeof *http);
     if (http == NULL)
         return NULL;
-    http->config = config;
-    http->authorization = http_authorization(config);
     http->multi = curl_multi_init();
-    bool ok = http->multi != NULL && (config->secret_key == NULL || http->authorization != NULL);
-    if (ok) {
+    if (http->multi != NULL) {
         curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)HTTP_POOL);
         return http;
     }
-    lf__http_free(http);
+    lf__free(http);
     return NULL;
 }
 
@@ -381,37 +437,49 @@ void lf__http_poll(lf__http *http, int timeout_ms)
     }
 }
 
+void lf__http_wait(lf__http *http, int timeout_ms)
+{
+    curl_multi_poll(http->multi, NULL, 0, timeout_ms, NULL);
+}
+
 void lf__http_wakeup(lf__http *http)
 {
     curl_multi_wakeup(http->multi);
 }
 
+static void http_cut_short(lf__http *http, http_transfer *t)
+{
+    lf__http_answer answer = {.failure = LF__HTTP_BROKEN, .retry_after_ms = -1, .message = "abandoned", .body = ""};
+    http_unlink(http, t);
+    t->request->done(t->request, &answer);
+    http_destroy(t);
+}
+
+void lf__http_cancel(lf__http *http, const lf__http_request *request)
+{
+    for (http_transfer *t = http->running; t != NULL; t = t->next)
+        if (t->request == request) {
+            http_cut_short(http, t);
+            return;
+        }
+}
+
 void lf__http_abandon(lf__http *http)
 {
-    while (http->running != NULL) {
-        http_transfer *t = http->running;
-        lf__http_answer answer = {.retry_after_ms = -1, .message = "abandoned", .body = ""};
-        http_unlink(http, t);
-        t->post->done(t->post, &answer);
-        http_destroy(t);
-    }
+    while (http->running != NULL)
+        http_cut_short(http, http->running);
 }
 
 void lf__http_free(lf__http *http)
 {
     if (http == NULL)
         return;
-    if (http->multi != NULL)
-        lf__http_abandon(http);
+    lf__http_abandon(http);
     while (http->pool != NULL) {
         http_transfer *t = http->pool;
         http->pool = t->next;
         http_destroy(t);
     }
-    if (http->multi != NULL)
-        curl_multi_cleanup(http->multi);
-    if (http->authorization != NULL)
-        memset(http->authorization, 0, strlen(http->authorization));
-    lf__free(http->authorization);
+    curl_multi_cleanup(http->multi);
     lf__free(http);
 }

@@ -1,21 +1,35 @@
 /* HTTP over libcurl: the only file that includes curl. Several requests in flight on one multi handle, connections reused,
- * every wait bounded and interruptible. One thread (the worker) uses an lf__http; only lf__http_wakeup may be called from
- * others.
+ * every wait bounded and interruptible. One thread at a time uses an lf__http; only lf__http_wakeup may be called from others.
+ * Requests of several configurations (keys, servers, TLS) share one lf__http.
  */
 #ifndef LF_SRC_HTTP_H
 #define LF_SRC_HTTP_H
 
 #include "config.h"
 
-enum { LF__HTTP_BODY_MAX = 4096 }; /* of an answer we keep for messages; the rest is read and thrown away */
+enum { LF__HTTP_ANSWER_MAX = 4096 }; /* kept of an answer when the request names no other limit: enough for messages */
+
+typedef enum lf__http_method { LF__HTTP_GET, LF__HTTP_POST, LF__HTTP_PUT, LF__HTTP_PATCH, LF__HTTP_DELETE } lf__http_method;
+
+/* Why there was no answer. */
+typedef enum lf__http_failure {
+    LF__HTTP_NO_FAILURE = 0,
+    LF__HTTP_NO_SUCH_HOST, /* name lookup, that of a proxy included */
+    LF__HTTP_NO_CONNECTION,
+    LF__HTTP_NO_TLS, /* handshake or certificate */
+    LF__HTTP_TOO_LATE,
+    LF__HTTP_BROKEN /* anything later: cut off, not HTTP, abandoned */
+} lf__http_failure;
 
 typedef struct lf__http_answer {
-    int status;              /* HTTP status; 0: no answer, `message` says why */
+    int status;              /* HTTP status; 0: no answer, `failure` and `message` say why */
+    lf__http_failure failure;
     long retry_after_ms;     /* Retry-After in seconds or as a date; -1 when absent */
-    bool could_connect;      /* false: name lookup, connect or TLS handshake failed */
     const char *message;     /* libcurl's own words for a failed transfer, else "" */
-    const char *body;        /* the first LF__HTTP_BODY_MAX bytes, NUL-terminated */
+    const char *body;        /* its first bytes, at most `answer_max` of them, NUL-terminated */
     size_t body_size;
+    bool cut;                /* there was more */
+    bool no_memory;          /* there was more, and no memory for it */
 } lf__http_answer;
 
 typedef struct lf__http_part {
@@ -25,30 +39,41 @@ typedef struct lf__http_part {
 
 enum { LF__HTTP_PARTS = 3 };
 
-/* A POST. Everything it points to is borrowed until `done` is called, exactly once, from lf__http_poll or
- * lf__http_abandon (then status 0, message "abandoned"). `done` may start new requests. */
-typedef struct lf__http_post {
+/* Redirects are not followed, whatever the method: keys would go to a place that nobody named. Everything it points to is
+ * borrowed until `done` is called, exactly once, from lf__http_poll, lf__http_cancel or lf__http_abandon (from these with
+ * status 0, message "abandoned"). `done` may start new requests. */
+typedef struct lf__http_request {
+    const lf__config *config; /* headers, keys, TLS, proxy, hook */
+    lf__http_method method;
     const char *url;
-    const char *content_type;
-    lf__http_part body[LF__HTTP_PARTS]; /* sent one after the other as one body */
+    const char *content_type;           /* of the body; NULL: not said */
+    lf__http_part body[LF__HTTP_PARTS]; /* sent one after the other as one body; none at all with GET */
     long timeout_ms;
-    void (*done)(struct lf__http_post *post, const lf__http_answer *answer);
+    size_t answer_max; /* 0: LF__HTTP_ANSWER_MAX */
+    void (*done)(struct lf__http_request *request, const lf__http_answer *answer);
     void *owner; /* for `done` */
-} lf__http_post;
+} lf__http_request;
 
 typedef struct lf__http lf__http;
 
 /* Called at exit, unless NULL: before the exit handler of libcurl's TLS library, after which no request may run. */
 extern void (*lf__http_at_exit)(void);
 
-/* The configuration (headers, keys, TLS, proxy, hook) is borrowed for the life of the lf__http. NULL: no memory. */
-lf__http *lf__http_new(const lf__config *config);
-bool lf__http_start(lf__http *http, lf__http_post *post); /* false: no memory, `done` is not called */
+lf__http *lf__http_new(void); /* NULL: no memory */
+bool lf__http_start(lf__http *http, lf__http_request *request); /* false: no memory, `done` is not called */
 int lf__http_running(const lf__http *http);
-/* Move transfers on; wait at most timeout_ms for something to happen (0: do not wait). */
+/* Move transfers on; wait at most timeout_ms for something to happen (0: do not wait). With nothing in flight it waits for a
+ * wakeup only. */
 void lf__http_poll(lf__http *http, int timeout_ms);
-void lf__http_wakeup(lf__http *http);  /* end a poll early; any thread */
+/* Only wait: at most timeout_ms, until lf__http_poll has something to do. Nothing is sent, received or called. */
+void lf__http_wait(lf__http *http, int timeout_ms);
+void lf__http_wakeup(lf__http *http); /* end a poll or wait early; any thread */
+void lf__http_cancel(lf__http *http, const lf__http_request *request); /* cut this one short; nothing when it is not running */
 void lf__http_abandon(lf__http *http); /* cut every transfer short */
 void lf__http_free(lf__http *http);    /* abandons what runs */
+
+/* Append "name: value" as curl_slist_append does (NULL: a new list). No memory: the list as it was. */
+struct curl_slist;
+struct curl_slist *lf__http_append(struct curl_slist *list, const char *name, const char *value);
 
 #endif

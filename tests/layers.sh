@@ -26,8 +26,8 @@ server/*                | SERVER SYSTEM
 
 # library | the only files that may include it
 OWNERS='
-curl/*                  | src/http.c src/rest.c
-cjson/cJSON.h           | src/capture.c src/export.c langfuse/*.c
+curl/*                  | src/http.c
+cjson/cJSON.h           | src/capture.c src/export.c src/rest.c langfuse/*.c
 microhttpd.h            | server/http.c
 sqlite3.h               | server/store.c
 zlib.h                  | server/gunzip.c

@@ -1,0 +1,395 @@
+#define _GNU_SOURCE
+#include "rest.h"
+
+#include "json.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+enum { REST_TIMEOUT_MS = 5000, REST_SERVER_TEXT = 120 };
+
+/* ---- Being a guest on the caller's thread ---- */
+
+typedef struct rest_guest {
+    int saved_errno;
+    int cancel_state;
+    sigset_t before;
+    bool pipe_was_pending;
+} rest_guest;
+
+/* While libcurl works no signal is taken: threads that it starts for name lookups inherit the mask, so that no handler of the
+ * program runs on them, and a closed connection raises a SIGPIPE that must not get out. */
+static void rest_block_signals(rest_guest *guest)
+{
+    sigset_t all, pending;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &guest->before);
+    sigpending(&pending);
+    guest->pipe_was_pending = sigismember(&pending, SIGPIPE) == 1;
+}
+
+static void rest_restore_signals(const rest_guest *guest)
+{
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    struct timespec now = {0, 0};
+    if (!guest->pipe_was_pending)
+        while (sigtimedwait(&pipe, NULL, &now) < 0 && errno == EINTR)
+            continue;
+    pthread_sigmask(SIG_SETMASK, &guest->before, NULL);
+}
+
+static void rest_enter(rest_guest *guest)
+{
+    guest->saved_errno = errno;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guest->cancel_state);
+    rest_block_signals(guest);
+}
+
+static void rest_leave(const rest_guest *guest)
+{
+    rest_restore_signals(guest);
+    pthread_setcancelstate(guest->cancel_state, NULL);
+    errno = guest->saved_errno;
+}
+
+/* ---- Words ---- */
+
+void lf__rest_server_text(char *out, size_t room, const char *body, size_t size)
+{
+    cJSON *json = cJSON_ParseWithLengthOpts(body, size, NULL, 0);
+    const cJSON *message = cJSON_GetObjectItemCaseSensitive(json, "message");
+    if (!cJSON_IsString(message))
+        message = cJSON_GetObjectItemCaseSensitive(json, "error");
+    const char *text = cJSON_IsString(message) ? message->valuestring : body;
+    size_t length = cJSON_IsString(message) ? strlen(text) : size;
+    if (length > room - 1)
+        length = lf__utf8_floor(text, room - 1);
+    for (size_t i = 0; i < length; i++)
+        out[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
+    out[length] = '\0';
+    cJSON_Delete(json);
+}
+
+/* What others said is quoted as long as it does not repeat a secret. */
+static const char *rest_harmless(const lf__config *config, const char *text)
+{
+    const char *basic = config->authorization == NULL ? NULL : config->authorization + strlen("Basic ");
+    if (config->secret_key != NULL && strstr(text, config->secret_key) != NULL)
+        return "(not shown: it repeats the secret key)";
+    return basic != NULL && strstr(text, basic) != NULL ? "(not shown: it repeats the secret key)" : text;
+}
+
+static lf_status rest_fail(lf_error *error, lf_status status, int http_status, const char *format, ...) LF_PRINTF(4, 5);
+
+static lf_status rest_fail(lf_error *error, lf_status status, int http_status, const char *format, ...)
+{
+    if (error == NULL)
+        return status;
+    error->status = status;
+    error->http_status = http_status;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error->message, sizeof error->message, format, arguments);
+    va_end(arguments);
+    for (char *c = error->message; *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = ' ';
+    return status;
+}
+
+/* ---- The call ---- */
+
+/* What is left of an answer once its transfer is gone. */
+typedef struct rest_result {
+    bool done;
+    bool no_memory;
+    bool cut;
+    int status;
+    lf__http_failure failure;
+    char *body;
+    size_t size;
+    char text[REST_SERVER_TEXT + 1];
+} rest_result;
+
+static void rest_done(lf__http_request *request, const lf__http_answer *answer)
+{
+    rest_result *result = request->owner;
+    result->done = true;
+    result->status = answer->status;
+    result->failure = answer->failure;
+    result->cut = answer->cut;
+    if (answer->status < 200 || answer->status > 299) {
+        if (answer->status == 0)
+            snprintf(result->text, sizeof result->text, "%s", answer->message);
+        else
+            lf__rest_server_text(result->text, sizeof result->text, answer->body, answer->body_size);
+        return;
+    }
+    result->body = answer->no_memory ? NULL : lf__alloc(answer->body_size + 1);
+    result->no_memory = result->body == NULL;
+    result->size = answer->body_size;
+    if (result->body != NULL)
+        memcpy(result->body, answer->body, answer->body_size);
+}
+
+/* Signals are blocked here, but for the waiting. */
+static void rest_run(rest_guest *guest, lf__http *http, const rest_result *result, int timeout_ms)
+{
+    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
+    for (lf__http_poll(http, 0); !result->done; lf__http_poll(http, 0)) {
+        uint64_t now = lf__monotonic_ns();
+        /* libcurl ends the transfer on time by itself; this is for the case that it does not. */
+        if (now > until_ns + 1000000000u)
+            return;
+        rest_restore_signals(guest);
+        lf__http_wait(http, now < until_ns ? (int)((until_ns - now) / 1000000u) + 1 : 10);
+        rest_block_signals(guest);
+    }
+}
+
+static void rest_ask(rest_guest *guest, lf__http_request *request, rest_result *result)
+{
+    lf__http *http = lf__http_new();
+    if (http == NULL || !lf__http_start(http, request)) {
+        result->no_memory = true;
+        lf__http_free(http);
+        return;
+    }
+    rest_run(guest, http, result, (int)request->timeout_ms);
+    if (!result->done) {
+        lf__http_abandon(http);
+        result->failure = LF__HTTP_TOO_LATE;
+    }
+    lf__http_free(http);
+}
+
+static bool rest_has_authorization(const lf__config *config)
+{
+    for (size_t i = 0; i < config->header_count; i++)
+        if (strcasecmp(config->headers[i].key, "Authorization") == 0)
+            return true;
+    return config->authorization != NULL;
+}
+
+/* The URL of a path below the server's. NULL: no memory. */
+static char *rest_url(const lf__config *config, const char *path)
+{
+    path += strspn(path, "/");
+    size_t size = strlen(config->base_url) + 1 + strlen(path) + 1;
+    char *url = lf__alloc(size);
+    if (url != NULL)
+        snprintf(url, size, "%s/%s", config->base_url, path);
+    return url;
+}
+
+static lf_status rest_no_answer(const lf__config *config, const rest_result *result, int timeout_ms, lf_error *error)
+{
+    const char *host = config->base_url, *text = rest_harmless(config, result->text);
+    switch (result->failure) {
+    case LF__HTTP_NO_SUCH_HOST:
+        return rest_fail(error, LF_ERR_NETWORK, 0, "no such host: %.100s (%s); check LANGFUSE_BASE_URL", host, text);
+    case LF__HTTP_NO_CONNECTION:
+        return rest_fail(error, LF_ERR_NETWORK, 0, "cannot connect to %.100s: %s", host, text);
+    case LF__HTTP_NO_TLS:
+        return rest_fail(error, LF_ERR_NETWORK, 0, "no secure connection to %.100s: %s", host, text);
+    case LF__HTTP_TOO_LATE:
+        return rest_fail(error, LF_ERR_TIMEOUT, 0, "no answer of %.100s within %d ms", host, timeout_ms);
+    default:
+        return rest_fail(error, LF_ERR_NETWORK, 0, "%.100s was reached, but gave no answer: %s", host, text);
+    }
+}
+
+static lf_status rest_bad_answer(const lf__config *config, const rest_result *result, lf_error *error)
+{
+    int status = result->status;
+    const char *host = config->base_url, *text = rest_harmless(config, result->text);
+    if (status == 401 || status == 403)
+        return rest_fail(error, LF_ERR_UNAUTHORIZED, status, "%.100s refused the keys: HTTP %d \"%s\"", host, status, text);
+    if (status >= 300 && status < 400)
+        return rest_fail(error, LF_ERR_SERVER, status,
+                         "%.100s redirects (HTTP %d), which is not followed; set LANGFUSE_BASE_URL to where it leads", host,
+                         status);
+    if (status >= 400 && status < 500)
+        return rest_fail(error, LF_ERR_REFUSED, status, "%.100s refused: HTTP %d \"%s\"", host, status, text);
+    return rest_fail(error, LF_ERR_SERVER, status, "%.100s failed: HTTP %d \"%s\"", host, status, text);
+}
+
+static lf_status rest_conclude(const lf__config *config, rest_result *result, int timeout_ms, lf_error *error)
+{
+    if (result->no_memory)
+        return rest_fail(error, LF_ERR_MEMORY, result->status, "out of memory");
+    if (result->status == 0)
+        return rest_no_answer(config, result, timeout_ms, error);
+    if (result->status < 200 || result->status > 299)
+        return rest_bad_answer(config, result, error);
+    if (!result->cut)
+        return LF_OK;
+    lf__free(result->body);
+    result->body = NULL;
+    return rest_fail(error, LF_ERR_SERVER, result->status, "the answer of %.100s is larger than %d MiB", config->base_url,
+                     LF__REST_ANSWER_MAX >> 20);
+}
+
+static lf_status rest_call(rest_guest *guest, const lf__config *config, const lf__rest_request *request,
+                           lf__rest_answer *answer, lf_error *error)
+{
+    int timeout_ms = request->timeout_ms < 0 ? REST_TIMEOUT_MS : request->timeout_ms == 0 ? 1 : request->timeout_ms;
+    char *url = rest_url(config, request->path);
+    if (url == NULL)
+        return rest_fail(error, LF_ERR_MEMORY, 0, "out of memory");
+    rest_result result = {0};
+    size_t body_size = request->body == NULL ? 0 : request->body_size != 0 ? request->body_size : strlen(request->body);
+    lf__http_request http = {
+        .config = config,
+        .method = request->method,
+        .url = url,
+        .content_type = request->body == NULL ? NULL : "application/json",
+        .body = {{request->body, body_size}},
+        .timeout_ms = timeout_ms,
+        .answer_max = LF__REST_ANSWER_MAX,
+        .done = rest_done,
+        .owner = &result,
+    };
+    rest_ask(guest, &http, &result);
+    lf__free(url);
+    lf_status status = rest_conclude(config, &result, timeout_ms, error);
+    if (status == LF_OK)
+        *answer = (lf__rest_answer){result.status, result.body, result.size};
+    return status;
+}
+
+lf_status lf__rest_call(const lf__config *config, const lf__rest_request *request, lf__rest_answer *answer, lf_error *error)
+{
+    if (config == NULL || config->base_url == NULL || !rest_has_authorization(config))
+        return rest_fail(error, LF_ERR_DISABLED, 0, "no keys, or tracing is off");
+    rest_guest guest;
+    rest_enter(&guest);
+    lf_status status = rest_call(&guest, config, request, answer, error);
+    rest_leave(&guest);
+    return status;
+}
+
+/* ---- The project ---- */
+
+static size_t rest_host(const char *base_url, const char **out_host)
+{
+    const char *host = strstr(base_url, "://");
+    *out_host = host == NULL ? base_url : host + 3;
+    return strcspn(*out_host, "/:");
+}
+
+/* Keys of one region are unknown in the others. Writes the others' names when the server is one of them, else nothing. */
+static void rest_other_regions(char *out, size_t room, const char *base_url)
+{
+    static const struct {
+        const char *name, *host;
+    } regions[] = {{"EU", "cloud.langfuse.com"},
+                   {"US", "us.cloud.langfuse.com"},
+                   {"Japan", "jp.cloud.langfuse.com"},
+                   {"HIPAA", "hipaa.cloud.langfuse.com"}};
+    static const char domain[] = "cloud.langfuse.com";
+    const char *host;
+    size_t size = rest_host(base_url, &host), length = 0;
+    out[0] = '\0';
+    if (size < sizeof domain - 1 || strncasecmp(host + size - (sizeof domain - 1), domain, sizeof domain - 1) != 0 ||
+        (size > sizeof domain - 1 && host[size - sizeof domain] != '.'))
+        return;
+    for (size_t i = 0; i < sizeof regions / sizeof *regions; i++) {
+        if (strlen(regions[i].host) == size && strncasecmp(regions[i].host, host, size) == 0)
+            continue;
+        int more = snprintf(out + length, room - length, "%s%s https://%s", length == 0 ? "; they may be of another region: " : ", ",
+                            regions[i].name, regions[i].host);
+        if (more < 0 || (size_t)more >= room - length)
+            break;
+        length += (size_t)more;
+    }
+}
+
+static lf_status rest_explain_keys(const lf__config *config, int http_status, lf_error *error)
+{
+    char regions[LF_ERROR_TEXT_SIZE];
+    rest_other_regions(regions, sizeof regions, config->base_url);
+    if (http_status == 403)
+        return rest_fail(error, LF_ERR_UNAUTHORIZED, 403,
+                         "%.80s: the public key %.8s... may not ask for its project; is it a key of an organization?",
+                         config->base_url, config->public_key == NULL ? "(none)" : config->public_key);
+    return rest_fail(error, LF_ERR_UNAUTHORIZED, http_status, "%.60s does not know these keys (public key %.8s...)%s",
+                     config->base_url, config->public_key == NULL ? "(none)" : config->public_key, regions);
+}
+
+static lf_status rest_explain_stranger(const lf__config *config, int http_status, const char *what, lf_error *error)
+{
+    return rest_fail(error, LF_ERR_REFUSED, http_status, "%.100s is not a Langfuse server: it answered HTTP %d with %s;"
+                     " check LANGFUSE_BASE_URL", config->base_url, http_status, what);
+}
+
+/* The id in {"data":[{"id":...}]}. */
+static lf_status rest_read_project(const lf__config *config, const lf__rest_answer *answer, char *id, size_t room,
+                                   lf_error *error)
+{
+    cJSON *json = cJSON_ParseWithLengthOpts(answer->body, answer->size, NULL, 0);
+    const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
+    const cJSON *project = cJSON_GetArrayItem(data, 0);
+    const cJSON *found = cJSON_GetObjectItemCaseSensitive(project, "id");
+    lf_status status = LF_OK;
+    if (json == NULL)
+        status = rest_explain_stranger(config, answer->status, memchr(answer->body, '<', answer->size) != NULL ? "a web page"
+                                                               : "something that is not JSON", error);
+    else if (!cJSON_IsArray(data) || (project != NULL && (!cJSON_IsString(found) || found->valuestring[0] == '\0')))
+        status = rest_explain_stranger(config, answer->status, "JSON of another kind", error);
+    else if (project == NULL)
+        status = rest_fail(error, LF_ERR_REFUSED, answer->status, "%.100s: the keys belong to no project", config->base_url);
+    else if (strlen(found->valuestring) >= room)
+        status = rest_fail(error, LF_ERR_ARGUMENT, answer->status, "the id of the project is longer than %zu bytes", room - 1);
+    else
+        memcpy(id, found->valuestring, strlen(found->valuestring) + 1);
+    cJSON_Delete(json);
+    return status;
+}
+
+lf_status lf__rest_project(const lf__config *config, int timeout_ms, char *id, size_t room, lf_error *error)
+{
+    lf_error local;
+    lf_error *told = error != NULL ? error : &local;
+    lf__rest_answer answer = {0};
+    lf__rest_request request = {.method = LF__HTTP_GET, .path = "api/public/projects", .timeout_ms = timeout_ms};
+    lf_status status = lf__rest_call(config, &request, &answer, told);
+    if (status == LF_ERR_UNAUTHORIZED)
+        return rest_explain_keys(config, told->http_status, error);
+    if (status == LF_ERR_REFUSED && (told->http_status == 404 || told->http_status == 405))
+        return rest_explain_stranger(config, told->http_status, "nothing there", error);
+    if (status != LF_OK)
+        return status;
+    int saved = errno;
+    status = rest_read_project(config, &answer, id, room, error);
+    lf__free(answer.body);
+    errno = saved;
+    return status;
+}
+
+/* ---- Escaping ---- */
+
+void lf__rest_escape(lf__buf *out, const char *text)
+{
+    static const char kept[] = "-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char hex[] = "0123456789ABCDEF";
+    while (*text != '\0') {
+        size_t plain = strspn(text, kept);
+        lf__buf_add(out, text, plain);
+        text += plain;
+        if (*text == '\0')
+            break;
+        unsigned char byte = (unsigned char)*text++;
+        char escape[3] = {'%', hex[byte >> 4], hex[byte & 15]};
+        lf__buf_add(out, escape, sizeof escape);
+    }
+}

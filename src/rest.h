@@ -1,0 +1,47 @@
+/* One question to the server's API at a time, on the caller's thread: send it, wait for the answer, put what went wrong into
+ * words. No retries, no cache: who asks knows what is worth trying again. Nothing here touches the worker.
+ */
+#ifndef LF_SRC_REST_H
+#define LF_SRC_REST_H
+
+#include "buf.h"
+#include "http.h"
+
+enum { LF__REST_ANSWER_MAX = 8 << 20 }; /* prompts and dataset items may be large; no answer of the API is larger */
+
+typedef struct lf__rest_request {
+    lf__http_method method;
+    const char *path; /* below base_url, encoded (lf__rest_escape), "api/public/..." */
+    const char *body; /* JSON; NULL for none */
+    size_t body_size; /* 0: strlen(body) */
+    int timeout_ms;   /* negative: 5000 */
+} lf__rest_request;
+
+typedef struct lf__rest_answer {
+    int status;
+    char *body; /* NUL-terminated; free with lf__free */
+    size_t size;
+} lf__rest_answer;
+
+/* Ask. The answer is filled for 2xx only; what another answer said is in error->message, its status in error->http_status.
+ *
+ * Blocks:  at most timeout_ms. Meanwhile the thread cannot be cancelled; signals reach its handlers only while it waits.
+ * Threads: any; errno and the signal mask are left as they were, no SIGPIPE gets out.
+ * Returns: LF_OK; LF_ERR_DISABLED (no keys or no server configured); LF_ERR_MEMORY; LF_ERR_TIMEOUT; LF_ERR_NETWORK;
+ *          LF_ERR_UNAUTHORIZED (401, 403); LF_ERR_REFUSED (another 4xx); LF_ERR_SERVER (anything else, also an answer larger
+ *          than LF__REST_ANSWER_MAX). `error` may be NULL, is filled on failure, and is untouched otherwise.
+ */
+lf_status lf__rest_call(const lf__config *config, const lf__rest_request *request, lf__rest_answer *answer, lf_error *error);
+
+/* The id of the project that the keys belong to. As lf_auth_check documents its result; LF_ERR_ARGUMENT when `room` is too
+ * small for the id. `id` is untouched on failure. */
+lf_status lf__rest_project(const lf__config *config, int timeout_ms, char *id, size_t room, lf_error *error);
+
+/* Append text for one segment of a path or one value of a query: all but A-Z a-z 0-9 - . _ ~ as %XX. */
+void lf__rest_escape(lf__buf *out, const char *text);
+
+/* Write the gist of an error answer, in whatever shape the server or a proxy worded it: one line without control characters,
+ * cut to fit, at the end of a character. */
+void lf__rest_server_text(char *out, size_t room, const char *body, size_t size);
+
+#endif
