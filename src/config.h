@@ -6,7 +6,7 @@
 
 #include "base.h"
 
-typedef enum lf__exporter { LF__EXPORTER_OTLP, LF__EXPORTER_FILE } lf__exporter;
+typedef enum lf__exporter { LF__EXPORTER_OTLP, LF__EXPORTER_FILE, LF__EXPORTER_INGESTION } lf__exporter;
 
 typedef struct lf__pair {
     char *key;
@@ -48,6 +48,8 @@ typedef struct lf__config {
     bool insecure;
     void (*curl_hook)(void *data, void *curl); /* called with each new easy handle, on the worker */
     void *curl_hook_data;
+    bool (*mask)(void *data, lf_masked *value); /* see lf_masked; called on the worker */
+    void *mask_data;
 } lf__config;
 
 /* Merge options (NULL: environment only) into a new configuration. NULL when memory is out. Bad values are logged. */
