@@ -63,6 +63,7 @@ typedef enum lf__tag {
     LF__TAG_TYPE,             /* lf_type as INT, overrides the header's */
     LF__TAG_EXTERNAL_TRACE_ID, /* text from which the trace id was derived */
     LF__TAG_EXTERNAL_ID,      /* text from which the observation's id was derived */
+    LF__TAG_EXTERNAL_PARENT_ID, /* likewise of its parent: the batch endpoint takes such ids as they are */
     LF__TAG_USAGE,            /* an object in any of the usual shapes; usage.h turns it into details */
 
     /* Of the trace. `index` holds lf__mark bits. */

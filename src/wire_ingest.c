@@ -1,0 +1,675 @@
+/* Batches of events for /api/public/ingestion: scores, and observations and traces for servers that have no OTLP endpoint.
+ * One record becomes one or more events. The order in which a server merges them shapes what is written here: of all that is
+ * said of one trace the event with the latest timestamp wins, except for the trace's time and environment, where the earliest
+ * one does.
+ */
+#include "wire.h"
+
+#include "json.h"
+#include "propagate.h"
+#include "sha256.h"
+#include "wire_text.h"
+
+#include <string.h>
+
+enum {
+    INGEST_MAX_ID = 800,         /* characters; the server refuses longer ones, and carriage returns */
+    INGEST_MAX_TRACE_NAME = 1000 /* UTF-16 units */
+};
+
+typedef struct ingest {
+    lf__buf *out;
+    lf__buf *scratch;
+    const lf__config *config;
+    lf__view view;
+    size_t start; /* of the item in `out` */
+    uint64_t start_ns; /* wall clock */
+    uint64_t end_ns;
+    int64_t wall_offset_ns;
+    bool failed;
+} ingest;
+
+#define INGEST_ADD(out, literal) lf__buf_add(out, literal, sizeof literal - 1)
+
+/* ---- Members of a body ------------------------------------------------------------------------------------------ */
+
+/* Before every member of an object but the first. */
+static void ingest_comma(lf__buf *out)
+{
+    if (!out->failed && out->length > 0 && out->data[out->length - 1] != '{')
+        lf__buf_add_char(out, ',');
+}
+
+static void ingest_key(lf__buf *out, const char *key)
+{
+    ingest_comma(out);
+    lf__buf_add_char(out, '"');
+    lf__buf_add_text(out, key);
+    INGEST_ADD(out, "\":");
+}
+
+static void ingest_text(lf__buf *out, const char *key, const char *text, size_t size)
+{
+    ingest_key(out, key);
+    lf__json_string(out, text, size);
+}
+
+static void ingest_option(lf__buf *out, const char *key, const char *text)
+{
+    if (text != NULL)
+        ingest_text(out, key, text, strlen(text));
+}
+
+static void ingest_time(lf__buf *out, const char *key, uint64_t wall_ns)
+{
+    char text[LF__WIRE_TIME_SIZE];
+    ingest_text(out, key, text, lf__wire_time(text, wall_ns));
+}
+
+static void ingest_hex(lf__buf *out, const char *key, const uint8_t *bytes, size_t size)
+{
+    char text[64];
+    for (size_t i = 0; i < size && 2 * i + 1 < sizeof text; i++) {
+        text[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
+        text[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
+    }
+    ingest_text(out, key, text, 2 * size);
+}
+
+/* What lies in the scratch buffer. Its failure is kept here: the next user of the buffer clears it. */
+static void ingest_scratch(ingest *to, const char *key)
+{
+    to->failed |= to->scratch->failed;
+    if (!to->failed)
+        ingest_text(to->out, key, to->scratch->length > 0 ? to->scratch->data : "", to->scratch->length);
+}
+
+static bool ingest_is_set(const lf__field *field)
+{
+    return field != NULL && field->kind != LF_KIND_NULL && field->kind != LF_KIND_UNSET && !lf__wire_is_json(field, 'n');
+}
+
+/* JSON where the field is JSON, a string where it is text. */
+static void ingest_value(ingest *to, const char *key, const lf__field *field)
+{
+    if (!ingest_is_set(field))
+        return;
+    ingest_key(to->out, key);
+    lf__field_json(to->out, field);
+}
+
+/* A string whatever the field is: the server refuses events where it expects one and finds something else. */
+static void ingest_string(ingest *to, const char *key, const lf__field *field)
+{
+    if (!ingest_is_set(field))
+        return;
+    if (field->kind == LF_KIND_STRING || field->kind == LF_KIND_JSON) {
+        ingest_text(to->out, key, lf__field_payload(field), field->length);
+        return;
+    }
+    lf__buf_clear(to->scratch);
+    lf__field_text(to->scratch, field);
+    ingest_scratch(to, key);
+}
+
+/* ---- Events ----------------------------------------------------------------------------------------------------- */
+
+static bool ingest_is_zero(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != 0)
+            return false;
+    return true;
+}
+
+/* What identifies an event of this record, so that the server notices when a batch comes twice. Of an observation its ids and
+ * times do; scores and updates of traces may share these, and their fields count too. */
+static void ingest_hash(ingest *to, const char *what, uint8_t hash[32])
+{
+    const lf__record *record = to->view.record;
+    lf__buf *scratch = to->scratch;
+    lf__buf_clear(scratch);
+    lf__buf_add_text(scratch, what);
+    lf__buf_add(scratch, record->trace_id, sizeof record->trace_id);
+    lf__buf_add(scratch, record->id, sizeof record->id);
+    lf__buf_add(scratch, &record->start_ns, sizeof record->start_ns);
+    lf__buf_add(scratch, &record->end_ns, sizeof record->end_ns);
+    for (const lf__field *field = NULL; record->kind != LF__RECORD_OBSERVATION &&
+                                        (field = lf__record_next(record, field)) != NULL;) {
+        lf__buf_add(scratch, field, sizeof *field);
+        lf__buf_add(scratch, lf__field_payload(field), field->length);
+    }
+    to->failed |= scratch->failed;
+    if (!scratch->failed)
+        lf__sha256(scratch->data, scratch->length, hash);
+}
+
+/* Begin an event up to the opening brace of its body. `what` tells apart events of one type and record. */
+static void ingest_begin(ingest *to, const char *what, const char *type, uint64_t wall_ns)
+{
+    lf__buf *out = to->out;
+    uint8_t hash[32] = { 0 };
+    ingest_hash(to, what, hash);
+    lf__buf_add(out, ",", !out->failed && out->length > to->start);
+    lf__buf_add_char(out, '{');
+    ingest_hex(out, "id", hash, 16);
+    INGEST_ADD(out, ",\"type\":\"");
+    lf__buf_add_text(out, type);
+    INGEST_ADD(out, "-create\"");
+    ingest_time(out, "timestamp", wall_ns);
+    ingest_key(out, "body");
+    lf__buf_add_char(out, '{');
+}
+
+static void ingest_end(ingest *to)
+{
+    INGEST_ADD(to->out, "}}");
+}
+
+/* ---- Ids -------------------------------------------------------------------------------------------------------- */
+
+static bool ingest_is_id(const lf__field *field)
+{
+    if (field == NULL || field->kind != LF_KIND_STRING || field->length == 0 || field->length > INGEST_MAX_ID)
+        return false;
+    const char *text = lf__field_payload(field);
+    return memchr(text, '\r', field->length) == NULL && lf__utf8_valid_prefix(text, field->length) == field->length;
+}
+
+/* This endpoint takes any text as an id, so the one that the user knows is sent; the hex digits derived from it where the
+ * observations go another way. */
+static void ingest_id(ingest *to, const char *key, const lf__field *external, const uint8_t *bytes, size_t size)
+{
+    if (to->config->exporter == LF__EXPORTER_INGESTION && ingest_is_id(external))
+        ingest_text(to->out, key, lf__field_payload(external), external->length);
+    else
+        ingest_hex(to->out, key, bytes, size);
+}
+
+static void ingest_trace_id(ingest *to, const char *key)
+{
+    const lf__record *record = to->view.record;
+    ingest_id(to, key, to->view.last[LF__TAG_EXTERNAL_TRACE_ID], record->trace_id, sizeof record->trace_id);
+}
+
+/* ---- Fields that need more than copying --------------------------------------------------------------------------- */
+
+static void ingest_environment(ingest *to)
+{
+    if (ingest_is_set(to->view.last[LF__TAG_ENVIRONMENT]))
+        ingest_string(to, "environment", to->view.last[LF__TAG_ENVIRONMENT]);
+    else
+        ingest_option(to->out, "environment", to->config->environment);
+}
+
+static void ingest_input(ingest *to)
+{
+    if (to->view.last[LF__TAG_INPUT] != NULL) {
+        ingest_value(to, "input", to->view.last[LF__TAG_INPUT]);
+    } else if (to->view.last[LF__TAG_ARGUMENT] != NULL) {
+        ingest_key(to->out, "input");
+        lf__view_arguments_json(to->out, &to->view);
+    }
+}
+
+/* Pieces are joined before they are repaired: a stream may cut a character in two. */
+static void ingest_output(ingest *to)
+{
+    if (!to->view.pieces_win) {
+        ingest_value(to, "output", to->view.last[LF__TAG_OUTPUT]);
+        return;
+    }
+    lf__buf_clear(to->scratch);
+    const lf__record *record = to->view.record;
+    for (const lf__field *field = to->view.last[LF__TAG_OUTPUT]; (field = lf__record_next(record, field)) != NULL;)
+        if (field->tag == LF__TAG_OUTPUT_PIECE)
+            lf__buf_add(to->scratch, lf__field_payload(field), field->length);
+    ingest_scratch(to, "output");
+}
+
+static void ingest_member(lf__buf *out, const lf__wire_member *member)
+{
+    ingest_comma(out);
+    lf__json_string(out, member->key, member->key_size);
+    lf__buf_add_char(out, ':');
+    if (member->as_text)
+        lf__json_string(out, member->value, member->value_size);
+    else
+        lf__buf_add(out, member->value, member->value_size);
+}
+
+static bool ingest_names_metadata(const lf__wire_metadata *metadata)
+{
+    static const char key[] = "metadata";
+    for (size_t i = 0; i < metadata->count; i++)
+        if (metadata->members[i].key_size == sizeof key - 1 && memcmp(metadata->members[i].key, key, sizeof key - 1) == 0)
+            return true;
+    return false;
+}
+
+/* One object; what is no object stands alone, or beside the keys of others as "metadata", where the server puts it too. */
+static void ingest_metadata(ingest *to, lf__tag tag, const char *incomplete)
+{
+    char value[32];
+    lf__wire_member extra = { .key = "incomplete", .key_size = sizeof "incomplete" - 1, .value = value };
+    if (incomplete != NULL) {
+        lf__buf text;
+        lf__buf_over(&text, value, sizeof value);
+        lf__json_string(&text, incomplete, strlen(incomplete));
+        extra.value_size = text.length;
+    }
+    lf__wire_metadata metadata;
+    if (!lf__wire_metadata_read(&metadata, to->scratch, &to->view, tag, incomplete != NULL ? &extra : NULL)) {
+        to->failed = true;
+        return;
+    }
+    if (metadata.count == 0) {
+        ingest_value(to, "metadata", metadata.whole);
+        return;
+    }
+    ingest_key(to->out, "metadata");
+    lf__buf_add_char(to->out, '{');
+    for (size_t i = 0; i < metadata.count; i++)
+        ingest_member(to->out, &metadata.members[i]);
+    if (!ingest_names_metadata(&metadata))
+        ingest_value(to, "metadata", metadata.whole);
+    lf__buf_add_char(to->out, '}');
+}
+
+/* What becomes of a member of a map: one value of a kind that the server does not expect, and it refuses the whole event. */
+typedef enum ingest_form { INGEST_OMITTED, INGEST_AS_JSON, INGEST_AS_TEXT } ingest_form;
+typedef ingest_form (*ingest_rule)(const char *value, size_t size);
+
+/* Numbers, and objects of numbers as OpenAI nests them. */
+static ingest_form ingest_cost(const char *value, size_t size)
+{
+    (void)size;
+    bool number = value[0] == '-' || (value[0] >= '0' && value[0] <= '9');
+    return number || value[0] == '{' ? INGEST_AS_JSON : INGEST_OMITTED;
+}
+
+static ingest_form ingest_count(const char *value, size_t size)
+{
+    bool whole = value[0] != '-' && memchr(value, '.', size) == NULL && memchr(value, 'e', size) == NULL &&
+                 memchr(value, 'E', size) == NULL;
+    return whole || value[0] == '{' ? ingest_cost(value, size) : INGEST_OMITTED;
+}
+
+/* Lists and objects become text, as the OTLP endpoint makes them. */
+static ingest_form ingest_parameter(const char *value, size_t size)
+{
+    (void)size;
+    return value[0] == '[' || value[0] == '{' ? INGEST_AS_TEXT : INGEST_AS_JSON;
+}
+
+/* An object, member by member. Nothing when the field is no object. */
+static void ingest_map(ingest *to, const char *key, const lf__field *field, ingest_rule rule)
+{
+    lf__buf *out = to->out;
+    if (field == NULL || !lf__wire_is_json(field, '{'))
+        return;
+    ingest_key(out, key);
+    lf__buf_add_char(out, '{');
+    lf__json_member member;
+    for (size_t at = 0; lf__json_next_member(lf__field_payload(field), field->length, &at, &member);) {
+        ingest_form form = rule(member.value, member.value_size);
+        if (form == INGEST_OMITTED)
+            continue;
+        ingest_comma(out);
+        lf__buf_add(out, member.key - 1, member.key_size + 2); /* with its quotes */
+        lf__buf_add_char(out, ':');
+        if (form == INGEST_AS_TEXT)
+            lf__json_string(out, member.value, member.value_size);
+        else
+            lf__buf_add(out, member.value, member.value_size);
+    }
+    lf__buf_add_char(out, '}');
+}
+
+/* ---- Traces ----------------------------------------------------------------------------------------------------- */
+
+static bool ingest_is_root(const lf__record *record)
+{
+    return (record->flags & LF__FLAG_APP_ROOT) != 0 || ingest_is_zero(record->parent_id, sizeof record->parent_id);
+}
+
+static bool ingest_is_own(ingest *to, const lf__field *field)
+{
+    const char *at = (const char *)field, *record = (const char *)to->view.record;
+    return at >= record && at < record + to->view.record->size;
+}
+
+/* The version that is meant for the trace: a root's own too, another observation's only if it was propagated. */
+static const lf__field *ingest_trace_version(ingest *to, bool root)
+{
+    const lf__field *version = NULL;
+    for (const lf__field *field = NULL; (field = lf__view_next(&to->view, field)) != NULL;) {
+        bool meant = root || !ingest_is_own(to, field) || (field->index & LF__MARK_PROPAGATED) != 0;
+        if (field->tag == LF__TAG_VERSION && meant)
+            version = field;
+    }
+    return version;
+}
+
+/* Does an observation that is no root say anything of its trace? */
+static bool ingest_speaks_of_trace(ingest *to)
+{
+    static const lf__tag tags[] = { LF__TAG_USER_ID, LF__TAG_SESSION_ID, LF__TAG_TRACE_NAME, LF__TAG_TRACE_TAGS,
+                                    LF__TAG_TRACE_METADATA, LF__TAG_TRACE_INPUT, LF__TAG_TRACE_OUTPUT,
+                                    LF__TAG_TRACE_PUBLIC, LF__TAG_RELEASE };
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
+        if (to->view.last[tags[i]] != NULL)
+            return true;
+    return to->view.trace != NULL || ingest_trace_version(to, false) != NULL;
+}
+
+static void ingest_observation_name(ingest *to, const char **name, size_t *size)
+{
+    const lf__field *field = to->view.last[LF__TAG_NAME];
+    bool given = field != NULL && field->kind == LF_KIND_STRING && field->length > 0;
+    const char *function = to->view.site->function[0] != '\0' ? to->view.site->function : "observation";
+    *name = given ? lf__field_payload(field) : function;
+    *size = given ? field->length : strlen(function);
+}
+
+/* Cut where the server would refuse the event. It counts UTF-16 units: two for what takes four bytes in UTF-8. */
+static void ingest_trace_name(ingest *to, const char *name, size_t size)
+{
+    lf__buf *scratch = to->scratch;
+    lf__buf_clear(scratch);
+    lf__utf8_add(scratch, name, size);
+    size_t units = 0;
+    for (size_t i = 0; i < scratch->length; i++) {
+        unsigned char byte = (unsigned char)scratch->data[i];
+        units += byte >= 0xf0 ? 2 : (byte & 0xc0) != 0x80;
+        if (units > INGEST_MAX_TRACE_NAME)
+            scratch->length = i;
+    }
+    ingest_scratch(to, "name");
+}
+
+static bool ingest_tag(void *owner, const char *tag, size_t size)
+{
+    lf__buf *out = ((ingest *)owner)->out;
+    lf__buf_add(out, ",", !out->failed && out->data[out->length - 1] != '[');
+    return lf__json_string(out, tag, size);
+}
+
+static void ingest_tags(ingest *to)
+{
+    if (to->view.last[LF__TAG_TRACE_TAGS] == NULL)
+        return;
+    lf__buf *out = to->out;
+    size_t before = out->length;
+    ingest_key(out, "tags");
+    lf__buf_add_char(out, '[');
+    size_t empty = out->length;
+    to->failed |= !lf__view_tags(&to->view, to->scratch, ingest_tag, to);
+    if (!out->failed && out->length == empty)
+        lf__buf_rewind(out, before);
+    else
+        lf__buf_add_char(out, ']');
+}
+
+/* The trace begins with its root. An event of its own, because its timestamp must be the earliest of the trace's events for
+ * the server to keep this time, and that of all else that the root says the latest. */
+static void ingest_trace_begin(ingest *to)
+{
+    ingest_begin(to, "trace begin", "trace", to->start_ns);
+    ingest_trace_id(to, "id");
+    ingest_time(to->out, "timestamp", to->start_ns);
+    ingest_environment(to);
+    ingest_end(to);
+}
+
+static void ingest_trace(ingest *to, bool root)
+{
+    const lf__field *const *last = to->view.last;
+    bool alone = to->view.record->kind == LF__RECORD_TRACE;
+    ingest_begin(to, "trace", "trace", to->end_ns);
+    ingest_trace_id(to, "id");
+    if (root)
+        ingest_time(to->out, "timestamp", to->start_ns);
+    const lf__field *given = last[LF__TAG_TRACE_NAME];
+    if (given != NULL && given->kind == LF_KIND_STRING && given->length > 0) {
+        ingest_trace_name(to, lf__field_payload(given), given->length);
+    } else if (root) {
+        const char *name;
+        size_t size;
+        ingest_observation_name(to, &name, &size);
+        ingest_trace_name(to, name, size);
+    }
+    ingest_string(to, "userId", last[LF__TAG_USER_ID]);
+    ingest_string(to, "sessionId", last[LF__TAG_SESSION_ID]);
+    if (ingest_is_set(last[LF__TAG_RELEASE]))
+        ingest_string(to, "release", last[LF__TAG_RELEASE]);
+    else if (root)
+        ingest_option(to->out, "release", to->config->release);
+    ingest_string(to, "version", ingest_trace_version(to, root || alone));
+    ingest_environment(to);
+    if (ingest_is_set(last[LF__TAG_TRACE_PUBLIC])) {
+        ingest_key(to->out, "public");
+        lf__buf_add_text(to->out, lf__wire_int(last[LF__TAG_TRACE_PUBLIC]) != 0 ? "true" : "false");
+    }
+    ingest_tags(to);
+    if (last[LF__TAG_TRACE_METADATA] != NULL)
+        ingest_metadata(to, LF__TAG_TRACE_METADATA, NULL);
+    if (last[LF__TAG_TRACE_INPUT] != NULL || !root)
+        ingest_value(to, "input", last[LF__TAG_TRACE_INPUT]);
+    else
+        ingest_input(to);
+    if (last[LF__TAG_TRACE_OUTPUT] != NULL || !root)
+        ingest_value(to, "output", last[LF__TAG_TRACE_OUTPUT]);
+    else
+        ingest_output(to);
+    ingest_end(to);
+}
+
+/* ---- Observations ----------------------------------------------------------------------------------------------- */
+
+static void ingest_prompt(ingest *to)
+{
+    const lf__field *name = to->view.last[LF__TAG_PROMPT_NAME], *version = to->view.last[LF__TAG_PROMPT_VERSION];
+    if (!ingest_is_set(name) || !ingest_is_set(version))
+        return; /* the server refuses one without the other */
+    ingest_string(to, "promptName", name);
+    ingest_key(to->out, "promptVersion");
+    lf__json_int(to->out, lf__wire_int(version));
+}
+
+/* What spans and events cannot have. */
+static void ingest_model_fields(ingest *to, lf_type type)
+{
+    const lf__field *const *last = to->view.last, *first_piece = last[LF__TAG_COMPLETION_START];
+    if (ingest_is_set(first_piece)) {
+        uint64_t offset = first_piece->kind == LF_KIND_INT ? 0 : (uint64_t)to->wall_offset_ns;
+        ingest_time(to->out, "completionStartTime", (uint64_t)lf__wire_int(first_piece) + offset);
+    }
+    ingest_string(to, "model", last[LF__TAG_MODEL]);
+    ingest_map(to, "modelParameters", last[LF__TAG_MODEL_PARAMETERS], ingest_parameter);
+    if (last[LF__TAG_USAGE] != NULL && lf__wire_is_json(last[LF__TAG_USAGE], '{'))
+        ingest_value(to, "usage", last[LF__TAG_USAGE]);
+    ingest_map(to, "usageDetails", last[LF__TAG_USAGE_DETAILS], ingest_count);
+    ingest_map(to, "costDetails", last[LF__TAG_COST_DETAILS], ingest_cost);
+    if (type == LF_GENERATION) /* propagated to all, meant for these */
+        ingest_prompt(to);
+}
+
+static void ingest_level(ingest *to)
+{
+    const lf__field *const *last = to->view.last;
+    const char *message = NULL, *level = lf__wire_level_name((lf_level)lf__wire_int(last[LF__TAG_LEVEL]));
+    bool incomplete = lf__wire_incomplete(to->view.record, &message) != NULL;
+    ingest_option(to->out, "level", level == NULL && incomplete ? "WARNING" : level);
+    if (ingest_is_set(last[LF__TAG_STATUS_MESSAGE]))
+        ingest_string(to, "statusMessage", last[LF__TAG_STATUS_MESSAGE]);
+    else
+        ingest_option(to->out, "statusMessage", message);
+}
+
+static void ingest_observation_body(ingest *to, lf_type type)
+{
+    const lf__record *record = to->view.record;
+    const lf__field *const *last = to->view.last;
+    const char *name, *message, *incomplete = lf__wire_incomplete(record, &message);
+    size_t size;
+    ingest_id(to, "id", last[LF__TAG_EXTERNAL_ID], record->id, sizeof record->id);
+    ingest_trace_id(to, "traceId");
+    if (!ingest_is_zero(record->parent_id, sizeof record->parent_id))
+        ingest_id(to, "parentObservationId", last[LF__TAG_EXTERNAL_PARENT_ID], record->parent_id, sizeof record->parent_id);
+    ingest_observation_name(to, &name, &size);
+    ingest_text(to->out, "name", name, size);
+    ingest_time(to->out, "startTime", to->start_ns);
+    if (type != LF_EVENT)
+        ingest_time(to->out, "endTime", to->end_ns);
+    ingest_level(to);
+    ingest_string(to, "version", last[LF__TAG_VERSION]);
+    ingest_environment(to);
+    if (type != LF_TYPE_DEFAULT && type != LF_SPAN && type != LF_EVENT)
+        ingest_model_fields(to, type);
+    ingest_input(to);
+    ingest_output(to);
+    if (last[LF__TAG_METADATA] != NULL || incomplete != NULL)
+        ingest_metadata(to, LF__TAG_METADATA, incomplete);
+}
+
+static void ingest_observation(ingest *to)
+{
+    const lf__record *record = to->view.record;
+    const lf__field *type_field = to->view.last[LF__TAG_TYPE];
+    lf_type type = type_field != NULL ? (lf_type)lf__wire_int(type_field) : (lf_type)record->type;
+    bool root = ingest_is_root(record);
+    if (type == LF_EVENT)
+        to->end_ns = to->start_ns;
+    if (root && to->end_ns > to->start_ns)
+        ingest_trace_begin(to);
+    if (root || ingest_speaks_of_trace(to))
+        ingest_trace(to, root);
+    ingest_begin(to, "observation", lf__wire_type_name(type), to->end_ns);
+    ingest_observation_body(to, type);
+    ingest_end(to);
+}
+
+/* ---- Scores ----------------------------------------------------------------------------------------------------- */
+
+/* By the numbers of lf_score_type (langfuse/score.h, which lies above this file). NULL: the server decides by the value. */
+static const char *ingest_score_type(int64_t type)
+{
+    static const char *const names[] = { NULL, "NUMERIC", "BOOLEAN", "CATEGORICAL", "TEXT", "CORRECTION" };
+    return type > 0 && type < (int64_t)(sizeof names / sizeof *names) ? names[type] : NULL;
+}
+
+/* One target: with two the server refuses the score. */
+static void ingest_score_target(ingest *to)
+{
+    const lf__record *record = to->view.record;
+    const lf__field *const *last = to->view.last;
+    if (!ingest_is_zero(record->trace_id, sizeof record->trace_id)) {
+        ingest_trace_id(to, "traceId");
+        if (!ingest_is_zero(record->id, sizeof record->id))
+            ingest_id(to, "observationId", last[LF__TAG_EXTERNAL_ID], record->id, sizeof record->id);
+    } else if (ingest_is_set(last[LF__TAG_SESSION_ID])) {
+        ingest_string(to, "sessionId", last[LF__TAG_SESSION_ID]);
+    } else {
+        ingest_string(to, "datasetRunId", last[LF__TAG_SCORE_RUN_ID]);
+    }
+}
+
+static void ingest_score_value(ingest *to)
+{
+    const lf__field *value = to->view.last[LF__TAG_SCORE_VALUE];
+    if (value != NULL && value->kind == LF_KIND_JSON)
+        ingest_string(to, "value", value);
+    else
+        ingest_value(to, "value", value);
+}
+
+static void ingest_score(ingest *to)
+{
+    const lf__field *const *last = to->view.last;
+    uint8_t hash[32] = { 0 };
+    ingest_hash(to, "score id", hash);
+    ingest_begin(to, "score", "score", to->start_ns);
+    if (ingest_is_id(last[LF__TAG_SCORE_ID]))
+        ingest_string(to, "id", last[LF__TAG_SCORE_ID]);
+    else
+        ingest_hex(to->out, "id", hash, 8); /* without an id the server accepts a score and forgets it */
+    ingest_score_target(to);
+    ingest_string(to, "name", last[LF__TAG_NAME]);
+    ingest_score_value(to);
+    ingest_option(to->out, "dataType", ingest_score_type(lf__wire_int(last[LF__TAG_SCORE_DATA_TYPE])));
+    ingest_string(to, "comment", last[LF__TAG_SCORE_COMMENT]);
+    ingest_string(to, "configId", last[LF__TAG_SCORE_CONFIG_ID]);
+    ingest_environment(to);
+    if (last[LF__TAG_METADATA] != NULL)
+        ingest_metadata(to, LF__TAG_METADATA, NULL);
+    ingest_end(to);
+}
+
+/* ---- The wire --------------------------------------------------------------------------------------------------- */
+
+static uint64_t ingest_wall_ns(uint64_t ns, bool is_wall, int64_t offset_ns)
+{
+    return is_wall ? ns : ns + (uint64_t)offset_ns;
+}
+
+static void ingest_read(ingest *to, const lf__record *record, const lf__wire_context *context)
+{
+    *to = (ingest){ .config = context->config, .scratch = context->scratch, .wall_offset_ns = context->wall_offset_ns };
+    /* A score is judged by itself: what was said of its trace, as a user or a session, is not said of the score. */
+    lf__record_view(&to->view, record, record->kind == LF__RECORD_SCORE ? NULL : context->trace);
+    to->start_ns = ingest_wall_ns(record->start_ns, (record->flags & LF__FLAG_WALL_START) != 0, context->wall_offset_ns);
+    to->end_ns = ingest_wall_ns(record->end_ns, (record->flags & LF__FLAG_WALL_END) != 0, context->wall_offset_ns);
+    if (to->end_ns < to->start_ns)
+        to->end_ns = to->start_ns;
+}
+
+static bool ingest_item(lf__buf *out, const lf__record *record, const lf__wire_context *context)
+{
+    if (out->failed)
+        return false;
+    ingest to;
+    lf__buf_clear(context->scratch);
+    ingest_read(&to, record, context);
+    to.out = out;
+    to.start = out->length;
+    if (record->kind == LF__RECORD_SCORE)
+        ingest_score(&to);
+    else if (record->kind == LF__RECORD_TRACE)
+        ingest_trace(&to, false);
+    else
+        ingest_observation(&to);
+    bool failed = to.failed || out->failed || to.scratch->failed;
+    if (failed)
+        lf__buf_rewind(out, to.start);
+    return !failed;
+}
+
+/* What is said of the sender comes first, since only the head knows the configuration. */
+static bool ingest_head(lf__buf *out, const lf__config *config, size_t items_size)
+{
+    (void)items_size;
+    if (out->failed)
+        return false;
+    size_t start = out->length;
+    INGEST_ADD(out, "{\"metadata\":{\"sdk_name\":\"c\",\"sdk_version\":\"" LF_VERSION "\"");
+    ingest_option(out, "public_key", config->public_key);
+    INGEST_ADD(out, "},\"batch\":[");
+    if (!out->failed)
+        return true;
+    lf__buf_rewind(out, start);
+    return false;
+}
+
+static bool ingest_tail(lf__buf *out)
+{
+    return INGEST_ADD(out, "]}");
+}
+
+const lf__wire lf__wire_ingestion = {
+    .content_type = "application/json",
+    .separator = ",",
+    .item = ingest_item,
+    .head = ingest_head,
+    .tail = ingest_tail,
+};

@@ -1,0 +1,179 @@
+#include "wire_text.h"
+
+#include "json.h"
+#include "propagate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+size_t lf__wire_time(char out[LF__WIRE_TIME_SIZE], uint64_t wall_ns)
+{
+    uint64_t micros = wall_ns / 1000, days = micros / 86400000000u, second = micros / 1000000 % 86400;
+    /* Civil date from days since 1970, counted in years that begin in March, so that the leap day comes last. */
+    uint64_t z = days + 719468, era = z / 146097, day_of_era = z % 146097;
+    uint64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    uint64_t march = (5 * day_of_year + 2) / 153, day = day_of_year - (153 * march + 2) / 5 + 1;
+    uint64_t month = march < 10 ? march + 3 : march - 9, year = year_of_era + era * 400 + (month <= 2);
+    int size = snprintf(out, LF__WIRE_TIME_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)year, (unsigned)month,
+                        (unsigned)day, (unsigned)(second / 3600), (unsigned)(second / 60 % 60), (unsigned)(second % 60),
+                        (unsigned)(micros % 1000000));
+    return size > 0 ? (size_t)size : 0;
+}
+
+const char *lf__wire_type_name(lf_type type)
+{
+    static const char *const names[] = {
+        [LF_TYPE_DEFAULT] = "span",   [LF_SPAN] = "span", [LF_GENERATION] = "generation", [LF_EVENT] = "event",
+        [LF_AGENT] = "agent",         [LF_TOOL] = "tool", [LF_CHAIN] = "chain",           [LF_RETRIEVER] = "retriever",
+        [LF_EVALUATOR] = "evaluator", [LF_EMBEDDING] = "embedding",                       [LF_GUARDRAIL] = "guardrail",
+    };
+    return names[(size_t)type < sizeof names / sizeof *names ? type : LF_SPAN];
+}
+
+const char *lf__wire_level_name(lf_level level)
+{
+    static const char *const names[] = {
+        [LF_LEVEL_DEBUG] = "DEBUG", [LF_LEVEL_DEFAULT] = "DEFAULT", [LF_LEVEL_WARNING] = "WARNING", [LF_LEVEL_ERROR] = "ERROR",
+    };
+    return (size_t)level < sizeof names / sizeof *names ? names[level] : NULL;
+}
+
+int64_t lf__wire_int(const lf__field *field)
+{
+    int64_t value = 0;
+    bool is_int = field != NULL && (field->kind == LF_KIND_INT || field->kind == LF_KIND_UINT || field->kind == LF_KIND_BOOL);
+    if (is_int && field->length >= sizeof value)
+        memcpy(&value, lf__field_payload(field), sizeof value);
+    return value;
+}
+
+const char *lf__wire_incomplete(const lf__record *record, const char **message)
+{
+    if ((record->flags & LF__FLAG_INTERRUPTED) != 0) {
+        *message = "still open when the process exited";
+        return "interrupted";
+    }
+    if ((record->flags & LF__FLAG_ABANDONED) != 0) {
+        *message = "scope was left without ending";
+        return "abandoned";
+    }
+    return NULL;
+}
+
+bool lf__wire_is_json(const lf__field *field, char first)
+{
+    const char *text = lf__field_payload(field);
+    if (field->kind != LF_KIND_JSON)
+        return false;
+    for (size_t i = 0; i < field->length; i++)
+        if (memchr(" \t\r\n", text[i], 4) == NULL)
+            return text[i] == first && lf__json_valid(text, field->length);
+    return false;
+}
+
+/* ---- Metadata --------------------------------------------------------------------------------------------------- */
+
+/* By key, then by order. */
+static int wire_compare_members(const void *left, const void *right)
+{
+    const lf__wire_member *a = left, *b = right;
+    int keys = memcmp(a->key, b->key, a->key_size < b->key_size ? a->key_size : b->key_size);
+    if (keys != 0)
+        return keys;
+    if (a->key_size != b->key_size)
+        return a->key_size < b->key_size ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+/* May a value that was propagated be sent? It is measured as the text it stands for, behind what lies in the buffer. */
+static bool wire_value_fits(lf__buf *scratch, const lf__json_member *member)
+{
+    if (lf__propagated_text(member->value, member->value_size))
+        return true;
+    if (member->value[0] != '"')
+        return false;
+    size_t start = scratch->length;
+    lf__json_unescape(scratch, member->value + 1, member->value_size - 2);
+    if (scratch->failed)
+        return false;
+    bool fits = lf__propagated_text(scratch->data + start, scratch->length - start);
+    lf__buf_rewind(scratch, start);
+    return fits;
+}
+
+static void wire_collect(lf__buf *scratch, const lf__field *field)
+{
+    lf__json_member member;
+    for (size_t at = 0; lf__json_next_member(lf__field_payload(field), field->length, &at, &member);) {
+        bool propagated = (field->index & LF__MARK_PROPAGATED) != 0;
+        if (member.value[0] == 'n' || (propagated && !wire_value_fits(scratch, &member)))
+            continue;
+        lf__wire_member collected = { member.key, member.key_size, member.value, member.value_size,
+                                      propagated && member.value[0] != '"', scratch->length };
+        lf__buf_add(scratch, &collected, sizeof collected);
+    }
+}
+
+/* Replace raw keys by unescaped ones, which are written behind the members. No pointer into the buffer may be kept before its
+ * last growth, so room for all keys is made at once; unescaping valid JSON never makes it longer. */
+static bool wire_unescape_keys(lf__buf *scratch, size_t count)
+{
+    size_t room = 0;
+    const lf__wire_member *raw = (const lf__wire_member *)(const void *)scratch->data;
+    for (size_t i = 0; i < count; i++)
+        room += raw[i].key_size;
+    if (lf__buf_reserve(scratch, room) == NULL)
+        return false;
+    lf__wire_member *members = (lf__wire_member *)(void *)scratch->data;
+    for (size_t i = 0; i < count; i++) {
+        size_t start = scratch->length;
+        lf__json_unescape(scratch, members[i].key, members[i].key_size);
+        members[i].key = scratch->data + start;
+        members[i].key_size = scratch->length - start;
+    }
+    return !scratch->failed;
+}
+
+/* Sort, and keep the last of equal keys. Returns how many are left. */
+static size_t wire_merge(lf__wire_member *members, size_t count)
+{
+    size_t kept = 0;
+    qsort(members, count, sizeof *members, wire_compare_members);
+    for (size_t i = 0; i < count; i++) {
+        bool last = i + 1 == count || members[i].key_size != members[i + 1].key_size ||
+                    memcmp(members[i].key, members[i + 1].key, members[i].key_size) != 0;
+        if (last)
+            members[kept++] = members[i];
+    }
+    return kept;
+}
+
+bool lf__wire_metadata_read(lf__wire_metadata *metadata, lf__buf *scratch, const lf__view *view, lf__tag tag,
+                            const lf__wire_member *extra)
+{
+    *metadata = (lf__wire_metadata){ 0 };
+    lf__buf_clear(scratch);
+    for (const lf__field *field = NULL; view->last[tag] != NULL && (field = lf__view_next(view, field)) != NULL;) {
+        if (field->tag != tag)
+            continue;
+        if (lf__wire_is_json(field, '{'))
+            wire_collect(scratch, field);
+        else if (field->kind != LF_KIND_NULL && field->kind != LF_KIND_UNSET && !lf__wire_is_json(field, 'n'))
+            metadata->whole = field;
+    }
+    if (extra != NULL) {
+        lf__wire_member last = *extra;
+        last.order = scratch->length;
+        lf__buf_add(scratch, &last, sizeof last);
+    }
+    size_t count = scratch->length / sizeof(lf__wire_member);
+    if (scratch->failed || count == 0)
+        return !scratch->failed;
+    if (!wire_unescape_keys(scratch, count))
+        return false;
+    metadata->members = (lf__wire_member *)(void *)scratch->data;
+    metadata->count = wire_merge(metadata->members, count);
+    return true;
+}
