@@ -17,5 +17,6 @@
 #include "sha256.c"
 #include "site.c"
 #include "trace_context.c"
+#include "usage.c"
 #include "wire_otlp.c"
 #include "worker.c"
