@@ -25,6 +25,7 @@
 #include "stack.c"
 #include "trace_context.c"
 #include "trace_table.c"
+#include "usage.c"
 #include "wire_ingest.c"
 #include "wire_otlp.c"
 #include "wire_text.c"
