@@ -3,6 +3,7 @@
 
 #include "src/capture.h"
 #include "src/config.h"
+#include "src/context.h"
 #include "src/http.h"
 #include "src/segment.h"
 #include "src/sha256.h"
@@ -823,30 +824,31 @@ void lf_create_trace_id(const char *seed_or_null, char out_id[LF_TRACE_ID_SIZE])
     core_write_hex(id, sizeof id, out_id);
 }
 
-struct lf_context {
-    uint8_t trace_id[16];
-    uint8_t id[8];
-};
-
 static bool core_copy_context(lf_context *out, uintptr_t here)
 {
     const lf__frame *frame = core_current(here);
     if (frame == NULL)
         return false;
+    memset(out, 0, sizeof *out);
     memcpy(out->trace_id, frame->record.trace_id, sizeof out->trace_id);
     memcpy(out->id, frame->record.id, sizeof out->id);
     return true;
 }
 
-lf_context *lf_context_copy(void)
+static lf_context *core_context_new(uintptr_t address)
 {
     lf_context here;
-    if (!core_copy_context(&here, CORE_HERE))
+    if (!core_copy_context(&here, address))
         return NULL;
     lf_context *context = lf__alloc(sizeof *context);
     if (context != NULL)
         *context = here;
     return context;
+}
+
+lf_context *lf_context_copy(void)
+{
+    return core_context_new(CORE_HERE);
 }
 
 void lf_context_free(lf_context *context)
@@ -879,28 +881,32 @@ void *lf_context_run(lf_context *context, void *(*fn)(void *), void *arg)
 typedef struct core_thread_start {
     void *(*fn)(void *);
     void *arg;
-    lf_context context;
+    lf_context *context;
 } core_thread_start;
 
 static void *core_thread_main(void *start)
 {
     core_thread_start mine = *(core_thread_start *)start;
     lf__free(start);
-    return lf_context_run(&mine.context, mine.fn, mine.arg);
+    void *result = lf_context_run(mine.context, mine.fn, mine.arg);
+    lf_context_free(mine.context);
+    return result;
 }
 
 int lf_thread_create(pthread_t *out_thread, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg)
 {
     core_thread_start *start = lf__alloc(sizeof *start);
-    if (start == NULL || !core_copy_context(&start->context, CORE_HERE)) {
+    if (start == NULL || (start->context = core_context_new(CORE_HERE)) == NULL) {
         lf__free(start);
         return pthread_create(out_thread, attributes, fn, arg);
     }
     start->fn = fn;
     start->arg = arg;
     int error = pthread_create(out_thread, attributes, core_thread_main, start);
-    if (error != 0)
+    if (error != 0) {
+        lf_context_free(start->context);
         lf__free(start);
+    }
     return error;
 }
 

@@ -110,6 +110,12 @@ static bool http_add_pair(struct curl_slist **list, const char *name, const char
     return ok;
 }
 
+struct curl_slist *lf__http_append(struct curl_slist *list, const char *name, const char *value)
+{
+    (void)http_add_pair(&list, name, value);
+    return list;
+}
+
 static bool http_add_own(const lf__config *config, struct curl_slist **list, const char *name, const char *value)
 {
     return value == NULL || http_is_overridden(config, name) || http_add_pair(list, name, value);

@@ -41,6 +41,9 @@ typedef struct lf__http lf__http;
 /* Called at exit, unless NULL: before the exit handler of libcurl's TLS library, after which no request may run. */
 extern void (*lf__http_at_exit)(void);
 
+/* Append "name: value" as curl_slist_append does; with no memory the list is returned unchanged. */
+struct curl_slist *lf__http_append(struct curl_slist *list, const char *name, const char *value);
+
 /* The configuration (headers, keys, TLS, proxy, hook) is borrowed for the life of the lf__http. NULL: no memory. */
 lf__http *lf__http_new(const lf__config *config);
 bool lf__http_start(lf__http *http, lf__http_post *post); /* false: no memory, `done` is not called */
