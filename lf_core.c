@@ -888,9 +888,9 @@ static void *core_thread_main(void *start)
 {
     core_thread_start mine = *(core_thread_start *)start;
     lf__free(start);
-    void *result = lf_context_run(mine.context, mine.fn, mine.arg);
-    lf_context_free(mine.context);
-    return result;
+    lf_scope scope __attribute__((cleanup(lf_i_scope_end), unused)) = core_attach(mine.context, CORE_HERE);
+    lf_context_free(mine.context); /* before fn, which may not return */
+    return mine.fn(mine.arg);
 }
 
 int lf_thread_create(pthread_t *out_thread, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg)
