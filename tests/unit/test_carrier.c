@@ -196,7 +196,8 @@ static void each_header_in(void **state)
          "remote root user=u;session=s;version=1;name=n;"},
         {GOOD, NULL, "langfuse_environment=qa,langfuse_prompt_name=p,langfuse_prompt_version=3",
          "remote root environment=qa;prompt=p;prompt_version=3;"},
-        {GOOD, NULL, "langfuse_metadata_k=v,langfuse_metadata_a%20b=%22", "remote root metadata={\"k\":\"v\"};metadata={\"a b\":\"\\\"\"};"},
+        {GOOD, NULL, "langfuse_metadata_k=v,langfuse_metadata_a%20b=%22",
+         "remote root metadata={\"k\":\"v\"};metadata={\"a b\":\"\\\"\"};"},
         {GOOD, NULL, "langfuse_metadata_n=1", "remote root metadata={\"n\":\"1\"};"},
         {GOOD, NULL, "langfuse_tags=a%2Cb%20c", "remote root tags=[\"a\",\"b c\"];"},
         {GOOD, NULL, "langfuse_tags=%5B%27a%27%2C+%22b%27s%22%5D", "remote root tags=[\"a\",\"b's\"];"},
@@ -220,9 +221,11 @@ static void each_header_in(void **state)
         {GOOD, NULL, "langfuse_environment=" TEN("abcd") "e", "remote root "},
         {GOOD, NULL, "langfuse_user_id=" HUNDRED("ab"), "remote root user=" HUNDRED("ab") ";"},
         {GOOD, NULL, "langfuse_user_id=" HUNDRED("ab") "c", "remote root "},
-        {GOOD, NULL, "langfuse_user_id=" HUNDRED("%C3%A4") HUNDRED("%C3%A4"), "remote root user=" HUNDRED("\xC3\xA4") HUNDRED("\xC3\xA4") ";"},
+        {GOOD, NULL, "langfuse_user_id=" HUNDRED("%C3%A4") HUNDRED("%C3%A4"),
+         "remote root user=" HUNDRED("\xC3\xA4") HUNDRED("\xC3\xA4") ";"},
         {GOOD, NULL, "langfuse_user_id=u,langfuse_user_id=" HUNDRED("ab") "c", "remote root user=u;"},
-        {GOOD, NULL, "langfuse_metadata_k=" HUNDRED("ab") "c,langfuse_metadata_l=" HUNDRED("ab"), "remote root metadata={\"l\":\"" HUNDRED("ab") "\"};"},
+        {GOOD, NULL, "langfuse_metadata_k=" HUNDRED("ab") "c,langfuse_metadata_l=" HUNDRED("ab"),
+         "remote root metadata={\"l\":\"" HUNDRED("ab") "\"};"},
         {GOOD, NULL, "langfuse_tags=" HUNDRED("ab") "c%2Cd", "remote root tags=[\"d\"];"},
         {GOOD, NULL, "langfuse_tags=" HUNDRED("ab") "c", "remote root "},
         {GOOD, NULL, "langfuse_tags=", "remote root "},
@@ -438,14 +441,18 @@ static const struct {
      {{LF__TAG_TRACE_METADATA, "{\"n\":1.5,\"b\":true,\"z\":null,\"o\":{\"p\":[1]},\"e\":\"\"}", BOTH}},
      GOOD,
      NULL,
-     CLAIM ",langfuse_metadata_n=1.5,langfuse_metadata_b=true,langfuse_metadata_z=null,langfuse_metadata_o=%7B%22p%22%3A%5B1%5D%7D,"
-           "langfuse_metadata_e="},
+     CLAIM ",langfuse_metadata_n=1.5,langfuse_metadata_b=true,langfuse_metadata_z=null,"
+           "langfuse_metadata_o=%7B%22p%22%3A%5B1%5D%7D,langfuse_metadata_e="},
     {0,
      {{LF__TAG_TRACE_METADATA, "{\"a b\":\"v\",\"\\u00e4=,;\":\"w\",\"\":\"x\"}", BOTH}},
      GOOD,
      NULL,
      CLAIM ",langfuse_metadata_a%20b=v,langfuse_metadata_%C3%A4%3D%2C%3B=w"},
-    {0, {{LF__TAG_TRACE_METADATA, "{\"k\":\"" HUNDRED("ab") "c\",\"l\":\"v\"}", BOTH}}, GOOD, NULL, CLAIM ",langfuse_metadata_l=v"},
+    {0,
+     {{LF__TAG_TRACE_METADATA, "{\"k\":\"" HUNDRED("ab") "c\",\"l\":\"v\"}", BOTH}},
+     GOOD,
+     NULL,
+     CLAIM ",langfuse_metadata_l=v"},
     {0, {{LF__TAG_TRACE_METADATA, "[\"a\"]", BOTH}}, GOOD, NULL, CLAIM},
 
     /* Broken limits. */
@@ -550,7 +557,8 @@ static void tags_that_do_not_fit_are_left_out(void **state)
         lf__buf_add_text(&json, tag);
     }
     lf__buf_add(&json, "]", 2);
-    char *baggage = baggage_of((given[]){{LF__TAG_TRACE_TAGS, json.data, BOTH}, {LF__TAG_TRACE_METADATA, "{\"k\":\"v\"}", BOTH}}, 2, &h);
+    given fields[] = {{LF__TAG_TRACE_TAGS, json.data, BOTH}, {LF__TAG_TRACE_METADATA, "{\"k\":\"v\"}", BOTH}};
+    char *baggage = baggage_of(fields, ROWS(fields), &h);
     char *tags = strstr(baggage, "langfuse_tags="), *end = strchr(tags, ',');
     assert_in_range(end - tags, 4096 - 10, 4096);
     assert_memory_equal(end - 7, "tag", 3); /* the last one is whole */
@@ -627,7 +635,8 @@ static void other_members_fit_whole_or_not_at_all(void **state)
 
 /* ---- Without memory ----------------------------------------------------------------------------------------------- */
 
-static const char full_baggage[] = CLAIM ",langfuse_user_id=u,langfuse_tags=a%2Cb,langfuse_metadata_k=v,langfuse_prompt_version=3,x=1";
+static const char full_baggage[] = CLAIM
+    ",langfuse_user_id=u,langfuse_tags=a%2Cb,langfuse_metadata_k=v,langfuse_prompt_version=3,x=1";
 
 static void extracting_without_memory_gives_less(void **state)
 {
@@ -700,14 +709,12 @@ static void *inject_inside(void *out)
     return NULL;
 }
 
-static void *inject_curl_inside(void *expected)
+static void inject_curl_inside(void)
 {
     OBSERVE();
     char line[128];
-    struct curl_slist *list = curl_slist_append(NULL, "Accept: text/plain"), *longer = NULL;
-    (void)expected;
-    longer = lf_inject_curl(list);
-    assert_ptr_equal(longer, list);
+    struct curl_slist *list = curl_slist_append(NULL, "Accept: text/plain");
+    assert_ptr_equal(lf_inject_curl(list), list);
     headers h = {{NULL}, {0}};
     assert_int_equal(lf_inject(set_header, &h), 2);
     assert_string_equal(list->data, "Accept: text/plain");
@@ -733,7 +740,6 @@ static void *inject_curl_inside(void *expected)
         curl_slist_free_all(list);
     }
     free_headers(&h);
-    return NULL;
 }
 
 static void the_current_context_is_injected(void **state)
@@ -745,7 +751,7 @@ static void the_current_context_is_injected(void **state)
     assert_null(lf_inject_curl(NULL));
     inject_inside(&h);
     free_headers(&h);
-    inject_curl_inside(NULL);
+    inject_curl_inside();
 
     /* In an extracted context the trace is the sender's, the parent ours. */
     lf_context *context = extracted(GOOD, NULL, NULL);
