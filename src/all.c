@@ -7,6 +7,7 @@
 #include "base.c"
 #include "buf.c"
 #include "capture.c"
+#include "carrier.c"
 #include "config.c"
 #include "export.c"
 #include "handle.c"

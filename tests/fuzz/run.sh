@@ -6,13 +6,15 @@ BUILD=${BUILD:-build}
 seconds=${FUZZ_SECONDS:-30}
 mkdir -p "$BUILD/fuzz"
 flags="-std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I."
+library=$(ls src/*.c | grep -v src/all.c)
 server=$(ls server/*.c | grep -v server/main.c)
 clang $flags tests/fuzz/fuzz_json.c src/base.c src/buf.c src/json.c -o "$BUILD/fuzz/json" -lm -lpthread
 clang $flags tests/fuzz/fuzz_trace_context.c src/trace_context.c src/base.c src/buf.c src/json.c \
     -o "$BUILD/fuzz/trace_context" -lm -lpthread
+clang $flags tests/fuzz/fuzz_carrier.c lf_core.c $library -o "$BUILD/fuzz/carrier" -lcurl -lcjson -lm -lpthread
 clang $flags tests/server/fuzz_otlp.c $server -o "$BUILD/fuzz/otlp" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
 clang $flags tests/server/fuzz_ingestion.c $server -o "$BUILD/fuzz/ingestion" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
-for target in json trace_context otlp ingestion; do
+for target in json trace_context carrier otlp ingestion; do
     mkdir -p "$BUILD/fuzz/corpus_$target"
     # Inputs that are kept are tried first; new ones go to the first folder.
     kept=tests/fuzz/corpus/$target

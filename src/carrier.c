@@ -1,0 +1,592 @@
+#define _GNU_SOURCE
+#include "carrier.h"
+
+#include "capture.h"
+#include "http.h"
+#include "json.h"
+#include "propagate.h"
+#include "trace_context.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CARRIER_MARKS = LF__MARK_PROPAGATED | LF__MARK_BAGGAGE,
+    CARRIER_MEMBER_MAX = 4096,         /* of "key=value": OpenTelemetry's readers skip a longer one */
+    CARRIER_TEXT_MAX = 4 * LF__CONTEXT_MAX, /* of scratch; repaired text is at most three times as long */
+    CARRIER_TRACE_ID_AT = 3, /* in a traceparent */
+    CARRIER_TRACE_ID_DIGITS = LF_TRACE_ID_SIZE - 1
+};
+
+#define CARRIER_PREFIX "langfuse_"
+#define CARRIER_TRACE_ID "langfuse_trace_id"
+#define CARRIER_TAGS "langfuse_tags"
+#define CARRIER_METADATA "langfuse_metadata_"
+
+/* Members that are one value. */
+static const struct {
+    const char *key;
+    lf__tag tag;
+} carrier_values[] = {
+    {"langfuse_user_id", LF__TAG_USER_ID},
+    {"langfuse_session_id", LF__TAG_SESSION_ID},
+    {"langfuse_version", LF__TAG_VERSION},
+    {"langfuse_trace_name", LF__TAG_TRACE_NAME},
+    {"langfuse_environment", LF__TAG_ENVIRONMENT},
+    {"langfuse_prompt_name", LF__TAG_PROMPT_NAME},
+    {"langfuse_prompt_version", LF__TAG_PROMPT_VERSION},
+};
+
+enum { CARRIER_VALUES = sizeof carrier_values / sizeof *carrier_values };
+
+/* 0 when it is no version: those begin at 1. */
+static int64_t carrier_prompt_version(const char *text, size_t size)
+{
+    int64_t number = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return 0;
+        number = number * 10 + (text[i] - '0');
+        if (number > INT_MAX)
+            return 0;
+    }
+    return number;
+}
+
+/* A member as it stands in the header, with its properties, when lf__baggage_next has just moved to `next`. */
+static size_t carrier_raw_size(const char *text, size_t next, const lf__baggage_member *member)
+{
+    const char *end = text + next - 1;
+    while (end > member->key && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    return (size_t)(end - member->key);
+}
+
+/* ---- Out ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct carrier_out {
+    const lf_context *context;
+    lf__buf baggage; /* has all its memory from the start */
+    lf__buf text;    /* scratch: a value */
+    lf__buf key;     /* scratch: the key of a metadata member, the list of tags */
+    lf__buf encoded; /* scratch of carrier_encoded */
+    lf__buf seen;    /* tags, each behind its length */
+} carrier_out;
+
+/* Percent-encoded; NULL when it is longer than any header or memory is out. Good until the next call. */
+static const char *carrier_encoded(carrier_out *out, const char *text, size_t size, size_t *out_size)
+{
+    lf__buf_clear(&out->encoded);
+    if (!lf__baggage_add(&out->encoded, "k", text, size)) /* the one encoder there is writes whole members */
+        return NULL;
+    *out_size = out->encoded.length - 2;
+    return out->encoded.data + 2;
+}
+
+/* Bytes of the member "key=value"; SIZE_MAX when it is beyond every limit. */
+static size_t carrier_member_size(carrier_out *out, const char *key, const char *text, size_t size)
+{
+    size_t encoded;
+    if (carrier_encoded(out, text, size, &encoded) == NULL)
+        return SIZE_MAX;
+    size_t member = strlen(key) + 1 + encoded;
+    return member <= CARRIER_MEMBER_MAX ? member : SIZE_MAX;
+}
+
+static void carrier_add_member(carrier_out *out, const char *key, const char *text, size_t size)
+{
+    if (carrier_member_size(out, key, text, size) != SIZE_MAX)
+        (void)lf__baggage_add(&out->baggage, key, text, size);
+}
+
+static const lf__field *carrier_next_field(const lf_context *context, const lf__field *after)
+{
+    return lf__fields_next(context->fields, context->size, after);
+}
+
+static bool carrier_leaves(const lf__field *field, lf__tag tag)
+{
+    return field->tag == tag && (field->index & CARRIER_MARKS) == CARRIER_MARKS && lf__propagated_valid(field);
+}
+
+/* The repaired text is judged: that is what the receiver will see. */
+static bool carrier_value_text(carrier_out *out, const lf__field *field)
+{
+    lf__buf_clear(&out->text);
+    if (!lf__field_text(&out->text, field))
+        return false;
+    if (field->tag == LF__TAG_PROMPT_VERSION)
+        return carrier_prompt_version(out->text.data, out->text.length) > 0;
+    return field->tag == LF__TAG_PROMPT_NAME || lf__propagated_text(out->text.data, out->text.length);
+}
+
+static void carrier_add_value(carrier_out *out, const char *key, lf__tag tag)
+{
+    const lf__field *last = NULL;
+    for (const lf__field *field = NULL; (field = carrier_next_field(out->context, field)) != NULL;)
+        if (carrier_leaves(field, tag) && carrier_value_text(out, field))
+            last = field;
+    if (last != NULL && carrier_value_text(out, last))
+        carrier_add_member(out, key, out->text.data, out->text.length);
+}
+
+/* The next string of a JSON list that lf__json_valid accepted, still escaped; other elements are passed over. *at starts
+ * at 0. */
+static bool carrier_next_string(const char *text, size_t size, size_t *at, const char **out_raw, size_t *out_size)
+{
+    int depth = *at > 0; /* strings that were given lie in the list itself */
+    for (size_t i = *at; i < size; i++) {
+        if (text[i] == '[' || text[i] == '{')
+            depth++;
+        else if (text[i] == ']' || text[i] == '}')
+            depth--;
+        if (text[i] != '"')
+            continue;
+        size_t start = ++i;
+        while (text[i] != '"')
+            i += text[i] == '\\' ? 2 : 1;
+        if (depth > 1)
+            continue;
+        *out_raw = text + start;
+        *out_size = i - start;
+        *at = i + 1;
+        return true;
+    }
+    return false;
+}
+
+static bool carrier_is_seen(const lf__buf *seen, const lf__buf *tag)
+{
+    for (size_t at = 0, size; at < seen->length; at += size) {
+        memcpy(&size, seen->data + at, sizeof size);
+        at += sizeof size;
+        if (size == tag->length && memcmp(seen->data + at, tag->data, size) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The tag in out->text goes to the list, unless it is there. False when the header has no room for it. */
+static bool carrier_list_tag(carrier_out *out)
+{
+    const lf__buf *tag = &out->text;
+    if (tag->length == 0 || !lf__propagated_text(tag->data, tag->length) || carrier_is_seen(&out->seen, tag))
+        return true;
+    size_t before = out->key.length;
+    bool listed = lf__baggage_tags_add(&out->key, tag->data, tag->length);
+    size_t member = listed ? carrier_member_size(out, CARRIER_TAGS, out->key.data, out->key.length) : SIZE_MAX;
+    if (member == SIZE_MAX || out->baggage.length + 1 + member > LF__BAGGAGE_MAX) {
+        lf__buf_rewind(&out->key, before);
+        return false;
+    }
+    lf__buf_add(&out->seen, &tag->length, sizeof tag->length);
+    return lf__buf_add(&out->seen, tag->data, tag->length);
+}
+
+static bool carrier_list_tags(carrier_out *out, const lf__field *field)
+{
+    const char *text = lf__field_payload(field), *raw;
+    size_t raw_size;
+    for (size_t at = 0; carrier_next_string(text, field->length, &at, &raw, &raw_size);) {
+        lf__buf_clear(&out->text);
+        if (!lf__json_unescape(&out->text, raw, raw_size) || !carrier_list_tag(out))
+            return false;
+    }
+    return true;
+}
+
+static void carrier_add_tags(carrier_out *out)
+{
+    bool more = true;
+    lf__buf_clear(&out->key);
+    for (const lf__field *field = NULL; more && (field = carrier_next_field(out->context, field)) != NULL;)
+        if (carrier_leaves(field, LF__TAG_TRACE_TAGS))
+            more = carrier_list_tags(out, field);
+    if (out->key.length > 0)
+        carrier_add_member(out, CARRIER_TAGS, out->key.data, out->key.length);
+}
+
+/* "langfuse_metadata_" and the name, which may be any text: other SDKs, too, percent-encode keys. */
+static const char *carrier_metadata_key(carrier_out *out, const lf__json_member *member)
+{
+    lf__buf_clear(&out->text);
+    if (!lf__json_unescape(&out->text, member->key, member->key_size) || out->text.length == 0)
+        return NULL;
+    size_t size;
+    const char *encoded = carrier_encoded(out, out->text.data, out->text.length, &size);
+    lf__buf_clear(&out->key);
+    if (encoded == NULL || !lf__buf_add_text(&out->key, CARRIER_METADATA) || !lf__buf_add(&out->key, encoded, size) ||
+        !lf__buf_add_char(&out->key, '\0'))
+        return NULL;
+    return out->key.data;
+}
+
+static void carrier_add_metadata_member(carrier_out *out, const lf__json_member *member)
+{
+    const char *key = carrier_metadata_key(out, member);
+    lf__buf_clear(&out->text);
+    bool ok = member->value[0] == '"' ? lf__json_unescape(&out->text, member->value + 1, member->value_size - 2)
+                                      : lf__buf_add(&out->text, member->value, member->value_size);
+    if (key != NULL && ok && lf__propagated_text(out->text.data, out->text.length))
+        carrier_add_member(out, key, out->text.data, out->text.length);
+}
+
+static void carrier_add_metadata(carrier_out *out)
+{
+    for (const lf__field *field = NULL; (field = carrier_next_field(out->context, field)) != NULL;) {
+        lf__json_member member;
+        if (!carrier_leaves(field, LF__TAG_TRACE_METADATA))
+            continue;
+        for (size_t at = 0; lf__json_next_member(lf__field_payload(field), field->length, &at, &member);)
+            carrier_add_metadata_member(out, &member);
+    }
+}
+
+/* Members that are not ours go on unread, each whole or not at all. */
+static void carrier_add_foreign(carrier_out *out, const char *text, size_t size)
+{
+    lf__buf *header = &out->baggage;
+    size_t members = header->length > 0;
+    for (size_t i = 0; i < header->length; i++)
+        members += header->data[i] == ',';
+    lf__baggage_member member;
+    for (size_t at = 0; members < LF__BAGGAGE_MEMBERS && lf__baggage_next(text, size, &at, &member);) {
+        size_t raw = carrier_raw_size(text, at, &member), comma = header->length > 0;
+        if (header->length + comma + raw > LF__BAGGAGE_MAX)
+            continue;
+        lf__buf_add(header, ",", comma);
+        lf__buf_add(header, member.key, raw);
+        members++;
+    }
+}
+
+static void carrier_add_all(carrier_out *out)
+{
+    for (size_t i = 0; i < CARRIER_VALUES; i++)
+        carrier_add_value(out, carrier_values[i].key, carrier_values[i].tag);
+    carrier_add_tags(out);
+    carrier_add_metadata(out);
+    for (const lf__field *field = NULL; (field = carrier_next_field(out->context, field)) != NULL;)
+        if (field->tag == LF__TAG_BAGGAGE)
+            carrier_add_foreign(out, lf__field_payload(field), field->length);
+}
+
+/* The header, empty when there is nothing to say or no memory to say it in. Free with lf__buf_done. `trace_id` (its
+ * digits, not terminated) is the claim that the receiver's observations have an ancestor which Langfuse knows; or NULL. */
+static lf__buf carrier_baggage(const lf_context *context, const char *trace_id)
+{
+    carrier_out out = {.context = context};
+    lf__buf_init(&out.baggage, LF__BAGGAGE_MAX + 1);
+    lf__buf_init(&out.text, CARRIER_TEXT_MAX);
+    lf__buf_init(&out.key, CARRIER_TEXT_MAX);
+    lf__buf_init(&out.encoded, CARRIER_TEXT_MAX);
+    lf__buf_init(&out.seen, CARRIER_TEXT_MAX);
+    if (lf__buf_reserve(&out.baggage, LF__BAGGAGE_MAX + 1) != NULL) {
+        if (trace_id != NULL)
+            carrier_add_member(&out, CARRIER_TRACE_ID, trace_id, CARRIER_TRACE_ID_DIGITS);
+        carrier_add_all(&out);
+        out.baggage.data[out.baggage.length] = '\0';
+    }
+    lf__buf_done(&out.text);
+    lf__buf_done(&out.key);
+    lf__buf_done(&out.encoded);
+    lf__buf_done(&out.seen);
+    return out.baggage;
+}
+
+static bool carrier_is_zero(const uint8_t *bytes, size_t size)
+{
+    uint8_t all = 0;
+    for (size_t i = 0; i < size; i++)
+        all |= bytes[i];
+    return all == 0;
+}
+
+/* False when the context is in no trace. */
+static bool carrier_traceparent(const lf_context *context, char out[LF__TRACEPARENT_SIZE])
+{
+    lf__traceparent parent = {.flags = (context->flags & LF__FLAG_UNSAMPLED) != 0 ? 0 : LF__TRACE_SAMPLED};
+    if ((context->flags & LF__FLAG_NO_TRACE) != 0 || carrier_is_zero(context->trace_id, sizeof context->trace_id) ||
+        carrier_is_zero(context->id, sizeof context->id))
+        return false;
+    memcpy(parent.trace_id, context->trace_id, sizeof parent.trace_id);
+    memcpy(parent.parent_id, context->id, sizeof parent.parent_id);
+    lf__traceparent_format(&parent, out);
+    return true;
+}
+
+/* False when there is none. Checked again: a line break here would be another header. */
+static bool carrier_tracestate(const lf_context *context, char out[LF__TRACESTATE_MAX + 1])
+{
+    const lf__field *last = NULL;
+    for (const lf__field *field = NULL; (field = carrier_next_field(context, field)) != NULL;)
+        if (field->tag == LF__TAG_TRACESTATE && field->kind == LF_KIND_STRING)
+            last = field;
+    if (last == NULL || !lf__tracestate_valid(lf__field_payload(last), last->length))
+        return false;
+    memcpy(out, lf__field_payload(last), last->length);
+    out[last->length] = '\0';
+    return true;
+}
+
+int lf__carrier_inject(const lf_context *context, void (*set)(void *data, const char *name, const char *value), void *data)
+{
+    char parent[LF__TRACEPARENT_SIZE], state[LF__TRACESTATE_MAX + 1];
+    int count = 0;
+    if (context == NULL || set == NULL)
+        return 0;
+    bool in_trace = carrier_traceparent(context, parent);
+    if (in_trace) {
+        set(data, "traceparent", parent);
+        count++;
+    }
+    if (in_trace && carrier_tracestate(context, state)) {
+        set(data, "tracestate", state);
+        count++;
+    }
+    /* Whose children are app roots has told Langfuse of no observation above them. */
+    bool claims = in_trace && (context->flags & LF__FLAG_APP_ROOT) == 0;
+    lf__buf baggage = carrier_baggage(context, claims ? parent + CARRIER_TRACE_ID_AT : NULL);
+    if (baggage.length > 0) {
+        set(data, "baggage", baggage.data);
+        count++;
+    }
+    lf__buf_done(&baggage);
+    return count;
+}
+
+int lf_inject(void (*set)(void *data, const char *name, const char *value), void *data)
+{
+    int saved = errno;
+    lf_context *context = lf_context_copy();
+    int count = lf__carrier_inject(context, set, data);
+    lf_context_free(context);
+    errno = saved;
+    return count;
+}
+
+static void carrier_append(void *list, const char *name, const char *value)
+{
+    struct curl_slist **headers = list;
+    *headers = lf__http_append(*headers, name, value);
+}
+
+struct curl_slist *lf_inject_curl(struct curl_slist *headers)
+{
+    (void)lf_inject(carrier_append, &headers);
+    return headers;
+}
+
+/* ---- In ----------------------------------------------------------------------------------------------------------- */
+
+typedef struct carrier_in {
+    lf__traceparent parent;
+    bool has_parent;
+    bool is_claimed; /* the sender says that Langfuse has an observation above */
+    bool has_ours;   /* an attribute of ours is kept */
+    lf__buf fields;
+    lf__buf foreign; /* baggage members that are not ours */
+    lf__buf key;     /* scratch from here on: decoded */
+    lf__buf value;
+    lf__buf json;
+    lf__buf tag;
+} carrier_in;
+
+/* Keep it unless it breaks a limit, or there is no room or memory. */
+static bool carrier_keep(carrier_in *in, lf__tag tag, lf_kind kind, const void *payload, size_t size)
+{
+    size_t start = in->fields.length, padded = lf__align8(size);
+    uint8_t *at = (uint8_t *)lf__buf_reserve(&in->fields, sizeof(lf__field) + padded);
+    if (at == NULL) {
+        lf__buf_rewind(&in->fields, start); /* a smaller one may fit */
+        return false;
+    }
+    memset(at, 0, sizeof(lf__field) + padded);
+    lf__capture_head(at, tag, kind, CARRIER_MARKS, size);
+    if (size > 0)
+        memcpy(at + sizeof(lf__field), payload, size);
+    if (!lf__propagated_valid((const lf__field *)(const void *)at))
+        return false;
+    lf__buf_commit(&in->fields, sizeof(lf__field) + padded);
+    return true;
+}
+
+static bool carrier_keep_value(carrier_in *in, lf__tag tag)
+{
+    if (tag != LF__TAG_PROMPT_VERSION)
+        return carrier_keep(in, tag, LF_KIND_STRING, in->value.data, in->value.length);
+    int64_t version = carrier_prompt_version(in->value.data, in->value.length);
+    return version > 0 && carrier_keep(in, tag, LF_KIND_INT, &version, sizeof version);
+}
+
+static bool carrier_json_tag(void *owner, const char *tag, size_t size)
+{
+    lf__buf *json = owner;
+    if (!lf__propagated_text(tag, size))
+        return true;
+    lf__buf_add_char(json, json->length == 0 ? '[' : ',');
+    return lf__json_string(json, tag, size);
+}
+
+static bool carrier_keep_tags(carrier_in *in)
+{
+    lf__buf_clear(&in->json);
+    if (!lf__baggage_tags(in->value.data, in->value.length, &in->tag, carrier_json_tag, &in->json) || in->json.length == 0 ||
+        !lf__buf_add_char(&in->json, ']'))
+        return false;
+    return carrier_keep(in, LF__TAG_TRACE_TAGS, LF_KIND_JSON, in->json.data, in->json.length);
+}
+
+static bool carrier_keep_metadata(carrier_in *in, const char *name, size_t size)
+{
+    lf__buf *json = &in->json;
+    if (size == 0 || !lf__propagated_text(in->value.data, in->value.length))
+        return false;
+    lf__buf_clear(json);
+    lf__buf_add_char(json, '{');
+    lf__json_string(json, name, size);
+    lf__buf_add_char(json, ':');
+    lf__json_string(json, in->value.data, in->value.length);
+    return lf__buf_add_char(json, '}') && carrier_keep(in, LF__TAG_TRACE_METADATA, LF_KIND_JSON, json->data, json->length);
+}
+
+static bool carrier_starts(const lf__buf *text, const char *prefix)
+{
+    size_t size = strlen(prefix);
+    return text->length >= size && memcmp(text->data, prefix, size) == 0;
+}
+
+static bool carrier_equals(const lf__buf *text, const char *other)
+{
+    return text->length == strlen(other) && carrier_starts(text, other);
+}
+
+/* Of several claims the last one counts. It never becomes an attribute. */
+static void carrier_read_claim(carrier_in *in)
+{
+    char parent[LF__TRACEPARENT_SIZE];
+    lf__traceparent_format(&in->parent, parent);
+    in->is_claimed = in->has_parent && in->value.length == CARRIER_TRACE_ID_DIGITS &&
+                     memcmp(in->value.data, parent + CARRIER_TRACE_ID_AT, CARRIER_TRACE_ID_DIGITS) == 0;
+}
+
+/* in->key begins with "langfuse_", in->value is its value, both decoded. Names that we do not know are metadata, as the
+ * Python SDK has it. */
+static bool carrier_keep_ours(carrier_in *in)
+{
+    for (size_t i = 0; i < CARRIER_VALUES; i++)
+        if (carrier_equals(&in->key, carrier_values[i].key))
+            return carrier_keep_value(in, carrier_values[i].tag);
+    if (carrier_equals(&in->key, CARRIER_TAGS))
+        return carrier_keep_tags(in);
+    size_t prefix = strlen(carrier_starts(&in->key, CARRIER_METADATA) ? CARRIER_METADATA : CARRIER_PREFIX);
+    return carrier_keep_metadata(in, in->key.data + prefix, in->key.length - prefix);
+}
+
+/* With its properties, which nobody has checked: a line break or the like in them must not come out in a header again. */
+static void carrier_keep_foreign(carrier_in *in, const char *raw, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if ((raw[i] < ' ' || raw[i] > '~') && raw[i] != '\t')
+            return;
+    size_t start = in->foreign.length;
+    lf__buf_add(&in->foreign, ",", start > 0);
+    if (!lf__buf_add(&in->foreign, raw, size))
+        lf__buf_rewind(&in->foreign, start);
+}
+
+static void carrier_read_baggage(carrier_in *in, const char *text)
+{
+    size_t size = strlen(text);
+    lf__baggage_member member;
+    for (size_t at = 0; lf__baggage_next(text, size, &at, &member);) {
+        lf__buf_clear(&in->key);
+        lf__buf_clear(&in->value);
+        if (!lf__baggage_decode(&in->key, member.key, member.key_size) ||
+            !lf__baggage_decode(&in->value, member.value, member.value_size))
+            continue;
+        if (!carrier_starts(&in->key, CARRIER_PREFIX))
+            carrier_keep_foreign(in, member.key, carrier_raw_size(text, at, &member));
+        else if (carrier_equals(&in->key, CARRIER_TRACE_ID))
+            carrier_read_claim(in);
+        else if (carrier_keep_ours(in))
+            in->has_ours = true;
+    }
+    if (in->foreign.length > 0)
+        (void)carrier_keep(in, LF__TAG_BAGGAGE, LF_KIND_STRING, in->foreign.data, in->foreign.length);
+}
+
+static void carrier_read_headers(carrier_in *in, const char *(*get)(void *data, const char *name), void *data)
+{
+    const char *text = get(data, "traceparent");
+    in->has_parent = text != NULL && lf__traceparent_parse(text, strlen(text), &in->parent);
+    text = get(data, "tracestate");
+    if (in->has_parent && text != NULL && lf__tracestate_valid(text, strlen(text)))
+        (void)carrier_keep(in, LF__TAG_TRACESTATE, LF_KIND_STRING, text, strlen(text));
+    text = get(data, "baggage");
+    if (text != NULL)
+        carrier_read_baggage(in, text);
+}
+
+static unsigned carrier_flags(const carrier_in *in)
+{
+    if (!in->has_parent)
+        return LF__FLAG_NO_TRACE;
+    unsigned flags = LF__FLAG_REMOTE_PARENT;
+    if ((in->parent.flags & LF__TRACE_SAMPLED) == 0)
+        flags |= LF__FLAG_UNSAMPLED;
+    if (!in->is_claimed)
+        flags |= LF__FLAG_APP_ROOT;
+    return flags;
+}
+
+static lf_context *carrier_context(const carrier_in *in)
+{
+    lf_context *context = lf__alloc(sizeof *context + in->fields.length);
+    if (context == NULL)
+        return NULL;
+    context->flags = (uint16_t)carrier_flags(in);
+    if (in->has_parent) {
+        memcpy(context->trace_id, in->parent.trace_id, sizeof context->trace_id);
+        memcpy(context->id, in->parent.parent_id, sizeof context->id);
+    }
+    context->size = (uint32_t)in->fields.length;
+    if (in->fields.length > 0)
+        memcpy(context->fields, in->fields.data, in->fields.length);
+    return context;
+}
+
+lf_context *lf_extract(const char *(*get)(void *data, const char *name), void *data)
+{
+    if (get == NULL)
+        return NULL;
+    int saved = errno;
+    carrier_in in = {.has_parent = false};
+    lf__buf_init(&in.fields, LF__CONTEXT_MAX);
+    lf__buf *const buffers[] = {&in.foreign, &in.key, &in.value, &in.json, &in.tag};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        lf__buf_init(buffers[i], CARRIER_TEXT_MAX);
+    carrier_read_headers(&in, get, data);
+    lf_context *context = in.has_parent || in.has_ours ? carrier_context(&in) : NULL;
+    lf__buf_done(&in.fields);
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        lf__buf_done(buffers[i]);
+    errno = saved;
+    return context;
+}
+
+/* In a setuid program there are none: whoever starts it must not choose what it passes on. */
+static const char *carrier_variable(void *data, const char *name)
+{
+    (void)data;
+    if (strcmp(name, "traceparent") == 0)
+        return secure_getenv("TRACEPARENT");
+    return secure_getenv(strcmp(name, "tracestate") == 0 ? "TRACESTATE" : "BAGGAGE");
+}
+
+lf_context *lf_extract_environment(void)
+{
+    return lf_extract(carrier_variable, NULL);
+}
