@@ -564,7 +564,7 @@ static void ingest_score_target(ingest *to)
 {
     const lf__record *record = to->view.record;
     const lf__field *const *last = to->view.last;
-    if (!ingest_is_zero(record->trace_id, sizeof record->trace_id)) {
+    if ((record->flags & LF__FLAG_NO_TRACE) == 0 && !ingest_is_zero(record->trace_id, sizeof record->trace_id)) {
         ingest_trace_id(to, "traceId");
         if (!ingest_is_zero(record->id, sizeof record->id))
             ingest_id(to, "observationId", last[LF__TAG_EXTERNAL_ID], record->id, sizeof record->id);
