@@ -18,6 +18,7 @@
 #include "sha256.c"
 #include "site.c"
 #include "trace_context.c"
+#include "usage.c"
 #include "wire_ingest.c"
 #include "wire_otlp.c"
 #include "wire_text.c"

@@ -570,6 +570,23 @@ bool lf__json_next_member(const char *text, size_t size, size_t *at, lf__json_me
     return true;
 }
 
+bool lf__json_next_item(const char *text, size_t size, size_t *at, lf__json_item *item)
+{
+    if (size == 0)
+        return false;
+    const char *end = text + size;
+    const char *from = json_skip_blanks(text + *at, end);
+    if (from == end || *from != (*at == 0 ? '[' : ','))
+        return false;
+    const char *value = json_skip_blanks(from + 1, end);
+    const char *value_end = json_skip_value(value, end);
+    if (value_end == value)
+        return false;
+    *item = (lf__json_item){ value, (size_t)(value_end - value) };
+    *at = (size_t)(value_end - text);
+    return true;
+}
+
 static void json_add_code_point(lf__buf *out, unsigned long c)
 {
     if (c < 0x80)

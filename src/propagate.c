@@ -4,17 +4,49 @@
 
 #include <string.h>
 
+/* ---- Limits ----------------------------------------------------------------------------------------------------- */
+
 static size_t propagate_characters(const char *text, size_t size)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < size; i++)
+    size_t valid = lf__utf8_valid_prefix(text, size), count = size - valid; /* bytes to be repaired count one by one */
+    for (size_t i = 0; i < valid; i++)
         count += ((unsigned char)text[i] & 0xc0) != 0x80;
     return count;
 }
 
 bool lf__propagated_text(const char *text, size_t size)
 {
-    return size <= 4 * LF__PROPAGATED_MAX && propagate_characters(text, size) <= LF__PROPAGATED_MAX;
+    return size <= LF__PROPAGATED_MAX ||
+           (size <= 4 * LF__PROPAGATED_MAX && propagate_characters(text, size) <= LF__PROPAGATED_MAX);
+}
+
+/* \uD800 to \uDFFF, the halves of a pair, begin with \uD8 to \uDB and \uDC to \uDF. */
+static bool propagate_is_half(const char *at, const char *end, const char *digits)
+{
+    return end - at >= 6 && at[0] == '\\' && at[1] == 'u' && (at[2] | 0x20) == 'd' && strchr(digits, at[3]) != NULL;
+}
+
+/* The characters that a raw JSON string stands for. */
+static size_t propagate_escaped_characters(const char *at, size_t size)
+{
+    size_t count = 0;
+    for (const char *end = at + size; at < end; count++) {
+        if (*at == '\\') {
+            bool pair = propagate_is_half(at, end, "89abAB") && propagate_is_half(at + 6, end, "cdefCDEF");
+            at += pair ? 12 : end - at >= 6 && at[1] == 'u' ? 6 : 2;
+            continue;
+        }
+        for (at++; at < end && ((unsigned char)*at & 0xc0) == 0x80;)
+            at++;
+    }
+    return count;
+}
+
+bool lf__propagated_json(const char *json, size_t size)
+{
+    if (size < 2 || json[0] != '"')
+        return lf__propagated_text(json, size);
+    return size - 2 <= 12 * LF__PROPAGATED_MAX && propagate_escaped_characters(json + 1, size - 2) <= LF__PROPAGATED_MAX;
 }
 
 bool lf__environment_valid(const char *text, size_t size)
@@ -31,14 +63,18 @@ bool lf__environment_valid(const char *text, size_t size)
 
 static bool propagate_is_json(const lf__field *field, char first)
 {
-    const char *text = lf__field_payload(field);
-    return field->kind == LF_KIND_JSON && field->length > 0 && text[0] == first && lf__json_valid(text, field->length);
+    const char *text = lf__field_payload(field), *at = text, *end = text + field->length;
+    if (field->kind != LF_KIND_JSON)
+        return false;
+    while (at < end && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n'))
+        at++;
+    return at < end && *at == first && lf__json_valid(text, field->length);
 }
 
 bool lf__propagated_valid(const lf__field *field)
 {
     const char *text = lf__field_payload(field);
-    if ((field->index & LF__MARK_PROPAGATED) == 0 || field->tag == LF__TAG_ARGUMENT)
+    if (!lf__is_propagated(field))
         return true;
     switch (field->tag) {
     case LF__TAG_USER_ID:
@@ -50,5 +86,165 @@ bool lf__propagated_valid(const lf__field *field)
     case LF__TAG_TRACE_TAGS: return propagate_is_json(field, '[');
     case LF__TAG_TRACE_METADATA: return propagate_is_json(field, '{');
     default: return true;
+    }
+}
+
+/* ---- Tags ------------------------------------------------------------------------------------------------------- */
+
+enum { PROPAGATE_SLOTS = 2048 }; /* of the table below: a power of two, twice LF__TAGS_MAX */
+
+/* The tags that were seen, as places in the scratch buffer, where their texts stay until the end. Large: only what must be
+ * zero at first is cleared. */
+typedef struct propagate_tags {
+    lf__buf *scratch;
+    size_t begin; /* of what is ours in it */
+    bool (*add)(void *owner, const char *tag, size_t size);
+    void *owner;
+    size_t looked_at;
+    size_t count;
+    uint32_t start[LF__TAGS_MAX];
+    uint32_t size[LF__TAGS_MAX];
+    uint16_t slot[PROPAGATE_SLOTS]; /* by hash: the number of a tag plus one, 0 for none */
+} propagate_tags;
+
+static uint32_t propagate_hash(const char *text, size_t size)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ (unsigned char)text[i]) * 16777619u;
+    return hash ^ hash >> 16;
+}
+
+/* What was appended to the scratch buffer since `start` is a tag. */
+static bool propagate_add_tag(propagate_tags *tags, size_t start)
+{
+    lf__buf *scratch = tags->scratch;
+    size_t size = scratch->length - start;
+    if (scratch->failed || size == 0)
+        return !scratch->failed;
+    const char *text = scratch->data + start;
+    uint32_t at = propagate_hash(text, size) % PROPAGATE_SLOTS;
+    for (; tags->slot[at] != 0; at = (at + 1) % PROPAGATE_SLOTS) {
+        size_t i = tags->slot[at] - 1u;
+        if (tags->size[i] == size && memcmp(scratch->data + tags->begin + tags->start[i], text, size) == 0) {
+            lf__buf_rewind(scratch, start);
+            return true;
+        }
+    }
+    tags->start[tags->count] = (uint32_t)(start - tags->begin);
+    tags->size[tags->count] = (uint32_t)size;
+    tags->slot[at] = (uint16_t)++tags->count;
+    return tags->add(tags->owner, text, size);
+}
+
+static bool propagate_add_item(propagate_tags *tags, const lf__json_item *item, bool limited)
+{
+    bool is_text = item->value[0] == '"';
+    size_t start = tags->scratch->length;
+    if (item->value[0] == 'n' || (limited && !(is_text && lf__propagated_json(item->value, item->value_size))))
+        return true;
+    if (is_text)
+        lf__json_unescape(tags->scratch, item->value + 1, item->value_size - 2);
+    else
+        lf__buf_add(tags->scratch, item->value, item->value_size);
+    return propagate_add_tag(tags, start);
+}
+
+static bool propagate_add_field(propagate_tags *tags, const lf__field *field)
+{
+    const char *text = lf__field_payload(field);
+    if (field->kind == LF_KIND_STRING && lf__propagated_text(text, field->length)) {
+        size_t start = tags->scratch->length;
+        tags->looked_at++;
+        lf__utf8_add(tags->scratch, text, field->length);
+        return propagate_add_tag(tags, start);
+    }
+    lf__json_item item;
+    bool is_list = field->kind == LF_KIND_JSON && lf__json_valid(text, field->length);
+    for (size_t at = 0; is_list && tags->looked_at < LF__TAGS_MAX && lf__json_next_item(text, field->length, &at, &item);) {
+        tags->looked_at++;
+        if (!propagate_add_item(tags, &item, lf__is_propagated(field)))
+            return false;
+    }
+    return true;
+}
+
+bool lf__view_tags(const lf__view *view, lf__buf *scratch, bool (*add)(void *owner, const char *tag, size_t size), void *owner)
+{
+    if (view->last[LF__TAG_TRACE_TAGS] == NULL)
+        return true;
+    propagate_tags tags;
+    tags.scratch = scratch;
+    tags.begin = scratch->length;
+    tags.add = add;
+    tags.owner = owner;
+    tags.looked_at = tags.count = 0;
+    memset(tags.slot, 0, sizeof tags.slot);
+    bool done = !scratch->failed;
+    for (const lf__field *field = NULL; done && tags.looked_at < LF__TAGS_MAX &&
+                                        (field = lf__view_next_of(view, LF__TAG_TRACE_TAGS, field)) != NULL;)
+        done = propagate_add_field(&tags, field);
+    scratch->length = tags.begin; /* not rewound: that it failed must be seen */
+    return done;
+}
+
+/* ---- What breaks a limit ---------------------------------------------------------------------------------------- */
+
+static bool propagate_tags_fit(const lf__field *field)
+{
+    lf__json_item item;
+    for (size_t at = 0; lf__json_next_item(lf__field_payload(field), field->length, &at, &item);)
+        if (item.value[0] != '"' || !lf__propagated_json(item.value, item.value_size))
+            return false;
+    return true;
+}
+
+static bool propagate_metadata_fits(const lf__field *field)
+{
+    lf__json_member member;
+    for (size_t at = 0; lf__json_next_member(lf__field_payload(field), field->length, &at, &member);)
+        if (!lf__propagated_json(member.value, member.value_size))
+            return false;
+    return true;
+}
+
+static unsigned propagate_problem(const lf__field *field)
+{
+    bool valid = lf__propagated_valid(field);
+    switch (field->tag) {
+    case LF__TAG_USER_ID: return valid ? 0 : LF__PROBLEM_USER_ID;
+    case LF__TAG_SESSION_ID: return valid ? 0 : LF__PROBLEM_SESSION_ID;
+    case LF__TAG_VERSION: return valid ? 0 : LF__PROBLEM_VERSION;
+    case LF__TAG_TRACE_NAME: return valid ? 0 : LF__PROBLEM_TRACE_NAME;
+    case LF__TAG_ENVIRONMENT: return valid ? 0 : LF__PROBLEM_ENVIRONMENT;
+    case LF__TAG_TRACE_TAGS: return valid && propagate_tags_fit(field) ? 0 : LF__PROBLEM_TAGS;
+    case LF__TAG_TRACE_METADATA: return valid && propagate_metadata_fits(field) ? 0 : LF__PROBLEM_METADATA;
+    case LF__TAG_PROMPT_NAME: return valid ? 0 : LF__PROBLEM_PROMPT;
+    default: return 0;
+    }
+}
+
+unsigned lf__propagated_problems(const lf__record *record)
+{
+    unsigned problems = 0;
+    for (const lf__field *field = NULL; (field = lf__record_next(record, field)) != NULL;)
+        if (lf__is_propagated(field))
+            problems |= propagate_problem(field);
+    return problems;
+}
+
+const char *lf__propagated_problem_text(unsigned bit)
+{
+    switch (bit) {
+    case LF__PROBLEM_USER_ID: return "user_id is longer than 200 characters and is not sent";
+    case LF__PROBLEM_SESSION_ID: return "session_id is longer than 200 characters and is not sent";
+    case LF__PROBLEM_VERSION: return "version is longer than 200 characters and is not sent";
+    case LF__PROBLEM_TRACE_NAME: return "trace_name is longer than 200 characters and is not sent";
+    case LF__PROBLEM_ENVIRONMENT:
+        return "environment is not 1 to 40 of a-z, 0-9, - and _, or begins with \"langfuse\", and is not sent";
+    case LF__PROBLEM_TAGS: return "tags that are not text of at most 200 characters are not sent";
+    case LF__PROBLEM_METADATA: return "metadata that is not an object, or values of it longer than 200 characters, are not sent";
+    case LF__PROBLEM_PROMPT: return "a prompt without a name is not sent";
+    default: return "";
     }
 }

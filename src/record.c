@@ -25,13 +25,20 @@ const lf__field *lf__record_next(const lf__record *record, const lf__field *afte
 
 static bool record_counts(const lf__field *field)
 {
-    return field->tag != 0 && field->tag < LF__TAG_COUNT && lf__propagated_valid(field);
+    return field->tag != 0 && field->tag < LF__TAG_COUNT && (!lf__is_propagated(field) || lf__propagated_valid(field));
 }
 
-/* The version of an observation is its own; that of the trace is for those that have none. */
+static bool record_holds(const lf__record *record, const lf__field *field)
+{
+    const char *at = (const char *)field, *start = (const char *)record;
+    return at >= start && at < start + record->size;
+}
+
+/* The version of an observation is its own; that of the trace is for those that have none or a propagated one. */
 static bool record_own_wins(const lf__view *view, const lf__field *field)
 {
-    return field->tag == LF__TAG_VERSION && view->last[LF__TAG_VERSION] != NULL;
+    const lf__field *own = field->tag == LF__TAG_VERSION ? view->last[LF__TAG_VERSION] : NULL;
+    return own != NULL && !lf__is_propagated(own) && record_holds(view->record, own);
 }
 
 void lf__record_view(lf__view *view, const lf__record *record, const lf__record *trace)
@@ -49,24 +56,34 @@ void lf__record_view(lf__view *view, const lf__record *record, const lf__record 
             view->last[field->tag] = field;
 }
 
-static bool record_holds(const lf__record *record, const lf__field *field)
+static bool record_asked(const lf__field *field, lf__tag tag)
 {
-    const char *at = (const char *)field, *start = (const char *)record;
-    return at >= start && at < start + record->size;
+    return (tag == 0 || field->tag == tag) && record_counts(field);
 }
 
-const lf__field *lf__view_next(const lf__view *view, const lf__field *after)
+/* Of any tag when it is 0. The tag is looked at first: whether a list or an object counts takes reading all of it. */
+static const lf__field *record_view_next(const lf__view *view, lf__tag tag, const lf__field *after)
 {
     const lf__field *field = after;
     if (after == NULL || record_holds(view->record, after)) {
         while ((field = lf__record_next(view->record, field)) != NULL)
-            if (record_counts(field))
+            if (record_asked(field, tag))
                 return field;
     }
     while (view->trace != NULL && (field = lf__record_next(view->trace, field)) != NULL)
-        if (record_counts(field))
+        if (record_asked(field, tag))
             return field;
     return NULL;
+}
+
+const lf__field *lf__view_next(const lf__view *view, const lf__field *after)
+{
+    return record_view_next(view, (lf__tag)0, after);
+}
+
+const lf__field *lf__view_next_of(const lf__view *view, lf__tag tag, const lf__field *after)
+{
+    return record_view_next(view, tag, after);
 }
 
 /* ---- Values as text --------------------------------------------------------------------------------------------- */

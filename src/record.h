@@ -140,6 +140,7 @@ void lf__record_view(lf__view *view, const lf__record *record, const lf__record 
 /* The fields that add up (metadata, trace metadata, tags, pieces): those of the record, then those of its trace. Fields that
  * break a limit are skipped. */
 const lf__field *lf__view_next(const lf__view *view, const lf__field *after);
+const lf__field *lf__view_next_of(const lf__view *view, lf__tag tag, const lf__field *after); /* only those of one tag */
 
 /* Append a stored value as JSON text. LF_KIND_JSON that is not valid JSON is written as a string, and so are integers that
  * a double cannot hold. */

@@ -431,6 +431,11 @@ static void no_prefix_of_a_text_is_valid_or_read_past(void **state)
         lf__json_member member;
         for (size_t at = 0; lf__json_next_member(copy + 1, size, &at, &member);)
             assert_true(member.value + member.value_size <= copy + 1 + size);
+        if (size > 0)
+            copy[1] = '['; /* the items of what begins like a list: the members, colons included */
+        lf__json_item item;
+        for (size_t at = 0; lf__json_next_item(copy + 1, size, &at, &item);)
+            assert_true(item.value_size > 0 && item.value + item.value_size <= copy + 1 + size);
         assert_true(lf__json_unescape(&out, copy + 1, size));
         lf__buf_clear(&out);
         free(copy);
@@ -476,6 +481,35 @@ static void what_is_no_object_has_no_members(void **state)
         size_t at = 0;
         lf__json_member member;
         assert_false(lf__json_next_member(texts[i], strlen(texts[i]), &at, &member));
+    }
+}
+
+static void walks_the_items_of_an_array(void **state)
+{
+    (void)state;
+    static const char text[] = " [ 1 , \"x,]\\\"\" ,\"\",{\"c\":[1,{}],\"d\":2}\n,[ ] ,[[1],[2, 3]],null, -1.5e3]";
+    static const char *const expected[] = {
+        "1", "\"x,]\\\"\"", "\"\"", "{\"c\":[1,{}],\"d\":2}", "[ ]", "[[1],[2, 3]]", "null", "-1.5e3",
+    };
+    size_t at = 0, count = 0;
+    lf__json_item item;
+    while (lf__json_next_item(text, sizeof text - 1, &at, &item)) {
+        assert_true(count < sizeof expected / sizeof *expected);
+        assert_int_equal(item.value_size, strlen(expected[count]));
+        assert_memory_equal(item.value, expected[count], item.value_size);
+        count++;
+    }
+    assert_int_equal(count, sizeof expected / sizeof *expected);
+}
+
+static void what_is_no_array_has_no_items(void **state)
+{
+    (void)state;
+    static const char *const texts[] = { "", "[]", " [ ] ", "{\"a\":1}", "{}", "1", "\"[\"", "null", "[", "[,", "[ ," };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        size_t at = 0;
+        lf__json_item item;
+        assert_false(lf__json_next_item(texts[i], strlen(texts[i]), &at, &item));
     }
 }
 
@@ -566,6 +600,8 @@ int main(void)
         TEST(nesting_ends_at_512),
         TEST(walks_the_members_of_an_object),
         TEST(what_is_no_object_has_no_members),
+        TEST(walks_the_items_of_an_array),
+        TEST(what_is_no_array_has_no_items),
         TEST(unescapes),
         TEST(a_writer_that_does_not_fit_leaves_nothing_behind),
     };

@@ -212,6 +212,73 @@ static void pieces_win_when_they_come_last(void **state)
     assert_true(view.pieces_win);
 }
 
+static builder trace;
+
+static void assert_last(const lf__view *view, lf__tag tag, const char *text)
+{
+    assert_non_null(view->last[tag]);
+    assert_int_equal(view->last[tag]->length, strlen(text));
+    assert_memory_equal(lf__field_payload(view->last[tag]), text, strlen(text));
+}
+
+static void what_was_said_of_the_trace_wins_over_what_was_propagated(void **state)
+{
+    (void)state;
+    lf__view view;
+    builder_begin(&trace, LF_SPAN, 0);
+    trace.as.record.kind = LF__RECORD_TRACE;
+    builder_add_indexed(&b, LF__TAG_USER_ID, LF_KIND_STRING, LF__MARK_PROPAGATED, "propagated", 10);
+    builder_add_indexed(&b, LF__TAG_SESSION_ID, LF_KIND_STRING, LF__MARK_PROPAGATED, "session", 7);
+    builder_text(&trace, LF__TAG_USER_ID, "first");
+    builder_text(&trace, LF__TAG_USER_ID, "said");
+    lf__record_view(&view, &b.as.record, &trace.as.record);
+    assert_last(&view, LF__TAG_USER_ID, "said");
+    assert_last(&view, LF__TAG_SESSION_ID, "session");
+    lf__record_view(&view, &b.as.record, NULL);
+    assert_last(&view, LF__TAG_USER_ID, "propagated");
+}
+
+static void a_version_of_ones_own_wins_over_that_of_the_trace(void **state)
+{
+    (void)state;
+    lf__view view;
+    builder_begin(&trace, LF_SPAN, 0);
+    builder_text(&trace, LF__TAG_VERSION, "first");
+    builder_text(&trace, LF__TAG_VERSION, "of the trace");
+    lf__record_view(&view, &b.as.record, &trace.as.record);
+    assert_last(&view, LF__TAG_VERSION, "of the trace");
+    builder_add_indexed(&b, LF__TAG_VERSION, LF_KIND_STRING, LF__MARK_PROPAGATED, "propagated", 10);
+    lf__record_view(&view, &b.as.record, &trace.as.record);
+    assert_last(&view, LF__TAG_VERSION, "of the trace");
+    builder_text(&b, LF__TAG_VERSION, "own");
+    lf__record_view(&view, &b.as.record, &trace.as.record);
+    assert_last(&view, LF__TAG_VERSION, "own");
+}
+
+static void fields_that_add_up_come_from_the_record_then_from_its_trace(void **state)
+{
+    (void)state;
+    builder_begin(&trace, LF_SPAN, 0);
+    builder_json(&b, LF__TAG_TRACE_TAGS, "1");
+    builder_text(&b, (lf__tag)255, "unknown");
+    builder_add_indexed(&b, LF__TAG_TRACE_TAGS, LF_KIND_STRING, LF__MARK_PROPAGATED, "bad", 3);
+    builder_json(&b, LF__TAG_METADATA, "2");
+    builder_json(&trace, LF__TAG_TRACE_TAGS, "3");
+    builder_json(&trace, LF__TAG_TRACE_METADATA, "4");
+    builder_json(&trace, LF__TAG_TRACE_TAGS, "5");
+    lf__view view;
+    for (int with_trace = 0; with_trace < 2; with_trace++) {
+        lf__record_view(&view, &b.as.record, with_trace ? &trace.as.record : NULL);
+        for (const lf__field *field = NULL; (field = lf__view_next(&view, field)) != NULL;)
+            lf__buf_add(&out, lf__field_payload(field), field->length);
+        assert_string_equal(result(), with_trace ? "12345" : "12");
+        for (const lf__field *field = NULL; (field = lf__view_next_of(&view, LF__TAG_TRACE_TAGS, field)) != NULL;)
+            lf__buf_add(&out, lf__field_payload(field), field->length);
+        assert_string_equal(result(), with_trace ? "135" : "1");
+        assert_null(lf__view_next_of(&view, LF__TAG_USER_ID, NULL));
+    }
+}
+
 static void unknown_tags_are_passed_over(void **state)
 {
     (void)state;
@@ -298,6 +365,9 @@ int main(void)
         TEST(arguments_are_an_object_of_the_sites_names),
         TEST(the_last_field_of_a_tag_wins),
         TEST(pieces_win_when_they_come_last),
+        TEST(what_was_said_of_the_trace_wins_over_what_was_propagated),
+        TEST(a_version_of_ones_own_wins_over_that_of_the_trace),
+        TEST(fields_that_add_up_come_from_the_record_then_from_its_trace),
         TEST(unknown_tags_are_passed_over),
         TEST(a_record_cut_anywhere_is_not_read_past),
         TEST(what_does_not_fit_leaves_nothing_behind),
