@@ -576,7 +576,7 @@ static void a_header_has_a_limit(void **state)
     static const char tags[] = "[" TAG("a") "," TAG("b") "," TAG("c") "," TAG("d") "," TAG("e") "," TAG("f") "," TAG("g") ","
                                TAG("h") "," TAG("i") "," TAG("j") "]";
 #undef TAG
-    char *baggage = baggage_of((given[]){{LF__TAG_USER_ID, euros, BOTH},
+    char *baggage = baggage_of((given[]){{LF__TAG_USER_ID, euros + 15, BOTH},
                                          {LF__TAG_SESSION_ID, euros, BOTH},
                                          {LF__TAG_VERSION, euros, BOTH},
                                          {LF__TAG_TRACE_NAME, euros, BOTH},
