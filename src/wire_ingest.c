@@ -187,6 +187,27 @@ static void ingest_id(ingest *to, const char *key, const lf__field *external, co
         ingest_hex(to->out, key, bytes, size);
 }
 
+/* The text behind an observation's id, if the program gave it one. */
+static const lf__field *ingest_alias(ingest *to, const uint8_t id[8])
+{
+    const lf__field *field = NULL;
+    while (to->view.trace != NULL && (field = lf__record_next(to->view.trace, field)) != NULL)
+        if (field->tag == LF__TAG_ALIAS && field->length > 8 && memcmp(lf__field_payload(field), id, 8) == 0)
+            return field;
+    return NULL;
+}
+
+static void ingest_parent_id(ingest *to)
+{
+    const lf__record *record = to->view.record;
+    const lf__field *alias = to->view.last[LF__TAG_EXTERNAL_PARENT_ID] != NULL ? NULL : ingest_alias(to, record->parent_id);
+    if (alias != NULL && to->config->exporter == LF__EXPORTER_INGESTION)
+        ingest_text(to->out, "parentObservationId", (const char *)lf__field_payload(alias) + 8, alias->length - 8);
+    else
+        ingest_id(to, "parentObservationId", to->view.last[LF__TAG_EXTERNAL_PARENT_ID], record->parent_id,
+                  sizeof record->parent_id);
+}
+
 static void ingest_trace_id(ingest *to, const char *key)
 {
     const lf__record *record = to->view.record;
@@ -395,7 +416,7 @@ static bool ingest_speaks_of_trace(ingest *to)
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
         if (to->view.last[tags[i]] != NULL)
             return true;
-    return to->view.trace != NULL || ingest_trace_version(to, false) != NULL;
+    return ingest_trace_version(to, false) != NULL;
 }
 
 static void ingest_observation_name(ingest *to, const char **name, size_t *size)
@@ -549,7 +570,7 @@ static void ingest_observation_body(ingest *to, lf_type type)
     ingest_id(to, "id", last[LF__TAG_EXTERNAL_ID], record->id, sizeof record->id);
     ingest_trace_id(to, "traceId");
     if (!ingest_is_zero(record->parent_id, sizeof record->parent_id))
-        ingest_id(to, "parentObservationId", last[LF__TAG_EXTERNAL_PARENT_ID], record->parent_id, sizeof record->parent_id);
+        ingest_parent_id(to);
     ingest_observation_name(to, &name, &size);
     ingest_text(to->out, "name", name, size);
     ingest_time(to->out, "startTime", to->start_ns);
