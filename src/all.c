@@ -10,6 +10,7 @@
 #include "export.c"
 #include "http.c"
 #include "json.c"
+#include "limits.c"
 #include "mask.c"
 #include "pending.c"
 #include "propagate.c"

@@ -91,7 +91,7 @@ typedef enum lf__tag {
 
 /* Of fields that OBSERVE_ATTRIBUTES or baggage brought, in `index`. */
 typedef enum lf__mark {
-    LF__MARK_PROPAGATED = 1, /* must obey the limits of propagate.h; dropped otherwise */
+    LF__MARK_PROPAGATED = 1, /* must obey limits.h; dropped otherwise */
     LF__MARK_BAGGAGE = 2     /* leaves the process in the baggage header */
 } lf__mark;
 
@@ -121,6 +121,16 @@ static inline size_t lf__align8(size_t size)
 {
     return (size + 7u) & ~(size_t)7u;
 }
+
+/* Did OBSERVE_ATTRIBUTES or baggage bring it? The index of an argument is its position. */
+static inline bool lf__is_propagated(const lf__field *field)
+{
+    return (field->index & LF__MARK_PROPAGATED) != 0 && field->tag != LF__TAG_ARGUMENT;
+}
+
+/* May this field be sent? Always, unless it is propagated and breaks a limit of limits.h. Of tags and metadata the whole is
+ * judged here (is it a list, an object), their items by lf__propagated_json. */
+bool lf__propagated_valid(const lf__field *field);
 
 /* The fields of a record by meaning: the winning one of each tag. Arguments, pieces and metadata are read with next(). */
 typedef struct lf__view {

@@ -411,6 +411,8 @@ static void what_the_trace_is_called_elsewhere_is_known_from_what_is_said_of_it(
     builder_text(&said, LF__TAG_EXTERNAL_TRACE_ID, "order 42");
     context.trace = &said.as.record;
     assert_member("traceId", "\"order 42\"");
+    begin_score(1);
+    assert_member("traceId", "\"order 42\"");
 }
 
 /* ---- Observations ------------------------------------------------------------------------------------------------------ */
