@@ -228,10 +228,9 @@ static void ingest_output(ingest *to)
         return;
     }
     lf__buf_clear(to->scratch);
-    const lf__record *record = to->view.record;
-    for (const lf__field *field = to->view.last[LF__TAG_OUTPUT]; (field = lf__record_next(record, field)) != NULL;)
-        if (field->tag == LF__TAG_OUTPUT_PIECE)
-            lf__buf_add(to->scratch, lf__field_payload(field), field->length);
+    const lf__field *piece = to->view.last[LF__TAG_OUTPUT];
+    while ((piece = lf__view_next_of(&to->view, LF__TAG_OUTPUT_PIECE, piece)) != NULL)
+        lf__buf_add(to->scratch, lf__field_payload(piece), piece->length);
     ingest_scratch(to, "output");
 }
 
