@@ -146,12 +146,14 @@ lf_scope lf_i_begin_with(lf_site *site, const lf_observe_options *options, const
     frame->capture_output = options->capture_output == LF_DEFAULT
                                 ? __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) == LF_I_ON_CAPTURING
                                 : options->capture_output == LF_ON;
-    lf__writer w = {.segment = segment, .at = lf__stack_fields(segment, frame)};
+    lf__writer w = {.segment = segment, .at = (uint8_t *)(frame + 1)};
     w.end = lf__stack_fields_end(segment, w.at, atomic_load_explicit(&lf__record_bytes, memory_order_relaxed));
     lf__place_at_client(&frame->record, options->client);
     lf__place_in_trace(&w, &frame->record, options->trace_id, options->parent_observation_id);
     frame->child_flags = frame->record.flags & LF__FLAG_UNSAMPLED;
     if (core_is_sampled(frame)) {
+        if (frame->attributes_size != 0) /* only now it is known whether the observation is kept */
+            w.at = lf__stack_copy_attributes(segment, frame, w.at);
         lf__write_text(&w, LF__TAG_NAME, options->name);
         if (arguments != NULL)
             w.at = core_capture_arguments(segment, w.at, arguments, site->count);

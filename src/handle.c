@@ -242,6 +242,15 @@ bool lf__handle_append(lf_observation *handle, const void *fields, size_t size, 
     return open;
 }
 
+void lf__handle_add_flag(lf_observation *handle, lf__record_flag flag)
+{
+    handle_slot *slot = handle_lock(handle);
+    if (slot == NULL)
+        return;
+    slot->record->flags = (uint16_t)(slot->record->flags | flag);
+    pthread_mutex_unlock(&slot->lock);
+}
+
 bool lf__handle_first_piece(lf_observation *handle)
 {
     handle_slot *slot = handle_lock(handle);

@@ -479,6 +479,8 @@ lf_scope lf__stack_attributes(uintptr_t here, void (*write)(lf__writer *w, const
     lf__writer w;
     if (target != NULL && lf__write_begin(&w, target)) {
         target->record.flags |= LF__FLAG_ATTRIBUTES;
+        if (target->kind == LF__FRAME_HANDLE)
+            lf__handle_add_flag((lf_observation *)(uintptr_t)target->handle, LF__FLAG_ATTRIBUTES);
         write(&w, attributes);
         lf__write_end(&w);
     }
