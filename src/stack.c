@@ -300,7 +300,9 @@ lf_scope lf__stack_attach(const lf_context *context, uintptr_t here)
     lf__frame *frame = segment == NULL ? NULL : lf__stack_push(segment, LF__FRAME_CONTEXT, here, 0, &version);
     if (frame == NULL)
         return (lf_scope){0, 0};
-    stack_make_context(frame, context->trace_id, context->id, context->flags, context->client);
+    /* What another process keeps is nothing to a client that is off. */
+    uint16_t flags = (uint16_t)(context->flags | (lf__client_is_on(context->client) ? 0 : LF__FLAG_UNSAMPLED));
+    stack_make_context(frame, context->trace_id, context->id, flags, context->client);
     uint8_t *at = (uint8_t *)(frame + 1);
     bool fits = context->size <= (size_t)(lf__stack_fields_end(segment, at, SIZE_MAX) - at);
     frame->attributes = (uint32_t)(at - (uint8_t *)segment);
