@@ -343,7 +343,7 @@ typedef struct lf_client lf_client;
 /* A further project with keys of its own. Observations that name it (.client), and those below them, go there and nowhere
  * else; all others go to the default client (lf_init). The environment fills in what the options leave open, as for lf_init.
  *
- * For the life of the process: at most 255 are ever made. Never NULL: a client that cannot be made, or has no keys, takes
+ * For the life of the process: at most 62 are ever made. Never NULL: a client that cannot be made, or has no keys, takes
  * everything and sends nothing. Blocks: never on the network. Threads: any.
  */
 LF_API lf_client *lf_client_new(const lf_options *options);

@@ -187,6 +187,7 @@ static lf__record *manual_begin(lf__writer *w, const lf_observation_fields *fiel
         memcpy(record->parent_id, parent.id, sizeof record->parent_id);
         record->client = parent.client;
         record->flags = parent.flags & LF__FLAG_UNSAMPLED;
+        lf__place_at_client(record, fields->client);
     } else {
         if (fields->parent != NULL)
             lf__count(&segment->misused);
