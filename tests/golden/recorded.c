@@ -1,5 +1,6 @@
 /* Programs whose exports by the official Python SDK were recorded, in C: expected/NAME.json holds what both export, save for
- * the differences of docs/differences.md. The last two show what only C has: arguments by name, and ids that are any text.
+ * the differences of docs/differences.md. Those from `arguments` on were not recorded: they show what only C has, what else can
+ * be said with a score, and some of the differences themselves.
  */
 #include "scenario.h"
 
@@ -205,6 +206,38 @@ static void external_trace(void)
     }
 }
 
+/* ---- score_types: every type of score, every target, all that can be said of one */
+
+static void score_types(void)
+{
+    OBSERVE_WITH((.name = "judged"));
+    OBSERVE_ATTRIBUTES(.environment = "qa");
+    lf_score_current_observation(.name = "numeric", .value = -0.25, .data_type = LF_SCORE_NUMERIC);
+    lf_score_current_observation(.name = "boolean", .value = true, .data_type = LF_SCORE_BOOLEAN);
+    lf_score_current_observation(.name = "categorical", .string_value = "good", .data_type = LF_SCORE_CATEGORICAL);
+    lf_score_current_trace(.name = "text", .string_value = "1", .data_type = LF_SCORE_TEXT);
+    lf_score_current_trace(.name = "correction", .string_value = "Grüße", .data_type = LF_SCORE_CORRECTION);
+    lf_create_score(.name = "of-session", .value = 3, .session_id = "session_abc", .environment = "other");
+    lf_create_score(.name = "of-run", .value = 4, .dataset_run_id = "run-1");
+    lf_create_score(.name = "elsewhere", .string_value = "good", .trace_id = "abcdef1234567890abcdef1234567890",
+                    .observation_id = "fedcba0987654321", .id = "my-score", .config_id = "my-config",
+                    .metadata = LF_OBJECT("by", "me"), .comment = "all in one");
+}
+
+/* ---- deliberate_differences: what Python drops, or says otherwise */
+
+static void deliberate_differences(void)
+{
+    OBSERVE_AGENT();
+    OBSERVE_ATTRIBUTES(.metadata = LF_OBJECT("flag", lf_bool(true), "list", LF_ARRAY(1, "two"), "none", lf_null()));
+    lf_update_current_observation(.level = LF_LEVEL_ERROR, .status_message = "on second thought, none");
+    lf_update_current_observation(.level = LF_LEVEL_DEFAULT);
+    lf_update_current_observation(.model = "gpt-4o", .usage_details = LF_OBJECT("input", 1));
+    lf_update_current_observation(.metadata = LF_OBJECT("large", UINT64_MAX));
+    OBSERVE_OUTPUT("ends within a character: \xe2\x82");
+}
+
 SCENARIO_MAIN(SCENARIO(nested_functions), SCENARIO(capture_off), SCENARIO(enriched_nesting), SCENARIO(errors),
               SCENARIO(generation_fields), SCENARIO(every_type), SCENARIO(manual_sibling), SCENARIO(nested_attributes),
-              SCENARIO(request_pipeline), SCENARIO(arguments), SCENARIO(external_trace))
+              SCENARIO(request_pipeline), SCENARIO(arguments), SCENARIO(external_trace),
+              SCENARIO(score_types), SCENARIO(deliberate_differences))
