@@ -193,7 +193,7 @@ static void arguments(void)
     rank_all(texts, 2);
 }
 
-/* ---- external_trace: a trace named by any text, and a parent from outside */
+/* ---- external_trace: a trace named by any text, and a parent from outside; with and without something open */
 
 static void external_trace(void)
 {
@@ -202,6 +202,13 @@ static void external_trace(void)
     }
     {
         OBSERVE_WITH((.name = "by-ids", .trace_id = "abcdef1234567890abcdef1234567890",
+                      .parent_observation_id = "fedcba0987654321"));
+    }
+    {
+        OBSERVE_WITH((.name = "request"));
+        OBSERVE_WITH((.name = "other-trace", .trace_id = "job_7"));
+        OBSERVE_WITH((.name = "same-trace", .trace_id = "job_7"));
+        OBSERVE_WITH((.name = "other-parent", .trace_id = "abcdef1234567890abcdef1234567890",
                       .parent_observation_id = "fedcba0987654321"));
     }
 }
