@@ -469,7 +469,11 @@ static inline bool lf_i_wants(int mode, lf_switch said)
 
 /* Calls of the core that only observe follow the same switch; what would return a handle returns NULL. */
 #ifdef LF_DISABLE
-#define LF_I_NO_HANDLE(call) ((void)sizeof(call), (lf_observation *)0)
+#define LF_I_NO_HANDLE(call)        \
+    __extension__({                 \
+        (void)sizeof(call);         \
+        (lf_observation *)0;        \
+    })
 #undef lf_update_current_observation
 #define lf_update_current_observation(...) \
     LF_I_WHEN_ON(LF_I_WITH_FIELDS(lf_observation_fields, lf_update_current_observation_with, __VA_ARGS__))
