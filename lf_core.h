@@ -418,7 +418,8 @@ LF_API lf_observation *lf_create_event_with(const lf_observation_fields *fields)
 
 /* lf_observation_update(o, .output = LF_VALUE(text)); any time before its end, any thread. */
 LF_API void lf_observation_update_with(lf_observation *observation, const lf_observation_fields *fields);
-#define lf_observation_update(observation, ...) LF_I_FOR_OBSERVATION(lf_observation_update_with, observation, __VA_ARGS__)
+#define lf_observation_update(...) \
+    LF_I_FOR_OBSERVATION(lf_observation_update_with, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
 
 /* lf_observation_end(o); or with a last update: lf_observation_end(o, .output = LF_VALUE(text), .end_time_ns = t); */
 LF_API void lf_observation_end_with(lf_observation *observation, const lf_observation_fields *fields);
