@@ -158,7 +158,9 @@ lf_scope lf_i_begin_with(lf_site *site, const lf_observe_options *options, const
     }
     lf__count(&segment->begun);
     frame->record.start_ns = lf__now();
-    return lf__stack_push_done(segment, frame, w.at, version);
+    lf_scope scope = lf__stack_push_done(segment, frame, w.at, version);
+    lf__announce_names(&frame->record, options->trace_id, NULL);
+    return scope;
 }
 
 void lf_i_end(lf_scope scope)

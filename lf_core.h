@@ -547,7 +547,7 @@ typedef struct lf_observe_options {
     lf_switch capture_input;  /* default: LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED */
     lf_switch capture_output;
     const char *trace_id; /* 32 hex digits, or any text, hashed as lf_create_trace_id does; starts or joins that trace */
-    const char *parent_observation_id; /* 16 hex digits; only with trace_id */
+    const char *parent_observation_id; /* 16 hex digits, or any text, hashed likewise; only with trace_id */
     lf_client *client; /* default: that of the observation around, else the default client */
 } lf_observe_options;
 

@@ -14,6 +14,7 @@
 #include "http.c"
 #include "ids.c"
 #include "json.c"
+#include "limits.c"
 #include "manual.c"
 #include "mask.c"
 #include "pending.c"

@@ -397,12 +397,10 @@ typedef struct carrier_in {
 /* Keep it unless it breaks a limit, or there is no room or memory. */
 static bool carrier_keep(carrier_in *in, lf__tag tag, lf_kind kind, const void *payload, size_t size)
 {
-    size_t start = in->fields.length, padded = lf__align8(size);
+    size_t padded = lf__align8(size);
     uint8_t *at = (uint8_t *)lf__buf_reserve(&in->fields, sizeof(lf__field) + padded);
-    if (at == NULL) {
-        lf__buf_rewind(&in->fields, start); /* a smaller one may fit */
+    if (at == NULL)
         return false;
-    }
     memset(at, 0, sizeof(lf__field) + padded);
     lf__capture_head(at, tag, kind, CARRIER_MARKS, size);
     if (size > 0)

@@ -1,7 +1,7 @@
 #include "record.h"
 
 #include "json.h"
-#include "propagate.h"
+#include "limits.h"
 
 #include <string.h>
 
@@ -21,6 +21,34 @@ const lf__field *lf__fields_next(const void *fields, size_t size, const lf__fiel
 const lf__field *lf__record_next(const lf__record *record, const lf__field *after)
 {
     return lf__fields_next(record + 1, record->size - sizeof *record, after);
+}
+
+static bool record_is_json(const lf__field *field, char first)
+{
+    const char *text = lf__field_payload(field), *at = text, *end = text + field->length;
+    if (field->kind != LF_KIND_JSON)
+        return false;
+    while (at < end && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n'))
+        at++;
+    return at < end && *at == first && lf__json_valid(text, field->length);
+}
+
+bool lf__propagated_valid(const lf__field *field)
+{
+    const char *text = lf__field_payload(field);
+    if (!lf__is_propagated(field))
+        return true;
+    switch (field->tag) {
+    case LF__TAG_USER_ID:
+    case LF__TAG_SESSION_ID:
+    case LF__TAG_TRACE_NAME:
+    case LF__TAG_VERSION: return field->kind == LF_KIND_STRING && lf__propagated_text(text, field->length);
+    case LF__TAG_PROMPT_NAME: return field->kind == LF_KIND_STRING && field->length > 0;
+    case LF__TAG_ENVIRONMENT: return field->kind == LF_KIND_STRING && lf__environment_valid(text, field->length);
+    case LF__TAG_TRACE_TAGS: return record_is_json(field, '[');
+    case LF__TAG_TRACE_METADATA: return record_is_json(field, '{');
+    default: return true;
+    }
 }
 
 static bool record_counts(const lf__field *field)

@@ -13,7 +13,7 @@ enum { LF__RECORD_ALIGN = 8 };
 typedef enum lf__record_kind {
     LF__RECORD_PAD = 0,     /* filler up to the end of the ring: skip `size` bytes */
     LF__RECORD_OBSERVATION = 1,
-    LF__RECORD_SCORE = 2, /* header: trace_id and id of its target, zero for none; start_ns is its time */
+    LF__RECORD_SCORE = 2, /* header: ids of its target, start_ns is its time; LF__FLAG_NO_TRACE: it is of no trace */
     LF__RECORD_TRACE = 3  /* what is to be said of the trace on each of its observations that is not sent yet */
 } lf__record_kind;
 
@@ -26,7 +26,8 @@ typedef enum lf__record_flag {
     LF__FLAG_UNSAMPLED = 32,   /* its trace is not kept: it gives its ids to children, and is not sent */
     LF__FLAG_REMOTE_PARENT = 64, /* the parent came in a header from another process */
     LF__FLAG_NO_TRACE = 128,     /* of a context: attributes only, whoever begins in it begins a trace */
-    LF__FLAG_ATTRIBUTES = 256    /* it has fields that were propagated to it */
+    LF__FLAG_ATTRIBUTES = 256,   /* it has fields that were propagated to it */
+    LF__FLAG_SILENT = 512        /* of an update of a trace: only the names that it has elsewhere, no event by itself */
 } lf__record_flag;
 
 typedef struct lf__record {
@@ -77,6 +78,7 @@ typedef enum lf__tag {
     LF__TAG_TRACE_PUBLIC, /* BOOL */
     LF__TAG_ENVIRONMENT,
     LF__TAG_RELEASE,
+    LF__TAG_ALIAS,      /* an observation's id (8 bytes), then the text it was derived from; they add up */
     LF__TAG_TRACESTATE, /* W3C tracestate, passed on */
     LF__TAG_BAGGAGE,    /* W3C baggage members that are not ours, passed on by lf_inject only */
 
@@ -92,7 +94,7 @@ typedef enum lf__tag {
 
 /* Of fields that OBSERVE_ATTRIBUTES or baggage brought, in `index`. */
 typedef enum lf__mark {
-    LF__MARK_PROPAGATED = 1, /* must obey the limits of propagate.h; dropped otherwise */
+    LF__MARK_PROPAGATED = 1, /* must obey limits.h; dropped otherwise */
     LF__MARK_BAGGAGE = 2     /* leaves the process in the baggage header */
 } lf__mark;
 
@@ -122,6 +124,16 @@ static inline size_t lf__align8(size_t size)
 {
     return (size + 7u) & ~(size_t)7u;
 }
+
+/* Did OBSERVE_ATTRIBUTES or baggage bring it? The index of an argument is its position. */
+static inline bool lf__is_propagated(const lf__field *field)
+{
+    return (field->index & LF__MARK_PROPAGATED) != 0 && field->tag != LF__TAG_ARGUMENT;
+}
+
+/* May this field be sent? Always, unless it is propagated and breaks a limit of limits.h. Of tags and metadata the whole is
+ * judged here (is it a list, an object), their items by lf__propagated_json. */
+bool lf__propagated_valid(const lf__field *field);
 
 /* The fields of a record by meaning: the winning one of each tag. Arguments, pieces and metadata are read with next(). */
 typedef struct lf__view {

@@ -8,6 +8,7 @@
 #include "json.h"
 #include "propagate.h"
 #include "sha256.h"
+#include "usage.h"
 #include "wire_text.h"
 
 #include <string.h>
@@ -186,6 +187,27 @@ static void ingest_id(ingest *to, const char *key, const lf__field *external, co
         ingest_hex(to->out, key, bytes, size);
 }
 
+/* The text behind an observation's id, if the program gave it one. */
+static const lf__field *ingest_alias(ingest *to, const uint8_t id[8])
+{
+    const lf__field *field = NULL;
+    while (to->view.trace != NULL && (field = lf__record_next(to->view.trace, field)) != NULL)
+        if (field->tag == LF__TAG_ALIAS && field->length > 8 && memcmp(lf__field_payload(field), id, 8) == 0)
+            return field;
+    return NULL;
+}
+
+static void ingest_parent_id(ingest *to)
+{
+    const lf__record *record = to->view.record;
+    const lf__field *alias = to->view.last[LF__TAG_EXTERNAL_PARENT_ID] != NULL ? NULL : ingest_alias(to, record->parent_id);
+    if (alias != NULL && to->config->exporter == LF__EXPORTER_INGESTION)
+        ingest_text(to->out, "parentObservationId", (const char *)lf__field_payload(alias) + 8, alias->length - 8);
+    else
+        ingest_id(to, "parentObservationId", to->view.last[LF__TAG_EXTERNAL_PARENT_ID], record->parent_id,
+                  sizeof record->parent_id);
+}
+
 static void ingest_trace_id(ingest *to, const char *key)
 {
     const lf__record *record = to->view.record;
@@ -295,6 +317,17 @@ static ingest_form ingest_count(const char *value, size_t size)
     return whole || value[0] == '{' ? ingest_cost(value, size) : INGEST_OMITTED;
 }
 
+/* Of what was given as it came, so that servers before version 3 find "unit" and the costs in it. */
+static ingest_form ingest_usage(const char *value, size_t size)
+{
+    static const char *const units[] = { "\"TOKENS\"", "\"CHARACTERS\"", "\"MILLISECONDS\"", "\"SECONDS\"", "\"IMAGES\"",
+                                         "\"REQUESTS\"" };
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (size == strlen(units[i]) && memcmp(value, units[i], size) == 0)
+            return INGEST_AS_JSON;
+    return value[0] == '{' ? INGEST_OMITTED : ingest_cost(value, size);
+}
+
 /* Lists and objects become text, as the OTLP endpoint makes them. */
 static ingest_form ingest_parameter(const char *value, size_t size)
 {
@@ -302,16 +335,13 @@ static ingest_form ingest_parameter(const char *value, size_t size)
     return value[0] == '[' || value[0] == '{' ? INGEST_AS_TEXT : INGEST_AS_JSON;
 }
 
-/* An object, member by member. Nothing when the field is no object. */
-static void ingest_map(ingest *to, const char *key, const lf__field *field, ingest_rule rule)
+/* A valid object, member by member. */
+static void ingest_members(lf__buf *out, const char *key, const char *json, size_t size, ingest_rule rule)
 {
-    lf__buf *out = to->out;
-    if (field == NULL || !lf__wire_is_json(field, '{'))
-        return;
     ingest_key(out, key);
     lf__buf_add_char(out, '{');
     lf__json_member member;
-    for (size_t at = 0; lf__json_next_member(lf__field_payload(field), field->length, &at, &member);) {
+    for (size_t at = 0; lf__json_next_member(json, size, &at, &member);) {
         ingest_form form = rule(member.value, member.value_size);
         if (form == INGEST_OMITTED)
             continue;
@@ -324,6 +354,34 @@ static void ingest_map(ingest *to, const char *key, const lf__field *field, inge
             lf__buf_add(out, member.value, member.value_size);
     }
     lf__buf_add_char(out, '}');
+}
+
+/* Nothing when the field is no object. */
+static void ingest_map(ingest *to, const char *key, const lf__field *field, ingest_rule rule)
+{
+    if (field != NULL && lf__wire_is_json(field, '{'))
+        ingest_members(to->out, key, lf__field_payload(field), field->length, rule);
+}
+
+/* What is said in whole goes first; usage in another API's words fills in. */
+static void ingest_usage_details(ingest *to)
+{
+    const lf__field *usage = to->view.last[LF__TAG_USAGE], *details = to->view.last[LF__TAG_USAGE_DETAILS];
+    const lf__field *given_costs = to->view.last[LF__TAG_COST_DETAILS];
+    ingest_map(to, "usage", usage, ingest_usage);
+    ingest_map(to, "usageDetails", details, ingest_count);
+    ingest_map(to, "costDetails", given_costs, ingest_cost);
+    if (usage == NULL || !lf__wire_is_json(usage, '{') || (details != NULL && given_costs != NULL))
+        return;
+    lf__buf costs;
+    lf__buf_init(&costs, to->scratch->limit);
+    lf__buf_clear(to->scratch);
+    to->failed |= !lf__usage_convert(to->scratch, &costs, lf__field_payload(usage), usage->length);
+    if (details == NULL && to->scratch->length > 0)
+        ingest_members(to->out, "usageDetails", to->scratch->data, to->scratch->length, ingest_count);
+    if (given_costs == NULL && costs.length > 0)
+        ingest_members(to->out, "costDetails", costs.data, costs.length, ingest_cost);
+    lf__buf_done(&costs);
 }
 
 /* ---- Traces ----------------------------------------------------------------------------------------------------- */
@@ -343,11 +401,9 @@ static bool ingest_is_own(ingest *to, const lf__field *field)
 static const lf__field *ingest_trace_version(ingest *to, bool root)
 {
     const lf__field *version = NULL;
-    for (const lf__field *field = NULL; (field = lf__view_next(&to->view, field)) != NULL;) {
-        bool meant = root || !ingest_is_own(to, field) || (field->index & LF__MARK_PROPAGATED) != 0;
-        if (field->tag == LF__TAG_VERSION && meant)
+    for (const lf__field *field = NULL; (field = lf__view_next_of(&to->view, LF__TAG_VERSION, field)) != NULL;)
+        if (root || !ingest_is_own(to, field) || lf__is_propagated(field))
             version = field;
-    }
     return version;
 }
 
@@ -360,7 +416,7 @@ static bool ingest_speaks_of_trace(ingest *to)
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
         if (to->view.last[tags[i]] != NULL)
             return true;
-    return to->view.trace != NULL || ingest_trace_version(to, false) != NULL;
+    return ingest_trace_version(to, false) != NULL;
 }
 
 static void ingest_observation_name(ingest *to, const char **name, size_t *size)
@@ -404,6 +460,7 @@ static void ingest_tags(ingest *to)
     ingest_key(out, "tags");
     lf__buf_add_char(out, '[');
     size_t empty = out->length;
+    lf__buf_clear(to->scratch);
     to->failed |= !lf__view_tags(&to->view, to->scratch, ingest_tag, to);
     if (!out->failed && out->length == empty)
         lf__buf_rewind(out, before);
@@ -487,10 +544,7 @@ static void ingest_model_fields(ingest *to, lf_type type)
     }
     ingest_string(to, "model", last[LF__TAG_MODEL]);
     ingest_map(to, "modelParameters", last[LF__TAG_MODEL_PARAMETERS], ingest_parameter);
-    if (last[LF__TAG_USAGE] != NULL && lf__wire_is_json(last[LF__TAG_USAGE], '{'))
-        ingest_value(to, "usage", last[LF__TAG_USAGE]);
-    ingest_map(to, "usageDetails", last[LF__TAG_USAGE_DETAILS], ingest_count);
-    ingest_map(to, "costDetails", last[LF__TAG_COST_DETAILS], ingest_cost);
+    ingest_usage_details(to);
     if (type == LF_GENERATION) /* propagated to all, meant for these */
         ingest_prompt(to);
 }
@@ -516,7 +570,7 @@ static void ingest_observation_body(ingest *to, lf_type type)
     ingest_id(to, "id", last[LF__TAG_EXTERNAL_ID], record->id, sizeof record->id);
     ingest_trace_id(to, "traceId");
     if (!ingest_is_zero(record->parent_id, sizeof record->parent_id))
-        ingest_id(to, "parentObservationId", last[LF__TAG_EXTERNAL_PARENT_ID], record->parent_id, sizeof record->parent_id);
+        ingest_parent_id(to);
     ingest_observation_name(to, &name, &size);
     ingest_text(to->out, "name", name, size);
     ingest_time(to->out, "startTime", to->start_ns);
@@ -564,7 +618,7 @@ static void ingest_score_target(ingest *to)
 {
     const lf__record *record = to->view.record;
     const lf__field *const *last = to->view.last;
-    if (!ingest_is_zero(record->trace_id, sizeof record->trace_id)) {
+    if ((record->flags & LF__FLAG_NO_TRACE) == 0 && !ingest_is_zero(record->trace_id, sizeof record->trace_id)) {
         ingest_trace_id(to, "traceId");
         if (!ingest_is_zero(record->id, sizeof record->id))
             ingest_id(to, "observationId", last[LF__TAG_EXTERNAL_ID], record->id, sizeof record->id);

@@ -87,28 +87,12 @@ static int wire_compare_members(const void *left, const void *right)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* May a value that was propagated be sent? It is measured as the text it stands for, behind what lies in the buffer. */
-static bool wire_value_fits(lf__buf *scratch, const lf__json_member *member)
-{
-    if (lf__propagated_text(member->value, member->value_size))
-        return true;
-    if (member->value[0] != '"')
-        return false;
-    size_t start = scratch->length;
-    lf__json_unescape(scratch, member->value + 1, member->value_size - 2);
-    if (scratch->failed)
-        return false;
-    bool fits = lf__propagated_text(scratch->data + start, scratch->length - start);
-    lf__buf_rewind(scratch, start);
-    return fits;
-}
-
 static void wire_collect(lf__buf *scratch, const lf__field *field)
 {
     lf__json_member member;
     for (size_t at = 0; lf__json_next_member(lf__field_payload(field), field->length, &at, &member);) {
-        bool propagated = (field->index & LF__MARK_PROPAGATED) != 0;
-        if (member.value[0] == 'n' || (propagated && !wire_value_fits(scratch, &member)))
+        bool propagated = lf__is_propagated(field);
+        if (member.value[0] == 'n' || (propagated && !lf__propagated_json(member.value, member.value_size)))
             continue;
         lf__wire_member collected = { member.key, member.key_size, member.value, member.value_size,
                                       propagated && member.value[0] != '"', scratch->length };
@@ -155,9 +139,7 @@ bool lf__wire_metadata_read(lf__wire_metadata *metadata, lf__buf *scratch, const
 {
     *metadata = (lf__wire_metadata){ 0 };
     lf__buf_clear(scratch);
-    for (const lf__field *field = NULL; view->last[tag] != NULL && (field = lf__view_next(view, field)) != NULL;) {
-        if (field->tag != tag)
-            continue;
+    for (const lf__field *field = NULL; (field = lf__view_next_of(view, tag, field)) != NULL;) {
         if (lf__wire_is_json(field, '{'))
             wire_collect(scratch, field);
         else if (field->kind != LF_KIND_NULL && field->kind != LF_KIND_UNSET && !lf__wire_is_json(field, 'n'))

@@ -572,15 +572,22 @@ static void a_header_has_a_limit(void **state)
     (void)state;
     static const char euros[] = HUNDRED("\xE2\x82\xAC") HUNDRED("\xE2\x82\xAC"); /* 1800 bytes encoded, each */
     headers h;
-    char *baggage = baggage_of((given[]){{LF__TAG_USER_ID, euros, BOTH},
+#define TAG(letter) "\"" letter HUNDRED("x") "\""
+    static const char tags[] = "[" TAG("a") "," TAG("b") "," TAG("c") "," TAG("d") "," TAG("e") "," TAG("f") "," TAG("g") ","
+                               TAG("h") "," TAG("i") "," TAG("j") "]";
+#undef TAG
+    char *baggage = baggage_of((given[]){{LF__TAG_USER_ID, euros + 15, BOTH},
                                          {LF__TAG_SESSION_ID, euros, BOTH},
                                          {LF__TAG_VERSION, euros, BOTH},
                                          {LF__TAG_TRACE_NAME, euros, BOTH},
                                          {LF__TAG_PROMPT_NAME, euros, BOTH},
-                                         {LF__TAG_TRACE_TAGS, "[\"" HUNDRED("a") "\",\"b\"]", BOTH},
+                                         {LF__TAG_TRACE_TAGS, tags, BOTH},
+                                         {LF__TAG_TRACE_TAGS, tags, BOTH},
                                          {LF__TAG_TRACE_METADATA, "{\"k\":\"v\"}", BOTH}},
-                               7, &h);
+                               8, &h);
     assert_in_range(strlen(baggage), 4 * 1800, LF__BAGGAGE_MAX);
+    assert_non_null(strstr(baggage, "langfuse_tags=a" HUNDRED("x") "%2Cb" HUNDRED("x")));
+    assert_null(strstr(baggage, "%2Cj" HUNDRED("x")));
     assert_non_null(strstr(baggage, "langfuse_trace_name="));
     assert_null(strstr(baggage, "langfuse_prompt_name="));
     assert_non_null(strstr(baggage, "langfuse_metadata_k=v")); /* what is small still fits */

@@ -648,7 +648,7 @@ static void exporter_is_otlp_or_a_file(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         config = MAKE(.exporter = bad[i]);
         assert_false(config->enabled);
-        ASSERT_ONE_LINE("option exporter=", bad[i], "neither \"otlp\" nor \"file:PATH\"", "tracing is off");
+        ASSERT_ONE_LINE("option exporter=", bad[i], "is none of \"otlp\", \"ingestion\" and \"file:PATH\"", "tracing is off");
         lf__config_free(config);
     }
     unsetenv("LANGFUSE_PUBLIC_KEY");

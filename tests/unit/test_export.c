@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "../../src/export.h"
+#include "../../src/wire.h"
 #include "fake_server.h"
 #include "fixture.h"
 
@@ -18,7 +19,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-enum { RECORDS_MAX = 20000 };
+enum { RECORDS_MAX = 20000, BODIES_MAX = 4096 };
 
 static const uint64_t MS = 1000000;
 
@@ -27,6 +28,8 @@ static struct {
     fake_server *server;
     lf__config *config;
     lf__counters counters;
+    lf__export_kind kind;
+    lf__transport transport;
     lf__export *x;
     uint64_t added;
     builder made;
@@ -35,6 +38,11 @@ static struct {
     fake_reply first_reply; /* ... except for the first `first` ones */
     int first;
     bool (*refuses)(const fake_request *request); /* then `reply`, else 200 */
+    int (*verdict)(unsigned n, const char *type); /* of each event of an ingestion batch; then the answer is 207 */
+    const char *message, *detail;                 /* of events that are refused; %u becomes the record's number */
+    int detail_size;                              /* repeat the detail up to this */
+    int made_count;
+    char *made_bodies[BODIES_MAX]; /* of 207 answers */
     pthread_mutex_t lock;
     int taken[RECORDS_MAX]; /* how often each numbered record was in a request answered with 2xx */
     int most_busy_later;    /* at once, after the first three */
@@ -58,6 +66,95 @@ static void take(unsigned n)
         rig.taken[n]++;
 }
 
+/* ---- Ingestion, as small as it gets ---- */
+
+/* It takes the place of the library's encoder, so that the tests know the ids of events: "<type's first letter><record>".
+ * The first observation of a trace comes with a second event in front of it. */
+static bool event_item(lf__buf *out, const lf__record *record, const lf__wire_context *context)
+{
+    const lf__field *name = NULL, *input = NULL;
+    (void)context;
+    for (const lf__field *field = NULL; (field = lf__record_next(record, field)) != NULL;) {
+        name = field->tag == LF__TAG_NAME ? field : name;
+        input = field->tag == LF__TAG_INPUT ? field : input;
+    }
+    const char *types[] = {"trace-create", record->kind == LF__RECORD_SCORE ? "score-create" : "span-create"};
+    unsigned number;
+    memcpy(&number, record->id, sizeof number);
+    for (int i = record->flags & LF__FLAG_APP_ROOT ? 0 : 1; i < 2; i++) {
+        char head[160];
+        snprintf(head, sizeof head, "{\"id\":\"%c%u\",\"type\":\"%s\",\"timestamp\":\"2026-11-21T12:00:00.000Z\",\"body\":{\"name\":",
+                 types[i][0], number, types[i]);
+        lf__buf_add_text(out, head);
+        lf__field_json(out, name);
+        if (input != NULL && lf__buf_add_text(out, ",\"input\":"))
+            lf__field_json(out, input);
+        lf__buf_add_text(out, i == 0 ? "}}," : "}}");
+    }
+    return !out->failed;
+}
+
+static bool event_head(lf__buf *out, const lf__config *for_config, size_t items_size)
+{
+    (void)for_config;
+    (void)items_size;
+    return lf__buf_add_text(out, "{\"batch\":[");
+}
+
+static bool event_tail(lf__buf *out)
+{
+    return lf__buf_add_text(out, "],\"metadata\":{\"sdk_name\":\"c\"}}");
+}
+
+const lf__wire lf__wire_ingestion = {"application/json", ",", event_item, event_head, event_tail};
+
+static cJSON *event_verdict(const cJSON *event)
+{
+    char detail[1024], text[4096];
+    const cJSON *name = cJSON_GetObjectItem(cJSON_GetObjectItem(event, "body"), "name");
+    const char *type = cJSON_GetStringValue(cJSON_GetObjectItem(event, "type"));
+    unsigned n = (unsigned)strtoul(strstr(cJSON_GetStringValue(name), "obs-") + 4, NULL, 10);
+    int status = rig.verdict(n, type);
+    cJSON *verdict = cJSON_CreateObject();
+    cJSON_AddStringToObject(verdict, "id", cJSON_GetStringValue(cJSON_GetObjectItem(event, "id")));
+    cJSON_AddNumberToObject(verdict, "status", status);
+    if (status < 300 && type[0] != 't')
+        take(n);
+    if (status < 300)
+        return verdict;
+    cJSON_AddStringToObject(verdict, "message", rig.message == NULL ? "Invalid request data" : rig.message);
+    if (rig.detail != NULL) {
+        snprintf(detail, sizeof detail, "%s", rig.detail);
+        char *number = strstr(detail, "%u");
+        snprintf(text, sizeof text, "%.*s%c%s", number == NULL ? 0 : (int)(number - detail), detail,
+                 number == NULL ? ' ' : (char)('a' + n), number == NULL ? detail : number + 2);
+        for (size_t size = strlen(text); size < (size_t)rig.detail_size; size++)
+            memcpy(text + size, ".", 2);
+        cJSON_AddStringToObject(verdict, "error", text);
+    }
+    return verdict;
+}
+
+/* Under rig.lock. */
+static fake_reply answer_each_event(const fake_request *request)
+{
+    cJSON *json = cJSON_ParseWithLength(request->body, request->body_size);
+    cJSON *body = cJSON_CreateObject(), *successes = cJSON_AddArrayToObject(body, "successes"),
+          *errors = cJSON_AddArrayToObject(body, "errors");
+    const cJSON *event;
+    cJSON_ArrayForEach(event, cJSON_GetObjectItem(json, "batch")) {
+        cJSON *verdict = event_verdict(event);
+        bool taken = cJSON_GetObjectItem(verdict, "status")->valueint < 300;
+        cJSON_AddItemToArray(taken ? successes : errors, verdict);
+    }
+    char *text = rig.made_count < BODIES_MAX ? cJSON_PrintUnformatted(body) : NULL;
+    if (text != NULL)
+        rig.made_bodies[rig.made_count++] = text;
+    cJSON_Delete(json);
+    cJSON_Delete(body);
+    return (fake_reply){.status = text == NULL ? 500 : 207, .body = text};
+}
+
 static fake_reply answer(fake_server *server, const fake_request *request)
 {
     fake_reply reply = request->number < rig.first ? rig.first_reply : rig.reply;
@@ -67,7 +164,9 @@ static fake_reply answer(fake_server *server, const fake_request *request)
         rig.most_busy_later = busy;
     if (rig.refuses != NULL && !rig.refuses(request))
         reply = (fake_reply){0};
-    if (reply.manner == FAKE_ANSWER && (reply.status == 0 || (reply.status >= 200 && reply.status < 300)))
+    if (rig.verdict != NULL && request->number >= rig.first)
+        reply = answer_each_event(request);
+    else if (reply.manner == FAKE_ANSWER && (reply.status == 0 || (reply.status >= 200 && reply.status < 300)))
         (void)observations_in(request, take);
     pthread_mutex_unlock(&rig.lock);
     return reply;
@@ -88,7 +187,7 @@ static void rig_start(lf_options options)
     rig.config = lf__config_new(&options);
     assert_non_null(rig.config);
     assert_true(rig.config->enabled);
-    rig.x = lf__export_new(rig.config, &rig.counters);
+    rig.x = lf__export_new(rig.config, rig.kind, &rig.transport, &rig.counters);
     if (rig.x != NULL)
         lf__export_tune(rig.x, (lf__export_times){2 * MS, 20 * MS, 3600000 * MS});
 }
@@ -105,10 +204,14 @@ static int set_up(void **state)
     rig.reply = rig.first_reply = (fake_reply){0};
     rig.first = rig.most_busy_later = 0;
     rig.refuses = NULL;
+    rig.verdict = NULL;
+    rig.message = rig.detail = NULL;
+    rig.detail_size = rig.made_count = 0;
     pthread_mutex_unlock(&rig.lock);
     rig.server = fake_server_start(answer, NULL);
     rig.config = NULL;
     rig.x = NULL;
+    rig.kind = LF__EXPORT_OBSERVATIONS;
     rig.added = 0;
     memset(&rig.counters, 0, sizeof rig.counters);
     return rig.server == NULL;
@@ -118,8 +221,11 @@ static int tear_down(void **state)
 {
     (void)state;
     lf__export_free(rig.x);
+    lf__transport_done(&rig.transport);
     lf__config_free(rig.config);
     fake_server_free(rig.server);
+    for (int i = 0; i < rig.made_count; i++)
+        free(rig.made_bodies[i]);
     return 0;
 }
 
@@ -151,12 +257,30 @@ static void assert_account(void)
     assert_true(lf__export_oldest(rig.x) + lf__export_held(rig.x) <= rig.added || lf__export_held(rig.x) > 0);
 }
 
+/* What the worker does: step, wait for the transfers or for the next try, at most timeout_ms, and step. */
+static void work(int timeout_ms)
+{
+    lf__export_step(rig.x);
+    if (!lf__export_busy(rig.x))
+        return;
+    uint64_t now = lf__monotonic_ns(), next = lf__export_next_ns(rig.x);
+    uint64_t left_ms = next <= now ? 0 : (next - now) / MS + 1;
+    if (left_ms < (uint64_t)timeout_ms)
+        timeout_ms = (int)left_ms;
+    lf__http *http = atomic_load(&rig.transport.http);
+    if (http != NULL)
+        lf__http_poll(http, timeout_ms);
+    else
+        pause_ms(timeout_ms);
+    lf__export_step(rig.x);
+}
+
 static void add_record(const lf__record *record)
 {
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)PATIENCE_MS * MS;
-    while (lf__export_add(rig.x, record, 0) == LF__ADD_FULL) {
+    while (lf__export_add(rig.x, record, NULL, 0) == LF__ADD_FULL) {
         lf__export_send(rig.x);
-        lf__export_poll(rig.x, 10);
+        work(10);
         assert_true(lf__monotonic_ns() < until_ns);
     }
     rig.added++;
@@ -184,7 +308,7 @@ static void settle(void)
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)2 * PATIENCE_MS * MS;
     while (lf__export_busy(rig.x)) {
         assert_true(lf__monotonic_ns() < until_ns);
-        lf__export_poll(rig.x, 100);
+        work(100);
         assert_account();
     }
     assert_int_equal(lf__export_held(rig.x), 0);
@@ -196,7 +320,7 @@ static void poll_until_requests(int count)
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)PATIENCE_MS * MS;
     while (fake_count(rig.server, &rig.server->request_count) < count) {
         assert_true(lf__monotonic_ns() < until_ns);
-        lf__export_poll(rig.x, 5);
+        work(5);
         assert_account();
     }
 }
@@ -263,7 +387,7 @@ static void nothing_open_sends_nothing(void **state)
     START(.timeout_ms = 0);
     lf__export_send(rig.x);
     assert_false(lf__export_busy(rig.x));
-    lf__export_poll(rig.x, 10 * PATIENCE_MS); /* does not wait for anything */
+    work(10 * PATIENCE_MS); /* does not wait for anything */
     assert_int_equal(atomic_load(&rig.counters.requests), 0);
 }
 
@@ -607,7 +731,7 @@ static void a_server_that_starts_later_gets_everything(void **state)
     START(.base_url = url);
     send_many(10);
     while (atomic_load(&rig.counters.retries) < 3) {
-        lf__export_poll(rig.x, 10);
+        work(10);
         assert_account();
     }
     assert_int_equal(lines_with("cannot deliver to http://127.0.0.1"), 1);
@@ -645,7 +769,7 @@ static void no_more_batches_than_allowed_are_on_their_way(void **state)
         send_many(1);
     poll_until_requests(3);
     for (int i = 0; i < 20; i++)
-        lf__export_poll(rig.x, 1);
+        work(1);
     assert_int_equal(fake_count(rig.server, &rig.server->request_count), 3);
     assert_int_equal(lf__export_held(rig.x), 10);
     assert_int_equal(lf__export_oldest(rig.x), 0);
@@ -725,36 +849,12 @@ static void hurry_tries_now_what_would_wait(void **state)
     lf__export_tune(rig.x, (lf__export_times){3600000 * MS, 3600000 * MS, 3600000 * MS});
     send_many(4);
     while (lines_with("HTTP 503") == 0)
-        lf__export_poll(rig.x, 10);
-    lf__export_poll(rig.x, 0);
+        work(10);
+    work(0);
     assert_int_equal(fake_count(rig.server, &rig.server->request_count), 1);
     lf__export_hurry(rig.x);
     settle();
     assert_int_equal(delivered(), 4);
-}
-
-static void *wake(void *unused)
-{
-    (void)unused;
-    pause_ms(50);
-    lf__export_wakeup(rig.x);
-    return NULL;
-}
-
-static void a_wakeup_ends_a_poll_that_waits(void **state)
-{
-    (void)state;
-    rig.reply = (fake_reply){.manner = FAKE_HANG};
-    START(.timeout_ms = 0);
-    send_many(1);
-    poll_until_requests(1);
-    pthread_t thread;
-    uint64_t before = lf__monotonic_ns();
-    assert_int_equal(pthread_create(&thread, NULL, wake, NULL), 0);
-    lf__export_poll(rig.x, PATIENCE_MS);
-    assert_true(lf__monotonic_ns() - before < PATIENCE_MS * MS / 2);
-    pthread_join(thread, NULL);
-    assert_account();
 }
 
 static void abandon_drops_everything_held_for_the_reason_given(void **state)
@@ -779,27 +879,382 @@ static void abandon_drops_everything_held_for_the_reason_given(void **state)
     assert_int_equal(delivered(), 3);
 }
 
-static void out_of_memory_is_counted_and_never_loses_the_account(void **state)
+/* ---- Ingestion: a verdict on each event ---- */
+
+static int every_third_is_bad(unsigned n, const char *type)
+{
+    return n % 3 == 0 && type[0] != 't' ? 400 : 201;
+}
+
+static void add_roots(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        unsigned n = (unsigned)rig.added;
+        numbered_record(&rig.made, n, n, 0);
+        rig.made.as.record.flags |= LF__FLAG_APP_ROOT;
+        add_record(&rig.made.as.record);
+    }
+}
+
+static void start_scores(void)
+{
+    rig.kind = LF__EXPORT_SCORES;
+    START(.timeout_ms = 0);
+}
+
+static void send_scores(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        unsigned n = (unsigned)rig.added;
+        numbered_record(&rig.made, n, n, 0);
+        rig.made.as.record.kind = LF__RECORD_SCORE;
+        add_record(&rig.made.as.record);
+    }
+    lf__export_send(rig.x);
+}
+
+static int all_good(unsigned n, const char *type)
+{
+    (void)n;
+    (void)type;
+    return 201;
+}
+
+static void scores_and_the_ingestion_exporter_use_the_batch_endpoint(void **state)
 {
     (void)state;
+    for (int round = 0; round < 2; round++) {
+        start_over();
+        rig.verdict = all_good;
+        rig.kind = round == 0 ? LF__EXPORT_OBSERVATIONS : LF__EXPORT_SCORES;
+        START(.exporter = round == 0 ? "ingestion" : "otlp", .protocol = "http/protobuf");
+        add_roots(3);
+        lf__export_send(rig.x);
+        settle();
+        const fake_request *request = &rig.server->requests[0];
+        assert_ptr_equal(strstr(request->head, "POST /api/public/ingestion HTTP/1.1\r\n"), request->head);
+        assert_true(fake_header_is(request, "Content-Type", "application/json"));
+        cJSON *json = cJSON_ParseWithLength(request->body, request->body_size);
+        assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "batch")), 6);
+        cJSON_Delete(json);
+        assert_int_equal(delivered(), 3);
+        assert_int_equal(lines_with("first export accepted"), round == 0);
+        assert_int_equal(lines_with(""), round == 0);
+    }
+}
+
+static void refused_scores_and_unreachable_servers_are_told(void **state)
+{
+    (void)state;
+    rig.reply = (fake_reply){.status = 401, .body = "{\"message\":\"who?\"}"};
+    start_scores();
+    send_scores(3);
+    settle();
+    assert_int_equal(dropped(LF_DROP_REFUSED), 3);
+    assert_int_equal(lines_with("export of scores refused by "), 1);
+    start_over();
+    rig.first = 1;
+    rig.first_reply = (fake_reply){.manner = FAKE_CLOSE};
+    start_scores();
+    send_scores(3);
+    settle();
+    assert_int_equal(delivered(), 3);
+    assert_int_equal(lines_with("cannot deliver scores to "), 1);
+    assert_int_equal(lines_with(""), 1);
+}
+
+static void refused_events_are_dropped_the_others_delivered(void **state)
+{
+    (void)state;
+    rig.verdict = every_third_is_bad;
+    rig.detail = "[{\"code\":\"too_small\",\"path\":[\"body\",\"name\"],\"message\":\"Too small: expected string, received 'my secret'\"}]";
+    start_scores();
+    send_scores(30);
+    settle();
+    assert_int_equal(dropped(LF_DROP_REFUSED), 10);
+    assert_int_equal(delivered(), 20);
+    assert_int_equal(atomic_load(&rig.counters.requests), 1);
+    for (int n = 0; n < 30; n++)
+        assert_int_equal(rig.taken[n], n % 3 != 0);
+    assert_int_equal(lines_with(""), 1);
+    assert_int_equal(lines_with("score-create refused by http://127.0.0.1"), 1);
+    assert_int_equal(lines_with("HTTP 400 \"Invalid request data\": body.name: Too small: expected string"), 1);
+    assert_int_equal(lines_with("my secret"), 0);
+    assert_true(atomic_load(&rig.counters.last_success_ns) > 0);
+}
+
+static void a_batch_refused_as_a_whole_event_by_event_is_no_success(void **state)
+{
+    (void)state;
+    rig.verdict = every_third_is_bad;
+    START(.exporter = "ingestion");
+    send_many(1);
+    settle();
+    assert_int_equal(dropped(LF_DROP_REFUSED), 1);
+    assert_int_equal(delivered(), 0);
+    assert_int_equal(lines_with("first export accepted"), 0);
+    assert_int_equal(atomic_load(&rig.counters.last_success_ns), 0);
+}
+
+/* Numbers of tries so far; under rig.lock. */
+static int tries[RECORDS_MAX];
+
+static int busy_for_some(unsigned n, const char *type)
+{
+    static const int statuses[] = {201, 408, 429, 500, 503, 400};
+    if (type[0] == 't')
+        return 201;
+    return tries[n % RECORDS_MAX]++ < 2 || n % 6 == 5 ? statuses[n % 6] : 201;
+}
+
+static void events_that_may_be_tried_again_are_sent_again_alone(void **state)
+{
+    (void)state;
+    memset(tries, 0, sizeof tries);
+    rig.verdict = busy_for_some;
+    START(.exporter = "ingestion");
+    send_many(60);
+    settle();
+    assert_int_equal(delivered(), 50);
+    assert_int_equal(dropped(LF_DROP_REFUSED), 10);
+    for (int n = 0; n < 60; n++) {
+        assert_int_equal(rig.taken[n], n % 6 != 5);
+        assert_int_equal(tries[n], n % 6 == 0 || n % 6 == 5 ? 1 : 3);
+    }
+    assert_int_equal(atomic_load(&rig.counters.requests), 3);
+    assert_int_equal(atomic_load(&rig.counters.retries), 2);
+    assert_int_equal(observations_in(&rig.server->requests[1], NULL), 40);
+    cJSON *json = cJSON_ParseWithLength(rig.server->requests[1].body, rig.server->requests[1].body_size);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "batch")), 40);
+    cJSON_Delete(json);
+}
+
+static int always_busy(unsigned n, const char *type)
+{
+    (void)type;
+    return n % 2 == 0 ? 503 : 201;
+}
+
+static void events_that_stay_undeliverable_are_given_up_and_counted(void **state)
+{
+    (void)state;
+    rig.verdict = always_busy;
+    START(.exporter = "ingestion");
+    lf__export_tune(rig.x, (lf__export_times){2 * MS, 20 * MS, 50 * MS});
+    send_many(20);
+    settle();
+    assert_int_equal(delivered(), 10);
+    assert_int_equal(dropped(LF_DROP_UNREACHABLE), 10);
+}
+
+/* Of the two events of a root: the trace's is refused (1), busy once (2), both are refused (3), one is busy, one refused (4). */
+static int roots_of_all_kinds(unsigned n, const char *type)
+{
+    bool of_trace = type[0] == 't';
+    if (n == 1)
+        return of_trace ? 400 : 201;
+    if (n == 2)
+        return of_trace && tries[n]++ == 0 ? 500 : 201;
+    if (n == 3)
+        return 400;
+    if (n == 4)
+        return of_trace ? 500 : 400;
+    return 201;
+}
+
+static void an_item_of_two_events_has_one_outcome(void **state)
+{
+    (void)state;
+    memset(tries, 0, sizeof tries);
+    rig.verdict = roots_of_all_kinds;
+    START(.exporter = "ingestion");
+    add_roots(6);
+    lf__export_send(rig.x);
+    settle();
+    assert_int_equal(delivered(), 3); /* 0, 2, 5 */
+    assert_int_equal(dropped(LF_DROP_REFUSED), 3);
+    assert_int_equal(rig.taken[2], 2); /* its two events together, twice: the server knows them by their ids */
+    assert_int_equal(atomic_load(&rig.counters.requests), 2);
+}
+
+static void answers_that_say_nothing_of_an_event_count_it_as_delivered(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {
+        "",
+        "<html><body>[{\"id\":\"s1\",\"status\":400}]</body></html>",
+        "{\"successes\":[],\"errors\":[]}",
+        "{\"successes\":[],\"errors\":[{\"id\":\"unknown\",\"status\":400,\"message\":\"m\"}]}",
+        "{\"errors\":[{\"id\":\"s1\"},{\"status\":400},{\"id\":7,\"status\":400},{\"id\":\"s1\",\"status\":\"400\"},7,null]}",
+        "{\"errors\":[{\"id\":\"\",\"status\":400},{\"id\":\"s\",\"status\":400},{\"id\":\"s11\",\"status\":400}]}",
+        "{\"errors\":{\"id\":\"s1\",\"status\":400}}",
+        "{\"errors\":[{\"id\":\"s1\",\"sta",
+        "]]]]}}}}\"",
+    };
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        start_over();
+        rig.reply = (fake_reply){.status = 207, .body = bodies[i]};
+        START(.exporter = "ingestion");
+        send_many(10);
+        settle();
+        if (delivered() != 10)
+            fail_msg("%s", bodies[i]);
+    }
+    /* And with blanks, other members and another order it is understood. */
+    rig.reply.body = " { \"more\" : {\"a\":[{\"id\":\"s1\"}]}, \"errors\" : [ { \"status\" : 400 , \"id\" : \"s12\" } ] ,\"successes\":[]}";
+    send_many(10);
+    settle();
+    assert_int_equal(dropped(LF_DROP_REFUSED), 1);
+    assert_int_equal(delivered(), 19);
+}
+
+static void content_that_looks_like_an_event_is_none(void **state)
+{
+    (void)state;
+    rig.reply = (fake_reply){.status = 207, .body = "{\"errors\":[{\"id\":\"s7\",\"status\":400},{\"id\":\"s2\",\"status\":503}]}"};
+    START(.exporter = "ingestion");
+    for (unsigned n = 0; n < 3; n++) {
+        numbered_record(&rig.made, n, n, 0);
+        builder_json(&rig.made, LF__TAG_INPUT, "[{\"id\":\"s7\",\"type\":\"x\"},\"}]{\\\"\",{\"id\":\"s2\",\"type\":\"x\"}]");
+        add_record(&rig.made.as.record);
+    }
+    lf__export_send(rig.x);
+    while (delivered() == 0)
+        work(10);
+    pthread_mutex_lock(&rig.lock);
+    rig.reply = (fake_reply){0};
+    pthread_mutex_unlock(&rig.lock);
+    settle();
+    assert_int_equal(delivered(), 3);
+    const fake_request *last = &rig.server->requests[rig.server->request_count - 1];
+    assert_int_equal(observations_in(last, NULL), 1);
+    assert_non_null(strstr(last->body, "obs-2."));
+}
+
+static void each_distinct_reason_is_told_once_and_not_more_than_eight(void **state)
+{
+    (void)state;
+    rig.verdict = every_third_is_bad;
+    rig.detail = "reason %u: a control\x01 character";
+    START(.exporter = "ingestion");
+    send_many(9); /* 0, 3, 6 */
+    settle();
+    assert_int_equal(lines_with("span-create refused"), 3);
+    for (int i = 0; i < 10; i++)
+        send_many(3);
+    settle();
+    assert_int_equal(dropped(LF_DROP_REFUSED), 13);
+    assert_int_equal(lines_with("span-create refused"), 8);
+}
+
+static int all_bad(unsigned n, const char *type)
+{
+    (void)n;
+    (void)type;
+    return 400;
+}
+
+static void the_answer_to_the_largest_batch_is_read_to_its_end(void **state)
+{
+    (void)state;
+    rig.verdict = all_bad;
+    rig.detail = "Event type \"trace-create\" is not accepted";
+    rig.detail_size = 900;
+    START(.exporter = "ingestion", .max_batch_bytes = 4000000);
+    add_roots(1200);
+    lf__export_send(rig.x);
+    settle();
+    assert_int_equal(dropped(LF_DROP_REFUSED), 1200);
+    assert_int_equal(atomic_load(&rig.counters.requests), 3);
+}
+
+static void of_an_answer_that_is_too_long_the_beginning_counts(void **state)
+{
+    (void)state;
+    enum { SIZE = 3 << 20 };
+    char *body = malloc(SIZE + 1);
+    memset(body, ' ', SIZE);
+    body[SIZE] = '\0';
+    static const char first[] = "{\"errors\":[{\"id\":\"s1\",\"status\":400}", last[] = ",{\"id\":\"s2\",\"status\":400}]}";
+    memcpy(body, first, sizeof first - 1);
+    memcpy(body + SIZE - (sizeof last - 1), last, sizeof last - 1);
+    rig.reply = (fake_reply){.status = 207, .body = body, .body_size = SIZE};
+    START(.exporter = "ingestion");
+    send_many(4);
+    settle();
+    assert_int_equal(dropped(LF_DROP_REFUSED), 1);
+    assert_int_equal(delivered(), 3);
+    pthread_mutex_lock(&rig.lock);
+    rig.made_bodies[rig.made_count++] = body; /* it may still be on its way */
+    pthread_mutex_unlock(&rig.lock);
+}
+
+/* ---- Several exporters ---- */
+
+static void exporters_share_connections_and_abandon_only_their_own(void **state)
+{
+    (void)state;
+    rig.reply = (fake_reply){.manner = FAKE_HANG};
     START(.timeout_ms = 0);
+    lf__counters others = {0};
+    lf__export *scores = lf__export_new(rig.config, LF__EXPORT_SCORES, &rig.transport, &others);
+    assert_non_null(scores);
+    send_many(2);
+    poll_until_requests(1);
+    lf__http *http = atomic_load(&rig.transport.http);
+    assert_int_equal(lf__export_add(scores, numbered_record(&rig.made, 1, 1, 0), NULL, 0), LF__ADD_DONE);
+    lf__export_send(scores);
+    assert_ptr_equal(atomic_load(&rig.transport.http), http);
+    assert_int_equal(lf__http_running(http), 2);
+    lf__export_free(scores);
+    assert_int_equal(atomic_load(&others.dropped[LF_DROP_SHUTDOWN]), 1);
+    assert_int_equal(lf__http_running(http), 1);
+    assert_int_equal(lf__export_held(rig.x), 2);
+    assert_account();
+}
+
+static void an_exporter_says_when_it_wants_to_be_stepped(void **state)
+{
+    (void)state;
+    rig.first = 1;
+    rig.first_reply = (fake_reply){.status = 503};
+    START(.timeout_ms = 0);
+    lf__export_tune(rig.x, (lf__export_times){3600000 * MS, 3600000 * MS, 3600000 * MS});
+    assert_true(lf__export_next_ns(rig.x) == UINT64_MAX);
+    send_many(4);
+    assert_true(lf__export_next_ns(rig.x) == UINT64_MAX); /* it waits for the transfer */
+    while (lines_with("HTTP 503") == 0)
+        lf__http_poll(atomic_load(&rig.transport.http), 10);
+    uint64_t next = lf__export_next_ns(rig.x), now = lf__monotonic_ns();
+    assert_true(next > now + 1000000 * MS && next < now + 2 * 3600000 * MS);
+    lf__export_hurry(rig.x);
+    assert_true(lf__export_next_ns(rig.x) <= now);
+    settle();
+    assert_true(lf__export_next_ns(rig.x) == UINT64_MAX);
+    assert_int_equal(delivered(), 4);
+}
+
+/* ---- No memory ---- */
+
+static void run_out_of_memory(void)
+{
     lf__export_tune(rig.x, (lf__export_times){1 * MS, 1 * MS, 5 * MS});
     for (unsigned long fail = 1; fail < 40; fail++) {
         lf__alloc_fail_from(fail);
         for (unsigned i = 0; i < 600; i++) {
             unsigned n = (unsigned)rig.added;
             const lf__record *record = numbered_record(&rig.made, n, n, 100);
-            if (lf__export_add(rig.x, record, 0) == LF__ADD_DONE) {
+            if (lf__export_add(rig.x, record, NULL, 0) == LF__ADD_DONE) {
                 rig.added++;
                 continue;
             }
             lf__export_send(rig.x);
-            lf__export_poll(rig.x, 1);
+            work(1);
             assert_account();
         }
         lf__export_send(rig.x);
         for (int i = 0; i < 5; i++)
-            lf__export_poll(rig.x, 2);
+            work(2);
         lf__alloc_fail_from(0);
         lf__export_send(rig.x);
         settle();
@@ -807,6 +1262,18 @@ static void out_of_memory_is_counted_and_never_loses_the_account(void **state)
     }
     assert_true(dropped(LF_DROP_NO_MEMORY) > 0);
     assert_true(delivered() > 0);
+}
+
+static void out_of_memory_is_counted_and_never_loses_the_account(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        start_over();
+        memset(tries, 0, sizeof tries);
+        rig.verdict = round == 1 ? busy_for_some : NULL;
+        START(.exporter = round == 1 ? "ingestion" : "otlp");
+        run_out_of_memory();
+    }
 }
 
 /* ---- Into a file ---- */
@@ -875,6 +1342,33 @@ static void a_file_gets_one_json_document_a_line_and_is_appended_to(void **state
     remove_folder();
 }
 
+static void scores_have_a_file_of_their_own_with_one_batch_a_line(void **state)
+{
+    (void)state;
+    make_folder();
+    rig.kind = LF__EXPORT_SCORES;
+    START(.exporter = exporter);
+    send_scores(3);
+    send_scores(2);
+    settle();
+    assert_int_equal(delivered(), 5);
+    char path[128], text[4096];
+    snprintf(path, sizeof path, "%s.scores", file_path);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    for (int line = 0; line < 2; line++) {
+        assert_non_null(fgets(text, sizeof text, file));
+        cJSON *json = cJSON_Parse(text);
+        assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "batch")), line == 0 ? 3 : 2);
+        cJSON_Delete(json);
+    }
+    assert_null(fgets(text, sizeof text, file));
+    fclose(file);
+    unlink(path);
+    assert_int_equal(access(file_path, F_OK), -1);
+    remove_folder();
+}
+
 static void a_file_that_cannot_be_written_is_told_once_and_counted(void **state)
 {
     (void)state;
@@ -906,7 +1400,7 @@ static void a_file_that_becomes_writable_gets_everything(void **state)
     START(.exporter = exporter);
     send_many(10);
     while (atomic_load(&rig.counters.retries) < 2)
-        lf__export_poll(rig.x, 10);
+        work(10);
     assert_int_equal(lf__export_held(rig.x), 10);
     assert_int_equal(mkdir(folder, 0700), 0);
     settle();
@@ -921,7 +1415,7 @@ static int write_file_as_child(void)
 {
     for (int i = 0; i < 150; i++) {
         for (unsigned n = 0; n < 4; n++)
-            if (lf__export_add(rig.x, numbered_record(&rig.made, n, n, 20000), 0) != LF__ADD_DONE)
+            if (lf__export_add(rig.x, numbered_record(&rig.made, n, n, 20000), NULL, 0) != LF__ADD_DONE)
                 return 1;
         lf__export_send(rig.x);
     }
@@ -979,10 +1473,24 @@ int main(void)
         CASE(retry_after_is_obeyed_in_seconds_and_as_a_date),
         CASE(what_stays_undeliverable_is_given_up_and_counted),
         CASE(hurry_tries_now_what_would_wait),
-        CASE(a_wakeup_ends_a_poll_that_waits),
         CASE(abandon_drops_everything_held_for_the_reason_given),
         CASE(out_of_memory_is_counted_and_never_loses_the_account),
+        CASE(scores_and_the_ingestion_exporter_use_the_batch_endpoint),
+        CASE(refused_scores_and_unreachable_servers_are_told),
+        CASE(refused_events_are_dropped_the_others_delivered),
+        CASE(a_batch_refused_as_a_whole_event_by_event_is_no_success),
+        CASE(events_that_may_be_tried_again_are_sent_again_alone),
+        CASE(events_that_stay_undeliverable_are_given_up_and_counted),
+        CASE(an_item_of_two_events_has_one_outcome),
+        CASE(answers_that_say_nothing_of_an_event_count_it_as_delivered),
+        CASE(content_that_looks_like_an_event_is_none),
+        CASE(each_distinct_reason_is_told_once_and_not_more_than_eight),
+        CASE(the_answer_to_the_largest_batch_is_read_to_its_end),
+        CASE(of_an_answer_that_is_too_long_the_beginning_counts),
+        CASE(exporters_share_connections_and_abandon_only_their_own),
+        CASE(an_exporter_says_when_it_wants_to_be_stepped),
         CASE(a_file_gets_one_json_document_a_line_and_is_appended_to),
+        CASE(scores_have_a_file_of_their_own_with_one_batch_a_line),
         CASE(a_file_that_cannot_be_written_is_told_once_and_counted),
         CASE(a_file_that_becomes_writable_gets_everything),
         CASE(lines_of_several_processes_do_not_mix),
