@@ -35,15 +35,16 @@ static void log_access(const char *user)
 /* The id of the trace follows from the id of the request, so that a log line is enough to find it. */
 static void handle(const request *r)
 {
+    const char *question = r->question;
     char trace_id[LF_TRACE_ID_SIZE];
     lf_create_trace_id(r->id, trace_id);
-    OBSERVE_WITH((.name = "handle-request", .trace_id = trace_id), r->question);
+    OBSERVE_WITH((.name = "handle-request", .trace_id = trace_id), question);
     OBSERVE_ATTRIBUTES(.user_id = r->user, .session_id = r->session, .trace_name = "support-chat", .version = "1.9",
                        .tags = LF_TAGS("support", "web"), .metadata = LF_OBJECT("plan", "pro", "region", "eu"));
-    const char *text = answer(r->question);
+    const char *text = answer(question);
     log_access(r->user); /* the inner scope is over: version 1.9 again */
     /* The trace shows input and output of its root; say so where others are better to read. */
-    lf_update_current_trace(.input = LF_VALUE(r->question), .output = LF_VALUE(text), .public_ = true);
+    lf_update_current_trace(.input = LF_VALUE(question), .output = LF_VALUE(text), .public_ = true);
     printf("%s: %s\n%s\n", r->id, trace_id, text);
 
     char *url = lf_trace_url(NULL, 5000); /* asks the server, once, which project the keys belong to */

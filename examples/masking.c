@@ -58,7 +58,8 @@ static bool mask(void *data, lf_masked *value)
 static bool sign_in(const char *user, const char *password)
 {
     OBSERVE_GUARDRAIL(user, lf_secret(password));
-    OBSERVE_RETURN(strlen(password) > 8);
+    bool strong = strlen(password) > 8;
+    OBSERVE_RETURN(strong);
 }
 
 static const char *draft_reply(const char *mail)

@@ -44,13 +44,15 @@ static place ask(const char *question)
     return p;
 }
 
-/* Later, perhaps in another program. The id of the score makes that a second click replaces the first. */
-static void on_click(const place *p, bool liked)
+/* Later, perhaps in another program. The id of the score makes that a second click replaces the first: of several with one id
+ * the one with the latest time counts, in whatever order they arrive. */
+static void on_click(const place *p, bool liked, int64_t clicked_ns)
 {
     char id[64];
     snprintf(id, sizeof id, "click-%s", p->observation_id);
-    lf_create_score(.name = "user-feedback", .value = liked, .data_type = LF_SCORE_BOOLEAN, .id = id, .trace_id = p->trace_id,
-                    .observation_id = p->observation_id, .comment = liked ? "helpful" : "not what I asked");
+    lf_create_score(.name = "user-feedback", .value = liked, .data_type = LF_SCORE_BOOLEAN, .id = id, .timestamp_ns = clicked_ns,
+                    .trace_id = p->trace_id, .observation_id = p->observation_id,
+                    .comment = liked ? "helpful" : "not what I asked");
 }
 
 static void on_correction(const place *p, const char *text)
@@ -63,8 +65,8 @@ int main(void)
 {
     place first = ask("What is the capital of France?");
     place second = ask("What is the capital of Atlantis?");
-    on_click(&first, false);
-    on_click(&first, true); /* changed their mind */
+    on_click(&first, false, 1767268800000000000); /* 2026-01-01 12:00:00 UTC */
+    on_click(&first, true, 1767268803000000000);  /* changed their mind */
     on_correction(&second, "There is none.");
     lf_create_score(.name = "satisfaction", .value = 4, .session_id = "session_abc", .comment = "survey after the chat");
 
