@@ -6,6 +6,8 @@
 
 #include "buf.h"
 
+enum { LF__USAGE_COSTS_MAX = 256 }; /* bytes that cost_details never exceed */
+
 /* Append the usage_details and the cost_details of an object; nothing where it has no counts or no costs. Understood are the
  * usage objects of OpenAI (chat and Responses, also in camelCase), Anthropic, Bedrock, Gemini and LangChain, and that of
  * Langfuse v2 with "unit" and costs. What OpenAI calls details is part of its side there: it becomes a count of its own

@@ -5,6 +5,8 @@
 
 #include "json.h"
 #include "pb.h"
+#include "propagate.h"
+#include "usage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,9 @@
 enum {
     OTLP_KIND_INTERNAL = 1,
     OTLP_STATUS_ERROR = 2,
-    OTLP_FLAGS = 0x101 /* sampled; "parent is remote" is known, and it is not */
+    OTLP_FLAGS = 0x101,        /* sampled; "parent is remote" is known, and it is not */
+    OTLP_FLAGS_REMOTE = 0x301, /* likewise, and it is */
+    OTLP_LIST_DEPTH = 3        /* protobuf: messages around the items of a list */
 };
 
 typedef struct otlp_text {
@@ -29,11 +33,13 @@ typedef struct otlp_span {
     lf__view view;
     otlp_text name;
     otlp_text message; /* of the status */
+    otlp_text state;   /* W3C tracestate */
+    unsigned flags;
     uint64_t start_ns;
     uint64_t end_ns;
     lf_type type;
     lf_level level;
-    otlp_text incomplete; /* JSON text: how its scope was left, if not by ending */
+    otlp_text incomplete; /* how its scope was left, if not by ending */
 } otlp_span;
 
 typedef struct otlp_writer {
@@ -48,6 +54,10 @@ typedef struct otlp_sink {
     void (*text)(const otlp_writer *to, otlp_text key, otlp_text value);
     void (*number)(const otlp_writer *to, otlp_text key, int64_t value);
     void (*flag)(const otlp_writer *to, otlp_text key, bool value);
+    /* An array of strings: begin, one or more items, end. `marks` is the sink's to remember where it began. */
+    void (*list_begin)(const otlp_writer *to, otlp_text key, size_t marks[OTLP_LIST_DEPTH]);
+    void (*list_item)(const otlp_writer *to, otlp_text value);
+    void (*list_end)(const otlp_writer *to, const size_t marks[OTLP_LIST_DEPTH]);
     void (*span)(const otlp_writer *to, const otlp_span *span);
 } otlp_sink;
 
@@ -71,7 +81,7 @@ static otlp_text otlp_string(const lf__field *field)
 static int64_t otlp_int(const lf__field *field)
 {
     int64_t value = 0;
-    bool is_int = field != NULL && (field->kind == LF_KIND_INT || field->kind == LF_KIND_UINT);
+    bool is_int = field != NULL && (field->kind == LF_KIND_INT || field->kind == LF_KIND_UINT || field->kind == LF_KIND_BOOL);
     if (is_int && field->length >= sizeof value)
         memcpy(&value, lf__field_payload(field), sizeof value);
     return value;
@@ -126,7 +136,9 @@ static void otlp_read(otlp_span *span, const lf__record *record, const lf__wire_
     span->level = (lf_level)otlp_int(last[LF__TAG_LEVEL]);
     span->message = otlp_string(last[LF__TAG_STATUS_MESSAGE]);
     bool interrupted = (record->flags & LF__FLAG_INTERRUPTED) != 0, abandoned = (record->flags & LF__FLAG_ABANDONED) != 0;
-    span->incomplete = otlp_cstring(interrupted ? "\"interrupted\"" : abandoned ? "\"abandoned\"" : NULL);
+    span->incomplete = otlp_cstring(interrupted ? "interrupted" : abandoned ? "abandoned" : NULL);
+    span->state = otlp_string(last[LF__TAG_TRACESTATE]);
+    span->flags = (record->flags & LF__FLAG_REMOTE_PARENT) != 0 ? OTLP_FLAGS_REMOTE : OTLP_FLAGS;
     if (span->incomplete.at != NULL) {
         if (span->level == LF_LEVEL_UNSET)
             span->level = LF_LEVEL_WARNING;
@@ -162,6 +174,14 @@ static void otlp_add_text(const otlp_writer *to, otlp_text key, otlp_text value)
     to->sink->text(to, key, value);
 }
 
+/* Make the scratch buffer empty, unless it has failed: that must still be seen at the end. */
+static lf__buf *otlp_scratch(const otlp_writer *to)
+{
+    if (!to->context->scratch->failed)
+        lf__buf_clear(to->context->scratch);
+    return to->context->scratch;
+}
+
 /* What lies in the scratch buffer. */
 static void otlp_add_scratch(const otlp_writer *to, otlp_text key)
 {
@@ -178,8 +198,7 @@ static void otlp_add_field(const otlp_writer *to, otlp_text key, const lf__field
         otlp_add_text(to, key, otlp_payload(field));
         return;
     }
-    lf__buf_clear(to->context->scratch);
-    lf__field_text(to->context->scratch, field);
+    lf__field_text(otlp_scratch(to), field);
     otlp_add_scratch(to, key);
 }
 
@@ -189,8 +208,7 @@ static void otlp_add_input(const otlp_writer *to, const lf__view *view)
     if (view->last[LF__TAG_INPUT] != NULL) {
         otlp_add_field(to, key, view->last[LF__TAG_INPUT]);
     } else if (view->last[LF__TAG_ARGUMENT] != NULL) {
-        lf__buf_clear(to->context->scratch);
-        lf__view_arguments_json(to->context->scratch, view);
+        lf__view_arguments_json(otlp_scratch(to), view);
         otlp_add_scratch(to, key);
     }
 }
@@ -203,11 +221,37 @@ static void otlp_add_output(const otlp_writer *to, const lf__view *view)
         otlp_add_field(to, key, view->last[LF__TAG_OUTPUT]);
         return;
     }
-    lf__buf_clear(to->context->scratch);
+    lf__buf *scratch = otlp_scratch(to);
     for (const lf__field *field = view->last[LF__TAG_OUTPUT]; (field = lf__record_next(view->record, field)) != NULL;)
         if (field->tag == LF__TAG_OUTPUT_PIECE)
-            lf__buf_add(to->context->scratch, lf__field_payload(field), field->length);
+            lf__buf_add(scratch, lf__field_payload(field), field->length);
     otlp_add_scratch(to, key);
+}
+
+/* Counts and costs under the names of another API, where there are none under ours. */
+static void otlp_add_usage(const otlp_writer *to, const lf__view *view)
+{
+    const lf__field *usage = view->last[LF__TAG_USAGE];
+    if (usage == NULL || usage->kind != LF_KIND_JSON)
+        return;
+    char memory[LF__USAGE_COSTS_MAX];
+    lf__buf costs, *details = otlp_scratch(to);
+    lf__buf_over(&costs, memory, sizeof memory);
+    if (!lf__usage_convert(details, &costs, lf__field_payload(usage), usage->length))
+        return;
+    if (details->length > 0 && view->last[LF__TAG_USAGE_DETAILS] == NULL)
+        otlp_add_scratch(to, OTLP_LITERAL("langfuse.observation.usage_details"));
+    if (costs.length > 0 && view->last[LF__TAG_COST_DETAILS] == NULL)
+        otlp_add_text(to, OTLP_LITERAL("langfuse.observation.cost_details"), (otlp_text){ memory, costs.length });
+}
+
+/* A version belongs to the name it came with: one that was propagated says nothing of the observation's own prompt. */
+static void otlp_add_prompt_version(const otlp_writer *to, const lf__view *view)
+{
+    const lf__field *version = view->last[LF__TAG_PROMPT_VERSION], *name = view->last[LF__TAG_PROMPT_NAME];
+    if (version == NULL || (lf__is_propagated(version) && (name == NULL || !lf__is_propagated(name))))
+        return;
+    to->sink->number(to, OTLP_LITERAL("langfuse.observation.prompt.version"), otlp_int(version));
 }
 
 /* A JSON string that holds an ISO 8601 time; every version of the server reads this form. */
@@ -236,6 +280,7 @@ static void otlp_add_completion_start(const otlp_writer *to, const lf__field *fi
 typedef struct otlp_member {
     otlp_text key;
     otlp_text value; /* JSON text */
+    bool as_text;    /* `value` is sent as it is, whatever it looks like */
     size_t order;
 } otlp_member;
 
@@ -251,17 +296,27 @@ static int otlp_compare_members(const void *left, const void *right)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-static void otlp_collect_member(lf__buf *members, otlp_text key, otlp_text value)
+static void otlp_collect_member(lf__buf *members, otlp_text key, otlp_text value, bool as_text)
 {
-    otlp_member member = { key, value, members->length };
+    otlp_member member = { key, value, as_text, members->length };
     lf__buf_add(members, &member, sizeof member);
+}
+
+/* Null says nothing. What was propagated is short, and is text. */
+static void otlp_collect_object(lf__buf *members, const lf__field *object)
+{
+    bool propagated = lf__is_propagated(object);
+    lf__json_member member;
+    for (size_t at = 0; lf__json_next_member(lf__field_payload(object), object->length, &at, &member);)
+        if (member.value[0] != 'n' && (!propagated || lf__propagated_json(member.value, member.value_size)))
+            otlp_collect_member(members, (otlp_text){ member.key, member.key_size },
+                                (otlp_text){ member.value, member.value_size }, propagated && member.value[0] != '"');
 }
 
 /* Replace raw keys by whole attribute keys, which are written behind the members. No pointer into the buffer may be kept
  * before its last growth, so room for all the keys, and for the longest text value, is made at once. */
-static otlp_member *otlp_finish_keys(lf__buf *scratch, size_t count)
+static otlp_member *otlp_finish_keys(lf__buf *scratch, size_t count, otlp_text prefix)
 {
-    static const otlp_text prefix = OTLP_TEXT("langfuse.observation.metadata.");
     const otlp_member *raw = (const otlp_member *)(const void *)scratch->data;
     size_t room = 0, longest = 0;
     for (size_t i = 0; i < count; i++) {
@@ -299,7 +354,9 @@ static void otlp_add_member(const otlp_writer *to, const otlp_member *member)
 {
     otlp_text json = member->value;
     int64_t number;
-    if (json.at[0] == '"') {
+    if (member->as_text) {
+        otlp_add_text(to, member->key, json);
+    } else if (json.at[0] == '"') {
         lf__buf *scratch = to->context->scratch;
         size_t start = scratch->length;
         lf__json_unescape(scratch, json.at + 1, json.size - 2);
@@ -314,43 +371,104 @@ static void otlp_add_member(const otlp_writer *to, const otlp_member *member)
     }
 }
 
-/* Each top-level key is an attribute by itself; null says nothing. Of equal keys the last one counts. */
-static void otlp_add_metadata(const otlp_writer *to, const otlp_span *span)
+/* Metadata of one tag. */
+typedef struct otlp_metadata {
+    lf__tag tag;
+    otlp_text key;    /* of what is no object */
+    otlp_text prefix; /* of the keys of objects */
+} otlp_metadata;
+
+static const otlp_metadata otlp_own_metadata = {
+    LF__TAG_METADATA, OTLP_TEXT("langfuse.observation.metadata"), OTLP_TEXT("langfuse.observation.metadata."),
+};
+static const otlp_metadata otlp_trace_metadata = {
+    LF__TAG_TRACE_METADATA, OTLP_TEXT("langfuse.trace.metadata"), OTLP_TEXT("langfuse.trace.metadata."),
+};
+
+/* What we say of ourselves among the user's metadata; nothing when there is no text. */
+typedef struct otlp_remark {
+    otlp_text key;
+    otlp_text text;
+} otlp_remark;
+
+static void otlp_add_members(const otlp_writer *to, const otlp_metadata *metadata)
 {
     lf__buf *scratch = to->context->scratch;
-    const lf__view *view = &span->view;
-    const lf__field *whole = NULL; /* the last one that is not an object */
-    lf__buf_clear(scratch);
-    for (const lf__field *field = NULL; view->last[LF__TAG_METADATA] != NULL &&
-                                        (field = lf__record_next(view->record, field)) != NULL;) {
-        if (field->tag != LF__TAG_METADATA)
-            continue;
-        if (!otlp_is_json(field, '{')) {
-            whole = field;
-            continue;
-        }
-        lf__json_member member;
-        for (size_t at = 0; lf__json_next_member(lf__field_payload(field), field->length, &at, &member);)
-            if (member.value[0] != 'n')
-                otlp_collect_member(scratch, (otlp_text){ member.key, member.key_size },
-                                    (otlp_text){ member.value, member.value_size });
-    }
-    if (span->incomplete.at != NULL)
-        otlp_collect_member(scratch, OTLP_LITERAL("incomplete"), span->incomplete);
-
     size_t count = scratch->length / sizeof(otlp_member);
-    otlp_member *members = count > 0 && !scratch->failed ? otlp_finish_keys(scratch, count) : NULL;
-    if (members != NULL) {
-        qsort(members, count, sizeof *members, otlp_compare_members);
-        for (size_t i = 0; i < count; i++) {
-            bool last = i + 1 == count || members[i].key.size != members[i + 1].key.size ||
-                        memcmp(members[i].key.at, members[i + 1].key.at, members[i].key.size) != 0;
-            if (last)
-                otlp_add_member(to, &members[i]);
-        }
+    otlp_member *members = count > 0 && !scratch->failed ? otlp_finish_keys(scratch, count, metadata->prefix) : NULL;
+    if (members == NULL)
+        return;
+    qsort(members, count, sizeof *members, otlp_compare_members);
+    for (size_t i = 0; i < count; i++) {
+        bool last = i + 1 == count || members[i].key.size != members[i + 1].key.size ||
+                    memcmp(members[i].key.at, members[i + 1].key.at, members[i].key.size) != 0;
+        if (last)
+            otlp_add_member(to, &members[i]);
     }
-    if (!scratch->failed)
-        otlp_add_field(to, OTLP_LITERAL("langfuse.observation.metadata"), whole);
+}
+
+/* Each top-level key is an attribute by itself. Of equal keys the last one counts; remarks win. */
+static void otlp_add_metadata(const otlp_writer *to, const lf__view *view, const otlp_metadata *metadata,
+                              const otlp_remark *remarks, size_t remark_count)
+{
+    lf__buf *scratch = otlp_scratch(to);
+    const lf__field *whole = NULL; /* the last one that is not an object */
+    for (const lf__field *field = NULL; view->last[metadata->tag] != NULL &&
+                                        (field = lf__view_next_of(view, metadata->tag, field)) != NULL;)
+        if (otlp_is_json(field, '{'))
+            otlp_collect_object(scratch, field);
+        else
+            whole = field;
+    for (size_t i = 0; i < remark_count; i++)
+        if (remarks[i].text.at != NULL)
+            otlp_collect_member(scratch, remarks[i].key, remarks[i].text, true);
+    otlp_add_members(to, metadata);
+    otlp_add_field(to, metadata->key, whole);
+}
+
+static void otlp_add_own_metadata(const otlp_writer *to, const otlp_span *span)
+{
+    const otlp_remark remarks[] = {
+        { OTLP_TEXT("external_id"), otlp_string(span->view.last[LF__TAG_EXTERNAL_ID]) },
+        { OTLP_TEXT("incomplete"), span->incomplete },
+    };
+    if (span->view.last[LF__TAG_METADATA] != NULL || remarks[0].text.at != NULL || remarks[1].text.at != NULL)
+        otlp_add_metadata(to, &span->view, &otlp_own_metadata, remarks, sizeof remarks / sizeof *remarks);
+}
+
+static void otlp_add_trace_metadata(const otlp_writer *to, const lf__view *view)
+{
+    const otlp_remark remark = { OTLP_TEXT("external_trace_id"), otlp_string(view->last[LF__TAG_EXTERNAL_TRACE_ID]) };
+    if (view->last[LF__TAG_TRACE_METADATA] != NULL || remark.text.at != NULL)
+        otlp_add_metadata(to, view, &otlp_trace_metadata, &remark, 1);
+}
+
+/* ---- The trace -------------------------------------------------------------------------------------------------- */
+
+typedef struct otlp_tags {
+    const otlp_writer *to;
+    size_t count;
+    size_t marks[OTLP_LIST_DEPTH];
+} otlp_tags;
+
+static bool otlp_add_tag(void *owner, const char *tag, size_t size)
+{
+    otlp_tags *tags = owner;
+    if (tags->count++ == 0)
+        tags->to->sink->list_begin(tags->to, OTLP_LITERAL("langfuse.trace.tags"), tags->marks);
+    tags->to->sink->list_item(tags->to, (otlp_text){ tag, size });
+    return !tags->to->out->failed;
+}
+
+/* No list at all when there are no tags: servers make one odd tag of an empty list. */
+static void otlp_add_tags(const otlp_writer *to, const lf__view *view)
+{
+    otlp_tags tags = { .to = to };
+    if (view->last[LF__TAG_TRACE_TAGS] == NULL)
+        return;
+    lf__view_tags(view, otlp_scratch(to), otlp_add_tag, &tags);
+    if (tags.count > 0)
+        to->sink->list_end(to, tags.marks);
 }
 
 /* ---- All attributes --------------------------------------------------------------------------------------------- */
@@ -359,6 +477,16 @@ static void otlp_add_option(const otlp_writer *to, otlp_text key, const char *va
 {
     if (value != NULL)
         otlp_add_text(to, key, otlp_cstring(value));
+}
+
+/* What a field says, or else the configuration. */
+static void otlp_add_setting(const otlp_writer *to, otlp_text key, const lf__field *field, const char *otherwise)
+{
+    otlp_text text = otlp_string(field);
+    if (text.size > 0)
+        otlp_add_text(to, key, text);
+    else
+        otlp_add_option(to, key, otherwise);
 }
 
 static void otlp_attributes(const otlp_writer *to, const otlp_span *span)
@@ -373,9 +501,14 @@ static void otlp_attributes(const otlp_writer *to, const otlp_span *span)
         { LF__TAG_COST_DETAILS, OTLP_TEXT("langfuse.observation.cost_details") },
         { LF__TAG_PROMPT_NAME, OTLP_TEXT("langfuse.observation.prompt.name") },
         { LF__TAG_VERSION, OTLP_TEXT("langfuse.version") },
-        { LF__TAG_EXTERNAL_TRACE_ID, OTLP_TEXT("langfuse.trace.metadata.external_trace_id") },
+        { LF__TAG_USER_ID, OTLP_TEXT("user.id") },
+        { LF__TAG_SESSION_ID, OTLP_TEXT("session.id") },
+        { LF__TAG_TRACE_NAME, OTLP_TEXT("langfuse.trace.name") },
+        { LF__TAG_TRACE_INPUT, OTLP_TEXT("langfuse.trace.input") },
+        { LF__TAG_TRACE_OUTPUT, OTLP_TEXT("langfuse.trace.output") },
     };
     const lf__view *view = &span->view;
+    const lf__config *config = to->context->config;
     otlp_text level = otlp_level_name(span->level);
 
     otlp_add_text(to, OTLP_LITERAL("langfuse.observation.type"), otlp_type_name(span->type));
@@ -386,14 +519,18 @@ static void otlp_attributes(const otlp_writer *to, const otlp_span *span)
     otlp_add_input(to, view);
     otlp_add_output(to, view);
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-        otlp_add_field(to, plain[i].key, view->last[plain[i].tag]);
-    if (view->last[LF__TAG_PROMPT_VERSION] != NULL)
-        to->sink->number(to, OTLP_LITERAL("langfuse.observation.prompt.version"), otlp_int(view->last[LF__TAG_PROMPT_VERSION]));
+        if (view->last[plain[i].tag] != NULL)
+            otlp_add_field(to, plain[i].key, view->last[plain[i].tag]);
+    otlp_add_usage(to, view);
+    otlp_add_prompt_version(to, view);
     otlp_add_completion_start(to, view->last[LF__TAG_COMPLETION_START]);
-    if (view->last[LF__TAG_METADATA] != NULL || span->incomplete.at != NULL)
-        otlp_add_metadata(to, span);
-    otlp_add_option(to, OTLP_LITERAL("langfuse.environment"), to->context->config->environment);
-    otlp_add_option(to, OTLP_LITERAL("langfuse.release"), to->context->config->release);
+    otlp_add_own_metadata(to, span);
+    otlp_add_trace_metadata(to, view);
+    otlp_add_tags(to, view);
+    if (view->last[LF__TAG_TRACE_PUBLIC] != NULL)
+        to->sink->flag(to, OTLP_LITERAL("langfuse.trace.public"), otlp_int(view->last[LF__TAG_TRACE_PUBLIC]) != 0);
+    otlp_add_setting(to, OTLP_LITERAL("langfuse.environment"), view->last[LF__TAG_ENVIRONMENT], config->environment);
+    otlp_add_setting(to, OTLP_LITERAL("langfuse.release"), view->last[LF__TAG_RELEASE], config->release);
     if ((view->record->flags & LF__FLAG_APP_ROOT) != 0)
         to->sink->flag(to, OTLP_LITERAL("langfuse.internal.is_app_root"), true);
 }
@@ -473,6 +610,7 @@ static bool otlp_item(const otlp_sink *sink, lf__buf *out, uint64_t tag, const l
 #define OTLP_SCOPE_ATTRIBUTES LF__PB_TAG(3, LF__PB_BYTES)
 #define OTLP_SPAN_TRACE_ID LF__PB_TAG(1, LF__PB_BYTES)
 #define OTLP_SPAN_ID LF__PB_TAG(2, LF__PB_BYTES)
+#define OTLP_SPAN_STATE LF__PB_TAG(3, LF__PB_BYTES)
 #define OTLP_SPAN_PARENT_ID LF__PB_TAG(4, LF__PB_BYTES)
 #define OTLP_SPAN_NAME LF__PB_TAG(5, LF__PB_BYTES)
 #define OTLP_SPAN_KIND LF__PB_TAG(6, LF__PB_VARINT)
@@ -488,6 +626,8 @@ static bool otlp_item(const otlp_sink *sink, lf__buf *out, uint64_t tag, const l
 #define OTLP_ANY_STRING LF__PB_TAG(1, LF__PB_BYTES)
 #define OTLP_ANY_BOOL LF__PB_TAG(2, LF__PB_VARINT)
 #define OTLP_ANY_INT LF__PB_TAG(3, LF__PB_VARINT)
+#define OTLP_ANY_ARRAY LF__PB_TAG(5, LF__PB_BYTES)
+#define OTLP_ARRAY_VALUES LF__PB_TAG(1, LF__PB_BYTES)
 
 static size_t otlp_repaired_size(otlp_text text, bool *valid)
 {
@@ -554,6 +694,28 @@ static void otlp_pb_flag(const otlp_writer *to, otlp_text key, bool value)
     otlp_pb_varint(to, key, OTLP_ANY_BOOL, value);
 }
 
+static void otlp_pb_list_begin(const otlp_writer *to, otlp_text key, size_t marks[OTLP_LIST_DEPTH])
+{
+    marks[0] = lf__pb_begin(to->out, to->tag);
+    otlp_pb_string(to->out, OTLP_KEY_VALUE_KEY, key);
+    marks[1] = lf__pb_begin(to->out, OTLP_KEY_VALUE_VALUE);
+    marks[2] = lf__pb_begin(to->out, OTLP_ANY_ARRAY);
+}
+
+static void otlp_pb_list_item(const otlp_writer *to, otlp_text value)
+{
+    bool valid;
+    size_t size = otlp_repaired_size(value, &valid);
+    lf__pb_add_prefix(to->out, OTLP_ARRAY_VALUES, 1 + lf__pb_varint_size(size) + size);
+    otlp_pb_string(to->out, OTLP_ANY_STRING, value);
+}
+
+static void otlp_pb_list_end(const otlp_writer *to, const size_t marks[OTLP_LIST_DEPTH])
+{
+    for (size_t i = OTLP_LIST_DEPTH; i > 0; i--)
+        lf__pb_end(to->out, marks[i - 1]);
+}
+
 /* Present though empty when there is no error, as other SDKs send it. */
 static void otlp_pb_status(lf__buf *out, const otlp_span *span)
 {
@@ -579,15 +741,25 @@ static void otlp_pb_span(const otlp_writer *to, const otlp_span *span)
     at = lf__pb_put_varint(lf__pb_put_varint(at, OTLP_SPAN_KIND), OTLP_KIND_INTERNAL);
     at = lf__pb_put_fixed64(lf__pb_put_varint(at, OTLP_SPAN_START), span->start_ns);
     at = lf__pb_put_fixed64(lf__pb_put_varint(at, OTLP_SPAN_END), span->end_ns);
-    at = lf__pb_put_fixed32(lf__pb_put_varint(at, OTLP_SPAN_FLAGS), OTLP_FLAGS);
+    at = lf__pb_put_fixed32(lf__pb_put_varint(at, OTLP_SPAN_FLAGS), span->flags);
     lf__buf_add(out, fixed, (size_t)(at - fixed));
     otlp_pb_string(out, OTLP_SPAN_NAME, span->name);
+    if (span->state.size > 0)
+        otlp_pb_string(out, OTLP_SPAN_STATE, span->state);
     otlp_attributes(to, span);
     otlp_pb_status(out, span);
     lf__pb_end(out, body);
 }
 
-static const otlp_sink otlp_pb_sink = { otlp_pb_text, otlp_pb_number, otlp_pb_flag, otlp_pb_span };
+static const otlp_sink otlp_pb_sink = {
+    .text = otlp_pb_text,
+    .number = otlp_pb_number,
+    .flag = otlp_pb_flag,
+    .list_begin = otlp_pb_list_begin,
+    .list_item = otlp_pb_list_item,
+    .list_end = otlp_pb_list_end,
+    .span = otlp_pb_span,
+};
 
 static bool otlp_pb_item(lf__buf *out, const lf__record *record, const lf__wire_context *context)
 {
@@ -675,6 +847,28 @@ static void otlp_json_flag(const otlp_writer *to, otlp_text key, bool value)
     lf__buf_add_text(to->out, value ? "true}}" : "false}}");
 }
 
+static void otlp_json_list_begin(const otlp_writer *to, otlp_text key, size_t marks[OTLP_LIST_DEPTH])
+{
+    (void)marks;
+    otlp_json_key(to->out, key);
+    OTLP_ADD(to->out, ",\"value\":{\"arrayValue\":{\"values\":[");
+}
+
+static void otlp_json_list_item(const otlp_writer *to, otlp_text value)
+{
+    if (!to->out->failed && to->out->data[to->out->length - 1] != '[')
+        lf__buf_add_char(to->out, ',');
+    OTLP_ADD(to->out, "{\"stringValue\":");
+    lf__json_string(to->out, value.at, value.size);
+    lf__buf_add_char(to->out, '}');
+}
+
+static void otlp_json_list_end(const otlp_writer *to, const size_t marks[OTLP_LIST_DEPTH])
+{
+    (void)marks;
+    OTLP_ADD(to->out, "]}}}");
+}
+
 static void otlp_json_hex(lf__buf *out, const uint8_t *bytes, size_t size)
 {
     char *at = lf__buf_reserve(out, 2 * size);
@@ -703,8 +897,12 @@ static void otlp_json_span(const otlp_writer *to, const otlp_span *span)
     lf__json_string(out, span->name.at, span->name.size);
     OTLP_ADD(out, ",\"kind\":");
     lf__json_uint(out, OTLP_KIND_INTERNAL);
+    if (span->state.size > 0) {
+        OTLP_ADD(out, ",\"traceState\":");
+        lf__json_string(out, span->state.at, span->state.size);
+    }
     OTLP_ADD(out, ",\"flags\":");
-    lf__json_uint(out, OTLP_FLAGS);
+    lf__json_uint(out, span->flags);
     OTLP_ADD(out, ",\"startTimeUnixNano\":\"");
     lf__json_uint(out, span->start_ns);
     OTLP_ADD(out, "\",\"endTimeUnixNano\":\"");
@@ -723,7 +921,15 @@ static void otlp_json_span(const otlp_writer *to, const otlp_span *span)
     OTLP_ADD(out, "]}");
 }
 
-static const otlp_sink otlp_json_sink = { otlp_json_text, otlp_json_number, otlp_json_flag, otlp_json_span };
+static const otlp_sink otlp_json_sink = {
+    .text = otlp_json_text,
+    .number = otlp_json_number,
+    .flag = otlp_json_flag,
+    .list_begin = otlp_json_list_begin,
+    .list_item = otlp_json_list_item,
+    .list_end = otlp_json_list_end,
+    .span = otlp_json_span,
+};
 
 static bool otlp_json_item(lf__buf *out, const lf__record *record, const lf__wire_context *context)
 {

@@ -82,6 +82,21 @@ static bool walk_next(walk *w)
     return true;
 }
 
+/* Strings only, and never an empty list. */
+static void decode_pb_list(decoded *to, const walk *array)
+{
+    say(to, "A");
+    walk items = walk_over(array->bytes, array->size);
+    assert_true(items.at < items.end);
+    while (walk_next(&items)) {
+        assert_true(items.field == 1 && items.type == 2);
+        walk item = walk_over(items.bytes, items.size);
+        assert_true(walk_next(&item) && item.field == 1 && item.type == 2 && item.at == item.end);
+        say(to, " [%.*s]", (int)item.size, (const char *)item.bytes);
+    }
+    say(to, "\n");
+}
+
 static void decode_pb_attribute(decoded *to, const walk *attribute)
 {
     walk pair = walk_over(attribute->bytes, attribute->size);
@@ -96,6 +111,8 @@ static void decode_pb_attribute(decoded *to, const walk *attribute)
         say(to, "B %s\n", value.number ? "true" : "false");
     else if (value.field == 3 && value.type == 0)
         say(to, "I %lld\n", (long long)value.number);
+    else if (value.field == 5 && value.type == 2)
+        decode_pb_list(to, &value);
     else
         fail();
     assert_false(walk_next(&value));
@@ -120,6 +137,7 @@ static void decode_pb_span(decoded *to, const void *bytes, size_t size)
             switch (field) {
             case 1: say_hex(to, "trace", &w); break;
             case 2: say_hex(to, "id", &w); break;
+            case 3: say(to, "state %.*s\n", (int)w.size, (const char *)w.bytes); break;
             case 4: say_hex(to, "parent", &w); break;
             case 5: say(to, "name %.*s\n", (int)w.size, (const char *)w.bytes); break;
             case 6: say(to, "kind %u\n", (unsigned)w.number); break;
@@ -141,6 +159,19 @@ static void decode_pb_span(decoded *to, const void *bytes, size_t size)
     }
 }
 
+static void decode_json_list(decoded *to, const cJSON *array)
+{
+    const cJSON *values = cJSON_GetObjectItemCaseSensitive(array, "values"), *item;
+    assert_true(cJSON_GetArraySize(array) == 1 && cJSON_GetArraySize(values) > 0);
+    say(to, "A");
+    cJSON_ArrayForEach(item, values)
+    {
+        assert_int_equal(cJSON_GetArraySize(item), 1);
+        say(to, " [%s]", cJSON_GetObjectItemCaseSensitive(item, "stringValue")->valuestring);
+    }
+    say(to, "\n");
+}
+
 static void decode_json_attribute(decoded *to, const cJSON *attribute)
 {
     assert_int_equal(cJSON_GetArraySize(attribute), 2);
@@ -153,6 +184,8 @@ static void decode_json_attribute(decoded *to, const cJSON *attribute)
         say(to, "B %s\n", cJSON_IsTrue(value->child) ? "true" : "false");
     else if (strcmp(value->child->string, "intValue") == 0 && cJSON_IsString(value->child))
         say(to, "I %s\n", value->child->valuestring);
+    else if (strcmp(value->child->string, "arrayValue") == 0)
+        decode_json_list(to, value->child);
     else
         fail();
 }
@@ -160,7 +193,7 @@ static void decode_json_attribute(decoded *to, const cJSON *attribute)
 static void decode_json_span(decoded *to, const char *text, size_t size)
 {
     static const char *const known[][2] = {
-        { "traceId", "trace" }, { "spanId", "id" }, { "parentSpanId", "parent" }, { "name", "name" }, { "kind", "kind" },
+        { "traceId", "trace" }, { "spanId", "id" }, { "traceState", "state" }, { "parentSpanId", "parent" }, { "name", "name" }, { "kind", "kind" },
         { "startTimeUnixNano", "start" }, { "endTimeUnixNano", "end" }, { "attributes", NULL }, { "status", NULL },
         { "flags", "flags" },
     };
@@ -195,7 +228,7 @@ static void decode_json_span(decoded *to, const char *text, size_t size)
 
 /* ---- Fixture ---------------------------------------------------------------------------------------------------- */
 
-static builder b;
+static builder b, trace;
 static lf__config config;
 static lf__buf out, scratch;
 static lf__wire_context context = { .config = &config, .wall_offset_ns = 1000000, .scratch = &scratch };
@@ -207,7 +240,10 @@ static int set_up(void **state)
     lf__buf_init(&out, 1 << 20);
     lf__buf_init(&scratch, 1 << 20);
     memset(&config, 0, sizeof config);
+    context.trace = NULL;
     builder_begin(&b, LF_SPAN, 0);
+    builder_begin(&trace, LF_SPAN, 0);
+    trace.as.record.kind = LF__RECORD_TRACE;
     return 0;
 }
 
@@ -242,7 +278,9 @@ static const char *attributes(void)
     char *to = text;
     *to = '\0';
     for (const char *line = encoded(); *line != '\0'; line = strchr(line, '\n') + 1) {
-        if (strncmp(line, "langfuse.", 9) != 0 || strncmp(line, "langfuse.observation.type ", 26) == 0)
+        bool is_attribute = strncmp(line, "langfuse.", 9) == 0 || strncmp(line, "user.id ", 8) == 0 ||
+                            strncmp(line, "session.id ", 11) == 0;
+        if (!is_attribute || strncmp(line, "langfuse.observation.type ", 26) == 0)
             continue;
         size_t size = (size_t)(strchr(line, '\n') + 1 - line);
         memcpy(to, line, size);
@@ -302,6 +340,50 @@ static const struct {
     { { { LF__TAG_PROMPT_VERSION, LF_KIND_INT, NULL, 0 } }, KEY "prompt.version I 0\n" },
     { { { LF__TAG_EXTERNAL_TRACE_ID, LF_KIND_STRING, "req_12345", 0 } },
       "langfuse.trace.metadata.external_trace_id S req_12345\n" },
+    { { { LF__TAG_EXTERNAL_ID, LF_KIND_STRING, "step \"1\"", 0 } }, KEY "metadata.external_id S step \"1\"\n" },
+    { { { LF__TAG_EXTERNAL_ID, LF_KIND_STRING, "\"quoted\"", 0 },
+        { LF__TAG_METADATA, LF_KIND_JSON, "{\"external_id\":1,\"a\":2}", 0 } },
+      KEY "metadata.a I 2\n" KEY "metadata.external_id S \"quoted\"\n" },
+    /* Usage under the names of another API. */
+    { { { LF__TAG_USAGE, LF_KIND_JSON, "{\"prompt_tokens\":10,\"prompt_tokens_details\":{\"cached_tokens\":4},\"cost\":0.5}", 0 } },
+      KEY "usage_details S {\"input\":6,\"input_cached_tokens\":4}\n" KEY "cost_details S {\"total\":0.5}\n" },
+    { { { LF__TAG_USAGE, LF_KIND_JSON, "{\"input\":10,\"unit\":\"TOKENS\"}", 0 } }, KEY "usage_details S {\"input\":10}\n" },
+    { { { LF__TAG_USAGE_DETAILS, LF_KIND_JSON, "{\"input\":5}", 0 },
+        { LF__TAG_USAGE, LF_KIND_JSON, "{\"input\":10,\"total_cost\":1}", 0 } },
+      KEY "usage_details S {\"input\":5}\n" KEY "cost_details S {\"total\":1}\n" },
+    { { { LF__TAG_USAGE, LF_KIND_JSON, "{\"input\":10,\"total_cost\":1}", 0 },
+        { LF__TAG_COST_DETAILS, LF_KIND_JSON, "{\"total\":2}", 0 } },
+      KEY "cost_details S {\"total\":2}\n" KEY "usage_details S {\"input\":10}\n" },
+    { { { LF__TAG_USAGE, LF_KIND_JSON, "{\"unit\":\"TOKENS\"}", 0 } }, "" },
+    { { { LF__TAG_USAGE, LF_KIND_JSON, "[1]", 0 } }, "" },
+    { { { LF__TAG_USAGE, LF_KIND_STRING, "{\"input\":1}", 0 } }, "" },
+    /* Of the trace. */
+    { { { LF__TAG_USER_ID, LF_KIND_STRING, "u\xFF", 0 }, { LF__TAG_SESSION_ID, LF_KIND_STRING, "s", 0 },
+        { LF__TAG_TRACE_NAME, LF_KIND_STRING, "n", 0 } },
+      "user.id S u\xEF\xBF\xBD\nsession.id S s\nlangfuse.trace.name S n\n" },
+    { { { LF__TAG_TRACE_INPUT, LF_KIND_JSON, "{\"q\": 1}", 0 }, { LF__TAG_TRACE_OUTPUT, LF_KIND_INT, NULL, 7 } },
+      "langfuse.trace.input S {\"q\": 1}\nlangfuse.trace.output S 7\n" },
+    { { { LF__TAG_TRACE_INPUT, LF_KIND_NULL, "", 0 } }, "" },
+    { { { LF__TAG_TRACE_PUBLIC, LF_KIND_BOOL, NULL, 1 } }, "langfuse.trace.public B true\n" },
+    { { { LF__TAG_TRACE_PUBLIC, LF_KIND_BOOL, NULL, 0 } }, "langfuse.trace.public B false\n" },
+    { { { LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[\"b\",\"a\"]", 0 }, { LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[\"a\",\"\\u00e9 c\"]", 0 } },
+      "langfuse.trace.tags A [b] [a] [\xC3\xA9 c]\n" },
+    { { { LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[]", 0 } }, "" },
+    { { { LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[null]", 0 } }, "" },
+    { { { LF__TAG_TRACE_METADATA, LF_KIND_JSON, "{\"s\":\"t\",\"i\":3,\"b\":true,\"o\":{\"x\":1},\"n\":null}", 0 },
+        { LF__TAG_METADATA, LF_KIND_JSON, "{\"own\":1}", 0 } },
+      KEY "metadata.own I 1\nlangfuse.trace.metadata.b B true\nlangfuse.trace.metadata.i I 3\n"
+          "langfuse.trace.metadata.o S {\"x\":1}\nlangfuse.trace.metadata.s S t\n" },
+    { { { LF__TAG_TRACE_METADATA, LF_KIND_STRING, "text", 0 } }, "langfuse.trace.metadata S text\n" },
+    { { { LF__TAG_TRACE_METADATA, LF_KIND_JSON, "{\"external_trace_id\":\"mine\"}", 0 },
+        { LF__TAG_EXTERNAL_TRACE_ID, LF_KIND_STRING, "req", 0 } },
+      "langfuse.trace.metadata.external_trace_id S req\n" },
+    { { { LF__TAG_ENVIRONMENT, LF_KIND_STRING, "qa", 0 }, { LF__TAG_RELEASE, LF_KIND_STRING, "r2", 0 } },
+      "langfuse.environment S qa\nlangfuse.release S r2\n" },
+    /* Said to others. */
+    { { { LF__TAG_BAGGAGE, LF_KIND_STRING, "k=v", 0 }, { LF__TAG_SCORE_ID, LF_KIND_STRING, "x", 0 },
+        { LF__TAG_SCORE_VALUE, LF_KIND_DOUBLE, NULL, 1 }, { LF__TAG_SCORE_COMMENT, LF_KIND_STRING, "x", 0 } },
+      "" },
     /* Times: 2026-01-15T06:30:00.123456789Z on the wall; the monotonic clock is 1 ms behind. */
     { { { LF__TAG_COMPLETION_START, LF_KIND_INT, NULL, 1768458600123456789 } },
       KEY "completion_start_time S \"2026-01-15T06:30:00.123456Z\"\n" },
@@ -411,6 +493,121 @@ static void the_configuration_rides_on_every_span(void **state)
     config.environment = "production";
     config.release = "r\xFF" "1";
     assert_string_equal(attributes(), "langfuse.environment S production\nlangfuse.release S r\xEF\xBF\xBD" "1\n");
+}
+
+static void add_marked(lf__tag tag, lf_kind kind, const char *text)
+{
+    builder_add_indexed(&b, tag, kind, LF__MARK_PROPAGATED, text, strlen(text));
+}
+
+static void what_was_propagated_is_text_within_limits(void **state)
+{
+    (void)state;
+    char json[1000], longer[202] = { 0 }, expected[1000];
+    memset(longer, 'x', 201);
+    config.environment = "production";
+    add_marked(LF__TAG_ENVIRONMENT, LF_KIND_STRING, "qa");
+    add_marked(LF__TAG_USER_ID, LF_KIND_STRING, longer);
+    add_marked(LF__TAG_SESSION_ID, LF_KIND_STRING, longer + 1);
+    snprintf(json, sizeof json, "{\"i\":3,\"b\":true,\"l\":[1, \"a\"],\"n\":null,\"q\":\"\\\"q\\\"\",\"long\":\"%s\"}", longer);
+    add_marked(LF__TAG_TRACE_METADATA, LF_KIND_JSON, "{\"i\":2,\"long\":\"short\",\"k\":\"\\u00e9\"}");
+    add_marked(LF__TAG_TRACE_METADATA, LF_KIND_JSON, json);
+    snprintf(json, sizeof json, "[\"%s\",5,\"fine\"]", longer);
+    add_marked(LF__TAG_TRACE_TAGS, LF_KIND_JSON, json);
+    snprintf(expected, sizeof expected,
+             "session.id S %s\nlangfuse.trace.metadata.b S true\nlangfuse.trace.metadata.i S 3\n"
+             "langfuse.trace.metadata.k S \xC3\xA9\nlangfuse.trace.metadata.l S [1, \"a\"]\n"
+             "langfuse.trace.metadata.long S short\nlangfuse.trace.metadata.q S \"q\"\n"
+             "langfuse.trace.tags A [fine]\nlangfuse.environment S qa\n", longer + 1);
+    assert_string_equal(attributes(), expected);
+
+    builder_begin(&b, LF_SPAN, 0);
+    add_marked(LF__TAG_ENVIRONMENT, LF_KIND_STRING, "Not Allowed");
+    add_marked(LF__TAG_TRACE_METADATA, LF_KIND_STRING, "no object");
+    add_marked(LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[5]");
+    assert_string_equal(attributes(), "langfuse.environment S production\n");
+}
+
+static void what_is_said_of_the_trace_rides_on_its_observations(void **state)
+{
+    (void)state;
+    context.trace = &trace.as.record;
+    assert_string_equal(attributes(), "");
+    add_marked(LF__TAG_USER_ID, LF_KIND_STRING, "propagated");
+    add_marked(LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[\"a\",\"b\"]");
+    add_marked(LF__TAG_TRACE_METADATA, LF_KIND_JSON, "{\"k\":1,\"own\":1}");
+    builder_text(&trace, LF__TAG_USER_ID, "said");
+    builder_text(&trace, LF__TAG_TRACE_NAME, "name");
+    builder_text(&trace, LF__TAG_VERSION, "v1");
+    builder_text(&trace, LF__TAG_RELEASE, "r1");
+    builder_json(&trace, LF__TAG_TRACE_TAGS, "[\"b\",\"c\"]");
+    builder_json(&trace, LF__TAG_TRACE_METADATA, "{\"k\":2,\"trace\":true}");
+    builder_add(&trace, LF__TAG_TRACE_PUBLIC, LF_KIND_BOOL, &(int64_t){ 1 }, 8);
+    static const char rest[] = "user.id S said\nlangfuse.trace.name S name\nlangfuse.trace.metadata.k I 2\n"
+                               "langfuse.trace.metadata.own S 1\nlangfuse.trace.metadata.trace B true\n"
+                               "langfuse.trace.tags A [a] [b] [c]\nlangfuse.trace.public B true\nlangfuse.release S r1\n";
+    char expected[1000];
+    snprintf(expected, sizeof expected, "langfuse.version S v1\n%s", rest);
+    assert_string_equal(attributes(), expected);
+    builder_text(&b, LF__TAG_VERSION, "own");
+    snprintf(expected, sizeof expected, "langfuse.version S own\n%s", rest);
+    assert_string_equal(attributes(), expected);
+}
+
+static void lists_of_every_size_have_the_right_length(void **state)
+{
+    (void)state;
+    static char json[60000];
+    for (size_t size = 1; size < 40000; size = size < 300 ? size + 1 : size * 3 / 2) {
+        memset(json, 'x', sizeof json);
+        memcpy(json, "[\"a\",\"", 6);
+        memcpy(json + 6 + size, "\"]", 2);
+        builder_begin(&b, LF_SPAN, 0);
+        builder_add(&b, LF__TAG_TRACE_TAGS, LF_KIND_JSON, json, size + 8);
+        assert_int_equal(strlen(strstr(attributes(), " A ")), sizeof " A [a] []\n" - 1 + size);
+    }
+    size_t at = 0;
+    for (int i = 0; i < 1000; i++) {
+        at += (size_t)snprintf(json + at, sizeof json - at, "%c\"t%d\"", i == 0 ? '[' : ',', i);
+        builder_begin(&b, LF_SPAN, 0);
+        memcpy(json + at, "]", 1);
+        builder_add(&b, LF__TAG_TRACE_TAGS, LF_KIND_JSON, json, at + 1);
+        char last[32];
+        snprintf(last, sizeof last, " [t%d]\n", i);
+        assert_non_null(strstr(attributes(), last));
+    }
+}
+
+static void a_prompts_version_goes_with_its_name(void **state)
+{
+    (void)state;
+    int64_t version = 3;
+    add_marked(LF__TAG_PROMPT_NAME, LF_KIND_STRING, "propagated");
+    builder_add_indexed(&b, LF__TAG_PROMPT_VERSION, LF_KIND_INT, LF__MARK_PROPAGATED, &version, 8);
+    assert_string_equal(attributes(), KEY "prompt.name S propagated\n" KEY "prompt.version I 3\n");
+    builder_text(&b, LF__TAG_PROMPT_NAME, "own");
+    assert_string_equal(attributes(), KEY "prompt.name S own\n");
+    builder_int(&b, LF__TAG_PROMPT_VERSION, 4);
+    assert_string_equal(attributes(), KEY "prompt.name S own\n" KEY "prompt.version I 4\n");
+    builder_begin(&b, LF_SPAN, 0);
+    add_marked(LF__TAG_PROMPT_NAME, LF_KIND_STRING, "");
+    builder_add_indexed(&b, LF__TAG_PROMPT_VERSION, LF_KIND_INT, LF__MARK_PROPAGATED, &version, 8);
+    assert_string_equal(attributes(), "");
+}
+
+static void a_remote_parent_and_the_trace_state_are_passed_on(void **state)
+{
+    (void)state;
+    assert_no_line(encoded(), "state");
+    assert_line(encoded(), "flags 257");
+    b.as.record.flags = LF__FLAG_REMOTE_PARENT;
+    b.as.record.parent_id[0] = 1;
+    builder_text(&b, LF__TAG_TRACESTATE, "vendor=1,other=x");
+    assert_line(encoded(), "state vendor=1,other=x");
+    assert_line(encoded(), "flags 769");
+    assert_string_equal(attributes(), "");
+    builder_text(&b, LF__TAG_TRACESTATE, "");
+    assert_no_line(encoded(), "state");
 }
 
 static void the_application_root_is_marked(void **state)
@@ -681,6 +878,13 @@ static void build_full_record(void)
     builder_text(&b, LF__TAG_METADATA, "text");
     builder_uint(&b, LF__TAG_COMPLETION_START, 12345);
     builder_int(&b, LF__TAG_PROMPT_VERSION, 3);
+    builder_json(&b, LF__TAG_USAGE, "{\"prompt_tokens\":10,\"prompt_tokens_details\":{\"cached_tokens\":4},\"cost\":0.5}");
+    builder_text(&b, LF__TAG_USER_ID, "user");
+    builder_json(&b, LF__TAG_TRACE_TAGS, "[\"a tag\",\"\\u00e9\",\"a tag\"]");
+    builder_json(&b, LF__TAG_TRACE_METADATA, "{\"t\":\"x\\ny\",\"a\":\"z\"}");
+    builder_text(&b, LF__TAG_EXTERNAL_ID, "step");
+    builder_text(&b, LF__TAG_TRACESTATE, "k=v");
+    builder_text(&b, LF__TAG_ENVIRONMENT, "qa");
 }
 
 static void an_item_that_does_not_fit_leaves_the_buffer_as_it_was(void **state)
@@ -733,14 +937,20 @@ static void a_scratch_buffer_that_is_too_small_fails_the_item(void **state)
     build_full_record();
     lf__buf small;
     lf__wire_context tight = { .config = &config, .scratch = &small };
-    size_t enough = 0;
+    size_t enough = 0, whole[2];
+    for (size_t i = 0; i < 2; i++) {
+        lf__buf_clear(&out);
+        assert_true(wires[i]->item(&out, &b.as.record, &context));
+        whole[i] = out.length;
+    }
     for (size_t size = 0; enough == 0; size++) {
         assert_true(size < 10000);
         lf__buf_init(&small, size);
         lf__buf_clear(&out);
         lf__buf_add_text(&out, "...");
         bool done = wires[size % 2]->item(&out, &b.as.record, &tight);
-        assert_true(done || (out.length == 3 && !out.failed));
+        assert_int_equal(out.length, done ? 3 + whole[size % 2] : 3); /* all of it or nothing */
+        assert_false(out.failed);
         if (done)
             enough = size;
         lf__buf_done(&small);
@@ -784,6 +994,11 @@ int main(void)
         TEST(every_attribute_has_its_key_and_its_type),
         TEST(every_type_is_spelled_in_lower_case),
         TEST(the_configuration_rides_on_every_span),
+        TEST(what_was_propagated_is_text_within_limits),
+        TEST(what_is_said_of_the_trace_rides_on_its_observations),
+        TEST(lists_of_every_size_have_the_right_length),
+        TEST(a_prompts_version_goes_with_its_name),
+        TEST(a_remote_parent_and_the_trace_state_are_passed_on),
         TEST(the_application_root_is_marked),
         TEST(a_scope_that_did_not_end_says_so),
         TEST(many_metadata_keys_are_merged_in_time),
