@@ -2,7 +2,7 @@
 # What compilers make of us: every macro in every language mode, errors that must be errors, LF_DISABLE, the symbols of the
 # shared library, the one-file build, install and uninstall, the code in the docs.
 #
-# Docs: a block fenced as ```c is compiled. It gets observe.h and the usual standard headers in front, and a function around
+# Docs: a block fenced as ```c is compiled. It gets our headers and the usual standard ones in front, and a function around
 # it unless it defines one itself. A block that cannot stand alone is fenced as ```c fragment (or ```text).
 #
 # A check is one line of shell in $OUT/jobs; they run two at a time, each in a shell of its own.
@@ -176,7 +176,7 @@ extract_docs() { # page
             if (!own_include)
                 print "#include <errno.h>\n#include <pthread.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>" > file
             if (!own_include && !types_first)
-                print "#include \"observe.h\"" > file
+                print "#include \"langfuse/score.h\"\n#include \"observe.h\"" > file
             if (!function_seen)
                 print "void documented(void);\nvoid documented(void)\n{" > file
             print "#line " start + 1 " \"" page "\"" > file
