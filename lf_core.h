@@ -216,7 +216,8 @@ typedef struct lf_options {
     const char *base_url;    /* LANGFUSE_BASE_URL, LANGFUSE_HOST; https://cloud.langfuse.com */
     const char *environment; /* LANGFUSE_TRACING_ENVIRONMENT; [a-z0-9_-], at most 40, not starting with "langfuse" */
     const char *release;     /* LANGFUSE_RELEASE, LANGFUSE_TRACING_RELEASE, then the commit variables of CI systems */
-    const char *exporter;    /* LANGFUSE_EXPORTER: "otlp" (default) or "file:PATH" (OTLP/JSON lines, appended) */
+    const char *exporter;    /* LANGFUSE_EXPORTER: "otlp" (default), "ingestion" (the older batches), or "file:PATH" (OTLP/JSON
+                                lines, appended; scores to PATH.scores) */
     const char *protocol;    /* OTEL_EXPORTER_OTLP_TRACES_PROTOCOL, OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf" or "http/json" */
     lf_switch tracing;       /* LANGFUSE_TRACING_ENABLED; on */
     lf_switch capture_io;    /* LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED; on */
@@ -343,7 +344,7 @@ typedef struct lf_client lf_client;
 /* A further project with keys of its own. Observations that name it (.client), and those below them, go there and nowhere
  * else; all others go to the default client (lf_init). The environment fills in what the options leave open, as for lf_init.
  *
- * For the life of the process: at most 255 are ever made. Never NULL: a client that cannot be made, or has no keys, takes
+ * For the life of the process: at most 62 are ever made. Never NULL: a client that cannot be made, or has no keys, takes
  * everything and sends nothing. Blocks: never on the network. Threads: any.
  */
 LF_API lf_client *lf_client_new(const lf_options *options);
