@@ -17,6 +17,17 @@ static bool of_address(char c)
 static const char hidden[] = "[email]";
 enum { HIDDEN_SIZE = sizeof hidden - 1 };
 
+/* Where the address that ends at `end` begins. In JSON "...\ngrace@..." the n belongs to the backslash, not to grace. */
+static size_t begin_of_address(const char *text, size_t end)
+{
+    size_t begin = end;
+    while (begin > 0 && of_address(text[begin - 1]))
+        begin--;
+    if (begin > 0 && begin < end && text[begin - 1] == '\\')
+        begin += text[begin] == 'u' ? 5 : 1;
+    return begin < end ? begin : end;
+}
+
 /* Copies `text` with every e-mail address hidden; `out` has room for HIDDEN_SIZE times its size. Returns the new size. */
 static size_t hide_addresses(const char *text, size_t size, char *out)
 {
@@ -26,8 +37,7 @@ static size_t hide_addresses(const char *text, size_t size, char *out)
             out[used++] = text[i];
             continue;
         }
-        while (used > 0 && of_address(out[used - 1]))
-            used--;
+        used = begin_of_address(out, used);
         memcpy(out + used, hidden, HIDDEN_SIZE);
         used += HIDDEN_SIZE;
         while (i + 1 < size && of_address(text[i + 1]))
@@ -37,7 +47,8 @@ static size_t hide_addresses(const char *text, size_t size, char *out)
 }
 
 /* Sees every value before it is sent, on the worker thread, as it will be sent: text, or JSON. The brackets are fine inside a
- * JSON string, so both are treated alike; is_json stays what it was. False would send a fixed text instead of the value. */
+ * JSON string, so both are treated alike; is_json stays what it was. (Would it not be JSON any more, it would be sent as text.)
+ * False would send a fixed text instead of the value. */
 static bool mask(void *data, lf_masked *value)
 {
     (void)data;
@@ -81,6 +92,6 @@ static void handle_mail(const char *from, const char *mail)
 int main(void)
 {
     lf_init(&(lf_options){ LF_OPTIONS_INIT, .mask = mask });
-    handle_mail("grace@example.org", "Please answer to grace@example.org, copy to the.boss+copy@example.com. Thanks!");
+    handle_mail("grace@example.org", "Please answer to\ngrace@example.org, copy to the.boss+copy@example.com. Thanks!");
     return EXIT_SUCCESS;
 }

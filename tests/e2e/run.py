@@ -452,7 +452,7 @@ def masking_lets_no_secret_out():
         for secret in ("@example", "grace@", "ada@", "the.boss", "copy@", "correct horse"):
             check(secret not in stored, f"{secret} was sent")
         check_equal(json.loads(server.rows("SELECT input FROM observations WHERE name = 'handle_mail'")[0][0]),
-                    {"from": "[email]", "mail": "Please answer to [email], copy to [email] Thanks!"}, "input")
+                    {"from": "[email]", "mail": "Please answer to\n[email], copy to [email] Thanks!"}, "input")
 
 
 class Service:
