@@ -357,6 +357,7 @@ LF_API void lf_client_free(lf_client *client);
 #define LF_OBSERVATION_ID_SIZE 17 /* 16 lower-case hex digits and the NUL */
 
 typedef struct lf_observation lf_observation;
+typedef struct lf_prompt lf_prompt; /* langfuse/prompt.h */
 
 /* What can be said of an observation. Zero means "leave as it is". Text and values are copied. */
 typedef struct lf_observation_fields {
@@ -373,7 +374,8 @@ typedef struct lf_observation_fields {
     lf_value usage_details;    /* an object of token counts: "input", "output", "total", ... */
     lf_value cost_details;     /* an object of US dollars: "input", "output", "total", ... */
     lf_value usage; /* counts as another API names them (OpenAI, Anthropic, Langfuse v2 with "unit" and costs): renamed */
-    const char *prompt_name; /* links a generation to a prompt version; both or none */
+    const lf_prompt *prompt; /* links a generation to this version of a prompt; a fallback is not linked */
+    const char *prompt_name; /* the same by hand; both or none */
     int prompt_version;
     int64_t completion_start_time_ns;
     int64_t end_time_ns; /* of a handle; default: when lf_observation_end is called */
@@ -471,7 +473,8 @@ typedef struct lf_attributes {
     const char *environment; /* at most 40 of a-z, 0-9, - and _, not beginning with "langfuse" */
     lf_value tags;           /* LF_TAGS("a", "b"), behind those of the scopes around */
     lf_value metadata;       /* an object of short values, merged into that of the scopes around; sent as text */
-    const char *prompt_name;
+    const lf_prompt *prompt; /* of the generations in the scope */
+    const char *prompt_name; /* the same by hand; both or none */
     int prompt_version;
     int as_baggage; /* true or LF_ON: lf_inject passes them on to other processes, for everybody on the way to read */
 } lf_attributes;

@@ -23,6 +23,7 @@ typedef struct ingest {
     lf__buf *scratch;
     const lf__config *config;
     lf__view view;
+    const lf__record *trace; /* what is said of it, or NULL */
     size_t start; /* of the item in `out` */
     uint64_t start_ns; /* wall clock */
     uint64_t end_ns;
@@ -208,10 +209,16 @@ static void ingest_parent_id(ingest *to)
                   sizeof record->parent_id);
 }
 
+/* All that is sent of a trace must name it alike, a score too, whose view does not reach what is said of its trace. */
 static void ingest_trace_id(ingest *to, const char *key)
 {
     const lf__record *record = to->view.record;
-    ingest_id(to, key, to->view.last[LF__TAG_EXTERNAL_TRACE_ID], record->trace_id, sizeof record->trace_id);
+    const lf__field *external = to->view.last[LF__TAG_EXTERNAL_TRACE_ID];
+    for (const lf__field *field = NULL; external == NULL && to->trace != NULL &&
+                                        (field = lf__record_next(to->trace, field)) != NULL;)
+        if (field->tag == LF__TAG_EXTERNAL_TRACE_ID)
+            external = field;
+    ingest_id(to, key, external, record->trace_id, sizeof record->trace_id);
 }
 
 /* ---- Fields that need more than copying --------------------------------------------------------------------------- */
@@ -242,10 +249,9 @@ static void ingest_output(ingest *to)
         return;
     }
     lf__buf_clear(to->scratch);
-    const lf__record *record = to->view.record;
-    for (const lf__field *field = to->view.last[LF__TAG_OUTPUT]; (field = lf__record_next(record, field)) != NULL;)
-        if (field->tag == LF__TAG_OUTPUT_PIECE)
-            lf__buf_add(to->scratch, lf__field_payload(field), field->length);
+    const lf__field *piece = to->view.last[LF__TAG_OUTPUT];
+    while ((piece = lf__view_next_of(&to->view, LF__TAG_OUTPUT_PIECE, piece)) != NULL)
+        lf__buf_add(to->scratch, lf__field_payload(piece), piece->length);
     ingest_scratch(to, "output");
 }
 
@@ -669,7 +675,8 @@ static uint64_t ingest_wall_ns(uint64_t ns, bool is_wall, int64_t offset_ns)
 
 static void ingest_read(ingest *to, const lf__record *record, const lf__wire_context *context)
 {
-    *to = (ingest){ .config = context->config, .scratch = context->scratch, .wall_offset_ns = context->wall_offset_ns };
+    *to = (ingest){ .config = context->config, .scratch = context->scratch, .trace = context->trace,
+                    .wall_offset_ns = context->wall_offset_ns };
     /* A score is judged by itself: what was said of its trace, as a user or a session, is not said of the score. */
     lf__record_view(&to->view, record, record->kind == LF__RECORD_SCORE ? NULL : context->trace);
     to->start_ns = ingest_wall_ns(record->start_ns, (record->flags & LF__FLAG_WALL_START) != 0, context->wall_offset_ns);
