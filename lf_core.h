@@ -216,7 +216,8 @@ typedef struct lf_options {
     const char *base_url;    /* LANGFUSE_BASE_URL, LANGFUSE_HOST; https://cloud.langfuse.com */
     const char *environment; /* LANGFUSE_TRACING_ENVIRONMENT; [a-z0-9_-], at most 40, not starting with "langfuse" */
     const char *release;     /* LANGFUSE_RELEASE, LANGFUSE_TRACING_RELEASE, then the commit variables of CI systems */
-    const char *exporter;    /* LANGFUSE_EXPORTER: "otlp" (default) or "file:PATH" (OTLP/JSON lines, appended) */
+    const char *exporter;    /* LANGFUSE_EXPORTER: "otlp" (default), "ingestion" (the older batches), or "file:PATH" (OTLP/JSON
+                                lines, appended; scores to PATH.scores) */
     const char *protocol;    /* OTEL_EXPORTER_OTLP_TRACES_PROTOCOL, OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf" or "http/json" */
     lf_switch tracing;       /* LANGFUSE_TRACING_ENABLED; on */
     lf_switch capture_io;    /* LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED; on */
@@ -420,7 +421,8 @@ LF_API lf_observation *lf_create_event_with(const lf_observation_fields *fields)
 
 /* lf_observation_update(o, .output = LF_VALUE(text)); any time before its end, any thread. */
 LF_API void lf_observation_update_with(lf_observation *observation, const lf_observation_fields *fields);
-#define lf_observation_update(observation, ...) LF_I_FOR_OBSERVATION(lf_observation_update_with, observation, __VA_ARGS__)
+#define lf_observation_update(...) \
+    LF_I_FOR_OBSERVATION(lf_observation_update_with, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
 
 /* lf_observation_end(o); or with a last update: lf_observation_end(o, .output = LF_VALUE(text), .end_time_ns = t); */
 LF_API void lf_observation_end_with(lf_observation *observation, const lf_observation_fields *fields);
