@@ -500,6 +500,32 @@ def a_client_whose_service_is_not_there_records_the_error():
         check_equal(server.tree(), [["weather SPAN", [["ask CHAIN", [["get TOOL ERROR", []]]]]]], "tree")
 
 
+def sorted_tree(tree):
+    return sorted([what, sorted_tree(below)] for what, below in tree)
+
+
+@test
+def examples_arrive_as_batches_too():
+    """Times have milliseconds there, so the order of siblings says nothing."""
+    for name in ("manual", "attributes", "scores", "masking"):
+        with Local("batches_" + name) as server:
+            code, out, err = run("examples/" + name, url=server.url, LANGFUSE_EXPORTER="ingestion")
+            check_equal(code, 0, f"{name}: exit code ({out}{err})")
+            with open(os.path.join(HERE, "expected", name + ".json"), encoding="utf-8") as file:
+                check_equal(sorted_tree(server.tree()), sorted_tree(json.load(file)), f"{name}: tree")
+            check_equal(server.scores(), SCORES.get(name, []), f"{name}: scores")
+            check_equal(server.orphans(), 0, f"{name}: observations without their parent")
+
+
+@test
+def what_is_sampled_out_takes_its_scores_along():
+    with Local("sampled") as server:
+        code, out, err = run("examples/scores", url=server.url, LANGFUSE_SAMPLE_RATE="0")
+        check_equal(code, 0, f"exit code ({out}{err})")
+        check_equal(server.tree(), [], "tree")
+        check_equal([score[0] for score in server.scores()], ["satisfaction"], "scores, of the session only")
+
+
 @test
 def examples_work_without_keys():
     for name in ("manual", "attributes", "scores", "masking"):
