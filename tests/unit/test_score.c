@@ -389,7 +389,24 @@ TEST(eight_threads_judge)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-@@
+        cmocka_unit_test(every_type_arrives_with_its_value),
+        cmocka_unit_test(all_fields_arrive),
+        cmocka_unit_test(scores_without_an_id_get_different_ones),
+        cmocka_unit_test(the_current_observation_and_its_trace_can_be_judged),
+        cmocka_unit_test(a_handle_can_be_judged_open_or_ended_current_or_not),
+        cmocka_unit_test(sessions_and_dataset_runs_can_be_judged),
+        cmocka_unit_test(a_trace_may_be_named_by_any_text),
+        cmocka_unit_test(a_thread_that_carries_the_context_judges_its_trace),
+        cmocka_unit_test(what_makes_no_sense_is_refused_each_kind_told_once),
+        cmocka_unit_test(a_handle_that_is_long_gone_is_no_target),
+        cmocka_unit_test(a_scope_of_attributes_alone_is_no_target),
+        cmocka_unit_test(while_tracing_is_off_scores_are_neither_made_nor_judged),
+        cmocka_unit_test(the_environment_is_its_own_then_the_scopes_then_the_clients),
+        cmocka_unit_test(an_environment_that_the_server_would_refuse_is_left_out),
+        cmocka_unit_test(scores_go_to_the_batch_endpoint_with_the_keys),
+        cmocka_unit_test(a_score_that_the_server_refuses_is_counted_and_the_others_arrive),
+        cmocka_unit_test(scores_are_delivered_at_exit),
+        cmocka_unit_test(eight_threads_judge),
     };
     return cmocka_run_group_tests_name("score", tests, NULL, NULL);
 }
