@@ -68,7 +68,7 @@ static bool score_aim(lf__writer *w, lf__record *score, const lf_score_fields *f
     return true;
 }
 
-/* The last environment that the scopes around set. */
+/* The last valid environment that the scopes around set. */
 static const lf__field *score_environment(const lf__segment *segment, const lf__frame *frame)
 {
     const lf__field *field = NULL, *last = NULL;
@@ -76,7 +76,7 @@ static const lf__field *score_environment(const lf__segment *segment, const lf__
         return NULL;
     const uint8_t *attributes = (const uint8_t *)segment + frame->attributes;
     while ((field = lf__fields_next(attributes, frame->attributes_size, field)) != NULL)
-        last = field->tag == LF__TAG_ENVIRONMENT ? field : last;
+        last = field->tag == LF__TAG_ENVIRONMENT && lf__propagated_valid(field) ? field : last;
     return last;
 }
 

@@ -276,6 +276,14 @@ static void judges_in(const char *environment)
     lf_create_score(.name = "scope", .value = 1, .trace_id = trace_hex);
 }
 
+static void judges_in_both(void)
+{
+    OBSERVE_ATTRIBUTES(.environment = "outer");
+    OBSERVE_ATTRIBUTES(.environment = "Inner, invalid");
+    lf_create_score(.name = "both", .value = 1, .trace_id = trace_hex);
+    lf_observation_end(lf_start_observation(.name = "both"));
+}
+
 /* The server refuses the whole score otherwise. */
 TEST(an_environment_that_the_server_would_refuse_is_left_out)
 {
@@ -284,7 +292,11 @@ TEST(an_environment_that_the_server_would_refuse_is_left_out)
     CHECK_INT(lf_init(&options), LF_OK);
     lf_create_score(.name = "own", .value = 1, .trace_id = trace_hex, .environment = "Not This");
     judges_in("langfuse-x");
+    judges_in_both();
+    collect();
     collect_scores();
+    CHECK_MEMBER(score_named("both"), "environment", "outer");
+    CHECK_HAS(span_named("both"), "langfuse.environment", "outer"); /* as observations have it */
     CHECK_MEMBER(score_named("own"), "environment", "prod");
     CHECK_MEMBER(score_named("scope"), "environment", "prod");
     CHECK_INT(lines_with("environment"), 1);
