@@ -20,7 +20,8 @@ enum {
     CORE_EXIT_LOCK_MS = 500,
     CORE_EXIT_STOP_MS = 100, /* for the worker to put down what it holds, when the time is over */
     CORE_FREE_CLIENT_MS = 2000,
-    CORE_PROJECT_ID = 128
+    CORE_PROJECT_ID = 128,
+    CORE_URL_ID = 1024 /* more than an id may have */
 };
 
 /* What every thread should do; see lf_i_mode. */
@@ -658,6 +659,21 @@ static bool core_project(uint32_t client, int timeout_ms, char id[CORE_PROJECT_I
     return true;
 }
 
+/* NULL: no memory. */
+static char *core_make_url(const lf__config *config, const char *project, const char *trace)
+{
+    lf__buf name;
+    lf__buf_init(&name, 4 * CORE_URL_ID);
+    lf__rest_escape(&name, trace);
+    bool ok = lf__buf_add_char(&name, '\0');
+    size_t size = strlen(config->base_url) + strlen(project) + name.length + sizeof "/project//traces/";
+    char *url = ok ? lf__alloc(size) : NULL;
+    if (url != NULL)
+        snprintf(url, size, "%s/project/%s/traces/%s", config->base_url, project, name.data);
+    lf__buf_done(&name);
+    return url;
+}
+
 char *lf_trace_url(const char *trace_id_or_null, int timeout_ms)
 {
     uint8_t id[16];
@@ -673,14 +689,9 @@ char *lf_trace_url(const char *trace_id_or_null, int timeout_ms)
     lf__id_write(id, sizeof id, hex);
     int saved = errno;
     lf__config *config = core_project(client, timeout_ms, project) ? core_hold_config(client) : NULL;
-    char *url = NULL;
-    if (config != NULL) {
-        const char *name = config->exporter == LF__EXPORTER_INGESTION && lf__id_given(trace_id_or_null) ? trace_id_or_null : hex;
-        size_t size = strlen(config->base_url) + strlen(project) + strlen(name) + sizeof "/project//traces/";
-        url = lf__alloc(size);
-        if (url != NULL)
-            snprintf(url, size, "%s/project/%s/traces/%s", config->base_url, project, name);
-    }
+    /* Over the batch endpoint any text is an id. */
+    bool is_text = config != NULL && config->exporter == LF__EXPORTER_INGESTION && lf__id_given(trace_id_or_null);
+    char *url = config == NULL ? NULL : core_make_url(config, project, is_text ? trace_id_or_null : hex);
     lf__config_free(config);
     errno = saved;
     return url;

@@ -68,23 +68,31 @@ static bool score_aim(lf__writer *w, lf__record *score, const lf_score_fields *f
     return true;
 }
 
-/* The environment of the scope around, if it sets one. */
-static void score_write_environment(lf__writer *w, const lf_score_fields *fields, const lf__frame *frame)
+/* The last valid environment that the scopes around set. */
+static const lf__field *score_environment(const lf__segment *segment, const lf__frame *frame)
 {
-    if (fields->environment != NULL) {
-        lf__write_text(w, LF__TAG_ENVIRONMENT, fields->environment);
-        return;
-    }
-    const uint8_t *attributes = frame == NULL ? NULL : (const uint8_t *)w->segment + frame->attributes;
     const lf__field *field = NULL, *last = NULL;
-    while (frame != NULL && (field = lf__fields_next(attributes, frame->attributes_size, field)) != NULL)
-        last = field->tag == LF__TAG_ENVIRONMENT ? field : last;
-    if (last == NULL)
+    if (frame == NULL)
+        return NULL;
+    const uint8_t *attributes = (const uint8_t *)segment + frame->attributes;
+    while ((field = lf__fields_next(attributes, frame->attributes_size, field)) != NULL)
+        last = field->tag == LF__TAG_ENVIRONMENT && lf__propagated_valid(field) ? field : last;
+    return last;
+}
+
+/* Its own or that of the scope around. One that breaks the rules is left out, and said, or the server would refuse the score. */
+static void score_write_environment(lf__writer *w, lf__record *score, const lf_score_fields *fields, const lf__frame *frame)
+{
+    const lf__field *around = score_environment(w->segment, frame);
+    lf_value environment = fields->environment != NULL ? lf_text(fields->environment)
+                           : around != NULL            ? lf_strn(lf__field_payload(around), around->length)
+                                                       : lf_null();
+    if (environment.kind == LF_KIND_NULL)
         return;
     w->index = LF__MARK_PROPAGATED;
-    lf_value environment = lf_strn(lf__field_payload(last), last->length);
     lf__write(w, LF__TAG_ENVIRONMENT, &environment);
     w->index = 0;
+    score->flags |= LF__FLAG_ATTRIBUTES;
 }
 
 static void score_write(lf__writer *w, const lf_score_fields *fields)
@@ -104,7 +112,7 @@ static void score_write(lf__writer *w, const lf_score_fields *fields)
 static lf_status score_submit(lf__writer *w, lf__record *score, const lf_score_fields *fields, const lf__frame *frame)
 {
     score_write(w, fields);
-    score_write_environment(w, fields, frame);
+    score_write_environment(w, score, fields, frame);
     lf__write_end_record(w, score);
     score->start_ns = fields->timestamp_ns != 0 ? (uint64_t)fields->timestamp_ns : lf__now();
     if (fields->timestamp_ns != 0)
