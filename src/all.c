@@ -25,6 +25,7 @@
 #include "sha256.c"
 #include "site.c"
 #include "stack.c"
+#include "template.c"
 #include "trace_context.c"
 #include "trace_table.c"
 #include "usage.c"
