@@ -280,7 +280,7 @@ void lf_clear_prompt_cache(void)
 
 /* ---- Filling in --------------------------------------------------------------------------------------------------- */
 
-/* A name is looked up among the variables, then among the placeholders. */
+/* A placeholder is looked up among the placeholders, then among the variables. */
 static const lf_value *prompt_inputs_with(const lf_prompt_inputs *inputs, const char *name, lf_value *out_value)
 {
     if (lf__template_find(&inputs->placeholders, name, strlen(name), out_value))
@@ -290,7 +290,7 @@ static const lf_value *prompt_inputs_with(const lf_prompt_inputs *inputs, const 
 
 static bool prompt_render(lf__buf *out, const lf__template *template, const lf_prompt_inputs *inputs)
 {
-    return lf__template_render(out, template, &inputs->variables, &inputs->placeholders);
+    return lf__template_render(out, template, inputs->variables.kind != LF_KIND_UNSET ? &inputs->variables : &inputs->placeholders);
 }
 
 /* What has no role, or is no message at all, says so; the Python SDK writes the same word. */
@@ -342,7 +342,7 @@ static void prompt_tell_placeholder(const char *name, const char *what)
 static bool prompt_add_as_text(lf__buf *out, const lf_value *value, lf__buf *scratch)
 {
     lf__buf_clear(scratch);
-    if (!lf__template_value(scratch, value))
+    if (!lf__template_add_value(scratch, value))
         return false;
     prompt_add_message(out, prompt_no_role, scratch);
     return true;

@@ -109,7 +109,8 @@ LF_API void lf_clear_prompt_cache(void);
 /* What goes into the places. An object by name: LF_OBJECT("movie", title), a cJSON object, JSON text. */
 typedef struct lf_prompt_inputs {
     lf_value variables;    /* for {{name}}: text as it is, other values as the Python SDK writes them */
-    lf_value placeholders; /* for the placeholders of a chat: lists of messages. Both are looked up in both */
+    lf_value placeholders; /* for the placeholders of a chat: lists of messages. They may stand among the variables, too, and
+                              without .variables this is where variables are looked up */
 } lf_prompt_inputs;
 
 /* A text prompt's text with its variables; a chat prompt's messages as the JSON text of a list. A variable that is not given

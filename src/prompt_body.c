@@ -105,7 +105,7 @@ static bool body_collect_names(lf__prompt_body *body, const lf__template *templa
 {
     const char *name;
     size_t size;
-    for (size_t at = 0; lf__template_next_name(template, &at, &name, &size);) {
+    for (size_t at = 0; lf__template_names(template, &at, &name, &size);) {
         const char **names = lf__realloc((void *)body->variables, (body->variable_count + 2) * sizeof *names);
         if (names == NULL)
             return false;

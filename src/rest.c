@@ -141,21 +141,6 @@ static void rest_done(lf__http_request *request, const lf__http_answer *answer)
         memcpy(result->body, answer->body, answer->body_size);
 }
 
-/* Signals are blocked here, but for the waiting. */
-static void rest_run(rest_guest *guest, lf__http *http, const rest_result *result, int timeout_ms)
-{
-    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
-    for (lf__http_poll(http, 0); !result->done && !rest_is_stopped(); lf__http_poll(http, 0)) {
-        uint64_t now = lf__monotonic_ns();
-        /* libcurl ends the transfer on time by itself; this is for the case that it does not. */
-        if (now > until_ns + 1000000000u)
-            return;
-        rest_restore_signals(guest);
-        lf__http_wait(http, now < until_ns ? (int)((until_ns - now) / 1000000u) + 1 : 10);
-        rest_block_signals(guest);
-    }
-}
-
 /* Who is inside of libcurl: at exit they must come out before its TLS library is torn down. */
 static struct {
     pthread_mutex_t lock;
@@ -229,6 +214,21 @@ void lf__rest_after_fork_child(void)
     pthread_mutex_init(&rest.lock, NULL);
     rest.running = 0;
     memset(rest.https, 0, sizeof rest.https);
+}
+
+/* Signals are blocked here, but for the waiting. */
+static void rest_run(rest_guest *guest, lf__http *http, const rest_result *result, int timeout_ms)
+{
+    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
+    for (lf__http_poll(http, 0); !result->done && !rest_is_stopped(); lf__http_poll(http, 0)) {
+        uint64_t now = lf__monotonic_ns();
+        /* libcurl ends the transfer on time by itself; this is for the case that it does not. */
+        if (now > until_ns + 1000000000u)
+            return;
+        rest_restore_signals(guest);
+        lf__http_wait(http, now < until_ns ? (int)((until_ns - now) / 1000000u) + 1 : 10);
+        rest_block_signals(guest);
+    }
 }
 
 static void rest_ask(rest_guest *guest, lf__http_request *request, rest_result *result)
