@@ -13,6 +13,14 @@ struct cJSON;
 
 enum { LF__READERS = 16 }; /* threads are spread over so many counters and locks */
 
+/* What a prompt is asked for by. */
+typedef struct lf__prompt_key {
+    uint32_t client;
+    const char *name;
+    int version;       /* 0: by label */
+    const char *label; /* never NULL when version is 0 */
+} lf__prompt_key;
+
 typedef struct lf__prompt_message {
     const char *placeholder; /* its name; NULL: a message */
     const char *role;

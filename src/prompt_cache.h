@@ -8,13 +8,6 @@
 #include "config.h"
 #include "prompt_body.h"
 
-typedef struct lf__prompt_key {
-    uint32_t client;
-    const char *name;
-    int version;       /* 0: by label */
-    const char *label; /* never NULL when version is 0 */
-} lf__prompt_key;
-
 enum { LF__PROMPTS = 1000, LF__PROMPT_BYTES = 64 << 20 };
 
 typedef enum lf__prompt_found { LF__PROMPT_MISS, LF__PROMPT_IS_FRESH, LF__PROMPT_IS_STALE } lf__prompt_found;

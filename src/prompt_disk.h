@@ -4,7 +4,8 @@
 #ifndef LF_SRC_PROMPT_DISK_H
 #define LF_SRC_PROMPT_DISK_H
 
-#include "prompt_cache.h"
+#include "config.h"
+#include "prompt_body.h"
 
 /* Keep the server's answer. Nothing happens without a folder; what fails is said once. */
 void lf__prompt_disk_write(const lf__config *config, const lf__prompt_key *key, const char *json, size_t size);

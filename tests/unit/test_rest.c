@@ -236,10 +236,13 @@ static void without_keys_nothing_is_asked(void **state)
     lf__rest_request request = {.path = "x"};
     assert_int_equal(lf__rest_call(NULL, &request, &answer, &told), LF_ERR_DISABLED);
     lf__config_free(config);
-    options = (lf_options){LF_OPTIONS_INIT, .log = fixture_log, .public_key = PUBLIC, .secret_key = SECRET, .tracing = LF_OFF};
-    config = lf__config_new(&options);
-    assert_int_equal(get(), LF_ERR_DISABLED);
     assert_int_equal(fake_count(server, &server->request_count), 0);
+    /* Nothing is traced, but prompts are fetched. */
+    options = (lf_options){LF_OPTIONS_INIT, .log = fixture_log, .public_key = PUBLIC, .secret_key = SECRET, .tracing = LF_OFF,
+                           .base_url = server->url};
+    config = lf__config_new(&options);
+    assert_false(config->enabled);
+    assert_int_equal(get(), LF_OK);
 }
 
 static struct {
