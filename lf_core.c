@@ -146,19 +146,23 @@ lf_scope lf_i_begin_with(lf_site *site, const lf_observe_options *options, const
     frame->capture_output = options->capture_output == LF_DEFAULT
                                 ? __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) == LF_I_ON_CAPTURING
                                 : options->capture_output == LF_ON;
-    lf__writer w = {.segment = segment, .at = lf__stack_fields(segment, frame)};
+    lf__writer w = {.segment = segment, .at = (uint8_t *)(frame + 1)};
     w.end = lf__stack_fields_end(segment, w.at, atomic_load_explicit(&lf__record_bytes, memory_order_relaxed));
     lf__place_at_client(&frame->record, options->client);
     lf__place_in_trace(&w, &frame->record, options->trace_id, options->parent_observation_id);
     frame->child_flags = frame->record.flags & LF__FLAG_UNSAMPLED;
     if (core_is_sampled(frame)) {
+        if (frame->attributes_size != 0) /* only now it is known whether the observation is kept */
+            w.at = lf__stack_copy_attributes(segment, frame, w.at);
         lf__write_text(&w, LF__TAG_NAME, options->name);
         if (arguments != NULL)
             w.at = core_capture_arguments(segment, w.at, arguments, site->count);
     }
     lf__count(&segment->begun);
     frame->record.start_ns = lf__now();
-    return lf__stack_push_done(segment, frame, w.at, version);
+    lf_scope scope = lf__stack_push_done(segment, frame, w.at, version);
+    lf__announce_names(&frame->record, options->trace_id, NULL);
+    return scope;
 }
 
 void lf_i_end(lf_scope scope)
@@ -457,7 +461,7 @@ static lf_status core_switch_on(uint32_t client)
 
 static lf_status core_start_locked(const lf_options *options)
 {
-    if (lf_i_mode_word >= LF_I_ON && core_is_on(0))
+    if (lf_i_mode_word >= LF_I_ON && lf__client_is_on(0))
         return LF_OK;
     if (core.exiting)
         return LF_ERR_DISABLED; /* nobody would stop the worker any more; the one before may still use the configuration */
@@ -535,6 +539,10 @@ lf_status lf_shutdown(int timeout_ms)
         (void)lf__worker_start();
         status = lf__worker_flush(timeout_ms);
         lf__worker_stop(true, 0);
+        for (uint32_t i = 0; i < core.client_count; i++) { /* a client made from now on wakes no other */
+            core_set_sampling(i, false, 0);
+            lf__worker_set_client(i, NULL);
+        }
     }
     pthread_mutex_unlock(&core.lock);
     pthread_setcancelstate(cancel, NULL);
@@ -551,8 +559,16 @@ static uint32_t core_add_client(const lf_options *options)
             lf__log(LF__LOG_ERROR, "no more than %d clients can be made in one process; this one sends nothing", LF__CLIENT_NONE - 1);
         return LF__CLIENT_NONE;
     }
+    /* Without a log of its own it uses the one there is. */
+    lf_options own = {LF_OPTIONS_INIT};
+    size_t size = options == NULL ? 0 : options->struct_size != 0 ? options->struct_size : sizeof own;
+    if (size != 0)
+        memcpy(&own, options, size < sizeof own ? size : sizeof own);
+    own.struct_size = sizeof own;
+    if (own.log == NULL)
+        lf__log_target(&own.log, &own.log_data);
     uint32_t client = core.client_count;
-    core.configs[client] = lf__config_new(options);
+    core.configs[client] = lf__config_new(&own);
     if (core.configs[client] == NULL || !core_install_hooks())
         return LF__CLIENT_NONE;
     core.client_count++;

@@ -5,6 +5,7 @@
  * bursts; on a noisy machine the ratios hold better than the nanoseconds.
  */
 #include "observe.h"
+#include "langfuse/score.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +79,51 @@ static void run_updates(void)
     }
 }
 
+/* What an update of a field costs by itself: all in one observation, a new one now and then, since it has a ceiling. */
+static void run_update_alone(void)
+{
+    for (int i = 0; i < BURST; i += 100) {
+        OBSERVE();
+        for (int j = 0; j < 100; j++)
+            lf_update_current_observation(.version = "v7");
+    }
+}
+
+static void run_attributes(void)
+{
+    for (int i = 0; i < BURST; i++) {
+        OBSERVE_ATTRIBUTES(.user_id = "user-17", .session_id = "session-4");
+    }
+}
+
+static void run_observed_in_attributes(void)
+{
+    OBSERVE_ATTRIBUTES(.user_id = "user-17", .session_id = "session-4");
+    run_observed();
+}
+
+static void run_manual(void)
+{
+    for (int i = 0; i < BURST; i++) {
+        lf_observation *o = lf_start_observation(.name = "job", .input = LF_VALUE(question));
+        lf_observation_end(o, .output = LF_VALUE(question));
+    }
+}
+
+static void run_score(void)
+{
+    static const char trace[] = "6cec55478a541a9eb2b3bfd6c8ba5670";
+    for (int i = 0; i < BURST; i++)
+        lf_create_score(.name = "accuracy", .value = 0.9, .trace_id = trace);
+}
+
+static void run_trace_update(void)
+{
+    OBSERVE();
+    for (int i = 0; i < BURST; i++)
+        lf_update_current_trace(.user_id = "user-17");
+}
+
 static int compare(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -143,6 +189,11 @@ static double measure_threads(int threads)
     return samples[ROUNDS / 2];
 }
 
+static void row(const char *what, double ns, double clocks)
+{
+    printf("%-58s %8.1f ns %8.2f x\n", what, ns, ns / clocks);
+}
+
 int main(void)
 {
     lf_options options = {LF_OPTIONS_INIT, .exporter = "file:/dev/null", .flush_at = 1000000, .flush_interval_ms = 60000};
@@ -154,6 +205,12 @@ int main(void)
     double on = measure(run_observed);
     double empty = measure(run_observed_empty);
     double update = measure(run_updates);
+    double field = measure(run_update_alone);
+    double scope = measure(run_attributes);
+    double inside = measure(run_observed_in_attributes);
+    double manual = measure(run_manual);
+    double score = measure(run_score);
+    double trace = measure(run_trace_update);
     double one = measure_threads(1);
     double two = measure_threads(2);
     lf_stats stats;
@@ -162,9 +219,15 @@ int main(void)
     lf_shutdown(10000);
     double off = measure(run_observed);
     printf("%-58s %8.1f ns\n", "two bare clock_gettime calls", clocks);
-    printf("%-58s %8.1f ns %8.2f x\n", "observation, two arguments and a captured return", on, on / clocks);
-    printf("%-58s %8.1f ns %8.2f x\n", "observation without arguments", empty, empty / clocks);
-    printf("%-58s %8.1f ns %8.2f x\n", "observation with one update", update, update / clocks);
+    row("observation, two arguments and a captured return", on, clocks);
+    row("observation without arguments", empty, clocks);
+    row("observation with one update", update, clocks);
+    row("update of one field", field, clocks);
+    row("scope of two attributes", scope, clocks);
+    row("observation as in the first row, in such a scope", inside, clocks);
+    row("manual observation: start with input, end with output", manual, clocks);
+    row("score", score, clocks);
+    row("update of the trace", trace, clocks);
     printf("%-58s %8.1f ns\n", "the same function without macros", call);
     printf("%-58s %8.1f ns more\n", "switched off at run time", off - call);
     printf("%-58s %8.2f x\n", "two threads against one, observations a second", two / one);

@@ -117,6 +117,14 @@ void lf__log_configure(bool debug, void (*callback)(void *data, const char *line
     pthread_mutex_unlock(&base_log_lock);
 }
 
+void lf__log_target(void (**out_callback)(void *data, const char *line), void **out_data)
+{
+    pthread_mutex_lock(&base_log_lock);
+    *out_callback = base_log.callback;
+    *out_data = base_log.data;
+    pthread_mutex_unlock(&base_log_lock);
+}
+
 void lf__log_lock(void)
 {
     pthread_mutex_lock(&base_log_lock);

@@ -26,6 +26,7 @@ void lf__random_bytes(void *out, size_t size);
 typedef enum lf__log_level { LF__LOG_DEBUG, LF__LOG_NOTICE, LF__LOG_WARNING, LF__LOG_ERROR } lf__log_level;
 void lf__log(lf__log_level level, const char *format, ...) LF_PRINTF(2, 3);
 void lf__log_configure(bool debug, void (*callback)(void *data, const char *line), void *data);
+void lf__log_target(void (**out_callback)(void *data, const char *line), void **out_data);
 /* For the fork handlers: nobody is inside the log's lock while it is held. */
 void lf__log_lock(void);
 void lf__log_unlock(void);

@@ -203,7 +203,8 @@ static void config_read_numbers(config_maker *maker)
 static bool config_parse_rate(const char *text, double *out_rate)
 {
     enum { DIGITS_MAX = 18 }; /* as many as 64 bits hold; further ones make no difference to a threshold */
-    uint64_t number = 0, scale = 1;
+    uint64_t number = 0;
+    long double scale = 1;
     int digits = 0, kept = 0;
     bool fraction = false;
     for (; *text != '\0'; text++) {
@@ -220,10 +221,10 @@ static bool config_parse_rate(const char *text, double *out_rate)
             continue;
         number = number * 10 + (uint64_t)(*text - '0');
         scale *= fraction ? 10 : 1;
-        kept += number != 0 || fraction;
+        kept += number != 0;
     }
-    *out_rate = (double)((long double)number / (long double)scale);
-    return digits > 0 && number <= scale;
+    *out_rate = (double)((long double)number / scale);
+    return digits > 0 && *out_rate <= 1;
 }
 
 /* round(rate * 2^64), halves to even as Python does; the product is exact. */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -847,10 +848,12 @@ static const lf__wire *export_wire(const lf__config *config, lf__export_kind kin
     return config->json || config->exporter == LF__EXPORTER_FILE ? &lf__wire_otlp_json : &lf__wire_otlp_protobuf;
 }
 
-/* Observations and scores are lines of different kinds: each has a file. */
+/* Observations and scores are lines of different kinds: each has a file. A device or a pipe takes both. */
 static char *export_file_path(const lf__config *config, lf__export_kind kind)
 {
-    const char *suffix = kind == LF__EXPORT_SCORES ? ".scores" : "";
+    struct stat info;
+    bool special = stat(config->file_path, &info) == 0 && !S_ISREG(info.st_mode);
+    const char *suffix = kind == LF__EXPORT_SCORES && !special ? ".scores" : "";
     size_t size = strlen(config->file_path) + strlen(suffix) + 1;
     char *path = lf__alloc(size);
     if (path != NULL)

@@ -10,7 +10,12 @@ enum {
     /* A thread uses a slot again only after so many others, so that an ended handle is good as a parent for a while. */
     HANDLE_REST = 256,
     HANDLE_HOARD = 1024, /* more than this goes to the common list: one thread may start what another ends */
-    HANDLE_MOVE = 512
+    HANDLE_MOVE = 64,
+    /* The same when few are left, so that hundreds of threads do not keep each other from all slots. */
+    HANDLE_SCARCE = LF__HANDLES / 2,
+    HANDLE_SCARCE_REST = 8,
+    HANDLE_SCARCE_HOARD = 32,
+    HANDLE_SCARCE_MOVE = 8
 };
 
 typedef enum handle_state { HANDLE_FREE, HANDLE_OPEN, HANDLE_ENDED } handle_state;
@@ -30,13 +35,14 @@ typedef struct handle_slot {
 } handle_slot;
 
 static struct {
-    pthread_mutex_t lock; /* guards all but `slabs`; taken once for hundreds of observations */
+    pthread_mutex_t lock; /* guards all but `slabs`; taken once for dozens of observations */
     _Atomic(handle_slot *) slabs[HANDLE_SLABS];
     uint32_t slab_count;
     uint32_t free_first; /* common list of slots to use again */
     uint32_t free_count;
+    _Atomic uint32_t left; /* that no thread has: in the common list, or not made yet; read without the lock */
     _Atomic size_t bytes; /* on the heap */
-} handles = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} handles = {.lock = PTHREAD_MUTEX_INITIALIZER, .left = LF__HANDLES};
 
 static handle_slot *handle_slot_at(uint32_t index)
 {
@@ -84,42 +90,57 @@ static uint32_t handle_pop(lf__segment *segment)
     return index;
 }
 
-/* A slab of new slots, or what other threads had too many of. */
+static bool handle_is_scarce(void)
+{
+    return atomic_load_explicit(&handles.left, memory_order_relaxed) < HANDLE_SCARCE;
+}
+
+static void handle_push_common(uint32_t index)
+{
+    handle_slot_at(index)->next = handles.free_first;
+    handles.free_first = index + 1;
+    handles.free_count++;
+}
+
+/* A slab of new slots for the common list. */
+static bool handle_make_slab(void)
+{
+    handle_slot *slab = handles.slab_count < HANDLE_SLABS ? lf__alloc(HANDLE_SLAB * sizeof *slab) : NULL;
+    if (slab == NULL)
+        return false;
+    for (int i = 0; i < HANDLE_SLAB; i++) {
+        pthread_mutex_init(&slab[i].lock, NULL);
+        slab[i].record = &slab[i].room.record;
+        slab[i].capacity = sizeof slab[i].room;
+    }
+    uint32_t first = handles.slab_count++ * HANDLE_SLAB;
+    atomic_store_explicit(&handles.slabs[first / HANDLE_SLAB], slab, memory_order_release);
+    for (uint32_t i = HANDLE_SLAB; i > 0; i--)
+        handle_push_common(first + i - 1);
+    return true;
+}
+
+/* What other threads had too many of, or new ones. */
 static void handle_fetch(lf__segment *segment)
 {
+    uint32_t wanted = handle_is_scarce() ? HANDLE_SCARCE_REST + HANDLE_SCARCE_MOVE : HANDLE_REST + HANDLE_MOVE;
     pthread_mutex_lock(&handles.lock);
-    if (handles.free_count != 0) {
-        for (int i = 0; i < HANDLE_MOVE && handles.free_count != 0; i++) {
-            uint32_t index = handles.free_first - 1;
-            handles.free_first = handle_slot_at(index)->next;
-            handles.free_count--;
-            handle_push(segment, index);
-        }
-    } else if (handles.slab_count < HANDLE_SLABS) {
-        handle_slot *slab = lf__alloc(HANDLE_SLAB * sizeof *slab);
-        if (slab != NULL) {
-            for (int i = 0; i < HANDLE_SLAB; i++) {
-                pthread_mutex_init(&slab[i].lock, NULL);
-                slab[i].record = &slab[i].room.record;
-                slab[i].capacity = sizeof slab[i].room;
-            }
-            uint32_t first = handles.slab_count++ * HANDLE_SLAB;
-            atomic_store_explicit(&handles.slabs[first / HANDLE_SLAB], slab, memory_order_release);
-            for (uint32_t i = 0; i < HANDLE_SLAB; i++)
-                handle_push(segment, first + i);
-        }
+    while (segment->free_count < wanted && (handles.free_count != 0 || handle_make_slab())) {
+        uint32_t index = handles.free_first - 1;
+        handles.free_first = handle_slot_at(index)->next;
+        handles.free_count--;
+        handle_push(segment, index);
+        atomic_fetch_sub_explicit(&handles.left, 1, memory_order_relaxed);
     }
     pthread_mutex_unlock(&handles.lock);
 }
 
-static void handle_share(lf__segment *segment)
+static void handle_share(lf__segment *segment, uint32_t kept)
 {
     pthread_mutex_lock(&handles.lock);
-    for (int i = 0; i < HANDLE_MOVE; i++) {
-        uint32_t index = handle_pop(segment);
-        handle_slot_at(index)->next = handles.free_first;
-        handles.free_first = index + 1;
-        handles.free_count++;
+    while (segment->free_count > kept) {
+        handle_push_common(handle_pop(segment));
+        atomic_fetch_add_explicit(&handles.left, 1, memory_order_relaxed);
     }
     pthread_mutex_unlock(&handles.lock);
 }
@@ -165,7 +186,7 @@ full:
 
 lf_observation *lf__handle_new(lf__segment *segment, const lf__record *record)
 {
-    if (segment->free_count <= HANDLE_REST)
+    if (segment->free_count <= (handle_is_scarce() ? HANDLE_SCARCE_REST : HANDLE_REST))
         handle_fetch(segment);
     if (segment->free_count == 0)
         return NULL;
@@ -221,6 +242,15 @@ bool lf__handle_append(lf_observation *handle, const void *fields, size_t size, 
     return open;
 }
 
+void lf__handle_add_flag(lf_observation *handle, lf__record_flag flag)
+{
+    handle_slot *slot = handle_lock(handle);
+    if (slot == NULL)
+        return;
+    slot->record->flags = (uint16_t)(slot->record->flags | flag);
+    pthread_mutex_unlock(&slot->lock);
+}
+
 bool lf__handle_first_piece(lf_observation *handle)
 {
     handle_slot *slot = handle_lock(handle);
@@ -242,8 +272,9 @@ static void handle_end(lf__segment *segment, uint32_t index, handle_slot *slot, 
     handle_shrink(slot);
     pthread_mutex_unlock(&slot->lock);
     handle_push(segment, index);
-    if (segment->free_count > HANDLE_HOARD)
-        handle_share(segment);
+    uint32_t hoard = handle_is_scarce() ? HANDLE_SCARCE_HOARD : HANDLE_HOARD;
+    if (segment->free_count > hoard)
+        handle_share(segment, hoard / 2);
 }
 
 bool lf__handle_end(lf__segment *segment, lf_observation *handle, uint64_t end_ns, lf__record_flag flags,
@@ -278,27 +309,37 @@ void lf__handles_end_all(lf__segment *segment, uint64_t end_ns, lf__record_flag 
     }
 }
 
+/* Its lock may be held by a thread that is no more. */
+static void handle_inherit(handle_slot *slot)
+{
+    if (pthread_mutex_trylock(&slot->lock) != 0) { /* another thread was changing it: what it holds may be anything */
+        slot->use++;
+        slot->state = HANDLE_FREE;
+        slot->record = &slot->room.record;
+        slot->capacity = sizeof slot->room;
+    }
+    pthread_mutex_init(&slot->lock, NULL);
+}
+
 void lf__handles_after_fork_child(void)
 {
     pthread_mutex_init(&handles.lock, NULL);
     handles.free_first = handles.free_count = 0; /* the threads' lists are gone; all is common now */
-    for (uint32_t i = 0; i < LF__HANDLES; i++) {
+    atomic_store_explicit(&handles.left, LF__HANDLES, memory_order_relaxed);
+    const uint32_t count = handles.slab_count * HANDLE_SLAB;
+    for (uint32_t i = 0; i < count; i++)
+        handle_inherit(handle_slot_at(i));
+    /* Those that were open have ended. They are good as parents, so they are used again after the others. */
+    for (uint32_t i = 0; i < count; i++)
+        if (handle_slot_at(i)->state == HANDLE_OPEN)
+            handle_push_common(i);
+    for (uint32_t i = 0; i < count; i++) {
         handle_slot *slot = handle_slot_at(i);
-        if (slot == NULL)
-            return;
-        if (pthread_mutex_trylock(&slot->lock) != 0) { /* another thread was changing it: what it holds may be anything */
-            slot->use++;
-            slot->state = HANDLE_FREE;
-            slot->record = &slot->room.record;
-            slot->capacity = sizeof slot->room;
+        if (slot->state != HANDLE_OPEN) {
+            handle_push_common(i);
+            continue;
         }
-        pthread_mutex_init(&slot->lock, NULL);
-        if (slot->state == HANDLE_OPEN) {
-            slot->state = HANDLE_ENDED; /* good as a parent */
-        } else {
-            slot->next = handles.free_first;
-            handles.free_first = i + 1;
-            handles.free_count++;
-        }
+        slot->state = HANDLE_ENDED;
+        handle_shrink(slot);
     }
 }

@@ -19,6 +19,7 @@ bool lf__handle_is_open(const lf_observation *handle);
 bool lf__handle_header(const lf_observation *handle, lf__record *out_header);
 /* Add fields, as long as the record stays below `limit` bytes. False: it is not open. */
 bool lf__handle_append(lf_observation *handle, const void *fields, size_t size, size_t limit);
+void lf__handle_add_flag(lf_observation *handle, lf__record_flag flag);
 /* Is this the first piece of streamed output? Then it is no longer. */
 bool lf__handle_first_piece(lf_observation *handle);
 /* End it, handing its record to `submit` first. False: it is not open. */

@@ -212,6 +212,7 @@ static http_transfer *http_take(lf__http *http)
 
 static void http_destroy(http_transfer *t)
 {
+    curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L); /* lest SIGPIPE is ignored meanwhile: in the whole process */
     curl_easy_cleanup(t->easy);
     lf__free(t->large);
     curl_slist_free_all(t->headers);

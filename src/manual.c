@@ -3,8 +3,12 @@
 
 #include "handle.h"
 #include "ids.h"
+#include "prompt_link.h"
 
 #include <errno.h>
+#include <string.h>
+
+enum { MANUAL_TEXT_ID_MAX = 800 }; /* the server refuses longer ones */
 
 /* ---- What fields say ---------------------------------------------------------------------------------------------- */
 
@@ -12,6 +16,21 @@ static void manual_write_set(lf__writer *w, lf__tag tag, const lf_value *value)
 {
     if (value->kind != LF_KIND_UNSET)
         lf__write(w, tag, value);
+}
+
+/* A fallback is not a version of anything on the server. */
+static void manual_write_prompt(lf__writer *w, const lf_prompt *prompt, const char *name, int version)
+{
+    if (prompt != NULL && lf__prompt_link(prompt)->is_fallback)
+        return;
+    if (prompt != NULL) {
+        name = lf__prompt_link(prompt)->name;
+        version = lf__prompt_link(prompt)->version;
+    }
+    if (name == NULL)
+        return;
+    lf__write_text(w, LF__TAG_PROMPT_NAME, name);
+    lf__write_int(w, LF__TAG_PROMPT_VERSION, version);
 }
 
 void lf__write_fields(lf__writer *w, const lf_observation_fields *fields)
@@ -28,10 +47,7 @@ void lf__write_fields(lf__writer *w, const lf_observation_fields *fields)
     manual_write_set(w, LF__TAG_USAGE, &fields->usage);
     manual_write_set(w, LF__TAG_USAGE_DETAILS, &fields->usage_details);
     manual_write_set(w, LF__TAG_COST_DETAILS, &fields->cost_details);
-    if (fields->prompt_name != NULL) {
-        lf__write_text(w, LF__TAG_PROMPT_NAME, fields->prompt_name);
-        lf__write_int(w, LF__TAG_PROMPT_VERSION, fields->prompt_version);
-    }
+    manual_write_prompt(w, fields->prompt, fields->prompt_name, fields->prompt_version);
     if (fields->completion_start_time_ns != 0)
         lf__write_int(w, LF__TAG_COMPLETION_START, fields->completion_start_time_ns);
     manual_write_set(w, LF__TAG_METADATA, &fields->metadata);
@@ -68,10 +84,7 @@ void lf__write_attributes(lf__writer *w, const lf_attributes *attributes)
     manual_write_short_text(w, LF__TAG_ENVIRONMENT, attributes->environment);
     manual_write_short(w, LF__TAG_TRACE_TAGS, &attributes->tags, LIST_ROOM);
     manual_write_short(w, LF__TAG_TRACE_METADATA, &attributes->metadata, LIST_ROOM);
-    if (attributes->prompt_name != NULL) {
-        manual_write_short_text(w, LF__TAG_PROMPT_NAME, attributes->prompt_name);
-        lf__write_int(w, LF__TAG_PROMPT_VERSION, attributes->prompt_version);
-    }
+    manual_write_prompt(w, attributes->prompt, attributes->prompt_name, attributes->prompt_version);
     w->index = 0;
 }
 
@@ -80,8 +93,41 @@ void lf__write_attributes(lf__writer *w, const lf_attributes *attributes)
 /* A text that is no id is kept beside the hash of it. */
 static void manual_read_id(lf__writer *w, lf__tag tag, const char *text, uint8_t *out, size_t size)
 {
-    if (!lf__id_read(text, out, size) && w != NULL)
+    if (!lf__id_read(text, out, size))
         lf__write_text(w, tag, text);
+}
+
+static bool manual_is_text(const char *id_text, size_t size)
+{
+    uint8_t id[16];
+    return lf__id_given(id_text) && !lf__id_parse(id_text, id, size);
+}
+
+void lf__announce_names(const lf__record *record, const char *trace_id_text, const char *id_text)
+{
+    lf__writer w;
+    bool trace = manual_is_text(trace_id_text, sizeof record->trace_id), own = manual_is_text(id_text, sizeof record->id);
+    if ((!trace && !own) || (record->flags & LF__FLAG_UNSAMPLED) != 0)
+        return;
+    lf__record names = *record; /* it may lie where the update is written */
+    lf__record *update = lf__write_begin_record(&w, LF__RECORD_TRACE);
+    if (update == NULL)
+        return;
+    memcpy(update->trace_id, names.trace_id, sizeof update->trace_id);
+    update->client = names.client;
+    update->flags = LF__FLAG_SILENT;
+    if (trace)
+        lf__write_text(&w, LF__TAG_EXTERNAL_TRACE_ID, trace_id_text);
+    if (own) {
+        char alias[sizeof names.id + MANUAL_TEXT_ID_MAX];
+        size_t size = strnlen(id_text, MANUAL_TEXT_ID_MAX);
+        memcpy(alias, names.id, sizeof names.id);
+        memcpy(alias + sizeof names.id, id_text, size);
+        lf_value value = lf_strn(alias, sizeof names.id + size);
+        lf__write(&w, LF__TAG_ALIAS, &value);
+    }
+    lf__write_end_record(&w, update);
+    lf__stack_submit_record(w.segment, update);
 }
 
 void lf__place_in_trace(lf__writer *w, lf__record *record, const char *trace_id_text, const char *parent_text)
@@ -93,7 +139,7 @@ void lf__place_in_trace(lf__writer *w, lf__record *record, const char *trace_id_
     bool other = memcmp(record->trace_id, trace_id, sizeof trace_id) != 0;
     memcpy(record->trace_id, trace_id, sizeof trace_id);
     if (lf__id_given(parent_text)) {
-        (void)lf__id_read(parent_text, record->parent_id, sizeof record->parent_id);
+        manual_read_id(w, LF__TAG_EXTERNAL_PARENT_ID, parent_text, record->parent_id, sizeof record->parent_id);
         record->flags |= LF__FLAG_APP_ROOT;
     } else if (other) {
         memset(record->parent_id, 0, sizeof record->parent_id);
@@ -141,6 +187,7 @@ static lf__record *manual_begin(lf__writer *w, const lf_observation_fields *fiel
         memcpy(record->parent_id, parent.id, sizeof record->parent_id);
         record->client = parent.client;
         record->flags = parent.flags & LF__FLAG_UNSAMPLED;
+        lf__place_at_client(record, fields->client);
     } else {
         if (fields->parent != NULL)
             lf__count(&segment->misused);
@@ -180,10 +227,10 @@ static lf_observation *manual_start(const lf_observation_fields *fields, uintptr
         lf__count(&w.segment->dropped_deep);
         return NULL;
     }
-    if (current) {
-        lf__record header = *record; /* the frame is written over it */
+    lf__record header = *record; /* other things are written over it */
+    lf__announce_names(&header, fields->parent == NULL ? fields->trace_id : NULL, fields->id);
+    if (current)
         lf__stack_push_handle(handle, &header, here);
-    }
     return handle;
 }
 
@@ -219,13 +266,15 @@ lf_observation *lf_create_event_with(const lf_observation_fields *fields)
         return NULL;
     record->end_ns = record->start_ns;
     record->flags = (uint16_t)(record->flags | ((record->flags & LF__FLAG_WALL_START) != 0 ? LF__FLAG_WALL_END : 0));
+    lf__record header = *record;
     int saved = errno;
     lf_observation *handle = lf__handle_new(w.segment, record);
     errno = saved;
     if (handle == NULL)
         lf__stack_submit_record(w.segment, record);
-    else
-        (void)manual_end(handle, record->end_ns, (lf__record_flag)(record->flags & LF__FLAG_WALL_END));
+    lf__announce_names(&header, fields->parent == NULL ? fields->trace_id : NULL, fields->id);
+    if (handle != NULL)
+        (void)manual_end(handle, header.end_ns, (lf__record_flag)(header.flags & LF__FLAG_WALL_END));
     return handle;
 }
 

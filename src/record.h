@@ -26,7 +26,8 @@ typedef enum lf__record_flag {
     LF__FLAG_UNSAMPLED = 32,   /* its trace is not kept: it gives its ids to children, and is not sent */
     LF__FLAG_REMOTE_PARENT = 64, /* the parent came in a header from another process */
     LF__FLAG_NO_TRACE = 128,     /* of a context: attributes only, whoever begins in it begins a trace */
-    LF__FLAG_ATTRIBUTES = 256    /* it has fields that were propagated to it */
+    LF__FLAG_ATTRIBUTES = 256,   /* it has fields that were propagated to it */
+    LF__FLAG_SILENT = 512        /* of an update of a trace: only the names that it has elsewhere, no event by itself */
 } lf__record_flag;
 
 typedef struct lf__record {
@@ -77,6 +78,7 @@ typedef enum lf__tag {
     LF__TAG_TRACE_PUBLIC, /* BOOL */
     LF__TAG_ENVIRONMENT,
     LF__TAG_RELEASE,
+    LF__TAG_ALIAS,      /* an observation's id (8 bytes), then the text it was derived from; they add up */
     LF__TAG_TRACESTATE, /* W3C tracestate, passed on */
     LF__TAG_BAGGAGE,    /* W3C baggage members that are not ours, passed on by lf_inject only */
 

@@ -52,6 +52,8 @@ void lf__stack_set_wake(lf__segment *segment)
                        atomic_load_explicit(&lf__flush_at, memory_order_relaxed);
 }
 
+static lf_context *stack_context_of(const lf__segment *segment, const lf__frame *frame);
+
 static bool stack_inherits(void)
 {
     return stack.inherited != NULL && pthread_equal(stack.inheritor, pthread_self());
@@ -103,7 +105,8 @@ void lf__stack_after_fork_child(void)
 {
     if (lf__thread != NULL) {
         lf__free(stack.inherited);
-        stack.inherited = lf__stack_context(UINTPTR_MAX);
+        /* A handle on top has ended by the fork, and is where we are nevertheless: no look at it. */
+        stack.inherited = lf__thread->frame == 0 ? NULL : stack_context_of(lf__thread, lf__frame_at(lf__thread, lf__thread->frame));
         stack.inheritor = pthread_self();
         pthread_setspecific(stack.key, NULL);
     }
@@ -297,7 +300,9 @@ lf_scope lf__stack_attach(const lf_context *context, uintptr_t here)
     lf__frame *frame = segment == NULL ? NULL : lf__stack_push(segment, LF__FRAME_CONTEXT, here, 0, &version);
     if (frame == NULL)
         return (lf_scope){0, 0};
-    stack_make_context(frame, context->trace_id, context->id, context->flags, context->client);
+    /* What another process keeps is nothing to a client that is off. */
+    uint16_t flags = (uint16_t)(context->flags | (lf__client_is_on(context->client) ? 0 : LF__FLAG_UNSAMPLED));
+    stack_make_context(frame, context->trace_id, context->id, flags, context->client);
     uint8_t *at = (uint8_t *)(frame + 1);
     bool fits = context->size <= (size_t)(lf__stack_fields_end(segment, at, SIZE_MAX) - at);
     frame->attributes = (uint32_t)(at - (uint8_t *)segment);
@@ -320,9 +325,8 @@ const lf__frame *lf__stack_current(uintptr_t here)
     return frame == NULL || (frame->record.flags & LF__FLAG_NO_TRACE) != 0 ? NULL : frame;
 }
 
-lf_context *lf__stack_context(uintptr_t here)
+static lf_context *stack_context_of(const lf__segment *segment, const lf__frame *frame)
 {
-    const lf__frame *frame = stack_innermost(here);
     bool says = frame != NULL && ((frame->record.flags & LF__FLAG_NO_TRACE) == 0 || frame->attributes_size != 0);
     lf_context *context = says ? lf__alloc(sizeof *context + frame->attributes_size) : NULL;
     if (context == NULL)
@@ -332,8 +336,14 @@ lf_context *lf__stack_context(uintptr_t here)
     context->flags = (uint16_t)(frame->child_flags | (frame->record.flags & LF__FLAG_NO_TRACE));
     context->client = frame->record.client;
     context->size = frame->attributes_size;
-    memcpy(context->fields, (const uint8_t *)lf__thread + frame->attributes, context->size);
+    memcpy(context->fields, (const uint8_t *)segment + frame->attributes, context->size);
     return context;
+}
+
+lf_context *lf__stack_context(uintptr_t here)
+{
+    const lf__frame *frame = stack_innermost(here);
+    return stack_context_of(lf__thread, frame);
 }
 
 void lf__stack_push_handle(const lf_observation *handle, const lf__record *record, uintptr_t here)
@@ -471,6 +481,8 @@ lf_scope lf__stack_attributes(uintptr_t here, void (*write)(lf__writer *w, const
     lf__writer w;
     if (target != NULL && lf__write_begin(&w, target)) {
         target->record.flags |= LF__FLAG_ATTRIBUTES;
+        if (target->kind == LF__FRAME_HANDLE)
+            lf__handle_add_flag((lf_observation *)(uintptr_t)target->handle, LF__FLAG_ATTRIBUTES);
         write(&w, attributes);
         lf__write_end(&w);
     }

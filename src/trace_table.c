@@ -139,7 +139,7 @@ static void traces_cut(lf__record *record, const lf__field *field)
 
 static bool traces_adds_up(const lf__field *field)
 {
-    return field->tag == LF__TAG_TRACE_TAGS || field->tag == LF__TAG_TRACE_METADATA;
+    return field->tag == LF__TAG_TRACE_TAGS || field->tag == LF__TAG_TRACE_METADATA || field->tag == LF__TAG_ALIAS;
 }
 
 /* Take out what the new field replaces: the field of the same tag, or the same field of those that add up. */

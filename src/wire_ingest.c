@@ -23,6 +23,7 @@ typedef struct ingest {
     lf__buf *scratch;
     const lf__config *config;
     lf__view view;
+    const lf__record *trace; /* what is said of it, or NULL */
     size_t start; /* of the item in `out` */
     uint64_t start_ns; /* wall clock */
     uint64_t end_ns;
@@ -187,10 +188,37 @@ static void ingest_id(ingest *to, const char *key, const lf__field *external, co
         ingest_hex(to->out, key, bytes, size);
 }
 
+/* The text behind an observation's id, if the program gave it one. */
+static const lf__field *ingest_alias(ingest *to, const uint8_t id[8])
+{
+    const lf__field *field = NULL;
+    while (to->view.trace != NULL && (field = lf__record_next(to->view.trace, field)) != NULL)
+        if (field->tag == LF__TAG_ALIAS && field->length > 8 && memcmp(lf__field_payload(field), id, 8) == 0)
+            return field;
+    return NULL;
+}
+
+static void ingest_parent_id(ingest *to)
+{
+    const lf__record *record = to->view.record;
+    const lf__field *alias = to->view.last[LF__TAG_EXTERNAL_PARENT_ID] != NULL ? NULL : ingest_alias(to, record->parent_id);
+    if (alias != NULL && to->config->exporter == LF__EXPORTER_INGESTION)
+        ingest_text(to->out, "parentObservationId", (const char *)lf__field_payload(alias) + 8, alias->length - 8);
+    else
+        ingest_id(to, "parentObservationId", to->view.last[LF__TAG_EXTERNAL_PARENT_ID], record->parent_id,
+                  sizeof record->parent_id);
+}
+
+/* All that is sent of a trace must name it alike, a score too, whose view does not reach what is said of its trace. */
 static void ingest_trace_id(ingest *to, const char *key)
 {
     const lf__record *record = to->view.record;
-    ingest_id(to, key, to->view.last[LF__TAG_EXTERNAL_TRACE_ID], record->trace_id, sizeof record->trace_id);
+    const lf__field *external = to->view.last[LF__TAG_EXTERNAL_TRACE_ID];
+    for (const lf__field *field = NULL; external == NULL && to->trace != NULL &&
+                                        (field = lf__record_next(to->trace, field)) != NULL;)
+        if (field->tag == LF__TAG_EXTERNAL_TRACE_ID)
+            external = field;
+    ingest_id(to, key, external, record->trace_id, sizeof record->trace_id);
 }
 
 /* ---- Fields that need more than copying --------------------------------------------------------------------------- */
@@ -221,10 +249,9 @@ static void ingest_output(ingest *to)
         return;
     }
     lf__buf_clear(to->scratch);
-    const lf__record *record = to->view.record;
-    for (const lf__field *field = to->view.last[LF__TAG_OUTPUT]; (field = lf__record_next(record, field)) != NULL;)
-        if (field->tag == LF__TAG_OUTPUT_PIECE)
-            lf__buf_add(to->scratch, lf__field_payload(field), field->length);
+    const lf__field *piece = to->view.last[LF__TAG_OUTPUT];
+    while ((piece = lf__view_next_of(&to->view, LF__TAG_OUTPUT_PIECE, piece)) != NULL)
+        lf__buf_add(to->scratch, lf__field_payload(piece), piece->length);
     ingest_scratch(to, "output");
 }
 
@@ -395,7 +422,7 @@ static bool ingest_speaks_of_trace(ingest *to)
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
         if (to->view.last[tags[i]] != NULL)
             return true;
-    return to->view.trace != NULL || ingest_trace_version(to, false) != NULL;
+    return ingest_trace_version(to, false) != NULL;
 }
 
 static void ingest_observation_name(ingest *to, const char **name, size_t *size)
@@ -549,7 +576,7 @@ static void ingest_observation_body(ingest *to, lf_type type)
     ingest_id(to, "id", last[LF__TAG_EXTERNAL_ID], record->id, sizeof record->id);
     ingest_trace_id(to, "traceId");
     if (!ingest_is_zero(record->parent_id, sizeof record->parent_id))
-        ingest_id(to, "parentObservationId", last[LF__TAG_EXTERNAL_PARENT_ID], record->parent_id, sizeof record->parent_id);
+        ingest_parent_id(to);
     ingest_observation_name(to, &name, &size);
     ingest_text(to->out, "name", name, size);
     ingest_time(to->out, "startTime", to->start_ns);
@@ -648,7 +675,8 @@ static uint64_t ingest_wall_ns(uint64_t ns, bool is_wall, int64_t offset_ns)
 
 static void ingest_read(ingest *to, const lf__record *record, const lf__wire_context *context)
 {
-    *to = (ingest){ .config = context->config, .scratch = context->scratch, .wall_offset_ns = context->wall_offset_ns };
+    *to = (ingest){ .config = context->config, .scratch = context->scratch, .trace = context->trace,
+                    .wall_offset_ns = context->wall_offset_ns };
     /* A score is judged by itself: what was said of its trace, as a user or a session, is not said of the score. */
     lf__record_view(&to->view, record, record->kind == LF__RECORD_SCORE ? NULL : context->trace);
     to->start_ns = ingest_wall_ns(record->start_ns, (record->flags & LF__FLAG_WALL_START) != 0, context->wall_offset_ns);

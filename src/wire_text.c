@@ -1,7 +1,7 @@
 #include "wire_text.h"
 
 #include "json.h"
-#include "propagate.h"
+#include "limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>

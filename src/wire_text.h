@@ -23,7 +23,7 @@ const char *lf__wire_incomplete(const lf__record *record, const char **message);
 bool lf__wire_is_json(const lf__field *field, char first);
 
 /* Metadata: one member for each top-level key of the objects in all fields with a tag, sorted by key; of equal keys the last
- * one counts, null says nothing. Of propagated fields, values beyond the limits of propagate.h are left out. */
+ * one counts, null says nothing. Of propagated fields, values that break a limit of limits.h are left out. */
 typedef struct lf__wire_member {
     const char *key; /* unescaped */
     size_t key_size;

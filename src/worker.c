@@ -313,7 +313,7 @@ static bool worker_take(void *owner, const lf__record *record)
     if (record->kind == LF__RECORD_TRACE) {
         if (client->config != NULL)
             worker_take_trace(client, record);
-        if (!batches)
+        if (!batches || (record->flags & LF__FLAG_SILENT) != 0)
             return true;
         lf__count(&lf__worker_accepted); /* there it is an event by itself */
     } else if ((record->flags & LF__FLAG_ATTRIBUTES) != 0) {

@@ -12,6 +12,7 @@
 #include "fixture.h"
 
 #include <limits.h>
+#include <math.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -111,6 +112,9 @@ static void keys_alone_give_the_documented_defaults(void **state)
     assert_string_equal(config->secret_key, SECRET);
     assert_string_equal(config->base_url, "https://cloud.langfuse.com");
     assert_string_equal(config->traces_url, "https://cloud.langfuse.com/api/public/otel/v1/traces");
+    assert_string_equal(config->ingestion_url, "https://cloud.langfuse.com/api/public/ingestion");
+    assert_true(config->sample_threshold == UINT64_MAX);
+    assert_true(config->mask == NULL);
     assert_null(config->file_path);
     assert_null(config->environment);
     assert_null(config->release);
@@ -174,6 +178,144 @@ static void a_short_struct_of_an_older_program_is_understood(void **state)
     assert_string_equal(config->public_key, "pk-old");
     assert_string_equal(config->base_url, "https://cloud.langfuse.com");
     lf__config_free(config);
+}
+
+static void authorization_is_basic_and_padded_as_base64_demands(void **state)
+{
+    (void)state;
+    static const char *const secrets[] = {"x", "xy", "xyz", "\xc3\xa4\xff"};
+    static const char *const expected[] = {"Basic cDp4", "Basic cDp4eQ==", "Basic cDp4eXo=", "Basic cDrDpP8="};
+    for (int i = 0; i < 4; i++) {
+        lf__config *config = MAKE(.public_key = "p", .secret_key = secrets[i]);
+        assert_string_equal(config->authorization, expected[i]);
+        lf__config_free(config);
+    }
+}
+
+static void *give_back_many_references(void *config)
+{
+    for (int i = 0; i < 1000; i++)
+        lf__config_free(lf__config_ref(config));
+    lf__config_free(config);
+    return NULL;
+}
+
+static void the_last_reference_frees_a_configuration(void **state)
+{
+    (void)state;
+    pthread_t threads[4];
+    lf__config *config = MAKE(.public_key = "pk");
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, give_back_many_references, lf__config_ref(config)), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(atomic_load(&config->references), 1);
+    assert_string_equal(config->public_key, "pk");
+    lf__config_free(config);
+}
+
+static bool hide(void *data, lf_masked *value)
+{
+    (void)data;
+    (void)value;
+    return false;
+}
+
+static void the_mask_is_taken_over(void **state)
+{
+    (void)state;
+    int data;
+    lf__config *config = MAKE(.mask = hide, .mask_data = &data);
+    assert_true(config->mask == hide);
+    assert_ptr_equal(config->mask_data, &data);
+    lf__config_free(config);
+}
+
+/* ---- Sampling ---- */
+
+static const uint64_t HALF = (uint64_t)1 << 63;
+
+static void sample_rates_become_thresholds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t threshold;
+    } cases[] = {{"1", UINT64_MAX}, {"1.0", UINT64_MAX}, {"1.", UINT64_MAX}, {"0", 0}, {"0.0", 0}, {".5", (uint64_t)1 << 63},
+                 {"0.5", (uint64_t)1 << 63}, {"0000.25", (uint64_t)1 << 62},
+                 {"0.1", 1844674407370955264u}, /* Python: round(0.1 * 2**64) */
+                 {"0.333333333333333333333333333", 6148914691236516864u}, {"0.9999999999999999", 18446744073709549568u},
+                 {"0.00000000000000000005", 1}, {"0.00000000000000000001", 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        setenv("LANGFUSE_SAMPLE_RATE", cases[i].text, 1);
+        lf__config *config = MAKE(.timeout_ms = 0);
+        if (config->sample_threshold != cases[i].threshold || lines_with("") != 0)
+            fail_msg("%s: %llu", cases[i].text, (unsigned long long)config->sample_threshold);
+        lf__config_free(config);
+    }
+}
+
+static void a_bad_sample_rate_keeps_every_trace_and_says_so(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"2", "1.01", "-0.5", "0,5", "half", "1e-3", ".", "0.5x", " 0.5", "99999999999999999999", "nan"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        setenv("LANGFUSE_SAMPLE_RATE", bad[i], 1);
+        lf__config *config = MAKE(.timeout_ms = 0);
+        assert_true(config->sample_threshold == UINT64_MAX);
+        assert_true(config->enabled);
+        ASSERT_ONE_LINE("LANGFUSE_SAMPLE_RATE=", bad[i], "keeping every trace");
+        lf__config_free(config);
+    }
+    unsetenv("LANGFUSE_SAMPLE_RATE");
+    const double options[] = {-0.5, 1.5, NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        lf__config *config = MAKE(.sample_rate = options[i]);
+        assert_true(config->sample_threshold == UINT64_MAX);
+        ASSERT_ONE_LINE("option sample_rate", "keeping every trace");
+        lf__config_free(config);
+    }
+}
+
+static void the_sample_rate_option_wins(void **state)
+{
+    (void)state;
+    setenv("LANGFUSE_SAMPLE_RATE", "0.25", 1);
+    const struct {
+        double option;
+        uint64_t threshold;
+    } cases[] = {{0, HALF / 2}, {0.5, HALF}, {1, UINT64_MAX}, {LF_SAMPLE_NONE, 0}, {1e-30, 0},
+                 {1.5 / 18446744073709551616.0, 2}, {2.5 / 18446744073709551616.0, 2}}; /* halves to even */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        lf__config *config = MAKE(.sample_rate = cases[i].option);
+        assert_true(config->sample_threshold == cases[i].threshold);
+        assert_int_equal(lines_with(""), 0);
+        lf__config_free(config);
+    }
+}
+
+static void a_trace_is_kept_by_the_low_half_of_its_id(void **state)
+{
+    (void)state;
+    lf__config config = {.sample_threshold = HALF};
+    uint8_t id[16];
+    memset(id, 0xff, sizeof id);
+    assert_false(lf__config_samples(&config, id));
+    id[8] = 0x7f;
+    assert_true(lf__config_samples(&config, id));
+    memset(id, 0, sizeof id);
+    id[8] = 0x80; /* exactly the threshold */
+    assert_false(lf__config_samples(&config, id));
+    config.sample_threshold = HALF + 1;
+    assert_true(lf__config_samples(&config, id));
+    id[15] = 1;
+    assert_false(lf__config_samples(&config, id));
+    memset(id, 0xff, sizeof id);
+    config.sample_threshold = UINT64_MAX;
+    assert_true(lf__config_samples(&config, id));
+    memset(id, 0, sizeof id);
+    config.sample_threshold = 0;
+    assert_false(lf__config_samples(&config, id));
 }
 
 /* ---- Switches ---- */
@@ -632,7 +774,7 @@ static void protocol_is_protobuf_or_json(void **state)
     }
 }
 
-static void exporter_is_otlp_or_a_file(void **state)
+static void exporter_is_otlp_ingestion_or_a_file(void **state)
 {
     (void)state;
     setenv("LANGFUSE_EXPORTER", "file:/somewhere/x.jsonl", 1);
@@ -644,18 +786,26 @@ static void exporter_is_otlp_or_a_file(void **state)
     assert_int_equal(config->exporter, LF__EXPORTER_OTLP);
     assert_true(config->enabled);
     lf__config_free(config);
-    static const char *const bad[] = {"file:", "file", "otlp2", "console"};
+    config = MAKE(.exporter = "ingestion");
+    assert_int_equal(config->exporter, LF__EXPORTER_INGESTION);
+    assert_true(config->enabled);
+    lf__config_free(config);
+    static const char *const bad[] = {"file:", "file", "otlp2", "console", "ingestion2"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         config = MAKE(.exporter = bad[i]);
         assert_false(config->enabled);
-        ASSERT_ONE_LINE("option exporter=", bad[i], "neither \"otlp\" nor \"file:PATH\"", "tracing is off");
+        ASSERT_ONE_LINE("option exporter=", bad[i], "none of \"otlp\", \"ingestion\" and \"file:PATH\"", "tracing is off");
         lf__config_free(config);
     }
     unsetenv("LANGFUSE_PUBLIC_KEY");
     unsetenv("LANGFUSE_SECRET_KEY");
     config = MAKE(.timeout_ms = 0); /* a file needs no keys */
     assert_true(config->enabled);
+    assert_null(config->authorization);
     assert_int_equal(lines_with(""), 0);
+    lf__config_free(config);
+    config = MAKE(.exporter = "ingestion"); /* a server does */
+    assert_false(config->enabled);
     lf__config_free(config);
 }
 
@@ -901,6 +1051,13 @@ int main(int argc, char **argv)
         CASE(key_options_win_over_the_environment),
         CASE(keys_with_control_characters_are_refused_without_being_shown),
         CASE(a_short_struct_of_an_older_program_is_understood),
+        CASE(authorization_is_basic_and_padded_as_base64_demands),
+        CASE(the_last_reference_frees_a_configuration),
+        CASE(the_mask_is_taken_over),
+        CASE(sample_rates_become_thresholds),
+        CASE(a_bad_sample_rate_keeps_every_trace_and_says_so),
+        CASE(the_sample_rate_option_wins),
+        CASE(a_trace_is_kept_by_the_low_half_of_its_id),
         CASE(switches_take_every_spelling_of_true_and_false),
         CASE(a_switch_with_junk_keeps_its_default_and_says_so),
         CASE(a_switch_option_wins_over_its_variable),
@@ -918,7 +1075,7 @@ int main(int argc, char **argv)
         CASE(texts_come_from_option_then_variables_in_their_order),
         CASE(environment_names_follow_the_servers_rule),
         CASE(protocol_is_protobuf_or_json),
-        CASE(exporter_is_otlp_or_a_file),
+        CASE(exporter_is_otlp_ingestion_or_a_file),
         CASE(headers_from_the_environment_are_percent_decoded),
         CASE(header_options_come_on_top_and_replace_without_regard_to_case),
         CASE(bad_headers_are_left_out_with_a_line_that_does_not_show_their_value),

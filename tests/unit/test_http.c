@@ -205,6 +205,72 @@ static void large_bodies_arrive_unchanged(void **state)
     free(bytes);
 }
 
+static void every_method_is_sent_with_its_body_and_nothing_else(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\n", "PUT / HTTP/1.1\r\n", "PATCH / HTTP/1.1\r\n",
+                                        "DELETE / HTTP/1.1\r\n"};
+    fake_server *server = fake_server_start(NULL, NULL);
+    lf__http *http = lf__http_new();
+    static outcome out;
+    for (int i = 0; i < 10; i++) { /* one handle after the other: a method must not stay with it */
+        lf__http_method method = (lf__http_method)(i % 5);
+        lf__http_request post = post_to(server->url, &out);
+        post.method = method;
+        bool bodiless = i >= 5 || method == LF__HTTP_GET;
+        if (bodiless) {
+            memset(post.body, 0, sizeof post.body);
+            post.content_type = NULL;
+        }
+        assert_true(lf__http_start(http, &post));
+        poll_until_done(http);
+        assert_int_equal(out.status, 200);
+        const fake_request *request = &server->requests[i];
+        assert_ptr_equal(strstr(request->head, lines[method]), request->head);
+        assert_string_equal(request->body, bodiless ? "" : "{\"a\":[1,2]}");
+        assert_int_equal(fake_header(request, "Content-Type") != NULL, !bodiless);
+        assert_true(fake_header_is(request, "Authorization", "Basic cGstbGYtMTpzay1sZi0y"));
+    }
+    assert_int_equal(fake_count(server, &server->accepted), 1);
+    lf__http_free(http);
+    fake_server_free(server);
+}
+
+static void requests_of_several_configurations_share_one_http(void **state)
+{
+    (void)state;
+    lf__config other = {.public_key = (char *)"pk-lf-other", .authorization = (char *)"Basic b3RoZXI="};
+    fake_server *server = fake_server_start(NULL, NULL);
+    lf__http *http = lf__http_new();
+    static outcome out;
+    for (int i = 0; i < 4; i++) {
+        lf__http_request post = post_to(server->url, &out);
+        post.config = i % 2 == 0 ? &config : &other;
+        assert_true(lf__http_start(http, &post));
+        poll_until_done(http);
+        assert_true(fake_header_is(&server->requests[i], "x-langfuse-public-key", post.config->public_key));
+        assert_true(fake_header_is(&server->requests[i], "Authorization", post.config->authorization));
+    }
+    lf__http_free(http);
+    fake_server_free(server);
+}
+
+static void headers_are_appended_to_a_list_or_it_stays_as_it_was(void **state)
+{
+    (void)state;
+    struct curl_slist *list = lf__http_append(NULL, "traceparent", "00-1-2-01");
+    assert_non_null(list);
+    assert_ptr_equal(lf__http_append(list, "baggage", ""), list);
+    lf__alloc_fail_from(1);
+    assert_ptr_equal(lf__http_append(list, "more", "x"), list);
+    assert_null(lf__http_append(NULL, "more", "x"));
+    lf__alloc_fail_from(0);
+    assert_string_equal(list->data, "traceparent: 00-1-2-01");
+    assert_string_equal(list->next->data, "baggage: ");
+    assert_null(list->next->next);
+    curl_slist_free_all(list);
+}
+
 /* ---- Connections ---- */
 
 static void requests_one_after_the_other_use_one_connection(void **state)
@@ -324,11 +390,112 @@ static void huge_answers_are_cut_and_count_as_answers(void **state)
     outcome out = post_answered_by((fake_reply){.status = 200, .body = huge, .body_size = SIZE}, PATIENCE_MS);
     assert_int_equal(out.status, 200);
     assert_int_equal(out.body_size, LF__HTTP_ANSWER_MAX);
+    assert_true(out.cut);
     assert_int_equal(strlen(out.body), LF__HTTP_ANSWER_MAX);
     out = post_answered_by((fake_reply){.status = 503, .body = huge, .body_size = 100000}, PATIENCE_MS); /* read to the end */
     assert_int_equal(out.status, 503);
     assert_int_equal(out.body_size, LF__HTTP_ANSWER_MAX);
     free(huge);
+}
+
+static struct {
+    char *body;
+    size_t size;
+    bool cut, no_memory;
+} kept;
+
+static void keep_answer(lf__http_request *request, const lf__http_answer *answer)
+{
+    (void)request;
+    kept.body = malloc(answer->body_size + 1);
+    memcpy(kept.body, answer->body, answer->body_size + 1);
+    kept.size = answer->body_size;
+    kept.cut = answer->cut;
+    kept.no_memory = answer->no_memory;
+    assert_int_equal(answer->status, 200);
+}
+
+/* Keep at most `most` of this answer; the n-th allocation from then on fails (0: none). */
+static void keep_of(const char *text, size_t size, size_t most, unsigned long fail)
+{
+    fake_reply reply = {.body = text, .body_size = size};
+    fake_server *server = fake_server_start(say_reply, &reply);
+    lf__http *http = lf__http_new();
+    static outcome out;
+    lf__http_request request = post_to(server->url, &out);
+    request.method = LF__HTTP_GET;
+    memset(request.body, 0, sizeof request.body);
+    request.answer_max = most;
+    request.done = keep_answer;
+    assert_true(lf__http_start(http, &request));
+    lf__alloc_fail_from(fail);
+    poll_until_done(http);
+    lf__alloc_fail_from(0);
+    lf__http_free(http);
+    fake_server_free(server);
+    assert_memory_equal(kept.body, text, kept.size);
+    assert_int_equal(kept.body[kept.size], '\0');
+    free(kept.body);
+}
+
+static void an_answer_in_pieces_is_kept_without_a_hole(void **state)
+{
+    (void)state;
+    static char reply[8192];
+    char long_piece[5001];
+    memset(long_piece, 'x', 5000);
+    long_piece[5000] = '\0';
+    for (int i = 0; i < 3; i++) {
+        static const char hello[] = "5\r\nhello\r\n";
+        snprintf(reply, sizeof reply, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s1388\r\n%s\r\n%s0\r\n\r\n",
+                 i == 0 ? hello : "", long_piece, i == 0 ? "" : hello);
+        fake_reply raw = {.manner = FAKE_RAW, .body = reply};
+        fake_server *server = fake_server_start(say_reply, &raw);
+        lf__http *http = lf__http_new();
+        static outcome out;
+        lf__http_request request = post_to(server->url, &out);
+        request.answer_max = 6000;
+        request.done = keep_answer;
+        assert_true(lf__http_start(http, &request));
+        lf__alloc_fail_from(i == 2 ? 1 : 0);
+        poll_until_done(http);
+        lf__alloc_fail_from(0);
+        assert_int_equal(kept.size, i == 2 ? 0 : 5005); /* without memory for the first piece, none */
+        assert_int_equal(kept.no_memory, i == 2);
+        if (i < 2)
+            assert_ptr_equal(strstr(kept.body, "hello"), kept.body + (i == 0 ? 0 : 5000));
+        free(kept.body);
+        lf__http_free(http);
+        fake_server_free(server);
+    }
+}
+
+static void as_much_of_an_answer_is_kept_as_was_asked_for(void **state)
+{
+    (void)state;
+    enum { SIZE = 3 << 20 };
+    char *text = malloc(SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        text[i] = (char)('!' + i * 2654435761u % 90);
+    static const struct {
+        size_t size, most, kept;
+        unsigned long fail;
+    } cases[] = {{SIZE, 8 << 20, SIZE, 0}, {SIZE, SIZE, SIZE, 0},    {SIZE, SIZE - 1, SIZE - 1, 0}, {SIZE, 100000, 100000, 0},
+                 {5000, 5000, 5000, 0},    {5000, 4999, 4999, 0},    {4096, 0, 4096, 0},            {4097, 0, 4096, 0},
+                 {4097, 4097, 4097, 0},    {5000, 10, 10, 0},        {4096, 1 << 20, 4096, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        keep_of(text, cases[i].size, cases[i].most, cases[i].fail);
+        assert_int_equal(kept.size, cases[i].kept);
+        assert_int_equal(kept.cut, cases[i].kept < cases[i].size);
+        assert_false(kept.no_memory);
+    }
+    for (unsigned long fail = 1; fail < 6; fail++) { /* no memory to keep more: what is there is its beginning */
+        keep_of(text, SIZE, SIZE, fail);
+        assert_true(kept.cut);
+        assert_true(kept.no_memory);
+        assert_true(kept.size < SIZE);
+    }
+    free(text);
 }
 
 static void redirects_are_not_followed(void **state)
@@ -374,6 +541,7 @@ static void a_server_that_hangs_ends_in_a_timeout(void **state)
     outcome out = post_answered_by((fake_reply){.manner = FAKE_HANG}, 100);
     assert_int_equal(out.status, 0);
     assert_non_null(strstr(out.message, "timed out"));
+    assert_int_equal(out.failure, LF__HTTP_TOO_LATE);
 }
 
 static void a_refused_connection_is_told_apart(void **state)
@@ -401,7 +569,9 @@ static void close_reset_and_garbage_are_failures_with_a_reason(void **state)
         outcome out = post_answered_by(replies[i], PATIENCE_MS);
         assert_int_equal(out.status, 0);
         assert_true(out.message[0] != '\0');
+        assert_int_equal(out.failure, LF__HTTP_BROKEN);
     }
+    assert_int_equal(post_once("http://no-such-host.invalid/", PATIENCE_MS).failure, LF__HTTP_NO_SUCH_HOST);
 }
 
 static void other_protocols_are_refused(void **state)
@@ -435,6 +605,31 @@ static void abandoned_requests_are_told_once(void **state)
     }
     assert_int_equal(lf__http_running(http), 0);
     lf__http_free(http);
+    fake_server_free(server);
+}
+
+static void one_request_can_be_cancelled(void **state)
+{
+    (void)state;
+    fake_reply hang = {.manner = FAKE_HANG};
+    fake_server *server = fake_server_start(say_reply, &hang);
+    lf__http *http = lf__http_new();
+    static outcome out[3];
+    lf__http_request post[3];
+    for (int i = 0; i < 3; i++) {
+        post[i] = post_to(server->url, &out[i]);
+        assert_true(lf__http_start(http, &post[i]));
+    }
+    while (fake_count(server, &server->request_count) < 2)
+        lf__http_poll(http, 10);
+    lf__http_cancel(http, &post[1]);
+    lf__http_cancel(http, &post[1]); /* not there any more */
+    assert_int_equal(out[1].done, 1);
+    assert_string_equal(out[1].message, "abandoned");
+    assert_int_equal(out[0].done + out[2].done, 0);
+    assert_int_equal(lf__http_running(http), 2);
+    lf__http_free(http);
+    assert_int_equal(out[0].done + out[1].done + out[2].done, 3);
     fake_server_free(server);
 }
 
@@ -639,6 +834,12 @@ int main(void)
         CASE(keys_of_any_length_are_sent),
         CASE(configured_headers_are_added_and_replace_ours),
         CASE(large_bodies_arrive_unchanged),
+        CASE(every_method_is_sent_with_its_body_and_nothing_else),
+        CASE(requests_of_several_configurations_share_one_http),
+        CASE(headers_are_appended_to_a_list_or_it_stays_as_it_was),
+        CASE(as_much_of_an_answer_is_kept_as_was_asked_for),
+        CASE(an_answer_in_pieces_is_kept_without_a_hole),
+        CASE(one_request_can_be_cancelled),
         CASE(requests_one_after_the_other_use_one_connection),
         CASE(several_requests_are_in_flight_at_once),
         CASE(a_kept_connection_that_died_is_replaced_without_a_failure),

@@ -439,6 +439,55 @@ static void no_memory_masks_fully_or_drops_also_when_the_hook_cares(void **state
     fail_every_allocation(hook_call);
 }
 
+static bool change_nothing(void *data, lf_masked *value)
+{
+    (void)data;
+    (void)value;
+    return true;
+}
+
+/* What could not be written out for the hook was not seen by it, and is not sent. */
+static void what_the_hook_could_not_see_whole_is_masked(void **state)
+{
+    (void)state;
+    static char large[5000];
+    memset(large, 'x', sizeof large);
+    config.mask = change_nothing;
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned fully = 0;
+        builder_begin(&b, LF_SPAN, 0);
+        builder_text(&b, LF__TAG_NAME, "n");
+        if (i == 0)
+            builder_int(&b, LF__TAG_TRACE_INPUT, 424242);
+        else
+            builder_text(&b, LF__TAG_OUTPUT_PIECE, "first ");
+        if (i == 1)
+            builder_add(&b, LF__TAG_OUTPUT_PIECE, LF_KIND_STRING, large, sizeof large);
+        lf__tag tag = i == 0 ? LF__TAG_TRACE_INPUT : LF__TAG_OUTPUT;
+        for (unsigned long n = 1, done = 0; done == 0; n++) {
+            lf__buf_done(&out);
+            lf__buf_init(&out, 1 << 20);
+            lf__alloc_fail_from(n);
+            const lf__record *record = lf__mask_record(&out, &b.as.record, &config);
+            lf__alloc_fail_from(0);
+            if (record == NULL)
+                continue;
+            lf__view view;
+            lf__record_view(&view, record, NULL);
+            const lf__field *field = view.last[tag];
+            assert_non_null(field);
+            bool is_masked = field->length == sizeof FAILED - 1 && memcmp(lf__field_payload(field), FAILED, sizeof FAILED - 1) == 0;
+            fully += is_masked;
+            done = !is_masked;
+            if (done && i == 0)
+                assert_int_equal(field->kind, LF_KIND_INT);
+            else if (done)
+                assert_int_equal(field->length, sizeof large + 6);
+        }
+        assert_true(fully > 0);
+    }
+}
+
 static void no_room_drops(void **state)
 {
     (void)state;
@@ -481,6 +530,7 @@ int main(void)
         T(a_replacement_that_failed_masks_fully_and_the_last_one_counts),
         T(no_memory_masks_fully_or_drops),
         T(no_memory_masks_fully_or_drops_also_when_the_hook_cares),
+        T(what_the_hook_could_not_see_whole_is_masked),
         T(no_room_drops),
         T(a_buffer_is_used_again),
     };
