@@ -409,6 +409,59 @@ TEST(a_forked_child_has_all_handles_to_itself)
     _exit(0);
 }
 
+static struct {
+    lf_observation *_Atomic shared;
+    _Atomic bool over;
+} restless;
+
+static void *never_rests(void *unused)
+{
+    (void)unused;
+    lf_observation *kept[40] = {NULL};
+    for (unsigned i = 0; !atomic_load(&restless.over); i++) {
+        lf_observation *shared = atomic_load(&restless.shared);
+        lf_observation_update(shared, .output = LF_VALUE(i));
+        lf_observation *o = lf_start_as_current_observation(.name = "o", .parent = shared);
+        lf_observation_end(kept[i % 40]);
+        kept[i % 40] = lf_start_observation(.name = "kept", .input = LF_VALUE("long enough to be worth copying"));
+        lf_observation_end(o);
+    }
+    return NULL;
+}
+
+TEST(forking_while_other_threads_use_handles_leaves_a_child_that_can_too)
+{
+    enum { THREADS = 4, FORKS = 40, SHARED_MS = 5 };
+    SKIP_WHERE_FORK_IS_NOT_SUPPORTED(forking_while_other_threads_use_handles_leaves_a_child_that_can_too);
+    start_into_the_void();
+    pthread_t threads[THREADS];
+    atomic_store(&restless.shared, lf_start_observation(.name = "shared"));
+    for (int i = 0; i < THREADS; i++)
+        CHECK_INT(pthread_create(&threads[i], NULL, never_rests, NULL), 0);
+    for (int i = 0; i < rounds(FORKS); i++) {
+        sleep_ms(SHARED_MS);
+        lf_observation *shared = atomic_exchange(&restless.shared, lf_start_observation(.name = "shared"));
+        pid_t child = fork();
+        if (child == 0) {
+            lf_observation *mine[400];
+            for (int n = 0; n < 400; n++)
+                CHECK((mine[n] = lf_start_observation(.name = "mine", .parent = shared)) != NULL);
+            for (int n = 0; n < 400; n++)
+                lf_observation_end(mine[n]);
+            lf_observation_end(shared);
+            CHECK(stats_now().misused >= 1); /* it was the parent's */
+            CHECK_INT(stats_now().open, 0);
+            _exit(0);
+        }
+        CHECK_INT(end_of_child(child), 0);
+        lf_observation_end(shared);
+    }
+    atomic_store(&restless.over, true);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    lf_observation_end(atomic_load(&restless.shared));
+}
+
 /* ---- Shutdown and exit -------------------------------------------------------------------------------------------------- */
 
 TEST(shutdown_sends_open_handles_marked)
@@ -498,6 +551,7 @@ int main(void)
         cmocka_unit_test(in_a_forked_child_the_parents_handles_have_ended_and_are_good_as_parents),
         cmocka_unit_test(a_handle_that_was_current_is_so_in_the_child_as_a_place_only),
         cmocka_unit_test(a_forked_child_has_all_handles_to_itself),
+        cmocka_unit_test(forking_while_other_threads_use_handles_leaves_a_child_that_can_too),
         cmocka_unit_test(shutdown_sends_open_handles_marked),
         cmocka_unit_test(exit_sends_open_handles_marked),
         cmocka_unit_test(a_handle_outlives_the_thread_that_started_it),
