@@ -21,7 +21,7 @@ SERVER_LIBS := -lmicrohttpd -lsqlite3 -lz -lpthread -lm
 LIB_SOURCES := lf_core.c $(filter-out src/all.c,$(wildcard src/*.c)) $(wildcard langfuse/*.c)
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*.c))
-EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c examples/distributed/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 SERVER_TESTS := $(patsubst tests/server/%.c,$(BUILD)/tests/server/%,$(wildcard tests/server/test_*.c))
 E2E_PROGRAMS := $(patsubst tests/e2e/%.c,$(BUILD)/tests/e2e/%,$(wildcard tests/e2e/*.c))
@@ -66,8 +66,9 @@ $(BUILD)/langfuse.pc: FORCE
 	    'Libs.private: -lpthread' > $@
 
 install: lib ## headers, libraries and pkg-config file below PREFIX
-	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/langfuse-c
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/langfuse-c/langfuse
 	install -m 644 observe.h lf_core.h $(DESTDIR)$(PREFIX)/include/langfuse-c
+	install -m 644 $(wildcard langfuse/*.h) $(DESTDIR)$(PREFIX)/include/langfuse-c/langfuse
 	install -m 644 $(STATIC) $(SHARED) $(DESTDIR)$(PREFIX)/lib
 	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(PREFIX)/lib/liblangfuse.so.$(SOVERSION)
 	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(PREFIX)/lib/liblangfuse.so
@@ -89,6 +90,9 @@ examples: $(EXAMPLES) ## all examples
 $(BUILD)/examples/%: examples/%.c $(STATIC)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) $< -o $@ $(STATIC) $(LDFLAGS) $(LIBS) -lm
+
+# The only one that serves HTTP.
+$(BUILD)/examples/distributed/server: LIBS += -lmicrohttpd
 
 $(BUILD)/bench/%: bench/%.c $(STATIC)
 	@mkdir -p $(@D)

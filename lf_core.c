@@ -623,6 +623,16 @@ static lf__config *core_hold_config(uint32_t client)
     return config;
 }
 
+lf__config *lf__client_config(const lf_client *client)
+{
+    (void)lf_i_mode();
+    uint32_t index = client == NULL ? 0 : client->index;
+    pthread_mutex_lock(&core.lock);
+    lf__config *config = core.configs[index] == NULL ? NULL : lf__config_ref(core.configs[index]);
+    pthread_mutex_unlock(&core.lock);
+    return config;
+}
+
 static lf_status core_ask_project(uint32_t client, int timeout_ms, char id[CORE_PROJECT_ID], lf_error *error)
 {
     lf__config *config = lf_i_mode() < LF_I_ON ? NULL : core_hold_config(client);

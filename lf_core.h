@@ -216,7 +216,8 @@ typedef struct lf_options {
     const char *base_url;    /* LANGFUSE_BASE_URL, LANGFUSE_HOST; https://cloud.langfuse.com */
     const char *environment; /* LANGFUSE_TRACING_ENVIRONMENT; [a-z0-9_-], at most 40, not starting with "langfuse" */
     const char *release;     /* LANGFUSE_RELEASE, LANGFUSE_TRACING_RELEASE, then the commit variables of CI systems */
-    const char *exporter;    /* LANGFUSE_EXPORTER: "otlp" (default) or "file:PATH" (OTLP/JSON lines, appended) */
+    const char *exporter;    /* LANGFUSE_EXPORTER: "otlp" (default), "ingestion" (the older batches), or "file:PATH" (OTLP/JSON
+                                lines, appended; scores to PATH.scores) */
     const char *protocol;    /* OTEL_EXPORTER_OTLP_TRACES_PROTOCOL, OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf" or "http/json" */
     lf_switch tracing;       /* LANGFUSE_TRACING_ENABLED; on */
     lf_switch capture_io;    /* LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED; on */
@@ -356,6 +357,7 @@ LF_API void lf_client_free(lf_client *client);
 #define LF_OBSERVATION_ID_SIZE 17 /* 16 lower-case hex digits and the NUL */
 
 typedef struct lf_observation lf_observation;
+typedef struct lf_prompt lf_prompt; /* langfuse/prompt.h */
 
 /* What can be said of an observation. Zero means "leave as it is". Text and values are copied. */
 typedef struct lf_observation_fields {
@@ -372,7 +374,8 @@ typedef struct lf_observation_fields {
     lf_value usage_details;    /* an object of token counts: "input", "output", "total", ... */
     lf_value cost_details;     /* an object of US dollars: "input", "output", "total", ... */
     lf_value usage; /* counts as another API names them (OpenAI, Anthropic, Langfuse v2 with "unit" and costs): renamed */
-    const char *prompt_name; /* links a generation to a prompt version; both or none */
+    const lf_prompt *prompt; /* links a generation to this version of a prompt; a fallback is not linked */
+    const char *prompt_name; /* the same by hand; both or none */
     int prompt_version;
     int64_t completion_start_time_ns;
     int64_t end_time_ns; /* of a handle; default: when lf_observation_end is called */
@@ -418,7 +421,8 @@ LF_API lf_observation *lf_create_event_with(const lf_observation_fields *fields)
 
 /* lf_observation_update(o, .output = LF_VALUE(text)); any time before its end, any thread. */
 LF_API void lf_observation_update_with(lf_observation *observation, const lf_observation_fields *fields);
-#define lf_observation_update(observation, ...) LF_I_FOR_OBSERVATION(lf_observation_update_with, observation, __VA_ARGS__)
+#define lf_observation_update(...) \
+    LF_I_FOR_OBSERVATION(lf_observation_update_with, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
 
 /* lf_observation_end(o); or with a last update: lf_observation_end(o, .output = LF_VALUE(text), .end_time_ns = t); */
 LF_API void lf_observation_end_with(lf_observation *observation, const lf_observation_fields *fields);
@@ -469,7 +473,8 @@ typedef struct lf_attributes {
     const char *environment; /* at most 40 of a-z, 0-9, - and _, not beginning with "langfuse" */
     lf_value tags;           /* LF_TAGS("a", "b"), behind those of the scopes around */
     lf_value metadata;       /* an object of short values, merged into that of the scopes around; sent as text */
-    const char *prompt_name;
+    const lf_prompt *prompt; /* of the generations in the scope */
+    const char *prompt_name; /* the same by hand; both or none */
     int prompt_version;
     int as_baggage; /* true or LF_ON: lf_inject passes them on to other processes, for everybody on the way to read */
 } lf_attributes;

@@ -469,7 +469,11 @@ static inline bool lf_i_wants(int mode, lf_switch said)
 
 /* Calls of the core that only observe follow the same switch; what would return a handle returns NULL. */
 #ifdef LF_DISABLE
-#define LF_I_NO_HANDLE(call) ((void)sizeof(call), (lf_observation *)0)
+static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void) /* a plain NULL would be an unused value */
+{
+    return NULL;
+}
+#define LF_I_NO_HANDLE(call) ((void)sizeof(call), lf_i_no_handle())
 #undef lf_update_current_observation
 #define lf_update_current_observation(...) \
     LF_I_WHEN_ON(LF_I_WITH_FIELDS(lf_observation_fields, lf_update_current_observation_with, __VA_ARGS__))
@@ -485,8 +489,8 @@ static inline bool lf_i_wants(int mode, lf_switch said)
 #undef lf_create_event
 #define lf_create_event(...) LF_I_NO_HANDLE(LF_I_WITH_FIELDS(lf_observation_fields, lf_create_event_with, __VA_ARGS__))
 #undef lf_observation_update
-#define lf_observation_update(observation, ...) \
-    LF_I_WHEN_ON(LF_I_FOR_OBSERVATION(lf_observation_update_with, observation, __VA_ARGS__))
+#define lf_observation_update(...) \
+    LF_I_WHEN_ON(LF_I_FOR_OBSERVATION(lf_observation_update_with, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__)))
 #undef lf_observation_end
 #define lf_observation_end(...) \
     LF_I_WHEN_ON(LF_I_FOR_OBSERVATION(lf_observation_end_with, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__)))

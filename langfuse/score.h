@@ -51,14 +51,26 @@ typedef struct lf_score_fields {
  * Returns: LF_OK: queued, or sampled out with its trace; LF_ERR_ARGUMENT: no name, no target, several targets, or a value
  *          that does not fit the type (one line is logged for each cause, once); LF_ERR_DISABLED. Threads: any. */
 LF_API lf_status lf_create_score_with(const lf_score_fields *fields);
-#define lf_create_score(...) LF_I_WITH_FIELDS(lf_score_fields, lf_create_score_with, __VA_ARGS__)
+#define lf_create_score(...) LF_I_SCORE(LF_I_WITH_FIELDS(lf_score_fields, lf_create_score_with, __VA_ARGS__))
 
 /* Judge the innermost open observation of this thread, or its trace; LF_ERR_ARGUMENT without one. What the fields say of the
  * target is not looked at. */
 LF_API lf_status lf_score_current_observation_with(const lf_score_fields *fields);
-#define lf_score_current_observation(...) LF_I_WITH_FIELDS(lf_score_fields, lf_score_current_observation_with, __VA_ARGS__)
+#define lf_score_current_observation(...) \
+    LF_I_SCORE(LF_I_WITH_FIELDS(lf_score_fields, lf_score_current_observation_with, __VA_ARGS__))
 LF_API lf_status lf_score_current_trace_with(const lf_score_fields *fields);
-#define lf_score_current_trace(...) LF_I_WITH_FIELDS(lf_score_fields, lf_score_current_trace_with, __VA_ARGS__)
+#define lf_score_current_trace(...) LF_I_SCORE(LF_I_WITH_FIELDS(lf_score_fields, lf_score_current_trace_with, __VA_ARGS__))
+
+/* -DLF_DISABLE: as with the macros of observe.h nothing is left of these, and their value is LF_ERR_DISABLED. */
+#ifdef LF_DISABLE
+static inline __attribute__((always_inline)) lf_status lf_i_no_score(void) /* the bare constant would be an unused value */
+{
+    return LF_ERR_DISABLED;
+}
+#define LF_I_SCORE(call) ((void)sizeof(call), lf_i_no_score())
+#else
+#define LF_I_SCORE(call) call
+#endif
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,7 @@
 #include "gunzip.h"
 #include "ingestion.h"
 #include "read.h"
+#include "read_prompts.h"
 #include "read_scores.h"
 #include "read_traces.h"
 
@@ -216,7 +217,8 @@ enum flag {
     OPEN = 1 << 0,   /* needs no keys */
     BEARER = 1 << 1, /* the public key is enough */
     OLD = 1 << 2,    /* gone in version 4, unless it keeps the older tables */
-    NAMED = 1 << 3,  /* errors of keys have their name beside the message */
+    NAMED = 1 << 3,  /* errors of keys have their name before the message */
+    PROMPTS = 1 << 4, /* errors of keys have their name behind the message, and words of their own for a public key */
 };
 
 typedef struct route {
@@ -243,6 +245,12 @@ static const route routes[] = {
     { "GET", "/api/public/v3/scores", 0, read_scores_v3, 0, NULL },
     { "DELETE", "/api/public/scores/*", 0, delete_score, 0, NULL },
     { "DELETE", "/api/public/traces/*", 0, delete_trace, 0, NULL },
+    { "POST", "/api/public/v2/prompts", PROMPTS, post_prompt, ROUTE_LIMIT },
+    { "GET", "/api/public/v2/prompts", PROMPTS, list_prompts, 0, NULL },
+    { "GET", "/api/public/v2/prompts/*", PROMPTS, read_prompt, 0, NULL },
+    { "DELETE", "/api/public/v2/prompts/*", PROMPTS, delete_prompt, 0, NULL },
+    { "PATCH", "/api/public/v2/prompts/*", 0, patch_prompt, ROUTE_LIMIT },
+    { "GET", "/api/public/prompts", PROMPTS, read_old_prompt, 0, NULL },
     { "GET", "/api/public/traces", OLD, read_traces, 0, NULL },
     { "GET", "/api/public/traces/*", OLD, read_trace, 0, NULL },
     { "GET", "/api/public/observations", OLD, read_old_observations, 0, NULL },
@@ -285,9 +293,13 @@ static const route *find_route(const http_request *request, bool *out_known)
     return NULL;
 }
 
-/* The ingestion route writes the name of an error first, the others only the message. */
+/* The ingestion route writes the name of an error first, prompts write it last, the others only the message. */
 static void refuse_keys(http_answer *answer, unsigned flags, const char *message)
 {
+    if (flags & PROMPTS) {
+        api_message(answer, 401, message, "UnauthorizedError");
+        return;
+    }
     answer->status = 401;
     buf_string(&answer->body, flags & NAMED ? "{\"error\":\"UnauthorizedError\"," : "{");
     buf_string(&answer->body, "\"message\":");
@@ -295,9 +307,23 @@ static void refuse_keys(http_answer *answer, unsigned flags, const char *message
     buf_char(&answer->body, '}');
 }
 
+static void refuse_public_key(http_answer *answer, unsigned flags, const http_request *request)
+{
+    buf message = { 0 };
+    bool projects = strcmp(request->path, "/api/public/projects") == 0;
+    if (projects)
+        buf_string(&message, "Invalid API key. Are you using an organization key?");
+    else if (flags & PROMPTS)
+        buf_format(&message, "Access denied - need to use basic auth with secret key to %s prompts", request->method);
+    else
+        buf_string(&message, "Access denied - insufficient permissions for this endpoint");
+    buf_char(&message, 0);
+    api_message(answer, 403, message.failed ? "Access denied" : message.at, flags & PROMPTS ? "ForbiddenError" : NULL);
+    buf_free(&message);
+}
+
 static bool authorized(const api *a, const http_request *request, unsigned flags, http_answer *answer)
 {
-    bool projects = strcmp(request->path, "/api/public/projects") == 0;
     switch (auth_check(&a->keys, http_header(request, "Authorization"))) {
     case AUTH_OK: return true;
     case AUTH_ABSENT: refuse_keys(answer, flags, "No authorization header"); break;
@@ -307,10 +333,7 @@ static bool authorized(const api *a, const http_request *request, unsigned flags
     case AUTH_BEARER:
         if (flags & BEARER)
             return true;
-        api_message(answer, 403,
-                    projects ? "Invalid API key. Are you using an organization key?"
-                             : "Access denied - insufficient permissions for this endpoint",
-                    NULL);
+        refuse_public_key(answer, flags, request);
         break;
     }
     return false;

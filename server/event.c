@@ -111,7 +111,7 @@ static void check_observation(const json *body, const event_type *type, issues *
 
 static void check_body(const json *body, const event_type *type, issues *to)
 {
-    to->prefix = "body";
+    to->prefix = "\"body\"";
     if (type->kind != EVENT_LOG && !json_is(body, JSON_OBJECT))
         issue_type(to, "", "object", body);
     else if (type->kind == EVENT_TRACE)

@@ -26,21 +26,30 @@ struct http_server {
 
 /* One request while its body arrives. */
 typedef struct exchange {
+    char *raw_path;
     buf body;
-    bool too_big;
+    bool begun, too_big;
 } exchange;
 
-static exchange *exchange_new(struct MHD_Connection *connection)
+/* Called before everything else of a request: nobody else gets to see the path as it was sent. on_completed frees the result. */
+static void *on_uri(void *context, const char *uri, struct MHD_Connection *connection)
 {
     exchange *x = calloc(1, sizeof *x);
+    (void)context;
+    (void)connection;
+    if (x)
+        x->raw_path = strndup(uri, strcspn(uri, "?"));
+    return x;
+}
+
+static void exchange_begin(exchange *x, struct MHD_Connection *connection)
+{
     const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
     int64_t announced;
-    if (!x)
-        return NULL;
+    x->begun = true;
     x->body.ceiling = HTTP_MAX_BODY;
     if (length && text_to_int(text_of(length), &announced) && announced > 0)
         x->too_big = (uint64_t)announced > HTTP_MAX_BODY || !buf_reserve(&x->body, (size_t)announced);
-    return x;
 }
 
 /* What goes over the ceiling is read and thrown away, so that the client gets to read the 413. */
@@ -67,7 +76,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, http_answe
         buf_free(&answer->body);
         return MHD_NO;
     }
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
+    if (answer->content_type)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
     enum MHD_Result result = MHD_queue_response(connection, answer->status, response);
     MHD_destroy_response(response);
     return result;
@@ -80,16 +90,18 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     http_server *s = context;
     exchange *x = *state;
     (void)version;
-    if (!x) {
-        *state = exchange_new(connection);
-        return *state ? MHD_YES : MHD_NO;
+    if (!x || !x->raw_path)
+        return MHD_NO; /* out of memory */
+    if (!x->begun) {
+        exchange_begin(x, connection);
+        return MHD_YES;
     }
     if (*data_size > 0) {
         keep(x, data, *data_size);
         *data_size = 0;
         return MHD_YES;
     }
-    http_request request = { method, url, buf_view(&x->body), x->too_big, connection };
+    http_request request = { method, url, x->raw_path, buf_view(&x->body), x->too_big, connection };
     http_answer answer = { MHD_HTTP_OK, "application/json; charset=utf-8", { 0 } };
     s->handler(s->context, &request, &answer);
     return send_answer(connection, &answer);
@@ -101,8 +113,10 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     (void)context;
     (void)connection;
     (void)code;
-    if (x)
+    if (x) {
         buf_free(&x->body);
+        free(x->raw_path);
+    }
     free(x);
     *state = NULL;
 }
@@ -196,7 +210,7 @@ http_server *http_start(const char *host, uint16_t port, http_handler *handler, 
                                      MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT,
                                      (unsigned)MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
                                      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)64 << 10, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-                                     NULL, MHD_OPTION_END);
+                                     NULL, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL, MHD_OPTION_END);
     }
     if (s && s->daemon)
         return s;

@@ -12,6 +12,7 @@
 
 typedef struct http_request {
     const char *method, *path; /* the path is percent-decoded */
+    const char *raw_path;      /* as it was sent, without the query: %2F and a slash are different things there */
     text body;
     bool too_big; /* the body went over HTTP_MAX_BODY and was not kept */
     void *native;
@@ -19,7 +20,7 @@ typedef struct http_request {
 
 typedef struct http_answer {
     unsigned status;
-    const char *content_type;
+    const char *content_type; /* NULL: none, for answers without a body */
     buf body;
 } http_answer;
 

@@ -26,7 +26,7 @@ static void put_path(issues *to, const char *names)
     json_put_key(&to->list, "path");
     buf_char(&to->list, '[');
     if (to->prefix)
-        buf_format(&to->list, "\"%s\"%s", to->prefix, *names ? "," : "");
+        buf_format(&to->list, "%s%s", to->prefix, *names ? "," : "");
     buf_string(&to->list, names);
     buf_char(&to->list, ']');
 }
@@ -37,7 +37,7 @@ static void put_step(issues *to, const char *name)
     const char *comma = to->prefix && *name ? "," : "", *quote = *name ? "\"" : "";
     json_put_key(&to->list, "path");
     if (to->prefix)
-        buf_format(&to->list, "[\"%s\"%s%s%s%s]", to->prefix, comma, quote, name, quote);
+        buf_format(&to->list, "[%s%s%s%s%s]", to->prefix, comma, quote, name, quote);
     else
         buf_format(&to->list, "[%s%s%s]", quote, name, quote);
 }
@@ -82,6 +82,20 @@ void issue_short(issues *to, const char *name, unsigned least)
     buf_format(out, ",\"message\":\"Too small: expected string to have >=%u characters\"}", least);
 }
 
+void issue_empty(issues *to, const char *name, const char *message)
+{
+    buf_string(begin(to), "\"origin\":\"string\",\"code\":\"too_small\",\"minimum\":1,\"inclusive\":true");
+    put_step(to, name);
+    end(to, message);
+}
+
+void issue_pattern(issues *to, const char *name, const char *pattern, const char *message)
+{
+    buf_format(begin(to), "\"origin\":\"string\",\"code\":\"invalid_format\",\"format\":\"regex\",\"pattern\":\"%s\"", pattern);
+    put_step(to, name);
+    end(to, message);
+}
+
 void issue_long(issues *to, const char *name, unsigned most)
 {
     buf *out = begin(to);
@@ -99,7 +113,7 @@ void issue_option(issues *to, const char *name, const char *const *options)
         buf_format(out, "%s\"%s\"", i ? "," : "", options[i]);
     buf_char(out, ']');
     put_step(to, name);
-    buf_string(out, ",\"message\":\"Invalid option: expected one of ");
+    buf_string(out, options[1] ? ",\"message\":\"Invalid option: expected one of " : ",\"message\":\"Invalid input: expected ");
     for (size_t i = 0; options[i]; i++)
         buf_format(out, "%s\\\"%s\\\"", i ? "|" : "", options[i]);
     buf_string(out, "\"}");
@@ -133,6 +147,38 @@ void issue_string_or_number(issues *to, const char *name, const json *got)
     buf_char(out, ']');
     put_step(to, name);
     end(to, "Invalid input");
+}
+
+size_t issues_choose(issues *to, const json *value, issues_check *const *shapes, size_t count)
+{
+    issues found[ISSUES_MAX_SHAPES] = { 0 };
+    size_t fits = count, near = count, near_count = 0;
+    for (size_t i = 0; i < count && fits == count; i++) {
+        shapes[i](value, &found[i]);
+        if (found[i].count == 0)
+            fits = i;
+        if (!found[i].wrong_type) {
+            near = i;
+            near_count++;
+        }
+    }
+    if (fits == count && near_count == 1) {
+        shapes[near](value, to); /* again, now with the path to the value */
+    } else if (fits == count) {
+        buf *out = begin(to);
+        to->wrong_type = true;
+        buf_string(out, "\"code\":\"invalid_union\",\"errors\":[");
+        for (size_t i = 0; i < count; i++) {
+            buf_string(out, i ? "," : "");
+            issues_put_array(&found[i], out);
+        }
+        buf_char(out, ']');
+        put_step(to, "");
+        end(to, "Invalid input");
+    }
+    for (size_t i = 0; i < count; i++)
+        issues_free(&found[i]);
+    return fits;
 }
 
 void issue_custom(issues *to, const char *name, const char *message)

@@ -11,7 +11,7 @@
 
 typedef struct issues {
     buf list;           /* the issues, between commas */
-    const char *prefix; /* the first step of each path, or NULL */
+    const char *prefix; /* the first steps of each path, as JSON texts between commas; or NULL */
     size_t count;
     bool wrong_type; /* a value had the wrong type: checks across several values have nothing to go by */
 } issues;
@@ -20,9 +20,17 @@ typedef struct issues {
 void issue_type(issues *to, const char *name, const char *expected, const json *got);
 void issue_short(issues *to, const char *name, unsigned least);
 void issue_long(issues *to, const char *name, unsigned most);
+void issue_empty(issues *to, const char *name, const char *message);        /* the same for no characters at all, in other words */
+void issue_pattern(issues *to, const char *name, const char *pattern, const char *message); /* the pattern as text inside JSON */
 void issue_option(issues *to, const char *name, const char *const *options); /* ends with NULL */
 void issue_discriminator(issues *to, const char *name);                     /* no variant of the schema has this value */
 void issue_string_or_number(issues *to, const char *name, const json *got);
+
+/* What a real server says of a value that may have one of several shapes: nothing when it has one of them; what is wrong with the one
+ * that it nearly has; else what is wrong with each. Returns the index of the shape it has, or `count`. */
+#define ISSUES_MAX_SHAPES 2
+typedef void issues_check(const json *value, issues *to);
+size_t issues_choose(issues *to, const json *value, issues_check *const *shapes, size_t count);
 
 void issue_custom(issues *to, const char *name, const char *message); /* an empty name: the value as a whole */
 void issue_custom_path(issues *to, const char *names, const char *message); /* several steps, as JSON texts between commas */

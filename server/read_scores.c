@@ -2,10 +2,10 @@
 #include "read_scores.h"
 #include "answer.h"
 #include "clock.h"
+#include "uuid.h"
 
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
 
 #define MS INT64_C(1000000)
 #define DEFAULT_LIMIT 50
@@ -19,33 +19,13 @@ static void database_failed(http_answer *answer)
 
 /* --- creating --- */
 
-#define UUID_SIZE 37
-
-static bool make_uuid(char out[UUID_SIZE])
-{
-    unsigned char b[16];
-    static const char hex[] = "0123456789abcdef";
-    if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
-        return false;
-    b[6] = (unsigned char)((b[6] & 0x0F) | 0x40); /* version 4 */
-    b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
-    for (size_t i = 0, at = 0; i < sizeof b; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            out[at++] = '-';
-        out[at++] = hex[b[i] >> 4];
-        out[at++] = hex[b[i] & 15];
-    }
-    out[UUID_SIZE - 1] = 0;
-    return true;
-}
-
 /* The same way as a score of a batch, so that both kinds can replace each other. The event's own id is random: a second POST with the
  * id of an earlier one is news, not a repetition. */
 static void store_score(api *a, const json *body, arena *memory, http_answer *answer)
 {
     char event_id[UUID_SIZE], own_id[UUID_SIZE];
     const json *id = json_get(body, "id");
-    if (!make_uuid(event_id) || !make_uuid(own_id)) {
+    if (!uuid_make(event_id) || !uuid_make(own_id)) {
         database_failed(answer);
         return;
     }

@@ -1,20 +1,9 @@
-/* Storage in SQLite; see store.h. Values are always bound, never part of the SQL text. */
-#include "store.h"
+/* Storage in SQLite; see store.h. Prompts have a file of their own. Values are always bound, never part of the SQL text. */
+#include "store_private.h"
 
-#include <pthread.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct store {
-    sqlite3 *db;
-    sqlite3_stmt *insert;
-    struct batch_statements {
-        sqlite3_stmt *put_event, *get_events, *where, *remember, *forget, *put_trace, *put_score;
-    } batch;              /* for events; prepared by the first batch */
-    pthread_mutex_t lock; /* guards all of the above */
-};
 
 /* A row's position in time is its start in milliseconds: the key that decides what a resend replaces, and the order of pages. */
 static const char schema[] =
@@ -50,8 +39,19 @@ static const char event_schema[] =
     " string_value TEXT NOT NULL, metadata TEXT NOT NULL, config_id TEXT NOT NULL, queue_id TEXT NOT NULL, comment TEXT,"
     " value REAL NOT NULL, timestamp_ms INTEGER NOT NULL, created_ns INTEGER NOT NULL, updated_ns INTEGER NOT NULL);"
     "CREATE INDEX IF NOT EXISTS scores_by_trace ON scores (trace_id);"
-    "CREATE INDEX IF NOT EXISTS scores_by_time ON scores (timestamp_ms);"
-    "PRAGMA user_version = 2;";
+    "CREATE INDEX IF NOT EXISTS scores_by_time ON scores (timestamp_ms);";
+
+/* Labels and tags are JSON arrays. A reference stands for a piece of the content of its parent; it is kept so that what others refer to
+ * is not deleted. */
+static const char prompt_schema[] =
+    "CREATE TABLE IF NOT EXISTS prompts ("
+    " id TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL, type TEXT NOT NULL, content TEXT NOT NULL, config TEXT NOT NULL,"
+    " commit_message TEXT, labels TEXT NOT NULL, tags TEXT NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,"
+    " UNIQUE (name, version));"
+    "CREATE TABLE IF NOT EXISTS prompt_references ("
+    " parent_id TEXT NOT NULL, child_name TEXT NOT NULL, wanted TEXT NOT NULL, by_version INTEGER NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS prompt_references_by_child ON prompt_references (child_name);"
+    "PRAGMA user_version = 3;";
 
 /* From version 1, which knew only observations. */
 static const char upgrade[] = "ALTER TABLE observations ADD COLUMN trace_input TEXT;"
@@ -75,14 +75,14 @@ static const char upgrade[] = "ALTER TABLE observations ADD COLUMN trace_input T
     "config_id, queue_id, comment, value, timestamp_ms, created_ns, updated_ns"
 #define SCORE_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
-static bool run(store *s, const char *sql)
+bool store_run(store *s, const char *sql)
 {
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-static sqlite3_stmt *prepare(store *s, const char *sql)
+sqlite3_stmt *store_prepare(store *s, const char *sql)
 {
     sqlite3_stmt *statement = NULL;
     sqlite3_prepare_v2(s->db, sql, -1, &statement, NULL);
@@ -91,7 +91,7 @@ static sqlite3_stmt *prepare(store *s, const char *sql)
 
 static int schema_version(store *s)
 {
-    sqlite3_stmt *statement = prepare(s, "PRAGMA user_version");
+    sqlite3_stmt *statement = store_prepare(s, "PRAGMA user_version");
     int version = statement && sqlite3_step(statement) == SQLITE_ROW ? sqlite3_column_int(statement, 0) : -1;
     sqlite3_finalize(statement);
     return version;
@@ -100,15 +100,19 @@ static int schema_version(store *s)
 /* Another process may do the same at this moment, so the version is read again inside the transaction. */
 static bool set_up_schema(store *s)
 {
-    bool good = schema_version(s) >= 0 && run(s, "BEGIN IMMEDIATE");
+    bool good = schema_version(s) >= 0 && store_run(s, "BEGIN IMMEDIATE");
     int version = schema_version(s);
-    if (good && version == 0)
-        good = run(s, schema) && run(s, event_schema);
-    else if (good && version == 1)
-        good = run(s, upgrade) && run(s, event_schema);
-    if (good && run(s, "COMMIT"))
+    if (version == 0)
+        good = good && store_run(s, schema);
+    else if (version == 1)
+        good = good && store_run(s, upgrade);
+    if (version < 2)
+        good = good && store_run(s, event_schema);
+    if (version < 3)
+        good = good && store_run(s, prompt_schema);
+    if (good && store_run(s, "COMMIT"))
         return true;
-    run(s, "ROLLBACK");
+    store_run(s, "ROLLBACK");
     return false;
 }
 
@@ -119,7 +123,7 @@ static bool set_up(store *s, bool read_only)
     sqlite3_busy_timeout(s->db, 5000);
     if (read_only)
         return true;
-    return run(s, "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;"
+    return store_run(s, "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;"
                   "PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY;") &&
            set_up_schema(s);
 }
@@ -144,7 +148,7 @@ store *store_open(const char *path, bool read_only, char *why, size_t why_size)
         return NULL;
     }
     if (!read_only)
-        s->insert = prepare(s, "INSERT OR REPLACE INTO observations (" COLUMNS ") VALUES (" MARKS ")");
+        s->insert = store_prepare(s, "INSERT OR REPLACE INTO observations (" COLUMNS ") VALUES (" MARKS ")");
     return s;
 }
 
@@ -164,12 +168,12 @@ void store_close(store *s)
 
 /* --- writing --- */
 
-static void bind_text(sqlite3_stmt *statement, int *next, text t)
+void bind_text(sqlite3_stmt *statement, int *next, text t)
 {
     sqlite3_bind_text64(statement, (*next)++, t.at ? t.at : "", t.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-static void bind_optional(sqlite3_stmt *statement, int *next, text t)
+void bind_optional(sqlite3_stmt *statement, int *next, text t)
 {
     if (t.at)
         bind_text(statement, next, t);
@@ -177,7 +181,7 @@ static void bind_optional(sqlite3_stmt *statement, int *next, text t)
         sqlite3_bind_null(statement, (*next)++);
 }
 
-static void bind_int(sqlite3_stmt *statement, int *next, int64_t value)
+void bind_int(sqlite3_stmt *statement, int *next, int64_t value)
 {
     sqlite3_bind_int64(statement, (*next)++, value);
 }
@@ -222,12 +226,12 @@ static bool put_row(store *s, const observation *row)
 
 static bool put_rows(store *s, const observation *rows, size_t count)
 {
-    bool good = s->insert && run(s, "BEGIN IMMEDIATE");
+    bool good = s->insert && store_run(s, "BEGIN IMMEDIATE");
     for (size_t i = 0; good && i < count; i++)
         good = put_row(s, &rows[i]);
-    if (good && run(s, "COMMIT"))
+    if (good && store_run(s, "COMMIT"))
         return true;
-    run(s, "ROLLBACK");
+    store_run(s, "ROLLBACK");
     return false;
 }
 
@@ -278,7 +282,7 @@ static void put_conditions(buf *sql, const store_query *query)
 static sqlite3_stmt *prepare_buf(store *s, buf *sql)
 {
     buf_char(sql, 0);
-    sqlite3_stmt *statement = sql->failed ? NULL : prepare(s, sql->at);
+    sqlite3_stmt *statement = sql->failed ? NULL : store_prepare(s, sql->at);
     buf_free(sql);
     return statement;
 }
@@ -316,13 +320,13 @@ static void bind_query(sqlite3_stmt *statement, const store_query *query)
     bind_int(statement, &next, (int64_t)query->limit);
 }
 
-static text column_text(sqlite3_stmt *statement, int *next)
+text column_text(sqlite3_stmt *statement, int *next)
 {
     const char *at = (const char *)sqlite3_column_text(statement, *next);
     return (text){ at, (size_t)sqlite3_column_bytes(statement, (*next)++) };
 }
 
-static int64_t column_int(sqlite3_stmt *statement, int *next)
+int64_t column_int(sqlite3_stmt *statement, int *next)
 {
     return sqlite3_column_int64(statement, (*next)++);
 }
@@ -405,7 +409,7 @@ bool store_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids,
     *out_count = 0;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *statement =
-        prepare(s, "SELECT trace_id FROM"
+        store_prepare(s, "SELECT trace_id FROM"
                    " (SELECT trace_id, max(start_ms) AS newest FROM observations"
                    "  WHERE trace_id >= ?1 AND substr(trace_id, 1, length(?1)) = ?1 GROUP BY trace_id"
                    "  UNION ALL SELECT id, timestamp_ms FROM traces WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1)"
@@ -431,7 +435,7 @@ bool store_count(store *s, text trace_id, int64_t *out_observations, int64_t *ou
     int next = 1;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *statement =
-        prepare(s, trace_id.len ? "SELECT count(*), count(*) > 0 OR EXISTS (SELECT 1 FROM traces WHERE id = ?1) FROM observations"
+        store_prepare(s, trace_id.len ? "SELECT count(*), count(*) > 0 OR EXISTS (SELECT 1 FROM traces WHERE id = ?1) FROM observations"
                                   " WHERE trace_id = ?1"
                                 : "SELECT count(*), count(DISTINCT trace_id) + (SELECT count(*) FROM traces WHERE NOT EXISTS"
                                   " (SELECT 1 FROM observations AS o WHERE o.trace_id = traces.id)) FROM observations");
@@ -454,15 +458,15 @@ static bool prepare_batch(store *s)
     struct batch_statements *b = &s->batch;
     if (b->put_score)
         return true;
-    b->put_event = prepare(s, "INSERT OR IGNORE INTO events (kind, body_id, id, timestamp_ms, is_update, type, arrived_ns, body)"
+    b->put_event = store_prepare(s, "INSERT OR IGNORE INTO events (kind, body_id, id, timestamp_ms, is_update, type, arrived_ns, body)"
                               " VALUES (?,?,?,?,?,?,?,?)");
-    b->get_events = prepare(s, "SELECT type, timestamp_ms, arrived_ns, body FROM events WHERE kind = ? AND body_id = ?"
+    b->get_events = store_prepare(s, "SELECT type, timestamp_ms, arrived_ns, body FROM events WHERE kind = ? AND body_id = ?"
                                " ORDER BY timestamp_ms, is_update, rowid");
-    b->where = prepare(s, "SELECT trace_id, start_ms FROM ingested WHERE id = ?");
-    b->remember = prepare(s, "INSERT OR REPLACE INTO ingested (id, trace_id, start_ms) VALUES (?,?,?)");
-    b->forget = prepare(s, "DELETE FROM observations WHERE trace_id = ? AND id = ? AND start_ms = ?");
-    b->put_trace = prepare(s, "INSERT OR REPLACE INTO traces (" TRACE_COLUMNS ") VALUES (" TRACE_MARKS ")");
-    b->put_score = prepare(s, "INSERT OR REPLACE INTO scores (" SCORE_COLUMNS ") VALUES (" SCORE_MARKS ")");
+    b->where = store_prepare(s, "SELECT trace_id, start_ms FROM ingested WHERE id = ?");
+    b->remember = store_prepare(s, "INSERT OR REPLACE INTO ingested (id, trace_id, start_ms) VALUES (?,?,?)");
+    b->forget = store_prepare(s, "DELETE FROM observations WHERE trace_id = ? AND id = ? AND start_ms = ?");
+    b->put_trace = store_prepare(s, "INSERT OR REPLACE INTO traces (" TRACE_COLUMNS ") VALUES (" TRACE_MARKS ")");
+    b->put_score = store_prepare(s, "INSERT OR REPLACE INTO scores (" SCORE_COLUMNS ") VALUES (" SCORE_MARKS ")");
     return b->put_event && b->get_events && b->where && b->remember && b->forget && b->put_trace && b->put_score;
 }
 
@@ -609,26 +613,23 @@ static bool fold_again(store *s, event_kind kind, text body_id)
 static int by_row(const void *left, const void *right)
 {
     const event *a = *(const event *const *)left, *b = *(const event *const *)right;
-    size_t shared = a->body_id.len < b->body_id.len ? a->body_id.len : b->body_id.len;
-    int order = memcmp(a->body_id.at, b->body_id.at, shared);
-    if (order == 0 && a->body_id.len != b->body_id.len)
-        order = a->body_id.len < b->body_id.len ? -1 : 1;
+    int order = text_order(a->body_id, b->body_id);
     return order ? order : (int)a->type->kind - (int)b->type->kind;
 }
 
 /* Each id once, however many of its events are in the batch. */
 static bool put_events(store *s, const event **order, size_t count)
 {
-    bool good = s->insert && prepare_batch(s) && run(s, "BEGIN IMMEDIATE");
+    bool good = s->insert && prepare_batch(s) && store_run(s, "BEGIN IMMEDIATE");
     for (size_t i = 0; good && i < count; i++)
         good = put_event(s, order[i]);
     qsort(order, count, sizeof *order, by_row);
     for (size_t i = 0; good && i < count; i++)
         if (i == 0 || by_row(&order[i - 1], &order[i]) != 0)
             good = fold_again(s, order[i]->type->kind, order[i]->body_id);
-    if (good && run(s, "COMMIT"))
+    if (good && store_run(s, "COMMIT"))
         return true;
-    run(s, "ROLLBACK");
+    store_run(s, "ROLLBACK");
     return false;
 }
 
@@ -701,7 +702,7 @@ static void keep_row(void *context, const observation *row)
 
 static bool load_record(store *s, arena *a, text id, trace_data *out)
 {
-    sqlite3_stmt *statement = prepare(s, "SELECT " TRACE_COLUMNS " FROM traces WHERE id = ?");
+    sqlite3_stmt *statement = store_prepare(s, "SELECT " TRACE_COLUMNS " FROM traces WHERE id = ?");
     int next = 1, state = SQLITE_ERROR;
     if (statement)
         bind_text(statement, &next, id);
@@ -742,7 +743,7 @@ bool store_load_trace(store *s, arena *a, text id, trace_data *out)
     bool good = read_rows(s, &query, keep_row, &kept) && load_record(s, a, id, out);
     if (good) {
         int next = 1;
-        sqlite3_stmt *statement = prepare(s, "SELECT " SCORE_COLUMNS " FROM scores WHERE trace_id = ? ORDER BY timestamp_ms DESC, id DESC");
+        sqlite3_stmt *statement = store_prepare(s, "SELECT " SCORE_COLUMNS " FROM scores WHERE trace_id = ? ORDER BY timestamp_ms DESC, id DESC");
         if (statement)
             bind_text(statement, &next, id);
         good = read_scores(a, statement, &out->scores, &out->score_count);
@@ -755,7 +756,7 @@ bool store_load_trace(store *s, arena *a, text id, trace_data *out)
 static bool run_with(store *s, const char *sql, text id)
 {
     int next = 1;
-    sqlite3_stmt *statement = prepare(s, sql);
+    sqlite3_stmt *statement = store_prepare(s, sql);
     if (statement)
         bind_text(statement, &next, id);
     bool good = statement && sqlite3_step(statement) == SQLITE_DONE;
@@ -766,12 +767,12 @@ static bool run_with(store *s, const char *sql, text id)
 static bool run_all_with(store *s, const char *const *statements, size_t count, text id)
 {
     pthread_mutex_lock(&s->lock);
-    bool good = run(s, "BEGIN IMMEDIATE");
+    bool good = store_run(s, "BEGIN IMMEDIATE");
     for (size_t i = 0; good && i < count; i++)
         good = run_with(s, statements[i], id);
-    good = good && run(s, "COMMIT");
+    good = good && store_run(s, "COMMIT");
     if (!good)
-        run(s, "ROLLBACK");
+        store_run(s, "ROLLBACK");
     pthread_mutex_unlock(&s->lock);
     return good;
 }

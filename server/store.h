@@ -1,4 +1,4 @@
-/* Storage of observations, traces and scores in SQLite: the only part of the server that knows about it.
+/* Storage in SQLite of observations, traces and scores. Prompts are in store_prompts.h, and nothing else knows about SQLite.
  *
  * One connection behind one lock; rows are written in one transaction for each request, and committed before the call returns. What a
  * row means is not decided here.

@@ -17,6 +17,13 @@ bool text_equal(text a, text b)
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
 
+int text_order(text a, text b)
+{
+    size_t shared = a.len < b.len ? a.len : b.len;
+    int order = shared ? memcmp(a.at, b.at, shared) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 bool text_is(text a, const char *string)
 {
     return text_equal(a, text_of(string));
@@ -225,6 +232,34 @@ text arena_utf8(arena *a, text t, size_t *repairs)
         good = valid_prefix(t);
     }
     return (text){ out, len };
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool arena_unescape(arena *a, text t, text *out)
+{
+    size_t len = 0;
+    text copy = arena_copy(a, t);
+    char *at = (char *)copy.at; /* the copy is ours, and nothing is written to an empty one */
+    for (size_t i = 0; i < copy.len; i++, len++) {
+        if (at[i] != '%') {
+            at[len] = at[i];
+            continue;
+        }
+        int high = i + 2 < copy.len ? hex_digit(at[i + 1]) : -1, low = high >= 0 ? hex_digit(at[i + 2]) : -1;
+        if (low < 0)
+            return false;
+        at[len] = (char)(high << 4 | low);
+        i += 2;
+    }
+    *out = (text){ copy.at, len };
+    return true;
 }
 
 void arena_free(arena *a)

@@ -20,6 +20,7 @@ typedef struct text {
 
 text text_of(const char *string); /* NULL becomes the empty text */
 bool text_equal(text a, text b);
+int text_order(text a, text b); /* by bytes, as memcmp has it; of two that begin alike the shorter comes first */
 bool text_is(text a, const char *string);
 bool text_starts(text a, const char *prefix);
 bool text_has(text a, const char *part);
@@ -49,6 +50,7 @@ typedef struct arena {
 void *arena_take(arena *a, size_t size); /* zeroed and aligned; NULL when out of memory, and then `failed` stays set */
 text arena_copy(arena *a, text t);
 text arena_utf8(arena *a, text t, size_t *repairs); /* `t`, or a copy in which each invalid byte is U+FFFD */
+bool arena_unescape(arena *a, text t, text *out);     /* undoes %41; false when a % has no two hex digits behind it */
 void arena_free(arena *a);
 
 /* Makes room for one more item in an array that lives in the arena; NULL when out of memory. */

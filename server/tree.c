@@ -477,6 +477,17 @@ static void put_level(buf *out, const observation *o, const tree_style *style)
     paint(out, style, "0");
 }
 
+/* prompt NAME v3 */
+static void put_prompt(buf *out, const observation *o)
+{
+    if (o->prompt_name.len == 0)
+        return;
+    buf_string(out, "  prompt ");
+    put_clipped(out, o->prompt_name, MAX_NAME_COLUMNS);
+    if (o->prompt_version >= 0)
+        buf_format(out, " v%lld", (long long)o->prompt_version);
+}
+
 static void put_title(buf *out, const node *n, const tree_style *style)
 {
     const observation *o = n->row;
@@ -497,6 +508,7 @@ static void put_title(buf *out, const node *n, const tree_style *style)
         buf_string(out, "  ");
         put_clipped(out, o->model, MAX_NAME_COLUMNS);
     }
+    put_prompt(out, o);
     put_usage(out, o);
     if (n->orphan) {
         buf_string(out, "  (parent ");

@@ -3,6 +3,7 @@
  */
 #define _GNU_SOURCE
 #include "../lf_core.c"
+#include "../langfuse/prompt.c"
 #include "../langfuse/score.c"
 #include "base.c"
 #include "buf.c"
@@ -18,6 +19,9 @@
 #include "manual.c"
 #include "mask.c"
 #include "pending.c"
+#include "prompt_body.c"
+#include "prompt_cache.c"
+#include "prompt_disk.c"
 #include "propagate.c"
 #include "record.c"
 #include "rest.c"
@@ -25,6 +29,7 @@
 #include "sha256.c"
 #include "site.c"
 #include "stack.c"
+#include "template.c"
 #include "trace_context.c"
 #include "trace_table.c"
 #include "usage.c"

@@ -58,7 +58,7 @@ static bool capture_cjson(lf__buf *out, const cJSON *item, int depth)
     }
 }
 
-static lf_value capture_element(const lf_value *array, uint64_t i)
+lf_value lf__capture_element(const lf_value *array, uint64_t i)
 {
     const char *at = (const char *)array->as.p + i * array->element_size;
     lf_value value = lf_i_make((lf_kind)array->element, 0);
@@ -117,7 +117,7 @@ static bool capture_sequence(lf__buf *out, const lf_value *value, int depth)
 {
     bool ok = lf__buf_add_char(out, '[');
     for (uint64_t i = 0; ok && i < value->extra && value->as.p != NULL; i++) {
-        lf_value element = value->kind == LF_KIND_LIST ? ((const lf_value *)value->as.p)[i] : capture_element(value, i);
+        lf_value element = value->kind == LF_KIND_LIST ? ((const lf_value *)value->as.p)[i] : lf__capture_element(value, i);
         ok = (i == 0 || lf__buf_add_char(out, ',')) && capture_json(out, &element, depth + 1);
     }
     return ok && lf__buf_add_char(out, ']');

@@ -18,6 +18,9 @@ enum {
  * (unset value, or no room). */
 uint8_t *lf__capture_slow(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, const lf_value *value);
 
+/* An element of a value of kind LF_KIND_ARRAY, as a value of its own. */
+lf_value lf__capture_element(const lf_value *array, uint64_t i);
+
 static inline void lf__capture_head(uint8_t *at, lf__tag tag, lf_kind kind, unsigned index, size_t length)
 {
     lf__field *field = (lf__field *)(void *)at;

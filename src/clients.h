@@ -34,6 +34,11 @@ static inline bool lf__client_keeps(uint32_t client, const uint8_t trace_id[16])
     return low < threshold || threshold == UINT64_MAX;
 }
 
+typedef struct lf__config lf__config;
+
+/* A client's configuration, whether it traces or not, for lf__config_free. NULL: there is none. Any thread; a lock. */
+lf__config *lf__client_config(const lf_client *client);
+
 static inline bool lf__client_is_on(uint32_t client)
 {
     return atomic_load_explicit(&lf__client_on[client], memory_order_relaxed);

@@ -34,6 +34,7 @@ static config_names config_client_certificate = {"OTEL_EXPORTER_OTLP_TRACES_CLIE
                                                  "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", NULL};
 static config_names config_client_key = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY", NULL};
 static config_names config_sample_rate = {"LANGFUSE_SAMPLE_RATE", NULL};
+static config_names config_prompt_cache_dir = {"LANGFUSE_PROMPT_CACHE_DIR", NULL};
 static config_names config_no_variable = {NULL}; /* libcurl reads HTTPS_PROXY and its like by itself */
 
 /* A value as it was given, and the name under which the user knows it. */
@@ -177,6 +178,7 @@ static void config_read_numbers(config_maker *maker)
     static const config_range interval = {"flush_interval_ms", "LANGFUSE_FLUSH_INTERVAL", 1000, 1, HOUR_MS, true};
     static const config_range timeout = {"timeout_ms", "LANGFUSE_TIMEOUT", 5000, 1, HOUR_MS, true};
     static const config_range at_exit = {"exit_timeout_ms", "LANGFUSE_EXIT_TIMEOUT_MS", 2000, INT32_MIN, HOUR_MS, false};
+    static const config_range ttl = {"", "LANGFUSE_PROMPT_CACHE_DEFAULT_TTL_SECONDS", 60, 0, 1000000000, false};
     const config_range queue = {"max_queue_bytes", "LANGFUSE_MAX_QUEUE_BYTES", (int64_t)256 << 20, 1 << 20, memory_max,
                                 false};
     static const config_range batch = {"max_batch_bytes", "LANGFUSE_MAX_BATCH_SIZE_BYTES", 2500000, BODY_MIN, BODY_MAX, false};
@@ -193,6 +195,7 @@ static void config_read_numbers(config_maker *maker)
     config->queue_bytes = (size_t)config_number(config_size(options->max_queue_bytes), &queue);
     config->batch_bytes = (size_t)config_number(config_size(options->max_batch_bytes), &batch);
     config->record_bytes = (size_t)config_number(config_size(options->max_event_bytes), &event);
+    config->prompt_ttl_s = (int)config_number(0, &ttl);
     if (config->record_bytes > config->batch_bytes)
         config->record_bytes = config->batch_bytes; /* what can never be sent need not be kept */
 }
@@ -437,6 +440,7 @@ static void config_read_texts(config_maker *maker)
         {&config->client_certificate, options->client_certificate, config_client_certificate},
         {&config->client_key, options->client_key, config_client_key},
         {&config->proxy, options->proxy, config_no_variable},
+        {&config->prompt_cache_dir, NULL, config_prompt_cache_dir},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         config_keep(maker, texts[i].field, config_pick(texts[i].option, NULL, texts[i].variables).text);
@@ -573,6 +577,12 @@ static char *config_basic(const char *public_key, const char *secret_key)
     return basic;
 }
 
+static bool config_gives_keys(const lf_options *options)
+{
+    return config_pick(options->public_key, "", config_public_key).text != NULL &&
+           config_pick(options->secret_key, "", config_secret_key).text != NULL;
+}
+
 static bool config_read_keys(config_maker *maker)
 {
     lf__config *config = maker->config;
@@ -651,8 +661,11 @@ lf__config *lf__config_new(const lf_options *options)
     config_read_texts(&maker);
     config_read_lists(&maker);
     /* In this order, and no further than the first obstacle: it is the one the user has to hear about. */
-    config->enabled = config_is_wanted(&maker.options) && config_read_exporter(&maker) && config_read_keys(&maker) &&
-                      config_read_url(&maker);
+    bool wanted = config_is_wanted(&maker.options);
+    /* Prompts are fetched where nothing is traced, too; who has no keys then need not hear of it. */
+    bool usable = (wanted || config_gives_keys(&maker.options)) && config_read_exporter(&maker) && config_read_keys(&maker) &&
+                  config_read_url(&maker);
+    config->enabled = wanted && usable;
     if (config->insecure && config->enabled && config->exporter != LF__EXPORTER_FILE)
         config_warn_of_insecure();
     if (!maker.no_memory)
@@ -685,7 +698,8 @@ void lf__config_free(lf__config *config)
     config_free_secret(config->authorization);
     char *texts[] = {config->public_key, config->base_url,   config->traces_url, config->ingestion_url,
                      config->file_path,  config->environment, config->release,   config->ca_file,
-                     config->ca_path,    config->client_key,  config->proxy,     config->client_certificate};
+                     config->ca_path,    config->client_key,  config->proxy,     config->client_certificate,
+                     config->prompt_cache_dir};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         lf__free(texts[i]);
     config_free_pairs(config->headers, config->header_count);

@@ -57,6 +57,8 @@ typedef struct lf__config {
     void (*curl_hook)(void *data, void *curl); /* called with each new easy handle, on the thread that sends */
     void *curl_hook_data;
 
+    char *prompt_cache_dir;    /* NULL for none */
+    int prompt_ttl_s;          /* how long a cached prompt is fresh */
     uint64_t sample_threshold; /* see lf__config_samples; UINT64_MAX: everything */
     bool (*mask)(void *data, lf_masked *value); /* NULL for none */
     void *mask_data;

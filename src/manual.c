@@ -3,6 +3,7 @@
 
 #include "handle.h"
 #include "ids.h"
+#include "prompt_link.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,6 +16,21 @@ static void manual_write_set(lf__writer *w, lf__tag tag, const lf_value *value)
 {
     if (value->kind != LF_KIND_UNSET)
         lf__write(w, tag, value);
+}
+
+/* A fallback is not a version of anything on the server. */
+static void manual_write_prompt(lf__writer *w, const lf_prompt *prompt, const char *name, int version)
+{
+    if (prompt != NULL && lf__prompt_link(prompt)->is_fallback)
+        return;
+    if (prompt != NULL) {
+        name = lf__prompt_link(prompt)->name;
+        version = lf__prompt_link(prompt)->version;
+    }
+    if (name == NULL)
+        return;
+    lf__write_text(w, LF__TAG_PROMPT_NAME, name);
+    lf__write_int(w, LF__TAG_PROMPT_VERSION, version);
 }
 
 void lf__write_fields(lf__writer *w, const lf_observation_fields *fields)
@@ -31,10 +47,7 @@ void lf__write_fields(lf__writer *w, const lf_observation_fields *fields)
     manual_write_set(w, LF__TAG_USAGE, &fields->usage);
     manual_write_set(w, LF__TAG_USAGE_DETAILS, &fields->usage_details);
     manual_write_set(w, LF__TAG_COST_DETAILS, &fields->cost_details);
-    if (fields->prompt_name != NULL) {
-        lf__write_text(w, LF__TAG_PROMPT_NAME, fields->prompt_name);
-        lf__write_int(w, LF__TAG_PROMPT_VERSION, fields->prompt_version);
-    }
+    manual_write_prompt(w, fields->prompt, fields->prompt_name, fields->prompt_version);
     if (fields->completion_start_time_ns != 0)
         lf__write_int(w, LF__TAG_COMPLETION_START, fields->completion_start_time_ns);
     manual_write_set(w, LF__TAG_METADATA, &fields->metadata);
@@ -71,10 +84,7 @@ void lf__write_attributes(lf__writer *w, const lf_attributes *attributes)
     manual_write_short_text(w, LF__TAG_ENVIRONMENT, attributes->environment);
     manual_write_short(w, LF__TAG_TRACE_TAGS, &attributes->tags, LIST_ROOM);
     manual_write_short(w, LF__TAG_TRACE_METADATA, &attributes->metadata, LIST_ROOM);
-    if (attributes->prompt_name != NULL) {
-        manual_write_short_text(w, LF__TAG_PROMPT_NAME, attributes->prompt_name);
-        lf__write_int(w, LF__TAG_PROMPT_VERSION, attributes->prompt_version);
-    }
+    manual_write_prompt(w, attributes->prompt, attributes->prompt_name, attributes->prompt_version);
     w->index = 0;
 }
 

@@ -13,7 +13,7 @@
 #include <strings.h>
 #include <time.h>
 
-enum { REST_TIMEOUT_MS = 5000, REST_SERVER_TEXT = 120 };
+enum { REST_TIMEOUT_MS = 5000, REST_SERVER_TEXT = 120, REST_TOGETHER = 64, REST_STOP_STEP_MS = 5 };
 
 /* ---- Being a guest on the caller's thread ---- */
 
@@ -141,11 +141,86 @@ static void rest_done(lf__http_request *request, const lf__http_answer *answer)
         memcpy(result->body, answer->body, answer->body_size);
 }
 
+/* Who is inside of libcurl: at exit they must come out before its TLS library is torn down. */
+static struct {
+    pthread_mutex_t lock;
+    bool stopped;
+    unsigned running;
+    lf__http *https[REST_TOGETHER]; /* as many as fit are woken at exit; others see `stopped` when they are done waiting */
+} rest = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* False: the process is ending. */
+static bool rest_begin(lf__http *http)
+{
+    pthread_mutex_lock(&rest.lock);
+    bool ok = !rest.stopped;
+    rest.running += ok;
+    for (int i = 0; ok && i < REST_TOGETHER; i++) {
+        if (rest.https[i] == NULL) {
+            rest.https[i] = http;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&rest.lock);
+    return ok;
+}
+
+static void rest_end(const lf__http *http)
+{
+    pthread_mutex_lock(&rest.lock);
+    for (int i = 0; i < REST_TOGETHER; i++)
+        if (rest.https[i] == http)
+            rest.https[i] = NULL;
+    pthread_mutex_unlock(&rest.lock);
+}
+
+static void rest_leave_library(void)
+{
+    pthread_mutex_lock(&rest.lock);
+    rest.running--;
+    pthread_mutex_unlock(&rest.lock);
+}
+
+static bool rest_is_stopped(void)
+{
+    pthread_mutex_lock(&rest.lock);
+    bool stopped = rest.stopped;
+    pthread_mutex_unlock(&rest.lock);
+    return stopped;
+}
+
+void lf__rest_stop(int timeout_ms)
+{
+    pthread_mutex_lock(&rest.lock);
+    rest.stopped = true;
+    for (int i = 0; i < REST_TOGETHER; i++)
+        if (rest.https[i] != NULL)
+            lf__http_wakeup(rest.https[i]);
+    for (; rest.running != 0 && timeout_ms > 0; timeout_ms -= REST_STOP_STEP_MS) {
+        pthread_mutex_unlock(&rest.lock);
+        nanosleep(&(struct timespec){0, REST_STOP_STEP_MS * 1000000L}, NULL);
+        pthread_mutex_lock(&rest.lock);
+    }
+    pthread_mutex_unlock(&rest.lock);
+}
+
+void lf__rest_prepare(void)
+{
+    lf__http_free(lf__http_new());
+}
+
+void lf__rest_after_fork_child(void)
+{
+    pthread_mutex_init(&rest.lock, NULL);
+    rest.running = 0;
+    memset(rest.https, 0, sizeof rest.https);
+}
+
 /* Signals are blocked here, but for the waiting. */
 static void rest_run(rest_guest *guest, lf__http *http, const rest_result *result, int timeout_ms)
 {
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
-    for (lf__http_poll(http, 0); !result->done; lf__http_poll(http, 0)) {
+    for (lf__http_poll(http, 0); !result->done && !rest_is_stopped(); lf__http_poll(http, 0)) {
         uint64_t now = lf__monotonic_ns();
         /* libcurl ends the transfer on time by itself; this is for the case that it does not. */
         if (now > until_ns + 1000000000u)
@@ -164,12 +239,19 @@ static void rest_ask(rest_guest *guest, lf__http_request *request, rest_result *
         lf__http_free(http);
         return;
     }
+    if (!rest_begin(http)) {
+        lf__http_free(http);
+        result->failure = LF__HTTP_BROKEN;
+        return;
+    }
     rest_run(guest, http, result, (int)request->timeout_ms);
+    rest_end(http);
     if (!result->done) {
         lf__http_abandon(http);
         result->failure = LF__HTTP_TOO_LATE;
     }
     lf__http_free(http);
+    rest_leave_library();
 }
 
 static bool rest_has_authorization(const lf__config *config)

@@ -8,6 +8,7 @@
 #define CALL(f, ...) f(__VA_ARGS__)
 #define INT_FUNCTION(name, type, parameter) int name(type parameter)
 #else
+#include "langfuse/score.h"
 #include "observe.h"
 #define M(...) __VA_ARGS__;
 #define RETURN(x) OBSERVE_RETURN(x)
@@ -35,6 +36,8 @@ int scopes(int a, const char *text)
     M(OBSERVE_GUARDRAIL(a))
     M(OBSERVE_WITH((.name = text, .type = LF_TOOL), outside(a, text)))
     M(OBSERVE_CONTEXT(NULL))
+    M(OBSERVE_ATTRIBUTES(.user_id = text, .tags = LF_TAGS("a", text), .prompt_version = outside(a, text)))
+    M(OBSERVE_ATTRIBUTES())
     for (int i = 0; i < a; i++) {
         M(OBSERVE(i))
         if (outside(i, text) == 3)
@@ -69,6 +72,18 @@ void observing_calls(int a, const char *text, size_t size)
     M(lf_output_append(text + outside(a, text), size))
     M(lf_update_current_observation())
     M(lf_update_current_observation(.name = text, .usage_details = LF_OBJECT("input", outside(a, text)), .version = "1"))
+    M(lf_update_current_trace())
+    M(lf_update_current_trace(.name = text, .tags = LF_TAGS(text), .public_ = outside(a, text)))
+    M(lf_observation *handle = lf_start_observation(.name = text, .prompt_version = outside(a, text)))
+    M(lf_start_as_current_observation(.name = text, .parent = handle))
+    M(lf_create_event(.name = text, .input = LF_OBJECT("a", outside(a, text))))
+    M(lf_observation_update(handle, .version = text, .prompt_version = outside(a, text)))
+    M(lf_observation_output_append(handle, text, size))
+    M(lf_observation_end(handle))
+    M(lf_observation_end(handle, .prompt_version = outside(a, text)))
+    M(lf_create_score(.name = text, .value = outside(a, text), .observation = handle))
+    M(lf_score_current_observation(.name = text, .value = outside(a, text)))
+    M(lf_score_current_trace(.name = text))
     outside_void(a);
 }
 

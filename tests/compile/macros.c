@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "langfuse/score.h"
 #include "observe.h"
 
 static int add(int a, int b)
@@ -277,6 +278,80 @@ void *contexts(lf_context *context)
         OBSERVE_TOOL();
     }
     OBSERVE_RETURN(context);
+}
+
+void attributes(const char *user, const char *tag, bool baggage, lf_value metadata);
+void attributes(const char *user, const char *tag, bool baggage, lf_value metadata)
+{
+    OBSERVE_ATTRIBUTES();
+    OBSERVE_ATTRIBUTES(.user_id = user);
+    OBSERVE_ATTRIBUTES(.user_id = user, .session_id = "s", .version = "1", .trace_name = "n", .environment = "qa",
+                       .tags = LF_TAGS("a", tag), .metadata = LF_OBJECT("plan", "pro", "seats", 3), .prompt_name = "p",
+                       .prompt_version = 2, .as_baggage = baggage);
+    OBSERVE_ATTRIBUTES(.as_baggage = LF_ON, .metadata = metadata, .user_id = user != NULL ? user : "nobody");
+    for (int i = 0; i < 2; i++) {
+        OBSERVE_ATTRIBUTES(.session_id = tag); OBSERVE(i); OBSERVE_ATTRIBUTES(.tags = LF_TAGS("one"));
+    }
+}
+
+void updates_of_the_trace(const char *user, lf_client *client);
+void updates_of_the_trace(const char *user, lf_client *client)
+{
+    lf_update_current_trace();
+    lf_update_current_trace(.user_id = user, .name = "n", .session_id = "s", .version = "1", .release = "r",
+                            .tags = LF_TAGS(user, "b"), .metadata = LF_OBJECT("a", 1), .input = LF_VALUE(user),
+                            .output = LF_VALUE(2), .public_ = true);
+    if (user == NULL)
+        lf_update_current_trace(.trace_id = "order-1", .client = client, .public_ = LF_OFF);
+    else
+        lf_update_current_trace(.public_ = LF_ON);
+}
+
+/* What returns a handle may be used or not, as a statement and as part of an expression. */
+lf_observation *handles(const char *prompt, lf_observation *parent, int tokens, lf_client *client);
+lf_observation *handles(const char *prompt, lf_observation *parent, int tokens, lf_client *client)
+{
+    lf_start_observation();
+    lf_start_observation(.name = "n");
+    lf_start_as_current_observation(.name = "n", .type = LF_AGENT);
+    lf_create_event(.name = "moment", .input = LF_VALUE(prompt));
+    (void)lf_create_event(.parent = parent);
+    lf_observation *o = lf_start_observation(.name = prompt, .type = LF_GENERATION, .parent = parent, .input = LF_VALUE(prompt));
+    lf_observation *current = lf_start_as_current_observation(.name = "v2", .trace_id = "order-1", .parent_observation_id = "span-1",
+                                                              .id = "span-2", .start_time_ns = 1, .client = client);
+    lf_observation_update(o);
+    lf_observation_update(o, .usage = LF_OBJECT("prompt_tokens", tokens), .prompt_name = "p", .prompt_version = 1);
+    lf_observation_output_append(o, prompt, 1);
+    if (tokens > 0)
+        lf_observation_update(current, .level = LF_LEVEL_WARNING, .status_message = prompt);
+    else
+        lf_observation_end(current);
+    lf_observation_end(lf_start_observation(.name = "short"), .output = LF_VALUE(tokens), .end_time_ns = 2);
+    lf_observation_end(tokens > 1 ? o : parent);
+    return tokens > 2 ? lf_create_event(.name = "e") : lf_start_observation(.parent = o, .cost_details = LF_OBJECT("total", 0.1));
+}
+
+int handles_ids(const lf_observation *o);
+int handles_ids(const lf_observation *o)
+{
+    char trace[LF_TRACE_ID_SIZE], id[LF_OBSERVATION_ID_SIZE];
+    return lf_observation_trace_id(o, trace) && lf_observation_id(o, id) && trace[0] != id[0];
+}
+
+lf_status scores(const char *trace, const lf_observation *o, double value, lf_client *client);
+lf_status scores(const char *trace, const lf_observation *o, double value, lf_client *client)
+{
+    lf_create_score();
+    lf_create_score(.name = "accuracy", .value = value, .trace_id = trace, .observation_id = "span-1", .comment = "c", .id = "s-1",
+                    .config_id = "c-1", .metadata = LF_OBJECT("by", "rule"), .environment = "qa", .timestamp_ns = 1);
+    lf_create_score(.name = "feedback", .string_value = "helpful", .session_id = "s", .client = client);
+    (void)lf_create_score(.name = "run", .value = 1, .data_type = LF_SCORE_BOOLEAN, .dataset_run_id = "r");
+    lf_score_current_observation(.name = "tone", .string_value = "kind", .data_type = LF_SCORE_CATEGORICAL);
+    if (lf_score_current_trace(.name = "overall", .value = 1) != LF_OK)
+        lf_score_current_trace(.name = "overall", .value = 0);
+    else
+        lf_create_score(.name = "text", .string_value = trace, .data_type = LF_SCORE_TEXT, .observation = o);
+    return lf_create_score(.name = "correction", .string_value = "42", .data_type = LF_SCORE_CORRECTION, .observation = o);
 }
 
 /* Used by nothing else: neither on nor off may this warn. */

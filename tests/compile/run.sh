@@ -2,7 +2,7 @@
 # What compilers make of us: every macro in every language mode, errors that must be errors, LF_DISABLE, the symbols of the
 # shared library, the one-file build, install and uninstall, the code in the docs.
 #
-# Docs: a block fenced as ```c is compiled. It gets observe.h and the usual standard headers in front, and a function around
+# Docs: a block fenced as ```c is compiled. It gets our headers and the usual standard ones in front, and a function around
 # it unless it defines one itself. A block that cannot stand alone is fenced as ```c fragment (or ```text).
 #
 # A check is one line of shell in $OUT/jobs; they run two at a time, each in a shell of its own.
@@ -111,9 +111,13 @@ static_symbols() {
 # Run a traced program; what it wrote must hold this text.
 traces() { # text program argument...
     local file=$OUT/trace.$BASHPID
-    rm -f "$file"
+    rm -f "$file" "$file.scores"
     env LANGFUSE_EXPORTER="file:$file" LD_LIBRARY_PATH="${LIBRARIES:-}" "${@:2}" 2>"$file.log" || { cat "$file.log"; return 1; }
     grep -q -e "$1" "$file"
+}
+
+scored() { # name: of a score that the program run last by `traces` made
+    grep -q "\"name\":\"$1\"" "$OUT/trace.$BASHPID.scores"
 }
 
 one_file() { # compiler
@@ -121,6 +125,7 @@ one_file() { # compiler
     traces '"name":"answer"' "$OUT/two.$1"
     "$1" -std=gnu11 -I. -DALL_IN_ONE tests/compile/program.c -o "$OUT/one.$1" -lcurl -lcjson -lpthread
     traces '{\\"question\\":\\"included\\",\\"n\\":41}' "$OUT/one.$1" included
+    scored exact
 }
 
 installs() {
@@ -128,7 +133,7 @@ installs() {
     root=$(realpath "$OUT")/root
     make -s BUILD="$BUILD" DESTDIR="$root" PREFIX=/usr/local install >/dev/null
     for header in lf_core.h observe.h langfuse/*.h; do
-        [[ ! -e $header ]] || cmp "$header" "$root/usr/local/include/langfuse-c/$header"
+        cmp "$header" "$root/usr/local/include/langfuse-c/$header"
     done
     export PKG_CONFIG_PATH=$root/usr/local/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
     [[ $(pkg-config --modversion langfuse) == "$(sed -n 's/^#define LF_VERSION "\(.*\)"/\1/p' lf_core.h)" ]]
@@ -137,10 +142,12 @@ installs() {
     "$C_COMPILER" "$OUT/installed.c" $flags -o "$OUT/installed.shared"
     readelf -dW "$OUT/installed.shared" | grep -q 'NEEDED.*liblangfuse\.so\.'
     LIBRARIES=$root/usr/local/lib traces '"name":"answer"' "$OUT/installed.shared"
+    scored exact
     flags="$(pkg-config --cflags --libs-only-L langfuse) -l:liblangfuse.a -lcurl -lcjson -lpthread"
     "$C_COMPILER" "$OUT/installed.c" $flags -o "$OUT/installed.static"
     readelf -dW "$OUT/installed.static" | absent 'NEEDED.*langfuse'
     traces '"name":"answer"' "$OUT/installed.static"
+    scored exact
     make -s BUILD="$BUILD" DESTDIR="$root" PREFIX=/usr/local uninstall >/dev/null
     find "$root" ! -type d | only 'left by uninstall' '^$'
 }
@@ -169,7 +176,7 @@ extract_docs() { # page
             if (!own_include)
                 print "#include <errno.h>\n#include <pthread.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>" > file
             if (!own_include && !types_first)
-                print "#include \"observe.h\"" > file
+                print "#include \"langfuse/score.h\"\n#include \"observe.h\"" > file
             if (!function_seen)
                 print "void documented(void);\nvoid documented(void)\n{" > file
             print "#line " start + 1 " \"" page "\"" > file
@@ -183,7 +190,7 @@ extract_docs() { # page
         /^```c[ \t]*$/ { inside = 1; start = NR; count = own_include = types_first = function_seen = 0; next }
         !inside { next }
         { line[count++] = $0 }
-        /^#include "(observe|lf_core)\.h"/ { own_include = 1 }
+        /^#include "(observe|lf_core|langfuse\/[a-z]+)\.h"/ { own_include = 1 }
         /^(\{|[A-Za-z_].*\)[ \t]*\{)/ && !/^(if|for|while|switch|do|else)[ (]/ { function_seen = 1 }
         /^#include/ { function_seen = 1 }
     ' "$1"
@@ -200,7 +207,7 @@ jobs_of_modes() {
                 done
                 # Programs, in the modes that differ most.
                 [[ $mode == c11 || $mode == gnu17 ]] || continue
-                for file in $(grep -lE '^#include "(\.\./\.\./)?(observe|lf_core)\.h"' tests/{unit,e2e,golden,compile}/*.c bench/*.c examples/*.c); do
+                for file in $(grep -lE '^#include "(\.\./\.\./)?(observe|lf_core)\.h"' tests/{unit,e2e,golden,compile}/*.c bench/*.c examples/{,distributed/}*.c); do
                     [[ $file == tests/compile/macros.c || $file == tests/compile/types.c ]] ||
                         echo "compiles $compiler $mode $file $off"
                 done
@@ -278,7 +285,7 @@ run_job() { # line
     fi
 }
 
-export -f compiles must_fail header_alone disassembly disabled_is_nothing only absent shared_symbols static_symbols traces one_file \
+export -f compiles must_fail header_alone disassembly disabled_is_nothing only absent shared_symbols static_symbols traces scored one_file \
     installs plugin exceptions doc_compiles run_job
 for page in README.md docs/*.md; do
     [[ ! -e $page ]] || extract_docs "$page"

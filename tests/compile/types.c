@@ -240,6 +240,7 @@ lf_value values(lf_value value, const char *text, size_t n)
     OBSERVE_OUTPUT(LF_ARRAY(1));
     OBSERVE_OUTPUT(LF_ARRAY(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16));
     OBSERVE_OUTPUT(LF_OBJECT("1", 1, "2", 2, "3", 3, "4", 4, "5", 5, "6", 6, "7", 7, "8", 8));
+    OBSERVE_OUTPUT(LF_TAGS("a", text));
     lf_value local = LF_VALUE(3);
     OBSERVE_RETURN(local);
 }

@@ -4,6 +4,7 @@ Environment: BUILD (products), TEST_WRAPPER (such as valgrind, put before each p
 the large run), E2E_ONLY (run only tests whose name contains it). Prints a line a failure and `N passed, N failed`.
 """
 import glob
+import hashlib
 import http.server
 import json
 import math
@@ -94,6 +95,19 @@ class Local:
             return [[" ".join([name, kind] + [level] * (level != "DEFAULT")), below(id_)]
                     for id_, _, name, kind, level in children.get(parent, [])]
         return below("")
+
+    def scores(self):
+        """Every score as [name, type, value, of what, comment], sorted."""
+        names = dict(self.rows("SELECT trace_id || id, name FROM observations"))
+        roots = dict(self.rows("SELECT trace_id, name FROM observations WHERE parent_id = ''"))
+
+        def target(trace, observation, session):
+            if session:
+                return "session " + session
+            return "observation " + names[trace + observation] if observation else "trace " + roots[trace]
+        return sorted([name, kind, value if kind in ("NUMERIC", "BOOLEAN") else text, target(*of), comment or ""]
+                      for name, kind, value, text, comment, *of in self.rows(
+                          "SELECT name, data_type, value, string_value, comment, trace_id, observation_id, session_id FROM scores"))
 
     def generation(self):
         """Of the only generation: model, parameters, usage, level, status message, input, output."""
@@ -322,6 +336,22 @@ def what_is_observed_after_a_flush_is_sent_over_tls_at_exit():
 # ---- Examples. Each has the tree it leaves in expected/NAME.json; below what runs in threads, the order is not looked at.
 
 UNORDERED = ("handle_request AGENT",)
+SCORES = {  # of the examples that make some
+    "masking": [["reviewed", "NUMERIC", 1, "trace handle_mail", "approved by [email]"]],
+    "scores": [
+        ["brevity", "NUMERIC", 0.86, "observation complete", ""],
+        ["brevity", "NUMERIC", 0.95, "observation complete", ""],
+        ["correct", "BOOLEAN", 0, "trace ask", ""],
+        ["correct", "BOOLEAN", 1, "trace ask", ""],
+        ["expected", "CORRECTION", "There is none.", "observation ask", ""],
+        ["reason", "TEXT", "no answer", "trace ask", ""],
+        ["reason", "TEXT", "the capital is Paris", "trace ask", ""],
+        ["satisfaction", "NUMERIC", 4, "session session_abc", "survey after the chat"],
+        ["tone", "CATEGORICAL", "neutral", "observation complete", ""],
+        ["tone", "CATEGORICAL", "neutral", "observation complete", ""],
+        ["user-feedback", "BOOLEAN", 1, "observation ask", "helpful"],
+    ],
+}
 CORPUS = os.path.join(HERE, "corpus")
 ASK = ("What happens when the server is down?", CORPUS)
 
@@ -336,6 +366,7 @@ def check_tree(server, name):
     got = server.tree()
     check(in_order(got) == in_order(want), f"the tree: expected\n{json.dumps(want)}, got\n{json.dumps(got)}")
     check_equal(server.orphans(), 0, "observations without their parent")
+    check_equal(server.scores(), SCORES.get(name, []), "scores")
 
 
 def example_test(path):
@@ -357,6 +388,150 @@ def example_test(path):
 
 for source in sorted(glob.glob(os.path.join(HERE, "../../examples/*.c"))):
     example_test(source[:-2])
+
+
+def ids_of(seed):
+    """The ids of a trace and an observation that have this text for an id."""
+    digest = hashlib.sha256(seed.encode()).hexdigest()
+    return digest[:32], digest[:16]
+
+
+@test
+def manual_keeps_the_ids_times_and_counts_of_the_program():
+    with Local("manual_details") as server:
+        code, out, err = run("examples/manual", url=server.url)
+        check_equal((code, out), (0, "order-4711: Short and sweet.\n"), f"what it printed ({err})")
+        check_equal(server.rows("SELECT DISTINCT trace_id FROM observations WHERE name IN ('document-pipeline', 'summarize')"),
+                    [ids_of("order-4711")[:1]], "trace of the order")
+        noon, second = 1767268800 * 10**9, 10**9
+        trace, (_, batch) = ids_of("log-2026-01-01")[0], ids_of("batch-1")
+        calls = [(trace, ids_of(f"batch-1-call-{i}")[1], batch, noon + (i + 1) * second, noon + (i + 1) * second + second // 2)
+                 for i in range(2)]
+        check_equal(server.rows("SELECT trace_id, id, parent_id, start_ns, end_ns FROM observations WHERE trace_id = ?"
+                                " ORDER BY start_ns", trace), [(trace, batch, "", noon, noon + 3 * second)] + calls, "imported log")
+        usage, output, first = server.rows("SELECT usage, output, completion_start_ms FROM observations"
+                                           " WHERE name = 'summarize'")[0]
+        check_equal((json.loads(usage), output), ({"input": 12, "output": 4, "total": 16}, "Short and sweet."), "generation")
+        check(first > 0, "the first piece of the stream has no time")
+        check_equal(server.rows("SELECT start_ns = end_ns FROM observations WHERE type = 'EVENT'"), [(1,)], "length of the event")
+        # A second run writes the imported observations again, not others beside them.
+        before = server.rows("SELECT count(*) FROM observations")[0][0]
+        check_equal(run("examples/manual", url=server.url)[0], 0, "exit code")
+        check_equal(server.rows("SELECT count(*) FROM observations")[0][0], 2 * before - 3, "observations after two runs")
+
+
+@test
+def attributes_reach_every_observation_of_their_scope():
+    with Local("attributes_details") as server:
+        code, out, err = run("examples/attributes", url=server.url)
+        check_equal(code, 0, f"exit code ({err})")
+        trace = ids_of("req_12345")[0]
+        check_equal(out.splitlines()[:3], [f"req_12345: {trace}", "The sky is blue because of scattering.",
+                                           f"{server.url}/project/local/traces/{trace}"], "what it printed")
+        rows = server.rows("SELECT name, version, user_id, session_id, trace_name, is_public, tags, trace_metadata, trace_input,"
+                           " trace_output FROM observations WHERE trace_id = ? ORDER BY start_ns, rowid DESC", trace)
+        whole = ("user_123", "session_abc", "support-chat", 1)
+        texts = ("Why is the sky blue?", "The sky is blue because of scattering.")
+        metadata = {"plan": "pro", "region": "eu", "finish_reason": "stop"}
+        outer = ("1.9", ["support", "web", "long-answer"], metadata)
+        inner = ("2.0-rc1", ["support", "web", "experiment-7", "long-answer"], {**metadata, "variant": "b"})
+        check_equal([(r[0], (r[1], json.loads(r[6]), json.loads(r[7])), r[2:6], r[8:]) for r in rows],
+                    [(name, about, whole, texts) for name, about in (("handle-request", outer), ("answer", inner),
+                                                                     ("complete", inner), ("log_access", outer))], "attributes")
+
+
+@test
+def masking_lets_no_secret_out():
+    with Local("masking_details") as server:
+        code, out, err = run("examples/masking", url=server.url)
+        check_equal(code, 0, f"exit code ({err})")
+        check("grace@example.org" in out, "the program itself must see the address")
+        with sqlite3.connect(server.db) as db:
+            stored = "\n".join(db.iterdump())
+        check("[email]" in stored, "nothing is masked")
+        for secret in ("@example", "grace@", "ada@", "the.boss", "copy@", "correct horse"):
+            check(secret not in stored, f"{secret} was sent")
+        check_equal(json.loads(server.rows("SELECT input FROM observations WHERE name = 'handle_mail'")[0][0]),
+                    {"from": "[email]", "mail": "Please answer to\n[email], copy to [email] Thanks!"}, "input")
+
+
+class Service:
+    """The server of the example in two programs."""
+
+    def __init__(self, local):
+        self.process = run("examples/distributed/server", url=local.url, background=True)
+        self.url = self.process.stdout.readline().strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.process.terminate()
+        code, _, err = finish(self.process)
+        check(kind is not None or code == 0, f"exit code of the server: {code} ({err})")
+
+
+@test
+def two_programs_make_one_trace():
+    with Local("distributed") as server:
+        with Service(server) as service:
+            code, out, err = run("examples/distributed/client", service.url, "Oslo", "New York", url=server.url)
+            check_equal((code, out), (0, "Oslo: -3 degrees\nNew York: 21 degrees\n"), f"what the client printed ({err})")
+        check_tree(server, "distributed")
+        check_equal(server.rows("SELECT count(DISTINCT trace_id), count(*) FROM observations"), [(1, 9)], "traces, observations")
+        check_equal(server.rows("SELECT DISTINCT user_id, session_id, tags FROM observations"),
+                    [("user_123", "session_abc", '["demo","two programs"]')], "attributes, on both sides")
+        check_equal(server.rows("SELECT name FROM observations WHERE is_app_root"), [("weather",)], "roots of a program")
+
+
+@test
+def a_service_that_is_asked_without_headers_begins_a_trace():
+    with Local("distributed_alone") as server:
+        with Service(server) as service, urllib.request.urlopen(service.url + "/?city=Oslo") as answer:
+            check_equal(answer.read(), b"-3 degrees", "answer")
+        check_equal(server.tree(), [["answer SPAN", [["look_up TOOL", []]]]], "tree")
+
+
+@test
+def a_client_whose_service_is_not_there_records_the_error():
+    with Local("distributed_refused") as server:
+        code, out, err = run("examples/distributed/client", "http://127.0.0.1:9", "Oslo", url=server.url)
+        check_equal((code, out), (1, "Oslo: no answer\n"), f"what the client printed ({err})")
+        check_equal(server.tree(), [["weather SPAN", [["ask CHAIN", [["get TOOL ERROR", []]]]]]], "tree")
+
+
+def sorted_tree(tree):
+    return sorted([what, sorted_tree(below)] for what, below in tree)
+
+
+@test
+def examples_arrive_as_batches_too():
+    """Times have milliseconds there, so the order of siblings says nothing."""
+    for name in ("manual", "attributes", "scores", "masking"):
+        with Local("batches_" + name) as server:
+            code, out, err = run("examples/" + name, url=server.url, LANGFUSE_EXPORTER="ingestion")
+            check_equal(code, 0, f"{name}: exit code ({out}{err})")
+            with open(os.path.join(HERE, "expected", name + ".json"), encoding="utf-8") as file:
+                check_equal(sorted_tree(server.tree()), sorted_tree(json.load(file)), f"{name}: tree")
+            check_equal(server.scores(), SCORES.get(name, []), f"{name}: scores")
+            check_equal(server.orphans(), 0, f"{name}: observations without their parent")
+
+
+@test
+def what_is_sampled_out_takes_its_scores_along():
+    with Local("sampled") as server:
+        code, out, err = run("examples/scores", url=server.url, LANGFUSE_SAMPLE_RATE="0")
+        check_equal(code, 0, f"exit code ({out}{err})")
+        check_equal(server.tree(), [], "tree")
+        check_equal([score[0] for score in server.scores()], ["satisfaction"], "scores, of the session only")
+
+
+@test
+def examples_work_without_keys():
+    for name in ("manual", "attributes", "scores", "masking"):
+        code, out, err = run("examples/" + name)
+        check_equal(code, 0, f"{name}: exit code ({out}{err})")
+        check(err.count("\n") == 1 and "LANGFUSE_PUBLIC_KEY" in err, f"{name}: on stderr: {err}")
 
 
 @test

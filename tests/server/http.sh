@@ -273,6 +273,8 @@ grep -q '^user U · session S · tags a, b · public$' "$folder/tree" && grep -q
 expect 'delete a trace' 200 '{"message":"Trace deleted successfully"}' $auth -X DELETE "$url/api/public/traces/T"
 expect 'a deleted trace' 404 '{"message":"Trace T not found*' $auth "$url/api/public/traces/T"
 
+. "$(dirname "$0")/prompts.sh"
+
 # Parallel clients on one database, with readers among them.
 for i in 1 2 3 4 5 6 7 8; do
     (for j in 1 2 3 4 5 6 7 8 9 10; do
@@ -292,6 +294,8 @@ code=0
 stop KILL
 start
 expect 'after a kill' 200 '{"observations":164,"traces":11}' $auth "$count"
+expect 'a prompt after a kill' 200 '{"id":"*' $auth "$url/api/public/v2/prompts/talk?version=1"
+expect 'versions after a kill' 200 '{"data":[{"name":"race","tags":[],"lastUpdatedAt":"*' $auth "$url/api/public/v2/prompts?name=race&version=20"
 "$server" tree t1 --db "$folder/test.db" >"$folder/tree" || fail 'tree'
 grep -q '└─ span second  500 ms' "$folder/tree" || fail "tree: $(cat "$folder/tree")"
 [ "$("$server" traces --db "$folder/test.db" --all | wc -l)" = 11 ] || fail 'traces'

@@ -284,7 +284,8 @@ static void the_sample_rate_option_wins(void **state)
     const struct {
         double option;
         uint64_t threshold;
-    } cases[] = {{0, HALF / 2}, {0.5, HALF}, {1, UINT64_MAX}, {LF_SAMPLE_NONE, 0}, {1e-30, 0}};
+    } cases[] = {{0, HALF / 2}, {0.5, HALF}, {1, UINT64_MAX}, {LF_SAMPLE_NONE, 0}, {1e-30, 0},
+                 {1.5 / 18446744073709551616.0, 2}, {2.5 / 18446744073709551616.0, 2}}; /* halves to even */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         lf__config *config = MAKE(.sample_rate = cases[i].option);
         assert_true(config->sample_threshold == cases[i].threshold);

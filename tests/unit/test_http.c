@@ -438,6 +438,38 @@ static void keep_of(const char *text, size_t size, size_t most, unsigned long fa
     free(kept.body);
 }
 
+static void an_answer_in_pieces_is_kept_without_a_hole(void **state)
+{
+    (void)state;
+    static char reply[8192];
+    char long_piece[5001];
+    memset(long_piece, 'x', 5000);
+    long_piece[5000] = '\0';
+    for (int i = 0; i < 3; i++) {
+        static const char hello[] = "5\r\nhello\r\n";
+        snprintf(reply, sizeof reply, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s1388\r\n%s\r\n%s0\r\n\r\n",
+                 i == 0 ? hello : "", long_piece, i == 0 ? "" : hello);
+        fake_reply raw = {.manner = FAKE_RAW, .body = reply};
+        fake_server *server = fake_server_start(say_reply, &raw);
+        lf__http *http = lf__http_new();
+        static outcome out;
+        lf__http_request request = post_to(server->url, &out);
+        request.answer_max = 6000;
+        request.done = keep_answer;
+        assert_true(lf__http_start(http, &request));
+        lf__alloc_fail_from(i == 2 ? 1 : 0);
+        poll_until_done(http);
+        lf__alloc_fail_from(0);
+        assert_int_equal(kept.size, i == 2 ? 0 : 5005); /* without memory for the first piece, none */
+        assert_int_equal(kept.no_memory, i == 2);
+        if (i < 2)
+            assert_ptr_equal(strstr(kept.body, "hello"), kept.body + (i == 0 ? 0 : 5000));
+        free(kept.body);
+        lf__http_free(http);
+        fake_server_free(server);
+    }
+}
+
 static void as_much_of_an_answer_is_kept_as_was_asked_for(void **state)
 {
     (void)state;
@@ -806,6 +838,7 @@ int main(void)
         CASE(requests_of_several_configurations_share_one_http),
         CASE(headers_are_appended_to_a_list_or_it_stays_as_it_was),
         CASE(as_much_of_an_answer_is_kept_as_was_asked_for),
+        CASE(an_answer_in_pieces_is_kept_without_a_hole),
         CASE(one_request_can_be_cancelled),
         CASE(requests_one_after_the_other_use_one_connection),
         CASE(several_requests_are_in_flight_at_once),

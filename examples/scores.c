@@ -1,0 +1,77 @@
+/* Scores: what a program, a model or a person thinks of an answer. While it runs, at its end, and days later by its ids. */
+#include "langfuse/score.h"
+#include "observe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Checks of the program itself, where the answer is made: they judge the innermost open observation. */
+static const char *complete(const char *question)
+{
+    OBSERVE_GENERATION(question);
+    const char *text = strstr(question, "France") ? "Paris" : "I do not know.";
+    lf_score_current_observation(.name = "brevity", .value = 1.0 - (double)strlen(text) / 100);
+    lf_score_current_observation(.name = "tone", .string_value = "neutral");
+    OBSERVE_RETURN(text);
+}
+
+/* A second model as the judge: an observation of its own, and its verdict on the whole trace. */
+static void judge(const char *question, const char *text)
+{
+    OBSERVE_EVALUATOR(question, text);
+    const bool right = strcmp(text, "Paris") == 0;
+    lf_score_current_trace(.name = "correct", .value = right, .data_type = LF_SCORE_BOOLEAN, .metadata = LF_OBJECT("judge", "rule"));
+    lf_score_current_trace(.name = "reason", .string_value = right ? "the capital is Paris" : "no answer",
+                           .data_type = LF_SCORE_TEXT);
+    OBSERVE_OUTPUT(right);
+}
+
+/* What a later judgement needs; put it next to the answer in your database. */
+typedef struct place {
+    char trace_id[LF_TRACE_ID_SIZE], observation_id[LF_OBSERVATION_ID_SIZE];
+} place;
+
+static place ask(const char *question)
+{
+    OBSERVE_AGENT(question);
+    place p;
+    lf_current_trace_id(p.trace_id);
+    lf_current_observation_id(p.observation_id);
+    const char *text = complete(question);
+    judge(question, text);
+    OBSERVE_OUTPUT(text);
+    return p;
+}
+
+/* Later, perhaps in another program. The id of the score makes that a second click replaces the first: of several with one id
+ * the one with the latest time counts, in whatever order they arrive. */
+static void on_click(const place *p, bool liked, int64_t clicked_ns)
+{
+    char id[64];
+    snprintf(id, sizeof id, "click-%s", p->observation_id);
+    lf_create_score(.name = "user-feedback", .value = liked, .data_type = LF_SCORE_BOOLEAN, .id = id, .timestamp_ns = clicked_ns,
+                    .trace_id = p->trace_id, .observation_id = p->observation_id,
+                    .comment = liked ? "helpful" : "not what I asked");
+}
+
+static void on_correction(const place *p, const char *text)
+{
+    lf_create_score(.name = "expected", .string_value = text, .data_type = LF_SCORE_CORRECTION, .trace_id = p->trace_id,
+                    .observation_id = p->observation_id);
+}
+
+int main(void)
+{
+    place first = ask("What is the capital of France?");
+    place second = ask("What is the capital of Atlantis?");
+    on_click(&first, false, 1767268800000000000); /* 2026-01-01 12:00:00 UTC */
+    on_click(&first, true, 1767268803000000000);  /* changed their mind */
+    on_correction(&second, "There is none.");
+    lf_create_score(.name = "satisfaction", .value = 4, .session_id = "session_abc", .comment = "survey after the chat");
+
+    /* Nobody has to look at the status; it says what was wrong with a score, not whether the server has it. */
+    if (lf_create_score(.name = "of nothing", .value = 1) == LF_ERR_ARGUMENT)
+        puts("a score needs a trace, a session or a dataset run");
+    return EXIT_SUCCESS;
+}

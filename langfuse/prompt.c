@@ -1,0 +1,623 @@
+#define _GNU_SOURCE
+#include "prompt.h"
+
+#include "../src/clients.h"
+#include "../src/config.h"
+#include "../src/capture.h"
+#include "../src/json.h"
+#include "../src/prompt_cache.h"
+#include "../src/prompt_link.h"
+#include "../src/rest.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    PROMPT_RETRIES = 2, /* as the other SDKs */
+    PROMPT_RETRIES_MAX = 4,
+    PROMPT_JSON_MAX = 64 << 20,  /* a compiled prompt, or a value that goes into one */
+    PROMPT_PATH_MAX = 64 << 10
+};
+
+_Static_assert(offsetof(struct lf_prompt, name) == offsetof(lf__prompt_link_of, name) &&
+                   offsetof(struct lf_prompt, version) == offsetof(lf__prompt_link_of, version) &&
+                   offsetof(struct lf_prompt, is_fallback) == offsetof(lf__prompt_link_of, is_fallback),
+               "src/prompt_link.h reads the beginning of struct lf_prompt");
+
+/* ---- Errors ------------------------------------------------------------------------------------------------------- */
+
+static lf_status prompt_fail(lf_error *error, lf_status status, const char *format, ...) LF_PRINTF(3, 4);
+
+static lf_status prompt_fail(lf_error *error, lf_status status, const char *format, ...)
+{
+    if (error == NULL)
+        return status;
+    *error = (lf_error){.status = status};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error->message, sizeof error->message, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+static lf_status prompt_no_memory(lf_error *error)
+{
+    return prompt_fail(error, LF_ERR_MEMORY, "no memory");
+}
+
+/* ---- Handles ------------------------------------------------------------------------------------------------------ */
+
+/* Takes the reference to the body. */
+static lf_prompt *prompt_new(lf__prompt_body *body, lf_prompt_source source)
+{
+    lf_prompt *prompt = malloc(sizeof *prompt);
+    if (prompt == NULL) {
+        lf__prompt_body_drop(body);
+        return NULL;
+    }
+    prompt->name = body->name;
+    prompt->version = body->version;
+    prompt->is_fallback = source == LF_PROMPT_FALLBACK;
+    prompt->source = source;
+    prompt->type = body->is_chat ? LF_PROMPT_CHAT : LF_PROMPT_TEXT;
+    prompt->age_ms = prompt->is_fallback ? 0 : (int64_t)((lf__monotonic_ns() - body->fetched_ns) / 1000000u);
+    prompt->prompt = body->text;
+    prompt->messages = body->json_messages;
+    prompt->config = body->config;
+    prompt->labels = body->labels;
+    prompt->tags = body->tags;
+    prompt->variables = body->variables;
+    prompt->commit_message = body->commit_message;
+    prompt->body = body;
+    return prompt;
+}
+
+void lf_prompt_free(lf_prompt *prompt)
+{
+    if (prompt == NULL)
+        return;
+    lf__prompt_body_drop(prompt->body);
+    free(prompt);
+}
+
+/* ---- Values as JSON text ------------------------------------------------------------------------------------------ */
+
+/* A value of the user's as JSON text. False: no memory, or larger than PROMPT_JSON_MAX. */
+static bool prompt_value_json(lf__buf *out, const lf_value *value)
+{
+    for (size_t room = 4096; room <= PROMPT_JSON_MAX; room *= 4) {
+        uint8_t *memory = lf__alloc(room);
+        if (memory == NULL)
+            return false;
+        const lf__field *field = (const lf__field *)(const void *)memory;
+        uint8_t *end = lf__capture(memory, memory + room, LF__TAG_INPUT, 0, value);
+        /* What did not fit is text with a mark instead of JSON: more room. */
+        bool composite = value->kind >= LF_KIND_CSTRING && value->kind <= LF_KIND_LIST && value->kind != LF_KIND_POINTER;
+        bool full = composite && (size_t)(end - memory) + LF__CAPTURE_MIN_ROOM + 64 > room;
+        bool ok = !full && end != memory && lf__field_json(out, field);
+        lf__free(memory);
+        if (!full)
+            return ok;
+    }
+    return false;
+}
+
+static cJSON *prompt_value_cjson(const lf_value *value)
+{
+    lf__buf text;
+    lf__buf_init(&text, PROMPT_JSON_MAX);
+    cJSON *json = prompt_value_json(&text, value) ? cJSON_ParseWithLength(text.data, text.length) : NULL;
+    lf__buf_done(&text);
+    return json;
+}
+
+/* ---- Getting ------------------------------------------------------------------------------------------------------ */
+
+static bool prompt_name_is_good(const char *name)
+{
+    return name != NULL && name[0] != '\0' && strchr(name, '|') == NULL && lf__utf8_valid_prefix(name, strlen(name)) == strlen(name);
+}
+
+static lf_status prompt_check(const char *name, const lf_prompt_query *query)
+{
+    if (name == NULL || name[0] == '\0')
+        return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt has a name");
+    if (!prompt_name_is_good(name))
+        return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt's name is UTF-8 without '|'");
+    if (query->version != 0 && query->label != NULL)
+        return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt is asked for by version or by label, not both");
+    if (query->version < 0)
+        return prompt_fail(query->error, LF_ERR_ARGUMENT, "versions of prompts are 1 and up");
+    return LF_OK;
+}
+
+static lf__prompt_fetch prompt_fetch_how(lf__config *config, const lf_prompt_query *query)
+{
+    int retries = query->max_retries < 0 ? PROMPT_RETRIES : query->max_retries;
+    int ttl_s = query->cache_ttl_seconds < 0 ? config->prompt_ttl_s : query->cache_ttl_seconds;
+    return (lf__prompt_fetch){
+        .config = config,
+        .timeout_ms = query->timeout_ms > 0 ? query->timeout_ms : (int)config->timeout_ms,
+        .max_retries = retries > PROMPT_RETRIES_MAX ? PROMPT_RETRIES_MAX : retries,
+        .ttl_ns = (uint64_t)ttl_s * 1000000000u,
+    };
+}
+
+static lf_prompt *prompt_fallback(const char *name, const lf_prompt_query *query)
+{
+    bool chat = query->fallback == NULL && query->fallback_messages.kind != LF_KIND_UNSET, bad;
+    if (!chat && query->fallback == NULL)
+        return NULL;
+    lf__buf messages;
+    lf__buf_init(&messages, PROMPT_JSON_MAX);
+    if (chat)
+        (void)prompt_value_json(&messages, &query->fallback_messages);
+    lf__prompt_body *body = lf__prompt_body_make(name, query->version, query->label, query->fallback,
+                                                 messages.length == 0 ? "" : messages.data, messages.length, &bad);
+    lf__buf_done(&messages);
+    return body == NULL ? NULL : prompt_new(body, LF_PROMPT_FALLBACK);
+}
+
+static void prompt_tell_fallback(const char *name, const lf_error *error)
+{
+    static _Atomic bool told;
+    if (!atomic_exchange(&told, true))
+        lf__log(LF__LOG_WARNING, "prompt \"%.80s\" could not be fetched, its fallback is used: %s", name, error->message);
+}
+
+/* The server was no help: a stale copy, from memory or disk, or the fallback. */
+static lf_prompt *prompt_without_server(const lf__prompt_key *key, const lf__config *config, const lf_prompt_query *query,
+                                        const lf_error *error)
+{
+    lf__prompt_body *body = NULL;
+    if (error->http_status != 404 && lf__prompts_find(key, &body) != LF__PROMPT_MISS)
+        return prompt_new(body, LF_PROMPT_STALE);
+    body = error->http_status == 404 || config == NULL ? NULL : lf__prompts_from_disk(key, config);
+    if (body != NULL)
+        return prompt_new(body, LF_PROMPT_STALE);
+    lf_prompt *fallback = prompt_fallback(key->name, query);
+    if (fallback != NULL)
+        prompt_tell_fallback(key->name, error);
+    return fallback;
+}
+
+static lf_prompt *prompt_get(const lf__prompt_key *key, lf__config *config, const lf_prompt_query *query)
+{
+    lf_error error = {.status = LF_ERR_DISABLED, .message = "no keys: LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set"};
+    lf__prompt_body *body = NULL;
+    lf_status status = LF_ERR_DISABLED;
+    if (config != NULL) {
+        lf__prompt_fetch how = prompt_fetch_how(config, query);
+        status = lf__prompts_fetch(key, &how, query->cache_ttl_seconds == 0, &body, &error);
+    }
+    if (status == LF_OK)
+        return prompt_new(body, LF_PROMPT_FRESH);
+    lf_prompt *prompt = prompt_without_server(key, config, query, &error);
+    if (query->error != NULL)
+        *query->error = error;
+    return prompt;
+}
+
+lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query)
+{
+    const lf_prompt_query standard = LF_PROMPT_QUERY_INIT;
+    query = query == NULL ? &standard : query;
+    if (prompt_check(name, query) != LF_OK)
+        return prompt_name_is_good(name) ? prompt_fallback(name, query) : NULL;
+    const lf__prompt_key key = {query->client == NULL ? 0 : query->client->index, name, query->version,
+                                query->version != 0        ? NULL
+                                : query->label != NULL && query->label[0] != '\0' ? query->label
+                                                           : "production"};
+    lf__prompt_body *body = NULL;
+    lf__prompt_found found = query->cache_ttl_seconds == 0 ? LF__PROMPT_MISS : lf__prompts_find(&key, &body);
+    if (found == LF__PROMPT_IS_FRESH)
+        return prompt_new(body, LF_PROMPT_CACHED);
+    int saved = errno;
+    lf__config *config = lf__client_config(query->client);
+    lf_prompt *prompt;
+    if (found == LF__PROMPT_IS_STALE) {
+        if (config != NULL) {
+            lf__prompt_fetch how = prompt_fetch_how(config, query);
+            lf__prompts_refresh(&key, &how);
+        }
+        prompt = prompt_new(body, LF_PROMPT_STALE);
+    } else {
+        prompt = prompt_get(&key, config, query);
+    }
+    lf__config_free(config);
+    errno = saved;
+    return prompt;
+}
+
+static bool prompt_is_cached(const char *name)
+{
+    lf__prompt_body *body = NULL;
+    bool found = lf__prompts_find(&(lf__prompt_key){0, name, 0, "production"}, &body) != LF__PROMPT_MISS;
+    lf__prompt_body_drop(body);
+    return found;
+}
+
+lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeout_ms)
+{
+    const lf_prompt_query query = LF_PROMPT_QUERY_INIT;
+    int saved = errno;
+    lf__config *config = lf__client_config(NULL);
+    if (config == NULL || config->authorization == NULL) {
+        lf__config_free(config);
+        return LF_ERR_DISABLED;
+    }
+    lf__prompt_fetch how = prompt_fetch_how(config, &query);
+    lf_status status = LF_OK;
+    for (size_t i = 0; i < count; i++) {
+        if (!prompt_name_is_good(names[i]))
+            status = LF_ERR_ARGUMENT;
+        else if (!prompt_is_cached(names[i]))
+            lf__prompts_refresh(&(lf__prompt_key){0, names[i], 0, "production"}, &how);
+    }
+    lf__config_free(config);
+    if (timeout_ms > 0) {
+        bool settled = lf__prompts_settle(timeout_ms), all = true;
+        for (size_t i = 0; i < count; i++)
+            all = all && prompt_name_is_good(names[i]) && prompt_is_cached(names[i]);
+        status = status != LF_OK ? status : all ? LF_OK : settled ? LF_ERR_REFUSED : LF_ERR_TIMEOUT;
+    }
+    errno = saved;
+    return status;
+}
+
+void lf_invalidate_prompt(const char *name)
+{
+    if (name != NULL)
+        lf__prompts_forget(name);
+}
+
+void lf_clear_prompt_cache(void)
+{
+    lf__prompts_forget(NULL);
+}
+
+/* ---- Filling in --------------------------------------------------------------------------------------------------- */
+
+/* A placeholder is looked up among the placeholders, then among the variables. */
+static const lf_value *prompt_inputs_with(const lf_prompt_inputs *inputs, const char *name, lf_value *out_value)
+{
+    if (lf__template_find(&inputs->placeholders, name, strlen(name), out_value))
+        return out_value;
+    return lf__template_find(&inputs->variables, name, strlen(name), out_value) ? out_value : NULL;
+}
+
+static bool prompt_render(lf__buf *out, const lf__template *template, const lf_prompt_inputs *inputs)
+{
+    return lf__template_render(out, template, inputs->variables.kind != LF_KIND_UNSET ? &inputs->variables : &inputs->placeholders);
+}
+
+/* What has no role, or is no message at all, says so; the Python SDK writes the same word. */
+static const char prompt_no_role[] = "NOT_GIVEN";
+
+static void prompt_add_message(lf__buf *out, const char *role, const lf__buf *content)
+{
+    lf__buf_add_text(out, "{\"role\":");
+    lf__json_string(out, role, strlen(role));
+    lf__buf_add_text(out, ",\"content\":");
+    lf__json_string(out, content->length == 0 ? "" : content->data, content->length);
+    lf__buf_add_char(out, '}');
+}
+
+/* A message of a placeholder: all its members as they are, its content filled in. */
+static bool prompt_add_given(lf__buf *out, const cJSON *item, const lf_prompt_inputs *inputs, lf__buf *scratch)
+{
+    const cJSON *given = cJSON_GetObjectItemCaseSensitive(item, "content");
+    const char *text = cJSON_IsString(given) ? given->valuestring : "";
+    lf__template template;
+    lf__buf_clear(scratch);
+    bool ok = lf__template_parse(&template, text, strlen(text));
+    if (ok)
+        ok = prompt_render(scratch, &template, inputs);
+    lf__template_free(&template);
+    cJSON *copy = ok ? cJSON_Duplicate(item, 1) : NULL;
+    ok = copy != NULL && lf__buf_add_char(scratch, '\0');
+    if (ok && cJSON_GetObjectItemCaseSensitive(copy, "role") == NULL)
+        ok = cJSON_AddStringToObject(copy, "role", prompt_no_role) != NULL;
+    if (ok && (given == NULL || cJSON_IsString(given))) {
+        cJSON *content = cJSON_CreateString(scratch->data);
+        ok = content != NULL && (given != NULL ? cJSON_ReplaceItemInObjectCaseSensitive(copy, "content", content)
+                                               : cJSON_AddItemToObject(copy, "content", content));
+    }
+    char *json = ok ? cJSON_PrintUnformatted(copy) : NULL;
+    cJSON_Delete(copy);
+    if (json != NULL)
+        lf__buf_add_text(out, json);
+    cJSON_free(json);
+    return json != NULL;
+}
+
+static void prompt_tell_placeholder(const char *name, const char *what)
+{
+    lf__log(LF__LOG_WARNING, "placeholder \"%.80s\" of a prompt %s", name, what);
+}
+
+/* One that is no list of messages is shown as text, so that it is seen. */
+static bool prompt_add_as_text(lf__buf *out, const lf_value *value, lf__buf *scratch)
+{
+    lf__buf_clear(scratch);
+    if (!lf__template_add_value(scratch, value))
+        return false;
+    prompt_add_message(out, prompt_no_role, scratch);
+    return true;
+}
+
+static bool prompt_add_placeholder(lf__buf *out, const char *name, const lf_prompt_inputs *inputs, lf__buf *scratch)
+{
+    lf_value value;
+    if (prompt_inputs_with(inputs, name, &value) == NULL) {
+        prompt_tell_placeholder(name, "is not given; it stays as it is");
+        lf__buf_add_text(out, "{\"type\":\"placeholder\",\"name\":");
+        lf__json_string(out, name, strlen(name));
+        return lf__buf_add_char(out, '}');
+    }
+    cJSON *list = prompt_value_cjson(&value);
+    bool ok = true;
+    if (!cJSON_IsArray(list)) {
+        prompt_tell_placeholder(name, "is no list of messages");
+        ok = prompt_add_as_text(out, &value, scratch);
+    }
+    bool told = false;
+    const cJSON *item = cJSON_IsArray(list) ? list->child : NULL;
+    for (bool first = true; ok && item != NULL; item = item->next, first = false) {
+        lf__buf_add(out, ",", !first);
+        if (cJSON_IsObject(item)) {
+            ok = prompt_add_given(out, item, inputs, scratch);
+            continue;
+        }
+        if (!told)
+            prompt_tell_placeholder(name, "holds something that is no message");
+        told = true;
+        ok = prompt_add_as_text(out, &value, scratch);
+    }
+    cJSON_Delete(list);
+    return ok;
+}
+
+static bool prompt_is_empty_list(const lf_value *value)
+{
+    cJSON *list = prompt_value_cjson(value);
+    bool empty = cJSON_IsArray(list) && list->child == NULL;
+    cJSON_Delete(list);
+    return empty;
+}
+
+static bool prompt_add_messages(lf__buf *out, const lf__prompt_body *body, const lf_prompt_inputs *inputs)
+{
+    lf__buf scratch;
+    lf__buf_init(&scratch, PROMPT_JSON_MAX);
+    bool ok = lf__buf_add_char(out, '[');
+    for (size_t i = 0; ok && i < body->message_count; i++) {
+        const lf__prompt_message *message = &body->messages[i];
+        lf_value value;
+        if (message->placeholder != NULL && prompt_inputs_with(inputs, message->placeholder, &value) != NULL &&
+            prompt_is_empty_list(&value))
+            continue;
+        lf__buf_add(out, ",", out->data[out->length - 1] != '[');
+        if (message->placeholder != NULL) {
+            ok = prompt_add_placeholder(out, message->placeholder, inputs, &scratch);
+            continue;
+        }
+        lf__buf_clear(&scratch);
+        ok = prompt_render(&scratch, &message->content, inputs);
+        prompt_add_message(out, message->role, &scratch);
+    }
+    lf__buf_done(&scratch);
+    return ok && lf__buf_add_char(out, ']');
+}
+
+static bool prompt_compile(lf__buf *out, const lf_prompt *prompt, const lf_prompt_inputs *inputs)
+{
+    static const lf_prompt_inputs none;
+    const lf__prompt_body *body = prompt->body;
+    inputs = inputs == NULL ? &none : inputs;
+    return body->is_chat ? prompt_add_messages(out, body, inputs) : prompt_render(out, &body->template, inputs);
+}
+
+/* The buffer's memory as a C string for free(). */
+static char *prompt_finish(lf__buf *out, bool ok)
+{
+    if (ok && lf__buf_add_char(out, '\0'))
+        return out->data;
+    lf__buf_done(out);
+    return NULL;
+}
+
+char *lf_prompt_compile_with(const lf_prompt *prompt, const lf_prompt_inputs *inputs)
+{
+    if (prompt == NULL)
+        return NULL;
+    int saved = errno;
+    lf__buf out;
+    lf__buf_init(&out, PROMPT_JSON_MAX);
+    char *text = prompt_finish(&out, prompt_compile(&out, prompt, inputs));
+    errno = saved;
+    return text;
+}
+
+char *lf_prompt_compile_messages_with(const lf_prompt *prompt, const lf_prompt_inputs *inputs)
+{
+    if (prompt == NULL || prompt->type == LF_PROMPT_CHAT)
+        return lf_prompt_compile_with(prompt, inputs);
+    lf__buf text, out;
+    lf__buf_init(&text, PROMPT_JSON_MAX);
+    lf__buf_init(&out, PROMPT_JSON_MAX);
+    bool ok = prompt_compile(&text, prompt, inputs) && lf__buf_add_char(&out, '[');
+    if (ok)
+        prompt_add_message(&out, "user", &text);
+    lf__buf_done(&text);
+    return prompt_finish(&out, ok && lf__buf_add_char(&out, ']'));
+}
+
+struct cJSON *lf_prompt_compile_json_with(const lf_prompt *prompt, const lf_prompt_inputs *inputs)
+{
+    char *text = lf_prompt_compile_with(prompt, inputs);
+    if (text == NULL)
+        return NULL;
+    cJSON *json = prompt->type == LF_PROMPT_CHAT ? cJSON_Parse(text) : cJSON_CreateString(text);
+    free(text);
+    return json;
+}
+
+/* ---- Single braces ------------------------------------------------------------------------------------------------ */
+
+static bool prompt_add_single(lf__buf *out, const lf__prompt_message *message, lf__buf *scratch)
+{
+    if (message->placeholder != NULL) {
+        lf__buf_add_text(out, "{\"type\":\"placeholder\",\"name\":");
+        lf__json_string(out, message->placeholder, strlen(message->placeholder));
+        return lf__buf_add_char(out, '}');
+    }
+    lf__buf_clear(scratch);
+    bool ok = lf__template_single_braces(scratch, message->content.text, message->content.size);
+    prompt_add_message(out, message->role, scratch);
+    return ok;
+}
+
+char *lf_prompt_to_single_braces(const lf_prompt *prompt)
+{
+    if (prompt == NULL)
+        return NULL;
+    const lf__prompt_body *body = prompt->body;
+    lf__buf out, scratch;
+    lf__buf_init(&out, PROMPT_JSON_MAX);
+    lf__buf_init(&scratch, PROMPT_JSON_MAX);
+    bool ok = body->is_chat ? lf__buf_add_char(&out, '[') : lf__template_single_braces(&out, body->text, strlen(body->text));
+    for (size_t i = 0; ok && i < body->message_count; i++) {
+        lf__buf_add(&out, ",", i > 0);
+        ok = prompt_add_single(&out, &body->messages[i], &scratch);
+    }
+    if (body->is_chat)
+        ok = ok && lf__buf_add_char(&out, ']');
+    lf__buf_done(&scratch);
+    return prompt_finish(&out, ok);
+}
+
+/* ---- Writing ------------------------------------------------------------------------------------------------------ */
+
+/* Send JSON; the answer is for lf__free. Takes `body`. */
+static lf_status prompt_send(lf__config *config, lf__http_method method, const char *path, lf__buf *body, bool ok, int timeout_ms,
+                             lf__rest_answer *answer, lf_error *error)
+{
+    lf_error own;
+    error = error == NULL ? &own : error;
+    lf_status status;
+    if (config == NULL || config->authorization == NULL) {
+        status = prompt_fail(error, LF_ERR_DISABLED, "no keys: LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set");
+    } else if (!ok || !lf__buf_add_char(body, '\0')) {
+        status = prompt_no_memory(error);
+    } else {
+        lf__rest_request request = {.method = method, .path = path, .body = body->data, .body_size = body->length - 1,
+                                    .timeout_ms = timeout_ms > 0 ? timeout_ms : (int)config->timeout_ms};
+        status = lf__rest_call(config, &request, answer, error);
+    }
+    lf__buf_done(body);
+    return status;
+}
+
+static void prompt_add_member(lf__buf *body, const char *key)
+{
+    lf__buf_add(body, ",", body->data[body->length - 1] != '{');
+    lf__buf_add_char(body, '"');
+    lf__buf_add_text(body, key);
+    lf__buf_add_text(body, "\":");
+}
+
+static bool prompt_add_value(lf__buf *body, const char *key, const lf_value *value, const char *standard)
+{
+    prompt_add_member(body, key);
+    return value->kind == LF_KIND_UNSET ? lf__buf_add_text(body, standard) : prompt_value_json(body, value);
+}
+
+static bool prompt_add_text(lf__buf *body, const char *key, const char *text)
+{
+    prompt_add_member(body, key);
+    return lf__json_string(body, text, strlen(text));
+}
+
+static lf_status prompt_check_new(const lf_new_prompt *fields)
+{
+    if (!prompt_name_is_good(fields->name))
+        return prompt_fail(fields->error, LF_ERR_ARGUMENT, "a prompt has a name, in UTF-8 without '|'");
+    if ((fields->prompt == NULL) == (fields->messages.kind == LF_KIND_UNSET))
+        return prompt_fail(fields->error, LF_ERR_ARGUMENT, "a prompt has a text (.prompt) or messages (.messages)");
+    return LF_OK;
+}
+
+static bool prompt_write_new(lf__buf *body, const lf_new_prompt *fields)
+{
+    bool chat = fields->prompt == NULL;
+    bool ok = lf__buf_add_char(body, '{') && prompt_add_text(body, "name", fields->name) &&
+              prompt_add_text(body, "type", chat ? "chat" : "text") &&
+              (chat ? prompt_add_value(body, "prompt", &fields->messages, "[]") : prompt_add_text(body, "prompt", fields->prompt)) &&
+              prompt_add_value(body, "labels", &fields->labels, "[]") && prompt_add_value(body, "config", &fields->config, "{}");
+    if (ok && fields->tags.kind != LF_KIND_UNSET)
+        ok = prompt_add_value(body, "tags", &fields->tags, "[]");
+    if (ok && fields->commit_message != NULL)
+        ok = prompt_add_text(body, "commitMessage", fields->commit_message);
+    return ok && lf__buf_add_char(body, '}');
+}
+
+lf_prompt *lf_create_prompt_with(const lf_new_prompt *fields)
+{
+    if (fields == NULL || prompt_check_new(fields) != LF_OK)
+        return NULL;
+    int saved = errno;
+    lf__config *config = lf__client_config(fields->client);
+    lf__buf body;
+    lf__buf_init(&body, PROMPT_JSON_MAX);
+    bool ok = prompt_write_new(&body, fields);
+    lf__rest_answer answer = {0};
+    lf_status status = prompt_send(config, LF__HTTP_POST, "api/public/v2/prompts", &body, ok, fields->timeout_ms, &answer,
+                                   fields->error);
+    lf_prompt *prompt = NULL;
+    if (status == LF_OK) {
+        lf__prompts_forget(fields->name);
+        bool bad;
+        lf__prompt_body *made = lf__prompt_body_parse(answer.body, answer.size, &bad);
+        if (made != NULL)
+            made->is_private = true;
+        prompt = made == NULL ? NULL : prompt_new(made, LF_PROMPT_FRESH);
+        if (prompt == NULL)
+            (void)prompt_fail(fields->error, LF_ERR_SERVER, "the prompt was created, but the server's answer is no prompt");
+    }
+    lf__free(answer.body);
+    lf__config_free(config);
+    errno = saved;
+    return prompt;
+}
+
+lf_status lf_update_prompt_with(const lf_prompt_change *change)
+{
+    if (change == NULL)
+        return LF_ERR_ARGUMENT;
+    if (!prompt_name_is_good(change->name) || change->version < 1)
+        return prompt_fail(change->error, LF_ERR_ARGUMENT, "labels are given to a prompt's version: name and version are needed");
+    int saved = errno;
+    lf__config *config = lf__client_config(change->client);
+    lf__buf body, path;
+    lf__buf_init(&body, PROMPT_JSON_MAX);
+    lf__buf_init(&path, PROMPT_PATH_MAX);
+    lf__buf_add_text(&path, "api/public/v2/prompts/");
+    lf__rest_escape(&path, change->name);
+    char version[32];
+    snprintf(version, sizeof version, "/versions/%d", change->version);
+    bool ok = lf__buf_add_text(&path, version) && lf__buf_add_char(&path, '\0') && lf__buf_add_char(&body, '{') &&
+              prompt_add_value(&body, "newLabels", &change->new_labels, "[]") && lf__buf_add_char(&body, '}');
+    lf__rest_answer answer = {0};
+    lf_status status = prompt_send(config, LF__HTTP_PATCH, ok ? path.data : "", &body, ok, change->timeout_ms, &answer,
+                                   change->error);
+    if (status == LF_OK)
+        lf__prompts_forget(change->name);
+    lf__free(answer.body);
+    lf__buf_done(&path);
+    lf__config_free(config);
+    errno = saved;
+    return status;
+}

@@ -1,0 +1,638 @@
+/* Prompts; see prompt.h. The words of problems are those of a real server, to the letter. */
+#define _GNU_SOURCE /* memmem */
+#include "prompt.h"
+#include "answer.h"
+
+#include <string.h>
+
+#define MAX_LABEL 36
+#define MAX_COMMIT_MESSAGE 500
+#define MAX_DEPTH 5 /* prompts within prompts */
+
+/* A few prompts that refer to each other many times could grow without end: as much as one answer needs, and no more. */
+#define MAX_EDGES 1000
+#define MAX_RESOLVED ((size_t)16 << 20)
+
+/* --- checking --- */
+
+static bool is_given(const json *body, const char *name)
+{
+    const json *value = json_get(body, name);
+    return value && value->kind != JSON_NULL;
+}
+
+/* <, then anything, then > */
+static bool has_markup(text t)
+{
+    const char *open = t.len ? memchr(t.at, '<', t.len) : NULL;
+    return open && memchr(open, '>', t.len - (size_t)(open - t.at));
+}
+
+static void check_free_name(text name, issues *to)
+{
+    static const char *const pages[] = { "new", "metrics", "prompt-detail" }; /* of the real server's web pages */
+    char message[64];
+    if (name.len == 0)
+        issue_custom(to, "name", "Name cannot be empty");
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        if (!text_is(name, pages[i]))
+            continue;
+        buf words = { .at = message, .capacity = sizeof message, .ceiling = sizeof message };
+        buf_format(&words, "Prompt name cannot be '%s'", pages[i]);
+        issue_custom(to, "name", message);
+    }
+}
+
+static void check_name(const json *value, issues *to)
+{
+    size_t before = to->count;
+    if (!check_string(to, value, "name", true))
+        return;
+    text name = value->string;
+    if (name.len == 0)
+        issue_empty(to, "name", "Text cannot be empty");
+    if (has_markup(name))
+        issue_custom(to, "name", "Text cannot contain HTML tags");
+    if (text_has(name, "|"))
+        issue_pattern(to, "name", "/^[^|]*$/", "Prompt name cannot contain '|' character");
+    if (name.len == 0 || name.at[0] == '/')
+        issue_pattern(to, "name", "/^[^/]/", "Name cannot start with a slash");
+    if (text_has(name, "//"))
+        issue_pattern(to, "name", "/^(?!.*\\\\/\\\\/)/", "Name cannot contain consecutive slashes");
+    if (name.len == 0 || name.at[name.len - 1] == '/')
+        issue_pattern(to, "name", "/^.*[^/]$/", "Name cannot end with a slash");
+    if (to->count == before)
+        check_free_name(text_trim(name), to);
+}
+
+static bool is_label(text label)
+{
+    for (size_t i = 0; i < label.len; i++)
+        if (!memchr("abcdefghijklmnopqrstuvwxyz0123456789_-.", label.at[i], 39))
+            return false;
+    return label.len > 0;
+}
+
+static void check_label(const json *value, issues *to)
+{
+    if (!check_string(to, value, "", true))
+        return;
+    if (value->string.len == 0)
+        issue_short(to, "", 1);
+    if (issues_length(value->string) > MAX_LABEL)
+        issue_long(to, "", MAX_LABEL);
+    if (!is_label(value->string))
+        issue_pattern(to, "", "/^[a-z0-9_\\\\-.]+$/",
+                      "Label must be lowercase alphanumeric with optional underscores, hyphens, or periods");
+}
+
+static void check_any_string(const json *value, issues *to)
+{
+    check_string(to, value, "", true);
+}
+
+/* Each item of an array, under its own path. */
+static void check_items(const json *list, const char *name, issues_check *check, issues *to)
+{
+    char prefix[64];
+    size_t index = 0;
+    if (!json_is(list, JSON_ARRAY)) {
+        issue_type(to, name, "array", list);
+        return;
+    }
+    for (const json *item = list->first; item; item = item->next) {
+        buf steps = { .at = prefix, .capacity = sizeof prefix, .ceiling = sizeof prefix };
+        const char *outside = to->prefix;
+        buf_format(&steps, "\"%s\",%zu", name, index++);
+        to->prefix = prefix; /* lists within lists there are none */
+        check(item, to);
+        to->prefix = outside;
+    }
+}
+
+static void check_message(const json *value, issues *to)
+{
+    if (!json_is(value, JSON_OBJECT)) {
+        issue_type(to, "", "object", value);
+        return;
+    }
+    check_string(to, json_get(value, "role"), "role", true);
+    check_string(to, json_get(value, "content"), "content", true);
+}
+
+static bool is_placeholder_name(text name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.at[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!letter && (i == 0 || ((c < '0' || c > '9') && c != '_')))
+            return false;
+    }
+    return name.len > 0;
+}
+
+static void check_placeholder(const json *value, issues *to)
+{
+    static const char *const only[] = { "placeholder", NULL };
+    const json *type = json_get(value, "type"), *name = json_get(value, "name");
+    if (!json_is(value, JSON_OBJECT)) {
+        issue_type(to, "", "object", value);
+        return;
+    }
+    if (!json_is(type, JSON_STRING) || !text_is(type->string, only[0]))
+        issue_option(to, "type", only);
+    if (check_string(to, name, "name", true) && !is_placeholder_name(name->string))
+        issue_pattern(to, "name", "/^[a-zA-Z][a-zA-Z0-9_]*$/",
+                      "Placeholder name must start with a letter and contain only alphanumeric characters and underscores");
+}
+
+static issues_check *const message_shapes[] = { check_message, check_placeholder };
+
+static void check_chat_item(const json *value, issues *to)
+{
+    issues_choose(to, value, message_shapes, 2);
+}
+
+static void check_rest(const json *body, issues *to)
+{
+    const json *tags = json_get(body, "tags"), *message = json_get(body, "commitMessage");
+    if (is_given(body, "tags"))
+        check_items(tags, "tags", check_any_string, to);
+    if (check_string(to, message, "commitMessage", false) && json_is(message, JSON_STRING) &&
+        issues_length(message->string) > MAX_COMMIT_MESSAGE)
+        issue_long(to, "commitMessage", MAX_COMMIT_MESSAGE);
+}
+
+static bool check_head(const json *body, issues *to)
+{
+    const json *labels = json_get(body, "labels");
+    if (!json_is(body, JSON_OBJECT)) {
+        issue_type(to, "", "object", body);
+        return false;
+    }
+    check_name(json_get(body, "name"), to);
+    if (labels)
+        check_items(labels, "labels", check_label, to);
+    return true;
+}
+
+static void check_text_prompt(const json *body, issues *to)
+{
+    static const char *const only[] = { PROMPT_TEXT, NULL };
+    const json *type = json_get(body, "type");
+    if (!check_head(body, to))
+        return;
+    if (type && (type->kind != JSON_STRING || !text_is(type->string, only[0])))
+        issue_option(to, "type", only);
+    check_string(to, json_get(body, "prompt"), "prompt", true);
+    check_rest(body, to);
+}
+
+static void check_chat_prompt(const json *body, issues *to)
+{
+    static const char *const only[] = { "chat", NULL };
+    const json *type = json_get(body, "type");
+    if (!check_head(body, to))
+        return;
+    if (!json_is(type, JSON_STRING) || !text_is(type->string, only[0]))
+        issue_option(to, "type", only);
+    check_items(json_get(body, "prompt"), "prompt", check_chat_item, to);
+    check_rest(body, to);
+}
+
+static issues_check *const prompt_shapes[] = { check_text_prompt, check_chat_prompt };
+
+void prompt_check_labels(const json *body, issues *to)
+{
+    const json *labels = json_get(body, "newLabels");
+    if (!json_is(body, JSON_OBJECT)) {
+        issue_type(to, "", "object", body);
+        return;
+    }
+    check_items(labels, "newLabels", check_any_string, to);
+    if (!to->wrong_type && prompt_lists(labels, TEXT(PROMPT_LATEST)))
+        issue_custom(to, "newLabels", "Label 'latest' is always assigned to the latest prompt version");
+}
+
+/* --- what a body says --- */
+
+static text taken(arena *a, buf *from)
+{
+    text result = arena_copy(a, buf_view(from));
+    a->failed |= from->failed;
+    buf_free(from);
+    return result;
+}
+
+static text json_text(arena *a, const json *value)
+{
+    buf out = { 0 };
+    json_write(&out, value);
+    return taken(a, &out);
+}
+
+/* Only the members that a message and a placeholder have: others are not kept. */
+static text chat_text(arena *a, const json *messages)
+{
+    buf out = { 0 };
+    buf_char(&out, '[');
+    for (const json *m = messages->first; m; m = m->next) {
+        const json *role = json_get(m, "role"), *content = json_get(m, "content");
+        bool message = json_is(role, JSON_STRING) && json_is(content, JSON_STRING);
+        buf_string(&out, m == messages->first ? "{" : ",{");
+        member_text(&out, message ? "role" : "name", message ? role->string : json_get(m, "name")->string);
+        member_text(&out, message ? "content" : "type", message ? content->string : TEXT("placeholder"));
+        buf_char(&out, '}');
+    }
+    buf_char(&out, ']');
+    return taken(a, &out);
+}
+
+void prompt_check(arena *a, const json *body, issues *problems, prompt *out)
+{
+    static const json nothing = { .kind = JSON_ARRAY };
+    const json *content = json_get(body, "prompt"), *labels = json_get(body, "labels"), *message = json_get(body, "commitMessage");
+    size_t shape = issues_choose(problems, body, prompt_shapes, 2);
+    if (problems->count)
+        return;
+    *out = (prompt){ .name = text_trim(json_get(body, "name")->string), .type = shape ? TEXT("chat") : TEXT(PROMPT_TEXT) };
+    out->content = shape ? chat_text(a, content) : json_text(a, content);
+    out->config = is_given(body, "config") ? json_text(a, json_get(body, "config")) : TEXT("{}");
+    out->labels = labels ? labels : &nothing;
+    if (is_given(body, "tags"))
+        out->tags = prompt_join(a, json_get(body, "tags"), NULL);
+    if (json_is(message, JSON_STRING))
+        out->commit_message = message->string.len ? message->string : TEXT("");
+}
+
+/* The placeholder of that name, anywhere in the chat. */
+static bool has_placeholder(const json *messages, text name)
+{
+    for (const json *m = messages->first; m; m = m->next) {
+        const json *of = json_get(m, "name");
+        if (json_is(of, JSON_STRING) && text_equal(of->string, name))
+            return true;
+    }
+    return false;
+}
+
+/* Adds the variables of one message that are placeholders too. */
+static void find_ambiguous(text content, const json *messages, buf *names)
+{
+    const char *open;
+    while (content.len && (open = memmem(content.at, content.len, "{{", 2))) {
+        content = (text){ open + 2, content.len - (size_t)(open + 2 - content.at) };
+        const char *close = memmem(content.at, content.len, "}}", 2);
+        if (!close)
+            return;
+        text name = text_trim((text){ content.at, (size_t)(close - content.at) });
+        if (!has_placeholder(messages, name))
+            continue;
+        buf_string(names, names->len ? ", " : "");
+        buf_text(names, name);
+    }
+}
+
+text prompt_ambiguous_names(arena *a, text content)
+{
+    buf names = { 0 };
+    const json *messages = json_parse(a, content);
+    for (const json *m = json_is(messages, JSON_ARRAY) ? messages->first : NULL; m; m = m->next) {
+        const json *words = json_get(m, "content");
+        if (json_is(words, JSON_STRING))
+            find_ambiguous(words->string, messages, &names);
+    }
+    return taken(a, &names);
+}
+
+/* --- lists of strings --- */
+
+bool prompt_lists(const json *list, text item)
+{
+    for (const json *i = list ? list->first : NULL; i; i = i->next)
+        if (i->kind == JSON_STRING && text_equal(i->string, item))
+            return true;
+    return false;
+}
+
+typedef struct list_builder {
+    arena *arena;
+    json *list, *last;
+} list_builder;
+
+static void add_item(list_builder *b, text item)
+{
+    json *added = b->list ? arena_take(b->arena, sizeof *added) : NULL;
+    if (!added)
+        return;
+    *added = (json){ .kind = JSON_STRING, .string = item };
+    if (b->last)
+        b->last->next = added;
+    else
+        b->list->first = added;
+    b->last = added;
+}
+
+static list_builder new_list(arena *a)
+{
+    list_builder b = { .arena = a, .list = arena_take(a, sizeof *b.list) };
+    if (b.list)
+        b.list->kind = JSON_ARRAY;
+    return b;
+}
+
+const json *prompt_list_of(arena *a, text item)
+{
+    list_builder b = new_list(a);
+    add_item(&b, item);
+    return b.list;
+}
+
+const json *prompt_join(arena *a, const json *first, const json *second)
+{
+    const json *const lists[] = { first, second };
+    list_builder b = new_list(a);
+    for (size_t i = 0; i < 2; i++)
+        for (const json *item = lists[i] ? lists[i]->first : NULL; item; item = item->next)
+            if (!prompt_lists(b.list, item->string))
+                add_item(&b, item->string);
+    return b.list;
+}
+
+const json *prompt_without(arena *a, const json *list, const json *unwanted)
+{
+    bool hit = false;
+    for (const json *item = list->first; item; item = item->next)
+        hit |= prompt_lists(unwanted, item->string);
+    if (!hit)
+        return list;
+    list_builder b = new_list(a);
+    for (const json *item = list->first; item; item = item->next)
+        if (!prompt_lists(unwanted, item->string))
+            add_item(&b, item->string);
+    return b.list;
+}
+
+static bool has_all(const json *list, const json *items)
+{
+    for (const json *i = items ? items->first : NULL; i; i = i->next)
+        if (!prompt_lists(list, i->string))
+            return false;
+    return true;
+}
+
+bool prompt_same_items(const json *left, const json *right)
+{
+    return has_all(left, right) && has_all(right, left);
+}
+
+/* --- references --- */
+
+#define OPENING "@@@langfusePrompt:"
+#define CLOSING "@@@"
+
+/* What stands between the first "=" of a part and its second, as the real server cuts it. NULL without "=". */
+static text value_of(text part)
+{
+    const char *equals = memchr(part.at, '=', part.len);
+    if (!equals)
+        return (text){ NULL, 0 };
+    text value = { equals + 1, part.len - (size_t)(equals + 1 - part.at) };
+    const char *second = value.len ? memchr(value.at, '=', value.len) : NULL;
+    return second ? (text){ value.at, (size_t)(second - value.at) } : value;
+}
+
+/* name=N|label=L or name=N|version=V */
+static bool read_reference(text inside, prompt_reference *out)
+{
+    const char *bar = inside.len ? memchr(inside.at, '|', inside.len) : NULL;
+    if (!bar || !text_starts(inside, "name="))
+        return false;
+    text first = { inside.at, (size_t)(bar - inside.at) }, second = { bar + 1, inside.len - (size_t)(bar + 1 - inside.at) };
+    if (second.len == 0 || memchr(second.at, '|', second.len))
+        return false;
+    out->name = value_of(first);
+    out->wanted = value_of(second);
+    out->by_version = text_starts(second, "version=");
+    out->version = 0;
+    if (out->name.len == 0 || !out->wanted.at)
+        return false;
+    return out->by_version ? text_to_int(out->wanted, &out->version) : text_starts(second, "label=");
+}
+
+prompt_reference *prompt_references(arena *a, text content, size_t *out_count)
+{
+    prompt_reference *list = NULL, *grown;
+    size_t capacity = 0;
+    text rest = content;
+    const char *at;
+    *out_count = 0;
+    while (rest.len && (at = memmem(rest.at, rest.len, OPENING, sizeof OPENING - 1))) {
+        text inside = { at + sizeof OPENING - 1, 0 };
+        size_t left = content.len - (size_t)(inside.at - content.at);
+        const char *end = memmem(inside.at, left, CLOSING, sizeof CLOSING - 1);
+        if (!end)
+            break;
+        prompt_reference found = { .at = (size_t)(at - content.at) };
+        inside.len = (size_t)(end - inside.at);
+        found.len = (size_t)(end + sizeof CLOSING - 1 - at);
+        rest = (text){ at + found.len, content.len - found.at - found.len };
+        if (!read_reference(inside, &found))
+            continue;
+        grown = arena_grow(a, list, sizeof *list, *out_count, &capacity);
+        if (!grown)
+            break;
+        list = grown;
+        list[(*out_count)++] = found;
+    }
+    return list;
+}
+
+/* --- resolving --- */
+
+/* The prompts from the root to the one at hand. */
+typedef struct chain {
+    const prompt *at;
+    const struct chain *above;
+    unsigned level;
+} chain;
+
+static void stop(prompt_graph *g, const char *before, text what, const char *after)
+{
+    buf words = { 0 };
+    buf_string(&words, before);
+    buf_text(&words, what);
+    buf_string(&words, after);
+    g->problem = taken(g->arena, &words);
+}
+
+static bool is_circular(const chain *c)
+{
+    const chain *root = c;
+    for (const chain *above = c->above; above; above = above->above) {
+        if (text_equal(above->at->id, c->at->id))
+            return true;
+        root = above;
+    }
+    return root != c && text_equal(root->at->name, c->at->name); /* another version of the root is as bad */
+}
+
+static void refuse_circle(prompt_graph *g, const prompt *p)
+{
+    buf end = { 0 };
+    buf_format(&end, "' version %lld", (long long)p->version);
+    buf_char(&end, 0);
+    stop(g, "Circular dependency detected involving prompt '", p->name, end.failed ? "'" : end.at);
+    buf_free(&end);
+}
+
+static void refuse_reference(prompt_graph *g, const char *why, const prompt_reference *r)
+{
+    buf words = { 0 };
+    buf_text(&words, r->name);
+    buf_string(&words, r->by_version ? " - version " : " - label ");
+    buf_text(&words, r->wanted);
+    stop(g, why, buf_view(&words), "");
+    g->failed |= words.failed;
+    buf_free(&words);
+}
+
+static bool find_child(prompt_graph *g, const prompt *parent, const prompt_reference *r, prompt *out)
+{
+    bool found = false;
+    prompt_edge *grown = g->edge_count < MAX_EDGES
+                             ? arena_grow(g->arena, g->edges, sizeof *grown, g->edge_count, &g->edge_capacity) : NULL;
+    if (!grown || !g->lookup(g->context, g->arena, r, out, &found)) {
+        g->failed = true;
+        return false;
+    }
+    g->edges = grown;
+    if (!found || !text_is(out->type, PROMPT_TEXT)) {
+        refuse_reference(g, found ? "Prompt dependency is not a text prompt: " : "Prompt dependency not found: ", r);
+        return false;
+    }
+    g->edges[g->edge_count++] = (prompt_edge){ parent->id, out->id, out->name, out->version };
+    return true;
+}
+
+/* Works on JSON, so that the text of a child needs no escaping: it is the child's JSON without the quotes. */
+static text resolve(prompt_graph *g, const chain *c)
+{
+    size_t count, done = 0;
+    buf out = { .ceiling = MAX_RESOLVED };
+    text content = c->at->content;
+    if (c->level >= MAX_DEPTH)
+        stop(g, "Maximum nesting depth exceeded (5)", TEXT(""), "");
+    else if (is_circular(c))
+        refuse_circle(g, c->at);
+    if (g->problem.len)
+        return TEXT("");
+    const prompt_reference *list = prompt_references(g->arena, content, &count);
+    for (size_t i = 0; i < count && !g->problem.len && !g->failed; i++) {
+        prompt child;
+        if (!find_child(g, c->at, &list[i], &child))
+            break;
+        const chain below = { &child, c, c->level + 1 };
+        text resolved = resolve(g, &below);
+        buf_put(&out, content.at + done, list[i].at - done);
+        if (resolved.len > 2)
+            buf_put(&out, resolved.at + 1, resolved.len - 2);
+        done = list[i].at + list[i].len;
+    }
+    if (count)
+        buf_put(&out, content.at + done, content.len - done);
+    text result = count ? taken(g->arena, &out) : content;
+    g->failed |= g->arena->failed;
+    buf_free(&out);
+    return result;
+}
+
+text prompt_resolve(prompt_graph *g, const prompt *root)
+{
+    const chain top = { root, NULL, 0 };
+    return resolve(g, &top);
+}
+
+/* --- JSON --- */
+
+static void member_list(buf *out, const char *name, const json *list)
+{
+    json_put_key(out, name);
+    json_write(out, list);
+}
+
+static void member_version(buf *out, int64_t version)
+{
+    json_put_key(out, "version");
+    buf_format(out, "%lld", (long long)version);
+}
+
+void prompt_put(buf *out, const prompt *p, prompt_activity activity)
+{
+    member_text(out, "id", p->id);
+    member_iso(out, "createdAt", p->created_ms);
+    member_iso(out, "updatedAt", p->updated_ms);
+    member_text(out, "projectId", TEXT("local"));
+    member_text(out, "createdBy", TEXT("API"));
+    member_json(out, "prompt", p->content);
+    member_text(out, "name", p->name);
+    member_version(out, p->version);
+    member_text(out, "type", p->type);
+    if (activity == PROMPT_SAID)
+        member_bool(out, "isActive", prompt_lists(p->labels, TEXT(PROMPT_PRODUCTION)));
+    else
+        member_raw(out, "isActive", "null");
+    member_json(out, "config", p->config);
+    member_list(out, "tags", p->tags);
+    member_list(out, "labels", p->labels);
+    member_or_null(out, "commitMessage", p->commit_message);
+}
+
+static bool is_first_of_parent(const prompt_graph *g, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (text_equal(g->edges[i].parent_id, g->edges[index].parent_id))
+            return false;
+    return true;
+}
+
+static void put_children(buf *out, const prompt_graph *g, text parent_id)
+{
+    bool first = true;
+    json_put_string(out, parent_id);
+    buf_string(out, ":[");
+    for (size_t i = 0; i < g->edge_count; i++) {
+        if (!text_equal(g->edges[i].parent_id, parent_id))
+            continue;
+        buf_string(out, first ? "{" : ",{");
+        member_text(out, "id", g->edges[i].child_id);
+        member_text(out, "name", g->edges[i].child_name);
+        member_version(out, g->edges[i].child_version);
+        buf_char(out, '}');
+        first = false;
+    }
+    buf_char(out, ']');
+}
+
+void prompt_put_graph(buf *out, const prompt *root, const prompt_graph *g)
+{
+    bool first = true;
+    json_put_key(out, "resolutionGraph");
+    if (g->edge_count == 0) {
+        buf_string(out, "null");
+        return;
+    }
+    buf_string(out, "{\"root\":{");
+    member_text(out, "name", root->name);
+    member_version(out, root->version);
+    member_text(out, "id", root->id);
+    buf_string(out, "},\"dependencies\":{");
+    for (size_t i = 0; i < g->edge_count; i++) {
+        if (!is_first_of_parent(g, i))
+            continue;
+        buf_string(out, first ? "" : ",");
+        put_children(out, g, g->edges[i].parent_id);
+        first = false;
+    }
+    buf_string(out, "}}");
+}

@@ -1,0 +1,616 @@
+/* Prompts over HTTP; see read_prompts.h. Keys, their order and the words of errors are those of a real server. */
+#include "read_prompts.h"
+#include "answer.h"
+#include "clock.h"
+#include "store_prompts.h"
+#include "uuid.h"
+
+#include <string.h>
+
+#define MS INT64_C(1000000)
+#define DEFAULT_LIMIT 10
+#define MAX_LIMIT 100
+
+/* One request while the store is its own. */
+typedef struct turn {
+    store *store;
+    arena memory;
+    http_answer *answer;
+    int64_t now_ms;
+} turn;
+
+static void failed(http_answer *answer, const char *why)
+{
+    answer->body.len = 0;
+    api_message(answer, 500, "Internal Server Error", why);
+}
+
+/* False, with an answer, when the store cannot be had. */
+static bool begin(turn *t, bool write)
+{
+    if (store_begin(t->store, write))
+        return true;
+    failed(t->answer, "InternalServerError");
+    return false;
+}
+
+/* Keeps what was written, unless something went wrong or the request was refused. */
+static void end(turn *t, bool good)
+{
+    good = good && !t->memory.failed;
+    bool refused = t->answer->status >= 400;
+    if (!store_end(t->store, good && !refused) || !good)
+        failed(t->answer, "InternalServerError");
+}
+
+static turn turn_of(api *a, http_answer *answer)
+{
+    return (turn){ .store = a->store, .answer = answer, .now_ms = clock_now_ns() / MS };
+}
+
+static text joined_words(arena *a, buf *words)
+{
+    buf_char(words, 0); /* for functions that want a string */
+    text result = arena_copy(a, buf_view(words));
+    a->failed |= words->failed;
+    buf_free(words);
+    return result.len ? (text){ result.at, result.len - 1 } : result;
+}
+
+static bool refuse(turn *t, unsigned status, text message)
+{
+    t->answer->status = status;
+    buf_string(&t->answer->body, "{");
+    member_text(&t->answer->body, "message", message);
+    member_text(&t->answer->body, "error", status == 404 ? TEXT("LangfuseNotFoundError") : TEXT("InvalidRequestError"));
+    buf_char(&t->answer->body, '}');
+    return true;
+}
+
+/* Answers, and returns true, when there are problems. */
+static bool refuse_problems(http_answer *answer, issues *problems)
+{
+    bool any = problems->count > 0;
+    if (any) {
+        answer->status = 400;
+        buf_string(&answer->body, "{\"message\":\"Invalid request data\",\"error\":");
+        issues_put_array(problems, &answer->body);
+        buf_char(&answer->body, '}');
+    }
+    issues_free(problems);
+    return any;
+}
+
+static void put_prompt(http_answer *answer, const prompt *p)
+{
+    buf_char(&answer->body, '{');
+    prompt_put(&answer->body, p, PROMPT_NOT_SAID);
+    buf_char(&answer->body, '}');
+}
+
+/* --- paths and parameters --- */
+
+#define PREFIX "/api/public/v2/prompts/"
+
+static void no_such_route(http_answer *answer)
+{
+    api_message(answer, 404, "Not found", "LangfuseNotFoundError");
+}
+
+/* The first step behind the prefix, decoded, and what follows it as it was sent. The name of a prompt in a folder is one step: a client
+ * that does not encode its slashes asks for a route that does not exist, and is told so, as by a real server. */
+static bool name_of(const http_request *request, arena *a, text *out_name, text *out_rest, http_answer *answer)
+{
+    text path = text_of(request->raw_path);
+    if (!text_starts(path, PREFIX)) {
+        no_such_route(answer);
+        return false;
+    }
+    text step = { path.at + sizeof PREFIX - 1, path.len - (sizeof PREFIX - 1) };
+    const char *slash = step.len ? memchr(step.at, '/', step.len) : NULL;
+    *out_rest = slash ? (text){ slash, step.len - (size_t)(slash - step.at) } : TEXT("");
+    step.len -= out_rest->len;
+    if (!arena_unescape(a, step, out_name)) {
+        api_plain(answer, 400, "Bad Request");
+        return false;
+    }
+    return true;
+}
+
+/* For the routes of a name alone. */
+static bool only_name_of(const http_request *request, arena *a, text *out_name, http_answer *answer)
+{
+    text rest;
+    if (!name_of(request, a, out_name, &rest, answer))
+        return false;
+    if (rest.len && text_starts(rest, "/versions/"))
+        api_message(answer, 405, "Method not allowed", "MethodNotAllowedError");
+    else if (rest.len)
+        no_such_route(answer);
+    return rest.len == 0;
+}
+
+/* 0 is as good as none. */
+static bool parameter_version(const http_request *request, int64_t *out, http_answer *answer)
+{
+    const char *given = http_query(request, "version");
+    size_t number = 0;
+    *out = 0;
+    if (given && !*given)
+        return true;
+    if (!parameter_number(request, "version", INT64_MIN, INT64_MAX, &number, answer))
+        return false;
+    *out = (int64_t)number;
+    return true;
+}
+
+static bool version_and_label(const http_request *request, int64_t *out_version, text *out_label, http_answer *answer)
+{
+    *out_label = text_of(http_query(request, "label"));
+    if (!parameter_version(request, out_version, answer))
+        return false;
+    if (*out_version == 0 || out_label->len == 0)
+        return true;
+    api_message(answer, 400, "Cannot specify both version and label", "InvalidRequestError");
+    return false;
+}
+
+/* --- references --- */
+
+static bool look_up(void *context, arena *a, const prompt_reference *wanted, prompt *out, bool *out_found)
+{
+    *out_found = false;
+    if (wanted->by_version && wanted->version == 0)
+        return true;
+    return store_find_prompt(context, a, wanted->name, wanted->version, wanted->wanted, out, out_found);
+}
+
+static prompt_graph new_graph(turn *t)
+{
+    return (prompt_graph){ .arena = &t->memory, .lookup = look_up, .context = t->store };
+}
+
+/* --- reading one --- */
+
+static bool refuse_absent(turn *t, text name, int64_t version, text label)
+{
+    buf words = { 0 };
+    buf_string(&words, "Prompt not found: '");
+    buf_text(&words, name);
+    buf_string(&words, version ? "' with version " : "' with label '");
+    if (version)
+        buf_format(&words, "%lld", (long long)version);
+    else
+        buf_text(&words, label);
+    buf_string(&words, version ? "" : "'");
+    return refuse(t, 404, joined_words(&t->memory, &words));
+}
+
+/* The prompt with its references replaced, unless the client wants it as it was written. */
+static bool put_resolved(turn *t, prompt *p, bool resolve)
+{
+    prompt_graph g = new_graph(t);
+    text content = resolve ? prompt_resolve(&g, p) : p->content;
+    buf *out = &t->answer->body;
+    if (g.problem.len) { /* a label was moved or a prompt changed since it was created */
+        t->answer->status = 500;
+        buf_string(out, "{\"message\":\"Internal Server Error\",\"error\":");
+        json_put_string(out, g.problem);
+        buf_char(out, '}');
+        return true;
+    }
+    p->content = content;
+    buf_char(out, '{');
+    prompt_put(out, p, PROMPT_SAID);
+    prompt_put_graph(out, p, &g);
+    buf_char(out, '}');
+    return !g.failed;
+}
+
+static bool answer_prompt(turn *t, text name, int64_t version, text label, bool resolve)
+{
+    prompt found;
+    bool is_there;
+    if (!store_find_prompt(t->store, &t->memory, name, version, label, &found, &is_there))
+        return false;
+    return is_there ? put_resolved(t, &found, resolve) : refuse_absent(t, name, version, label);
+}
+
+static void read_one(turn *t, text name, int64_t version, text label, bool resolve)
+{
+    if (begin(t, false))
+        end(t, answer_prompt(t, name, version, label.len ? label : TEXT(PROMPT_PRODUCTION), resolve));
+}
+
+static bool parameter_resolve(const http_request *request, bool *out, http_answer *answer)
+{
+    const char *given = http_query(request, "resolve");
+    *out = !given || strcmp(given, "false") != 0;
+    if (!given || strcmp(given, "true") == 0 || strcmp(given, "false") == 0)
+        return true;
+    answer_bad_parameter(answer, "resolve", "\"code\":\"invalid_value\",\"values\":[\"true\",\"false\"]",
+                         "Invalid option: expected one of \"true\"|\"false\"");
+    return false;
+}
+
+void read_prompt(api *a, const http_request *request, http_answer *answer)
+{
+    turn t = turn_of(a, answer);
+    text name, label;
+    int64_t version;
+    bool resolve;
+    if (only_name_of(request, &t.memory, &name, answer) && parameter_resolve(request, &resolve, answer) &&
+        version_and_label(request, &version, &label, answer))
+        read_one(&t, name, version, label, resolve);
+    arena_free(&t.memory);
+}
+
+void read_old_prompt(api *a, const http_request *request, http_answer *answer)
+{
+    turn t = turn_of(a, answer);
+    const char *name = http_query(request, "name");
+    int64_t version;
+    if (!name)
+        answer_bad_parameter(answer, "name", "\"expected\":\"string\",\"code\":\"invalid_type\"",
+                             "Invalid input: expected string, received undefined");
+    else if (parameter_version(request, &version, answer))
+        read_one(&t, text_of(name), version, TEXT(""), true);
+    arena_free(&t.memory);
+}
+
+/* --- labels --- */
+
+/* Takes the labels from all versions that have them, and gives the versions the tags, unless these are NULL. */
+static bool take_from_others(turn *t, const prompt *versions, size_t count, const json *labels, const json *tags)
+{
+    bool good = true;
+    for (size_t i = 0; good && i < count; i++) {
+        prompt p = versions[i];
+        p.labels = prompt_without(&t->memory, p.labels, labels);
+        p.updated_ms = t->now_ms;
+        if (tags && !prompt_same_items(tags, p.tags))
+            p.tags = tags;
+        if (p.labels != versions[i].labels || p.tags != versions[i].tags)
+            good = !t->memory.failed && store_update_prompt(t->store, &p);
+    }
+    return good;
+}
+
+static bool refuse_missing_version(turn *t, text name, int64_t version)
+{
+    buf words = { 0 };
+    buf_string(&words, "Prompt '");
+    buf_text(&words, name);
+    buf_format(&words, "' version %lld not found in project", (long long)version);
+    return refuse(t, 404, joined_words(&t->memory, &words));
+}
+
+static bool move_labels(turn *t, text name, int64_t version, const json *labels)
+{
+    prompt *versions, p;
+    size_t count, at = 0;
+    bool found;
+    if (!store_prompt_versions(t->store, &t->memory, name, &versions, &count))
+        return false;
+    while (at < count && versions[at].version != version)
+        at++;
+    if (at == count)
+        return refuse_missing_version(t, name, version);
+    p = versions[at];
+    p.labels = prompt_join(&t->memory, labels, p.labels);
+    p.updated_ms = t->now_ms;
+    if (t->memory.failed || !take_from_others(t, versions, count, labels, NULL) || !store_update_prompt(t->store, &p) ||
+        !store_find_prompt(t->store, &t->memory, name, version, TEXT(""), &p, &found) || !found)
+        return false;
+    put_prompt(t->answer, &p);
+    return true;
+}
+
+/* The number behind /versions/ */
+static bool version_of(text rest, int64_t *out, http_answer *answer)
+{
+    static const char before[] = "/versions/";
+    text number = { rest.at + sizeof before - 1, rest.len - (sizeof before - 1) };
+    if (text_to_int(number, out))
+        return true;
+    answer_bad_parameter(answer, "promptVersion", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
+                         "Invalid input: expected number, received NaN");
+    return false;
+}
+
+/* A version's number, and nothing behind it. */
+static bool is_version_path(text rest)
+{
+    return text_starts(rest, "/versions/") && rest.len > strlen("/versions/") &&
+           !memchr(rest.at + strlen("/versions/"), '/', rest.len - strlen("/versions/"));
+}
+
+void patch_prompt(api *a, const http_request *request, http_answer *answer)
+{
+    turn t = turn_of(a, answer);
+    issues problems = { 0 };
+    text name, rest;
+    int64_t version;
+    if (!name_of(request, &t.memory, &name, &rest, answer)) {
+        arena_free(&t.memory);
+        return;
+    }
+    const json *body = api_body(request, &t.memory);
+    if (rest.len == 0)
+        api_message(answer, 405, "Method not allowed", "MethodNotAllowedError");
+    else if (!is_version_path(rest))
+        no_such_route(answer);
+    else if (!body)
+        api_plain(answer, 400, "Invalid JSON");
+    else if (version_of(rest, &version, answer)) {
+        prompt_check_labels(body, &problems);
+        if (!refuse_problems(answer, &problems) && begin(&t, true))
+            end(&t, move_labels(&t, name, version, json_get(body, "newLabels")));
+    }
+    arena_free(&t.memory);
+}
+
+/* --- creating --- */
+
+static bool refuse_ambiguous(turn *t, text names)
+{
+    buf words = { 0 };
+    buf_string(&words, "Cannot create prompt, variables and placeholders must be unique, the following are not: ");
+    buf_text(&words, names);
+    return refuse(t, 400, joined_words(&t->memory, &words));
+}
+
+/* Answers, and returns true, when the text of the prompt must not be so. *out_failed: it could not be found out. */
+static bool refuse_content(turn *t, const prompt *p, bool *out_failed)
+{
+    prompt_graph g = new_graph(t);
+    text names = text_is(p->type, PROMPT_TEXT) ? TEXT("") : prompt_ambiguous_names(&t->memory, p->content);
+    *out_failed = false;
+    if (names.len)
+        return refuse_ambiguous(t, names);
+    prompt_resolve(&g, p);
+    *out_failed = g.failed;
+    return g.problem.len && refuse(t, 400, g.problem);
+}
+
+static bool add_version(turn *t, prompt *p)
+{
+    prompt *versions;
+    size_t count, reference_count;
+    bool broken;
+    if (!store_prompt_versions(t->store, &t->memory, p->name, &versions, &count))
+        return false;
+    const prompt *newest = count ? &versions[count - 1] : NULL;
+    if (newest && !text_equal(newest->type, p->type))
+        return refuse(t, 400, TEXT("Previous versions have different prompt type. Create a new prompt with a different name."));
+    p->version = newest ? newest->version + 1 : 1;
+    if (refuse_content(t, p, &broken))
+        return true;
+    p->labels = prompt_join(&t->memory, p->labels, prompt_list_of(&t->memory, TEXT(PROMPT_LATEST)));
+    if (!p->tags)
+        p->tags = newest ? newest->tags : prompt_join(&t->memory, NULL, NULL);
+    const prompt_reference *references = prompt_references(&t->memory, p->content, &reference_count);
+    if (broken || t->memory.failed || !take_from_others(t, versions, count, p->labels, p->tags) ||
+        !store_add_prompt(t->store, p, references, reference_count))
+        return false;
+    t->answer->status = 201;
+    put_prompt(t->answer, p);
+    return true;
+}
+
+void post_prompt(api *a, const http_request *request, http_answer *answer)
+{
+    turn t = turn_of(a, answer);
+    issues problems = { 0 };
+    prompt p;
+    char id[UUID_SIZE];
+    const json *body = api_body(request, &t.memory);
+    if (!body) {
+        api_plain(answer, 400, "Invalid JSON");
+    } else if (!uuid_make(id)) {
+        failed(answer, "InternalServerError");
+    } else {
+        prompt_check(&t.memory, body, &problems, &p);
+        if (!refuse_problems(answer, &problems) && begin(&t, true)) {
+            p.id = text_of(id);
+            p.created_ms = p.updated_ms = t.now_ms;
+            end(&t, add_version(&t, &p));
+        }
+    }
+    arena_free(&t.memory);
+}
+
+/* --- deleting --- */
+
+static bool is_wanted(const prompt *p, int64_t version, text label)
+{
+    return (version == 0 || p->version == version) && (label.len == 0 || prompt_lists(p->labels, label));
+}
+
+/* A reference breaks when its version goes, or the last version that has its label. */
+static bool breaks(const prompt_dependent *d, const prompt *versions, size_t count, int64_t version, text label)
+{
+    bool goes = false, stays = false;
+    for (size_t i = 0; i < count; i++) {
+        bool wanted = is_wanted(&versions[i], version, label);
+        goes |= wanted && versions[i].version == d->version;
+        stays |= !wanted && prompt_lists(versions[i].labels, d->wanted);
+    }
+    return d->version ? goes : !stays;
+}
+
+/* Answers, and returns true, when others refer to what is to be deleted. */
+static bool refuse_referenced(turn *t, text name, const prompt *versions, size_t count, int64_t version, text label, bool *out_good)
+{
+    prompt_dependent *list;
+    size_t list_count;
+    buf words = { 0 };
+    *out_good = store_prompt_dependents(t->store, &t->memory, name, &list, &list_count);
+    for (size_t i = 0; *out_good && i < list_count; i++) {
+        if (!breaks(&list[i], versions, count, version, label))
+            continue;
+        buf_string(&words, words.len ? "\n" : "Other prompts are depending on prompt versions you are trying to delete:\n\n");
+        buf_text(&words, list[i].parent_name);
+        buf_format(&words, " v%lld depends on ", (long long)list[i].parent_version);
+        buf_text(&words, name);
+        buf_string(&words, list[i].version ? " v" : " ");
+        buf_text(&words, list[i].wanted);
+    }
+    if (words.len == 0)
+        return false;
+    buf_string(&words, "\n\nPlease delete the dependent prompts first.");
+    return refuse(t, 400, joined_words(&t->memory, &words));
+}
+
+/* `latest` is always the newest that is left. */
+static bool move_latest(turn *t, const prompt *newest)
+{
+    prompt p = *newest;
+    if (prompt_lists(p.labels, TEXT(PROMPT_LATEST)))
+        return true;
+    p.labels = prompt_join(&t->memory, p.labels, prompt_list_of(&t->memory, TEXT(PROMPT_LATEST)));
+    p.updated_ms = t->now_ms;
+    return !t->memory.failed && store_update_prompt(t->store, &p);
+}
+
+static bool remove_versions(turn *t, text name, int64_t version, text label)
+{
+    prompt *versions, *newest_left = NULL;
+    size_t count, wanted = 0;
+    bool good;
+    if (!store_prompt_versions(t->store, &t->memory, name, &versions, &count))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        wanted += is_wanted(&versions[i], version, label);
+    if (wanted == 0)
+        return refuse(t, 404, TEXT("Prompt not found"));
+    if (refuse_referenced(t, name, versions, count, version, label, &good))
+        return true;
+    for (size_t i = 0; good && i < count; i++) {
+        if (is_wanted(&versions[i], version, label))
+            good = store_remove_prompt(t->store, versions[i].id);
+        else
+            newest_left = &versions[i];
+    }
+    if (good && newest_left)
+        good = move_latest(t, newest_left);
+    t->answer->status = 204;
+    return good;
+}
+
+void delete_prompt(api *a, const http_request *request, http_answer *answer)
+{
+    turn t = turn_of(a, answer);
+    text name, label;
+    int64_t version;
+    if (only_name_of(request, &t.memory, &name, answer) && version_and_label(request, &version, &label, answer) && begin(&t, true))
+        end(&t, remove_versions(&t, name, version, label));
+    if (answer->status == 204)
+        answer->content_type = NULL;
+    arena_free(&t.memory);
+}
+
+/* --- listing --- */
+
+typedef struct page {
+    size_t number, limit;
+} page;
+
+static bool read_list_query(const http_request *request, page *p, prompt_query *query, http_answer *answer)
+{
+    *p = (page){ 1, DEFAULT_LIMIT };
+    *query = (prompt_query){ .from_ms = INT64_MIN, .to_ms = INT64_MAX };
+    query->name = text_of(http_query(request, "name"));
+    query->label = text_of(http_query(request, "label"));
+    query->tag = text_of(http_query(request, "tag"));
+    if (!parameter_version(request, &query->version, answer) || !parameter_number(request, "page", 1, INT32_MAX, &p->number, answer) ||
+        !parameter_number(request, "limit", 1, MAX_LIMIT, &p->limit, answer) ||
+        !parameter_time(request, "fromUpdatedAt", &query->from_ms, answer) ||
+        !parameter_time(request, "toUpdatedAt", &query->to_ms, answer))
+        return false;
+    query->limit = p->limit;
+    query->offset = (p->number - 1) * p->limit;
+    return true;
+}
+
+/* Sorted, each once. */
+static const json *labels_of(arena *a, const prompt *versions, size_t count)
+{
+    const json *all = NULL, *sorted = prompt_join(a, NULL, NULL);
+    for (size_t i = 0; i < count; i++)
+        all = prompt_join(a, all, versions[i].labels);
+    for (;;) {
+        const json *next = NULL;
+        for (const json *label = all ? all->first : NULL; label; label = label->next)
+            if (!prompt_lists(sorted, label->string) && (!next || text_order(label->string, next->string) < 0))
+                next = label;
+        if (!next || a->failed)
+            return sorted;
+        sorted = prompt_join(a, sorted, prompt_list_of(a, next->string));
+    }
+}
+
+/* The versions of one name. */
+static void put_name(buf *out, arena *a, const prompt *versions, size_t count)
+{
+    const prompt *newest = &versions[count - 1];
+    int64_t updated_ms = newest->updated_ms;
+    buf_char(out, '{');
+    member_text(out, "name", newest->name);
+    json_put_key(out, "tags");
+    json_write(out, newest->tags);
+    for (size_t i = 0; i < count; i++)
+        updated_ms = versions[i].updated_ms > updated_ms ? versions[i].updated_ms : updated_ms;
+    member_iso(out, "lastUpdatedAt", updated_ms);
+    json_put_key(out, "versions");
+    for (size_t i = 0; i < count; i++)
+        buf_format(out, "%c%lld", i ? ',' : '[', (long long)versions[i].version);
+    buf_char(out, ']');
+    json_put_key(out, "labels");
+    const json *labels = labels_of(a, versions, count);
+    if (labels)
+        json_write(out, labels);
+    member_text(out, "type", newest->type);
+    member_json(out, "lastConfig", newest->config);
+    buf_char(out, '}');
+}
+
+static void put_page(buf *out, const char *name, const page *p, int64_t total)
+{
+    int64_t limit = (int64_t)p->limit;
+    buf_format(out, ",\"%s\":{\"page\":%zu,\"limit\":%zu,\"totalPages\":%lld,\"totalItems\":%lld}", name, p->number, p->limit,
+               (long long)((total + limit - 1) / limit), (long long)total);
+}
+
+static bool put_list(turn *t, const prompt_query *query, const page *p)
+{
+    prompt *versions;
+    size_t count, first = 0;
+    int64_t total;
+    buf *out = &t->answer->body;
+    if (!store_list_prompts(t->store, &t->memory, query, &versions, &count, &total))
+        return false;
+    buf_string(out, "{\"data\":[");
+    for (size_t i = 1; i <= count; i++) {
+        if (i < count && text_equal(versions[i].name, versions[first].name))
+            continue;
+        buf_string(out, first ? "," : "");
+        put_name(out, &t->memory, &versions[first], i - first);
+        first = i;
+    }
+    buf_char(out, ']');
+    put_page(out, "meta", p, total);
+    put_page(out, "pagination", p, total); /* the same under an older name */
+    buf_char(out, '}');
+    return true;
+}
+
+void list_prompts(api *a, const http_request *request, http_answer *answer)
+{
+    turn t = turn_of(a, answer);
+    page p;
+    prompt_query query;
+    if (read_list_query(request, &p, &query, answer) && begin(&t, false))
+        end(&t, put_list(&t, &query, &p));
+    arena_free(&t.memory);
+}

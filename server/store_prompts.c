@@ -1,0 +1,281 @@
+/* Prompts in SQLite; see store_prompts.h. Values are always bound, never part of the SQL text. */
+#include "store_prompts.h"
+#include "store_private.h"
+
+#define COLUMNS "id, name, version, type, content, config, commit_message, labels, tags, created_ms, updated_ms"
+#define COLUMNS_OF_VERSIONS "id, name, version, type, NULL, NULL, commit_message, labels, tags, created_ms, updated_ms"
+#define COLUMNS_OF_LISTS "id, name, version, type, NULL, config, commit_message, labels, tags, created_ms, updated_ms"
+
+bool store_begin(store *s, bool write)
+{
+    pthread_mutex_lock(&s->lock);
+    if (store_run(s, write ? "BEGIN IMMEDIATE" : "BEGIN"))
+        return true;
+    pthread_mutex_unlock(&s->lock);
+    return false;
+}
+
+bool store_end(store *s, bool keep)
+{
+    bool good = !keep || store_run(s, "COMMIT");
+    if (!keep || !good)
+        store_run(s, "ROLLBACK");
+    pthread_mutex_unlock(&s->lock);
+    return good;
+}
+
+/* --- reading --- */
+
+static text keep_text(arena *a, text t)
+{
+    return t.at ? arena_copy(a, t) : t;
+}
+
+static prompt prompt_of(arena *a, sqlite3_stmt *statement)
+{
+    prompt p = { 0 };
+    int next = 0;
+    p.id = keep_text(a, column_text(statement, &next));
+    p.name = keep_text(a, column_text(statement, &next));
+    p.version = column_int(statement, &next);
+    p.type = keep_text(a, column_text(statement, &next));
+    p.content = keep_text(a, column_text(statement, &next));
+    p.config = keep_text(a, column_text(statement, &next));
+    p.commit_message = keep_text(a, column_text(statement, &next));
+    p.labels = json_parse(a, keep_text(a, column_text(statement, &next)));
+    p.tags = json_parse(a, keep_text(a, column_text(statement, &next)));
+    p.created_ms = column_int(statement, &next);
+    p.updated_ms = column_int(statement, &next);
+    a->failed |= !p.labels || !p.tags;
+    return p;
+}
+
+/* Finalizes the statement. */
+static bool read_prompts(arena *a, sqlite3_stmt *statement, prompt **out_list, size_t *out_count)
+{
+    size_t capacity = 0;
+    int state = SQLITE_ERROR;
+    *out_list = NULL;
+    *out_count = 0;
+    while (statement && (state = sqlite3_step(statement)) == SQLITE_ROW) {
+        prompt *grown = arena_grow(a, *out_list, sizeof *grown, *out_count, &capacity);
+        if (!grown)
+            break;
+        *out_list = grown;
+        grown[(*out_count)++] = prompt_of(a, statement);
+    }
+    sqlite3_finalize(statement);
+    return state == SQLITE_DONE && !a->failed;
+}
+
+/* As it stands in a list of labels or tags. */
+static text quoted(arena *a, text item)
+{
+    buf out = { 0 };
+    json_put_string(&out, item);
+    text result = arena_copy(a, buf_view(&out));
+    a->failed |= out.failed;
+    buf_free(&out);
+    return result;
+}
+
+bool store_find_prompt(store *s, arena *a, text name, int64_t version, text label, prompt *out, bool *out_found)
+{
+    int next = 1;
+    prompt *list;
+    size_t count;
+    sqlite3_stmt *statement = store_prepare(s, version ? "SELECT " COLUMNS " FROM prompts WHERE name = ? AND version = ?"
+                                                       : "SELECT " COLUMNS " FROM prompts WHERE name = ? AND instr(labels, ?) > 0");
+    if (statement) {
+        bind_text(statement, &next, name);
+        if (version)
+            bind_int(statement, &next, version);
+        else
+            bind_text(statement, &next, quoted(a, label));
+    }
+    bool good = read_prompts(a, statement, &list, &count);
+    *out_found = good && count > 0;
+    if (*out_found)
+        *out = list[0];
+    return good;
+}
+
+bool store_prompt_versions(store *s, arena *a, text name, prompt **out_versions, size_t *out_count)
+{
+    int next = 1;
+    sqlite3_stmt *statement = store_prepare(s, "SELECT " COLUMNS_OF_VERSIONS " FROM prompts WHERE name = ? ORDER BY version");
+    if (statement)
+        bind_text(statement, &next, name);
+    return read_prompts(a, statement, out_versions, out_count);
+}
+
+bool store_prompt_dependents(store *s, arena *a, text child_name, prompt_dependent **out_list, size_t *out_count)
+{
+    size_t capacity = 0;
+    int next = 1, state = SQLITE_ERROR;
+    sqlite3_stmt *statement = store_prepare(s, "SELECT p.id, p.name, r.wanted, p.version, CASE WHEN r.by_version THEN r.wanted ELSE 0 END"
+                                               " FROM prompt_references AS r JOIN prompts AS p ON p.id = r.parent_id"
+                                               " WHERE r.child_name = ? ORDER BY r.rowid");
+    *out_list = NULL;
+    *out_count = 0;
+    if (statement)
+        bind_text(statement, &next, child_name);
+    while (statement && (state = sqlite3_step(statement)) == SQLITE_ROW) {
+        prompt_dependent *grown = arena_grow(a, *out_list, sizeof *grown, *out_count, &capacity);
+        if (!grown)
+            break;
+        *out_list = grown;
+        grown += (*out_count)++;
+        next = 0;
+        grown->parent_id = keep_text(a, column_text(statement, &next));
+        grown->parent_name = keep_text(a, column_text(statement, &next));
+        grown->wanted = keep_text(a, column_text(statement, &next));
+        grown->parent_version = column_int(statement, &next);
+        grown->version = column_int(statement, &next);
+    }
+    sqlite3_finalize(statement);
+    return state == SQLITE_DONE && !a->failed;
+}
+
+/* --- lists --- */
+
+#define MATCHES                                                                                                                        \
+    "(?1 = '' OR name = ?1) AND (?2 = '' OR instr(labels, ?2) > 0) AND (?3 = '' OR instr(tags, ?3) > 0) AND (?4 = 0 OR version = ?4)"  \
+    " AND updated_ms >= ?5 AND updated_ms < ?6"
+
+static void bind_matches(sqlite3_stmt *statement, arena *a, const prompt_query *query)
+{
+    int next = 1;
+    bind_text(statement, &next, query->name);
+    bind_text(statement, &next, query->label.len ? quoted(a, query->label) : query->label);
+    bind_text(statement, &next, query->tag.len ? quoted(a, query->tag) : query->tag);
+    bind_int(statement, &next, query->version);
+    bind_int(statement, &next, query->from_ms);
+    bind_int(statement, &next, query->to_ms);
+}
+
+static bool count_names(store *s, arena *a, const prompt_query *query, int64_t *out_total)
+{
+    sqlite3_stmt *statement = store_prepare(s, "SELECT count(DISTINCT name) FROM prompts WHERE " MATCHES);
+    if (statement)
+        bind_matches(statement, a, query);
+    bool good = statement && sqlite3_step(statement) == SQLITE_ROW;
+    if (good)
+        *out_total = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return good;
+}
+
+bool store_list_prompts(store *s, arena *a, const prompt_query *query, prompt **out_versions, size_t *out_count, int64_t *out_total)
+{
+    int next = 7;
+    if (!count_names(s, a, query, out_total))
+        return false;
+    sqlite3_stmt *statement = store_prepare(s, "SELECT " COLUMNS_OF_LISTS " FROM prompts WHERE " MATCHES " AND name IN"
+                                               " (SELECT name FROM prompts WHERE " MATCHES " GROUP BY name ORDER BY name"
+                                               "  LIMIT ?7 OFFSET ?8) ORDER BY name, version");
+    if (statement) {
+        bind_matches(statement, a, query);
+        bind_int(statement, &next, (int64_t)query->limit);
+        bind_int(statement, &next, (int64_t)query->offset);
+    }
+    return read_prompts(a, statement, out_versions, out_count);
+}
+
+/* --- writing --- */
+
+/* Runs a statement that returns no rows, and finalizes it. */
+static bool finish(sqlite3_stmt *statement)
+{
+    bool good = statement && sqlite3_step(statement) == SQLITE_DONE;
+    sqlite3_finalize(statement);
+    return good;
+}
+
+typedef struct lists {
+    buf labels, tags;
+} lists;
+
+static lists write_lists(const prompt *p)
+{
+    lists l = { { 0 }, { 0 } };
+    json_write(&l.labels, p->labels);
+    json_write(&l.tags, p->tags);
+    return l;
+}
+
+static bool free_lists(lists *l)
+{
+    bool good = !l->labels.failed && !l->tags.failed;
+    buf_free(&l->labels);
+    buf_free(&l->tags);
+    return good;
+}
+
+static bool add_reference(store *s, text parent_id, const prompt_reference *r)
+{
+    int next = 1;
+    sqlite3_stmt *statement =
+        store_prepare(s, "INSERT INTO prompt_references (parent_id, child_name, wanted, by_version) VALUES (?,?,?,?)");
+    if (statement) {
+        bind_text(statement, &next, parent_id);
+        bind_text(statement, &next, r->name);
+        bind_text(statement, &next, r->wanted);
+        bind_int(statement, &next, r->by_version);
+    }
+    return finish(statement);
+}
+
+bool store_add_prompt(store *s, const prompt *p, const prompt_reference *references, size_t count)
+{
+    int next = 1;
+    lists l = write_lists(p);
+    sqlite3_stmt *statement = store_prepare(s, "INSERT INTO prompts (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?)");
+    if (statement) {
+        bind_text(statement, &next, p->id);
+        bind_text(statement, &next, p->name);
+        bind_int(statement, &next, p->version);
+        bind_text(statement, &next, p->type);
+        bind_text(statement, &next, p->content);
+        bind_text(statement, &next, p->config);
+        bind_optional(statement, &next, p->commit_message);
+        bind_text(statement, &next, buf_view(&l.labels));
+        bind_text(statement, &next, buf_view(&l.tags));
+        bind_int(statement, &next, p->created_ms);
+        bind_int(statement, &next, p->updated_ms);
+    }
+    bool good = finish(statement);
+    good = free_lists(&l) && good;
+    for (size_t i = 0; good && i < count; i++)
+        good = add_reference(s, p->id, &references[i]);
+    return good;
+}
+
+bool store_update_prompt(store *s, const prompt *p)
+{
+    int next = 1;
+    lists l = write_lists(p);
+    sqlite3_stmt *statement = store_prepare(s, "UPDATE prompts SET labels = ?, tags = ?, updated_ms = ? WHERE id = ?");
+    if (statement) {
+        bind_text(statement, &next, buf_view(&l.labels));
+        bind_text(statement, &next, buf_view(&l.tags));
+        bind_int(statement, &next, p->updated_ms);
+        bind_text(statement, &next, p->id);
+    }
+    bool good = finish(statement);
+    return free_lists(&l) && good;
+}
+
+bool store_remove_prompt(store *s, text id)
+{
+    static const char *const statements[] = { "DELETE FROM prompt_references WHERE parent_id = ?", "DELETE FROM prompts WHERE id = ?" };
+    bool good = true;
+    for (size_t i = 0; good && i < 2; i++) {
+        int next = 1;
+        sqlite3_stmt *statement = store_prepare(s, statements[i]);
+        if (statement)
+            bind_text(statement, &next, id);
+        good = finish(statement);
+    }
+    return good;
+}

@@ -1,0 +1,210 @@
+#include "prompt_body.h"
+
+#include <cjson/cJSON.h>
+#include <string.h>
+
+/* ---- References ---- */
+
+unsigned lf__reader(void)
+{
+    static _Atomic unsigned next;
+    static __thread unsigned mine; /* one more than the place; 0: none yet */
+    if (__builtin_expect(mine == 0, 0))
+        mine = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed) % LF__READERS + 1;
+    return mine - 1;
+}
+
+void lf__prompt_body_free(lf__prompt_body *body)
+{
+    if (body == NULL)
+        return;
+    lf__template_free(&body->template);
+    for (size_t i = 0; i < body->message_count; i++)
+        lf__template_free(&body->messages[i].content);
+    lf__free(body->messages);
+    lf__free((void *)body->labels);
+    lf__free((void *)body->tags);
+    for (size_t i = 0; i < body->variable_count; i++)
+        lf__free((void *)(uintptr_t)body->variables[i]);
+    lf__free((void *)body->variables);
+    cJSON_Delete(body->json);
+    cJSON_free(body->made_text);
+    lf__free(body);
+}
+
+void lf__prompt_body_drop(lf__prompt_body *body)
+{
+    if (body == NULL)
+        return;
+    if (body->is_private)
+        lf__prompt_body_free(body);
+    else
+        atomic_fetch_sub_explicit(&body->readers[lf__reader()].count, 1, memory_order_release);
+}
+
+/* References only become fewer, so a sum of 0 is final in whatever order the counts are read. */
+bool lf__prompt_body_is_unused(const lf__prompt_body *body)
+{
+    long sum = 0;
+    for (int i = 0; i < LF__READERS; i++)
+        sum += atomic_load_explicit(&body->readers[i].count, memory_order_acquire);
+    return sum == 0;
+}
+
+/* ---- Taking apart ---- */
+
+static const char *body_string(const cJSON *object, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsString(item) ? item->valuestring : NULL;
+}
+
+static const char **body_list(const cJSON *array, bool *no_memory)
+{
+    size_t count = 0;
+    const char **list = lf__alloc(((size_t)cJSON_GetArraySize(array) + 1) * sizeof *list);
+    *no_memory |= list == NULL;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, array)
+        if (list != NULL && cJSON_IsString(item))
+            list[count++] = item->valuestring;
+    return list;
+}
+
+static bool body_parse_message(lf__prompt_message *message, const cJSON *item, bool *bad)
+{
+    const char *type = body_string(item, "type"), *content = body_string(item, "content");
+    if (type != NULL && strcmp(type, "placeholder") == 0) {
+        message->placeholder = body_string(item, "name");
+        *bad |= message->placeholder == NULL;
+        return true;
+    }
+    message->role = body_string(item, "role");
+    *bad |= message->role == NULL || content == NULL;
+    return *bad || lf__template_parse(&message->content, content, strlen(content));
+}
+
+static bool body_parse_messages(lf__prompt_body *body, const cJSON *list, bool *bad)
+{
+    body->messages = lf__alloc(((size_t)cJSON_GetArraySize(list) + 1) * sizeof *body->messages);
+    if (body->messages == NULL)
+        return false;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list)
+        if (!body_parse_message(&body->messages[body->message_count++], item, bad))
+            return false;
+    body->is_chat = true;
+    body->json_messages = list;
+    body->made_text = cJSON_PrintUnformatted(list);
+    body->text = body->made_text;
+    return body->text != NULL;
+}
+
+/* The names of all places, of messages in their order. */
+static bool body_collect_names(lf__prompt_body *body, const lf__template *template)
+{
+    const char *name;
+    size_t size;
+    for (size_t at = 0; lf__template_names(template, &at, &name, &size);) {
+        const char **names = lf__realloc((void *)body->variables, (body->variable_count + 2) * sizeof *names);
+        if (names == NULL)
+            return false;
+        body->variables = names;
+        char *copy = lf__alloc(size + 1);
+        if (copy == NULL)
+            return false;
+        memcpy(copy, name, size);
+        names[body->variable_count++] = copy;
+        names[body->variable_count] = NULL;
+    }
+    return true;
+}
+
+static bool body_collect_variables(lf__prompt_body *body)
+{
+    body->variables = lf__alloc(sizeof *body->variables);
+    bool ok = body->variables != NULL && (body->is_chat || body_collect_names(body, &body->template));
+    for (size_t i = 0; ok && i < body->message_count; i++)
+        ok = body->messages[i].placeholder != NULL || body_collect_names(body, &body->messages[i].content);
+    return ok;
+}
+
+/* What stands in body->json. False: no memory, or *bad. */
+static bool body_read(lf__prompt_body *body, bool *bad)
+{
+    const cJSON *prompt = cJSON_GetObjectItemCaseSensitive(body->json, "prompt");
+    const cJSON *version = cJSON_GetObjectItemCaseSensitive(body->json, "version");
+    bool no_memory = false;
+    body->name = body_string(body->json, "name");
+    body->version = cJSON_IsNumber(version) ? version->valueint : 0;
+    body->commit_message = body_string(body->json, "commitMessage");
+    body->config = cJSON_GetObjectItemCaseSensitive(body->json, "config");
+    body->labels = body_list(cJSON_GetObjectItemCaseSensitive(body->json, "labels"), &no_memory);
+    body->tags = body_list(cJSON_GetObjectItemCaseSensitive(body->json, "tags"), &no_memory);
+    if (body->config == NULL)
+        body->config = cJSON_AddObjectToObject(body->json, "config");
+    if (body->name == NULL || !cJSON_IsNumber(version) || (!cJSON_IsString(prompt) && !cJSON_IsArray(prompt))) {
+        *bad = true;
+        return false;
+    }
+    if (cJSON_IsArray(prompt)) {
+        no_memory |= !body_parse_messages(body, prompt, bad);
+    } else {
+        body->text = prompt->valuestring;
+        no_memory |= !lf__template_parse(&body->template, body->text, strlen(body->text));
+    }
+    return !*bad && !no_memory && body->config != NULL && body_collect_variables(body);
+}
+
+/* Takes `json`. */
+static lf__prompt_body *body_new(cJSON *json, size_t size, bool *bad)
+{
+    enum { TREE_FACTOR = 4 }; /* a cJSON tree takes several times its text */
+    lf__prompt_body *body = json == NULL ? NULL : lf__alloc(sizeof *body);
+    if (body == NULL) {
+        cJSON_Delete(json);
+        return NULL;
+    }
+    body->json = json;
+    body->bytes = sizeof *body + TREE_FACTOR * size;
+    body->fetched_ns = lf__monotonic_ns();
+    if (body_read(body, bad))
+        return body;
+    lf__prompt_body_free(body);
+    return NULL;
+}
+
+lf__prompt_body *lf__prompt_body_parse(const char *text, size_t size, bool *bad)
+{
+    cJSON *json = cJSON_ParseWithLength(text, size);
+    *bad = !cJSON_IsObject(json);
+    if (!*bad)
+        return body_new(json, size, bad);
+    cJSON_Delete(json);
+    return NULL;
+}
+
+lf__prompt_body *lf__prompt_body_make(const char *name, int version, const char *label, const char *text, const char *messages,
+                                      size_t messages_size, bool *bad)
+{
+    *bad = false;
+    cJSON *json = cJSON_CreateObject();
+    cJSON *prompt = text != NULL ? cJSON_CreateString(text) : cJSON_ParseWithLength(messages, messages_size);
+    *bad = text == NULL && !cJSON_IsArray(prompt);
+    bool ok = prompt != NULL && !*bad && cJSON_AddStringToObject(json, "name", name) != NULL &&
+              cJSON_AddNumberToObject(json, "version", version) != NULL;
+    cJSON *labels = ok ? cJSON_AddArrayToObject(json, "labels") : NULL;
+    ok = ok && labels != NULL && cJSON_AddItemToObject(json, "prompt", prompt);
+    cJSON *item = ok && label != NULL ? cJSON_CreateString(label) : NULL;
+    if (item != NULL)
+        cJSON_AddItemToArray(labels, item);
+    if (!ok) {
+        cJSON_Delete(prompt);
+        cJSON_Delete(json);
+        return NULL;
+    }
+    lf__prompt_body *body = body_new(json, strlen(name), bad);
+    if (body != NULL)
+        body->is_private = true;
+    return body;
+}

@@ -1,0 +1,595 @@
+#define _GNU_SOURCE
+#include "prompt_cache.h"
+
+#include "ids.h"
+#include "prompt_disk.h"
+#include "rest.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    CACHE_BUCKETS = 1024,
+    CACHE_TRY_WAIT_MS = 1000, /* between two tries: a random part of this */
+    CACHE_REFRESH_PAUSE_MS = 1000, /* after a refresh that failed */
+    CACHE_STACK_BYTES = 256 << 10,
+    CACHE_EXIT_MS = 500
+};
+
+typedef struct cache_entry {
+    struct cache_entry *next_in_bucket;
+    uint64_t hash;
+    uint32_t client;
+    int version;
+    char *name;
+    char *label; /* NULL when asked for by version */
+
+    lf__prompt_body *body; /* NULL: not there; changed with all readers' locks held */
+    _Atomic uint64_t fresh_until_ns;
+    _Atomic uint64_t used_ns;
+
+    /* Guarded by cache.lock. */
+    bool fetching;      /* a thread asks the server for a missing one */
+    bool refreshing;    /* queued for, or with, the background thread */
+    uint64_t fetches;   /* ended, so that waiters know theirs has */
+    unsigned waiters;
+    uint64_t generation; /* of the cache when the fetch began */
+    uint64_t not_before_ns; /* no refresh earlier */
+    lf_error error;     /* of the last fetch */
+    lf__prompt_fetch how; /* of the refresh */
+    struct cache_entry *next_refresh;
+} cache_entry;
+
+typedef struct cache_reader {
+    pthread_mutex_t lock;
+    char apart[128 - sizeof(pthread_mutex_t)];
+} cache_reader;
+
+static struct {
+    cache_reader readers[LF__READERS];
+    cache_entry *buckets[CACHE_BUCKETS]; /* read with one reader's lock, changed with all */
+
+    pthread_mutex_t lock; /* taken before readers' locks, never after */
+    pthread_cond_t changed;
+    size_t count;
+    size_t bytes;
+    uint64_t generation; /* grows when something is forgotten */
+    lf__prompt_body *retired; /* waiting for their last readers */
+    cache_entry *refresh_first;
+    cache_entry *refresh_last;
+    cache_entry *refresh_now; /* with the background thread */
+    pthread_t thread;
+    bool running;
+    bool exiting;
+} cache;
+
+static pthread_once_t cache_once = PTHREAD_ONCE_INIT;
+
+/* ---- Locks, fork, exit ---- */
+
+static void cache_lock_readers(void)
+{
+    for (int i = 0; i < LF__READERS; i++)
+        pthread_mutex_lock(&cache.readers[i].lock);
+}
+
+static void cache_unlock_readers(void)
+{
+    for (int i = LF__READERS - 1; i >= 0; i--)
+        pthread_mutex_unlock(&cache.readers[i].lock);
+}
+
+static void cache_before_fork(void)
+{
+    pthread_mutex_lock(&cache.lock);
+    cache_lock_readers();
+}
+
+static void cache_after_fork_parent(void)
+{
+    cache_unlock_readers();
+    pthread_mutex_unlock(&cache.lock);
+}
+
+static void cache_init_locks(void)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&cache.lock, NULL);
+    pthread_cond_init(&cache.changed, &attributes);
+    for (int i = 0; i < LF__READERS; i++)
+        pthread_mutex_init(&cache.readers[i].lock, NULL);
+    pthread_condattr_destroy(&attributes);
+}
+
+/* Whoever was fetching is the parent's; the prompts stay. */
+static void cache_after_fork_child(void)
+{
+    lf__rest_after_fork_child();
+    cache_init_locks();
+    for (int i = 0; i < CACHE_BUCKETS; i++)
+        for (cache_entry *entry = cache.buckets[i]; entry != NULL; entry = entry->next_in_bucket) {
+            entry->fetching = entry->refreshing = false;
+            entry->waiters = 0;
+            entry->next_refresh = NULL;
+        }
+    cache.refresh_first = cache.refresh_last = cache.refresh_now = NULL;
+    cache.running = false;
+}
+
+/* The exit handlers of TLS libraries come after this: nobody may be inside of them. */
+static void cache_at_exit(void)
+{
+    lf__rest_stop(CACHE_EXIT_MS);
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec++;
+    if (pthread_mutex_timedlock(&cache.lock, &until) != 0)
+        return;
+    cache.exiting = true;
+    pthread_cond_broadcast(&cache.changed);
+    pthread_mutex_unlock(&cache.lock);
+}
+
+static void cache_start(void)
+{
+    cache_init_locks();
+    lf__rest_prepare(); /* libcurl's own exit handlers are registered before ours, and run after it */
+    (void)pthread_atfork(cache_before_fork, cache_after_fork_parent, cache_after_fork_child);
+    (void)atexit(cache_at_exit);
+}
+
+/* ---- The table ---- */
+
+static uint64_t cache_hash(const lf__prompt_key *key)
+{
+    uint64_t hash = 0xcbf29ce484222325u ^ key->client ^ (uint64_t)(uint32_t)key->version << 32;
+    for (const char *c = key->name; *c != '\0'; c++)
+        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+    for (const char *c = key->version != 0 ? "" : key->label; *c != '\0'; c++)
+        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u + 1;
+    return hash ^ hash >> 29;
+}
+
+static cache_entry *cache_look(const lf__prompt_key *key, uint64_t hash)
+{
+    cache_entry *entry = cache.buckets[hash % CACHE_BUCKETS];
+    for (; entry != NULL; entry = entry->next_in_bucket)
+        if (entry->hash == hash && entry->client == key->client && entry->version == key->version &&
+            strcmp(entry->name, key->name) == 0 && (key->version != 0 || strcmp(entry->label, key->label) == 0))
+            return entry;
+    return NULL;
+}
+
+lf__prompt_found lf__prompts_find(const lf__prompt_key *key, lf__prompt_body **out_body)
+{
+    pthread_once(&cache_once, cache_start);
+    unsigned reader = lf__reader();
+    uint64_t hash = cache_hash(key), now = lf__monotonic_ns();
+    lf__prompt_found found = LF__PROMPT_MISS;
+    pthread_mutex_lock(&cache.readers[reader].lock);
+    cache_entry *entry = cache_look(key, hash);
+    if (entry != NULL && entry->body != NULL) {
+        uint64_t until = atomic_load_explicit(&entry->fresh_until_ns, memory_order_relaxed);
+        found = now < until ? LF__PROMPT_IS_FRESH : LF__PROMPT_IS_STALE;
+        lf__prompt_body_hold(entry->body, reader);
+        *out_body = entry->body;
+        /* For the order of use seconds are enough; a store each time would make threads share the line. */
+        if (now - atomic_load_explicit(&entry->used_ns, memory_order_relaxed) > 1000000000u)
+            atomic_store_explicit(&entry->used_ns, now, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&cache.readers[reader].lock);
+    return found;
+}
+
+/* The rest of this section runs with cache.lock held. */
+
+static void cache_free_retired(void)
+{
+    for (lf__prompt_body **link = &cache.retired; *link != NULL;) {
+        lf__prompt_body *body = *link;
+        if (lf__prompt_body_is_unused(body)) {
+            *link = body->next_retired;
+            lf__prompt_body_free(body);
+        } else {
+            link = &body->next_retired;
+        }
+    }
+}
+
+/* Put another body, or none, in the place of an entry's; the entry's own reference goes with the old one. */
+static void cache_exchange(cache_entry *entry, lf__prompt_body *body)
+{
+    cache_lock_readers();
+    lf__prompt_body *before = entry->body;
+    entry->body = body;
+    cache_unlock_readers();
+    cache.bytes += body == NULL ? 0 : body->bytes;
+    if (before != NULL) {
+        cache.bytes -= before->bytes;
+        before->next_retired = cache.retired;
+        cache.retired = before;
+    }
+    cache_free_retired();
+}
+
+static bool cache_is_idle(const cache_entry *entry)
+{
+    return !entry->fetching && !entry->refreshing && entry->waiters == 0;
+}
+
+static void cache_remove(cache_entry *entry)
+{
+    cache_exchange(entry, NULL);
+    cache_lock_readers();
+    cache_entry **link = &cache.buckets[entry->hash % CACHE_BUCKETS];
+    while (*link != entry)
+        link = &(*link)->next_in_bucket;
+    *link = entry->next_in_bucket;
+    cache_unlock_readers();
+    cache.count--;
+    lf__config_free(entry->how.config);
+    lf__free(entry->name);
+    lf__free(entry->label);
+    lf__free(entry);
+}
+
+/* Room for one more, at the cost of what was not used for longest. */
+static void cache_make_room(const cache_entry *but)
+{
+    while (cache.count >= LF__PROMPTS || cache.bytes > LF__PROMPT_BYTES) {
+        cache_entry *oldest = NULL;
+        for (int i = 0; i < CACHE_BUCKETS; i++)
+            for (cache_entry *entry = cache.buckets[i]; entry != NULL; entry = entry->next_in_bucket)
+                if (entry != but && cache_is_idle(entry) && (oldest == NULL || entry->used_ns < oldest->used_ns))
+                    oldest = entry;
+        if (oldest == NULL)
+            return;
+        cache_remove(oldest);
+    }
+}
+
+static cache_entry *cache_find_or_add(const lf__prompt_key *key)
+{
+    uint64_t hash = cache_hash(key);
+    cache_entry *entry = cache_look(key, hash);
+    if (entry != NULL)
+        return entry;
+    cache_make_room(NULL);
+    entry = lf__alloc(sizeof *entry);
+    if (entry == NULL)
+        return NULL;
+    entry->hash = hash;
+    entry->client = key->client;
+    entry->version = key->version;
+    entry->name = lf__strdup(key->name);
+    entry->label = key->version != 0 ? NULL : lf__strdup(key->label);
+    entry->used_ns = lf__monotonic_ns();
+    if (entry->name == NULL || (key->version == 0 && entry->label == NULL)) {
+        lf__free(entry->name);
+        lf__free(entry->label);
+        lf__free(entry);
+        return NULL;
+    }
+    cache_lock_readers();
+    entry->next_in_bucket = cache.buckets[hash % CACHE_BUCKETS];
+    cache.buckets[hash % CACHE_BUCKETS] = entry;
+    cache_unlock_readers();
+    cache.count++;
+    return entry;
+}
+
+/* ---- Asking the server ---- */
+
+static bool cache_add_path(lf__buf *path, const lf__prompt_key *key)
+{
+    lf__buf_add_text(path, "api/public/v2/prompts/");
+    lf__rest_escape(path, key->name);
+    if (key->version != 0) {
+        char version[32];
+        snprintf(version, sizeof version, "?version=%d", key->version);
+        lf__buf_add_text(path, version);
+    } else {
+        lf__buf_add_text(path, "?label=");
+        lf__rest_escape(path, key->label);
+    }
+    return lf__buf_add_char(path, '\0');
+}
+
+static bool cache_may_try_again(lf_status status, const lf_error *error)
+{
+    return status == LF_ERR_NETWORK || status == LF_ERR_TIMEOUT || status == LF_ERR_SERVER || error->http_status == 408 ||
+           error->http_status == 429;
+}
+
+static void cache_pause(int ms)
+{
+    struct timespec time = {ms / 1000, (ms % 1000) * 1000000L};
+    (void)nanosleep(&time, NULL);
+}
+
+static int cache_jitter_ms(void)
+{
+    uint32_t random;
+    lf__random_bytes(&random, sizeof random);
+    return (int)(random % CACHE_TRY_WAIT_MS);
+}
+
+/* One question with its tries. */
+static lf_status cache_ask(const char *path, const lf__prompt_fetch *fetch, lf__rest_answer *answer, lf_error *error)
+{
+    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)fetch->timeout_ms * 1000000u;
+    int left_ms = fetch->timeout_ms;
+    for (int tries = 0;; tries++) {
+        lf__rest_request request = {.method = LF__HTTP_GET, .path = path, .timeout_ms = left_ms};
+        lf_status status = lf__rest_call(fetch->config, &request, answer, error);
+        if (status == LF_OK || tries >= fetch->max_retries || !cache_may_try_again(status, error))
+            return status;
+        int pause_ms = cache_jitter_ms();
+        uint64_t now = lf__monotonic_ns();
+        left_ms = now >= until_ns ? 0 : (int)((until_ns - now) / 1000000u);
+        if (left_ms <= pause_ms + 1)
+            return status;
+        cache_pause(pause_ms);
+        left_ms -= pause_ms;
+    }
+}
+
+static lf_status cache_bad_answer(lf_error *error)
+{
+    *error = (lf_error){.status = LF_ERR_SERVER, .http_status = 200, .message = "the server's answer is no prompt"};
+    return LF_ERR_SERVER;
+}
+
+static lf_status cache_download(const lf__prompt_key *key, const lf__prompt_fetch *fetch, lf__prompt_body **out_body,
+                                lf_error *error)
+{
+    lf__buf path;
+    lf__buf_init(&path, 64 << 10);
+    lf__rest_answer answer = {0};
+    lf_status status = LF_ERR_MEMORY;
+    *error = (lf_error){.status = LF_ERR_MEMORY, .message = "no memory"};
+    if (cache_add_path(&path, key))
+        status = cache_ask(path.data, fetch, &answer, error);
+    lf__buf_done(&path);
+    if (status != LF_OK)
+        return status;
+    bool bad;
+    *out_body = lf__prompt_body_parse(answer.body, answer.size, &bad);
+    if (*out_body == NULL)
+        status = bad ? cache_bad_answer(error) : LF_ERR_MEMORY;
+    else
+        lf__prompt_disk_write(fetch->config, key, answer.body, answer.size);
+    lf__free(answer.body);
+    return status;
+}
+
+/* Put what a fetch brought into its entry. With cache.lock held; the caller of the fetch gets a reference of its own. */
+static void cache_store(cache_entry *entry, lf__prompt_body *body, uint64_t ttl_ns, bool for_caller)
+{
+    if (for_caller)
+        lf__prompt_body_hold(body, lf__reader());
+    if (entry->generation != cache.generation) { /* forgotten while it was on its way: it may be from before */
+        body->next_retired = cache.retired;
+        cache.retired = body;
+        return;
+    }
+    lf__prompt_body_hold(body, lf__reader());
+    uint64_t now = lf__monotonic_ns();
+    atomic_store(&entry->fresh_until_ns, ttl_ns > UINT64_MAX - now ? UINT64_MAX : now + ttl_ns);
+    cache_exchange(entry, body);
+    cache_make_room(entry);
+}
+
+/* The end of a fetch, whatever became of it. With cache.lock held. */
+static void cache_settle(cache_entry *entry, lf_status status, const lf_error *error, lf__prompt_body *body, uint64_t ttl_ns,
+                         bool for_caller)
+{
+    entry->error = status == LF_OK ? (lf_error){.status = LF_OK} : *error;
+    entry->fetches++;
+    if (status == LF_OK)
+        cache_store(entry, body, ttl_ns, for_caller);
+    else if (error->http_status == 404 && entry->body != NULL)
+        cache_exchange(entry, NULL); /* it was deleted, or has lost the label */
+    pthread_cond_broadcast(&cache.changed);
+}
+
+/* Wait for the thread that fetches this entry. True: it has ended. */
+static bool cache_wait(cache_entry *entry, uint64_t until_ns)
+{
+    uint64_t fetches = entry->fetches;
+    struct timespec until = {(time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u)};
+    entry->waiters++;
+    while (entry->fetches == fetches && entry->fetching &&
+           pthread_cond_timedwait(&cache.changed, &cache.lock, &until) != ETIMEDOUT)
+        continue;
+    entry->waiters--;
+    return entry->fetches != fetches;
+}
+
+static lf_status cache_result_of_other(cache_entry *entry, bool ended, lf__prompt_body **out_body, lf_error *error)
+{
+    if (!ended) {
+        *error = (lf_error){.status = LF_ERR_TIMEOUT, .message = "the prompt is being fetched, and that takes too long"};
+        return LF_ERR_TIMEOUT;
+    }
+    if (entry->body != NULL) {
+        lf__prompt_body_hold(entry->body, lf__reader());
+        *out_body = entry->body;
+        return LF_OK;
+    }
+    *error = entry->error;
+    if (error->status == LF_OK) /* fetched, and forgotten at once */
+        *error = (lf_error){.status = LF_ERR_TIMEOUT, .message = "the prompt was changed while it was fetched"};
+    return error->status;
+}
+
+static lf_status cache_fetch_locked(cache_entry *entry, const lf__prompt_key *key, const lf__prompt_fetch *fetch, bool always,
+                                    lf__prompt_body **out_body, lf_error *error)
+{
+    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)fetch->timeout_ms * 1000000u;
+    if (entry->fetching && !always)
+        return cache_result_of_other(entry, cache_wait(entry, until_ns), out_body, error);
+    bool alone = !entry->fetching; /* with `always` several may ask at once; the first is the one that others wait for */
+    entry->fetching = true;
+    entry->waiters++; /* it must not go meanwhile */
+    entry->generation = cache.generation;
+    pthread_mutex_unlock(&cache.lock);
+    lf__prompt_body *body = NULL;
+    lf_status status = cache_download(key, fetch, &body, error);
+    pthread_mutex_lock(&cache.lock);
+    entry->waiters--;
+    if (alone)
+        entry->fetching = false;
+    cache_settle(entry, status, error, body, fetch->ttl_ns, true);
+    if (status == LF_OK)
+        *out_body = body;
+    return status;
+}
+
+lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *fetch, bool always, lf__prompt_body **out_body,
+                            lf_error *error)
+{
+    pthread_once(&cache_once, cache_start);
+    pthread_mutex_lock(&cache.lock);
+    cache_entry *entry = cache_find_or_add(key);
+    lf_status status = LF_ERR_MEMORY;
+    if (entry == NULL)
+        *error = (lf_error){.status = LF_ERR_MEMORY, .message = "no memory"};
+    else
+        status = cache_fetch_locked(entry, key, fetch, always, out_body, error);
+    pthread_mutex_unlock(&cache.lock);
+    return status;
+}
+
+lf__prompt_body *lf__prompts_from_disk(const lf__prompt_key *key, const lf__config *config)
+{
+    size_t size;
+    uint64_t age_ns;
+    char *text = lf__prompt_disk_read(config, key, &size, &age_ns);
+    bool bad;
+    lf__prompt_body *body = text == NULL ? NULL : lf__prompt_body_parse(text, size, &bad);
+    lf__free(text);
+    if (body == NULL)
+        return NULL;
+    body->is_private = true;
+    body->fetched_ns = body->fetched_ns > age_ns ? body->fetched_ns - age_ns : 0;
+    return body;
+}
+
+/* ---- The background thread ---- */
+
+static void cache_refresh_one(cache_entry *entry)
+{
+    const lf__prompt_key key = {entry->client, entry->name, entry->version, entry->label};
+    lf__prompt_fetch how = entry->how;
+    entry->how.config = NULL; /* ours now */
+    entry->generation = cache.generation;
+    pthread_mutex_unlock(&cache.lock);
+    lf__prompt_body *body = NULL;
+    lf_error error;
+    lf_status status = cache_download(&key, &how, &body, &error);
+    if (status != LF_OK)
+        lf__log(error.http_status == 404 ? LF__LOG_WARNING : LF__LOG_DEBUG, "prompt \"%.80s\" could not be refreshed: %s", key.name,
+                error.message);
+    lf__config_free(how.config);
+    pthread_mutex_lock(&cache.lock);
+    entry->refreshing = false;
+    entry->not_before_ns = status == LF_OK ? 0 : lf__monotonic_ns() + CACHE_REFRESH_PAUSE_MS * 1000000u;
+    cache_settle(entry, status, &error, body, how.ttl_ns, false);
+}
+
+static void *cache_main(void *unused)
+{
+    (void)unused;
+    pthread_setname_np(pthread_self(), "langfuse-prompt");
+    pthread_mutex_lock(&cache.lock);
+    while (!cache.exiting) {
+        cache_entry *entry = cache.refresh_first;
+        if (entry == NULL) {
+            pthread_cond_wait(&cache.changed, &cache.lock);
+            continue;
+        }
+        cache.refresh_first = entry->next_refresh;
+        if (cache.refresh_first == NULL)
+            cache.refresh_last = NULL;
+        cache.refresh_now = entry;
+        cache_refresh_one(entry);
+        cache.refresh_now = NULL;
+        pthread_cond_broadcast(&cache.changed);
+    }
+    pthread_mutex_unlock(&cache.lock);
+    return NULL;
+}
+
+static bool cache_ensure_thread(void)
+{
+    if (cache.running)
+        return true;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_attr_t attributes;
+    if (cache.exiting || pthread_attr_init(&attributes) != 0)
+        return false;
+    pthread_attr_setstacksize(&attributes, CACHE_STACK_BYTES);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* the host's signals are delivered to the host's threads */
+    cache.running = pthread_create(&cache.thread, &attributes, cache_main, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return cache.running;
+}
+
+void lf__prompts_refresh(const lf__prompt_key *key, const lf__prompt_fetch *fetch)
+{
+    pthread_once(&cache_once, cache_start);
+    pthread_mutex_lock(&cache.lock);
+    cache_entry *entry = cache_find_or_add(key);
+    bool fresh = entry != NULL && entry->body != NULL && lf__monotonic_ns() < atomic_load(&entry->fresh_until_ns);
+    if (entry != NULL && !fresh && !entry->refreshing && lf__monotonic_ns() >= entry->not_before_ns && cache_ensure_thread()) {
+        entry->refreshing = true;
+        entry->next_refresh = NULL;
+        entry->how = *fetch;
+        entry->how.config = lf__config_ref(fetch->config);
+        if (cache.refresh_last == NULL)
+            cache.refresh_first = entry;
+        else
+            cache.refresh_last->next_refresh = entry;
+        cache.refresh_last = entry;
+        pthread_cond_broadcast(&cache.changed);
+    }
+    pthread_mutex_unlock(&cache.lock);
+}
+
+bool lf__prompts_settle(int timeout_ms)
+{
+    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
+    struct timespec until = {(time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u)};
+    pthread_once(&cache_once, cache_start);
+    pthread_mutex_lock(&cache.lock);
+    while ((cache.refresh_first != NULL || cache.refresh_now != NULL) &&
+           pthread_cond_timedwait(&cache.changed, &cache.lock, &until) != ETIMEDOUT)
+        continue;
+    bool settled = cache.refresh_first == NULL && cache.refresh_now == NULL;
+    pthread_mutex_unlock(&cache.lock);
+    return settled;
+}
+
+void lf__prompts_forget(const char *name)
+{
+    pthread_once(&cache_once, cache_start);
+    pthread_mutex_lock(&cache.lock);
+    cache.generation++;
+    for (int i = 0; i < CACHE_BUCKETS; i++)
+        for (cache_entry *entry = cache.buckets[i]; entry != NULL; entry = entry->next_in_bucket)
+            if (entry->body != NULL && (name == NULL || strcmp(entry->name, name) == 0))
+                cache_exchange(entry, NULL);
+    cache_free_retired();
+    pthread_mutex_unlock(&cache.lock);
+}

@@ -1,0 +1,47 @@
+/* Prompts by key, for all clients. A reader takes one of several locks, its own most of the time; whoever changes the table
+ * takes all of them. A miss is fetched once, however many ask; a stale prompt is handed out while one background thread fetches
+ * it anew. Bounded in number and bytes; what was not used for longest goes first.
+ */
+#ifndef LF_SRC_PROMPT_CACHE_H
+#define LF_SRC_PROMPT_CACHE_H
+
+#include "config.h"
+#include "prompt_body.h"
+
+typedef struct lf__prompt_key {
+    uint32_t client;
+    const char *name;
+    int version;       /* 0: by label */
+    const char *label; /* never NULL when version is 0 */
+} lf__prompt_key;
+
+enum { LF__PROMPTS = 1000, LF__PROMPT_BYTES = 64 << 20 };
+
+typedef enum lf__prompt_found { LF__PROMPT_MISS, LF__PROMPT_IS_FRESH, LF__PROMPT_IS_STALE } lf__prompt_found;
+
+/* A cached copy, with a reference for the caller; takes one of the readers' locks only. */
+lf__prompt_found lf__prompts_find(const lf__prompt_key *key, lf__prompt_body **out_body);
+
+/* How to fetch one. Runs without locks, on the asking thread or on the background one. */
+typedef struct lf__prompt_fetch {
+    lf__config *config; /* a reference is taken as long as it is needed */
+    int timeout_ms;     /* of all tries and waits */
+    int max_retries;
+    uint64_t ttl_ns;
+} lf__prompt_fetch;
+
+/* Fetch, or wait for the thread that does, until fetch->timeout_ms is over; `always` asks the server in any case. On success a
+ * body with a reference for the caller, already in the cache. On failure *error, and 404 takes the cached copy away. */
+lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *fetch, bool always, lf__prompt_body **out_body,
+                            lf_error *error);
+/* Fetch in the background, unless that is under way or failed a moment ago. */
+void lf__prompts_refresh(const lf__prompt_key *key, const lf__prompt_fetch *fetch);
+/* Wait until nothing is to be fetched in the background; false: not within the time. */
+bool lf__prompts_settle(int timeout_ms);
+/* The copy on disk, NULL when there is none. A reference for the caller. */
+lf__prompt_body *lf__prompts_from_disk(const lf__prompt_key *key, const lf__config *config);
+
+/* Forget what is cached of a name, of all for NULL. What is being fetched meanwhile is not kept. */
+void lf__prompts_forget(const char *name);
+
+#endif

@@ -1,0 +1,806 @@
+#include "template.h"
+
+#include "capture.h"
+#include "json.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEMPLATE_FEW = 64 }; /* names whose values are kept on the stack while a template is filled in: 2 KB */
+
+/* Appenders made of several steps leave nothing behind when one of them failed. */
+static bool template_finish(lf__buf *out, size_t start)
+{
+    if (out->failed)
+        out->length = start;
+    return !out->failed;
+}
+
+/* ---- Taking apart ----------------------------------------------------------------------------------------------- */
+
+/* The code point at `at` and its size; U+FFFD and 1 for bytes that are no UTF-8. */
+static size_t template_code_point(const char *at, const char *end, uint32_t *c)
+{
+    unsigned char lead = (unsigned char)*at;
+    *c = lead;
+    if (lead < 0x80)
+        return 1;
+    size_t size = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    if ((size_t)(end - at) < size || lf__utf8_valid_prefix(at, size) != size) {
+        *c = 0xFFFD;
+        return 1;
+    }
+    *c = lead & (0x7Fu >> size);
+    for (size_t i = 1; i < size; i++)
+        *c = *c << 6 | ((unsigned char)at[i] & 0x3Fu);
+    return size;
+}
+
+/* What Python's str.strip takes away. */
+static bool template_is_blank(uint32_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1C && c <= 0x1F) || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+/* The size of the blank at `at`, 0 when there is none. */
+static size_t template_blank(const char *at, const char *end)
+{
+    uint32_t c;
+    size_t size = template_code_point(at, end, &c);
+    return template_is_blank(c) ? size : 0;
+}
+
+/* The size of the blank before `end`; blanks have at most three bytes. */
+static size_t template_blank_before(const char *start, const char *end)
+{
+    for (size_t size = 1; size <= 3 && size <= (size_t)(end - start); size++)
+        if (template_blank(end - size, end) == size)
+            return size;
+    return 0;
+}
+
+/* Where two `c` stand side by side at or behind `from`; `size` when nowhere. */
+static size_t template_pair(const char *text, size_t size, size_t from, char c)
+{
+    while (from + 1 < size) {
+        const char *at = memchr(text + from, c, size - 1 - from);
+        if (at == NULL)
+            break;
+        if (at[1] == c)
+            return (size_t)(at - text);
+        from = (size_t)(at - text) + 2;
+    }
+    return size;
+}
+
+/* The first variable at or behind `from`. When an opening pair has no closing one, none behind it has: who is told "false"
+ * must not ask again further on, or time would grow with the square of the size. */
+static bool template_next_tag(const char *text, size_t size, size_t from, lf__template_part *tag)
+{
+    size_t open = template_pair(text, size, from, '{');
+    size_t close = open == size ? size : template_pair(text, size, open + 2, '}');
+    if (close == size)
+        return false;
+    const char *name = text + open + 2, *end = text + close;
+    size_t blank;
+    while (name < end && (blank = template_blank(name, end)) > 0)
+        name += blank;
+    while (name < end && (blank = template_blank_before(name, end)) > 0)
+        end -= blank;
+    *tag = (lf__template_part){open, close + 2 - open, (size_t)(name - text), (size_t)(end - name), 0};
+    return true;
+}
+
+/* The size first: most names differ there already, and that is cheaper than looking at bytes. */
+static int template_compare(const char *a, size_t a_size, const char *b, size_t b_size)
+{
+    if (a_size != b_size)
+        return a_size < b_size ? -1 : 1;
+    return a_size == 0 ? 0 : memcmp(a, b, a_size);
+}
+
+static int template_compare_names(const void *a, const void *b)
+{
+    const lf__template_name *left = a, *right = b;
+    return template_compare(left->text, left->size, right->text, right->size);
+}
+
+static size_t template_name_index(const lf__template *t, const char *name, size_t name_size)
+{
+    size_t low = 0, high = t->name_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = template_compare(name, name_size, t->names[middle].text, t->names[middle].size);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return LF__TEMPLATE_LITERAL;
+}
+
+static void template_fill_parts(lf__template *t)
+{
+    lf__template_part tag;
+    size_t from = 0;
+    for (; template_next_tag(t->text, t->size, from, &tag); from = tag.at + tag.size) {
+        if (tag.at > from)
+            t->parts[t->count++] = (lf__template_part){from, tag.at - from, 0, 0, LF__TEMPLATE_LITERAL};
+        t->parts[t->count++] = tag;
+        t->names[t->name_count++] = (lf__template_name){t->text + tag.name_at, tag.name_size};
+    }
+    if (from < t->size)
+        t->parts[t->count++] = (lf__template_part){from, t->size - from, 0, 0, LF__TEMPLATE_LITERAL};
+}
+
+static void template_sort_names(lf__template *t)
+{
+    qsort(t->names, t->name_count, sizeof *t->names, template_compare_names);
+    size_t kept = 1;
+    for (size_t i = 1; i < t->name_count; i++)
+        if (template_compare_names(&t->names[i], &t->names[kept - 1]) != 0)
+            t->names[kept++] = t->names[i];
+    t->name_count = kept;
+    for (size_t i = 0; i < t->count; i++)
+        if (t->parts[i].name != LF__TEMPLATE_LITERAL)
+            t->parts[i].name = template_name_index(t, t->text + t->parts[i].name_at, t->parts[i].name_size);
+}
+
+bool lf__template_parse(lf__template *out, const char *text, size_t size)
+{
+    *out = (lf__template){.text = text, .size = size};
+    lf__template_part tag;
+    size_t tags = 0;
+    for (size_t from = 0; template_next_tag(text, size, from, &tag); from = tag.at + tag.size)
+        tags++;
+    if (tags == 0)
+        return true;
+    /* A literal before each variable and one at the end; the names lie behind the parts. */
+    size_t parts = 2 * tags + 1;
+    out->parts = lf__alloc(parts * sizeof *out->parts + tags * sizeof *out->names);
+    if (out->parts == NULL)
+        return false;
+    out->names = (lf__template_name *)(void *)(out->parts + parts);
+    template_fill_parts(out);
+    template_sort_names(out);
+    return true;
+}
+
+void lf__template_free(lf__template *t)
+{
+    lf__free(t->parts);
+    *t = (lf__template){0};
+}
+
+bool lf__template_names(const lf__template *t, size_t *at, const char **name, size_t *name_size)
+{
+    while (*at < t->count) {
+        const lf__template_part *part = &t->parts[(*at)++];
+        if (part->name != LF__TEMPLATE_LITERAL) {
+            *name = t->text + part->name_at;
+            *name_size = part->name_size;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- Values as Python writes them -------------------------------------------------------------------------------- */
+
+/* Code points of Unicode 14 that Python's str.isprintable refuses, but those that are not assigned (these change with every
+ * version of Unicode) and those below U+00A1. */
+static bool template_is_printable(uint32_t c)
+{
+    static const struct {
+        uint32_t first, last;
+    } hidden[] = {
+        {0xAD, 0xAD},       {0x600, 0x605},     {0x61C, 0x61C},     {0x6DD, 0x6DD},     {0x70F, 0x70F},     {0x890, 0x891},
+        {0x8E2, 0x8E2},     {0x1680, 0x1680},   {0x180E, 0x180E},   {0x2000, 0x200F},   {0x2028, 0x202F},   {0x205F, 0x2064},
+        {0x2066, 0x206F},   {0x3000, 0x3000},   {0xD800, 0xF8FF},   {0xFEFF, 0xFEFF},   {0xFFF9, 0xFFFB},   {0x110BD, 0x110BD},
+        {0x110CD, 0x110CD}, {0x13430, 0x13438}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0001, 0xE0001}, {0xE0020, 0xE007F},
+        {0xF0000, 0xFFFFD}, {0x100000, 0x10FFFD},
+    };
+    if (c < 0x7F || c > 0xA0)
+        for (size_t i = 0; i < sizeof hidden / sizeof *hidden && c >= hidden[i].first; i++)
+            if (c <= hidden[i].last)
+                return false;
+    return c >= 0x20 && (c < 0x7F || c > 0xA0);
+}
+
+/* Append what stands in quotes for the code point at `at`; returns its size. */
+static size_t template_add_quoted(lf__buf *out, const char *at, const char *end, char quote)
+{
+    uint32_t c;
+    size_t size = template_code_point(at, end, &c);
+    char letter = c == '\n' ? 'n' : c == '\r' ? 'r' : c == '\t' ? 't' : *at;
+    if (letter != *at || c == '\\' || c == (unsigned char)quote) {
+        lf__buf_add(out, (char[]){'\\', letter}, 2);
+    } else if (template_is_printable(c)) {
+        lf__buf_add(out, at, size);
+    } else {
+        int digits = c < 0x100 ? 2 : c < 0x10000 ? 4 : 8;
+        lf__buf_add(out, (char[]){'\\', digits == 2 ? 'x' : digits == 4 ? 'u' : 'U'}, 2);
+        while (digits-- > 0)
+            lf__buf_add_char(out, "0123456789abcdef"[c >> 4 * digits & 15]);
+    }
+    return size;
+}
+
+/* Python's repr of text that is valid UTF-8. */
+static void template_add_repr(lf__buf *out, const char *text, size_t size)
+{
+    const char *at = text, *end = text + size;
+    bool has_single = memchr(text, '\'', size) != NULL, has_double = memchr(text, '"', size) != NULL;
+    char quote = has_single && !has_double ? '"' : '\'';
+    lf__buf_add_char(out, quote);
+    while (at < end && !out->failed) {
+        const char *plain = at;
+        while (plain < end && *plain >= ' ' && *plain < 0x7F && *plain != '\\' && *plain != quote)
+            plain++;
+        lf__buf_add(out, at, (size_t)(plain - at));
+        at = plain < end ? plain + template_add_quoted(out, plain, end, quote) : end;
+    }
+    lf__buf_add_char(out, quote);
+}
+
+/* Text inside a list or an object (depth above 0) stands in quotes. */
+static void template_add_text(lf__buf *out, const char *text, size_t size, unsigned depth)
+{
+    if (depth == 0) {
+        lf__utf8_add(out, text, size);
+    } else if (lf__utf8_valid_prefix(text, size) == size) {
+        template_add_repr(out, text, size);
+    } else {
+        lf__buf repaired;
+        lf__buf_init(&repaired, SIZE_MAX / 2);
+        if (lf__utf8_add(&repaired, text, size))
+            template_add_repr(out, repaired.data, repaired.length);
+        out->failed = out->failed || repaired.failed;
+        lf__buf_done(&repaired);
+    }
+}
+
+static void template_add_null(lf__buf *out, unsigned depth)
+{
+    if (depth > 0)
+        lf__buf_add_text(out, "None");
+}
+
+static void template_add_bool(lf__buf *out, bool value)
+{
+    lf__buf_add_text(out, value ? "True" : "False");
+}
+
+static void template_add_real(lf__buf *out, double value, bool is_float)
+{
+    if (isnan(value))
+        lf__buf_add_text(out, "nan");
+    else if (isinf(value))
+        lf__buf_add_text(out, value > 0 ? "inf" : "-inf");
+    else if (is_float)
+        lf__json_float(out, (float)value);
+    else
+        lf__json_double(out, value);
+}
+
+/* ---- JSON text as Python writes it ------------------------------------------------------------------------------- */
+
+/* The exponent of a JSON number, from behind its 'e'. Beyond the limit every number is zero or infinite, however many digits
+ * of memory it has. */
+static int64_t template_exponent(const char *at, const char *end)
+{
+    const int64_t limit = INT64_C(1) << 50;
+    bool negative = *at == '-';
+    int64_t exponent = 0;
+    for (at += *at == '-' || *at == '+'; at < end; at++)
+        exponent = exponent < limit ? exponent * 10 + (*at - '0') : limit;
+    return negative ? -exponent : exponent;
+}
+
+/* Write the number without a decimal point, which strtod wants in the host's locale: "1.50e3" as "150e1". */
+static void template_digits(lf__buf *out, const char *at, const char *end)
+{
+    int64_t exponent = 0;
+    bool fraction = false;
+    for (; at < end && *at != 'e' && *at != 'E'; at++) {
+        if (*at == '.') {
+            fraction = true;
+            continue;
+        }
+        lf__buf_add_char(out, *at);
+        exponent -= fraction;
+    }
+    if (at < end)
+        exponent += template_exponent(at + 1, end);
+    lf__buf_add_char(out, 'e');
+    lf__json_int(out, exponent);
+    lf__buf_add_char(out, '\0');
+}
+
+/* A JSON number with a fraction or an exponent. */
+static void template_add_json_real(lf__buf *out, const char *number, size_t size)
+{
+    enum { ENOUGH = 32 }; /* 'e', an exponent, NUL */
+    char few[128];
+    lf__buf digits;
+    if (size <= sizeof few - ENOUGH)
+        lf__buf_over(&digits, few, sizeof few);
+    else
+        lf__buf_init(&digits, size + ENOUGH);
+    template_digits(&digits, number, number + size);
+    int saved = errno;
+    if (digits.failed)
+        out->failed = true;
+    else
+        template_add_real(out, strtod(digits.data, NULL), false);
+    errno = saved;
+    lf__buf_done(&digits);
+}
+
+/* Integers keep their digits, however many; returns the place behind the number. */
+static const char *template_add_json_number(lf__buf *out, const char *at, const char *end)
+{
+    const char *stop = at;
+    bool real = false;
+    for (; stop < end && *stop != '\0' && strchr("+-.0123456789eE", *stop) != NULL; stop++)
+        real = real || *stop == '.' || *stop == 'e' || *stop == 'E';
+    size_t size = (size_t)(stop - at);
+    if (real)
+        template_add_json_real(out, at, size);
+    else if (size == 2 && at[0] == '-' && at[1] == '0')
+        lf__buf_add_char(out, '0');
+    else
+        lf__buf_add(out, at, size);
+    return stop;
+}
+
+/* `at` is behind the opening quote; returns the place behind the closing one. `scratch` is for text with escapes. */
+static const char *template_add_json_string(lf__buf *out, const char *at, const char *end, unsigned depth, lf__buf *scratch)
+{
+    const char *stop = at;
+    bool escaped = false;
+    for (; stop < end && *stop != '"'; stop++)
+        if (*stop == '\\') {
+            escaped = true;
+            stop++;
+        }
+    size_t size = (size_t)(stop - at);
+    if (!escaped) {
+        template_add_text(out, at, size, depth);
+    } else if (depth == 0) {
+        lf__json_unescape(out, at, size);
+    } else {
+        lf__buf_clear(scratch);
+        if (lf__json_unescape(scratch, at, size))
+            template_add_text(out, scratch->data, scratch->length, depth);
+        else
+            out->failed = true;
+    }
+    return stop + 1;
+}
+
+/* Valid JSON text, in one pass: only the spelling of its tokens differs from Python's. */
+static void template_add_valid_json(lf__buf *out, const char *at, const char *end, unsigned depth)
+{
+    lf__buf scratch;
+    lf__buf_init(&scratch, SIZE_MAX / 2);
+    while (at < end && !out->failed) {
+        switch (*at) {
+        case ' ':
+        case '\n':
+        case '\r':
+        case '\t': at++; break;
+        case '{':
+        case '[':
+            lf__buf_add_char(out, *at++);
+            depth++;
+            break;
+        case '}':
+        case ']':
+            lf__buf_add_char(out, *at++);
+            depth--;
+            break;
+        case ',':
+        case ':': lf__buf_add(out, (char[]){*at++, ' '}, 2); break;
+        case '"': at = template_add_json_string(out, at + 1, end, depth, &scratch); break;
+        case 't':
+            template_add_bool(out, true);
+            at += 4;
+            break;
+        case 'f':
+            template_add_bool(out, false);
+            at += 5;
+            break;
+        case 'n':
+            template_add_null(out, depth);
+            at += 4;
+            break;
+        default: at = template_add_json_number(out, at, end); break;
+        }
+    }
+    lf__buf_done(&scratch);
+}
+
+/* Text that claims to be JSON and is not is text, as everywhere. */
+static void template_add_json(lf__buf *out, const char *text, size_t size, unsigned depth)
+{
+    if (text == NULL)
+        template_add_null(out, depth);
+    else if (lf__json_valid(text, size))
+        template_add_valid_json(out, text, text + size, depth);
+    else
+        template_add_text(out, text, size, depth);
+}
+
+/* ---- Values of all kinds ---------------------------------------------------------------------------------------- */
+
+static void template_add_string(lf__buf *out, const char *text, unsigned depth)
+{
+    if (text == NULL)
+        template_add_null(out, depth);
+    else
+        template_add_text(out, text, strlen(text), depth);
+}
+
+static void template_add_separator(lf__buf *out, bool first)
+{
+    if (!first)
+        lf__buf_add(out, ", ", 2);
+}
+
+static void template_add_key(lf__buf *out, const char *name, unsigned depth)
+{
+    template_add_text(out, name, strlen(name), depth);
+    lf__buf_add(out, ": ", 2);
+}
+
+/* cJSON holds every number as a double; whole ones are integers, as in its own printer and in what we send. */
+static void template_add_cjson_number(lf__buf *out, double d)
+{
+    if (d >= -9007199254740992.0 && d <= 9007199254740992.0 && d == (double)(int64_t)d)
+        lf__json_int(out, (int64_t)d);
+    else
+        template_add_real(out, d, false);
+}
+
+static void template_add_cjson(lf__buf *out, const cJSON *item, unsigned depth);
+
+static void template_add_children(lf__buf *out, const cJSON *item, bool named, unsigned depth)
+{
+    lf__buf_add_char(out, named ? '{' : '[');
+    for (const cJSON *child = item->child; child != NULL && !out->failed; child = child->next) {
+        template_add_separator(out, child == item->child);
+        if (named)
+            template_add_key(out, child->string == NULL ? "" : child->string, depth + 1);
+        template_add_cjson(out, child, depth + 1);
+    }
+    lf__buf_add_char(out, named ? '}' : ']');
+}
+
+static void template_add_cjson(lf__buf *out, const cJSON *item, unsigned depth)
+{
+    if (item == NULL || depth > LF__CAPTURE_MAX_DEPTH) {
+        template_add_null(out, depth);
+        return;
+    }
+    const char *text = item->valuestring;
+    switch (item->type & 0xff) {
+    case cJSON_False:
+    case cJSON_True: template_add_bool(out, (item->type & 0xff) == cJSON_True); break;
+    case cJSON_Number: template_add_cjson_number(out, item->valuedouble); break;
+    case cJSON_String: template_add_string(out, text, depth); break;
+    case cJSON_Array:
+    case cJSON_Object: template_add_children(out, item, (item->type & 0xff) == cJSON_Object, depth); break;
+    case cJSON_Raw: template_add_json(out, text, text == NULL ? 0 : strlen(text), depth); break;
+    default: template_add_null(out, depth); break;
+    }
+}
+
+static void template_add(lf__buf *out, const lf_value *value, unsigned depth);
+
+static void template_add_sequence(lf__buf *out, const lf_value *value, unsigned depth)
+{
+    lf__buf_add_char(out, '[');
+    for (uint64_t i = 0; i < value->extra && value->as.p != NULL && !out->failed; i++) {
+        lf_value element = value->kind == LF_KIND_LIST ? ((const lf_value *)value->as.p)[i] : lf__capture_element(value, i);
+        template_add_separator(out, i == 0);
+        template_add(out, &element, depth + 1);
+    }
+    lf__buf_add_char(out, ']');
+}
+
+static void template_add_object(lf__buf *out, const lf_value *value, unsigned depth)
+{
+    const lf_member *members = value->as.p;
+    bool first = true;
+    lf__buf_add_char(out, '{');
+    for (uint64_t i = 0; i < value->extra && members != NULL && !out->failed; i++) {
+        if (members[i].name == NULL || members[i].value.kind == LF_KIND_UNSET)
+            continue;
+        template_add_separator(out, first);
+        template_add_key(out, members[i].name, depth + 1);
+        template_add(out, &members[i].value, depth + 1);
+        first = false;
+    }
+    lf__buf_add_char(out, '}');
+}
+
+static void template_add_pointer(lf__buf *out, const void *pointer, unsigned depth)
+{
+    char memory[4 + 2 * sizeof pointer];
+    lf__buf hex;
+    lf__buf_over(&hex, memory, sizeof memory);
+    lf__json_pointer(&hex, pointer); /* in quotes */
+    template_add_text(out, hex.data + 1, hex.length - 2, depth);
+}
+
+static void template_add_opaque(lf__buf *out, uint64_t size, unsigned depth)
+{
+    char memory[32];
+    lf__buf text;
+    lf__buf_over(&text, memory, sizeof memory);
+    lf__buf_add_char(&text, '<');
+    lf__json_uint(&text, size);
+    lf__buf_add_text(&text, " bytes>");
+    template_add_text(out, text.data, text.length, depth);
+}
+
+/* A null pointer is null, whatever it was to point to; but nothing of a list or an object is an empty one. */
+static bool template_is_null(const lf_value *value)
+{
+    switch ((lf_kind)value->kind) {
+    case LF_KIND_UNSET:
+    case LF_KIND_NULL: return true;
+    case LF_KIND_CSTRING:
+    case LF_KIND_STRING:
+    case LF_KIND_JSON:
+    case LF_KIND_POINTER:
+    case LF_KIND_CJSON:
+    case LF_KIND_ARRAY: return value->as.p == NULL;
+    default: return false;
+    }
+}
+
+static size_t template_json_size(const lf_value *value)
+{
+    return value->extra == SIZE_MAX ? strlen(value->as.p) : (size_t)value->extra;
+}
+
+/* Depth 0 is str(), everything below it is repr(). */
+static void template_add(lf__buf *out, const lf_value *value, unsigned depth)
+{
+    if (template_is_null(value) || depth > LF__CAPTURE_MAX_DEPTH) {
+        template_add_null(out, depth);
+        return;
+    }
+    switch ((lf_kind)value->kind) {
+    case LF_KIND_BOOL: template_add_bool(out, value->as.u != 0); break;
+    case LF_KIND_INT: lf__json_int(out, value->as.i); break;
+    case LF_KIND_UINT: lf__json_uint(out, value->as.u); break;
+    case LF_KIND_INT128:
+    case LF_KIND_UINT128: lf__json_int128(out, value->extra, value->as.u, value->kind == LF_KIND_INT128); break;
+    case LF_KIND_FLOAT:
+    case LF_KIND_DOUBLE: template_add_real(out, value->as.d, value->kind == LF_KIND_FLOAT); break;
+    case LF_KIND_CHAR: template_add_text(out, (char[]){(char)value->as.i}, 1, depth); break;
+    case LF_KIND_CSTRING: template_add_string(out, value->as.p, depth); break;
+    case LF_KIND_STRING: template_add_text(out, value->as.p, (size_t)value->extra, depth); break;
+    case LF_KIND_JSON: template_add_json(out, value->as.p, template_json_size(value), depth); break;
+    case LF_KIND_POINTER: template_add_pointer(out, value->as.p, depth); break;
+    case LF_KIND_CJSON: template_add_cjson(out, value->as.p, depth); break;
+    case LF_KIND_ARRAY:
+    case LF_KIND_LIST: template_add_sequence(out, value, depth); break;
+    case LF_KIND_OBJECT: template_add_object(out, value, depth); break;
+    case LF_KIND_SECRET: template_add_string(out, "<secret>", depth); break;
+    case LF_KIND_OPAQUE: template_add_opaque(out, value->extra, depth); break;
+    case LF_KIND_UNSET:
+    case LF_KIND_NULL: break;
+    }
+}
+
+bool lf__template_add_value(lf__buf *out, const lf_value *value)
+{
+    size_t start = out->length;
+    template_add(out, value, 0);
+    return template_finish(out, start);
+}
+
+/* ---- Filling in ------------------------------------------------------------------------------------------------- */
+
+/* A walk over the members of an object, whatever it is made of. Member names with escapes in JSON text are kept in `key`. */
+typedef struct template_members {
+    const lf_value *object;
+    size_t at;
+    size_t size;        /* of JSON text */
+    const cJSON *child; /* the next one of a tree */
+    lf__buf key;
+} template_members;
+
+/* False: that is no object. */
+static bool template_members_begin(template_members *walk, const lf_value *object)
+{
+    *walk = (template_members){.object = object};
+    lf__buf_init(&walk->key, SIZE_MAX / 2);
+    if (object == NULL)
+        return false;
+    if (object->kind == LF_KIND_OBJECT)
+        return true;
+    if (object->as.p == NULL)
+        return false;
+    if (object->kind == LF_KIND_CJSON) {
+        walk->child = ((const cJSON *)object->as.p)->child;
+        return cJSON_IsObject((const cJSON *)object->as.p);
+    }
+    if (object->kind != LF_KIND_JSON)
+        return false;
+    walk->size = template_json_size(object);
+    const char *text = object->as.p;
+    size_t blanks = 0;
+    while (blanks < walk->size && strchr(" \t\r\n", text[blanks]) != NULL && text[blanks] != '\0')
+        blanks++;
+    return blanks < walk->size && text[blanks] == '{' && lf__json_valid(text, walk->size);
+}
+
+static bool template_next_json_member(template_members *walk, lf__template_name *name, lf_value *value)
+{
+    lf__json_member member;
+    if (!lf__json_next_member(walk->object->as.p, walk->size, &walk->at, &member))
+        return false;
+    *value = lf_jsonn(member.value, member.value_size);
+    *name = (lf__template_name){member.key, member.key_size};
+    if (member.key_size > 0 && memchr(member.key, '\\', member.key_size) != NULL) {
+        lf__buf_clear(&walk->key);
+        if (!lf__json_unescape(&walk->key, member.key, member.key_size))
+            return false;
+        *name = (lf__template_name){walk->key.data, walk->key.length};
+    }
+    return true;
+}
+
+/* `name` is good until the next call. False: no more, or (walk->key.failed) no memory. */
+static bool template_next_member(template_members *walk, lf__template_name *name, lf_value *value)
+{
+    if (walk->object->kind == LF_KIND_JSON)
+        return template_next_json_member(walk, name, value);
+    if (walk->object->kind == LF_KIND_CJSON) {
+        const cJSON *child = walk->child;
+        if (child == NULL)
+            return false;
+        walk->child = child->next;
+        *name = (lf__template_name){child->string, child->string == NULL ? 0 : strlen(child->string)};
+        *value = lf_i_make_pointer(LF_KIND_CJSON, child, 0);
+        return true;
+    }
+    const lf_member *members = walk->object->as.p;
+    while (members != NULL && walk->at < walk->object->extra) {
+        const lf_member *member = &members[walk->at++];
+        if (member->name == NULL || member->value.kind == LF_KIND_UNSET)
+            continue;
+        *name = (lf__template_name){member->name, strlen(member->name)};
+        *value = member->value;
+        return true;
+    }
+    return false;
+}
+
+bool lf__template_find(const lf_value *variables, const char *name, size_t name_size, lf_value *value)
+{
+    template_members walk;
+    lf__template_name found;
+    lf_value candidate;
+    bool is_there = false;
+    if (template_members_begin(&walk, variables))
+        while (template_next_member(&walk, &found, &candidate))
+            if (template_compare(found.text, found.size, name, name_size) == 0) {
+                *value = candidate;
+                is_there = true;
+            }
+    is_there = is_there && !walk.key.failed;
+    lf__buf_done(&walk.key);
+    return is_there;
+}
+
+/* One value for each name of the template, unset where the variables have none. */
+static bool template_look_up(const lf__template *t, template_members *walk, lf_value *values)
+{
+    lf__template_name name;
+    lf_value value;
+    while (template_next_member(walk, &name, &value)) {
+        size_t i = template_name_index(t, name.text, name.size);
+        if (i != LF__TEMPLATE_LITERAL)
+            values[i] = value;
+    }
+    return !walk->key.failed;
+}
+
+static void template_write(lf__buf *out, const lf__template *t, const lf_value *values)
+{
+    for (size_t i = 0; i < t->count && !out->failed; i++) {
+        const lf__template_part *part = &t->parts[i];
+        if (part->name == LF__TEMPLATE_LITERAL || values[part->name].kind == LF_KIND_UNSET)
+            lf__buf_add(out, t->text + part->at, part->size);
+        else
+            template_add(out, &values[part->name], 0);
+    }
+}
+
+static void template_fill_in(lf__buf *out, const lf__template *t, template_members *walk)
+{
+    lf_value few[TEMPLATE_FEW], *values = few;
+    if (t->name_count > TEMPLATE_FEW)
+        values = lf__alloc(t->name_count * sizeof *values);
+    else
+        memset(few, 0, t->name_count * sizeof *values);
+    if (values != NULL && template_look_up(t, walk, values))
+        template_write(out, t, values);
+    else
+        out->failed = true;
+    if (values != few)
+        lf__free(values);
+}
+
+bool lf__template_render(lf__buf *out, const lf__template *t, const lf_value *variables)
+{
+    size_t start = out->length;
+    template_members walk;
+    if (t->count == 0)
+        return lf__buf_add(out, t->text, t->size);
+    if (template_members_begin(&walk, variables))
+        template_fill_in(out, t, &walk);
+    else
+        lf__buf_add(out, t->text, t->size);
+    lf__buf_done(&walk.key);
+    return template_finish(out, start);
+}
+
+/* ---- Single braces ---------------------------------------------------------------------------------------------- */
+
+static bool template_is_word(const char *at, size_t size)
+{
+    const char *end = at + size;
+    while (at < end) {
+        uint32_t c;
+        size_t step = template_code_point(at, end, &c);
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+        if (!is_letter && (c < 0x80 || template_is_blank(c)))
+            return false;
+        at += step;
+    }
+    return size > 0;
+}
+
+static void template_double_braces(lf__buf *out, const char *text, size_t size)
+{
+    size_t done = 0;
+    for (size_t i = 0; i < size; i++)
+        if (text[i] == '{' || text[i] == '}') {
+            lf__buf_add(out, text + done, i - done); /* up to the brace, which begins the next piece */
+            lf__buf_add_char(out, text[i]);
+            done = i;
+        }
+    lf__buf_add(out, text + done, size - done);
+}
+
+bool lf__template_single_braces(lf__buf *out, const char *text, size_t size)
+{
+    size_t start = out->length, from = 0;
+    lf__template_part tag;
+    for (; template_next_tag(text, size, from, &tag); from = tag.at + tag.size) {
+        template_double_braces(out, text + from, tag.at - from);
+        if (template_is_word(text + tag.name_at, tag.name_size)) {
+            lf__buf_add_char(out, '{');
+            lf__buf_add(out, text + tag.name_at, tag.name_size);
+            lf__buf_add_char(out, '}');
+        } else {
+            template_double_braces(out, text + tag.at, tag.size);
+        }
+    }
+    if (from < size)
+        template_double_braces(out, text + from, size - from);
+    return template_finish(out, start);
+}
