@@ -326,7 +326,10 @@ void lf__handles_after_fork_child(void)
     pthread_mutex_init(&handles.lock, NULL);
     handles.free_first = handles.free_count = 0; /* the threads' lists are gone; all is common now */
     atomic_store_explicit(&handles.left, LF__HANDLES, memory_order_relaxed);
-    const uint32_t count = handles.slab_count * HANDLE_SLAB;
+    uint32_t count = 0;
+    while (count < LF__HANDLES && handle_slot_at(count) != NULL) /* another thread may have been making one */
+        count += HANDLE_SLAB;
+    handles.slab_count = count / HANDLE_SLAB;
     for (uint32_t i = 0; i < count; i++)
         handle_inherit(handle_slot_at(i));
     /* Those that were open have ended. They are good as parents, so they are used again after the others. */

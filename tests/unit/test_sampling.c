@@ -118,6 +118,21 @@ TEST(a_score_by_trace_id_follows_the_trace)
     check_all_delivered(2);
 }
 
+TEST(a_score_of_a_handle_follows_its_trace)
+{
+    start_with_rate(0.5);
+    for (size_t i = 0; i < 4; i++) {
+        lf_observation *o = lf_start_observation(.name = "o", .trace_id = decisions[i].trace_id);
+        CHECK_INT(lf_create_score(.name = "open", .value = 1, .observation = o), LF_OK);
+        lf_observation_end(o);
+        CHECK_INT(lf_create_score(.name = "ended", .value = 1, .observation = o), LF_OK);
+    }
+    collect_scores();
+    CHECK_INT(count_scores("open"), 2);
+    CHECK_INT(count_scores("ended"), 2);
+    check_all_delivered(6);
+}
+
 TEST(a_score_of_a_session_is_of_no_trace_and_is_kept)
 {
     start_with_rate(LF_SAMPLE_NONE);
@@ -284,6 +299,7 @@ int main(void)
         cmocka_unit_test(at_rate_one_half_whole_traces_are_kept_with_their_scores),
         cmocka_unit_test(all_processes_decide_alike_by_the_low_half_of_the_id),
         cmocka_unit_test(a_score_by_trace_id_follows_the_trace),
+        cmocka_unit_test(a_score_of_a_handle_follows_its_trace),
         cmocka_unit_test(a_score_of_a_session_is_of_no_trace_and_is_kept),
         cmocka_unit_test(everything_may_be_said_of_a_trace_that_is_not_kept),
         cmocka_unit_test(arguments_of_what_is_not_kept_are_evaluated_at_most_once),

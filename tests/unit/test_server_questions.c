@@ -87,7 +87,7 @@ TEST(a_server_that_is_silent_or_not_there_is_told_apart)
     CHECK_INT(lf_init(&options), LF_OK);
     lf_error error;
     CHECK_INT(lf_auth_check(50, &error), LF_ERR_TIMEOUT);
-    CHECK_INT(lf_shutdown(0), LF_OK);
+    CHECK_INT(lf_shutdown(HARNESS_WAIT_MS), LF_OK);
     close(silent);
     snprintf(url, sizeof url, "http://127.0.0.1:%d", fake_free_port());
     options = to_server(url);
