@@ -8,7 +8,14 @@ pid=
 port=0
 failed=0
 checks=0
-trap 'stop KILL; rm -rf "$folder"' EXIT
+trap 'finish' EXIT
+
+# What the server said matters when it is gone, or when `set -e` ends this early.
+finish() {
+    [ "$?" = 0 ] || cat "$folder"/err >&2 || true
+    stop KILL
+    rm -rf "$folder"
+}
 
 start() { # further arguments for serve
     rm -f "$folder/port"

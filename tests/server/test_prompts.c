@@ -75,7 +75,8 @@ static void bodies_are_checked(void **state)
           "\"message\":\"Too small: expected string to have >=1 characters\"},"
           PATTERN("\"labels\",0", "/^[a-z0-9_\\\\-.]+$/",
                   "Label must be lowercase alphanumeric with optional underscores, hyphens, or periods") },
-        { "{\"name\":\"n\",\"prompt\":\"x\",\"labels\":[\"123456789012345678901234567890123456\",\"1234567890123456789012345678901234567\"]}",
+        { "{\"name\":\"n\",\"prompt\":\"x\",\"labels\":[\"123456789012345678901234567890123456\","
+          "\"1234567890123456789012345678901234567\"]}",
           "{\"origin\":\"string\",\"code\":\"too_big\",\"maximum\":36,\"inclusive\":true,\"path\":[\"labels\",1],"
           "\"message\":\"Too big: expected string to have <=36 characters\"}" },
         { "{\"name\":\"n\",\"prompt\":\"x\",\"type\":null}",
