@@ -6,6 +6,9 @@
 #define COLUMNS_OF_VERSIONS "id, name, version, type, NULL, NULL, commit_message, labels, tags, created_ms, updated_ms"
 #define COLUMNS_OF_LISTS "id, name, version, type, NULL, config, commit_message, labels, tags, created_ms, updated_ms"
 
+/* A list in a column has the value: a search in the text of the list would find "a" at the end of "q\"a", too. */
+#define HAS(column, mark) "EXISTS (SELECT 1 FROM json_each(" column ") WHERE value = " mark ")"
+
 bool store_begin(store *s, bool write)
 {
     pthread_mutex_lock(&s->lock);
@@ -68,30 +71,19 @@ static bool read_prompts(arena *a, sqlite3_stmt *statement, prompt **out_list, s
     return state == SQLITE_DONE && !a->failed;
 }
 
-/* As it stands in a list of labels or tags. */
-static text quoted(arena *a, text item)
-{
-    buf out = { 0 };
-    json_put_string(&out, item);
-    text result = arena_copy(a, buf_view(&out));
-    a->failed |= out.failed;
-    buf_free(&out);
-    return result;
-}
-
 bool store_find_prompt(store *s, arena *a, text name, int64_t version, text label, prompt *out, bool *out_found)
 {
     int next = 1;
     prompt *list;
     size_t count;
     sqlite3_stmt *statement = store_prepare(s, version ? "SELECT " COLUMNS " FROM prompts WHERE name = ? AND version = ?"
-                                                       : "SELECT " COLUMNS " FROM prompts WHERE name = ? AND instr(labels, ?) > 0");
+                                                       : "SELECT " COLUMNS " FROM prompts WHERE name = ? AND " HAS("labels", "?"));
     if (statement) {
         bind_text(statement, &next, name);
         if (version)
             bind_int(statement, &next, version);
         else
-            bind_text(statement, &next, quoted(a, label));
+            bind_text(statement, &next, label);
     }
     bool good = read_prompts(a, statement, &list, &count);
     *out_found = good && count > 0;
@@ -139,26 +131,26 @@ bool store_prompt_dependents(store *s, arena *a, text child_name, prompt_depende
 
 /* --- lists --- */
 
-#define MATCHES                                                                                                                        \
-    "(?1 = '' OR name = ?1) AND (?2 = '' OR instr(labels, ?2) > 0) AND (?3 = '' OR instr(tags, ?3) > 0) AND (?4 = 0 OR version = ?4)"  \
-    " AND updated_ms >= ?5 AND updated_ms < ?6"
+#define MATCHES                                                                                                                 \
+    "(?1 = '' OR name = ?1) AND (?2 = '' OR " HAS("labels", "?2") ") AND (?3 = '' OR " HAS("tags", "?3") ")"                    \
+    " AND (?4 = 0 OR version = ?4) AND updated_ms >= ?5 AND updated_ms < ?6"
 
-static void bind_matches(sqlite3_stmt *statement, arena *a, const prompt_query *query)
+static void bind_matches(sqlite3_stmt *statement, const prompt_query *query)
 {
     int next = 1;
     bind_text(statement, &next, query->name);
-    bind_text(statement, &next, query->label.len ? quoted(a, query->label) : query->label);
-    bind_text(statement, &next, query->tag.len ? quoted(a, query->tag) : query->tag);
+    bind_text(statement, &next, query->label);
+    bind_text(statement, &next, query->tag);
     bind_int(statement, &next, query->version);
     bind_int(statement, &next, query->from_ms);
     bind_int(statement, &next, query->to_ms);
 }
 
-static bool count_names(store *s, arena *a, const prompt_query *query, int64_t *out_total)
+static bool count_names(store *s, const prompt_query *query, int64_t *out_total)
 {
     sqlite3_stmt *statement = store_prepare(s, "SELECT count(DISTINCT name) FROM prompts WHERE " MATCHES);
     if (statement)
-        bind_matches(statement, a, query);
+        bind_matches(statement, query);
     bool good = statement && sqlite3_step(statement) == SQLITE_ROW;
     if (good)
         *out_total = sqlite3_column_int64(statement, 0);
@@ -169,13 +161,13 @@ static bool count_names(store *s, arena *a, const prompt_query *query, int64_t *
 bool store_list_prompts(store *s, arena *a, const prompt_query *query, prompt **out_versions, size_t *out_count, int64_t *out_total)
 {
     int next = 7;
-    if (!count_names(s, a, query, out_total))
+    if (!count_names(s, query, out_total))
         return false;
     sqlite3_stmt *statement = store_prepare(s, "SELECT " COLUMNS_OF_LISTS " FROM prompts WHERE " MATCHES " AND name IN"
                                                " (SELECT name FROM prompts WHERE " MATCHES " GROUP BY name ORDER BY name"
                                                "  LIMIT ?7 OFFSET ?8) ORDER BY name, version");
     if (statement) {
-        bind_matches(statement, a, query);
+        bind_matches(statement, query);
         bind_int(statement, &next, (int64_t)query->limit);
         bind_int(statement, &next, (int64_t)query->offset);
     }

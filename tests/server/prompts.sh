@@ -7,15 +7,19 @@ prompts=$url/api/public/v2/prompts
 same() {
     what=$1 status=$2 body=$3
     shift 3
+    checks=$((checks + 1))
     answer=$(curl -s -w '\n%{http_code}' "$@") || answer="curl failed
 000"
     got_body=$(printf '%s' "${answer%
 *}" | sed -E 's/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/ID/g
                   s/20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z/T/g')
-    [ "${answer##*
-}" = "$status" ] || fail "$what: status ${answer##*
-}, not $status: $got_body"
-    [ "$got_body" = "$body" ] || fail "$what: $got_body, not $body"
+    got_status=${answer##*
+}
+    if [ "$got_status" != "$status" ]; then
+        fail "$what: status $got_status, not $status: $got_body"
+    elif [ "$got_body" != "$body" ]; then
+        fail "$what: $got_body, not $body"
+    fi
 }
 create() { # what, status, body of the answer, body of the request
     same "$1" "$2" "$3" $auth -H "$json" -d "$4" "$prompts"

@@ -62,6 +62,8 @@ static void a_trace_is_drawn(void **state)
     rows[2].output = TEXT("Rayleigh\nscattering");
     rows[1].type = TEXT("GENERATION");
     rows[1].model = TEXT("gpt-4o");
+    rows[1].prompt_name = TEXT("folder/answer");
+    rows[1].prompt_version = 3;
     rows[1].usage = TEXT("{\"input\":1000,\"output\":50,\"total\":1050}");
     rows[1].cost = TEXT("{\"total\":0.0025}");
     rows[1].input = TEXT("[]");
@@ -76,7 +78,7 @@ static void a_trace_is_drawn(void **state)
                 "span answer  1.00 s\n"
                 "│  in   {\"question\": \"why is the sky blue, and why is it re…\n"
                 "│  out  Rayleigh⏎scattering\n"
-                "├─ generation llm  500 ms  gpt-4o  1,000 → 50 tokens  $0.002500\n"
+                "├─ generation llm  500 ms  gpt-4o  prompt folder/answer v3  1,000 → 50 tokens  $0.002500\n"
                 "│     in   []\n"
                 "└─ tool search  50 ms  ERROR: timed out\n");
 }
