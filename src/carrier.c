@@ -3,6 +3,7 @@
 
 #include "capture.h"
 #include "http.h"
+#include "ids.h"
 #include "json.h"
 #include "propagate.h"
 #include "trace_context.h"
@@ -296,20 +297,12 @@ static lf__buf carrier_baggage(const lf_context *context, const char *trace_id)
     return out.baggage;
 }
 
-static bool carrier_is_zero(const uint8_t *bytes, size_t size)
-{
-    uint8_t all = 0;
-    for (size_t i = 0; i < size; i++)
-        all |= bytes[i];
-    return all == 0;
-}
-
 /* False when the context is in no trace. */
 static bool carrier_traceparent(const lf_context *context, char out[LF__TRACEPARENT_SIZE])
 {
     lf__traceparent parent = {.flags = (context->flags & LF__FLAG_UNSAMPLED) != 0 ? 0 : LF__TRACE_SAMPLED};
-    if ((context->flags & LF__FLAG_NO_TRACE) != 0 || carrier_is_zero(context->trace_id, sizeof context->trace_id) ||
-        carrier_is_zero(context->id, sizeof context->id))
+    if ((context->flags & LF__FLAG_NO_TRACE) != 0 || lf__id_is_zero(context->trace_id, sizeof context->trace_id) ||
+        lf__id_is_zero(context->id, sizeof context->id))
         return false;
     memcpy(parent.trace_id, context->trace_id, sizeof parent.trace_id);
     memcpy(parent.parent_id, context->id, sizeof parent.parent_id);

@@ -119,6 +119,20 @@ size_t lf__utf8_size(const char *text, size_t size)
     return total;
 }
 
+bool lf__utf8_add_code_point(lf__buf *out, uint32_t c)
+{
+    if (c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF))
+        c = 0xFFFD;
+    if (c < 0x80)
+        return lf__buf_add_char(out, (char)c);
+    if (c < 0x800)
+        return lf__buf_add(out, (char[]){(char)(0xC0 | c >> 6), (char)(0x80 | (c & 0x3F))}, 2);
+    if (c < 0x10000)
+        return lf__buf_add(out, (char[]){(char)(0xE0 | c >> 12), (char)(0x80 | (c >> 6 & 0x3F)), (char)(0x80 | (c & 0x3F))}, 3);
+    return lf__buf_add(out, (char[]){(char)(0xF0 | c >> 18), (char)(0x80 | (c >> 12 & 0x3F)), (char)(0x80 | (c >> 6 & 0x3F)),
+                                     (char)(0x80 | (c & 0x3F))}, 4);
+}
+
 /* ---- Strings ---------------------------------------------------------------------------------------------------- */
 
 /* The end of the longest run that can stand in a JSON string as it is. */
@@ -587,39 +601,20 @@ bool lf__json_next_item(const char *text, size_t size, size_t *at, lf__json_item
     return true;
 }
 
-static void json_add_code_point(lf__buf *out, unsigned long c)
-{
-    if (c < 0x80)
-        lf__buf_add_char(out, (char)c);
-    else if (c < 0x800)
-        lf__buf_add(out, (char[]){ (char)(0xC0 | c >> 6), (char)(0x80 | (c & 0x3F)) }, 2);
-    else if (c < 0x10000)
-        lf__buf_add(out, (char[]){ (char)(0xE0 | c >> 12), (char)(0x80 | (c >> 6 & 0x3F)), (char)(0x80 | (c & 0x3F)) }, 3);
-    else
-        lf__buf_add(out, (char[]){ (char)(0xF0 | c >> 18), (char)(0x80 | (c >> 12 & 0x3F)), (char)(0x80 | (c >> 6 & 0x3F)),
-                                   (char)(0x80 | (c & 0x3F)) }, 4);
-}
-
 /* Append what the \u escape stands for whose hex digits begin at `at`; returns the place behind it. */
 static const char *json_add_unicode_escape(lf__buf *out, const char *at, const char *end)
 {
     long unit = json_hex4(at, end);
     if (unit < 0) {
-        json_add_code_point(out, 0xFFFD);
+        lf__utf8_add_code_point(out, 0xFFFD);
         return at;
     }
     at += 4;
-    if (unit < 0xD800 || unit > 0xDFFF) {
-        json_add_code_point(out, (unsigned long)unit);
-        return at;
-    }
-    long low = unit < 0xDC00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u' ? json_hex4(at + 2, end) : -1;
-    if (low < 0xDC00 || low > 0xDFFF) {
-        json_add_code_point(out, 0xFFFD);
-        return at;
-    }
-    json_add_code_point(out, 0x10000 + ((unsigned long)(unit - 0xD800) << 10) + (unsigned long)(low - 0xDC00));
-    return at + 6;
+    bool high = unit >= 0xD800 && unit < 0xDC00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u';
+    long low = high ? json_hex4(at + 2, end) : -1;
+    bool pair = low >= 0xDC00 && low <= 0xDFFF;
+    lf__utf8_add_code_point(out, (uint32_t)(pair ? 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00) : unit));
+    return pair ? at + 6 : at;
 }
 
 bool lf__json_unescape(lf__buf *out, const char *raw, size_t size)

@@ -13,6 +13,7 @@ size_t lf__utf8_floor(const char *text, size_t size);
 /* Append text as it is, each maximal invalid part as U+FFFD (the W3C/WHATWG way). */
 bool lf__utf8_add(lf__buf *out, const char *text, size_t size);
 size_t lf__utf8_size(const char *text, size_t size); /* the bytes that lf__utf8_add would append */
+bool lf__utf8_add_code_point(lf__buf *out, uint32_t c); /* U+FFFD for what is no character */
 
 /* Append a quoted JSON string, escaped; invalid UTF-8 repaired; non-ASCII is left unescaped. */
 bool lf__json_string(lf__buf *out, const char *text, size_t size);

@@ -1,5 +1,6 @@
 #include "trace_context.h"
 
+#include "ids.h"
 #include "json.h"
 
 #include <string.h>
@@ -95,14 +96,6 @@ static bool trace_read_hex(const char *at, uint8_t *out, size_t bytes)
     return true;
 }
 
-static bool trace_all_zero(const uint8_t *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (bytes[i] != 0)
-            return false;
-    return true;
-}
-
 bool lf__traceparent_parse(const char *text, size_t size, lf__traceparent *out)
 {
     trace_slice slice = trace_trim(trace_slice_of(text, size));
@@ -125,34 +118,21 @@ bool lf__traceparent_parse(const char *text, size_t size, lf__traceparent *out)
         !trace_read_hex(at + TRACE_PARENT_ID_AT, read.parent_id, sizeof read.parent_id) ||
         !trace_read_hex(at + TRACE_FLAGS_AT, &read.flags, 1))
         return false;
-    if (trace_all_zero(read.trace_id, sizeof read.trace_id) || trace_all_zero(read.parent_id, sizeof read.parent_id))
+    if (lf__id_is_zero(read.trace_id, sizeof read.trace_id) || lf__id_is_zero(read.parent_id, sizeof read.parent_id))
         return false;
     read.flags &= TRACE_KNOWN_FLAGS;
     *out = read;
     return true;
 }
 
-static char *trace_write_hex(char *to, const uint8_t *bytes, size_t size)
-{
-    static const char hex[] = "0123456789abcdef";
-    for (size_t i = 0; i < size; i++) {
-        *to++ = hex[bytes[i] >> 4];
-        *to++ = hex[bytes[i] & 15];
-    }
-    return to;
-}
-
 void lf__traceparent_format(const lf__traceparent *from, char out[LF__TRACEPARENT_SIZE])
 {
     uint8_t version = 0, flags = from->flags & TRACE_KNOWN_FLAGS;
-    char *at = trace_write_hex(out, &version, 1);
-    *at++ = '-';
-    at = trace_write_hex(at, from->trace_id, sizeof from->trace_id);
-    *at++ = '-';
-    at = trace_write_hex(at, from->parent_id, sizeof from->parent_id);
-    *at++ = '-';
-    at = trace_write_hex(at, &flags, 1);
-    *at = '\0';
+    lf__id_write(&version, 1, out);
+    lf__id_write(from->trace_id, sizeof from->trace_id, out + TRACE_ID_AT);
+    lf__id_write(from->parent_id, sizeof from->parent_id, out + TRACE_PARENT_ID_AT);
+    lf__id_write(&flags, 1, out + TRACE_FLAGS_AT);
+    out[TRACE_ID_AT - 1] = out[TRACE_PARENT_ID_AT - 1] = out[TRACE_FLAGS_AT - 1] = '-'; /* where NULs are now */
 }
 
 /* ---- tracestate ------------------------------------------------------------------------------------------------- */
@@ -422,21 +402,6 @@ static bool trace_plain_tags(trace_slice text, lf__buf *scratch, trace_add_tag a
     return trace_give_tag(scratch, add, owner);
 }
 
-static void trace_add_code_point(lf__buf *out, uint32_t c)
-{
-    if (c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF))
-        c = 0xFFFD;
-    if (c < 0x80)
-        lf__buf_add_char(out, (char)c);
-    else if (c < 0x800)
-        lf__buf_add(out, (char[]){ (char)(0xC0 | c >> 6), (char)(0x80 | (c & 0x3F)) }, 2);
-    else if (c < 0x10000)
-        lf__buf_add(out, (char[]){ (char)(0xE0 | c >> 12), (char)(0x80 | (c >> 6 & 0x3F)), (char)(0x80 | (c & 0x3F)) }, 3);
-    else
-        lf__buf_add(out, (char[]){ (char)(0xF0 | c >> 18), (char)(0x80 | (c >> 12 & 0x3F)), (char)(0x80 | (c >> 6 & 0x3F)),
-                                   (char)(0x80 | (c & 0x3F)) }, 4);
-}
-
 /* Read the escape behind a '\'; returns the place behind it, or NULL. These are all that Python's repr writes. */
 static const char *trace_python_escape(const char *at, const char *end, lf__buf *out)
 {
@@ -457,7 +422,7 @@ static const char *trace_python_escape(const char *at, const char *end, lf__buf 
             return NULL;
         code = code << 4 | (uint32_t)digit;
     }
-    trace_add_code_point(out, code);
+    lf__utf8_add_code_point(out, code);
     return at + 1 + digits;
 }
 

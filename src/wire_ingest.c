@@ -5,6 +5,7 @@
  */
 #include "wire.h"
 
+#include "ids.h"
 #include "json.h"
 #include "propagate.h"
 #include "sha256.h"
@@ -68,13 +69,11 @@ static void ingest_time(lf__buf *out, const char *key, uint64_t wall_ns)
     ingest_text(out, key, text, lf__wire_time(text, wall_ns));
 }
 
+/* At most as many bytes as a trace's id has. */
 static void ingest_hex(lf__buf *out, const char *key, const uint8_t *bytes, size_t size)
 {
-    char text[64];
-    for (size_t i = 0; i < size && 2 * i + 1 < sizeof text; i++) {
-        text[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
-        text[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
-    }
+    char text[LF_TRACE_ID_SIZE];
+    lf__id_write(bytes, size, text);
     ingest_text(out, key, text, 2 * size);
 }
 
@@ -86,15 +85,10 @@ static void ingest_scratch(ingest *to, const char *key)
         ingest_text(to->out, key, to->scratch->length > 0 ? to->scratch->data : "", to->scratch->length);
 }
 
-static bool ingest_is_set(const lf__field *field)
-{
-    return field != NULL && field->kind != LF_KIND_NULL && field->kind != LF_KIND_UNSET && !lf__wire_is_json(field, 'n');
-}
-
 /* JSON where the field is JSON, a string where it is text. */
 static void ingest_value(ingest *to, const char *key, const lf__field *field)
 {
-    if (!ingest_is_set(field))
+    if (!lf__wire_is_set(field))
         return;
     ingest_key(to->out, key);
     lf__field_json(to->out, field);
@@ -103,7 +97,7 @@ static void ingest_value(ingest *to, const char *key, const lf__field *field)
 /* A string whatever the field is: the server refuses events where it expects one and finds something else. */
 static void ingest_string(ingest *to, const char *key, const lf__field *field)
 {
-    if (!ingest_is_set(field))
+    if (!lf__wire_is_set(field))
         return;
     if (field->kind == LF_KIND_STRING || field->kind == LF_KIND_JSON) {
         ingest_text(to->out, key, lf__field_payload(field), field->length);
@@ -115,14 +109,6 @@ static void ingest_string(ingest *to, const char *key, const lf__field *field)
 }
 
 /* ---- Events ----------------------------------------------------------------------------------------------------- */
-
-static bool ingest_is_zero(const uint8_t *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (bytes[i] != 0)
-            return false;
-    return true;
-}
 
 /* What identifies an event of this record, so that the server notices when a batch comes twice. Of an observation its ids and
  * times do; scores and updates of traces may share these, and their fields count too. */
@@ -225,7 +211,7 @@ static void ingest_trace_id(ingest *to, const char *key)
 
 static void ingest_environment(ingest *to)
 {
-    if (ingest_is_set(to->view.last[LF__TAG_ENVIRONMENT]))
+    if (lf__wire_is_set(to->view.last[LF__TAG_ENVIRONMENT]))
         ingest_string(to, "environment", to->view.last[LF__TAG_ENVIRONMENT]);
     else
         ingest_option(to->out, "environment", to->config->environment);
@@ -241,7 +227,6 @@ static void ingest_input(ingest *to)
     }
 }
 
-/* Pieces are joined before they are repaired: a stream may cut a character in two. */
 static void ingest_output(ingest *to)
 {
     if (!to->view.pieces_win) {
@@ -249,9 +234,7 @@ static void ingest_output(ingest *to)
         return;
     }
     lf__buf_clear(to->scratch);
-    const lf__field *piece = to->view.last[LF__TAG_OUTPUT];
-    while ((piece = lf__view_next_of(&to->view, LF__TAG_OUTPUT_PIECE, piece)) != NULL)
-        lf__buf_add(to->scratch, lf__field_payload(piece), piece->length);
+    lf__wire_pieces(to->scratch, &to->view);
     ingest_scratch(to, "output");
 }
 
@@ -278,16 +261,11 @@ static bool ingest_names_metadata(const lf__wire_metadata *metadata)
 /* One object; what is no object stands alone, or beside the keys of others as "metadata", where the server puts it too. */
 static void ingest_metadata(ingest *to, lf__tag tag, const char *incomplete)
 {
-    char value[32];
-    lf__wire_member extra = { .key = "incomplete", .key_size = sizeof "incomplete" - 1, .value = value };
-    if (incomplete != NULL) {
-        lf__buf text;
-        lf__buf_over(&text, value, sizeof value);
-        lf__json_string(&text, incomplete, strlen(incomplete));
-        extra.value_size = text.length;
-    }
+    static const char key[] = "incomplete";
+    size_t count = incomplete != NULL;
+    const lf__wire_member remark = {key, sizeof key - 1, incomplete, count > 0 ? strlen(incomplete) : 0, .as_text = true};
     lf__wire_metadata metadata;
-    if (!lf__wire_metadata_read(&metadata, to->scratch, &to->view, tag, incomplete != NULL ? &extra : NULL)) {
+    if (!lf__wire_metadata_read(&metadata, to->scratch, &to->view, tag, "", &remark, count)) {
         to->failed = true;
         return;
     }
@@ -394,7 +372,7 @@ static void ingest_usage_details(ingest *to)
 
 static bool ingest_is_root(const lf__record *record)
 {
-    return (record->flags & LF__FLAG_APP_ROOT) != 0 || ingest_is_zero(record->parent_id, sizeof record->parent_id);
+    return (record->flags & LF__FLAG_APP_ROOT) != 0 || lf__id_is_zero(record->parent_id, sizeof record->parent_id);
 }
 
 static bool ingest_is_own(ingest *to, const lf__field *field)
@@ -504,13 +482,13 @@ static void ingest_trace(ingest *to, bool root)
     }
     ingest_string(to, "userId", last[LF__TAG_USER_ID]);
     ingest_string(to, "sessionId", last[LF__TAG_SESSION_ID]);
-    if (ingest_is_set(last[LF__TAG_RELEASE]))
+    if (lf__wire_is_set(last[LF__TAG_RELEASE]))
         ingest_string(to, "release", last[LF__TAG_RELEASE]);
     else if (root)
         ingest_option(to->out, "release", to->config->release);
     ingest_string(to, "version", ingest_trace_version(to, root || alone));
     ingest_environment(to);
-    if (ingest_is_set(last[LF__TAG_TRACE_PUBLIC])) {
+    if (lf__wire_is_set(last[LF__TAG_TRACE_PUBLIC])) {
         ingest_key(to->out, "public");
         lf__buf_add_text(to->out, lf__wire_int(last[LF__TAG_TRACE_PUBLIC]) != 0 ? "true" : "false");
     }
@@ -533,7 +511,7 @@ static void ingest_trace(ingest *to, bool root)
 static void ingest_prompt(ingest *to)
 {
     const lf__field *name = to->view.last[LF__TAG_PROMPT_NAME], *version = to->view.last[LF__TAG_PROMPT_VERSION];
-    if (!ingest_is_set(name) || !ingest_is_set(version))
+    if (!lf__wire_is_set(name) || !lf__wire_is_set(version))
         return; /* the server refuses one without the other */
     ingest_string(to, "promptName", name);
     ingest_key(to->out, "promptVersion");
@@ -544,9 +522,10 @@ static void ingest_prompt(ingest *to)
 static void ingest_model_fields(ingest *to, lf_type type)
 {
     const lf__field *const *last = to->view.last, *first_piece = last[LF__TAG_COMPLETION_START];
-    if (ingest_is_set(first_piece)) {
-        uint64_t offset = first_piece->kind == LF_KIND_INT ? 0 : (uint64_t)to->wall_offset_ns;
-        ingest_time(to->out, "completionStartTime", (uint64_t)lf__wire_int(first_piece) + offset);
+    if (lf__wire_is_set(first_piece)) {
+        uint64_t ns = (uint64_t)lf__wire_int(first_piece);
+        ingest_time(to->out, "completionStartTime",
+                    lf__wire_wall_ns(ns, first_piece->kind == LF_KIND_INT, to->wall_offset_ns));
     }
     ingest_string(to, "model", last[LF__TAG_MODEL]);
     ingest_map(to, "modelParameters", last[LF__TAG_MODEL_PARAMETERS], ingest_parameter);
@@ -561,7 +540,7 @@ static void ingest_level(ingest *to)
     const char *message = NULL, *level = lf__wire_level_name((lf_level)lf__wire_int(last[LF__TAG_LEVEL]));
     bool incomplete = lf__wire_incomplete(to->view.record, &message) != NULL;
     ingest_option(to->out, "level", level == NULL && incomplete ? "WARNING" : level);
-    if (ingest_is_set(last[LF__TAG_STATUS_MESSAGE]))
+    if (lf__wire_is_set(last[LF__TAG_STATUS_MESSAGE]))
         ingest_string(to, "statusMessage", last[LF__TAG_STATUS_MESSAGE]);
     else
         ingest_option(to->out, "statusMessage", message);
@@ -575,7 +554,7 @@ static void ingest_observation_body(ingest *to, lf_type type)
     size_t size;
     ingest_id(to, "id", last[LF__TAG_EXTERNAL_ID], record->id, sizeof record->id);
     ingest_trace_id(to, "traceId");
-    if (!ingest_is_zero(record->parent_id, sizeof record->parent_id))
+    if (!lf__id_is_zero(record->parent_id, sizeof record->parent_id))
         ingest_parent_id(to);
     ingest_observation_name(to, &name, &size);
     ingest_text(to->out, "name", name, size);
@@ -624,11 +603,11 @@ static void ingest_score_target(ingest *to)
 {
     const lf__record *record = to->view.record;
     const lf__field *const *last = to->view.last;
-    if ((record->flags & LF__FLAG_NO_TRACE) == 0 && !ingest_is_zero(record->trace_id, sizeof record->trace_id)) {
+    if ((record->flags & LF__FLAG_NO_TRACE) == 0 && !lf__id_is_zero(record->trace_id, sizeof record->trace_id)) {
         ingest_trace_id(to, "traceId");
-        if (!ingest_is_zero(record->id, sizeof record->id))
+        if (!lf__id_is_zero(record->id, sizeof record->id))
             ingest_id(to, "observationId", last[LF__TAG_EXTERNAL_ID], record->id, sizeof record->id);
-    } else if (ingest_is_set(last[LF__TAG_SESSION_ID])) {
+    } else if (lf__wire_is_set(last[LF__TAG_SESSION_ID])) {
         ingest_string(to, "sessionId", last[LF__TAG_SESSION_ID]);
     } else {
         ingest_string(to, "datasetRunId", last[LF__TAG_SCORE_RUN_ID]);
@@ -668,19 +647,14 @@ static void ingest_score(ingest *to)
 
 /* ---- The wire --------------------------------------------------------------------------------------------------- */
 
-static uint64_t ingest_wall_ns(uint64_t ns, bool is_wall, int64_t offset_ns)
-{
-    return is_wall ? ns : ns + (uint64_t)offset_ns;
-}
-
 static void ingest_read(ingest *to, const lf__record *record, const lf__wire_context *context)
 {
     *to = (ingest){ .config = context->config, .scratch = context->scratch, .trace = context->trace,
                     .wall_offset_ns = context->wall_offset_ns };
     /* A score is judged by itself: what was said of its trace, as a user or a session, is not said of the score. */
     lf__record_view(&to->view, record, record->kind == LF__RECORD_SCORE ? NULL : context->trace);
-    to->start_ns = ingest_wall_ns(record->start_ns, (record->flags & LF__FLAG_WALL_START) != 0, context->wall_offset_ns);
-    to->end_ns = ingest_wall_ns(record->end_ns, (record->flags & LF__FLAG_WALL_END) != 0, context->wall_offset_ns);
+    to->start_ns = lf__wire_wall_ns(record->start_ns, (record->flags & LF__FLAG_WALL_START) != 0, context->wall_offset_ns);
+    to->end_ns = lf__wire_wall_ns(record->end_ns, (record->flags & LF__FLAG_WALL_END) != 0, context->wall_offset_ns);
     if (to->end_ns < to->start_ns)
         to->end_ns = to->start_ns;
 }

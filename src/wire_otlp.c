@@ -3,13 +3,13 @@
  */
 #include "wire.h"
 
+#include "ids.h"
 #include "json.h"
 #include "pb.h"
 #include "propagate.h"
 #include "usage.h"
+#include "wire_text.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -78,49 +78,6 @@ static otlp_text otlp_string(const lf__field *field)
     return field != NULL && field->kind == LF_KIND_STRING ? otlp_payload(field) : (otlp_text){ NULL, 0 };
 }
 
-static int64_t otlp_int(const lf__field *field)
-{
-    int64_t value = 0;
-    bool is_int = field != NULL && (field->kind == LF_KIND_INT || field->kind == LF_KIND_UINT || field->kind == LF_KIND_BOOL);
-    if (is_int && field->length >= sizeof value)
-        memcpy(&value, lf__field_payload(field), sizeof value);
-    return value;
-}
-
-static otlp_text otlp_type_name(lf_type type)
-{
-    static const otlp_text names[] = {
-        [LF_TYPE_DEFAULT] = OTLP_TEXT("span"),
-        [LF_SPAN] = OTLP_TEXT("span"),
-        [LF_GENERATION] = OTLP_TEXT("generation"),
-        [LF_EVENT] = OTLP_TEXT("event"),
-        [LF_AGENT] = OTLP_TEXT("agent"),
-        [LF_TOOL] = OTLP_TEXT("tool"),
-        [LF_CHAIN] = OTLP_TEXT("chain"),
-        [LF_RETRIEVER] = OTLP_TEXT("retriever"),
-        [LF_EVALUATOR] = OTLP_TEXT("evaluator"),
-        [LF_EMBEDDING] = OTLP_TEXT("embedding"),
-        [LF_GUARDRAIL] = OTLP_TEXT("guardrail"),
-    };
-    return names[(size_t)type < sizeof names / sizeof *names ? type : LF_SPAN];
-}
-
-static otlp_text otlp_level_name(lf_level level)
-{
-    static const otlp_text names[] = {
-        [LF_LEVEL_DEBUG] = OTLP_TEXT("DEBUG"),
-        [LF_LEVEL_DEFAULT] = OTLP_TEXT("DEFAULT"),
-        [LF_LEVEL_WARNING] = OTLP_TEXT("WARNING"),
-        [LF_LEVEL_ERROR] = OTLP_TEXT("ERROR"),
-    };
-    return (size_t)level < sizeof names / sizeof *names ? names[level] : (otlp_text){ NULL, 0 };
-}
-
-static uint64_t otlp_wall_ns(uint64_t ns, bool is_wall, const lf__wire_context *context)
-{
-    return is_wall ? ns : ns + (uint64_t)context->wall_offset_ns;
-}
-
 static void otlp_read(otlp_span *span, const lf__record *record, const lf__wire_context *context)
 {
     lf__record_view(&span->view, record, context->trace);
@@ -132,42 +89,28 @@ static void otlp_read(otlp_span *span, const lf__record *record, const lf__wire_
     if (span->name.size == 0)
         span->name = OTLP_LITERAL("observation");
 
-    span->type = last[LF__TAG_TYPE] != NULL ? (lf_type)otlp_int(last[LF__TAG_TYPE]) : (lf_type)record->type;
-    span->level = (lf_level)otlp_int(last[LF__TAG_LEVEL]);
+    span->type = last[LF__TAG_TYPE] != NULL ? (lf_type)lf__wire_int(last[LF__TAG_TYPE]) : (lf_type)record->type;
+    span->level = (lf_level)lf__wire_int(last[LF__TAG_LEVEL]);
     span->message = otlp_string(last[LF__TAG_STATUS_MESSAGE]);
-    bool interrupted = (record->flags & LF__FLAG_INTERRUPTED) != 0, abandoned = (record->flags & LF__FLAG_ABANDONED) != 0;
-    span->incomplete = otlp_cstring(interrupted ? "interrupted" : abandoned ? "abandoned" : NULL);
+    const char *message;
+    span->incomplete = otlp_cstring(lf__wire_incomplete(record, &message));
     span->state = otlp_string(last[LF__TAG_TRACESTATE]);
     span->flags = (record->flags & LF__FLAG_REMOTE_PARENT) != 0 ? OTLP_FLAGS_REMOTE : OTLP_FLAGS;
     if (span->incomplete.at != NULL) {
         if (span->level == LF_LEVEL_UNSET)
             span->level = LF_LEVEL_WARNING;
         if (span->message.at == NULL)
-            span->message = interrupted ? OTLP_LITERAL("still open when the process exited")
-                                        : OTLP_LITERAL("scope was left without ending");
+            span->message = otlp_cstring(message);
     }
 
-    span->start_ns = otlp_wall_ns(record->start_ns, (record->flags & LF__FLAG_WALL_START) != 0, context);
-    span->end_ns = otlp_wall_ns(record->end_ns, (record->flags & LF__FLAG_WALL_END) != 0, context);
+    int64_t offset_ns = context->wall_offset_ns;
+    span->start_ns = lf__wire_wall_ns(record->start_ns, (record->flags & LF__FLAG_WALL_START) != 0, offset_ns);
+    span->end_ns = lf__wire_wall_ns(record->end_ns, (record->flags & LF__FLAG_WALL_END) != 0, offset_ns);
     if (span->end_ns < span->start_ns || span->type == LF_EVENT)
         span->end_ns = span->start_ns;
 }
 
 /* ---- What is said ----------------------------------------------------------------------------------------------- */
-
-static char otlp_first_letter(otlp_text json)
-{
-    for (size_t i = 0; i < json.size; i++)
-        if (strchr(" \t\r\n", json.at[i]) == NULL || json.at[i] == '\0')
-            return json.at[i];
-    return '\0';
-}
-
-static bool otlp_is_json(const lf__field *field, char first)
-{
-    return field->kind == LF_KIND_JSON && otlp_first_letter(otlp_payload(field)) == first &&
-           lf__json_valid(lf__field_payload(field), field->length);
-}
 
 static void otlp_add_text(const otlp_writer *to, otlp_text key, otlp_text value)
 {
@@ -192,7 +135,7 @@ static void otlp_add_scratch(const otlp_writer *to, otlp_text key)
 
 static void otlp_add_field(const otlp_writer *to, otlp_text key, const lf__field *field)
 {
-    if (field == NULL || field->kind == LF_KIND_NULL || field->kind == LF_KIND_UNSET || otlp_is_json(field, 'n'))
+    if (!lf__wire_is_set(field))
         return;
     if (field->kind == LF_KIND_STRING || field->kind == LF_KIND_JSON) {
         otlp_add_text(to, key, otlp_payload(field));
@@ -213,7 +156,6 @@ static void otlp_add_input(const otlp_writer *to, const lf__view *view)
     }
 }
 
-/* Pieces are joined before they are repaired: a stream may cut a character in two. */
 static void otlp_add_output(const otlp_writer *to, const lf__view *view)
 {
     otlp_text key = OTLP_LITERAL("langfuse.observation.output");
@@ -221,10 +163,7 @@ static void otlp_add_output(const otlp_writer *to, const lf__view *view)
         otlp_add_field(to, key, view->last[LF__TAG_OUTPUT]);
         return;
     }
-    lf__buf *scratch = otlp_scratch(to);
-    for (const lf__field *field = view->last[LF__TAG_OUTPUT]; (field = lf__record_next(view->record, field)) != NULL;)
-        if (field->tag == LF__TAG_OUTPUT_PIECE)
-            lf__buf_add(scratch, lf__field_payload(field), field->length);
+    lf__wire_pieces(otlp_scratch(to), view);
     otlp_add_scratch(to, key);
 }
 
@@ -251,7 +190,7 @@ static void otlp_add_prompt_version(const otlp_writer *to, const lf__view *view)
     const lf__field *version = view->last[LF__TAG_PROMPT_VERSION], *name = view->last[LF__TAG_PROMPT_NAME];
     if (version == NULL || (lf__is_propagated(version) && (name == NULL || !lf__is_propagated(name))))
         return;
-    to->sink->number(to, OTLP_LITERAL("langfuse.observation.prompt.version"), otlp_int(version));
+    to->sink->number(to, OTLP_LITERAL("langfuse.observation.prompt.version"), lf__wire_int(version));
 }
 
 /* A JSON string that holds an ISO 8601 time; every version of the server reads this form. */
@@ -259,81 +198,14 @@ static void otlp_add_completion_start(const otlp_writer *to, const lf__field *fi
 {
     if (field == NULL)
         return;
-    uint64_t micros = otlp_wall_ns((uint64_t)otlp_int(field), field->kind == LF_KIND_INT, to->context) / 1000;
-    uint64_t days = micros / 86400000000u, second = micros / 1000000 % 86400;
-    /* Civil date from days since 1970, counted in years that begin in March, so that the leap day comes last. */
-    uint64_t z = days + 719468, era = z / 146097, day_of_era = z % 146097;
-    uint64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    uint64_t march = (5 * day_of_year + 2) / 153, day = day_of_year - (153 * march + 2) / 5 + 1;
-    uint64_t month = march < 10 ? march + 3 : march - 9, year = year_of_era + era * 400 + (month <= 2);
-
-    char text[64];
-    int size = snprintf(text, sizeof text, "\"%04u-%02u-%02uT%02u:%02u:%02u.%06uZ\"", (unsigned)year, (unsigned)month,
-                        (unsigned)day, (unsigned)(second / 3600), (unsigned)(second / 60 % 60), (unsigned)(second % 60),
-                        (unsigned)(micros % 1000000));
-    otlp_add_text(to, OTLP_LITERAL("langfuse.observation.completion_start_time"), (otlp_text){ text, (size_t)size });
+    uint64_t ns = lf__wire_wall_ns((uint64_t)lf__wire_int(field), field->kind == LF_KIND_INT, to->context->wall_offset_ns);
+    char text[LF__WIRE_TIME_SIZE + 2] = "\"";
+    size_t size = 1 + lf__wire_time(text + 1, ns);
+    text[size++] = '"';
+    otlp_add_text(to, OTLP_LITERAL("langfuse.observation.completion_start_time"), (otlp_text){text, size});
 }
 
 /* ---- Metadata --------------------------------------------------------------------------------------------------- */
-
-typedef struct otlp_member {
-    otlp_text key;
-    otlp_text value; /* JSON text */
-    bool as_text;    /* `value` is sent as it is, whatever it looks like */
-    size_t order;
-} otlp_member;
-
-/* By key, then by order. */
-static int otlp_compare_members(const void *left, const void *right)
-{
-    const otlp_member *a = left, *b = right;
-    int keys = memcmp(a->key.at, b->key.at, a->key.size < b->key.size ? a->key.size : b->key.size);
-    if (keys != 0)
-        return keys;
-    if (a->key.size != b->key.size)
-        return a->key.size < b->key.size ? -1 : 1;
-    return a->order < b->order ? -1 : a->order > b->order;
-}
-
-static void otlp_collect_member(lf__buf *members, otlp_text key, otlp_text value, bool as_text)
-{
-    otlp_member member = { key, value, as_text, members->length };
-    lf__buf_add(members, &member, sizeof member);
-}
-
-/* Null says nothing. What was propagated is short, and is text. */
-static void otlp_collect_object(lf__buf *members, const lf__field *object)
-{
-    bool propagated = lf__is_propagated(object);
-    lf__json_member member;
-    for (size_t at = 0; lf__json_next_member(lf__field_payload(object), object->length, &at, &member);)
-        if (member.value[0] != 'n' && (!propagated || lf__propagated_json(member.value, member.value_size)))
-            otlp_collect_member(members, (otlp_text){ member.key, member.key_size },
-                                (otlp_text){ member.value, member.value_size }, propagated && member.value[0] != '"');
-}
-
-/* Replace raw keys by whole attribute keys, which are written behind the members. No pointer into the buffer may be kept
- * before its last growth, so room for all the keys, and for the longest text value, is made at once. */
-static otlp_member *otlp_finish_keys(lf__buf *scratch, size_t count, otlp_text prefix)
-{
-    const otlp_member *raw = (const otlp_member *)(const void *)scratch->data;
-    size_t room = 0, longest = 0;
-    for (size_t i = 0; i < count; i++) {
-        room += prefix.size + raw[i].key.size;
-        longest = raw[i].value.size > longest ? raw[i].value.size : longest;
-    }
-    if (lf__buf_reserve(scratch, room + longest) == NULL)
-        return NULL;
-    otlp_member *members = (otlp_member *)(void *)scratch->data;
-    for (size_t i = 0; i < count; i++) {
-        size_t start = scratch->length;
-        lf__buf_add(scratch, prefix.at, prefix.size);
-        lf__json_unescape(scratch, members[i].key.at, members[i].key.size);
-        members[i].key = (otlp_text){ scratch->data + start, scratch->length - start };
-    }
-    return members;
-}
 
 /* False when the number has a fraction or an exponent, or is too large. */
 static bool otlp_parse_int(otlp_text json, int64_t *value)
@@ -350,97 +222,66 @@ static bool otlp_parse_int(otlp_text json, int64_t *value)
     return true;
 }
 
-static void otlp_add_member(const otlp_writer *to, const otlp_member *member)
+static void otlp_add_member(const otlp_writer *to, const lf__wire_member *member)
 {
-    otlp_text json = member->value;
+    otlp_text key = {member->key, member->key_size}, json = {member->value, member->value_size};
     int64_t number;
     if (member->as_text) {
-        otlp_add_text(to, member->key, json);
+        otlp_add_text(to, key, json);
     } else if (json.at[0] == '"') {
         lf__buf *scratch = to->context->scratch;
         size_t start = scratch->length;
         lf__json_unescape(scratch, json.at + 1, json.size - 2);
-        otlp_add_text(to, member->key, (otlp_text){ scratch->data + start, scratch->length - start });
+        otlp_add_text(to, key, (otlp_text){scratch->data + start, scratch->length - start});
         lf__buf_rewind(scratch, start);
     } else if (json.at[0] == 't' || json.at[0] == 'f') {
-        to->sink->flag(to, member->key, json.at[0] == 't');
+        to->sink->flag(to, key, json.at[0] == 't');
     } else if (otlp_parse_int(json, &number)) {
-        to->sink->number(to, member->key, number);
+        to->sink->number(to, key, number);
     } else {
-        otlp_add_text(to, member->key, json);
+        otlp_add_text(to, key, json);
     }
 }
 
-/* Metadata of one tag. */
-typedef struct otlp_metadata {
-    lf__tag tag;
-    otlp_text key;    /* of what is no object */
-    otlp_text prefix; /* of the keys of objects */
-} otlp_metadata;
-
-static const otlp_metadata otlp_own_metadata = {
-    LF__TAG_METADATA, OTLP_TEXT("langfuse.observation.metadata"), OTLP_TEXT("langfuse.observation.metadata."),
-};
-static const otlp_metadata otlp_trace_metadata = {
-    LF__TAG_TRACE_METADATA, OTLP_TEXT("langfuse.trace.metadata"), OTLP_TEXT("langfuse.trace.metadata."),
-};
-
-/* What we say of ourselves among the user's metadata; nothing when there is no text. */
-typedef struct otlp_remark {
-    otlp_text key;
-    otlp_text text;
-} otlp_remark;
-
-static void otlp_add_members(const otlp_writer *to, const otlp_metadata *metadata)
+/* Each top-level key is an attribute by itself, behind the prefix; what is no object has the prefix without its dot. */
+static void otlp_add_metadata(const otlp_writer *to, const lf__view *view, lf__tag tag, const char *prefix,
+                              const lf__wire_member *remarks, size_t remark_count)
 {
     lf__buf *scratch = to->context->scratch;
-    size_t count = scratch->length / sizeof(otlp_member);
-    otlp_member *members = count > 0 && !scratch->failed ? otlp_finish_keys(scratch, count, metadata->prefix) : NULL;
-    if (members == NULL)
-        return;
-    qsort(members, count, sizeof *members, otlp_compare_members);
-    for (size_t i = 0; i < count; i++) {
-        bool last = i + 1 == count || members[i].key.size != members[i + 1].key.size ||
-                    memcmp(members[i].key.at, members[i + 1].key.at, members[i].key.size) != 0;
-        if (last)
-            otlp_add_member(to, &members[i]);
-    }
+    lf__wire_metadata metadata;
+    if (scratch->failed || !lf__wire_metadata_read(&metadata, scratch, view, tag, prefix, remarks, remark_count))
+        return; /* `failed` stays to be seen at the end */
+    for (size_t i = 0; i < metadata.count; i++)
+        otlp_add_member(to, &metadata.members[i]);
+    otlp_add_field(to, (otlp_text){prefix, strlen(prefix) - 1}, metadata.whole);
 }
 
-/* Each top-level key is an attribute by itself. Of equal keys the last one counts; remarks win. */
-static void otlp_add_metadata(const otlp_writer *to, const lf__view *view, const otlp_metadata *metadata,
-                              const otlp_remark *remarks, size_t remark_count)
+/* What we say of ourselves among the user's metadata. */
+static lf__wire_member otlp_remark(const char *key, otlp_text text)
 {
-    lf__buf *scratch = otlp_scratch(to);
-    const lf__field *whole = NULL; /* the last one that is not an object */
-    for (const lf__field *field = NULL; view->last[metadata->tag] != NULL &&
-                                        (field = lf__view_next_of(view, metadata->tag, field)) != NULL;)
-        if (otlp_is_json(field, '{'))
-            otlp_collect_object(scratch, field);
-        else
-            whole = field;
-    for (size_t i = 0; i < remark_count; i++)
-        if (remarks[i].text.at != NULL)
-            otlp_collect_member(scratch, remarks[i].key, remarks[i].text, true);
-    otlp_add_members(to, metadata);
-    otlp_add_field(to, metadata->key, whole);
+    return (lf__wire_member){key, strlen(key), text.at, text.size, .as_text = true};
 }
 
 static void otlp_add_own_metadata(const otlp_writer *to, const otlp_span *span)
 {
-    const otlp_remark remarks[] = {
-        { OTLP_TEXT("external_id"), otlp_string(span->view.last[LF__TAG_EXTERNAL_ID]) },
-        { OTLP_TEXT("incomplete"), span->incomplete },
-    };
-    if (span->view.last[LF__TAG_METADATA] != NULL || remarks[0].text.at != NULL || remarks[1].text.at != NULL)
-        otlp_add_metadata(to, &span->view, &otlp_own_metadata, remarks, sizeof remarks / sizeof *remarks);
+    const lf__view *view = &span->view;
+    otlp_text id = otlp_string(view->last[LF__TAG_EXTERNAL_ID]);
+    lf__wire_member remarks[2];
+    size_t count = 0;
+    if (id.at != NULL)
+        remarks[count++] = otlp_remark("external_id", id);
+    if (span->incomplete.at != NULL)
+        remarks[count++] = otlp_remark("incomplete", span->incomplete);
+    if (view->last[LF__TAG_METADATA] != NULL || count > 0)
+        otlp_add_metadata(to, view, LF__TAG_METADATA, "langfuse.observation.metadata.", remarks, count);
 }
 
 static void otlp_add_trace_metadata(const otlp_writer *to, const lf__view *view)
 {
-    const otlp_remark remark = { OTLP_TEXT("external_trace_id"), otlp_string(view->last[LF__TAG_EXTERNAL_TRACE_ID]) };
-    if (view->last[LF__TAG_TRACE_METADATA] != NULL || remark.text.at != NULL)
-        otlp_add_metadata(to, view, &otlp_trace_metadata, &remark, 1);
+    otlp_text id = otlp_string(view->last[LF__TAG_EXTERNAL_TRACE_ID]);
+    lf__wire_member remark = otlp_remark("external_trace_id", id);
+    if (view->last[LF__TAG_TRACE_METADATA] != NULL || id.at != NULL)
+        otlp_add_metadata(to, view, LF__TAG_TRACE_METADATA, "langfuse.trace.metadata.", &remark, id.at != NULL);
 }
 
 /* ---- The trace -------------------------------------------------------------------------------------------------- */
@@ -509,9 +350,9 @@ static void otlp_attributes(const otlp_writer *to, const otlp_span *span)
     };
     const lf__view *view = &span->view;
     const lf__config *config = to->context->config;
-    otlp_text level = otlp_level_name(span->level);
+    otlp_text level = otlp_cstring(lf__wire_level_name(span->level));
 
-    otlp_add_text(to, OTLP_LITERAL("langfuse.observation.type"), otlp_type_name(span->type));
+    otlp_add_text(to, OTLP_LITERAL("langfuse.observation.type"), otlp_cstring(lf__wire_type_name(span->type)));
     if (level.at != NULL)
         otlp_add_text(to, OTLP_LITERAL("langfuse.observation.level"), level);
     if (span->message.at != NULL)
@@ -528,7 +369,7 @@ static void otlp_attributes(const otlp_writer *to, const otlp_span *span)
     otlp_add_trace_metadata(to, view);
     otlp_add_tags(to, view);
     if (view->last[LF__TAG_TRACE_PUBLIC] != NULL)
-        to->sink->flag(to, OTLP_LITERAL("langfuse.trace.public"), otlp_int(view->last[LF__TAG_TRACE_PUBLIC]) != 0);
+        to->sink->flag(to, OTLP_LITERAL("langfuse.trace.public"), lf__wire_int(view->last[LF__TAG_TRACE_PUBLIC]) != 0);
     otlp_add_setting(to, OTLP_LITERAL("langfuse.environment"), view->last[LF__TAG_ENVIRONMENT], config->environment);
     otlp_add_setting(to, OTLP_LITERAL("langfuse.release"), view->last[LF__TAG_RELEASE], config->release);
     if ((view->record->flags & LF__FLAG_APP_ROOT) != 0)
@@ -570,8 +411,7 @@ static void otlp_scope_attributes(const otlp_writer *to, const lf__config *confi
 
 static bool otlp_has_parent(const lf__record *record)
 {
-    static const uint8_t none[sizeof record->parent_id] = { 0 };
-    return memcmp(record->parent_id, none, sizeof none) != 0;
+    return !lf__id_is_zero(record->parent_id, sizeof record->parent_id);
 }
 
 /* Take back what was appended since `start` if anything went wrong. */
@@ -871,13 +711,10 @@ static void otlp_json_list_end(const otlp_writer *to, const size_t marks[OTLP_LI
 
 static void otlp_json_hex(lf__buf *out, const uint8_t *bytes, size_t size)
 {
-    char *at = lf__buf_reserve(out, 2 * size);
+    char *at = lf__buf_reserve(out, 2 * size + 1); /* the NUL does not count */
     if (at == NULL)
         return;
-    for (size_t i = 0; i < size; i++) {
-        *at++ = "0123456789abcdef"[bytes[i] >> 4];
-        *at++ = "0123456789abcdef"[bytes[i] & 15];
-    }
+    lf__id_write(bytes, size, at);
     lf__buf_commit(out, 2 * size);
 }
 

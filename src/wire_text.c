@@ -7,6 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+uint64_t lf__wire_wall_ns(uint64_t ns, bool is_wall, int64_t wall_offset_ns)
+{
+    return is_wall ? ns : ns + (uint64_t)wall_offset_ns;
+}
+
 size_t lf__wire_time(char out[LF__WIRE_TIME_SIZE], uint64_t wall_ns)
 {
     uint64_t micros = wall_ns / 1000, days = micros / 86400000000u, second = micros / 1000000 % 86400;
@@ -73,6 +78,18 @@ bool lf__wire_is_json(const lf__field *field, char first)
     return false;
 }
 
+bool lf__wire_is_set(const lf__field *field)
+{
+    return field != NULL && field->kind != LF_KIND_NULL && field->kind != LF_KIND_UNSET && !lf__wire_is_json(field, 'n');
+}
+
+void lf__wire_pieces(lf__buf *out, const lf__view *view)
+{
+    const lf__field *piece = view->last[LF__TAG_OUTPUT];
+    while ((piece = lf__view_next_of(view, LF__TAG_OUTPUT_PIECE, piece)) != NULL)
+        lf__buf_add(out, lf__field_payload(piece), piece->length);
+}
+
 /* ---- Metadata --------------------------------------------------------------------------------------------------- */
 
 /* By key, then by order. */
@@ -87,32 +104,39 @@ static int wire_compare_members(const void *left, const void *right)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-static void wire_collect(lf__buf *scratch, const lf__field *field)
+static void wire_collect(lf__buf *scratch, lf__wire_member member)
 {
-    lf__json_member member;
-    for (size_t at = 0; lf__json_next_member(lf__field_payload(field), field->length, &at, &member);) {
-        bool propagated = lf__is_propagated(field);
-        if (member.value[0] == 'n' || (propagated && !lf__propagated_json(member.value, member.value_size)))
-            continue;
-        lf__wire_member collected = { member.key, member.key_size, member.value, member.value_size,
-                                      propagated && member.value[0] != '"', scratch->length };
-        lf__buf_add(scratch, &collected, sizeof collected);
-    }
+    member.order = scratch->length;
+    lf__buf_add(scratch, &member, sizeof member);
 }
 
-/* Replace raw keys by unescaped ones, which are written behind the members. No pointer into the buffer may be kept before its
- * last growth, so room for all keys is made at once; unescaping valid JSON never makes it longer. */
-static bool wire_unescape_keys(lf__buf *scratch, size_t count)
+static void wire_collect_object(lf__buf *scratch, const lf__field *object)
 {
-    size_t room = 0;
+    bool propagated = lf__is_propagated(object);
+    lf__json_member member;
+    for (size_t at = 0; lf__json_next_member(lf__field_payload(object), object->length, &at, &member);)
+        if (member.value[0] != 'n' && (!propagated || lf__propagated_json(member.value, member.value_size)))
+            wire_collect(scratch, (lf__wire_member){member.key, member.key_size, member.value, member.value_size,
+                                                    .as_text = propagated && member.value[0] != '"'});
+}
+
+/* Replace raw keys by unescaped ones behind the prefix, which are written behind the members. No pointer into the buffer may
+ * be kept before its last growth, so room for all keys, and for the longest value, is made at once; unescaping valid JSON
+ * never makes it longer. */
+static bool wire_finish_keys(lf__buf *scratch, size_t count, const char *prefix)
+{
+    size_t prefix_size = strlen(prefix), room = count * prefix_size, longest = 0;
     const lf__wire_member *raw = (const lf__wire_member *)(const void *)scratch->data;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         room += raw[i].key_size;
-    if (lf__buf_reserve(scratch, room) == NULL)
+        longest = raw[i].value_size > longest ? raw[i].value_size : longest;
+    }
+    if (lf__buf_reserve(scratch, room + longest) == NULL)
         return false;
     lf__wire_member *members = (lf__wire_member *)(void *)scratch->data;
     for (size_t i = 0; i < count; i++) {
         size_t start = scratch->length;
+        lf__buf_add(scratch, prefix, prefix_size);
         lf__json_unescape(scratch, members[i].key, members[i].key_size);
         members[i].key = scratch->data + start;
         members[i].key_size = scratch->length - start;
@@ -135,25 +159,22 @@ static size_t wire_merge(lf__wire_member *members, size_t count)
 }
 
 bool lf__wire_metadata_read(lf__wire_metadata *metadata, lf__buf *scratch, const lf__view *view, lf__tag tag,
-                            const lf__wire_member *extra)
+                            const char *key_prefix, const lf__wire_member *extras, size_t extra_count)
 {
-    *metadata = (lf__wire_metadata){ 0 };
+    *metadata = (lf__wire_metadata){0};
     lf__buf_clear(scratch);
-    for (const lf__field *field = NULL; (field = lf__view_next_of(view, tag, field)) != NULL;) {
+    for (const lf__field *field = NULL; view->last[tag] != NULL && (field = lf__view_next_of(view, tag, field)) != NULL;) {
         if (lf__wire_is_json(field, '{'))
-            wire_collect(scratch, field);
-        else if (field->kind != LF_KIND_NULL && field->kind != LF_KIND_UNSET && !lf__wire_is_json(field, 'n'))
+            wire_collect_object(scratch, field);
+        else
             metadata->whole = field;
     }
-    if (extra != NULL) {
-        lf__wire_member last = *extra;
-        last.order = scratch->length;
-        lf__buf_add(scratch, &last, sizeof last);
-    }
+    for (size_t i = 0; i < extra_count; i++)
+        wire_collect(scratch, extras[i]);
     size_t count = scratch->length / sizeof(lf__wire_member);
     if (scratch->failed || count == 0)
         return !scratch->failed;
-    if (!wire_unescape_keys(scratch, count))
+    if (!wire_finish_keys(scratch, count, key_prefix))
         return false;
     metadata->members = (lf__wire_member *)(void *)scratch->data;
     metadata->count = wire_merge(metadata->members, count);

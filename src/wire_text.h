@@ -1,4 +1,4 @@
-/* What the wires spell alike: times, names of types and levels, how an observation was left, metadata merged by key. Pure. */
+/* What the wires say alike: times, names of types and levels, how an observation was left, metadata merged by key. Pure. */
 #ifndef LF_SRC_WIRE_TEXT_H
 #define LF_SRC_WIRE_TEXT_H
 
@@ -6,6 +6,8 @@
 
 enum { LF__WIRE_TIME_SIZE = 64 };
 
+/* By the wall clock, when it may have been taken by the monotonic one. */
+uint64_t lf__wire_wall_ns(uint64_t ns, bool is_wall, int64_t wall_offset_ns);
 /* ISO 8601 in UTC with microseconds and Z, NUL-terminated. Returns its length. */
 size_t lf__wire_time(char out[LF__WIRE_TIME_SIZE], uint64_t wall_ns);
 /* "span", "generation", ...; "span" for what is no type. */
@@ -21,26 +23,31 @@ const char *lf__wire_incomplete(const lf__record *record, const char **message);
 
 /* Is it valid JSON text that begins with this character? */
 bool lf__wire_is_json(const lf__field *field, char first);
+/* Does the field say anything? Neither no field does, nor null of any kind. */
+bool lf__wire_is_set(const lf__field *field);
+/* Append the pieces of the output that count. They are joined before they are repaired: a stream may cut a character in two. */
+void lf__wire_pieces(lf__buf *out, const lf__view *view);
 
 /* Metadata: one member for each top-level key of the objects in all fields with a tag, sorted by key; of equal keys the last
  * one counts, null says nothing. Of propagated fields, values that break a limit of limits.h are left out. */
 typedef struct lf__wire_member {
-    const char *key; /* unescaped */
+    const char *key; /* unescaped, behind the prefix that was asked for; of an extra, raw */
     size_t key_size;
-    const char *value; /* JSON text */
+    const char *value; /* JSON text, unless as_text */
     size_t value_size;
-    bool as_text; /* a propagated value that is no string: it is sent as one */
+    bool as_text; /* text as it is, whatever it looks like: of a propagated value that is no string, or of an extra */
     size_t order;
 } lf__wire_member;
 
 typedef struct lf__wire_metadata {
     lf__wire_member *members; /* in the scratch buffer */
     size_t count;
-    const lf__field *whole; /* the last field that is no object, or NULL */
+    const lf__field *whole; /* the last field that is no object, maybe null itself, or NULL */
 } lf__wire_metadata;
 
-/* Collect it. `extra` (NULL: none) is one more member, which wins. False: no memory. */
+/* Collect it. The extras are more members, and win. Behind the members there is room in the scratch buffer for any of their
+ * values, so that unescaping one there moves no other. False: no memory. */
 bool lf__wire_metadata_read(lf__wire_metadata *metadata, lf__buf *scratch, const lf__view *view, lf__tag tag,
-                            const lf__wire_member *extra);
+                            const char *key_prefix, const lf__wire_member *extras, size_t extra_count);
 
 #endif

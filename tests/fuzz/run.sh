@@ -9,8 +9,8 @@ flags="-std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recov
 library=$(ls src/*.c | grep -v src/all.c)
 server=$(ls server/*.c | grep -v server/main.c)
 clang $flags tests/fuzz/fuzz_json.c src/base.c src/buf.c src/json.c -o "$BUILD/fuzz/json" -lm -lpthread
-clang $flags tests/fuzz/fuzz_trace_context.c src/trace_context.c src/base.c src/buf.c src/json.c \
-    -o "$BUILD/fuzz/trace_context" -lm -lpthread
+clang $flags tests/fuzz/fuzz_trace_context.c src/trace_context.c src/ids.c src/sha256.c src/base.c src/buf.c \
+    src/json.c -o "$BUILD/fuzz/trace_context" -lm -lpthread
 clang $flags tests/fuzz/fuzz_carrier.c lf_core.c $library -o "$BUILD/fuzz/carrier" -lcurl -lcjson -lm -lpthread
 clang $flags tests/fuzz/fuzz_usage.c src/usage.c src/propagate.c src/limits.c src/record.c src/site.c src/base.c src/buf.c \
     src/json.c -o "$BUILD/fuzz/usage" -lm -lpthread
