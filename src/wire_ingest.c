@@ -301,15 +301,17 @@ static ingest_form ingest_count(const char *value, size_t size)
     return whole || value[0] == '{' ? ingest_cost(value, size) : INGEST_OMITTED;
 }
 
-/* Of what was given as it came, so that servers before version 3 find "unit" and the costs in it. */
-static ingest_form ingest_usage(const char *value, size_t size)
+static bool ingest_is_text(const char *text, size_t size, const char *other)
 {
-    static const char *const units[] = { "\"TOKENS\"", "\"CHARACTERS\"", "\"MILLISECONDS\"", "\"SECONDS\"", "\"IMAGES\"",
-                                         "\"REQUESTS\"" };
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (size == strlen(units[i]) && memcmp(value, units[i], size) == 0)
-            return INGEST_AS_JSON;
-    return value[0] == '{' ? INGEST_OMITTED : ingest_cost(value, size);
+    return size == strlen(other) && memcmp(text, other, size) == 0;
+}
+
+static bool ingest_is_one_of(const char *text, size_t size, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ingest_is_text(text, size, list[i]))
+            return true;
+    return false;
 }
 
 /* Lists and objects become text, as the OTLP endpoint makes them. */
@@ -347,22 +349,99 @@ static void ingest_map(ingest *to, const char *key, const lf__field *field, inge
         ingest_members(to->out, key, lf__field_payload(field), field->length, rule);
 }
 
+/* A member as it stands in valid JSON. */
+static void ingest_raw_member(lf__buf *out, const lf__json_member *member)
+{
+    ingest_comma(out);
+    lf__buf_add(out, member->key - 1, member->key_size + 2); /* with its quotes */
+    lf__buf_add_char(out, ':');
+    lf__buf_add(out, member->value, member->value_size);
+}
+
+static bool ingest_is_whole(const lf__json_member *member)
+{
+    return member->value[0] != '{' && ingest_count(member->value, member->value_size) == INGEST_AS_JSON;
+}
+
+/* What `usage` says so far: any counts, and of what. */
+typedef struct ingest_usage {
+    bool counts;
+    bool unit;
+} ingest_usage;
+
+/* Of what was given as it came: numbers and a known unit. Counts must be whole numbers here; they are not taken when details
+ * were given, which say it better. */
+static void ingest_given_usage(ingest *to, ingest_usage *said, const lf__field *given, bool counts)
+{
+    static const char *const units[] = {"\"TOKENS\"", "\"CHARACTERS\"", "\"MILLISECONDS\"", "\"SECONDS\"", "\"IMAGES\"",
+                                        "\"REQUESTS\""};
+    static const char *const names[] = {"input", "output", "total", "promptTokens", "completionTokens", "totalTokens"};
+    lf__json_member member;
+    for (size_t at = 0; lf__json_next_member(lf__field_payload(given), given->length, &at, &member);) {
+        bool unit = ingest_is_text(member.key, member.key_size, "unit");
+        bool count = ingest_is_one_of(member.key, member.key_size, names, sizeof names / sizeof *names);
+        bool taken = unit    ? ingest_is_one_of(member.value, member.value_size, units, sizeof units / sizeof *units)
+                     : count ? counts && ingest_is_whole(&member)
+                             : member.value[0] != '{' && ingest_cost(member.value, member.value_size) == INGEST_AS_JSON;
+        if (!taken)
+            continue;
+        ingest_raw_member(to->out, &member);
+        said->counts |= count;
+        said->unit |= unit;
+    }
+}
+
+/* Servers before version 3 read counts nowhere but in `usage`. Later ones read both, and the details win key by key: what is
+ * taken from these changes nothing there. */
+static void ingest_usage_object(ingest *to, const lf__field *given, bool given_details, const char *details, size_t size)
+{
+    static const char *const names[] = {"input", "output", "total"};
+    lf__buf *out = to->out;
+    size_t before = out->length;
+    ingest_usage said = {false, false};
+    ingest_key(out, "usage");
+    lf__buf_add_char(out, '{');
+    size_t empty = out->length;
+    if (given != NULL)
+        ingest_given_usage(to, &said, given, !given_details);
+    lf__json_member member;
+    bool converted = !said.counts;
+    for (size_t at = 0; converted && lf__json_next_member(details, size, &at, &member);) {
+        if (!ingest_is_one_of(member.key, member.key_size, names, sizeof names / sizeof *names) || !ingest_is_whole(&member))
+            continue;
+        ingest_raw_member(out, &member);
+        said.counts = true;
+    }
+    if (converted && said.counts && !said.unit)
+        INGEST_ADD(out, ",\"unit\":\"TOKENS\"");
+    if (!out->failed && out->length == empty)
+        lf__buf_rewind(out, before);
+    else
+        lf__buf_add_char(out, '}');
+}
+
+/* The field if it is an object. */
+static const lf__field *ingest_object(const lf__field *field)
+{
+    return field != NULL && lf__wire_is_json(field, '{') ? field : NULL;
+}
+
 /* What is said in whole goes first; usage in another API's words fills in. */
 static void ingest_usage_details(ingest *to)
 {
-    const lf__field *usage = to->view.last[LF__TAG_USAGE], *details = to->view.last[LF__TAG_USAGE_DETAILS];
-    const lf__field *given_costs = to->view.last[LF__TAG_COST_DETAILS];
-    ingest_map(to, "usage", usage, ingest_usage);
-    ingest_map(to, "usageDetails", details, ingest_count);
-    ingest_map(to, "costDetails", given_costs, ingest_cost);
-    if (usage == NULL || !lf__wire_is_json(usage, '{') || (details != NULL && given_costs != NULL))
-        return;
+    const lf__field *usage = ingest_object(to->view.last[LF__TAG_USAGE]), *details = to->view.last[LF__TAG_USAGE_DETAILS];
+    const lf__field *given_costs = to->view.last[LF__TAG_COST_DETAILS], *map = ingest_object(details);
     lf__buf costs;
     lf__buf_init(&costs, to->scratch->limit);
     lf__buf_clear(to->scratch);
-    to->failed |= !lf__usage_convert(to->scratch, &costs, lf__field_payload(usage), usage->length);
-    if (details == NULL && to->scratch->length > 0)
-        ingest_members(to->out, "usageDetails", to->scratch->data, to->scratch->length, ingest_count);
+    if (usage != NULL && (details == NULL || given_costs == NULL))
+        to->failed |= !lf__usage_convert(to->scratch, &costs, lf__field_payload(usage), usage->length);
+    const char *counts = map != NULL ? lf__field_payload(map) : details == NULL ? to->scratch->data : NULL;
+    size_t size = map != NULL ? map->length : details == NULL ? to->scratch->length : 0;
+    ingest_usage_object(to, usage, map != NULL, counts, size);
+    if (size > 0)
+        ingest_members(to->out, "usageDetails", counts, size, ingest_count);
+    ingest_map(to, "costDetails", given_costs, ingest_cost);
     if (given_costs == NULL && costs.length > 0)
         ingest_members(to->out, "costDetails", costs.data, costs.length, ingest_cost);
     lf__buf_done(&costs);
