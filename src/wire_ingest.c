@@ -136,7 +136,7 @@ static void ingest_hash(ingest *to, const char *what, uint8_t hash[32])
 static void ingest_begin(ingest *to, const char *what, const char *type, uint64_t wall_ns)
 {
     lf__buf *out = to->out;
-    uint8_t hash[32] = { 0 };
+    uint8_t hash[32] = {0};
     ingest_hash(to, what, hash);
     lf__buf_add(out, ",", !out->failed && out->length > to->start);
     lf__buf_add_char(out, '{');
@@ -405,14 +405,14 @@ static void ingest_usage_object(ingest *to, const lf__field *given, bool given_d
     if (given != NULL)
         ingest_given_usage(to, &said, given, !given_details);
     lf__json_member member;
-    bool converted = !said.counts;
-    for (size_t at = 0; converted && lf__json_next_member(details, size, &at, &member);) {
+    bool missing = !said.counts;
+    for (size_t at = 0; missing && lf__json_next_member(details, size, &at, &member);) {
         if (!ingest_is_one_of(member.key, member.key_size, names, sizeof names / sizeof *names) || !ingest_is_whole(&member))
             continue;
         ingest_raw_member(out, &member);
         said.counts = true;
     }
-    if (converted && said.counts && !said.unit)
+    if (missing && said.counts && !said.unit)
         INGEST_ADD(out, ",\"unit\":\"TOKENS\"");
     if (!out->failed && out->length == empty)
         lf__buf_rewind(out, before);
@@ -473,9 +473,9 @@ static const lf__field *ingest_trace_version(ingest *to, bool root)
 /* Does an observation that is no root say anything of its trace? */
 static bool ingest_speaks_of_trace(ingest *to)
 {
-    static const lf__tag tags[] = { LF__TAG_USER_ID, LF__TAG_SESSION_ID, LF__TAG_TRACE_NAME, LF__TAG_TRACE_TAGS,
-                                    LF__TAG_TRACE_METADATA, LF__TAG_TRACE_INPUT, LF__TAG_TRACE_OUTPUT,
-                                    LF__TAG_TRACE_PUBLIC, LF__TAG_RELEASE };
+    static const lf__tag tags[] = {LF__TAG_USER_ID, LF__TAG_SESSION_ID, LF__TAG_TRACE_NAME, LF__TAG_TRACE_TAGS,
+                                   LF__TAG_TRACE_METADATA, LF__TAG_TRACE_INPUT, LF__TAG_TRACE_OUTPUT,
+                                   LF__TAG_TRACE_PUBLIC, LF__TAG_RELEASE};
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
         if (to->view.last[tags[i]] != NULL)
             return true;
@@ -673,7 +673,7 @@ static void ingest_observation(ingest *to)
 /* By the numbers of lf_score_type (langfuse/score.h, which lies above this file). NULL: the server decides by the value. */
 static const char *ingest_score_type(int64_t type)
 {
-    static const char *const names[] = { NULL, "NUMERIC", "BOOLEAN", "CATEGORICAL", "TEXT", "CORRECTION" };
+    static const char *const names[] = {NULL, "NUMERIC", "BOOLEAN", "CATEGORICAL", "TEXT", "CORRECTION"};
     return type > 0 && type < (int64_t)(sizeof names / sizeof *names) ? names[type] : NULL;
 }
 
@@ -705,7 +705,7 @@ static void ingest_score_value(ingest *to)
 static void ingest_score(ingest *to)
 {
     const lf__field *const *last = to->view.last;
-    uint8_t hash[32] = { 0 };
+    uint8_t hash[32] = {0};
     ingest_hash(to, "score id", hash);
     ingest_begin(to, "score", "score", to->start_ns);
     if (ingest_is_id(last[LF__TAG_SCORE_ID]))
@@ -728,8 +728,8 @@ static void ingest_score(ingest *to)
 
 static void ingest_read(ingest *to, const lf__record *record, const lf__wire_context *context)
 {
-    *to = (ingest){ .config = context->config, .scratch = context->scratch, .trace = context->trace,
-                    .wall_offset_ns = context->wall_offset_ns };
+    *to = (ingest){.config = context->config, .scratch = context->scratch, .trace = context->trace,
+                   .wall_offset_ns = context->wall_offset_ns};
     /* A score is judged by itself: what was said of its trace, as a user or a session, is not said of the score. */
     lf__record_view(&to->view, record, record->kind == LF__RECORD_SCORE ? NULL : context->trace);
     to->start_ns = lf__wire_wall_ns(record->start_ns, (record->flags & LF__FLAG_WALL_START) != 0, context->wall_offset_ns);
