@@ -455,6 +455,81 @@ def masking_lets_no_secret_out():
                     {"from": "[email]", "mail": "Please answer to\n[email], copy to [email] Thanks!"}, "input")
 
 
+# What examples/prompt prints: the version, where it came from, the text and the answer.
+CRITIC = {1: "As a critic: what do you think of Dune? A long film about sand and the people in it.",
+          2: "As a critic, in short: what about Dune? Sand."}
+CHAT = [{"role": "system", "content": "You are a critic of Dune."}, {"role": "user", "content": "Who made it?"},
+        {"role": "assistant", "content": "Denis Villeneuve."}, {"role": "user", "content": "Should I see Dune?"}]
+
+
+def reviews(out):
+    """Each line as (version, source, text); the messages of a chat as values."""
+    lines = [re.fullmatch(r"version (\d+), (\w+): (.*)", line).groups() for line in out.splitlines()]
+    return [(int(version), source, json.loads(text) if text[0] == "[" else text) for version, source, text in lines]
+
+
+def generations(server):
+    """The prompt each is linked to (an empty name: none), and what the model was given."""
+    return server.rows("SELECT prompt_name, prompt_version, input FROM observations WHERE type = 'GENERATION' ORDER BY start_ns")
+
+
+@test
+def prompts_follow_their_label_and_generations_their_prompt():
+    with Local("prompt_details") as server:
+        code, out, err = run("examples/prompt", url=server.url)
+        check_equal(code, 0, f"exit code ({err})")
+        check_equal(reviews(out), [(1, "fresh", CRITIC[1]), (1, "cached", CRITIC[1]), (1, "fresh", CRITIC[1]),
+                                   (2, "fresh", CRITIC[2]), (1, "fresh", CRITIC[1]), (1, "fresh", CHAT)], f"what it printed ({err})")
+        check_equal([row[:2] for row in generations(server)],
+                    [("movie-critic", version) for version in (1, 1, 1, 2, 1)] + [("movie-chat", 1)], "links")
+        check_equal(json.loads(generations(server)[5][2]), CHAT, "input of the chat")
+        rows = server.rows("SELECT version, type, content, config, commit_message, labels, tags FROM prompts"
+                           " WHERE name = 'movie-critic' ORDER BY version")
+        check_equal([(v, kind, json.loads(config), why, sorted(json.loads(labels)), json.loads(tags))
+                     for v, kind, _, config, why, labels, tags in rows],
+                    [(1, "text", {"model": "tiny-1", "temperature": 0.2}, "as the manual has it", ["production"], ["demo"]),
+                     (2, "text", {"model": "tiny-1", "temperature": 0.2}, "shorter", ["latest", "staging"], ["demo"])], "prompts")
+
+
+@test
+def prompts_outlive_their_server_on_disk():
+    cache = {"LANGFUSE_PROMPT_CACHE_DIR": os.path.join(WORK, "prompt_cache")}
+    with Local("prompt_offline") as server:
+        code, _, err = run("examples/prompt", url=server.url, **cache)
+        check_equal(code, 0, f"exit code ({err})")
+    code, out, err = run("examples/prompt", url=server.url, LANGFUSE_EXIT_TIMEOUT_MS="100", **cache)
+    check_equal(code, 0, f"exit code ({err})")
+    check_equal(reviews(out), [(1, "stale", CRITIC[1])] * 5 + [(1, "stale", CHAT)], f"what it printed ({err})")
+
+
+@test
+def a_fallback_is_used_when_the_server_refuses_and_linked_to_nothing():
+    file = os.path.join(WORK, "prompt.otlp")
+    with Local("prompt_fallback") as server:
+        code, out, err = run("examples/prompt", url=server.url, LANGFUSE_EXPORTER="file:" + file)
+        check_equal((code, reviews(out)[3]), (0, (2, "fresh", CRITIC[2])), f"with traces in a file ({err})")
+        with open(file, encoding="utf-8") as traces:
+            check_equal(traces.read().count('"langfuse.observation.prompt.name"'), 6, "links")
+        os.remove(file)
+        code, out, err = run("examples/prompt", url=server.url, LANGFUSE_EXPORTER="file:" + file, LANGFUSE_SECRET_KEY="sk-lf-wrong")
+    asked = [{"role": "system", "content": "You know all about Dune."}, {"role": "user", "content": "Is Dune worth it?"}]
+    text = "What do you think of Dune? A long film about sand and the people in it."
+    check_equal((code, reviews(out)), (0, [(0, "fallback", text)] * 5 + [(0, "fallback", asked)]), f"what it printed ({err})")
+    check_equal(err.count("its fallback is used"), 1, f"warnings ({err})")
+    check("HTTP 401" in err and "sk-lf-wrong" not in err, err)
+    with open(file, encoding="utf-8") as traces:
+        recorded = traces.read()
+    check("What do you think of Dune?" in recorded, "nothing was recorded")
+    check("langfuse.observation.prompt" not in recorded, "a fallback is linked")
+
+
+@test
+def prompts_do_without_keys():
+    code, out, err = run("examples/prompt")
+    check_equal((code, [row[:2] for row in reviews(out)]), (0, [(0, "fallback")] * 6), f"what it printed ({err})")
+    check_equal(err.count("nothing is created: no keys"), 3, f"what the program says of it ({err})")
+
+
 class Service:
     """The server of the example in two programs."""
 
