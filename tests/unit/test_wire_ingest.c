@@ -480,7 +480,8 @@ static void add_model_fields(void)
 #define MODEL_FIELDS                                                                                                   \
     "\"completionStartTime\":\"2026-01-15T06:30:00.623456Z\",\"model\":\"gpt-5-mini\","                               \
     "\"modelParameters\":{\"temperature\":0.5,\"stop\":\"[\\\"a\\\"]\",\"on\":true,\"tool\":\"{\\\"x\\\":1}\",\"n\":null}," \
-    "\"usage\":{\"input\":5,\"unit\":\"TOKENS\"},\"usageDetails\":{\"input\":5,\"more\":{\"x\":1}},\"costDetails\":{\"input\":0.5,\"total\":0.001}"
+    "\"usage\":{\"input\":5,\"unit\":\"TOKENS\"},\"usageDetails\":{\"input\":5,\"more\":{\"x\":1}},"      \
+    "\"costDetails\":{\"input\":0.5,\"total\":0.001}"
 
 static void a_generation_says_what_its_model_did(void **state)
 {
@@ -561,7 +562,8 @@ static void usage_says_the_counts_of_the_details(void **state)
         {NULL, "{}", NULL},
         {NULL, "[1]", NULL},
         /* Another API's words are understood; what the server knows already is left as it is. */
-        {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,\"prompt_tokens_details\":{\"cached_tokens\":4}}", NULL,
+        {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,"
+         "\"prompt_tokens_details\":{\"cached_tokens\":4}}", NULL,
          "{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,"
          "\"input\":6,\"output\":5,\"total\":15,\"unit\":\"TOKENS\"}"},
         {"{\"promptTokens\":10,\"completionTokens\":5}", NULL, "{\"promptTokens\":10,\"completionTokens\":5}"},
