@@ -769,33 +769,80 @@ static bool template_is_word(const char *at, size_t size)
     return size > 0;
 }
 
-static void template_double_braces(lf__buf *out, const char *text, size_t size)
+/* The size of "{word}" or "{{ word }}" at the beginning of the text (`braces` 1 or 2), and where the word is; 0: it is none. */
+static size_t template_word_at(const char *text, size_t size, size_t braces, size_t *word, size_t *word_size)
 {
-    size_t done = 0;
-    for (size_t i = 0; i < size; i++)
-        if (text[i] == '{' || text[i] == '}') {
-            lf__buf_add(out, text + done, i - done); /* up to the brace, which begins the next piece */
-            lf__buf_add_char(out, text[i]);
-            done = i;
-        }
-    lf__buf_add(out, text + done, size - done);
+    size_t i = braces;
+    if (size <= 2 * braces || memcmp(text, "{{", braces) != 0)
+        return 0;
+    const char *close = memchr(text + i, '}', size - i);
+    if (close == NULL || (size_t)(text + size - close) < braces || memcmp(close, "}}", braces) != 0)
+        return 0;
+    lf__template_part tag;
+    size_t whole = (size_t)(close - text) + braces;
+    if (braces == 1) { /* without blanks, as str.format has it */
+        *word = 1;
+        *word_size = whole - 2;
+    } else if (template_next_tag(text, whole, 0, &tag)) {
+        *word = tag.name_at;
+        *word_size = tag.name_size;
+    }
+    return template_is_word(text + *word, *word_size) ? whole : 0;
+}
+
+enum { TEMPLATE_OPEN_MAX = 1024 }; /* braces open at once that are told apart; deeper ones count as single */
+
+/* What is open: pairs "{{" that were doubled before, and single braces. */
+typedef struct template_open {
+    size_t depth;
+    bool is_pair[TEMPLATE_OPEN_MAX];
+} template_open;
+
+static bool template_closes_pair(template_open *open)
+{
+    bool is_single = open->depth > 0 && (open->depth > TEMPLATE_OPEN_MAX || !open->is_pair[open->depth - 1]);
+    open->depth -= open->depth > 0;
+    return !is_single;
+}
+
+static void template_push(template_open *open, bool is_pair)
+{
+    if (open->depth < TEMPLATE_OPEN_MAX)
+        open->is_pair[open->depth] = is_pair;
+    open->depth++;
 }
 
 bool lf__template_single_braces(lf__buf *out, const char *text, size_t size)
 {
-    size_t start = out->length, from = 0;
-    lf__template_part tag;
-    for (; template_next_tag(text, size, from, &tag); from = tag.at + tag.size) {
-        template_double_braces(out, text + from, tag.at - from);
-        if (template_is_word(text + tag.name_at, tag.name_size)) {
+    template_open open = {0};
+    size_t start = out->length, i = 0, word = 0, word_size = 0, whole;
+    while (i < size && !out->failed) {
+        const char *at = text + i;
+        size_t left = size - i;
+        bool twice = left > 1 && at[0] == at[1];
+        if (*at != '{' && *at != '}') {
+            size_t plain = 1;
+            while (plain < left && at[plain] != '{' && at[plain] != '}')
+                plain++;
+            lf__buf_add(out, at, plain);
+            i += plain;
+        } else if ((whole = template_word_at(at, left, 2, &word, &word_size)) != 0) {
             lf__buf_add_char(out, '{');
-            lf__buf_add(out, text + tag.name_at, tag.name_size);
+            lf__buf_add(out, at + word, word_size);
             lf__buf_add_char(out, '}');
+            i += whole;
+        } else if (!(*at == '{' && twice) && (whole = template_word_at(at, left, 1, &word, &word_size)) != 0) {
+            lf__buf_add(out, at, whole);
+            i += whole;
         } else {
-            template_double_braces(out, text + tag.at, tag.size);
+            bool pair = twice && (*at == '{' || template_closes_pair(&open));
+            if (*at == '{')
+                template_push(&open, pair);
+            else if (!twice && open.depth > 0)
+                open.depth--;
+            lf__buf_add(out, *at == '{' ? "{{" : "}}", 2);
+            i += pair ? 2 : 1;
         }
     }
-    if (from < size)
-        template_double_braces(out, text + from, size - from);
     return template_finish(out, start);
 }

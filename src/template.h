@@ -55,14 +55,13 @@ bool lf__template_find(const lf_value *variables, const char *name, size_t name_
  * are never escaped in quotes, and of members with equal names inside a value each one is written. */
 bool lf__template_add_value(lf__buf *out, const lf_value *value);
 
-/* Append `text` as a template with single braces (Python's str.format, LangChain's f-string templates): a variable whose name
- * is one word becomes {name}, and all other braces are doubled.
+/* Append `text` as a template with single braces (Python's str.format, LangChain's f-string templates): "{{ word }}" becomes
+ * {word}; "{word}", which is such a variable already, and braces that are doubled already ("{{" with its "}}") stay; every
+ * other brace is doubled, those of nested JSON too, whose closing braces look like a pair and are none.
  *
- * So formatting the result gives what lf__template_render makes of `text`, with any values for the words. A word is made of
- * ASCII letters, digits, underscores, and code points beyond ASCII that are no blanks. "{{a.b}}" means something else between
- * single braces and cannot be a variable there: it becomes "{{{{a.b}}}}" and is printed as it stands. Braces that were doubled
- * before for the sake of LangChain are text here as they are to Langfuse, and so is "{x}". str.format looks up names that
- * consist of digits among its positional arguments. */
+ * So formatting the result gives the text with its words filled in and pairs of braces halved. A word is made of ASCII letters,
+ * digits, underscores, and code points beyond ASCII that are no blanks. "{{a.b}}" means something else between single braces
+ * and is printed as "{a.b}". str.format looks up names that consist of digits among its positional arguments. */
 bool lf__template_single_braces(lf__buf *out, const char *text, size_t size);
 
 #endif

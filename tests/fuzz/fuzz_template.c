@@ -122,8 +122,10 @@ static void check_single_braces(const input *in)
     lf__buf_init(&wanted, SIZE_MAX / 2);
     CHECK(lf__template_single_braces(&single, in->text, in->size));
     CHECK(reference_format(&formatted, single.data, single.length));
-    reference_compile_words(&wanted, in->text, in->size);
-    check_equal(&formatted, &wanted);
+    if (reference_has_only_words(in->text, in->size)) {
+        reference_compile_words(&wanted, in->text, in->size);
+        check_equal(&formatted, &wanted);
+    }
     lf__buf_done(&single);
     lf__buf_done(&formatted);
     lf__buf_done(&wanted);

@@ -143,4 +143,25 @@ static inline void reference_compile_words(lf__buf *out, const char *text, size_
     }
 }
 
+/* Is there, besides words in double braces, no brace that stands for itself already: no pair, no single word? */
+static inline bool reference_has_only_words(const char *text, size_t size)
+{
+    const char *name;
+    size_t name_size, whole;
+    for (size_t i = 0; i < size; i += whole) {
+        bool tag = reference_tag(text + i, size - i, &name, &name_size, &whole);
+        if (tag && !reference_is_word(name, name_size))
+            return false;
+        if (tag)
+            continue;
+        whole = 1;
+        if (reference_starts_with(text + i, size - i, "{{") || reference_starts_with(text + i, size - i, "}}"))
+            return false;
+        const char *close = text[i] == '{' ? memchr(text + i, '}', size - i) : NULL;
+        if (close != NULL && reference_is_word(text + i + 1, (size_t)(close - text) - i - 1))
+            return false;
+    }
+    return true;
+}
+
 #endif

@@ -552,7 +552,7 @@ static const char *single(const char *text)
     return text_of(&out);
 }
 
-static void words_lose_a_brace_and_all_others_are_doubled(void **state)
+static void words_lose_a_brace_and_single_ones_are_doubled(void **state)
 {
     (void)state;
     static const struct {
@@ -565,16 +565,20 @@ static void words_lose_a_brace_and_all_others_are_doubled(void **state)
         {"{\"a\": {\"b\": {{x}}}}", "{{\"a\": {{\"b\": {x}}}}}"},
         {"{\"a\": {{x}}, \"e\": {}, \"f\": [{}]}", "{{\"a\": {x}, \"e\": {{}}, \"f\": [{{}}]}}"},
         {"{\n  'k': '{{v}}'\n}", "{{\n  'k': '{v}'\n}}"},
-        {"{x}", "{{x}}"},
-        {"{{a.b}}", "{{{{a.b}}}}"},
-        {"{{a b}} {{a-b}} {{a[0]}} {{a!r}} {{a:>3}} {{}}", "{{{{a b}}}} {{{{a-b}}}} {{{{a[0]}}}} {{{{a!r}}}} {{{{a:>3}}}} {{{{}}}}"},
-        {"{{\"k\": 1}}", "{{{{\"k\": 1}}}}"},
-        {"{{{a}}}", "{{{{{{a}}}}}}"},
+        {"{x}", "{x}"},
+        {"{{a.b}}", "{{a.b}}"},
+        {"{{a b}} {{a-b}} {{a[0]}} {{a!r}} {{a:>3}} {{}}", "{{a b}} {{a-b}} {{a[0]}} {{a!r}} {{a:>3}} {{}}"},
+        {"{a b} {a-b} {a[0]} {a!r} {a:>3} {} { a }", "{{a b}} {{a-b}} {{a[0]}} {{a!r}} {{a:>3}} {{}} {{ a }}"},
+        {"{\"user\": {user}, \"x\": {{x}}}", "{{\"user\": {user}, \"x\": {x}}}"},
+        {"{{\"a\": {{\"b\": {c}}}}}", "{{\"a\": {{\"b\": {c}}}}}"},
+        {"{\"a\":{\"b\":{\"c\":1}}}", "{{\"a\":{{\"b\":{{\"c\":1}}}}}}"},
+        {"{{\"k\": 1}}", "{{\"k\": 1}}"},
+        {"{{{a}}}", "{{{a}}}"},
         {"{{a}}}", "{a}}}"},
-        {"{{a", "{{{{a"},
-        {"}} {{a}} {", "}}}} {a} {{"},
-        {"{{a\xC2\xA0" "b}} {{\xC2\xA0" "b\xE2\x80\x83}}", "{{{{a\xC2\xA0" "b}}}} {b}"},
-        {"{{ {{b}} }}", "{{{{ {{{{b}}}} }}}}"},
+        {"{{a", "{{a"},
+        {"}} {{a}} {", "}} {a} {{"},
+        {"{{a\xC2\xA0" "b}} {{\xC2\xA0" "b\xE2\x80\x83}}", "{{a\xC2\xA0" "b}} {b}"},
+        {"{{ {{b}} }}", "{{ {b} }}"},
         {"{{0}}", "{0}"},
     };
     for (size_t i = 0; i < COUNT(texts); i++)
@@ -586,9 +590,9 @@ static void json_around_variables_survives_formatting(void **state)
 {
     (void)state;
     static const char text[] = "This is a {{animal}}.\n{\n  \"metadata\": {\"context\": \"{{context}}\", \"nested\": {\"d\": {\"e\": 0}}},"
-                               "\n  \"list\": [{}, {\"q\": 'it''s \\\"{quoted}\\\"'}]}\n{{ footer }}";
+                               "\n  \"list\": [{}, {\"q\": 'it''s \\\"{ quoted }\\\"'}]}\n{{ footer }}";
     static const char result[] = "This is a <animal>.\n{\n  \"metadata\": {\"context\": \"<context>\", \"nested\": {\"d\": {\"e\": 0}}},"
-                                 "\n  \"list\": [{}, {\"q\": 'it''s \\\"{quoted}\\\"'}]}\n<footer>";
+                                 "\n  \"list\": [{}, {\"q\": 'it''s \\\"{ quoted }\\\"'}]}\n<footer>";
     single(text);
     assert_true(reference_format(&wanted, out.data, out.length));
     assert_string_equal(text_of(&wanted), result);
@@ -675,15 +679,17 @@ static void random_templates_mean_what_the_reference_says(void **state)
         lf__buf_clear(&wanted);
         if (!reference_format(&out, single_braces.data, single_braces.length))
             fail_msg("\"%.*s\" became a template with an error", (int)size, text);
-        reference_compile_words(&wanted, copy, size);
-        assert_buffers_equal(text, size);
-        words += out.length != size || (size > 0 && memcmp(out.data, text, size) != 0);
+        if (reference_has_only_words(copy, size)) {
+            reference_compile_words(&wanted, copy, size);
+            assert_buffers_equal(text, size);
+            words += out.length != size || (size > 0 && memcmp(out.data, text, size) != 0);
+        }
         lf__buf_done(&single_braces);
         free(copy);
     }
     /* The comparison is worth something only if a fair part of the texts had variables with values. */
     assert_true(filled > TEMPLATES / 50);
-    assert_true(words > TEMPLATES / 50);
+    assert_true(words > TEMPLATES / 500);
 }
 
 /* ---- Failures ---- */
@@ -786,7 +792,7 @@ static void without_room_the_output_is_as_before(void **state)
     for (size_t room = 0; room <= 8; room++) {
         lf__buf to;
         lf__buf_over(&to, memory, room);
-        assert_int_equal(lf__template_single_braces(&to, "{{a}}{x}", 8), room == 8);
+        assert_int_equal(lf__template_single_braces(&to, "{{a}}{ }", 8), room == 8);
         assert_int_equal(to.length, room == 8 ? 8 : 0);
     }
 }
@@ -811,7 +817,7 @@ int main(void)
         TEST(numbers_of_json_text_are_read_as_python_reads_them),
         TEST(trees_are_written_like_the_text_they_came_from),
         TEST(values_nested_too_deep_end_in_none),
-        TEST(words_lose_a_brace_and_all_others_are_doubled),
+        TEST(words_lose_a_brace_and_single_ones_are_doubled),
         TEST(json_around_variables_survives_formatting),
         TEST(random_templates_mean_what_the_reference_says),
         TEST(without_memory_nothing_is_written),
