@@ -172,7 +172,10 @@ TEST(open_handles_hold_no_more_memory_than_they_may)
     size_t before = resident_bytes();
     for (int i = 0; i < COUNT; i++)
         handles[i] = lf_start_observation(.name = "o", .input = lf_strn(text, SIZE));
-    CHECK(resident_bytes() - before < LF__HANDLE_BYTES + SLACK); /* of 270 MB */
+    if (HARNESS_TSAN || HARNESS_ASAN)
+        harness_skip("the memory of open handles", "the checker's shadow memory is part of what the system counts");
+    else
+        CHECK(resident_bytes() - before < LF__HANDLE_BYTES + SLACK); /* of 270 MB */
     for (int i = 0; i < COUNT; i++) {
         CHECK(handles[i] != NULL);
         lf_observation_update(handles[i], .output = lf_strn(text, SIZE / 10));
