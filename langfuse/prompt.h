@@ -88,11 +88,11 @@ static inline lf_prompt_query lf_i_prompt_query(void)
  * Threads: any. Free with lf_prompt_free. */
 LF_API lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query);
 #define lf_get_prompt(...) LF_I_GET_PROMPT(LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
-#define LF_I_GET_PROMPT(name, ...)                                                \
-    __extension__({                                                               \
-        const char *const lf_i_name = (name);                                     \
-        lf_prompt_query lf_i_fields = LF_PROMPT_QUERY_INIT;                       \
-        LF_I_SET_THEN(lf_get_prompt_with(lf_i_name, &lf_i_fields), __VA_ARGS__);  \
+/* The name is part of the call, so that a temporary of C++ in it lives as long. */
+#define LF_I_GET_PROMPT(name, ...)                                                 \
+    __extension__({                                                                \
+        lf_prompt_query lf_i_fields = LF_PROMPT_QUERY_INIT;                        \
+        LF_I_SET_THEN(lf_get_prompt_with((name), &lf_i_fields), __VA_ARGS__);      \
     })
 LF_API void lf_prompt_free(lf_prompt *prompt);
 
