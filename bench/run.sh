@@ -18,7 +18,7 @@ if [ -n "${PYTHON_SDK:-}" ]; then
     [ -x "$BUILD/bench/venv/bin/python" ] || "$python" -m venv "$BUILD/bench/venv"
     python=$BUILD/bench/venv/bin/python
     "$python" -m pip install -q --disable-pip-version-check langfuse==5.0.4
-    echo "Python    $("$python" --version 2>&1), langfuse $("$python" -c 'import importlib.metadata as m; print(m.version("langfuse"))')"
+    "$python" -c 'import langfuse, sys; print("Python    %s, langfuse %s" % (sys.version.split()[0], langfuse.__version__))'
 fi
 theirs=$BUILD/bench/prompt_python.txt
 "$BUILD/bench/prompt" --template | "$python" bench/prompt_compile.py >"$theirs" 2>/dev/null || rm -f "$theirs"

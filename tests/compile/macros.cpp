@@ -137,5 +137,6 @@ int all_of_it(int n)
         OBSERVE_ERROR("threw %d", x);
     }
     return in_template(n) + with_constexpr_if(1.5) + with_constexpr_if('c') + m(n) + machine::make(1) + lambdas(n) + calls_cpp(n) +
-           static_cast<int>(text_back("q", {1, 2}).size() + decorated_text("q").size() + in_template(std::string("x")).size() + filled_in("x").size());
+           static_cast<int>(text_back("q", {1, 2}).size() + decorated_text("q").size() + in_template(std::string("x")).size() +
+                            filled_in("x").size());
 }
