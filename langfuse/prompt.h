@@ -7,9 +7,10 @@
  *     free(text);
  *     lf_prompt_free(p);
  *
- * A cached prompt costs about as much as a lock that nobody else wants. One whose time is over is returned at once all the
- * same, and fetched anew in the background. Only a prompt that was never seen makes the caller wait, for at most timeout_ms, and
- * however many threads ask for it at once, one request is made. With a fallback the call never fails.
+ * A cached prompt costs a lock that nobody else wants, a look at the clock and a small allocation, together less than two
+ * observations. One whose time is over is returned at once all the same, and fetched anew in the background. Only a prompt that
+ * was never seen makes the caller wait, for at most timeout_ms, and however many threads ask for it at once, one request is
+ * made. With a fallback the call never fails.
  * Fetching needs keys, but not tracing: LANGFUSE_TRACING_ENABLED=false leaves prompts alone.
  */
 #ifndef LF_PROMPT_H
