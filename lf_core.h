@@ -238,7 +238,8 @@ typedef struct lf_options {
     const char *const *headers; /* additional request headers "Name: value", NULL-terminated; OTEL_EXPORTER_OTLP_HEADERS */
     void (*log)(void *data, const char *line); /* receives our lines instead of stderr; any thread; must not call us back */
     void *log_data;
-    void (*curl_hook)(void *data, void *curl); /* set your own options on each new CURL *easy handle; on the worker thread */
+    void (*curl_hook)(void *data, void *curl); /* set your own options on each new CURL *easy handle; on the worker thread,
+                                                  and on threads that ask the server something, all signals blocked */
     void *curl_hook_data;
     double sample_rate;      /* LANGFUSE_SAMPLE_RATE: part of all traces that is kept, by trace id, above 0 to 1; 1.
                                 LF_SAMPLE_NONE keeps none */
@@ -449,7 +450,8 @@ typedef struct lf_trace_fields {
     lf_value metadata; /* an object is merged key by key */
     lf_value input;    /* default: the root observation's */
     lf_value output;
-    int public_;       /* true or LF_ON: readable by everybody who has the link; LF_OFF takes it back */
+    int public_;       /* true or LF_ON: readable by everybody who has the link; LF_OFF takes it back as long as nothing of
+                          the trace has been sent */
     const char *trace_id; /* default: the trace that this thread is in; also any text, as in lf_observation_fields */
     lf_client *client;    /* with trace_id: whose trace it is */
 } lf_trace_fields;

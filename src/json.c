@@ -171,9 +171,9 @@ static size_t json_add_escape(lf__buf *out, const char *at, const char *end)
     }
     char letter = c == '\n' ? 'n' : c == '\t' ? 't' : c == '\r' ? 'r' : c == '\b' ? 'b' : c == '\f' ? 'f' : *at;
     if (c >= 0x20 || letter != *at)
-        lf__buf_add(out, (char[]){ '\\', letter }, 2);
+        lf__buf_add(out, (char[]){'\\', letter}, 2);
     else
-        lf__buf_add(out, (char[]){ '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] }, 6);
+        lf__buf_add(out, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
     return 1;
 }
 
@@ -233,7 +233,7 @@ bool lf__json_int128(lf__buf *out, uint64_t high, uint64_t low, bool is_signed)
         high = ~high + (low == 0);
     }
     /* Long division of four 32-bit limbs; not every compiler target has a 128-bit integer. */
-    uint32_t limbs[4] = { (uint32_t)(high >> 32), (uint32_t)high, (uint32_t)(low >> 32), (uint32_t)low };
+    uint32_t limbs[4] = {(uint32_t)(high >> 32), (uint32_t)high, (uint32_t)(low >> 32), (uint32_t)low};
     char text[1 + JSON_UINT128_DIGITS], *end = text + sizeof text, *digits = end;
     do {
         uint64_t rest = 0;
@@ -260,8 +260,8 @@ typedef struct json_decimal {
  * shortest one if it reads back, and dividing two exactly represented numbers is what reading it back means. */
 static bool json_short_decimal(double magnitude, bool is_float, json_decimal *decimal)
 {
-    static const double powers[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     double most = is_float ? 0x1p24 : 0x1p53;
     for (size_t i = 0; i < sizeof powers / sizeof *powers && magnitude * powers[i] < most; i++) {
         uint64_t scaled = (uint64_t)(magnitude * powers[i] + 0.5);
@@ -579,7 +579,7 @@ bool lf__json_next_member(const char *text, size_t size, size_t *at, lf__json_me
         return false;
     const char *value = json_skip_blanks(colon + 1, end);
     const char *value_end = json_skip_value(value, end);
-    *member = (lf__json_member){ key + 1, (size_t)(key_end - key) - 2, value, (size_t)(value_end - value) };
+    *member = (lf__json_member){key + 1, (size_t)(key_end - key) - 2, value, (size_t)(value_end - value)};
     *at = (size_t)(value_end - text);
     return true;
 }
@@ -596,7 +596,7 @@ bool lf__json_next_item(const char *text, size_t size, size_t *at, lf__json_item
     const char *value_end = json_skip_value(value, end);
     if (value_end == value)
         return false;
-    *item = (lf__json_item){ value, (size_t)(value_end - value) };
+    *item = (lf__json_item){value, (size_t)(value_end - value)};
     *at = (size_t)(value_end - text);
     return true;
 }

@@ -300,12 +300,16 @@ void lf_observation_end_with(lf_observation *observation, const lf_observation_f
     uint64_t end_ns = lf__now();
     lf__record_flag flags = 0;
     int saved = errno;
-    if (fields != NULL && lf__handle_is_open(observation)) {
-        manual_update(observation, fields);
-        if (fields->end_time_ns != 0) {
-            end_ns = (uint64_t)fields->end_time_ns;
-            flags = LF__FLAG_WALL_END;
-        }
+    lf__writer w;
+    if (fields != NULL && lf__write_begin_handle(&w, observation)) {
+        lf__write_fields(&w, fields);
+        /* Where another thread was first, ending is what is counted. */
+        (void)lf__handle_append(observation, w.start, (size_t)(w.at - w.start),
+                               atomic_load_explicit(&lf__record_bytes, memory_order_relaxed));
+    }
+    if (fields != NULL && fields->end_time_ns != 0) {
+        end_ns = (uint64_t)fields->end_time_ns;
+        flags = LF__FLAG_WALL_END;
     }
     if (manual_end(observation, end_ns, flags))
         (void)lf__stack_top(lf__thread, LF__HERE); /* if it was current here, it is no longer */

@@ -8,8 +8,7 @@
 unsigned lf__reader(void)
 {
     static _Atomic unsigned next;
-    /* One more than the place; 0: none yet. As for every thread-local of ours no function is called to find it. */
-    static __thread unsigned mine __attribute__((tls_model("initial-exec")));
+    static __thread unsigned mine __attribute__((tls_model("initial-exec"))); /* one more than the place; 0: none yet */
     if (__builtin_expect(mine == 0, 0))
         mine = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed) % LF__READERS + 1;
     return mine - 1;

@@ -169,7 +169,7 @@ static void record_add_scalar(lf__buf *out, unsigned kind, const void *bytes, si
         double d;
         long double ld;
         char c;
-    } as = { .u64 = 0 };
+    } as = {.u64 = 0};
     memcpy(&as, bytes, size < sizeof as ? size : sizeof as);
     switch (kind) {
     case LF_KIND_BOOL: lf__buf_add_text(out, as.u8 != 0 ? "true" : "false"); break;
@@ -177,14 +177,14 @@ static void record_add_scalar(lf__buf *out, unsigned kind, const void *bytes, si
     case LF_KIND_UINT: record_add_uint(out, size == 1 ? as.u8 : size == 2 ? as.u16 : size == 4 ? as.u32 : as.u64); break;
     case LF_KIND_FLOAT: lf__json_float(out, size == sizeof as.f ? as.f : (float)as.d); break;
     case LF_KIND_DOUBLE: lf__json_double(out, size == sizeof as.d ? as.d : (double)as.ld); break;
-    case LF_KIND_CHAR: lf__json_string(out, size == 1 ? &as.c : (char[]){ (char)as.i64 }, 1); break;
+    case LF_KIND_CHAR: lf__json_string(out, size == 1 ? &as.c : (char[]){(char)as.i64}, 1); break;
     default: lf__buf_add_text(out, "null"); break;
     }
 }
 
 static void record_add_array(lf__buf *out, const char *payload, size_t length)
 {
-    lf__array_head head = { 0 };
+    lf__array_head head = {0};
     if (length >= sizeof head)
         memcpy(&head, payload, sizeof head);
     lf__buf_add_char(out, '[');
@@ -199,7 +199,7 @@ static void record_add_array(lf__buf *out, const char *payload, size_t length)
 bool lf__field_json(lf__buf *out, const lf__field *field)
 {
     const char *payload = lf__field_payload(field);
-    uint64_t words[2] = { 0, 0 };
+    uint64_t words[2] = {0, 0};
     memcpy(words, payload, field->length < sizeof words ? field->length : sizeof words);
     size_t start = out->length;
     switch (field->kind) {
@@ -233,7 +233,7 @@ bool lf__field_text(lf__buf *out, const lf__field *field)
     if (field->kind == LF_KIND_CHAR && field->length > 0) {
         int64_t c;
         memcpy(&c, payload, sizeof c);
-        return lf__utf8_add(out, (char[]){ (char)c }, 1);
+        return lf__utf8_add(out, (char[]){(char)c}, 1);
     }
     return lf__field_json(out, field);
 }

@@ -193,24 +193,23 @@ bool lf__template_names(const lf__template *t, size_t *at, const char **name, si
 
 /* ---- Values as Python writes them -------------------------------------------------------------------------------- */
 
-/* Code points of Unicode 14 that Python's str.isprintable refuses, but those that are not assigned (these change with every
- * version of Unicode) and those below U+00A1. */
+/* False for the code points of Unicode 14 that Python's str.isprintable refuses, without those that are not assigned: they
+ * change with every version of Unicode. */
 static bool template_is_printable(uint32_t c)
 {
     static const struct {
         uint32_t first, last;
     } hidden[] = {
-        {0xAD, 0xAD},       {0x600, 0x605},     {0x61C, 0x61C},     {0x6DD, 0x6DD},     {0x70F, 0x70F},     {0x890, 0x891},
-        {0x8E2, 0x8E2},     {0x1680, 0x1680},   {0x180E, 0x180E},   {0x2000, 0x200F},   {0x2028, 0x202F},   {0x205F, 0x2064},
-        {0x2066, 0x206F},   {0x3000, 0x3000},   {0xD800, 0xF8FF},   {0xFEFF, 0xFEFF},   {0xFFF9, 0xFFFB},   {0x110BD, 0x110BD},
-        {0x110CD, 0x110CD}, {0x13430, 0x13438}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0001, 0xE0001}, {0xE0020, 0xE007F},
-        {0xF0000, 0xFFFFD}, {0x100000, 0x10FFFD},
+        {0, 0x1F},          {0x7F, 0xA0},       {0xAD, 0xAD},       {0x600, 0x605},     {0x61C, 0x61C},     {0x6DD, 0x6DD},
+        {0x70F, 0x70F},     {0x890, 0x891},     {0x8E2, 0x8E2},     {0x1680, 0x1680},   {0x180E, 0x180E},   {0x2000, 0x200F},
+        {0x2028, 0x202F},   {0x205F, 0x2064},   {0x2066, 0x206F},   {0x3000, 0x3000},   {0xD800, 0xF8FF},   {0xFEFF, 0xFEFF},
+        {0xFFF9, 0xFFFB},   {0x110BD, 0x110BD}, {0x110CD, 0x110CD}, {0x13430, 0x13438}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A},
+        {0xE0001, 0xE0001}, {0xE0020, 0xE007F}, {0xF0000, 0xFFFFD}, {0x100000, 0x10FFFD},
     };
-    if (c < 0x7F || c > 0xA0)
-        for (size_t i = 0; i < sizeof hidden / sizeof *hidden && c >= hidden[i].first; i++)
-            if (c <= hidden[i].last)
-                return false;
-    return c >= 0x20 && (c < 0x7F || c > 0xA0);
+    for (size_t i = 0; i < sizeof hidden / sizeof *hidden && c >= hidden[i].first; i++)
+        if (c <= hidden[i].last)
+            return false;
+    return true;
 }
 
 /* Append what stands in quotes for the code point at `at`; returns its size. */
@@ -639,11 +638,7 @@ static bool template_members_begin(template_members *walk, const lf_value *objec
     if (object->kind != LF_KIND_JSON)
         return false;
     walk->size = template_json_size(object);
-    const char *text = object->as.p;
-    size_t blanks = 0;
-    while (blanks < walk->size && strchr(" \t\r\n", text[blanks]) != NULL && text[blanks] != '\0')
-        blanks++;
-    return blanks < walk->size && text[blanks] == '{' && lf__json_valid(text, walk->size);
+    return lf__json_valid(object->as.p, walk->size); /* what is no object has no members */
 }
 
 static bool template_next_json_member(template_members *walk, lf__template_name *name, lf_value *value)

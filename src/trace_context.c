@@ -14,7 +14,7 @@ typedef struct trace_slice {
 static trace_slice trace_slice_of(const char *text, size_t size)
 {
     const char *at = size > 0 ? text : ""; /* NULL cannot be added to */
-    return (trace_slice){ at, at + size };
+    return (trace_slice){at, at + size};
 }
 
 static size_t trace_size(trace_slice slice)
@@ -49,7 +49,7 @@ static bool trace_next_member(trace_slice *rest, trace_slice *member)
 {
     if (rest->at == NULL)
         return false;
-    *member = (trace_slice){ rest->at, trace_find(*rest, ',') };
+    *member = (trace_slice){rest->at, trace_find(*rest, ',')};
     rest->at = member->end < rest->end ? member->end + 1 : NULL;
     return true;
 }
@@ -178,8 +178,8 @@ bool lf__tracestate_valid(const char *text, size_t size)
         if (member.at == member.end)
             continue;
         const char *equals = trace_find(member, '=');
-        if (equals == member.end || !trace_state_key((trace_slice){ member.at, equals }) ||
-            !trace_state_value((trace_slice){ equals + 1, member.end }))
+        if (equals == member.end || !trace_state_key((trace_slice){member.at, equals}) ||
+            !trace_state_value((trace_slice){equals + 1, member.end}))
             return false;
         filled++;
     }
@@ -214,7 +214,7 @@ static bool trace_baggage_value(trace_slice value)
 /* The key of a member, which may be a bad one. */
 static trace_slice trace_baggage_key_of(trace_slice member)
 {
-    return trace_trim((trace_slice){ member.at, trace_find(member, '=') });
+    return trace_trim((trace_slice){member.at, trace_find(member, '=')});
 }
 
 static bool trace_baggage_read(trace_slice member, lf__baggage_member *out)
@@ -222,12 +222,12 @@ static bool trace_baggage_read(trace_slice member, lf__baggage_member *out)
     const char *equals = trace_find(member, '=');
     if (equals == member.end)
         return false;
-    trace_slice key = trace_baggage_key_of(member), value = { equals + 1, member.end };
+    trace_slice key = trace_baggage_key_of(member), value = {equals + 1, member.end};
     value.end = trace_find(value, ';');
     value = trace_trim(value);
     if (!trace_baggage_key(key) || !trace_baggage_value(value))
         return false;
-    *out = (lf__baggage_member){ key.at, trace_size(key), value.at, trace_size(value) };
+    *out = (lf__baggage_member){key.at, trace_size(key), value.at, trace_size(value)};
     return true;
 }
 
@@ -318,7 +318,7 @@ static void trace_add_encoded(lf__buf *out, trace_slice value)
         if (trace_is_unreserved(*at))
             lf__buf_add_char(out, *at);
         else
-            lf__buf_add(out, (char[]){ '%', hex[c >> 4], hex[c & 15] }, 3);
+            lf__buf_add(out, (char[]){'%', hex[c >> 4], hex[c & 15]}, 3);
     }
 }
 

@@ -136,7 +136,7 @@ static void ingest_hash(ingest *to, const char *what, uint8_t hash[32])
 static void ingest_begin(ingest *to, const char *what, const char *type, uint64_t wall_ns)
 {
     lf__buf *out = to->out;
-    uint8_t hash[32] = { 0 };
+    uint8_t hash[32] = {0};
     ingest_hash(to, what, hash);
     lf__buf_add(out, ",", !out->failed && out->length > to->start);
     lf__buf_add_char(out, '{');
@@ -301,15 +301,17 @@ static ingest_form ingest_count(const char *value, size_t size)
     return whole || value[0] == '{' ? ingest_cost(value, size) : INGEST_OMITTED;
 }
 
-/* Of what was given as it came, so that servers before version 3 find "unit" and the costs in it. */
-static ingest_form ingest_usage(const char *value, size_t size)
+static bool ingest_is_text(const char *text, size_t size, const char *other)
 {
-    static const char *const units[] = { "\"TOKENS\"", "\"CHARACTERS\"", "\"MILLISECONDS\"", "\"SECONDS\"", "\"IMAGES\"",
-                                         "\"REQUESTS\"" };
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (size == strlen(units[i]) && memcmp(value, units[i], size) == 0)
-            return INGEST_AS_JSON;
-    return value[0] == '{' ? INGEST_OMITTED : ingest_cost(value, size);
+    return size == strlen(other) && memcmp(text, other, size) == 0;
+}
+
+static bool ingest_is_one_of(const char *text, size_t size, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ingest_is_text(text, size, list[i]))
+            return true;
+    return false;
 }
 
 /* Lists and objects become text, as the OTLP endpoint makes them. */
@@ -347,22 +349,99 @@ static void ingest_map(ingest *to, const char *key, const lf__field *field, inge
         ingest_members(to->out, key, lf__field_payload(field), field->length, rule);
 }
 
+/* A member as it stands in valid JSON. */
+static void ingest_raw_member(lf__buf *out, const lf__json_member *member)
+{
+    ingest_comma(out);
+    lf__buf_add(out, member->key - 1, member->key_size + 2); /* with its quotes */
+    lf__buf_add_char(out, ':');
+    lf__buf_add(out, member->value, member->value_size);
+}
+
+static bool ingest_is_whole(const lf__json_member *member)
+{
+    return member->value[0] != '{' && ingest_count(member->value, member->value_size) == INGEST_AS_JSON;
+}
+
+/* What `usage` says so far: any counts, and of what. */
+typedef struct ingest_usage {
+    bool counts;
+    bool unit;
+} ingest_usage;
+
+/* Of what was given as it came: numbers and a known unit. Counts must be whole numbers here; they are not taken when details
+ * were given, which say it better. */
+static void ingest_given_usage(ingest *to, ingest_usage *said, const lf__field *given, bool counts)
+{
+    static const char *const units[] = {"\"TOKENS\"", "\"CHARACTERS\"", "\"MILLISECONDS\"", "\"SECONDS\"", "\"IMAGES\"",
+                                        "\"REQUESTS\""};
+    static const char *const names[] = {"input", "output", "total", "promptTokens", "completionTokens", "totalTokens"};
+    lf__json_member member;
+    for (size_t at = 0; lf__json_next_member(lf__field_payload(given), given->length, &at, &member);) {
+        bool unit = ingest_is_text(member.key, member.key_size, "unit");
+        bool count = ingest_is_one_of(member.key, member.key_size, names, sizeof names / sizeof *names);
+        bool taken = unit    ? ingest_is_one_of(member.value, member.value_size, units, sizeof units / sizeof *units)
+                     : count ? counts && ingest_is_whole(&member)
+                             : member.value[0] != '{' && ingest_cost(member.value, member.value_size) == INGEST_AS_JSON;
+        if (!taken)
+            continue;
+        ingest_raw_member(to->out, &member);
+        said->counts |= count;
+        said->unit |= unit;
+    }
+}
+
+/* Servers before version 3 read counts nowhere but in `usage`. Later ones read both, and the details win key by key: what is
+ * taken from these changes nothing there. */
+static void ingest_usage_object(ingest *to, const lf__field *given, bool given_details, const char *details, size_t size)
+{
+    static const char *const names[] = {"input", "output", "total"};
+    lf__buf *out = to->out;
+    size_t before = out->length;
+    ingest_usage said = {false, false};
+    ingest_key(out, "usage");
+    lf__buf_add_char(out, '{');
+    size_t empty = out->length;
+    if (given != NULL)
+        ingest_given_usage(to, &said, given, !given_details);
+    lf__json_member member;
+    bool missing = !said.counts;
+    for (size_t at = 0; missing && lf__json_next_member(details, size, &at, &member);) {
+        if (!ingest_is_one_of(member.key, member.key_size, names, sizeof names / sizeof *names) || !ingest_is_whole(&member))
+            continue;
+        ingest_raw_member(out, &member);
+        said.counts = true;
+    }
+    if (missing && said.counts && !said.unit)
+        INGEST_ADD(out, ",\"unit\":\"TOKENS\"");
+    if (!out->failed && out->length == empty)
+        lf__buf_rewind(out, before);
+    else
+        lf__buf_add_char(out, '}');
+}
+
+/* The field if it is an object. */
+static const lf__field *ingest_object(const lf__field *field)
+{
+    return field != NULL && lf__wire_is_json(field, '{') ? field : NULL;
+}
+
 /* What is said in whole goes first; usage in another API's words fills in. */
 static void ingest_usage_details(ingest *to)
 {
-    const lf__field *usage = to->view.last[LF__TAG_USAGE], *details = to->view.last[LF__TAG_USAGE_DETAILS];
-    const lf__field *given_costs = to->view.last[LF__TAG_COST_DETAILS];
-    ingest_map(to, "usage", usage, ingest_usage);
-    ingest_map(to, "usageDetails", details, ingest_count);
-    ingest_map(to, "costDetails", given_costs, ingest_cost);
-    if (usage == NULL || !lf__wire_is_json(usage, '{') || (details != NULL && given_costs != NULL))
-        return;
+    const lf__field *usage = ingest_object(to->view.last[LF__TAG_USAGE]), *details = to->view.last[LF__TAG_USAGE_DETAILS];
+    const lf__field *given_costs = to->view.last[LF__TAG_COST_DETAILS], *map = ingest_object(details);
     lf__buf costs;
     lf__buf_init(&costs, to->scratch->limit);
     lf__buf_clear(to->scratch);
-    to->failed |= !lf__usage_convert(to->scratch, &costs, lf__field_payload(usage), usage->length);
-    if (details == NULL && to->scratch->length > 0)
-        ingest_members(to->out, "usageDetails", to->scratch->data, to->scratch->length, ingest_count);
+    if (usage != NULL && (details == NULL || given_costs == NULL))
+        to->failed |= !lf__usage_convert(to->scratch, &costs, lf__field_payload(usage), usage->length);
+    const char *counts = map != NULL ? lf__field_payload(map) : details == NULL ? to->scratch->data : NULL;
+    size_t size = map != NULL ? map->length : details == NULL ? to->scratch->length : 0;
+    ingest_usage_object(to, usage, map != NULL, counts, size);
+    if (size > 0)
+        ingest_members(to->out, "usageDetails", counts, size, ingest_count);
+    ingest_map(to, "costDetails", given_costs, ingest_cost);
     if (given_costs == NULL && costs.length > 0)
         ingest_members(to->out, "costDetails", costs.data, costs.length, ingest_cost);
     lf__buf_done(&costs);
@@ -394,9 +473,9 @@ static const lf__field *ingest_trace_version(ingest *to, bool root)
 /* Does an observation that is no root say anything of its trace? */
 static bool ingest_speaks_of_trace(ingest *to)
 {
-    static const lf__tag tags[] = { LF__TAG_USER_ID, LF__TAG_SESSION_ID, LF__TAG_TRACE_NAME, LF__TAG_TRACE_TAGS,
-                                    LF__TAG_TRACE_METADATA, LF__TAG_TRACE_INPUT, LF__TAG_TRACE_OUTPUT,
-                                    LF__TAG_TRACE_PUBLIC, LF__TAG_RELEASE };
+    static const lf__tag tags[] = {LF__TAG_USER_ID, LF__TAG_SESSION_ID, LF__TAG_TRACE_NAME, LF__TAG_TRACE_TAGS,
+                                   LF__TAG_TRACE_METADATA, LF__TAG_TRACE_INPUT, LF__TAG_TRACE_OUTPUT,
+                                   LF__TAG_TRACE_PUBLIC, LF__TAG_RELEASE};
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
         if (to->view.last[tags[i]] != NULL)
             return true;
@@ -594,7 +673,7 @@ static void ingest_observation(ingest *to)
 /* By the numbers of lf_score_type (langfuse/score.h, which lies above this file). NULL: the server decides by the value. */
 static const char *ingest_score_type(int64_t type)
 {
-    static const char *const names[] = { NULL, "NUMERIC", "BOOLEAN", "CATEGORICAL", "TEXT", "CORRECTION" };
+    static const char *const names[] = {NULL, "NUMERIC", "BOOLEAN", "CATEGORICAL", "TEXT", "CORRECTION"};
     return type > 0 && type < (int64_t)(sizeof names / sizeof *names) ? names[type] : NULL;
 }
 
@@ -626,7 +705,7 @@ static void ingest_score_value(ingest *to)
 static void ingest_score(ingest *to)
 {
     const lf__field *const *last = to->view.last;
-    uint8_t hash[32] = { 0 };
+    uint8_t hash[32] = {0};
     ingest_hash(to, "score id", hash);
     ingest_begin(to, "score", "score", to->start_ns);
     if (ingest_is_id(last[LF__TAG_SCORE_ID]))
@@ -649,8 +728,8 @@ static void ingest_score(ingest *to)
 
 static void ingest_read(ingest *to, const lf__record *record, const lf__wire_context *context)
 {
-    *to = (ingest){ .config = context->config, .scratch = context->scratch, .trace = context->trace,
-                    .wall_offset_ns = context->wall_offset_ns };
+    *to = (ingest){.config = context->config, .scratch = context->scratch, .trace = context->trace,
+                   .wall_offset_ns = context->wall_offset_ns};
     /* A score is judged by itself: what was said of its trace, as a user or a session, is not said of the score. */
     lf__record_view(&to->view, record, record->kind == LF__RECORD_SCORE ? NULL : context->trace);
     to->start_ns = lf__wire_wall_ns(record->start_ns, (record->flags & LF__FLAG_WALL_START) != 0, context->wall_offset_ns);

@@ -25,7 +25,7 @@ typedef struct otlp_text {
     size_t size;
 } otlp_text;
 
-#define OTLP_TEXT(literal) { literal, sizeof literal - 1 }
+#define OTLP_TEXT(literal) {literal, sizeof literal - 1}
 #define OTLP_LITERAL(literal) ((otlp_text)OTLP_TEXT(literal))
 
 /* What a span says besides its attributes. */
@@ -65,17 +65,17 @@ typedef struct otlp_sink {
 
 static otlp_text otlp_cstring(const char *text)
 {
-    return (otlp_text){ text, text != NULL ? strlen(text) : 0 };
+    return (otlp_text){text, text != NULL ? strlen(text) : 0};
 }
 
 static otlp_text otlp_payload(const lf__field *field)
 {
-    return (otlp_text){ lf__field_payload(field), field->length };
+    return (otlp_text){lf__field_payload(field), field->length};
 }
 
 static otlp_text otlp_string(const lf__field *field)
 {
-    return field != NULL && field->kind == LF_KIND_STRING ? otlp_payload(field) : (otlp_text){ NULL, 0 };
+    return field != NULL && field->kind == LF_KIND_STRING ? otlp_payload(field) : (otlp_text){NULL, 0};
 }
 
 static void otlp_read(otlp_span *span, const lf__record *record, const lf__wire_context *context)
@@ -130,7 +130,7 @@ static void otlp_add_scratch(const otlp_writer *to, otlp_text key)
 {
     const lf__buf *scratch = to->context->scratch;
     if (!scratch->failed)
-        otlp_add_text(to, key, (otlp_text){ scratch->length > 0 ? scratch->data : "", scratch->length });
+        otlp_add_text(to, key, (otlp_text){scratch->length > 0 ? scratch->data : "", scratch->length});
 }
 
 static void otlp_add_field(const otlp_writer *to, otlp_text key, const lf__field *field)
@@ -181,7 +181,7 @@ static void otlp_add_usage(const otlp_writer *to, const lf__view *view)
     if (details->length > 0 && view->last[LF__TAG_USAGE_DETAILS] == NULL)
         otlp_add_scratch(to, OTLP_LITERAL("langfuse.observation.usage_details"));
     if (costs.length > 0 && view->last[LF__TAG_COST_DETAILS] == NULL)
-        otlp_add_text(to, OTLP_LITERAL("langfuse.observation.cost_details"), (otlp_text){ memory, costs.length });
+        otlp_add_text(to, OTLP_LITERAL("langfuse.observation.cost_details"), (otlp_text){memory, costs.length});
 }
 
 /* A version belongs to the name it came with: one that was propagated says nothing of the observation's own prompt. */
@@ -297,14 +297,14 @@ static bool otlp_add_tag(void *owner, const char *tag, size_t size)
     otlp_tags *tags = owner;
     if (tags->count++ == 0)
         tags->to->sink->list_begin(tags->to, OTLP_LITERAL("langfuse.trace.tags"), tags->marks);
-    tags->to->sink->list_item(tags->to, (otlp_text){ tag, size });
+    tags->to->sink->list_item(tags->to, (otlp_text){tag, size});
     return !tags->to->out->failed;
 }
 
 /* No list at all when there are no tags: servers make one odd tag of an empty list. */
 static void otlp_add_tags(const otlp_writer *to, const lf__view *view)
 {
-    otlp_tags tags = { .to = to };
+    otlp_tags tags = {.to = to};
     if (view->last[LF__TAG_TRACE_TAGS] == NULL)
         return;
     lf__view_tags(view, otlp_scratch(to), otlp_add_tag, &tags);
@@ -336,17 +336,17 @@ static void otlp_attributes(const otlp_writer *to, const otlp_span *span)
         lf__tag tag;
         otlp_text key;
     } plain[] = {
-        { LF__TAG_MODEL, OTLP_TEXT("langfuse.observation.model.name") },
-        { LF__TAG_MODEL_PARAMETERS, OTLP_TEXT("langfuse.observation.model.parameters") },
-        { LF__TAG_USAGE_DETAILS, OTLP_TEXT("langfuse.observation.usage_details") },
-        { LF__TAG_COST_DETAILS, OTLP_TEXT("langfuse.observation.cost_details") },
-        { LF__TAG_PROMPT_NAME, OTLP_TEXT("langfuse.observation.prompt.name") },
-        { LF__TAG_VERSION, OTLP_TEXT("langfuse.version") },
-        { LF__TAG_USER_ID, OTLP_TEXT("user.id") },
-        { LF__TAG_SESSION_ID, OTLP_TEXT("session.id") },
-        { LF__TAG_TRACE_NAME, OTLP_TEXT("langfuse.trace.name") },
-        { LF__TAG_TRACE_INPUT, OTLP_TEXT("langfuse.trace.input") },
-        { LF__TAG_TRACE_OUTPUT, OTLP_TEXT("langfuse.trace.output") },
+        {LF__TAG_MODEL, OTLP_TEXT("langfuse.observation.model.name")},
+        {LF__TAG_MODEL_PARAMETERS, OTLP_TEXT("langfuse.observation.model.parameters")},
+        {LF__TAG_USAGE_DETAILS, OTLP_TEXT("langfuse.observation.usage_details")},
+        {LF__TAG_COST_DETAILS, OTLP_TEXT("langfuse.observation.cost_details")},
+        {LF__TAG_PROMPT_NAME, OTLP_TEXT("langfuse.observation.prompt.name")},
+        {LF__TAG_VERSION, OTLP_TEXT("langfuse.version")},
+        {LF__TAG_USER_ID, OTLP_TEXT("user.id")},
+        {LF__TAG_SESSION_ID, OTLP_TEXT("session.id")},
+        {LF__TAG_TRACE_NAME, OTLP_TEXT("langfuse.trace.name")},
+        {LF__TAG_TRACE_INPUT, OTLP_TEXT("langfuse.trace.input")},
+        {LF__TAG_TRACE_OUTPUT, OTLP_TEXT("langfuse.trace.output")},
     };
     const lf__view *view = &span->view;
     const lf__config *config = to->context->config;
@@ -383,11 +383,11 @@ static void otlp_resource(const otlp_writer *to, const lf__config *config)
         otlp_text key;
         const char *value;
     } ours[] = {
-        { OTLP_TEXT("telemetry.sdk.language"), "c" },
-        { OTLP_TEXT("telemetry.sdk.name"), "langfuse" },
-        { OTLP_TEXT("telemetry.sdk.version"), LF_VERSION },
-        { OTLP_TEXT("langfuse.environment"), config->environment },
-        { OTLP_TEXT("langfuse.release"), config->release },
+        {OTLP_TEXT("telemetry.sdk.language"), "c"},
+        {OTLP_TEXT("telemetry.sdk.name"), "langfuse"},
+        {OTLP_TEXT("telemetry.sdk.version"), LF_VERSION},
+        {OTLP_TEXT("langfuse.environment"), config->environment},
+        {OTLP_TEXT("langfuse.release"), config->release},
     };
     for (size_t i = 0; i < config->resource_count; i++) {
         otlp_text key = otlp_cstring(config->resource[i].key);
@@ -432,7 +432,7 @@ static bool otlp_item(const otlp_sink *sink, lf__buf *out, uint64_t tag, const l
     lf__buf_clear(context->scratch);
     otlp_span span;
     otlp_read(&span, record, context);
-    sink->span(&(otlp_writer){ sink, out, tag, context }, &span);
+    sink->span(&(otlp_writer){sink, out, tag, context}, &span);
     return otlp_finish(out, start, context->scratch->failed);
 }
 
@@ -565,7 +565,7 @@ static void otlp_pb_status(lf__buf *out, const otlp_span *span)
     if (said)
         otlp_pb_string(out, OTLP_STATUS_MESSAGE, span->message);
     if (failed)
-        lf__buf_add(out, (char[]){ OTLP_STATUS_CODE, OTLP_STATUS_ERROR }, 2);
+        lf__buf_add(out, (char[]){OTLP_STATUS_CODE, OTLP_STATUS_ERROR}, 2);
 }
 
 static void otlp_pb_span(const otlp_writer *to, const otlp_span *span)
@@ -614,13 +614,13 @@ static bool otlp_pb_head(lf__buf *out, const lf__config *config, size_t items_si
     lf__buf parts;
     lf__buf_init(&parts, out->limit);
     size_t resource = lf__pb_begin(&parts, OTLP_RESOURCE_SPANS_RESOURCE);
-    otlp_resource(&(otlp_writer){ &otlp_pb_sink, &parts, OTLP_RESOURCE_ATTRIBUTES, NULL }, config);
+    otlp_resource(&(otlp_writer){&otlp_pb_sink, &parts, OTLP_RESOURCE_ATTRIBUTES, NULL}, config);
     lf__pb_end(&parts, resource);
     size_t resource_size = parts.length;
     size_t scope = lf__pb_begin(&parts, OTLP_SCOPE_SPANS_SCOPE);
     otlp_pb_string(&parts, OTLP_SCOPE_NAME, otlp_scope_name);
     otlp_pb_string(&parts, OTLP_SCOPE_VERSION, otlp_scope_version);
-    otlp_scope_attributes(&(otlp_writer){ &otlp_pb_sink, &parts, OTLP_SCOPE_ATTRIBUTES, NULL }, config);
+    otlp_scope_attributes(&(otlp_writer){&otlp_pb_sink, &parts, OTLP_SCOPE_ATTRIBUTES, NULL}, config);
     lf__pb_end(&parts, scope);
     size_t scope_size = parts.length - resource_size;
 
@@ -779,7 +779,7 @@ static bool otlp_json_head(lf__buf *out, const lf__config *config, size_t items_
     if (out->failed)
         return false;
     size_t start = out->length;
-    const otlp_writer to = { &otlp_json_sink, out, 0, NULL };
+    const otlp_writer to = {&otlp_json_sink, out, 0, NULL};
     OTLP_ADD(out, "{\"resourceSpans\":[{\"resource\":{\"attributes\":[");
     otlp_resource(&to, config);
     OTLP_ADD(out, "]},\"scopeSpans\":[{\"scope\":{\"name\":");

@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint64_t lf__wire_wall_ns(uint64_t ns, bool is_wall, int64_t wall_offset_ns)
-{
-    return is_wall ? ns : ns + (uint64_t)wall_offset_ns;
-}
-
 size_t lf__wire_time(char out[LF__WIRE_TIME_SIZE], uint64_t wall_ns)
 {
     uint64_t micros = wall_ns / 1000, days = micros / 86400000000u, second = micros / 1000000 % 86400;
@@ -76,11 +71,6 @@ bool lf__wire_is_json(const lf__field *field, char first)
         if (memchr(" \t\r\n", text[i], 4) == NULL)
             return text[i] == first && lf__json_valid(text, field->length);
     return false;
-}
-
-bool lf__wire_is_set(const lf__field *field)
-{
-    return field != NULL && field->kind != LF_KIND_NULL && field->kind != LF_KIND_UNSET && !lf__wire_is_json(field, 'n');
 }
 
 void lf__wire_pieces(lf__buf *out, const lf__view *view)

@@ -7,7 +7,11 @@
 enum { LF__WIRE_TIME_SIZE = 64 };
 
 /* By the wall clock, when it may have been taken by the monotonic one. */
-uint64_t lf__wire_wall_ns(uint64_t ns, bool is_wall, int64_t wall_offset_ns);
+static inline uint64_t lf__wire_wall_ns(uint64_t ns, bool is_wall, int64_t wall_offset_ns)
+{
+    return is_wall ? ns : ns + (uint64_t)wall_offset_ns;
+}
+
 /* ISO 8601 in UTC with microseconds and Z, NUL-terminated. Returns its length. */
 size_t lf__wire_time(char out[LF__WIRE_TIME_SIZE], uint64_t wall_ns);
 /* "span", "generation", ...; "span" for what is no type. */
@@ -24,7 +28,12 @@ const char *lf__wire_incomplete(const lf__record *record, const char **message);
 /* Is it valid JSON text that begins with this character? */
 bool lf__wire_is_json(const lf__field *field, char first);
 /* Does the field say anything? Neither no field does, nor null of any kind. */
-bool lf__wire_is_set(const lf__field *field);
+static inline bool lf__wire_is_set(const lf__field *field)
+{
+    return field != NULL && field->kind != LF_KIND_NULL && field->kind != LF_KIND_UNSET &&
+           (field->kind != LF_KIND_JSON || !lf__wire_is_json(field, 'n'));
+}
+
 /* Append the pieces of the output that count. They are joined before they are repaired: a stream may cut a character in two. */
 void lf__wire_pieces(lf__buf *out, const lf__view *view);
 

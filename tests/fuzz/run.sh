@@ -14,9 +14,10 @@ clang $flags tests/fuzz/fuzz_trace_context.c src/trace_context.c src/ids.c src/s
 clang $flags tests/fuzz/fuzz_carrier.c lf_core.c $library -o "$BUILD/fuzz/carrier" -lcurl -lcjson -lm -lpthread
 clang $flags tests/fuzz/fuzz_usage.c src/usage.c src/propagate.c src/limits.c src/record.c src/site.c src/base.c src/buf.c \
     src/json.c -o "$BUILD/fuzz/usage" -lm -lpthread
+clang $flags tests/fuzz/fuzz_template.c lf_core.c $library -o "$BUILD/fuzz/template" -lcurl -lcjson -lm -lpthread
 clang $flags tests/server/fuzz_otlp.c $server -o "$BUILD/fuzz/otlp" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
 clang $flags tests/server/fuzz_ingestion.c $server -o "$BUILD/fuzz/ingestion" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
-for target in json trace_context carrier usage otlp ingestion; do
+for target in json trace_context carrier usage template otlp ingestion; do
     mkdir -p "$BUILD/fuzz/corpus_$target"
     # Inputs that are kept are tried first; new ones go to the first folder.
     kept=tests/fuzz/corpus/$target

@@ -307,7 +307,7 @@ stop KILL
 start
 expect 'after a kill' 200 '{"observations":164,"traces":11}' $auth "$count"
 expect 'a prompt after a kill' 200 '{"id":"*' $auth "$url/api/public/v2/prompts/talk?version=1"
-expect 'versions after a kill' 200 '{"data":[{"name":"race","tags":[],"lastUpdatedAt":"*' $auth "$url/api/public/v2/prompts?name=race&version=20"
+expect 'versions after a kill' 200 '{"data":[{"name":"race","tags":[],"lastUpdatedAt":"*' $auth "$url/api/public/v2/prompts?name=race&version=40"
 "$server" tree t1 --db "$folder/test.db" >"$folder/tree" || fail 'tree'
 grep -q '└─ span second  500 ms' "$folder/tree" || fail "tree: $(cat "$folder/tree")"
 [ "$("$server" traces --db "$folder/test.db" --all | wc -l)" = 11 ] || fail 'traces'

@@ -107,6 +107,9 @@ done
 expect 'the older route' 200 "$(cat "$folder/production")" $auth "$url/api/public/prompts?name=weather"
 read_prompt 'both' 400 "$(invalid 'Cannot specify both version and label')" '/weather?version=1&label=production'
 read_prompt 'version in words' 400 "$(bad '{"expected":"number","code":"invalid_type","received":"NaN","path":["version"],"message":"Invalid input: expected number, received NaN"}')" '/weather?version=abc'
+read_prompt 'no whole version' 400 "$(bad '{"expected":"int","format":"safeint","code":"invalid_type","path":["version"],"message":"Invalid input: expected int, received number"}')" '/weather?version=1.5'
+read_prompt 'version below 0' 404 "$(missing ": 'weather' with version -1")" '/weather?version=-1'
+read_prompt 'resolve in words' 400 "$(bad '{"code":"invalid_value","values":["true","false"],"path":["resolve"],"message":"Invalid option: expected one of \"true\"|\"false\""}')" '/weather?resolve=no'
 read_prompt 'no prompt' 404 "$(missing ": 'none' with label 'production'")" /none
 read_prompt 'no version' 404 "$(missing ": 'weather' with version 99")" '/weather?version=99'
 read_prompt 'no label' 404 "$(missing ": 'weather' with label 'none'")" '/weather?label=none'
@@ -174,16 +177,25 @@ same 'delete again' 404 "$(missing '')" $auth -X DELETE "$prompts/weather"
 same 'delete in a folder' 204 '' $auth -X DELETE "$prompts/a%20b%2Fc%2Fd"
 curl -s -i $auth -X DELETE "$prompts/draft" | grep -qi '^content-type' && fail 'an answer without a body has no type'
 
-# Clients that create at the same time get versions of their own, and one of them is the latest.
+# Clients that create at the same time, by two servers on one database, get versions of their own, and one of them is the latest.
+"$server" serve --port 0 --db "$folder/test.db" --port-file "$folder/port2" --public-key pk --secret-key sk >/dev/null 2>>"$folder/err" &
+second=$!
+for _ in $(seq 200); do
+    [ -s "$folder/port2" ] && break
+    sleep 0.05
+done
 clients=
 for i in 1 2 3 4; do
-    (for j in 1 2 3 4 5; do
-        curl -s $auth -H "$json" -d "{\"name\":\"race\",\"prompt\":\"$i $j\",\"labels\":[\"production\"]}" "$prompts" >"$folder/race.$i.$j"
+    case $i in [12]) to=$prompts ;; *) to=http://127.0.0.1:$(cat "$folder/port2")/api/public/v2/prompts ;; esac
+    (for j in 1 2 3 4 5 6 7 8 9 10; do
+        curl -s $auth -H "$json" -d "{\"name\":\"race\",\"prompt\":\"$i $j\",\"labels\":[\"production\"]}" "$to" >"$folder/race.$i.$j"
     done) &
     clients="$clients $!"
 done
 for client in $clients; do wait "$client"; done
+kill "$second"
+wait "$second" || fail "the second server ended with $?"
 clients=
-[ "$(cat "$folder"/race.* | grep -o '"version":[0-9]*' | sort -u | wc -l)" = 20 ] || fail "versions: $(cat "$folder"/race.*)"
-read_prompt 'a race' 200 "{\"data\":[$(listed race '[]' '[20]' '["latest","production"]' text '{}')],$(page 1 10 1 1)" '?name=race&label=latest'
-read_prompt 'a race, production' 200 "{\"data\":[$(listed race '[]' '[20]' '["latest","production"]' text '{}')],$(page 1 10 1 1)" '?name=race&label=production'
+[ "$(cat "$folder"/race.* | grep -o '"version":[0-9]*' | sort -u | wc -l)" = 40 ] || fail "versions: $(cat "$folder"/race.*)"
+read_prompt 'a race' 200 "{\"data\":[$(listed race '[]' '[40]' '["latest","production"]' text '{}')],$(page 1 10 1 1)" '?name=race&label=latest'
+read_prompt 'a race, production' 200 "{\"data\":[$(listed race '[]' '[40]' '["latest","production"]' text '{}')],$(page 1 10 1 1)" '?name=race&label=production'

@@ -524,6 +524,8 @@ static void unescapes(void **state)
         { "plain \xC3\xA9", BYTES("plain \xC3\xA9") },
         { "\\\"\\\\\\/\\b\\f\\n\\r\\t", BYTES("\"\\/\b\f\n\r\t") },
         { "\\u0041\\u00e9\\u20AC", BYTES("A\xC3\xA9\xE2\x82\xAC") },
+        { "\\u0080\\u07ff\\u0800\\uffff\\ud800\\udc00\\udbff\\udfff",
+          BYTES("\xC2\x80\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF") },
         { "\\ud83d\\ude00!", BYTES("\xF0\x9F\x98\x80!") },
         { "\\udbff\\udfff", BYTES("\xF4\x8F\xBF\xBF") },
         { "a\\u0000b", BYTES("a\0b") },

@@ -478,7 +478,7 @@ static void numbers_of_json_text_are_read_as_python_reads_them(void **state)
         {"0", "0"}, {"-0", "0"}, {"-1", "-1"}, {"12345678901234567890123456789012345678901234567890", "12345678901234567890123456789012345678901234567890"},
         {"1.0", "1.0"}, {"-0.0", "-0.0"}, {"1.50", "1.5"}, {"1e2", "100.0"}, {"1E+2", "100.0"}, {"12.5e-1", "1.25"}, {"0.1", "0.1"},
         {"1e22", "1e+22"}, {"1e-7", "1e-07"}, {"1e999", "inf"}, {"-1e999", "-inf"}, {"1e-999", "0.0"}, {"5e-324", "5e-324"},
-        {"1e99999999999999999999999", "inf"}, {"1e-99999999999999999999999", "0.0"}, {"0e99999999999999999999999", "0.0"},
+        {"1e99999999999999999999999", "inf"}, {"1e12345678901234567", "inf"}, {"1e-99999999999999999999999", "0.0"}, {"0e99999999999999999999999", "0.0"},
         {"9007199254740993.0", "9007199254740992.0"}, {"0.1000000000000000055511151231257827021181583404541015625", "0.1"},
     };
     errno = EDOM;
@@ -733,6 +733,32 @@ static void without_memory_a_value_is_not_found(void **state)
     assert_true(lf__template_find(&variables, "a", 1, &value));
 }
 
+/* The output has room; what is missing is memory to unescape a name, to repair a text, to read a number. */
+static void without_memory_nothing_is_left_out_in_silence(void **state)
+{
+    (void)state;
+    lf_value broken = LF_ARRAY("a\xFF"), unescaped = lf_json("[\"\\n\"]"), number = lf_json("[\"a\", 1.00000000000000000000000000000000000"
+                                                                                      "0000000000000000000000000000000000000000000"
+                                                                                      "00000000000000000000000000000000000]");
+    lf_value variables = lf_json("{\"a\":1,\"\\u0062\":2}");
+    const lf_value *values[] = {&broken, &unescaped, &number};
+    char memory[64];
+    lf__buf to;
+    lf__template t;
+    assert_true(lf__template_parse(&t, "{{a}}{{b}}", 10));
+    lf__alloc_fail_from(1);
+    for (size_t i = 0; i < COUNT(values); i++) {
+        lf__buf_over(&to, memory, sizeof memory);
+        assert_false(lf__template_add_value(&to, values[i]));
+        assert_int_equal(to.length, 0);
+    }
+    lf__buf_over(&to, memory, sizeof memory);
+    assert_false(lf__template_render(&to, &t, &variables));
+    assert_int_equal(to.length, 0);
+    lf__alloc_fail_from(0);
+    lf__template_free(&t);
+}
+
 /* At every size of the output but the last: false, and what stood there before stays. */
 static void without_room_the_output_is_as_before(void **state)
 {
@@ -790,6 +816,7 @@ int main(void)
         TEST(random_templates_mean_what_the_reference_says),
         TEST(without_memory_nothing_is_written),
         TEST(without_memory_a_value_is_not_found),
+        TEST(without_memory_nothing_is_left_out_in_silence),
         TEST(without_room_the_output_is_as_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

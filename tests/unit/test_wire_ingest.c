@@ -480,7 +480,8 @@ static void add_model_fields(void)
 #define MODEL_FIELDS                                                                                                   \
     "\"completionStartTime\":\"2026-01-15T06:30:00.623456Z\",\"model\":\"gpt-5-mini\","                               \
     "\"modelParameters\":{\"temperature\":0.5,\"stop\":\"[\\\"a\\\"]\",\"on\":true,\"tool\":\"{\\\"x\\\":1}\",\"n\":null}," \
-    "\"usageDetails\":{\"input\":5,\"more\":{\"x\":1}},\"costDetails\":{\"input\":0.5,\"total\":0.001}"
+    "\"usage\":{\"input\":5,\"unit\":\"TOKENS\"},\"usageDetails\":{\"input\":5,\"more\":{\"x\":1}},"      \
+    "\"costDetails\":{\"input\":0.5,\"total\":0.001}"
 
 static void a_generation_says_what_its_model_did(void **state)
 {
@@ -545,6 +546,44 @@ static void usage_is_sent_as_given_and_converted(void **state)
     builder_json(&b, LF__TAG_USAGE, "{\"input_tokens\":10,\"output_tokens\":5,\"cache_read_input_tokens\":3}");
     assert_member("usageDetails", "{\"input\":10,\"output\":5,\"input_cached_tokens\":3}");
     assert_member("costDetails", NULL);
+}
+
+/* Servers before version 3 read nothing else. */
+static void usage_says_the_counts_of_the_details(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *usage, *details, *expected;
+    } rows[] = {
+        {NULL, "{\"input\":3,\"output\":4,\"total\":9,\"input_cached_tokens\":2}",
+         "{\"input\":3,\"output\":4,\"total\":9,\"unit\":\"TOKENS\"}"},
+        {NULL, "{\"input\":-3,\"output\":4.5,\"total\":\"9\",\"other\":1}", NULL},
+        {NULL, "{\"input\":{\"x\":1},\"output\":1e3,\"total\":0}", "{\"total\":0,\"unit\":\"TOKENS\"}"},
+        {NULL, "{}", NULL},
+        {NULL, "[1]", NULL},
+        /* Another API's words are understood; what the server knows already is left as it is. */
+        {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,"
+         "\"prompt_tokens_details\":{\"cached_tokens\":4}}", NULL,
+         "{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,"
+         "\"input\":6,\"output\":5,\"total\":15,\"unit\":\"TOKENS\"}"},
+        {"{\"promptTokens\":10,\"completionTokens\":5}", NULL, "{\"promptTokens\":10,\"completionTokens\":5}"},
+        {"{\"inputCost\":0.5}", NULL, "{\"inputCost\":0.5}"},
+        /* A count that is no whole number, and the server refuses the event. */
+        {"{\"input\":10.5,\"output\":-1,\"totalTokens\":1e2,\"totalCost\":0.5}", NULL, "{\"totalCost\":0.5}"},
+        {"{\"odd\":\"x\",\"unit\":\"PINTS\"}", NULL, NULL},
+        /* The details win, the unit stays. */
+        {"{\"input\":10,\"output\":5,\"unit\":\"CHARACTERS\",\"totalCost\":2}", "{\"input\":1}",
+         "{\"unit\":\"CHARACTERS\",\"totalCost\":2,\"input\":1}"},
+        {"{\"input\":10}", "[1]", "{\"input\":10}"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        begin_child(LF_GENERATION);
+        if (rows[i].usage != NULL)
+            builder_json(&b, LF__TAG_USAGE, rows[i].usage);
+        if (rows[i].details != NULL)
+            builder_json(&b, LF__TAG_USAGE_DETAILS, rows[i].details);
+        assert_member("usage", rows[i].expected);
+    }
 }
 
 static void what_did_not_end_says_so(void **state)
@@ -630,6 +669,11 @@ static void metadata_is_merged_by_key(void **state)
     assert_member("metadata", "{\"\\\"q\\\"\":2,\"k\":{\"deep\":true},\"\xc3\xa4\":\"x\",\"metadata\":\"a note\"}");
     builder_json(&b, LF__TAG_METADATA, "{\"metadata\":\"mine\"}");
     assert_member("metadata", "{\"\\\"q\\\"\":2,\"k\":{\"deep\":true},\"metadata\":\"mine\",\"\xc3\xa4\":\"x\"}");
+    /* As of any field, null takes back what was said in whole. */
+    begin_child(LF_SPAN);
+    builder_text(&b, LF__TAG_METADATA, "a note");
+    builder_add(&b, LF__TAG_METADATA, LF_KIND_NULL, NULL, 0);
+    assert_member("metadata", NULL);
 }
 
 static void an_end_before_the_start_is_the_start(void **state)
@@ -1026,6 +1070,7 @@ int main(void)
         T(a_prompt_needs_name_and_version),
         T(what_is_no_object_is_no_map),
         T(usage_is_sent_as_given_and_converted),
+        T(usage_says_the_counts_of_the_details),
         T(what_did_not_end_says_so),
         T(values_are_json_or_text),
         T(arguments_are_the_input_and_pieces_the_output),

@@ -447,6 +447,7 @@ static const struct {
     { { { LF__TAG_METADATA, LF_KIND_JSON, "[1, 2]", 0 } }, KEY "metadata S [1, 2]\n" },
     { { { LF__TAG_METADATA, LF_KIND_INT, NULL, 5 } }, KEY "metadata S 5\n" },
     { { { LF__TAG_METADATA, LF_KIND_JSON, "null", 0 } }, "" },
+    { { { LF__TAG_METADATA, LF_KIND_STRING, "a note", 0 }, { LF__TAG_METADATA, LF_KIND_NULL, "", 0 } }, "" },
     { { { LF__TAG_METADATA, LF_KIND_JSON, "{\"broken\":", 0 } }, KEY "metadata S {\"broken\":\n" },
     { { { LF__TAG_METADATA, LF_KIND_JSON, "{\"k\":1}", 0 }, { LF__TAG_METADATA, LF_KIND_STRING, "a", 0 },
         { LF__TAG_METADATA, LF_KIND_STRING, "b", 0 } },
