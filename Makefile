@@ -171,8 +171,8 @@ interop: $(BUILD)/tests/interop/otlp_payload ## official OTLP packages (PyPI) an
 fuzz: ## fuzz the parsers (clang); FUZZ_SECONDS each
 	@BUILD=$(BUILD) tests/fuzz/run.sh
 
-bench: lib server $(BENCHES) ## one table: what observing costs, how fast it ships
-	@BUILD=$(BUILD) bench/run.sh
+bench: lib server $(BENCHES) ## one table: what observing and prompts cost; PYTHON_SDK=1: beside the Python SDK
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) PYTHON_SDK=$(PYTHON_SDK) bench/run.sh
 
 clean: ## remove the products
 	rm -rf $(BUILD)

@@ -56,7 +56,7 @@ static const char *complete(const char *text)
 static void review(const char *movie)
 {
     OBSERVE_GENERATION(movie);
-    lf_prompt *prompt = lf_get_prompt("movie-critic", .fallback = "What do you think of {{movie}}?", .timeout_ms = 2000);
+    lf_prompt *prompt = lf_get_prompt("movie-critic", .fallback = "What do you think of {{movie}}?");
     char *text = lf_prompt_compile(prompt, .variables = LF_OBJECT("movie", movie));
     if (text != NULL) {
         const char *answer = complete(text);
@@ -73,7 +73,7 @@ static void chat(const char *movie)
     OBSERVE_GENERATION(movie);
     lf_value system = LF_OBJECT("role", "system", "content", "You know all about {{movie}}.");
     lf_value question = LF_OBJECT("role", "user", "content", "Is {{movie}} worth it?");
-    lf_prompt *prompt = lf_get_prompt("movie-chat", .fallback_messages = LF_ARRAY(system, question), .timeout_ms = 2000);
+    lf_prompt *prompt = lf_get_prompt("movie-chat", .fallback_messages = LF_ARRAY(system, question));
     lf_value asked = LF_OBJECT("role", "user", "content", "Who made it?");
     lf_value answered = LF_OBJECT("role", "assistant", "content", "Denis Villeneuve.");
     char *messages = lf_prompt_compile(prompt, .variables = LF_OBJECT("movie", movie),

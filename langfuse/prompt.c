@@ -50,7 +50,7 @@ static lf_status prompt_no_memory(lf_error *error)
 /* ---- Handles ------------------------------------------------------------------------------------------------------ */
 
 /* Takes the reference to the body. */
-static lf_prompt *prompt_new(lf__prompt_body *body, lf_prompt_source source)
+static lf_prompt *prompt_new_at(lf__prompt_body *body, lf_prompt_source source, uint64_t now_ns)
 {
     lf_prompt *prompt = malloc(sizeof *prompt);
     if (prompt == NULL) {
@@ -62,7 +62,9 @@ static lf_prompt *prompt_new(lf__prompt_body *body, lf_prompt_source source)
     prompt->is_fallback = source == LF_PROMPT_FALLBACK;
     prompt->source = source;
     prompt->type = body->is_chat ? LF_PROMPT_CHAT : LF_PROMPT_TEXT;
-    prompt->age_ms = prompt->is_fallback ? 0 : (int64_t)((lf__monotonic_ns() - body->fetched_ns) / 1000000u);
+    /* It may have come since the clock was read. */
+    bool has_age = !prompt->is_fallback && now_ns > body->fetched_ns;
+    prompt->age_ms = has_age ? (int64_t)((now_ns - body->fetched_ns) / 1000000u) : 0;
     prompt->prompt = body->text;
     prompt->messages = body->json_messages;
     prompt->config = body->config;
@@ -72,6 +74,11 @@ static lf_prompt *prompt_new(lf__prompt_body *body, lf_prompt_source source)
     prompt->commit_message = body->commit_message;
     prompt->body = body;
     return prompt;
+}
+
+static lf_prompt *prompt_new(lf__prompt_body *body, lf_prompt_source source)
+{
+    return prompt_new_at(body, source, lf__monotonic_ns());
 }
 
 void lf_prompt_free(lf_prompt *prompt)
@@ -211,9 +218,10 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query)
                                 : query->label != NULL && query->label[0] != '\0' ? query->label
                                                            : "production"};
     lf__prompt_body *body = NULL;
-    lf__prompt_found found = query->cache_ttl_seconds == 0 ? LF__PROMPT_MISS : lf__prompts_find(&key, &body);
+    uint64_t now_ns = lf__monotonic_ns(); /* read once: it is a good part of what a cached prompt costs */
+    lf__prompt_found found = query->cache_ttl_seconds == 0 ? LF__PROMPT_MISS : lf__prompts_find_at(&key, now_ns, &body);
     if (found == LF__PROMPT_IS_FRESH)
-        return prompt_new(body, LF_PROMPT_CACHED);
+        return prompt_new_at(body, LF_PROMPT_CACHED, now_ns);
     int saved = errno;
     lf__config *config = lf__client_config(query->client);
     lf_prompt *prompt;

@@ -7,9 +7,10 @@
  *     free(text);
  *     lf_prompt_free(p);
  *
- * A cached prompt costs about as much as a lock that nobody else wants. One whose time is over is returned at once all the
- * same, and fetched anew in the background. Only a prompt that was never seen makes the caller wait, for at most timeout_ms, and
- * however many threads ask for it at once, one request is made. With a fallback the call never fails.
+ * A cached prompt costs a lock that nobody else wants, a look at the clock and a small allocation, together less than two
+ * observations. One whose time is over is returned at once all the same, and fetched anew in the background. Only a prompt that
+ * was never seen makes the caller wait, for at most timeout_ms, and however many threads ask for it at once, one request is
+ * made. With a fallback the call never fails.
  * Fetching needs keys, but not tracing: LANGFUSE_TRACING_ENABLED=false leaves prompts alone.
  */
 #ifndef LF_PROMPT_H
@@ -88,11 +89,11 @@ static inline lf_prompt_query lf_i_prompt_query(void)
  * Threads: any. Free with lf_prompt_free. */
 LF_API lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query);
 #define lf_get_prompt(...) LF_I_GET_PROMPT(LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
-#define LF_I_GET_PROMPT(name, ...)                                                \
-    __extension__({                                                               \
-        const char *const lf_i_name = (name);                                     \
-        lf_prompt_query lf_i_fields = LF_PROMPT_QUERY_INIT;                       \
-        LF_I_SET_THEN(lf_get_prompt_with(lf_i_name, &lf_i_fields), __VA_ARGS__);  \
+/* The name is part of the call, so that a temporary of C++ in it lives as long. */
+#define LF_I_GET_PROMPT(name, ...)                                                 \
+    __extension__({                                                                \
+        lf_prompt_query lf_i_fields = LF_PROMPT_QUERY_INIT;                        \
+        LF_I_SET_THEN(lf_get_prompt_with((name), &lf_i_fields), __VA_ARGS__);      \
     })
 LF_API void lf_prompt_free(lf_prompt *prompt);
 

@@ -167,11 +167,11 @@ static cache_entry *cache_look(const lf__prompt_key *key, uint64_t hash)
     return NULL;
 }
 
-lf__prompt_found lf__prompts_find(const lf__prompt_key *key, lf__prompt_body **out_body)
+lf__prompt_found lf__prompts_find_at(const lf__prompt_key *key, uint64_t now, lf__prompt_body **out_body)
 {
     pthread_once(&cache_once, cache_start);
     unsigned reader = lf__reader();
-    uint64_t hash = cache_hash(key), now = lf__monotonic_ns();
+    uint64_t hash = cache_hash(key);
     lf__prompt_found found = LF__PROMPT_MISS;
     pthread_mutex_lock(&cache.readers[reader].lock);
     cache_entry *entry = cache_look(key, hash);

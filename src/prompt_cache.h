@@ -12,8 +12,13 @@ enum { LF__PROMPTS = 1000, LF__PROMPT_BYTES = 64 << 20 };
 
 typedef enum lf__prompt_found { LF__PROMPT_MISS, LF__PROMPT_IS_FRESH, LF__PROMPT_IS_STALE } lf__prompt_found;
 
-/* A cached copy, with a reference for the caller; takes one of the readers' locks only. */
-lf__prompt_found lf__prompts_find(const lf__prompt_key *key, lf__prompt_body **out_body);
+/* A cached copy, with a reference for the caller; takes one of the readers' locks only. Fresh or stale at `now_ns`. */
+lf__prompt_found lf__prompts_find_at(const lf__prompt_key *key, uint64_t now_ns, lf__prompt_body **out_body);
+
+static inline lf__prompt_found lf__prompts_find(const lf__prompt_key *key, lf__prompt_body **out_body)
+{
+    return lf__prompts_find_at(key, lf__monotonic_ns(), out_body);
+}
 
 /* How to fetch one. Runs without locks, on the asking thread or on the background one. */
 typedef struct lf__prompt_fetch {

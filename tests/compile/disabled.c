@@ -8,6 +8,7 @@
 #define CALL(f, ...) f(__VA_ARGS__)
 #define INT_FUNCTION(name, type, parameter) int name(type parameter)
 #else
+#include "langfuse/prompt.h"
 #include "langfuse/score.h"
 #include "observe.h"
 #define M(...) __VA_ARGS__;
@@ -21,6 +22,9 @@ struct pair {
 };
 int outside(int a, const char *text);
 void outside_void(int a);
+#ifndef PLAIN
+const lf_prompt *prompt_outside(int a); /* prompts themselves stay: a program without tracing needs them, too */
+#endif
 
 int scopes(int a, const char *text);
 int scopes(int a, const char *text)
@@ -72,6 +76,7 @@ void observing_calls(int a, const char *text, size_t size)
     M(lf_output_append(text + outside(a, text), size))
     M(lf_update_current_observation())
     M(lf_update_current_observation(.name = text, .usage_details = LF_OBJECT("input", outside(a, text)), .version = "1"))
+    M(lf_update_current_observation(.prompt = prompt_outside(a)))
     M(lf_update_current_trace())
     M(lf_update_current_trace(.name = text, .tags = LF_TAGS(text), .public_ = outside(a, text)))
     M(lf_observation *handle = lf_start_observation(.name = text, .prompt_version = outside(a, text)))

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "langfuse/prompt.h"
 #include "langfuse/score.h"
 #include "observe.h"
 
@@ -352,6 +353,62 @@ lf_status scores(const char *trace, const lf_observation *o, double value, lf_cl
     else
         lf_create_score(.name = "text", .string_value = trace, .data_type = LF_SCORE_TEXT, .observation = o);
     return lf_create_score(.name = "correction", .string_value = "42", .data_type = LF_SCORE_CORRECTION, .observation = o);
+}
+
+/* Prompts: by every field, as a statement and as part of an expression, and given to what uses them. */
+const char *prompts(const char *name, lf_client *client, lf_value history);
+const char *prompts(const char *name, lf_client *client, lf_value history)
+{
+    lf_error error;
+    lf_prompt_free(lf_get_prompt(name));
+    lf_prompt_free(lf_get_prompt("literal, with a comma"));
+    lf_prompt *p = lf_get_prompt(name, .label = "staging", .cache_ttl_seconds = 0, .fallback = "Hi {{name}}", .timeout_ms = 100,
+                                 .max_retries = 0, .client = client, .error = &error);
+    lf_prompt *q = p != NULL ? lf_get_prompt(name != NULL ? name : "x", .version = p->version) : NULL;
+    lf_prompt *chat = lf_get_prompt(name, .fallback_messages = LF_ARRAY(history, LF_OBJECT("role", "user", "content", name)));
+    char *text = lf_prompt_compile(p);
+    free(text);
+    text = lf_prompt_compile(q, .variables = LF_OBJECT("name", name, "n", 3));
+    free(text);
+    char *messages = lf_prompt_compile_messages(chat, .variables = lf_json("{}"), .placeholders = LF_OBJECT("history", history));
+    if (messages == NULL)
+        messages = lf_prompt_compile_messages(chat);
+    else
+        free(lf_prompt_compile_messages(p, .placeholders = LF_OBJECT("history", history)));
+    free(messages);
+    struct cJSON *json = lf_prompt_compile_json(chat, .variables = LF_OBJECT("name", name));
+    const struct cJSON *other = lf_prompt_compile_json(chat);
+    free(lf_prompt_to_single_braces(p));
+    OBSERVE_ATTRIBUTES(.prompt = p);
+    OBSERVE_GENERATION(p->version, json != NULL, other == NULL);
+    lf_update_current_observation(.prompt = p, .input = lf_json(p->prompt));
+    lf_observation_end(lf_start_observation(.name = "n", .prompt = chat), .output = LF_VALUE(chat->variables[0]));
+    lf_prompt_free(q);
+    lf_prompt_free(chat);
+    lf_prompt_free(p);
+    OBSERVE_RETURN(name);
+}
+
+lf_status writing_prompts(const char *name, lf_client *client, lf_value message);
+lf_status writing_prompts(const char *name, lf_client *client, lf_value message)
+{
+    static const char *const names[] = {"a", "b"};
+    lf_error error;
+    lf_prompt_free(lf_create_prompt(.name = name, .prompt = "Hi {{name}}"));
+    lf_prompt *p = lf_create_prompt(.name = name, .messages = LF_ARRAY(message), .labels = LF_TAGS("production", name),
+                                    .tags = LF_TAGS("t"), .config = LF_OBJECT("model", "m"), .commit_message = "why",
+                                    .timeout_ms = 100, .client = client, .error = &error);
+    lf_prompt_free(p);
+    lf_update_prompt(.name = name, .version = 1, .new_labels = LF_TAGS("production"));
+    (void)lf_update_prompt(.name = name, .version = 2, .new_labels = LF_TAGS("a"), .timeout_ms = 1, .client = client, .error = &error);
+    if (lf_update_prompt(.name = name, .version = 3) != LF_OK)
+        lf_invalidate_prompt(name);
+    else
+        lf_clear_prompt_cache();
+    lf_prompt_query query = LF_PROMPT_QUERY_INIT;
+    query.client = client;
+    lf_prompt_free(lf_get_prompt_with(name, &query));
+    return lf_prefetch_prompts(names, sizeof names / sizeof names[0], 0);
 }
 
 /* Used by nothing else: neither on nor off may this warn. */

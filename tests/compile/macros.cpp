@@ -1,6 +1,7 @@
 /* What only C++ has: templates, lambdas, members, references, classes. */
 #include "macros.c"
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -104,6 +105,18 @@ OBSERVE_FN(std::string, decorated_text, (const std::string &, question))
     return question;
 }
 
+/* Temporaries live until the call is over. */
+std::string filled_in(const std::string &movie)
+{
+    lf_prompt *prompt = lf_get_prompt(("critic-" + movie).c_str(), .fallback = (movie + ": {{what}}").c_str());
+    char *text = lf_prompt_compile(prompt, .variables = LF_OBJECT("what", movie + "!"));
+    std::string result = text != nullptr ? text : "";
+    std::free(text);
+    lf_prompt_free(prompt);
+    auto labels = [](int version) { return lf_update_prompt(.name = "critic", .version = version, .new_labels = LF_TAGS("a")); };
+    return labels(1) == LF_OK ? result : movie;
+}
+
 void throws(int n)
 {
     OBSERVE(n);
@@ -124,5 +137,6 @@ int all_of_it(int n)
         OBSERVE_ERROR("threw %d", x);
     }
     return in_template(n) + with_constexpr_if(1.5) + with_constexpr_if('c') + m(n) + machine::make(1) + lambdas(n) + calls_cpp(n) +
-           static_cast<int>(text_back("q", {1, 2}).size() + decorated_text("q").size() + in_template(std::string("x")).size());
+           static_cast<int>(text_back("q", {1, 2}).size() + decorated_text("q").size() + in_template(std::string("x")).size() +
+                            filled_in("x").size());
 }

@@ -176,7 +176,7 @@ extract_docs() { # page
             if (!own_include)
                 print "#include <errno.h>\n#include <pthread.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>" > file
             if (!own_include && !types_first)
-                print "#include \"langfuse/score.h\"\n#include \"observe.h\"" > file
+                print "#include \"langfuse/prompt.h\"\n#include \"langfuse/score.h\"\n#include \"observe.h\"" > file
             if (!function_seen)
                 print "void documented(void);\nvoid documented(void)\n{" > file
             print "#line " start + 1 " \"" page "\"" > file

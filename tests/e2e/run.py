@@ -462,6 +462,9 @@ CHAT = [{"role": "system", "content": "You are a critic of Dune."}, {"role": "us
         {"role": "assistant", "content": "Denis Villeneuve."}, {"role": "user", "content": "Should I see Dune?"}]
 
 
+PATIENT = {"LANGFUSE_TIMEOUT": "60"}  # under a checker a request may take long
+
+
 def reviews(out):
     """Each line as (version, source, text); the messages of a chat as values."""
     lines = [re.fullmatch(r"version (\d+), (\w+): (.*)", line).groups() for line in out.splitlines()]
@@ -476,7 +479,7 @@ def generations(server):
 @test
 def prompts_follow_their_label_and_generations_their_prompt():
     with Local("prompt_details") as server:
-        code, out, err = run("examples/prompt", url=server.url)
+        code, out, err = run("examples/prompt", url=server.url, **PATIENT)
         check_equal(code, 0, f"exit code ({err})")
         check_equal(reviews(out), [(1, "fresh", CRITIC[1]), (1, "cached", CRITIC[1]), (1, "fresh", CRITIC[1]),
                                    (2, "fresh", CRITIC[2]), (1, "fresh", CRITIC[1]), (1, "fresh", CHAT)], f"what it printed ({err})")
@@ -493,7 +496,7 @@ def prompts_follow_their_label_and_generations_their_prompt():
 
 @test
 def prompts_outlive_their_server_on_disk():
-    cache = {"LANGFUSE_PROMPT_CACHE_DIR": os.path.join(WORK, "prompt_cache")}
+    cache = {"LANGFUSE_PROMPT_CACHE_DIR": os.path.join(WORK, "prompt_cache"), **PATIENT}
     with Local("prompt_offline") as server:
         code, _, err = run("examples/prompt", url=server.url, **cache)
         check_equal(code, 0, f"exit code ({err})")
@@ -506,12 +509,13 @@ def prompts_outlive_their_server_on_disk():
 def a_fallback_is_used_when_the_server_refuses_and_linked_to_nothing():
     file = os.path.join(WORK, "prompt.otlp")
     with Local("prompt_fallback") as server:
-        code, out, err = run("examples/prompt", url=server.url, LANGFUSE_EXPORTER="file:" + file)
+        code, out, err = run("examples/prompt", url=server.url, LANGFUSE_EXPORTER="file:" + file, **PATIENT)
         check_equal((code, reviews(out)[3]), (0, (2, "fresh", CRITIC[2])), f"with traces in a file ({err})")
         with open(file, encoding="utf-8") as traces:
             check_equal(traces.read().count('"langfuse.observation.prompt.name"'), 6, "links")
         os.remove(file)
-        code, out, err = run("examples/prompt", url=server.url, LANGFUSE_EXPORTER="file:" + file, LANGFUSE_SECRET_KEY="sk-lf-wrong")
+        code, out, err = run("examples/prompt", url=server.url, LANGFUSE_EXPORTER="file:" + file,
+                             LANGFUSE_SECRET_KEY="sk-lf-wrong", **PATIENT)
     asked = [{"role": "system", "content": "You know all about Dune."}, {"role": "user", "content": "Is Dune worth it?"}]
     text = "What do you think of Dune? A long film about sand and the people in it."
     check_equal((code, reviews(out)), (0, [(0, "fallback", text)] * 5 + [(0, "fallback", asked)]), f"what it printed ({err})")
@@ -521,6 +525,15 @@ def a_fallback_is_used_when_the_server_refuses_and_linked_to_nothing():
         recorded = traces.read()
     check("What do you think of Dune?" in recorded, "nothing was recorded")
     check("langfuse.observation.prompt" not in recorded, "a fallback is linked")
+
+
+@test
+def prompts_do_without_tracing():
+    with Local("prompt_untraced") as server:
+        for switched_off in ({"LANGFUSE_TRACING_ENABLED": "false"}, {"LANGFUSE_SAMPLE_RATE": "0"}):
+            code, out, err = run("examples/prompt", url=server.url, **switched_off, **PATIENT)
+            check_equal((code, [row[1] for row in reviews(out)]), (0, ["fresh", "cached"] + ["fresh"] * 4), f"sources ({err})")
+        check_equal(server.tree(), [], "tree")
 
 
 @test
