@@ -11,6 +11,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -45,6 +46,26 @@ static lf_status prompt_fail(lf_error *error, lf_status status, const char *form
 static lf_status prompt_no_memory(lf_error *error)
 {
     return prompt_fail(error, LF_ERR_MEMORY, "no memory");
+}
+
+/* ---- On the caller's thread ----------------------------------------------------------------------------------------- */
+
+typedef struct prompt_guest {
+    int saved_errno;
+    int cancel_state;
+} prompt_guest;
+
+/* A thread that is cancelled while it waits would leave a lock held and a fetch that never ends. */
+static void prompt_enter(prompt_guest *guest)
+{
+    guest->saved_errno = errno;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guest->cancel_state);
+}
+
+static void prompt_leave(const prompt_guest *guest)
+{
+    pthread_setcancelstate(guest->cancel_state, NULL);
+    errno = guest->saved_errno;
 }
 
 /* ---- Handles ------------------------------------------------------------------------------------------------------ */
@@ -183,6 +204,11 @@ static lf_prompt *prompt_without_server(const lf__prompt_key *key, const lf__con
     return fallback;
 }
 
+static uint32_t prompt_client(const lf_client *client)
+{
+    return client != NULL && client->index != 0 ? client->index : lf__client_epoch * LF__CLIENTS;
+}
+
 static lf_prompt *prompt_get(const lf__prompt_key *key, lf__config *config, const lf_prompt_query *query)
 {
     lf_error error = {.status = LF_ERR_DISABLED, .message = "no keys: LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set"};
@@ -206,7 +232,7 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query)
     query = query == NULL ? &standard : query;
     if (prompt_check(name, query) != LF_OK)
         return prompt_name_is_good(name) ? prompt_fallback(name, query) : NULL;
-    const lf__prompt_key key = {query->client == NULL ? 0 : query->client->index, name, query->version,
+    const lf__prompt_key key = {prompt_client(query->client), name, query->version,
                                 query->version != 0        ? NULL
                                 : query->label != NULL && query->label[0] != '\0' ? query->label
                                                            : "production"};
@@ -214,7 +240,8 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query)
     lf__prompt_found found = query->cache_ttl_seconds == 0 ? LF__PROMPT_MISS : lf__prompts_find(&key, &body);
     if (found == LF__PROMPT_IS_FRESH)
         return prompt_new(body, LF_PROMPT_CACHED);
-    int saved = errno;
+    prompt_guest guest;
+    prompt_enter(&guest);
     lf__config *config = lf__client_config(query->client);
     lf_prompt *prompt;
     if (found == LF__PROMPT_IS_STALE) {
@@ -227,14 +254,14 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query)
         prompt = prompt_get(&key, config, query);
     }
     lf__config_free(config);
-    errno = saved;
+    prompt_leave(&guest);
     return prompt;
 }
 
 static bool prompt_is_cached(const char *name)
 {
     lf__prompt_body *body = NULL;
-    bool found = lf__prompts_find(&(lf__prompt_key){0, name, 0, "production"}, &body) != LF__PROMPT_MISS;
+    bool found = lf__prompts_find(&(lf__prompt_key){prompt_client(NULL), name, 0, "production"}, &body) != LF__PROMPT_MISS;
     lf__prompt_body_drop(body);
     return found;
 }
@@ -242,10 +269,12 @@ static bool prompt_is_cached(const char *name)
 lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeout_ms)
 {
     const lf_prompt_query query = LF_PROMPT_QUERY_INIT;
-    int saved = errno;
+    prompt_guest guest;
+    prompt_enter(&guest);
     lf__config *config = lf__client_config(NULL);
     if (config == NULL || config->authorization == NULL) {
         lf__config_free(config);
+        prompt_leave(&guest);
         return LF_ERR_DISABLED;
     }
     lf__prompt_fetch how = prompt_fetch_how(config, &query);
@@ -254,7 +283,7 @@ lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeou
         if (!prompt_name_is_good(names[i]))
             status = LF_ERR_ARGUMENT;
         else if (!prompt_is_cached(names[i]))
-            lf__prompts_refresh(&(lf__prompt_key){0, names[i], 0, "production"}, &how);
+            lf__prompts_refresh(&(lf__prompt_key){prompt_client(NULL), names[i], 0, "production"}, &how);
     }
     lf__config_free(config);
     if (timeout_ms > 0) {
@@ -263,7 +292,7 @@ lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeou
             all = all && prompt_name_is_good(names[i]) && prompt_is_cached(names[i]);
         status = status != LF_OK ? status : all ? LF_OK : settled ? LF_ERR_REFUSED : LF_ERR_TIMEOUT;
     }
-    errno = saved;
+    prompt_leave(&guest);
     return status;
 }
 
@@ -568,7 +597,8 @@ lf_prompt *lf_create_prompt_with(const lf_new_prompt *fields)
 {
     if (fields == NULL || prompt_check_new(fields) != LF_OK)
         return NULL;
-    int saved = errno;
+    prompt_guest guest;
+    prompt_enter(&guest);
     lf__config *config = lf__client_config(fields->client);
     lf__buf body;
     lf__buf_init(&body, PROMPT_JSON_MAX);
@@ -589,7 +619,7 @@ lf_prompt *lf_create_prompt_with(const lf_new_prompt *fields)
     }
     lf__free(answer.body);
     lf__config_free(config);
-    errno = saved;
+    prompt_leave(&guest);
     return prompt;
 }
 
@@ -599,7 +629,8 @@ lf_status lf_update_prompt_with(const lf_prompt_change *change)
         return LF_ERR_ARGUMENT;
     if (!prompt_name_is_good(change->name) || change->version < 1)
         return prompt_fail(change->error, LF_ERR_ARGUMENT, "labels are given to a prompt's version: name and version are needed");
-    int saved = errno;
+    prompt_guest guest;
+    prompt_enter(&guest);
     lf__config *config = lf__client_config(change->client);
     lf__buf body, path;
     lf__buf_init(&body, PROMPT_JSON_MAX);
@@ -618,6 +649,6 @@ lf_status lf_update_prompt_with(const lf_prompt_change *change)
     lf__free(answer.body);
     lf__buf_done(&path);
     lf__config_free(config);
-    errno = saved;
+    prompt_leave(&guest);
     return status;
 }

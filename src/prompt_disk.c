@@ -81,7 +81,7 @@ static bool disk_write(const char *path, const char *partial, const char *json, 
 
 void lf__prompt_disk_write(const lf__config *config, const lf__prompt_key *key, const char *json, size_t size)
 {
-    if (config->prompt_cache_dir == NULL || size > DISK_FILE_MAX)
+    if (config->prompt_cache_dir == NULL || config->base_url == NULL || size > DISK_FILE_MAX)
         return;
     int saved = errno;
     char ending[64];
@@ -123,11 +123,12 @@ static char *disk_read(int file, size_t *out_size, uint64_t *out_age_ns)
 
 char *lf__prompt_disk_read(const lf__config *config, const lf__prompt_key *key, size_t *out_size, uint64_t *out_age_ns)
 {
-    char *path = config->prompt_cache_dir == NULL ? NULL : disk_path(config, key, ".json");
+    bool none = config->prompt_cache_dir == NULL || config->base_url == NULL; /* no server: no keys */
+    char *path = none ? NULL : disk_path(config, key, ".json");
     if (path == NULL)
         return NULL;
     int saved = errno;
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); /* a pipe must not make us wait */
     char *text = file < 0 ? NULL : disk_read(file, out_size, out_age_ns);
     if (file >= 0)
         (void)close(file);
