@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 
 static char folder[300];
 
@@ -321,10 +322,8 @@ TEST(what_cannot_be_written_leaves_the_old_copy)
 {
     fake_server *server = keep_one(0);
     signal(SIGXFSZ, SIG_IGN);
-    char limit[64];
-    snprintf(limit, sizeof limit, "%d", (int)getpid());
-    struct rlimit_pair { unsigned long now, most; } none = {10, 10};
-    CHECK(syscall(SYS_setrlimit, 1 /* RLIMIT_FSIZE */, &none) == 0);
+    struct rlimit few = {10, 10};
+    CHECK(setrlimit(RLIMIT_FSIZE, &few) == 0);
     script.version = 2;
     CHECK_GETS(LF_PROMPT_FRESH, 2, "p");
     CHECK_INT(file_count(), 1);
