@@ -125,13 +125,15 @@ static bool prompt_value_json(lf__buf *out, const lf_value *value)
     return false;
 }
 
-static cJSON *prompt_value_cjson(const lf_value *value)
+/* False: no memory. */
+static bool prompt_value_cjson(const lf_value *value, cJSON **out_json)
 {
     lf__buf text;
     lf__buf_init(&text, PROMPT_JSON_MAX);
-    cJSON *json = prompt_value_json(&text, value) ? cJSON_ParseWithLength(text.data, text.length) : NULL;
+    bool ok = prompt_value_json(&text, value);
+    *out_json = ok ? cJSON_ParseWithLength(text.data, text.length) : NULL;
     lf__buf_done(&text);
-    return json;
+    return ok;
 }
 
 /* ---- Getting ------------------------------------------------------------------------------------------------------ */
@@ -309,12 +311,15 @@ void lf_clear_prompt_cache(void)
 
 /* ---- Filling in --------------------------------------------------------------------------------------------------- */
 
-/* A placeholder is looked up among the placeholders, then among the variables. */
-static const lf_value *prompt_inputs_with(const lf_prompt_inputs *inputs, const char *name, lf_value *out_value)
+/* A placeholder is looked up among the placeholders, then among the variables. NULL: not given, or *no_memory. */
+static const lf_value *prompt_inputs_with(const lf_prompt_inputs *inputs, const char *name, lf_value *out_value, bool *no_memory)
 {
-    if (lf__template_find(&inputs->placeholders, name, strlen(name), out_value))
-        return out_value;
-    return lf__template_find(&inputs->variables, name, strlen(name), out_value) ? out_value : NULL;
+    size_t size = strlen(name);
+    *out_value = lf_null();
+    bool found = lf__template_find(&inputs->placeholders, name, size, out_value) ||
+                 (out_value->kind != LF_KIND_UNSET && lf__template_find(&inputs->variables, name, size, out_value));
+    *no_memory = !found && out_value->kind == LF_KIND_UNSET;
+    return found ? out_value : NULL;
 }
 
 static bool prompt_render(lf__buf *out, const lf__template *template, const lf_prompt_inputs *inputs)
@@ -380,15 +385,18 @@ static bool prompt_add_as_text(lf__buf *out, const lf_value *value, lf__buf *scr
 static bool prompt_add_placeholder(lf__buf *out, const char *name, const lf_prompt_inputs *inputs, lf__buf *scratch)
 {
     lf_value value;
-    if (prompt_inputs_with(inputs, name, &value) == NULL) {
+    bool no_memory;
+    if (prompt_inputs_with(inputs, name, &value, &no_memory) == NULL) {
+        if (no_memory)
+            return false;
         prompt_tell_placeholder(name, "is not given; it stays as it is");
         lf__buf_add_text(out, "{\"type\":\"placeholder\",\"name\":");
         lf__json_string(out, name, strlen(name));
         return lf__buf_add_char(out, '}');
     }
-    cJSON *list = prompt_value_cjson(&value);
-    bool ok = true;
-    if (!cJSON_IsArray(list)) {
+    cJSON *list;
+    bool ok = prompt_value_cjson(&value, &list);
+    if (ok && !cJSON_IsArray(list)) {
         prompt_tell_placeholder(name, "is no list of messages");
         ok = prompt_add_as_text(out, &value, scratch);
     }
@@ -411,7 +419,8 @@ static bool prompt_add_placeholder(lf__buf *out, const char *name, const lf_prom
 
 static bool prompt_is_empty_list(const lf_value *value)
 {
-    cJSON *list = prompt_value_cjson(value);
+    cJSON *list;
+    (void)prompt_value_cjson(value, &list);
     bool empty = cJSON_IsArray(list) && list->child == NULL;
     cJSON_Delete(list);
     return empty;
@@ -425,7 +434,8 @@ static bool prompt_add_messages(lf__buf *out, const lf__prompt_body *body, const
     for (size_t i = 0; ok && i < body->message_count; i++) {
         const lf__prompt_message *message = &body->messages[i];
         lf_value value;
-        if (message->placeholder != NULL && prompt_inputs_with(inputs, message->placeholder, &value) != NULL &&
+        bool no_memory;
+        if (message->placeholder != NULL && prompt_inputs_with(inputs, message->placeholder, &value, &no_memory) != NULL &&
             prompt_is_empty_list(&value))
             continue;
         lf__buf_add(out, ",", out->data[out->length - 1] != '[');
