@@ -812,6 +812,7 @@ static void core_after_fork_child(void)
     lf__log_unlock();
     lf__site_unlock();
     lf__worker_after_fork_child();
+    lf__rest_after_fork_child();
     pthread_mutex_init(&core.lock, NULL);
     lf__handles_after_fork_child();
     lf__stack_after_fork_child();

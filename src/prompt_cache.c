@@ -503,6 +503,9 @@ static void cache_refresh_one(cache_entry *entry)
     lf__prompt_fetch how = entry->how;
     entry->how.config = NULL; /* ours now */
     uint64_t forgotten = entry->forgotten;
+    bool missing = entry->body == NULL && !entry->fetching; /* fetched ahead: who asks meanwhile waits for us */
+    if (missing)
+        entry->fetching = true;
     pthread_mutex_unlock(&cache.lock);
     lf__prompt_body *body = NULL;
     lf_error error;
@@ -513,6 +516,8 @@ static void cache_refresh_one(cache_entry *entry)
     lf__config_free(how.config);
     pthread_mutex_lock(&cache.lock);
     entry->refreshing = false;
+    if (missing)
+        entry->fetching = false;
     entry->not_before_ns = status == LF_OK ? 0 : lf__monotonic_ns() + CACHE_REFRESH_PAUSE_MS * 1000000u;
     cache_settle(entry, forgotten, status, &error, body, how.ttl_ns, false);
 }

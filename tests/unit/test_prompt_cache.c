@@ -534,6 +534,48 @@ TEST(prefetched_prompts_are_there)
     fake_server_free(server);
 }
 
+TEST(a_prompt_that_is_being_prefetched_is_waited_for)
+{
+    fake_server *server = start_prompts();
+    const char *names[] = {"p"};
+    script.hold_first = 1;
+    CHECK_INT(lf_prefetch_prompts(names, 1, 0), LF_OK);
+    CHECK_SOON(script.gets == 1);
+    asker late = {.name = "p", .ttl = -1};
+    ask_begin(&late);
+    let_them_wait();
+    CHECK(!late.ended);
+    script.release = true;
+    ask_end(&late);
+    CHECK(late.prompt != NULL);
+    lf_prompt_free(late.prompt);
+    CHECK_INT(script.gets, 1);
+    CHECK(lf__prompts_settle(HARNESS_WAIT_MS));
+    fake_server_free(server);
+}
+
+TEST(a_forked_child_can_ask_while_another_thread_asked)
+{
+    SKIP_WHERE_FORK_IS_NOT_SUPPORTED(a_forked_child_can_ask_while_another_thread_asked);
+    fake_server *server = start_prompts();
+    script.hold_first = 1;
+    asker first = {.name = "p", .ttl = -1};
+    ask_begin(&first);
+    CHECK_SOON(script.gets == 1);
+    pid_t child = fork();
+    if (child == 0) {
+        uint64_t begin = now_ms();
+        CHECK_GETS(LF_PROMPT_FRESH, 1, "q");
+        CHECK(now_ms() - begin < HARNESS_WAIT_MS / 2);
+        exit(0); /* waits for nobody who is the parent's */
+    }
+    CHECK_INT(end_of_child(child), 0);
+    script.release = true;
+    ask_end(&first);
+    lf_prompt_free(first.prompt);
+    fake_server_free(server);
+}
+
 /* ---- Forgetting ----------------------------------------------------------------------------------------------------------- */
 
 TEST(invalidation_is_by_the_whole_name)
@@ -1039,6 +1081,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(many_threads_share_one_failure),
         cmocka_unit_test(who_has_less_time_gives_up_and_the_fetch_goes_on),
         cmocka_unit_test(prefetched_prompts_are_there),
+        cmocka_unit_test(a_prompt_that_is_being_prefetched_is_waited_for),
+        cmocka_unit_test(a_forked_child_can_ask_while_another_thread_asked),
         cmocka_unit_test(invalidation_is_by_the_whole_name),
         cmocka_unit_test(creating_and_updating_forget),
         cmocka_unit_test(what_was_on_its_way_when_forgotten_is_not_kept),
