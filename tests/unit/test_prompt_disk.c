@@ -251,6 +251,8 @@ TEST(an_unreadable_copy_counts_as_none)
     CHECK_INT(lines_with("LANGFUSE_PROMPT_CACHE_DIR"), 1);
     CHECK(chmod(folder, 0700) == 0);
     fake_server_free(server);
+    if (getuid() == 0) /* a checker for leaks wants to look into its own process */
+        CHECK(seteuid(0) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0);
 }
 
 TEST(a_folder_that_is_none_is_said_once_and_fails_nothing)
@@ -313,7 +315,8 @@ TEST(a_copy_is_always_whole)
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
     CHECK_INT(file_count(), 1); /* no half-written ones are left */
-    CHECK_INT(lines_with("LANGFUSE_PROMPT_CACHE_DIR"), 0);
+    if (lines_with("LANGFUSE_PROMPT_CACHE_DIR") != 0)
+        harness_fail(__FILE__, __LINE__, "%s", cases_log.text[0]);
     fake_server_free(server);
 }
 
