@@ -30,6 +30,7 @@ int lf_i_mode_word = LF_I_UNKNOWN;
 _Atomic uint64_t lf__client_threshold[LF__CLIENTS];
 _Atomic bool lf__client_on[LF__CLIENTS];
 lf_client lf__clients[LF__CLIENTS];
+_Atomic uint32_t lf__client_epoch;
 
 /* Guarded by `lock`, unless said otherwise. User callbacks (log) may run while it is held; they must not call us. */
 static struct {
@@ -460,6 +461,16 @@ static lf_status core_switch_on(uint32_t client)
     return LF_OK;
 }
 
+static bool core_same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool core_same_project(const lf__config *a, const lf__config *b)
+{
+    return a != NULL && b != NULL && core_same_text(a->base_url, b->base_url) && core_same_text(a->public_key, b->public_key);
+}
+
 static lf_status core_start_locked(const lf_options *options)
 {
     if (lf_i_mode_word >= LF_I_ON && lf__client_is_on(0))
@@ -467,10 +478,13 @@ static lf_status core_start_locked(const lf_options *options)
     if (core.exiting)
         return LF_ERR_DISABLED; /* nobody would stop the worker any more; the one before may still use the configuration */
     lf__worker_set_client(0, NULL);
-    lf__config_free(core.configs[0]);
+    lf__config *before = core.configs[0];
     lf__free(core.projects[0]);
     core.projects[0] = NULL;
     core.configs[0] = lf__config_new(options);
+    if (before != NULL && !core_same_project(before, core.configs[0]))
+        lf__client_epoch++;
+    lf__config_free(before);
     lf_status status = core.configs[0] == NULL || !core_install_hooks() ? LF_ERR_MEMORY : core_switch_on(0);
     /* After a shutdown the other clients start again with the default one. */
     for (uint32_t i = 1; i < core.client_count; i++)
@@ -798,6 +812,7 @@ static void core_after_fork_child(void)
     lf__log_unlock();
     lf__site_unlock();
     lf__worker_after_fork_child();
+    lf__rest_after_fork_child();
     pthread_mutex_init(&core.lock, NULL);
     lf__handles_after_fork_child();
     lf__stack_after_fork_child();

@@ -11,6 +11,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -45,6 +46,26 @@ static lf_status prompt_fail(lf_error *error, lf_status status, const char *form
 static lf_status prompt_no_memory(lf_error *error)
 {
     return prompt_fail(error, LF_ERR_MEMORY, "no memory");
+}
+
+/* ---- On the caller's thread ----------------------------------------------------------------------------------------- */
+
+typedef struct prompt_guest {
+    int saved_errno;
+    int cancel_state;
+} prompt_guest;
+
+/* A thread that is cancelled while it waits would leave a lock held and a fetch that never ends. */
+static void prompt_enter(prompt_guest *guest)
+{
+    guest->saved_errno = errno;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guest->cancel_state);
+}
+
+static void prompt_leave(const prompt_guest *guest)
+{
+    pthread_setcancelstate(guest->cancel_state, NULL);
+    errno = guest->saved_errno;
 }
 
 /* ---- Handles ------------------------------------------------------------------------------------------------------ */
@@ -111,13 +132,15 @@ static bool prompt_value_json(lf__buf *out, const lf_value *value)
     return false;
 }
 
-static cJSON *prompt_value_cjson(const lf_value *value)
+/* False: no memory. */
+static bool prompt_value_cjson(const lf_value *value, cJSON **out_json)
 {
     lf__buf text;
     lf__buf_init(&text, PROMPT_JSON_MAX);
-    cJSON *json = prompt_value_json(&text, value) ? cJSON_ParseWithLength(text.data, text.length) : NULL;
+    bool ok = prompt_value_json(&text, value);
+    *out_json = ok ? cJSON_ParseWithLength(text.data, text.length) : NULL;
     lf__buf_done(&text);
-    return json;
+    return ok;
 }
 
 /* ---- Getting ------------------------------------------------------------------------------------------------------ */
@@ -190,6 +213,11 @@ static lf_prompt *prompt_without_server(const lf__prompt_key *key, const lf__con
     return fallback;
 }
 
+static uint32_t prompt_client(const lf_client *client)
+{
+    return client != NULL && client->index != 0 ? client->index : lf__client_epoch * LF__CLIENTS;
+}
+
 static lf_prompt *prompt_get(const lf__prompt_key *key, lf__config *config, const lf_prompt_query *query)
 {
     lf_error error = {.status = LF_ERR_DISABLED, .message = "no keys: LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set"};
@@ -213,7 +241,7 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query)
     query = query == NULL ? &standard : query;
     if (prompt_check(name, query) != LF_OK)
         return prompt_name_is_good(name) ? prompt_fallback(name, query) : NULL;
-    const lf__prompt_key key = {query->client == NULL ? 0 : query->client->index, name, query->version,
+    const lf__prompt_key key = {prompt_client(query->client), name, query->version,
                                 query->version != 0        ? NULL
                                 : query->label != NULL && query->label[0] != '\0' ? query->label
                                                            : "production"};
@@ -222,7 +250,8 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query)
     lf__prompt_found found = query->cache_ttl_seconds == 0 ? LF__PROMPT_MISS : lf__prompts_find_at(&key, now_ns, &body);
     if (found == LF__PROMPT_IS_FRESH)
         return prompt_new_at(body, LF_PROMPT_CACHED, now_ns);
-    int saved = errno;
+    prompt_guest guest;
+    prompt_enter(&guest);
     lf__config *config = lf__client_config(query->client);
     lf_prompt *prompt;
     if (found == LF__PROMPT_IS_STALE) {
@@ -235,14 +264,14 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query)
         prompt = prompt_get(&key, config, query);
     }
     lf__config_free(config);
-    errno = saved;
+    prompt_leave(&guest);
     return prompt;
 }
 
 static bool prompt_is_cached(const char *name)
 {
     lf__prompt_body *body = NULL;
-    bool found = lf__prompts_find(&(lf__prompt_key){0, name, 0, "production"}, &body) != LF__PROMPT_MISS;
+    bool found = lf__prompts_find(&(lf__prompt_key){prompt_client(NULL), name, 0, "production"}, &body) != LF__PROMPT_MISS;
     lf__prompt_body_drop(body);
     return found;
 }
@@ -250,10 +279,12 @@ static bool prompt_is_cached(const char *name)
 lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeout_ms)
 {
     const lf_prompt_query query = LF_PROMPT_QUERY_INIT;
-    int saved = errno;
+    prompt_guest guest;
+    prompt_enter(&guest);
     lf__config *config = lf__client_config(NULL);
     if (config == NULL || config->authorization == NULL) {
         lf__config_free(config);
+        prompt_leave(&guest);
         return LF_ERR_DISABLED;
     }
     lf__prompt_fetch how = prompt_fetch_how(config, &query);
@@ -262,7 +293,7 @@ lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeou
         if (!prompt_name_is_good(names[i]))
             status = LF_ERR_ARGUMENT;
         else if (!prompt_is_cached(names[i]))
-            lf__prompts_refresh(&(lf__prompt_key){0, names[i], 0, "production"}, &how);
+            lf__prompts_refresh(&(lf__prompt_key){prompt_client(NULL), names[i], 0, "production"}, &how);
     }
     lf__config_free(config);
     if (timeout_ms > 0) {
@@ -271,7 +302,7 @@ lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeou
             all = all && prompt_name_is_good(names[i]) && prompt_is_cached(names[i]);
         status = status != LF_OK ? status : all ? LF_OK : settled ? LF_ERR_REFUSED : LF_ERR_TIMEOUT;
     }
-    errno = saved;
+    prompt_leave(&guest);
     return status;
 }
 
@@ -288,12 +319,15 @@ void lf_clear_prompt_cache(void)
 
 /* ---- Filling in --------------------------------------------------------------------------------------------------- */
 
-/* A placeholder is looked up among the placeholders, then among the variables. */
-static const lf_value *prompt_inputs_with(const lf_prompt_inputs *inputs, const char *name, lf_value *out_value)
+/* A placeholder is looked up among the placeholders, then among the variables. NULL: not given, or *no_memory. */
+static const lf_value *prompt_inputs_with(const lf_prompt_inputs *inputs, const char *name, lf_value *out_value, bool *no_memory)
 {
-    if (lf__template_find(&inputs->placeholders, name, strlen(name), out_value))
-        return out_value;
-    return lf__template_find(&inputs->variables, name, strlen(name), out_value) ? out_value : NULL;
+    size_t size = strlen(name);
+    *out_value = lf_null();
+    bool found = lf__template_find(&inputs->placeholders, name, size, out_value) ||
+                 (out_value->kind != LF_KIND_UNSET && lf__template_find(&inputs->variables, name, size, out_value));
+    *no_memory = !found && out_value->kind == LF_KIND_UNSET;
+    return found ? out_value : NULL;
 }
 
 static bool prompt_render(lf__buf *out, const lf__template *template, const lf_prompt_inputs *inputs)
@@ -359,15 +393,18 @@ static bool prompt_add_as_text(lf__buf *out, const lf_value *value, lf__buf *scr
 static bool prompt_add_placeholder(lf__buf *out, const char *name, const lf_prompt_inputs *inputs, lf__buf *scratch)
 {
     lf_value value;
-    if (prompt_inputs_with(inputs, name, &value) == NULL) {
+    bool no_memory;
+    if (prompt_inputs_with(inputs, name, &value, &no_memory) == NULL) {
+        if (no_memory)
+            return false;
         prompt_tell_placeholder(name, "is not given; it stays as it is");
         lf__buf_add_text(out, "{\"type\":\"placeholder\",\"name\":");
         lf__json_string(out, name, strlen(name));
         return lf__buf_add_char(out, '}');
     }
-    cJSON *list = prompt_value_cjson(&value);
-    bool ok = true;
-    if (!cJSON_IsArray(list)) {
+    cJSON *list;
+    bool ok = prompt_value_cjson(&value, &list);
+    if (ok && !cJSON_IsArray(list)) {
         prompt_tell_placeholder(name, "is no list of messages");
         ok = prompt_add_as_text(out, &value, scratch);
     }
@@ -390,7 +427,8 @@ static bool prompt_add_placeholder(lf__buf *out, const char *name, const lf_prom
 
 static bool prompt_is_empty_list(const lf_value *value)
 {
-    cJSON *list = prompt_value_cjson(value);
+    cJSON *list;
+    (void)prompt_value_cjson(value, &list);
     bool empty = cJSON_IsArray(list) && list->child == NULL;
     cJSON_Delete(list);
     return empty;
@@ -404,7 +442,8 @@ static bool prompt_add_messages(lf__buf *out, const lf__prompt_body *body, const
     for (size_t i = 0; ok && i < body->message_count; i++) {
         const lf__prompt_message *message = &body->messages[i];
         lf_value value;
-        if (message->placeholder != NULL && prompt_inputs_with(inputs, message->placeholder, &value) != NULL &&
+        bool no_memory;
+        if (message->placeholder != NULL && prompt_inputs_with(inputs, message->placeholder, &value, &no_memory) != NULL &&
             prompt_is_empty_list(&value))
             continue;
         lf__buf_add(out, ",", out->data[out->length - 1] != '[');
@@ -576,7 +615,8 @@ lf_prompt *lf_create_prompt_with(const lf_new_prompt *fields)
 {
     if (fields == NULL || prompt_check_new(fields) != LF_OK)
         return NULL;
-    int saved = errno;
+    prompt_guest guest;
+    prompt_enter(&guest);
     lf__config *config = lf__client_config(fields->client);
     lf__buf body;
     lf__buf_init(&body, PROMPT_JSON_MAX);
@@ -597,7 +637,7 @@ lf_prompt *lf_create_prompt_with(const lf_new_prompt *fields)
     }
     lf__free(answer.body);
     lf__config_free(config);
-    errno = saved;
+    prompt_leave(&guest);
     return prompt;
 }
 
@@ -607,7 +647,8 @@ lf_status lf_update_prompt_with(const lf_prompt_change *change)
         return LF_ERR_ARGUMENT;
     if (!prompt_name_is_good(change->name) || change->version < 1)
         return prompt_fail(change->error, LF_ERR_ARGUMENT, "labels are given to a prompt's version: name and version are needed");
-    int saved = errno;
+    prompt_guest guest;
+    prompt_enter(&guest);
     lf__config *config = lf__client_config(change->client);
     lf__buf body, path;
     lf__buf_init(&body, PROMPT_JSON_MAX);
@@ -626,6 +667,6 @@ lf_status lf_update_prompt_with(const lf_prompt_change *change)
     lf__free(answer.body);
     lf__buf_done(&path);
     lf__config_free(config);
-    errno = saved;
+    prompt_leave(&guest);
     return status;
 }

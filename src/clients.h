@@ -21,6 +21,8 @@ struct lf_client {
 extern _Atomic uint64_t lf__client_threshold[LF__CLIENTS];
 extern _Atomic bool lf__client_on[LF__CLIENTS];
 extern lf_client lf__clients[LF__CLIENTS];
+/* Grows when the default client is started anew with other keys or for another server: what was kept of it is not its own. */
+extern _Atomic uint32_t lf__client_epoch;
 
 /* The rule of OpenTelemetry's TraceIdRatioBased, so that processes in any language agree. */
 static inline bool lf__client_keeps(uint32_t client, const uint8_t trace_id[16])

@@ -38,7 +38,7 @@ typedef struct cache_entry {
     bool refreshing;    /* queued for, or with, the background thread */
     uint64_t fetches;   /* ended, so that waiters know theirs has */
     unsigned waiters;
-    uint64_t generation; /* of the cache when the fetch began */
+    uint64_t forgotten; /* so many times; what a fetch brings that began before the last one is not kept */
     uint64_t not_before_ns; /* no refresh earlier */
     lf_error error;     /* of the last fetch */
     lf__prompt_fetch how; /* of the refresh */
@@ -58,7 +58,6 @@ static struct {
     pthread_cond_t changed;
     size_t count;
     size_t bytes;
-    uint64_t generation; /* grows when something is forgotten */
     lf__prompt_body *retired; /* waiting for their last readers */
     cache_entry *refresh_first;
     cache_entry *refresh_last;
@@ -341,6 +340,12 @@ static lf_status cache_ask(const char *path, const lf__prompt_fetch *fetch, lf__
     }
 }
 
+static lf_status cache_no_memory(lf_error *error)
+{
+    *error = (lf_error){.status = LF_ERR_MEMORY, .message = "no memory"};
+    return LF_ERR_MEMORY;
+}
+
 static lf_status cache_bad_answer(lf_error *error)
 {
     *error = (lf_error){.status = LF_ERR_SERVER, .http_status = 200, .message = "the server's answer is no prompt"};
@@ -353,8 +358,7 @@ static lf_status cache_download(const lf__prompt_key *key, const lf__prompt_fetc
     lf__buf path;
     lf__buf_init(&path, 64 << 10);
     lf__rest_answer answer = {0};
-    lf_status status = LF_ERR_MEMORY;
-    *error = (lf_error){.status = LF_ERR_MEMORY, .message = "no memory"};
+    lf_status status = cache_no_memory(error);
     if (cache_add_path(&path, key))
         status = cache_ask(path.data, fetch, &answer, error);
     lf__buf_done(&path);
@@ -363,7 +367,7 @@ static lf_status cache_download(const lf__prompt_key *key, const lf__prompt_fetc
     bool bad;
     *out_body = lf__prompt_body_parse(answer.body, answer.size, &bad);
     if (*out_body == NULL)
-        status = bad ? cache_bad_answer(error) : LF_ERR_MEMORY;
+        status = bad ? cache_bad_answer(error) : cache_no_memory(error);
     else
         lf__prompt_disk_write(fetch->config, key, answer.body, answer.size);
     lf__free(answer.body);
@@ -371,11 +375,11 @@ static lf_status cache_download(const lf__prompt_key *key, const lf__prompt_fetc
 }
 
 /* Put what a fetch brought into its entry. With cache.lock held; the caller of the fetch gets a reference of its own. */
-static void cache_store(cache_entry *entry, lf__prompt_body *body, uint64_t ttl_ns, bool for_caller)
+static void cache_store(cache_entry *entry, uint64_t forgotten, lf__prompt_body *body, uint64_t ttl_ns, bool for_caller)
 {
     if (for_caller)
         lf__prompt_body_hold(body, lf__reader());
-    if (entry->generation != cache.generation) { /* forgotten while it was on its way: it may be from before */
+    if (entry->forgotten != forgotten) { /* forgotten while it was on its way: it may be from before */
         body->next_retired = cache.retired;
         cache.retired = body;
         return;
@@ -387,14 +391,14 @@ static void cache_store(cache_entry *entry, lf__prompt_body *body, uint64_t ttl_
     cache_make_room(entry);
 }
 
-/* The end of a fetch, whatever became of it. With cache.lock held. */
-static void cache_settle(cache_entry *entry, lf_status status, const lf_error *error, lf__prompt_body *body, uint64_t ttl_ns,
-                         bool for_caller)
+/* The end of a fetch, whatever became of it; `forgotten` is from its beginning. With cache.lock held. */
+static void cache_settle(cache_entry *entry, uint64_t forgotten, lf_status status, const lf_error *error, lf__prompt_body *body,
+                         uint64_t ttl_ns, bool for_caller)
 {
     entry->error = status == LF_OK ? (lf_error){.status = LF_OK} : *error;
     entry->fetches++;
     if (status == LF_OK)
-        cache_store(entry, body, ttl_ns, for_caller);
+        cache_store(entry, forgotten, body, ttl_ns, for_caller);
     else if (error->http_status == 404 && entry->body != NULL)
         cache_exchange(entry, NULL); /* it was deleted, or has lost the label */
     pthread_cond_broadcast(&cache.changed);
@@ -413,33 +417,19 @@ static bool cache_wait(cache_entry *entry, uint64_t until_ns)
     return entry->fetches != fetches;
 }
 
-static lf_status cache_result_of_other(cache_entry *entry, bool ended, lf__prompt_body **out_body, lf_error *error)
+static lf_status cache_too_late(lf_error *error)
 {
-    if (!ended) {
-        *error = (lf_error){.status = LF_ERR_TIMEOUT, .message = "the prompt is being fetched, and that takes too long"};
-        return LF_ERR_TIMEOUT;
-    }
-    if (entry->body != NULL) {
-        lf__prompt_body_hold(entry->body, lf__reader());
-        *out_body = entry->body;
-        return LF_OK;
-    }
-    *error = entry->error;
-    if (error->status == LF_OK) /* fetched, and forgotten at once */
-        *error = (lf_error){.status = LF_ERR_TIMEOUT, .message = "the prompt was changed while it was fetched"};
-    return error->status;
+    *error = (lf_error){.status = LF_ERR_TIMEOUT, .message = "the prompt is being fetched, and that takes too long"};
+    return LF_ERR_TIMEOUT;
 }
 
-static lf_status cache_fetch_locked(cache_entry *entry, const lf__prompt_key *key, const lf__prompt_fetch *fetch, bool always,
-                                    lf__prompt_body **out_body, lf_error *error)
+static lf_status cache_fetch_alone(cache_entry *entry, const lf__prompt_key *key, const lf__prompt_fetch *fetch,
+                                   lf__prompt_body **out_body, lf_error *error)
 {
-    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)fetch->timeout_ms * 1000000u;
-    if (entry->fetching && !always)
-        return cache_result_of_other(entry, cache_wait(entry, until_ns), out_body, error);
-    bool alone = !entry->fetching; /* with `always` several may ask at once; the first is the one that others wait for */
+    bool alone = !entry->fetching; /* several may ask at once for a TTL of 0; the first is the one that others wait for */
+    uint64_t forgotten = entry->forgotten;
     entry->fetching = true;
     entry->waiters++; /* it must not go meanwhile */
-    entry->generation = cache.generation;
     pthread_mutex_unlock(&cache.lock);
     lf__prompt_body *body = NULL;
     lf_status status = cache_download(key, fetch, &body, error);
@@ -447,10 +437,35 @@ static lf_status cache_fetch_locked(cache_entry *entry, const lf__prompt_key *ke
     entry->waiters--;
     if (alone)
         entry->fetching = false;
-    cache_settle(entry, status, error, body, fetch->ttl_ns, true);
+    cache_settle(entry, forgotten, status, error, body, fetch->ttl_ns, true);
     if (status == LF_OK)
         *out_body = body;
     return status;
+}
+
+static lf_status cache_fetch_locked(cache_entry *entry, const lf__prompt_key *key, const lf__prompt_fetch *fetch, bool always,
+                                    lf__prompt_body **out_body, lf_error *error)
+{
+    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)fetch->timeout_ms * 1000000u;
+    lf__prompt_fetch left = *fetch;
+    while (entry->fetching && !always) {
+        if (!cache_wait(entry, until_ns))
+            return cache_too_late(error);
+        if (entry->body != NULL) {
+            lf__prompt_body_hold(entry->body, lf__reader());
+            *out_body = entry->body;
+            return LF_OK;
+        }
+        *error = entry->error;
+        if (error->status != LF_OK)
+            return error->status;
+        /* Fetched, and forgotten at once: what was fetched is of before, so ask again. */
+        uint64_t now = lf__monotonic_ns();
+        if (now >= until_ns)
+            return cache_too_late(error);
+        left.timeout_ms = (int)((until_ns - now) / 1000000u) + 1;
+    }
+    return cache_fetch_alone(entry, key, &left, out_body, error);
 }
 
 lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *fetch, bool always, lf__prompt_body **out_body,
@@ -459,11 +474,8 @@ lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *f
     pthread_once(&cache_once, cache_start);
     pthread_mutex_lock(&cache.lock);
     cache_entry *entry = cache_find_or_add(key);
-    lf_status status = LF_ERR_MEMORY;
-    if (entry == NULL)
-        *error = (lf_error){.status = LF_ERR_MEMORY, .message = "no memory"};
-    else
-        status = cache_fetch_locked(entry, key, fetch, always, out_body, error);
+    lf_status status = entry == NULL ? cache_no_memory(error)
+                                     : cache_fetch_locked(entry, key, fetch, always, out_body, error);
     pthread_mutex_unlock(&cache.lock);
     return status;
 }
@@ -479,7 +491,7 @@ lf__prompt_body *lf__prompts_from_disk(const lf__prompt_key *key, const lf__conf
     if (body == NULL)
         return NULL;
     body->is_private = true;
-    body->fetched_ns = body->fetched_ns > age_ns ? body->fetched_ns - age_ns : 0;
+    body->fetched_ns -= age_ns; /* older than the machine's uptime: it wraps, and back when the age is taken */
     return body;
 }
 
@@ -490,7 +502,10 @@ static void cache_refresh_one(cache_entry *entry)
     const lf__prompt_key key = {entry->client, entry->name, entry->version, entry->label};
     lf__prompt_fetch how = entry->how;
     entry->how.config = NULL; /* ours now */
-    entry->generation = cache.generation;
+    uint64_t forgotten = entry->forgotten;
+    bool missing = entry->body == NULL && !entry->fetching; /* fetched ahead: who asks meanwhile waits for us */
+    if (missing)
+        entry->fetching = true;
     pthread_mutex_unlock(&cache.lock);
     lf__prompt_body *body = NULL;
     lf_error error;
@@ -501,8 +516,10 @@ static void cache_refresh_one(cache_entry *entry)
     lf__config_free(how.config);
     pthread_mutex_lock(&cache.lock);
     entry->refreshing = false;
+    if (missing)
+        entry->fetching = false;
     entry->not_before_ns = status == LF_OK ? 0 : lf__monotonic_ns() + CACHE_REFRESH_PAUSE_MS * 1000000u;
-    cache_settle(entry, status, &error, body, how.ttl_ns, false);
+    cache_settle(entry, forgotten, status, &error, body, how.ttl_ns, false);
 }
 
 static void *cache_main(void *unused)
@@ -585,11 +602,15 @@ void lf__prompts_forget(const char *name)
 {
     pthread_once(&cache_once, cache_start);
     pthread_mutex_lock(&cache.lock);
-    cache.generation++;
-    for (int i = 0; i < CACHE_BUCKETS; i++)
-        for (cache_entry *entry = cache.buckets[i]; entry != NULL; entry = entry->next_in_bucket)
-            if (entry->body != NULL && (name == NULL || strcmp(entry->name, name) == 0))
+    for (int i = 0; i < CACHE_BUCKETS; i++) {
+        for (cache_entry *entry = cache.buckets[i]; entry != NULL; entry = entry->next_in_bucket) {
+            if (name != NULL && strcmp(entry->name, name) != 0)
+                continue;
+            entry->forgotten++;
+            if (entry->body != NULL)
                 cache_exchange(entry, NULL);
+        }
+    }
     cache_free_retired();
     pthread_mutex_unlock(&cache.lock);
 }

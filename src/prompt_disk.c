@@ -69,7 +69,7 @@ static void disk_complain(const lf__config *config)
 /* To a file of its own first: a reader, or a crash, sees the old copy or the new one. */
 static bool disk_write(const char *path, const char *partial, const char *json, size_t size)
 {
-    int file = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int file = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file < 0)
         return false;
     bool ok = disk_write_all(file, json, size);
@@ -81,11 +81,12 @@ static bool disk_write(const char *path, const char *partial, const char *json, 
 
 void lf__prompt_disk_write(const lf__config *config, const lf__prompt_key *key, const char *json, size_t size)
 {
-    if (config->prompt_cache_dir == NULL || size > DISK_FILE_MAX)
+    if (config->prompt_cache_dir == NULL || config->base_url == NULL || size > DISK_FILE_MAX)
         return;
+    static _Atomic unsigned number; /* clocks may stand still between two threads, and processes share ids after a restart */
     int saved = errno;
-    char ending[64];
-    snprintf(ending, sizeof ending, ".%ld.%lx.part", (long)getpid(), (unsigned long)lf__monotonic_ns());
+    char ending[96];
+    snprintf(ending, sizeof ending, ".%ld.%llx.%x.part", (long)getpid(), (unsigned long long)lf__monotonic_ns(), number++);
     char *path = disk_path(config, key, ".json"), *partial = disk_path(config, key, ending);
     if (mkdir(config->prompt_cache_dir, 0700) != 0 && errno != EEXIST)
         disk_complain(config);
@@ -123,11 +124,12 @@ static char *disk_read(int file, size_t *out_size, uint64_t *out_age_ns)
 
 char *lf__prompt_disk_read(const lf__config *config, const lf__prompt_key *key, size_t *out_size, uint64_t *out_age_ns)
 {
-    char *path = config->prompt_cache_dir == NULL ? NULL : disk_path(config, key, ".json");
+    bool none = config->prompt_cache_dir == NULL || config->base_url == NULL; /* no server: no keys */
+    char *path = none ? NULL : disk_path(config, key, ".json");
     if (path == NULL)
         return NULL;
     int saved = errno;
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); /* a pipe must not make us wait */
     char *text = file < 0 ? NULL : disk_read(file, out_size, out_age_ns);
     if (file >= 0)
         (void)close(file);

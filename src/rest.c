@@ -149,20 +149,26 @@ static struct {
     lf__http *https[REST_TOGETHER]; /* as many as fit are woken at exit; others see `stopped` when they are done waiting */
 } rest = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* False: the process is ending. */
-static bool rest_begin(lf__http *http)
+/* False: the process is ending, nothing of libcurl may be used any more. */
+static bool rest_enter_library(void)
 {
     pthread_mutex_lock(&rest.lock);
     bool ok = !rest.stopped;
     rest.running += ok;
-    for (int i = 0; ok && i < REST_TOGETHER; i++) {
+    pthread_mutex_unlock(&rest.lock);
+    return ok;
+}
+
+static void rest_begin(lf__http *http)
+{
+    pthread_mutex_lock(&rest.lock);
+    for (int i = 0; i < REST_TOGETHER; i++) {
         if (rest.https[i] == NULL) {
             rest.https[i] = http;
             break;
         }
     }
     pthread_mutex_unlock(&rest.lock);
-    return ok;
 }
 
 static void rest_end(const lf__http *http)
@@ -231,7 +237,7 @@ static void rest_run(rest_guest *guest, lf__http *http, const rest_result *resul
     }
 }
 
-static void rest_ask(rest_guest *guest, lf__http_request *request, rest_result *result)
+static void rest_ask_inside(rest_guest *guest, lf__http_request *request, rest_result *result)
 {
     lf__http *http = lf__http_new();
     if (http == NULL || !lf__http_start(http, request)) {
@@ -239,11 +245,7 @@ static void rest_ask(rest_guest *guest, lf__http_request *request, rest_result *
         lf__http_free(http);
         return;
     }
-    if (!rest_begin(http)) {
-        lf__http_free(http);
-        result->failure = LF__HTTP_BROKEN;
-        return;
-    }
+    rest_begin(http);
     rest_run(guest, http, result, (int)request->timeout_ms);
     rest_end(http);
     if (!result->done) {
@@ -251,6 +253,15 @@ static void rest_ask(rest_guest *guest, lf__http_request *request, rest_result *
         result->failure = LF__HTTP_TOO_LATE;
     }
     lf__http_free(http);
+}
+
+static void rest_ask(rest_guest *guest, lf__http_request *request, rest_result *result)
+{
+    if (!rest_enter_library()) {
+        result->failure = LF__HTTP_BROKEN;
+        return;
+    }
+    rest_ask_inside(guest, request, result);
     rest_leave_library();
 }
 

@@ -695,6 +695,8 @@ bool lf__template_find(const lf_value *variables, const char *name, size_t name_
                 *value = candidate;
                 is_there = true;
             }
+    if (walk.key.failed)
+        *value = lf_i_make(LF_KIND_UNSET, 0);
     is_there = is_there && !walk.key.failed;
     lf__buf_done(&walk.key);
     return is_there;
