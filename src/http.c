@@ -38,7 +38,10 @@ struct lf__http {
     int pool_count;
 };
 
-static pthread_once_t http_once = PTHREAD_ONCE_INIT;
+/* libcurl is set up once, and no process is forked meanwhile: its own lock would stay held in the child for ever. */
+static pthread_once_t http_fork_once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t http_setup_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool http_is_set_up;
 
 void (*lf__http_at_exit)(void);
 
@@ -48,6 +51,36 @@ static void http_global_init(void)
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
     if (lf__http_at_exit != NULL)
         (void)atexit(lf__http_at_exit);
+}
+
+static void http_before_fork(void)
+{
+    pthread_mutex_lock(&http_setup_lock);
+}
+
+static void http_after_fork_parent(void)
+{
+    pthread_mutex_unlock(&http_setup_lock);
+}
+
+static void http_after_fork_child(void)
+{
+    pthread_mutex_init(&http_setup_lock, NULL);
+}
+
+static void http_watch_forks(void)
+{
+    (void)pthread_atfork(http_before_fork, http_after_fork_parent, http_after_fork_child);
+}
+
+static void http_set_up(void)
+{
+    pthread_once(&http_fork_once, http_watch_forks);
+    pthread_mutex_lock(&http_setup_lock);
+    if (!http_is_set_up)
+        http_global_init();
+    http_is_set_up = true;
+    pthread_mutex_unlock(&http_setup_lock);
 }
 
 /* ---- Headers ---- */
@@ -400,7 +433,7 @@ static void http_finish(lf__http *http, http_transfer *t, CURLcode code)
 
 lf__http *lf__http_new(void)
 {
-    pthread_once(&http_once, http_global_init);
+    http_set_up();
     lf__http *http = lf__alloc(sizeof *http);
     if (http == NULL)
         return NULL;
