@@ -231,8 +231,8 @@ TEST(single_braces)
         const char *text, *expected;
     } cases[] = {{"Hi {{ name }}!", "Hi {name}!"},
                  {"{\"a\": {\"b\": {{x}}}}", "{{\"a\": {{\"b\": {x}}}}}"},
-                 {"{} {{}}", "{{}} {{{{}}}}"},
-                 {"{{a.b}}", "{{{{a.b}}}}"},
+                 {"{} {{}}", "{{}} {{}}"},
+                 {"{{a.b}}", "{{a.b}}"},
                  {"plain", "plain"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         lf_prompt *p = text_prompt(cases[i].text);
