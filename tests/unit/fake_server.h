@@ -235,6 +235,18 @@ static inline void *fake_serve(void *argument)
     return NULL;
 }
 
+/* A place for one more connection, its last thread joined; -1: none. Under the lock, which an ended thread has let go. */
+static inline int fake_place(fake_server *server)
+{
+    for (int i = 0; i < server->connection_count; i++) {
+        if (server->sockets[i] < 0) {
+            pthread_join(server->threads[i], NULL);
+            return i;
+        }
+    }
+    return server->connection_count == FAKE_CONNECTIONS_MAX ? -1 : server->connection_count++;
+}
+
 static inline void *fake_accept(void *argument)
 {
     fake_server *server = argument;
@@ -243,7 +255,8 @@ static inline void *fake_accept(void *argument)
         if (socket < 0 && (errno == EINTR || errno == ECONNABORTED))
             continue;
         pthread_mutex_lock(&server->lock);
-        if (socket < 0 || server->stopping || server->connection_count == FAKE_CONNECTIONS_MAX) {
+        int place = socket < 0 || server->stopping ? -1 : fake_place(server);
+        if (place < 0) {
             pthread_mutex_unlock(&server->lock);
             if (socket >= 0)
                 close(socket);
@@ -254,8 +267,8 @@ static inline void *fake_accept(void *argument)
         server->accepted++;
         fake_connection *connection = malloc(sizeof *connection);
         *connection = (fake_connection){server, socket};
-        server->sockets[server->connection_count] = socket;
-        pthread_create(&server->threads[server->connection_count++], NULL, fake_serve, connection);
+        server->sockets[place] = socket;
+        pthread_create(&server->threads[place], NULL, fake_serve, connection);
         pthread_mutex_unlock(&server->lock);
     }
 }
