@@ -451,6 +451,8 @@ static lf_status core_switch_on(uint32_t client)
         if (lf__thread != NULL)
             lf__stack_set_wake(lf__thread); /* other threads count to the old number once more */
     }
+    if (config->file_path == NULL)
+        lf__http_set_up();
     lf__worker_set_client(client, core.configs[client]);
     lf_status status = lf__worker_start();
     if (status != LF_OK)
@@ -812,7 +814,6 @@ static void core_after_fork_child(void)
     lf__log_unlock();
     lf__site_unlock();
     lf__worker_after_fork_child();
-    lf__rest_after_fork_child();
     pthread_mutex_init(&core.lock, NULL);
     lf__handles_after_fork_child();
     lf__stack_after_fork_child();

@@ -300,9 +300,9 @@ typedef enum lf_level {
 
 /* Start with these options, merged with the environment. NULL: environment only.
  *
- * Not needed: the first observation does the same with NULL. Creates the worker thread; libcurl is initialised by the
- * worker when it first sends. Blocks: never on the network. Threads: any. Calling it while already started changes nothing
- * and returns LF_OK; after lf_shutdown it starts anew.
+ * Not needed: the first observation does the same with NULL. Sets libcurl up and creates the worker thread, together about
+ * half a millisecond. Blocks: never on the network. Threads: any. Calling it while already started changes nothing and returns
+ * LF_OK; after lf_shutdown it starts anew.
  * Returns: LF_OK; LF_ERR_DISABLED when nothing will be recorded (no keys, switched off); LF_ERR_MEMORY.
  */
 LF_API lf_status lf_init(const lf_options *options);

@@ -19,6 +19,7 @@ enum {
     PROMPT_RETRIES = 2, /* as the other SDKs */
     PROMPT_RETRIES_MAX = 4,
     PROMPT_JSON_MAX = 64 << 20,  /* a compiled prompt, or a value that goes into one */
+    PROMPT_NAME_MAX = 4096, /* of names and labels; no server takes a URL much longer */
     PROMPT_PATH_MAX = 64 << 10
 };
 
@@ -70,12 +71,13 @@ static void prompt_leave(const prompt_guest *guest)
 
 /* ---- Handles ------------------------------------------------------------------------------------------------------ */
 
-/* Takes the reference to the body. */
-static lf_prompt *prompt_new_at(lf__prompt_body *body, lf_prompt_source source, uint64_t now_ns)
+/* Takes the reference to the body. NULL: no memory. */
+static lf_prompt *prompt_new_at(lf__prompt_body *body, lf_prompt_source source, uint64_t now_ns, lf_error *error)
 {
     lf_prompt *prompt = malloc(sizeof *prompt);
     if (prompt == NULL) {
         lf__prompt_body_drop(body);
+        (void)prompt_no_memory(error);
         return NULL;
     }
     prompt->name = body->name;
@@ -83,9 +85,8 @@ static lf_prompt *prompt_new_at(lf__prompt_body *body, lf_prompt_source source, 
     prompt->is_fallback = source == LF_PROMPT_FALLBACK;
     prompt->source = source;
     prompt->type = body->is_chat ? LF_PROMPT_CHAT : LF_PROMPT_TEXT;
-    /* It may have come since the clock was read. */
-    bool has_age = !prompt->is_fallback && now_ns > body->fetched_ns;
-    prompt->age_ms = has_age ? (int64_t)((now_ns - body->fetched_ns) / 1000000u) : 0;
+    int64_t age_ns = (int64_t)(now_ns - body->fetched_ns); /* negative when it has come since the clock was read */
+    prompt->age_ms = prompt->is_fallback || age_ns < 0 ? 0 : age_ns / 1000000;
     prompt->prompt = body->text;
     prompt->messages = body->json_messages;
     prompt->config = body->config;
@@ -97,9 +98,9 @@ static lf_prompt *prompt_new_at(lf__prompt_body *body, lf_prompt_source source, 
     return prompt;
 }
 
-static lf_prompt *prompt_new(lf__prompt_body *body, lf_prompt_source source)
+static lf_prompt *prompt_new(lf__prompt_body *body, lf_prompt_source source, lf_error *error)
 {
-    return prompt_new_at(body, source, lf__monotonic_ns());
+    return prompt_new_at(body, source, lf__monotonic_ns(), error);
 }
 
 void lf_prompt_free(lf_prompt *prompt)
@@ -147,7 +148,8 @@ static bool prompt_value_cjson(const lf_value *value, cJSON **out_json)
 
 static bool prompt_name_is_good(const char *name)
 {
-    return name != NULL && name[0] != '\0' && strchr(name, '|') == NULL && lf__utf8_valid_prefix(name, strlen(name)) == strlen(name);
+    size_t size = name == NULL ? 0 : strlen(name);
+    return size > 0 && size <= PROMPT_NAME_MAX && strchr(name, '|') == NULL && lf__utf8_valid_prefix(name, size) == size;
 }
 
 static lf_status prompt_check(const char *name, const lf_prompt_query *query)
@@ -155,9 +157,11 @@ static lf_status prompt_check(const char *name, const lf_prompt_query *query)
     if (name == NULL || name[0] == '\0')
         return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt has a name");
     if (!prompt_name_is_good(name))
-        return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt's name is UTF-8 without '|'");
+        return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt's name is UTF-8 without '|', of at most %d bytes", PROMPT_NAME_MAX);
     if (query->version != 0 && query->label != NULL)
         return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt is asked for by version or by label, not both");
+    if (query->label != NULL && strlen(query->label) > PROMPT_NAME_MAX)
+        return prompt_fail(query->error, LF_ERR_ARGUMENT, "a label has at most %d bytes", PROMPT_NAME_MAX);
     if (query->version < 0)
         return prompt_fail(query->error, LF_ERR_ARGUMENT, "versions of prompts are 1 and up");
     return LF_OK;
@@ -187,7 +191,7 @@ static lf_prompt *prompt_fallback(const char *name, const lf_prompt_query *query
     lf__prompt_body *body = lf__prompt_body_make(name, query->version, query->label, query->fallback,
                                                  messages.length == 0 ? "" : messages.data, messages.length, &bad);
     lf__buf_done(&messages);
-    return body == NULL ? NULL : prompt_new(body, LF_PROMPT_FALLBACK);
+    return body == NULL ? NULL : prompt_new(body, LF_PROMPT_FALLBACK, NULL);
 }
 
 static void prompt_tell_fallback(const char *name, const lf_error *error)
@@ -202,11 +206,11 @@ static lf_prompt *prompt_without_server(const lf__prompt_key *key, const lf__con
                                         const lf_error *error)
 {
     lf__prompt_body *body = NULL;
-    if (error->http_status != 404 && lf__prompts_find(key, &body) != LF__PROMPT_MISS)
-        return prompt_new(body, LF_PROMPT_STALE);
-    body = error->http_status == 404 || config == NULL ? NULL : lf__prompts_from_disk(key, config);
+    bool gone = error->http_status == 404;
+    if (!gone && lf__prompts_find(key, &body) == LF__PROMPT_MISS && config != NULL)
+        body = lf__prompts_from_disk(key, config);
     if (body != NULL)
-        return prompt_new(body, LF_PROMPT_STALE);
+        return prompt_new(body, LF_PROMPT_STALE, NULL);
     lf_prompt *fallback = prompt_fallback(key->name, query);
     if (fallback != NULL)
         prompt_tell_fallback(key->name, error);
@@ -228,7 +232,7 @@ static lf_prompt *prompt_get(const lf__prompt_key *key, lf__config *config, cons
         status = lf__prompts_fetch(key, &how, query->cache_ttl_seconds == 0, &body, &error);
     }
     if (status == LF_OK)
-        return prompt_new(body, LF_PROMPT_FRESH);
+        return prompt_new(body, LF_PROMPT_FRESH, query->error);
     lf_prompt *prompt = prompt_without_server(key, config, query, &error);
     if (query->error != NULL)
         *query->error = error;
@@ -249,7 +253,7 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query)
     uint64_t now_ns = lf__monotonic_ns(); /* read once: it is a good part of what a cached prompt costs */
     lf__prompt_found found = query->cache_ttl_seconds == 0 ? LF__PROMPT_MISS : lf__prompts_find_at(&key, now_ns, &body);
     if (found == LF__PROMPT_IS_FRESH)
-        return prompt_new_at(body, LF_PROMPT_CACHED, now_ns);
+        return prompt_new_at(body, LF_PROMPT_CACHED, now_ns, query->error);
     prompt_guest guest;
     prompt_enter(&guest);
     lf__config *config = lf__client_config(query->client);
@@ -259,7 +263,7 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query)
             lf__prompt_fetch how = prompt_fetch_how(config, query);
             lf__prompts_refresh(&key, &how);
         }
-        prompt = prompt_new(body, LF_PROMPT_STALE);
+        prompt = prompt_new(body, LF_PROMPT_STALE, query->error);
     } else {
         prompt = prompt_get(&key, config, query);
     }
@@ -380,11 +384,11 @@ static void prompt_tell_placeholder(const char *name, const char *what)
     lf__log(LF__LOG_WARNING, "placeholder \"%.80s\" of a prompt %s", name, what);
 }
 
-/* One that is no list of messages is shown as text, so that it is seen. */
+/* One that is no list of messages is shown as text, so that it is seen. NULL: null, which a variable would leave empty. */
 static bool prompt_add_as_text(lf__buf *out, const lf_value *value, lf__buf *scratch)
 {
     lf__buf_clear(scratch);
-    if (!lf__template_add_value(scratch, value))
+    if (!(value == NULL ? lf__buf_add_text(scratch, "None") : lf__template_add_value(scratch, value)))
         return false;
     prompt_add_message(out, prompt_no_role, scratch);
     return true;
@@ -406,7 +410,7 @@ static bool prompt_add_placeholder(lf__buf *out, const char *name, const lf_prom
     bool ok = prompt_value_cjson(&value, &list);
     if (ok && !cJSON_IsArray(list)) {
         prompt_tell_placeholder(name, "is no list of messages");
-        ok = prompt_add_as_text(out, &value, scratch);
+        ok = prompt_add_as_text(out, cJSON_IsNull(list) ? NULL : &value, scratch);
     }
     bool told = false;
     const cJSON *item = cJSON_IsArray(list) ? list->child : NULL;
@@ -591,7 +595,8 @@ static bool prompt_add_text(lf__buf *body, const char *key, const char *text)
 static lf_status prompt_check_new(const lf_new_prompt *fields)
 {
     if (!prompt_name_is_good(fields->name))
-        return prompt_fail(fields->error, LF_ERR_ARGUMENT, "a prompt has a name, in UTF-8 without '|'");
+        return prompt_fail(fields->error, LF_ERR_ARGUMENT, "a prompt has a name, in UTF-8 without '|', of at most %d bytes",
+                           PROMPT_NAME_MAX);
     if ((fields->prompt == NULL) == (fields->messages.kind == LF_KIND_UNSET))
         return prompt_fail(fields->error, LF_ERR_ARGUMENT, "a prompt has a text (.prompt) or messages (.messages)");
     return LF_OK;
@@ -631,7 +636,7 @@ lf_prompt *lf_create_prompt_with(const lf_new_prompt *fields)
         lf__prompt_body *made = lf__prompt_body_parse(answer.body, answer.size, &bad);
         if (made != NULL)
             made->is_private = true;
-        prompt = made == NULL ? NULL : prompt_new(made, LF_PROMPT_FRESH);
+        prompt = made == NULL ? NULL : prompt_new(made, LF_PROMPT_FRESH, NULL);
         if (prompt == NULL)
             (void)prompt_fail(fields->error, LF_ERR_SERVER, "the prompt was created, but the server's answer is no prompt");
     }

@@ -83,7 +83,8 @@ static inline lf_prompt_query lf_i_prompt_query(void)
  * Blocks:  not at all when it is cached, fresh or stale; else at most timeout_ms.
  * Order:   fresh copy; stale copy (and a refresh, one per prompt); the server; a stale copy, also from LANGFUSE_PROMPT_CACHE_DIR;
  *          the fallback; NULL.
- * Errors:  NULL, with *error: LF_ERR_ARGUMENT (no name; version and label; a name with '|'), LF_ERR_REFUSED with http_status
+ * Errors:  NULL, with *error: LF_ERR_ARGUMENT (no name; version and label; a name with '|' or of more than 4096
+ *          bytes), LF_ERR_REFUSED with http_status
  *          404 (there is none), LF_ERR_UNAUTHORIZED, LF_ERR_TIMEOUT, LF_ERR_NETWORK, LF_ERR_SERVER, LF_ERR_DISABLED (no keys),
  *          LF_ERR_MEMORY. 401, 403, 404 and other 4xx are not tried again; 408, 429, 5xx and network errors are.
  * Threads: any. Free with lf_prompt_free. */
@@ -134,7 +135,8 @@ LF_API struct cJSON *lf_prompt_compile_json_with(const lf_prompt *prompt, const 
     })
 
 /* The prompt for templates that write {name} instead of {{name}} (LangChain, Python's format): text, or of a chat the JSON text
- * of its messages. Braces that are no variable are doubled, so that formatting gives them back. Free with free(). */
+ * of its messages. {name} is taken for a variable already and stays, as do pairs of braces; every other brace, of JSON for
+ * instance, is doubled, so that formatting gives it back. Free with free(). */
 LF_API char *lf_prompt_to_single_braces(const lf_prompt *prompt);
 
 /* ---- Writing ---- */

@@ -73,7 +73,7 @@ static void http_watch_forks(void)
     (void)pthread_atfork(http_before_fork, http_after_fork_parent, http_after_fork_child);
 }
 
-static void http_set_up(void)
+void lf__http_set_up(void)
 {
     pthread_once(&http_fork_once, http_watch_forks);
     pthread_mutex_lock(&http_setup_lock);
@@ -433,7 +433,7 @@ static void http_finish(lf__http *http, http_transfer *t, CURLcode code)
 
 lf__http *lf__http_new(void)
 {
-    http_set_up();
+    lf__http_set_up();
     lf__http *http = lf__alloc(sizeof *http);
     if (http == NULL)
         return NULL;

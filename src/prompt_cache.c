@@ -16,9 +16,8 @@
 enum {
     CACHE_BUCKETS = 1024,
     CACHE_TRY_WAIT_MS = 1000, /* between two tries: a random part of this */
-    CACHE_REFRESH_PAUSE_MS = 1000, /* after a refresh that failed */
-    CACHE_STACK_BYTES = 256 << 10,
-    CACHE_EXIT_MS = 500
+    CACHE_REFRESH_PAUSE_MS = 1000, /* between a failure and the next refresh */
+    CACHE_STACK_BYTES = 256 << 10
 };
 
 typedef struct cache_entry {
@@ -110,7 +109,6 @@ static void cache_init_locks(void)
 /* Whoever was fetching is the parent's; the prompts stay. */
 static void cache_after_fork_child(void)
 {
-    lf__rest_after_fork_child();
     cache_init_locks();
     for (int i = 0; i < CACHE_BUCKETS; i++)
         for (cache_entry *entry = cache.buckets[i]; entry != NULL; entry = entry->next_in_bucket) {
@@ -122,10 +120,8 @@ static void cache_after_fork_child(void)
     cache.running = false;
 }
 
-/* The exit handlers of TLS libraries come after this: nobody may be inside of them. */
 static void cache_at_exit(void)
 {
-    lf__rest_stop(CACHE_EXIT_MS);
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec++;
@@ -139,7 +135,6 @@ static void cache_at_exit(void)
 static void cache_start(void)
 {
     cache_init_locks();
-    lf__rest_prepare(); /* libcurl's own exit handlers are registered before ours, and run after it */
     (void)pthread_atfork(cache_before_fork, cache_after_fork_parent, cache_after_fork_child);
     (void)atexit(cache_at_exit);
 }
@@ -362,6 +357,8 @@ static lf_status cache_download(const lf__prompt_key *key, const lf__prompt_fetc
     if (cache_add_path(&path, key))
         status = cache_ask(path.data, fetch, &answer, error);
     lf__buf_done(&path);
+    if (status != LF_OK && error->http_status == 404)
+        lf__prompt_disk_remove(fetch->config, key);
     if (status != LF_OK)
         return status;
     bool bad;
@@ -397,6 +394,7 @@ static void cache_settle(cache_entry *entry, uint64_t forgotten, lf_status statu
 {
     entry->error = status == LF_OK ? (lf_error){.status = LF_OK} : *error;
     entry->fetches++;
+    entry->not_before_ns = status == LF_OK ? 0 : lf__monotonic_ns() + CACHE_REFRESH_PAUSE_MS * 1000000u;
     if (status == LF_OK)
         cache_store(entry, forgotten, body, ttl_ns, for_caller);
     else if (error->http_status == 404 && entry->body != NULL)
@@ -480,7 +478,8 @@ lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *f
     return status;
 }
 
-lf__prompt_body *lf__prompts_from_disk(const lf__prompt_key *key, const lf__config *config)
+/* The copy on disk. NULL: none, or none that can be used. */
+static lf__prompt_body *cache_read_disk(const lf__prompt_key *key, const lf__config *config)
 {
     size_t size;
     uint64_t age_ns;
@@ -488,10 +487,37 @@ lf__prompt_body *lf__prompts_from_disk(const lf__prompt_key *key, const lf__conf
     bool bad;
     lf__prompt_body *body = text == NULL ? NULL : lf__prompt_body_parse(text, size, &bad);
     lf__free(text);
+    if (body != NULL)
+        body->fetched_ns -= age_ns; /* wraps when it is older than the machine's uptime */
+    return body;
+}
+
+/* Give the caller what the cache holds, which may have come meanwhile, or else `body`, which enters it as stale. */
+static lf__prompt_body *cache_keep_stale(const lf__prompt_key *key, lf__prompt_body *body)
+{
+    cache_entry *entry = cache_find_or_add(key);
+    if (entry == NULL || entry->body != NULL) {
+        lf__prompt_body_free(body);
+        body = entry == NULL ? NULL : entry->body;
+        if (body != NULL)
+            lf__prompt_body_hold(body, lf__reader());
+        return body;
+    }
+    entry->waiters++; /* it must not go meanwhile */
+    cache_store(entry, entry->forgotten, body, 0, true);
+    entry->waiters--;
+    return body;
+}
+
+lf__prompt_body *lf__prompts_from_disk(const lf__prompt_key *key, const lf__config *config)
+{
+    pthread_once(&cache_once, cache_start);
+    lf__prompt_body *body = cache_read_disk(key, config);
     if (body == NULL)
         return NULL;
-    body->is_private = true;
-    body->fetched_ns -= age_ns; /* older than the machine's uptime: it wraps, and back when the age is taken */
+    pthread_mutex_lock(&cache.lock);
+    body = cache_keep_stale(key, body);
+    pthread_mutex_unlock(&cache.lock);
     return body;
 }
 
@@ -518,7 +544,6 @@ static void cache_refresh_one(cache_entry *entry)
     entry->refreshing = false;
     if (missing)
         entry->fetching = false;
-    entry->not_before_ns = status == LF_OK ? 0 : lf__monotonic_ns() + CACHE_REFRESH_PAUSE_MS * 1000000u;
     cache_settle(entry, forgotten, status, &error, body, how.ttl_ns, false);
 }
 

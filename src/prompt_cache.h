@@ -36,7 +36,7 @@ lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *f
 void lf__prompts_refresh(const lf__prompt_key *key, const lf__prompt_fetch *fetch);
 /* Wait until nothing is to be fetched in the background; false: not within the time. */
 bool lf__prompts_settle(int timeout_ms);
-/* The copy on disk, NULL when there is none. A reference for the caller. */
+/* The copy on disk, NULL when there is none. From now on it is in the cache, stale. A reference for the caller. */
 lf__prompt_body *lf__prompts_from_disk(const lf__prompt_key *key, const lf__config *config);
 
 /* Forget what is cached of a name, of all for NULL. What is being fetched meanwhile is not kept. */

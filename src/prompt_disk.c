@@ -13,9 +13,12 @@
 
 enum { DISK_FILE_MAX = 8 << 20 };
 
-/* Folder, '/', 64 hex digits and the ending: the hash of all that tells one prompt from another. NULL: no memory. */
+/* Folder, '/', 64 hex digits and the ending: the hash of all that tells one prompt from another. NULL: no folder, no server, or
+ * no memory. */
 static char *disk_path(const lf__config *config, const lf__prompt_key *key, const char *ending)
 {
+    if (config->prompt_cache_dir == NULL || config->base_url == NULL)
+        return NULL;
     lf__buf name;
     lf__buf_init(&name, 64 << 10);
     lf__buf_add_text(&name, config->base_url);
@@ -81,7 +84,7 @@ static bool disk_write(const char *path, const char *partial, const char *json, 
 
 void lf__prompt_disk_write(const lf__config *config, const lf__prompt_key *key, const char *json, size_t size)
 {
-    if (config->prompt_cache_dir == NULL || config->base_url == NULL || size > DISK_FILE_MAX)
+    if (config->prompt_cache_dir == NULL || size > DISK_FILE_MAX)
         return;
     static _Atomic unsigned number; /* clocks may stand still between two threads, and processes share ids after a restart */
     int saved = errno;
@@ -94,6 +97,16 @@ void lf__prompt_disk_write(const lf__config *config, const lf__prompt_key *key, 
         disk_complain(config);
     lf__free(path);
     lf__free(partial);
+    errno = saved;
+}
+
+void lf__prompt_disk_remove(const lf__config *config, const lf__prompt_key *key)
+{
+    int saved = errno;
+    char *path = disk_path(config, key, ".json");
+    if (path != NULL)
+        (void)unlink(path);
+    lf__free(path);
     errno = saved;
 }
 
@@ -124,8 +137,7 @@ static char *disk_read(int file, size_t *out_size, uint64_t *out_age_ns)
 
 char *lf__prompt_disk_read(const lf__config *config, const lf__prompt_key *key, size_t *out_size, uint64_t *out_age_ns)
 {
-    bool none = config->prompt_cache_dir == NULL || config->base_url == NULL; /* no server: no keys */
-    char *path = none ? NULL : disk_path(config, key, ".json");
+    char *path = disk_path(config, key, ".json");
     if (path == NULL)
         return NULL;
     int saved = errno;

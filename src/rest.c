@@ -9,11 +9,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
-enum { REST_TIMEOUT_MS = 5000, REST_SERVER_TEXT = 120, REST_TOGETHER = 64, REST_STOP_STEP_MS = 5 };
+enum { REST_TIMEOUT_MS = 5000, REST_SERVER_TEXT = 120, REST_TOGETHER = 64, REST_EXIT_MS = 500, REST_STOP_STEP_MS = 5 };
 
 /* ---- Being a guest on the caller's thread ---- */
 
@@ -149,9 +150,28 @@ static struct {
     lf__http *https[REST_TOGETHER]; /* as many as fit are woken at exit; others see `stopped` when they are done waiting */
 } rest = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+static void rest_at_exit(void);
+
+/* What ran is the parent's. */
+static void rest_after_fork_child(void)
+{
+    pthread_mutex_init(&rest.lock, NULL);
+    rest.running = 0;
+    memset(rest.https, 0, sizeof rest.https);
+}
+
+static void rest_start(void)
+{
+    lf__http_set_up(); /* libcurl's own exit handlers are registered before ours, and run after it */
+    (void)pthread_atfork(NULL, NULL, rest_after_fork_child);
+    (void)atexit(rest_at_exit);
+}
+
 /* False: the process is ending, nothing of libcurl may be used any more. */
 static bool rest_enter_library(void)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, rest_start);
     pthread_mutex_lock(&rest.lock);
     bool ok = !rest.stopped;
     rest.running += ok;
@@ -195,8 +215,11 @@ static bool rest_is_stopped(void)
     return stopped;
 }
 
-void lf__rest_stop(int timeout_ms)
+/* The exit handlers of TLS libraries come after this: cut short what runs, on whatever thread, refuse what comes, and wait until
+ * nobody is inside of libcurl any more. */
+static void rest_at_exit(void)
 {
+    int timeout_ms = REST_EXIT_MS;
     pthread_mutex_lock(&rest.lock);
     rest.stopped = true;
     for (int i = 0; i < REST_TOGETHER; i++)
@@ -208,18 +231,6 @@ void lf__rest_stop(int timeout_ms)
         pthread_mutex_lock(&rest.lock);
     }
     pthread_mutex_unlock(&rest.lock);
-}
-
-void lf__rest_prepare(void)
-{
-    lf__http_free(lf__http_new());
-}
-
-void lf__rest_after_fork_child(void)
-{
-    pthread_mutex_init(&rest.lock, NULL);
-    rest.running = 0;
-    memset(rest.https, 0, sizeof rest.https);
 }
 
 /* Signals are blocked here, but for the waiting. */
@@ -363,7 +374,7 @@ static lf_status rest_call(rest_guest *guest, const lf__config *config, const lf
 lf_status lf__rest_call(const lf__config *config, const lf__rest_request *request, lf__rest_answer *answer, lf_error *error)
 {
     if (config == NULL || config->base_url == NULL || !rest_has_authorization(config))
-        return rest_fail(error, LF_ERR_DISABLED, 0, "no keys, or tracing is off");
+        return rest_fail(error, LF_ERR_DISABLED, 0, "no keys: LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set");
     rest_guest guest;
     rest_enter(&guest);
     lf_status status = rest_call(&guest, config, request, answer, error);

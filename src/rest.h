@@ -44,12 +44,4 @@ void lf__rest_escape(lf__buf *out, const char *text);
  * cut to fit, at the end of a character. */
 void lf__rest_server_text(char *out, size_t room, const char *body, size_t size);
 
-/* At exit: cut short what runs, on whatever thread, refuse what comes, and wait at most timeout_ms until nobody is inside of
- * libcurl any more. */
-void lf__rest_stop(int timeout_ms);
-/* Let libcurl register its exit handlers now, so that handlers registered later run before them. */
-void lf__rest_prepare(void);
-/* In the child of a fork: what ran is the parent's. */
-void lf__rest_after_fork_child(void);
-
 #endif

@@ -161,7 +161,35 @@ TEST(a_deleted_prompt_is_not_taken_from_disk)
     lf_error error = {0};
     CHECK(lf_get_prompt("p", .error = &error) == NULL);
     CHECK_INT(error.http_status, 404);
+    CHECK_INT(file_count(), 0);
     CHECK_GETS(LF_PROMPT_FALLBACK, 0, "p", .fallback = "f");
+    script.status = 500;
+    CHECK_GETS(LF_PROMPT_FALLBACK, 0, "p", .max_retries = 0, .fallback = "f");
+    fake_server_free(server);
+}
+
+/* The first call waits for a server that does not answer; the others have the copy at once, and one at a time asks again. */
+TEST(a_copy_from_disk_is_in_memory_from_then_on)
+{
+    fake_server *server = keep_one(0);
+    script.manner = FAKE_HANG;
+    CHECK_GETS(LF_PROMPT_STALE, 1, "p", .max_retries = 0, .timeout_ms = 200);
+    CHECK_INT(script.gets, 2);
+    for (int i = 0; i < 50; i++)
+        CHECK_GETS(LF_PROMPT_STALE, 1, "p", .max_retries = 0, .timeout_ms = 200);
+    CHECK(script.gets < 50);
+    script_reset();
+    script.version = 2;
+    lf_prompt *p = NULL;
+    uint64_t until_ms = now_ms() + HARNESS_WAIT_MS;
+    do {
+        lf_prompt_free(p);
+        p = get_now();
+        CHECK(p != NULL && p->source != LF_PROMPT_FRESH);
+        sleep_ms(10);
+    } while (p->version != 2 && now_ms() < until_ms);
+    CHECK_INT(p->version, 2);
+    lf_prompt_free(p);
     fake_server_free(server);
 }
 
@@ -174,6 +202,7 @@ TEST(a_copy_knows_its_age)
     CHECK(p != NULL);
     CHECK(p->age_ms > (int64_t)25 * 365 * 86400 * 1000);
     lf_prompt_free(p);
+    lf_clear_prompt_cache();
     times[1].tv_sec = time(NULL) + 1000000; /* a clock that was set back */
     CHECK(utimensat(AT_FDCWD, only_copy(), times, 0) == 0);
     p = get_now();
@@ -245,6 +274,7 @@ TEST(an_unreadable_copy_counts_as_none)
     CHECK(chmod(only_copy(), 0600) == 0);
     CHECK_GETS(LF_PROMPT_STALE, 1, "p", .max_retries = 0);
     CHECK(chmod(folder, 0) == 0);
+    lf_clear_prompt_cache();
     CHECK(get_now() == NULL);
     script.status = 0;
     CHECK_GETS(LF_PROMPT_FRESH, 1, "p");
@@ -346,6 +376,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(copies_are_told_apart),
         cmocka_unit_test(a_restart_without_a_network_finds_the_copy),
         cmocka_unit_test(a_deleted_prompt_is_not_taken_from_disk),
+        cmocka_unit_test(a_copy_from_disk_is_in_memory_from_then_on),
         cmocka_unit_test(a_copy_knows_its_age),
         cmocka_unit_test(garbage_counts_as_no_copy),
         cmocka_unit_test(what_is_no_plain_file_counts_as_no_copy),
