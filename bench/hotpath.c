@@ -6,6 +6,7 @@
  */
 #include "observe.h"
 #include "langfuse/score.h"
+#include "timing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,13 +14,6 @@
 #include <time.h>
 
 enum { BURST = 4000, ROUNDS = 301, THREADS_MAX = 64 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* Opaque to the compiler, so that every variant makes the same real call. */
 static __attribute__((noinline)) const char *bare(const char *question, int top_k)
@@ -124,12 +118,6 @@ static void run_trace_update(void)
         lf_update_current_trace(.user_id = "user-17");
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Median ns per call. */
 static double measure(void (*run)(void))
 {
@@ -143,8 +131,7 @@ static double measure(void (*run)(void))
         struct timespec settle = {0, 300000};
         nanosleep(&settle, NULL);
     }
-    qsort(samples, ROUNDS, sizeof samples[0], compare);
-    return samples[ROUNDS / 2];
+    return median(samples, ROUNDS);
 }
 
 /* ---- Threads ---- */
@@ -185,8 +172,7 @@ static double measure_threads(int threads)
         samples[i] = busy;
         lf_flush(10000);
     }
-    qsort(samples, ROUNDS, sizeof samples[0], compare);
-    return samples[ROUNDS / 2];
+    return median(samples, ROUNDS);
 }
 
 static void row(const char *what, double ns, double clocks)

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "observe.h"
+#include "timing.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -21,13 +22,6 @@
 #include <unistd.h>
 
 enum { OBSERVATIONS = 1000000, QUEUE_MAX = 100000, IDLE_SECONDS = 5 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* ---- The sink ---- */
 

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "langfuse/prompt.h"
 #include "observe.h"
+#include "timing.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -14,18 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { BURST = 4000, ROUNDS = 301, THREAD_HITS = 50 * BURST, THREAD_ROUNDS = 75, THREADS_MAX = 4 };
 enum { TEMPLATE_SIZE = 1024, VARIABLES = 10 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* ---- The prompt: 1 KB of text with ten variables, and their values ---- */
 
@@ -125,12 +118,6 @@ static void run_compile(int count)
         free(compile());
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Median ns per call. */
 static double measure(void (*run)(int))
 {
@@ -140,8 +127,7 @@ static double measure(void (*run)(int))
         run(BURST);
         samples[i] = (double)(now_ns() - start) / BURST;
     }
-    qsort(samples, ROUNDS, sizeof samples[0], compare);
-    return samples[ROUNDS / 2];
+    return median(samples, ROUNDS);
 }
 
 static pthread_barrier_t barrier;

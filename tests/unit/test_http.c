@@ -583,6 +583,16 @@ static void other_protocols_are_refused(void **state)
     assert_true(out.message[0] != '\0');
 }
 
+static void start_three(lf__http *http, fake_server *server, lf__http_request post[3], outcome out[3])
+{
+    for (int i = 0; i < 3; i++) {
+        post[i] = post_to(server->url, &out[i]);
+        assert_true(lf__http_start(http, &post[i]));
+    }
+    while (fake_count(server, &server->request_count) < 2)
+        lf__http_poll(http, 10);
+}
+
 static void abandoned_requests_are_told_once(void **state)
 {
     (void)state;
@@ -591,12 +601,7 @@ static void abandoned_requests_are_told_once(void **state)
     lf__http *http = lf__http_new();
     static outcome out[3];
     lf__http_request post[3];
-    for (int i = 0; i < 3; i++) {
-        post[i] = post_to(server->url, &out[i]);
-        assert_true(lf__http_start(http, &post[i]));
-    }
-    while (fake_count(server, &server->request_count) < 2)
-        lf__http_poll(http, 10);
+    start_three(http, server, post, out);
     lf__http_abandon(http);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(out[i].done, 1);
@@ -616,12 +621,7 @@ static void one_request_can_be_cancelled(void **state)
     lf__http *http = lf__http_new();
     static outcome out[3];
     lf__http_request post[3];
-    for (int i = 0; i < 3; i++) {
-        post[i] = post_to(server->url, &out[i]);
-        assert_true(lf__http_start(http, &post[i]));
-    }
-    while (fake_count(server, &server->request_count) < 2)
-        lf__http_poll(http, 10);
+    start_three(http, server, post, out);
     lf__http_cancel(http, &post[1]);
     lf__http_cancel(http, &post[1]); /* not there any more */
     assert_int_equal(out[1].done, 1);

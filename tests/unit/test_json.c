@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "../../src/json.h"
+#include "out_buffer.h"
 
 #include <float.h>
 #include <locale.h>
@@ -14,33 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define BYTES(literal) literal, sizeof literal - 1
-#define FFFD "\xEF\xBF\xBD"
-
-static lf__buf out;
-
-static int set_up(void **state)
-{
-    (void)state;
-    lf__buf_init(&out, 1 << 20);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    lf__buf_done(&out);
-    return 0;
-}
-
-static const char *result(void)
-{
-    assert_false(out.failed);
-    lf__buf_add_char(&out, '\0');
-    lf__buf_clear(&out);
-    return out.data;
-}
 
 static void assert_result(const char *bytes, size_t size)
 {
@@ -581,7 +555,7 @@ static void a_writer_that_does_not_fit_leaves_nothing_behind(void **state)
     lf__buf_done(&empty);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_out, tear_down_out)
 
 int main(void)
 {

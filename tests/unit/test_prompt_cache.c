@@ -656,15 +656,22 @@ TEST(an_answer_from_before_does_not_replace_one_from_after)
     fake_server_free(server);
 }
 
+/* One asks the server, which does not answer yet; the other waits for the one. */
+static void ask_one_behind_the_other(asker *first, asker *second)
+{
+    script.hold_first = 1;
+    *first = *second = (asker){.name = "p", .ttl = -1};
+    ask_begin(first);
+    CHECK_SOON(script.gets == 1);
+    ask_begin(second);
+    let_them_wait();
+}
+
 TEST(forgetting_another_prompt_disturbs_nobody)
 {
     fake_server *server = start_prompts();
-    script.hold_first = 1;
-    asker first = {.name = "p", .ttl = -1}, second = first;
-    ask_begin(&first);
-    CHECK_SOON(script.gets == 1);
-    ask_begin(&second);
-    let_them_wait();
+    asker first, second;
+    ask_one_behind_the_other(&first, &second);
     lf_invalidate_prompt("other");
     script.release = true;
     ask_end(&first);
@@ -680,12 +687,8 @@ TEST(forgetting_another_prompt_disturbs_nobody)
 TEST(who_waits_for_what_was_forgotten_asks_again)
 {
     fake_server *server = start_prompts();
-    script.hold_first = 1;
-    asker first = {.name = "p", .ttl = -1}, second = first;
-    ask_begin(&first);
-    CHECK_SOON(script.gets == 1);
-    ask_begin(&second);
-    let_them_wait();
+    asker first, second;
+    ask_one_behind_the_other(&first, &second);
     lf_invalidate_prompt("p");
     script.version = 2;
     script.release = true;

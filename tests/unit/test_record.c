@@ -5,35 +5,18 @@
 
 #include <cmocka.h>
 
+#include "out_buffer.h"
 #include "record_builder.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 static builder b;
-static lf__buf out;
 
 static int set_up(void **state)
 {
-    (void)state;
-    lf__buf_init(&out, 1 << 20);
     builder_begin(&b, LF_SPAN, 0);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    lf__buf_done(&out);
-    return 0;
-}
-
-static const char *result(void)
-{
-    assert_false(out.failed);
-    lf__buf_add_char(&out, '\0');
-    lf__buf_clear(&out);
-    return out.data;
+    return set_up_out(state);
 }
 
 static const lf__field *only(lf_kind kind, const void *payload, size_t size)
@@ -353,7 +336,7 @@ static void what_does_not_fit_leaves_nothing_behind(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down_out)
 
 int main(void)
 {

@@ -7,15 +7,14 @@
 
 /* The fuzzer's checks, for the replay of its corpus; the library's headers come with it. */
 #include "../fuzz/fuzz_trace_context.c"
+#include "corpus.h"
+#include "out_buffer.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define BYTES(literal) literal, sizeof literal - 1
 #define ROWS(table) (sizeof(table) / sizeof *(table))
-#define FFFD "\xEF\xBF\xBD"
 #define TRACE "0af7651916cd43dd8448eb211c80319c"
 #define PARENT "b7ad6b7169203331"
 #define GOOD "00-" TRACE "-" PARENT "-01"
@@ -23,7 +22,6 @@
 enum { GUARDED = 65536 };
 
 static char *guard; /* GUARDED bytes before a page that may not be read */
-static lf__buf out;
 
 static int map_guard(void **state)
 {
@@ -33,20 +31,6 @@ static int map_guard(void **state)
     if (memory == MAP_FAILED || mprotect(memory + GUARDED, page, PROT_NONE) != 0)
         return -1;
     guard = memory + GUARDED;
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    lf__buf_init(&out, 1 << 20);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    lf__buf_done(&out);
     return 0;
 }
 
@@ -899,27 +883,10 @@ static void the_python_sdk_is_understood(void **state)
 static void the_corpus_has_no_finding(void **state)
 {
     (void)state;
-    static const char folder[] = "tests/fuzz/corpus/trace_context"; /* tests run at the top of the source */
-    DIR *files = opendir(folder);
-    assert_non_null(files);
-    unsigned seen[7] = { 0 };
-    for (struct dirent *entry; (entry = readdir(files)) != NULL;) {
-        if (entry->d_name[0] == '.')
-            continue;
-        char path[512], bytes[16384];
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        FILE *stream = fopen(path, "rb");
-        assert_non_null(stream);
-        size_t size = fread(bytes, 1, sizeof bytes, stream);
-        fclose(stream);
-        assert_in_range(size, 1, sizeof bytes - 1); /* read as a whole */
-        assert_int_equal(LLVMFuzzerTestOneInput((const uint8_t *)bytes, size), 0);
-        if (bytes[0] >= '0' && bytes[0] < '7')
-            seen[bytes[0] - '0']++;
-    }
-    closedir(files);
-    for (size_t i = 0; i < ROWS(seen); i++)
-        assert_true(seen[i] >= 3);
+    unsigned seen[256] = {0};
+    replay_corpus("tests/fuzz/corpus/trace_context", seen);
+    for (int kind = '0'; kind < '7'; kind++)
+        assert_true(seen[kind] >= 3);
 }
 
 int main(void)
@@ -930,24 +897,24 @@ int main(void)
         cmocka_unit_test(traceparent_ids_are_read_and_written),
         cmocka_unit_test(traceparent_agrees_with_a_slow_parser),
         cmocka_unit_test(each_tracestate_rule),
-        cmocka_unit_test_setup_teardown(tracestate_sizes_and_numbers_have_limits, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(each_baggage_rule, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(baggage_beyond_the_limits_is_not_read, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(each_rule_of_decoding, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(characters_survive_at_every_place_of_a_long_value, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tracestate_sizes_and_numbers_have_limits, set_up_out, tear_down_out),
+        cmocka_unit_test_setup_teardown(each_baggage_rule, set_up_out, tear_down_out),
+        cmocka_unit_test_setup_teardown(baggage_beyond_the_limits_is_not_read, set_up_out, tear_down_out),
+        cmocka_unit_test_setup_teardown(each_rule_of_decoding, set_up_out, tear_down_out),
+        cmocka_unit_test_setup_teardown(characters_survive_at_every_place_of_a_long_value, set_up_out, tear_down_out),
         cmocka_unit_test(decoding_without_room_appends_nothing),
-        cmocka_unit_test_setup_teardown(values_are_written_encoded, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(every_byte_of_a_value_comes_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_key_must_be_a_token, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_key_that_is_there_is_replaced, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_header_does_not_grow_beyond_its_limits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(values_are_written_encoded, set_up_out, tear_down_out),
+        cmocka_unit_test_setup_teardown(every_byte_of_a_value_comes_back, set_up_out, tear_down_out),
+        cmocka_unit_test_setup_teardown(a_key_must_be_a_token, set_up_out, tear_down_out),
+        cmocka_unit_test_setup_teardown(a_key_that_is_there_is_replaced, set_up_out, tear_down_out),
+        cmocka_unit_test_setup_teardown(a_header_does_not_grow_beyond_its_limits, set_up_out, tear_down_out),
         cmocka_unit_test(a_header_without_room_stays_as_it_is),
-        cmocka_unit_test_setup_teardown(each_rule_of_tags, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tags_are_written_as_a_list, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tags_that_look_like_python_come_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(reading_tags_stops_when_told_or_out_of_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_rule_of_tags, set_up_out, tear_down_out),
+        cmocka_unit_test_setup_teardown(tags_are_written_as_a_list, set_up_out, tear_down_out),
+        cmocka_unit_test_setup_teardown(tags_that_look_like_python_come_back, set_up_out, tear_down_out),
+        cmocka_unit_test_setup_teardown(reading_tags_stops_when_told_or_out_of_memory, set_up_out, tear_down_out),
         cmocka_unit_test(a_tag_that_does_not_fit_leaves_nothing),
-        cmocka_unit_test_setup_teardown(the_python_sdk_is_understood, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_python_sdk_is_understood, set_up_out, tear_down_out),
         cmocka_unit_test(the_corpus_has_no_finding),
     };
     return cmocka_run_group_tests(tests, map_guard, NULL);
