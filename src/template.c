@@ -777,15 +777,18 @@ static size_t template_word_at(const char *text, size_t size, size_t braces, siz
     size_t i = braces;
     if (size <= 2 * braces || memcmp(text, "{{", braces) != 0)
         return 0;
-    const char *close = memchr(text + i, '}', size - i);
-    if (close == NULL || (size_t)(text + size - close) < braces || memcmp(close, "}}", braces) != 0)
+    while (i < size && text[i] != '{' && text[i] != '}')
+        i++; /* not past an opening one: every text would be searched to its end again and again */
+    if (size - i < braces || memcmp(text + i, "}}", braces) != 0)
         return 0;
     lf__template_part tag;
-    size_t whole = (size_t)(close - text) + braces;
+    size_t whole = i + braces;
     if (braces == 1) { /* without blanks, as str.format has it */
         *word = 1;
         *word_size = whole - 2;
-    } else if (template_next_tag(text, whole, 0, &tag)) {
+    } else {
+        if (!template_next_tag(text, whole, 0, &tag))
+            return 0;
         *word = tag.name_at;
         *word_size = tag.name_size;
     }

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "../../observe.h"
+#include "checkers.h"
 
 #include <arpa/inet.h>
 #include <cjson/cJSON.h>
@@ -35,17 +36,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_THREAD__)
-#define HARNESS_TSAN 1
-#else
-#define HARNESS_TSAN 0
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define HARNESS_ASAN 1
-#else
-#define HARNESS_ASAN 0
-#endif
 
 #define NOINLINE __attribute__((noinline))
 #define UNUSED __attribute__((unused))
@@ -128,24 +118,6 @@ static UNUSED void sleep_ms(long ms)
             sleep_ms(2);                                                             \
         CHECK(condition);                                                            \
     } while (0)
-
-static UNUSED bool under_valgrind(void)
-{
-    bool found = false;
-    char line[512];
-    FILE *maps = fopen("/proc/self/maps", "r");
-    while (maps != NULL && !found && fgets(line, sizeof line, maps) != NULL)
-        found = strstr(line, "vgpreload") != NULL;
-    if (maps != NULL)
-        fclose(maps);
-    return found;
-}
-
-/* Programs under a checker do a tenth of the rounds: what they look for shows in the first ones. */
-static UNUSED int rounds(int count)
-{
-    return HARNESS_TSAN || HARNESS_ASAN || under_valgrind() ? (count + 9) / 10 : count;
-}
 
 /* ---- Processes ------------------------------------------------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "checkers.h"
 #include "template_reference.h"
 
 #include "../../observe.h"
@@ -322,28 +323,29 @@ static void many_names_are_filled_in(void **state)
 static void no_text_takes_more_than_linear_time(void **state)
 {
     (void)state;
-    enum { SIZE = 4 << 20 };
-    static const char *const units[] = {"{", "}", "{{", "{{ ", "{ {", "} }", "{{}", "{{}}", "{{a}}", "{{{}", "}}{{", " {{\xC3\xA4", "{{ a }"};
+    static const char *const units[] = {"{", "}", "{{", "{{ ", "{ {", "} }", "{{}", "{{}}",
+                                        "{{a}}", "{{{}", "}}{{", " {{\xC3\xA4", "{{ a }"};
     lf_value variables = LF_OBJECT("a", 1);
-    char *text = malloc(SIZE);
+    const size_t size = (size_t)rounds(16 << 20);
+    char *text = malloc(size);
     assert_non_null(text);
     for (size_t i = 0; i < COUNT(units); i++) {
-        for (size_t at = 0; at < SIZE; at++)
+        for (size_t at = 0; at < size; at++)
             text[at] = units[i][at % strlen(units[i])];
         lf__template t;
         lf__buf_clear(&out);
-        assert_true(lf__template_parse(&t, text, SIZE));
+        assert_true(lf__template_parse(&t, text, size));
         assert_true(lf__template_render(&out, &t, &variables));
         lf__template_free(&t);
         lf__buf_clear(&out);
-        assert_true(lf__template_single_braces(&out, text, SIZE));
+        assert_true(lf__template_single_braces(&out, text, size));
     }
     /* One variable of blanks only. */
-    memset(text, ' ', SIZE);
+    memset(text, ' ', size);
     memcpy(text, "{{", 2);
-    memcpy(text + SIZE - 2, "}}", 2);
+    memcpy(text + size - 2, "}}", 2);
     lf__template t;
-    assert_true(lf__template_parse(&t, text, SIZE));
+    assert_true(lf__template_parse(&t, text, size));
     assert_int_equal(t.count, 1);
     assert_int_equal(t.parts[0].name_size, 0);
     lf__template_free(&t);
@@ -652,8 +654,9 @@ static void check_names(const lf__template *t)
 static void random_templates_mean_what_the_reference_says(void **state)
 {
     (void)state;
-    size_t filled = 0, words = 0;
-    for (unsigned i = 0; i < TEMPLATES; i++) {
+    int templates = rounds(TEMPLATES);
+    int filled = 0, words = 0;
+    for (int i = 0; i < templates; i++) {
         char text[TEXT_MAX];
         reference_entry entries[ENTRIES_MAX];
         lf_member members[ENTRIES_MAX];
@@ -688,8 +691,8 @@ static void random_templates_mean_what_the_reference_says(void **state)
         free(copy);
     }
     /* The comparison is worth something only if a fair part of the texts had variables with values. */
-    assert_true(filled > TEMPLATES / 50);
-    assert_true(words > TEMPLATES / 500);
+    assert_true(filled > templates / 50);
+    assert_true(words > templates / 500);
 }
 
 /* ---- Failures ---- */
