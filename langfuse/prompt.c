@@ -157,7 +157,8 @@ static lf_status prompt_check(const char *name, const lf_prompt_query *query)
     if (name == NULL || name[0] == '\0')
         return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt has a name");
     if (!prompt_name_is_good(name))
-        return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt's name is UTF-8 without '|', of at most %d bytes", PROMPT_NAME_MAX);
+        return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt's name is UTF-8 without '|', of at most %d bytes",
+                           PROMPT_NAME_MAX);
     if (query->version != 0 && query->label != NULL)
         return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt is asked for by version or by label, not both");
     if (query->label != NULL && strlen(query->label) > PROMPT_NAME_MAX)
@@ -336,7 +337,8 @@ static const lf_value *prompt_inputs_with(const lf_prompt_inputs *inputs, const 
 
 static bool prompt_render(lf__buf *out, const lf__template *template, const lf_prompt_inputs *inputs)
 {
-    return lf__template_render(out, template, inputs->variables.kind != LF_KIND_UNSET ? &inputs->variables : &inputs->placeholders);
+    bool given = inputs->variables.kind != LF_KIND_UNSET;
+    return lf__template_render(out, template, given ? &inputs->variables : &inputs->placeholders);
 }
 
 /* What has no role, or is no message at all, says so; the Python SDK writes the same word. */
@@ -607,7 +609,8 @@ static bool prompt_write_new(lf__buf *body, const lf_new_prompt *fields)
     bool chat = fields->prompt == NULL;
     bool ok = lf__buf_add_char(body, '{') && prompt_add_text(body, "name", fields->name) &&
               prompt_add_text(body, "type", chat ? "chat" : "text") &&
-              (chat ? prompt_add_value(body, "prompt", &fields->messages, "[]") : prompt_add_text(body, "prompt", fields->prompt)) &&
+              (chat ? prompt_add_value(body, "prompt", &fields->messages, "[]")
+                    : prompt_add_text(body, "prompt", fields->prompt)) &&
               prompt_add_value(body, "labels", &fields->labels, "[]") && prompt_add_value(body, "config", &fields->config, "{}");
     if (ok && fields->tags.kind != LF_KIND_UNSET)
         ok = prompt_add_value(body, "tags", &fields->tags, "[]");

@@ -56,7 +56,8 @@ struct lf_prompt {
 typedef struct lf_prompt_query {
     int version;          /* 0: the one that has the label */
     const char *label;    /* default "production"; "latest" is the newest; not together with version */
-    int cache_ttl_seconds; /* how long it stays fresh; 0: ask the server now; negative (default): LANGFUSE_PROMPT_CACHE_DEFAULT_TTL_SECONDS, 60 */
+    int cache_ttl_seconds; /* how long it stays fresh; 0: ask the server now; negative (default):
+                              LANGFUSE_PROMPT_CACHE_DEFAULT_TTL_SECONDS, 60 */
     const char *fallback;       /* text prompt to take when there is none to be had */
     lf_value fallback_messages; /* the same for a chat prompt: a list of objects with role and content */
     int timeout_ms;       /* of the whole call, tries and waits included; default: the client's (5000) */
@@ -162,7 +163,8 @@ LF_API lf_prompt *lf_create_prompt_with(const lf_new_prompt *prompt);
 typedef struct lf_prompt_change {
     const char *name;
     int version;
-    lf_value new_labels; /* LF_TAGS("production"): added to this version, taken from others. Roll back by labelling an older one */
+    lf_value new_labels; /* LF_TAGS("production"): added to this version, taken from others; to roll back, give it to an older
+                            one */
     int timeout_ms;
     lf_client *client;
     lf_error *error;

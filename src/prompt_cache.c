@@ -537,8 +537,8 @@ static void cache_refresh_one(cache_entry *entry)
     lf_error error;
     lf_status status = cache_download(&key, &how, &body, &error);
     if (status != LF_OK)
-        lf__log(error.http_status == 404 ? LF__LOG_WARNING : LF__LOG_DEBUG, "prompt \"%.80s\" could not be refreshed: %s", key.name,
-                error.message);
+        lf__log(error.http_status == 404 ? LF__LOG_WARNING : LF__LOG_DEBUG, "prompt \"%.80s\" could not be refreshed: %s",
+                key.name, error.message);
     lf__config_free(how.config);
     pthread_mutex_lock(&cache.lock);
     entry->refreshing = false;

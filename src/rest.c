@@ -215,8 +215,8 @@ static bool rest_is_stopped(void)
     return stopped;
 }
 
-/* The exit handlers of TLS libraries come after this: cut short what runs, on whatever thread, refuse what comes, and wait until
- * nobody is inside of libcurl any more. */
+/* The exit handlers of TLS libraries come after this: cut short what runs, on whatever thread, refuse what comes, and wait
+ * until nobody is inside of libcurl any more. */
 static void rest_at_exit(void)
 {
     int timeout_ms = REST_EXIT_MS;
