@@ -176,14 +176,6 @@ bool store_list_prompts(store *s, arena *a, const prompt_query *query, prompt **
 
 /* --- writing --- */
 
-/* Runs a statement that returns no rows, and finalizes it. */
-static bool finish(sqlite3_stmt *statement)
-{
-    bool good = statement && sqlite3_step(statement) == SQLITE_DONE;
-    sqlite3_finalize(statement);
-    return good;
-}
-
 typedef struct lists {
     buf labels, tags;
 } lists;
@@ -215,7 +207,7 @@ static bool add_reference(store *s, text parent_id, const prompt_reference *r)
         bind_text(statement, &next, r->wanted);
         bind_int(statement, &next, r->by_version);
     }
-    return finish(statement);
+    return run_once(statement);
 }
 
 bool store_add_prompt(store *s, const prompt *p, const prompt_reference *references, size_t count)
@@ -236,7 +228,7 @@ bool store_add_prompt(store *s, const prompt *p, const prompt_reference *referen
         bind_int(statement, &next, p->created_ms);
         bind_int(statement, &next, p->updated_ms);
     }
-    bool good = finish(statement);
+    bool good = run_once(statement);
     good = free_lists(&l) && good;
     for (size_t i = 0; good && i < count; i++)
         good = add_reference(s, p->id, &references[i]);
@@ -254,7 +246,7 @@ bool store_update_prompt(store *s, const prompt *p)
         bind_int(statement, &next, p->updated_ms);
         bind_text(statement, &next, p->id);
     }
-    bool good = finish(statement);
+    bool good = run_once(statement);
     return free_lists(&l) && good;
 }
 
@@ -267,7 +259,7 @@ bool store_remove_prompt(store *s, text id)
         sqlite3_stmt *statement = store_prepare(s, statements[i]);
         if (statement)
             bind_text(statement, &next, id);
-        good = finish(statement);
+        good = run_once(statement);
     }
     return good;
 }

@@ -30,7 +30,7 @@ curl/*                  | src/http.c
 cjson/cJSON.h           | src/capture.c src/export.c src/rest.c src/template.c src/prompt_body.c langfuse/*.c
 microhttpd.h            | server/http.c
 sqlite3.h               | server/store_private.h
-store_private.h         | server/store.c server/store_prompts.c
+store_private.h         | server/store*.c
 zlib.h                  | server/gunzip.c
 '
 
