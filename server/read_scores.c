@@ -134,16 +134,6 @@ static void put_trace_of(buf *out, store *from, arena *memory, text trace_id)
 
 /* --- the v2 list --- */
 
-text quoted_tag(arena *a, text tag)
-{
-    buf quoted = { 0 };
-    json_put_string(&quoted, tag);
-    text result = arena_copy(a, buf_view(&quoted));
-    a->failed |= quoted.failed;
-    buf_free(&quoted);
-    return result;
-}
-
 static void add_condition(score_query *query, score_column column, const text *values, size_t count)
 {
     if (count && query->condition_count < STORE_MAX_SCORE_CONDITIONS)
@@ -199,11 +189,9 @@ static bool read_v2_query(const http_request *request, arena *a, score_query *qu
     };
     size_t count;
     add_filters(request, a, filters, sizeof filters / sizeof *filters, query);
-    text *tags = parameter_values(request, a, "traceTags", true, &count);
-    for (size_t i = 0; i < count; i++) {
-        tags[i] = quoted_tag(a, tags[i]);
+    const text *tags = parameter_values(request, a, "traceTags", true, &count);
+    for (size_t i = 0; i < count; i++)
         add_condition(query, SCORE_TAG_OF_TRACE, &tags[i], 1);
-    }
     return parameter_time(request, "fromTimestamp", &query->from_ms, answer) &&
            parameter_time(request, "toTimestamp", &query->to_ms, answer) && read_operator(request, query, answer);
 }

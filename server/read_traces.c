@@ -310,11 +310,9 @@ static void add_condition(trace_query *query, trace_column column, const text *v
 static void add_tags(reading *r, trace_query *query)
 {
     size_t count;
-    text *tags = parameter_values(r->request, &r->memory, "tags", true, &count);
-    for (size_t i = 0; i < count; i++) {
-        tags[i] = quoted_tag(&r->memory, tags[i]);
+    const text *tags = parameter_values(r->request, &r->memory, "tags", true, &count);
+    for (size_t i = 0; i < count; i++)
         add_condition(query, TRACE_TAG, &tags[i], 1);
-    }
 }
 
 static bool read_trace_query(reading *r, trace_query *query)

@@ -255,23 +255,14 @@ int64_t column_int(sqlite3_stmt *statement, int *next)
 
 /* --- conditions --- */
 
-static void put_marks(buf *sql, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        buf_string(sql, i ? ",?" : "?");
-}
-
 void put_any_of(buf *sql, const char *column, size_t count)
 {
-    if (strcmp(column, "tags") != 0) {
-        buf_format(sql, "%s IN (", column);
-        put_marks(sql, count);
-    } else {
-        buf_char(sql, '(');
-        for (size_t i = 0; i < count; i++)
-            buf_string(sql, i ? " OR instr(tags, ?) > 0" : "instr(tags, ?) > 0");
-    }
-    buf_char(sql, ')');
+    bool list = strcmp(column, "tags") == 0; /* a search in its text would find the tag "a" at the end of "q\"a", too */
+    buf_string(sql, list ? "EXISTS (SELECT 1 FROM json_each(tags) WHERE value" : column);
+    buf_string(sql, " IN (");
+    for (size_t i = 0; i < count; i++)
+        buf_string(sql, i ? ",?" : "?");
+    buf_string(sql, list ? "))" : ")");
 }
 
 void put_trace_condition(buf *sql, const char *column, const char *of_rows, const char *of_traces, size_t count)

@@ -95,7 +95,7 @@ typedef enum trace_column {
     TRACE_VERSION,
     TRACE_RELEASE,
     TRACE_ENVIRONMENT,
-    TRACE_TAG, /* the value is the tag as a JSON string */
+    TRACE_TAG,
     TRACE_COLUMN_COUNT
 } trace_column;
 
@@ -150,7 +150,7 @@ typedef enum score_column {
     SCORE_QUEUE,
     SCORE_STRING_VALUE,
     SCORE_USER_OF_TRACE,
-    SCORE_TAG_OF_TRACE, /* the value is the tag as a JSON string */
+    SCORE_TAG_OF_TRACE,
     SCORE_COLUMN_COUNT
 } score_column;
 

@@ -228,6 +228,12 @@ done
 expect 'no trace' 404 '{"message":"Trace none not found within authorized project","error":"LangfuseNotFoundError"}' $auth "$url/api/public/traces/none"
 expect 'traces of a user' 200 '{"data":[{"id":"T",*' $auth "$url/api/public/traces?userId=U&tags=a&tags=b&name=one&fields=core"
 expect 'traces of nobody' 200 '{"data":[],"meta":{"page":1,"limit":50,"totalItems":0,"totalPages":0}}' $auth "$url/api/public/traces?userId=U&tags=c"
+expect 'an odd tag' 207 '{"successes":[{"id":"o","status":201}],"errors":[]}' \
+    $auth -H "$json" -d "$(batch "$(event o trace-create '"id":"odd","timestamp":"2030-01-01T00:00:00Z","tags":["q\"a","50%"]')")" "$ingestion"
+expect 'traces of an odd tag' 200 '{"data":[{"id":"odd",*' $auth -G "$url/api/public/traces" --data-urlencode 'tags=q"a' --data-urlencode 'tags=50%'
+expect 'traces of its end' 200 '{"data":[{"id":"T",*' $auth "$url/api/public/traces?tags=a"
+expect 'no trace of its end' 200 '{"data":[],*' $auth "$url/api/public/traces?tags=a&fromTimestamp=2029-01-01T00:00:00Z"
+expect 'delete the odd trace' 200 '{"message":"Trace deleted successfully"}' $auth -X DELETE "$url/api/public/traces/odd"
 expect 'a page' 200 '{"data":[{"id":"t2",*' $auth "$url/api/public/traces?limit=1&page=3&fields=core"
 curl -s $auth "$url/api/public/traces?limit=1&page=2&fields=core" | grep -qF '"meta":{"page":2,"limit":1,"totalItems":4,"totalPages":4}}' || fail 'meta of a page'
 expect 'limit of traces' 400 '{"message":"Invalid request data","error":[{"origin":"number","code":"too_big","maximum":100,"inclusive":true,"path":["limit"],"message":"Too big: expected number to be <=100"}]}' \

@@ -221,7 +221,7 @@ static void filters_select(void **state)
         { SCORE_NAME, { "q" }, "3 1 " },           { SCORE_NAME, { "q", "r" }, "3 2 1 " },      { SCORE_TRACE, { "t2" }, "3 " },
         { SCORE_OBSERVATION, { "o" }, "2 " },      { SCORE_SESSION, { "s" }, "4 " },            { SCORE_DATASET_RUN, { "run" }, "5 " },
         { SCORE_DATA_TYPE, { "CATEGORICAL" }, "4 " }, { SCORE_ENVIRONMENT, { "dev" }, "2 " },   { SCORE_ID, { "1", "5" }, "5 1 " },
-        { SCORE_USER_OF_TRACE, { "u" }, "3 " },    { SCORE_USER_OF_TRACE, { "v" }, "2 1 " },    { SCORE_TAG_OF_TRACE, { "\"a\"" }, "3 " },
+        { SCORE_USER_OF_TRACE, { "u" }, "3 " },    { SCORE_USER_OF_TRACE, { "v" }, "2 1 " },    { SCORE_TAG_OF_TRACE, { "a" }, "3 " },
         { SCORE_STRING_VALUE, { "x' OR 1=1" }, "" }, { SCORE_STRING_VALUE, { "good" }, "4 " },
     };
     store *s = open_memory();

@@ -36,7 +36,7 @@ static void remember(void *context, const observation *row)
 static observation row_of(const char *trace_id, const char *id, int64_t start_ms, const char *name)
 {
     return (observation){ .trace_id = text_of(trace_id), .id = text_of(id), .start_ns = start_ms * MS, .end_ns = start_ms * MS,
-                          .name = text_of(name), .type = TEXT("SPAN"), .prompt_version = -1, .completion_start_ms = -1 };
+                          .name = text_of(name), .type = TEXT("SPAN"), .tags = TEXT("[]"), .prompt_version = -1, .completion_start_ms = -1 };
 }
 
 static store *open_memory(void)
@@ -254,7 +254,7 @@ static void traces_are_found_by_what_rows_and_events_say(void **state)
         const char *values[2], *expected;
     } cases[] = {
         { TRACE_USER, { "u" }, "b a " },        { TRACE_USER, { "u", "w" }, "c b a " }, { TRACE_NAME, { "root" }, "a " },
-        { TRACE_NAME, { "event" }, "b " },      { TRACE_TAG, { "\"x\"" }, "b a " },     { TRACE_TAG, { "\"y\"" }, "b " },
+        { TRACE_NAME, { "event" }, "b " },      { TRACE_TAG, { "x" }, "b a " },     { TRACE_TAG, { "y" }, "b " },
         { TRACE_SESSION, { "s" }, "b " },       { TRACE_RELEASE, { "none" }, "" },      { TRACE_VERSION, { "1" }, "c " },
         { TRACE_ENVIRONMENT, { "dev" }, "c " },
     };
@@ -299,6 +299,45 @@ static void traces_are_found_by_what_rows_and_events_say(void **state)
     store_close(s);
 }
 
+/* Tags that are part of another, or hold what means something to SQL or JSON: each is found by its whole text, and by nothing else. */
+static void a_tag_is_found_by_its_whole_text(void **state)
+{
+    static const struct {
+        const char *tag, *expected;
+    } cases[] = {
+        { "a", "exact " },  { "q\"a", "odd event " }, { "50%", "odd event " }, { "50", "" }, { "%", "" }, { "_", "" }, { "", "" },
+        { "\"a\"", "" },    { "a\\", "odd event " },  { "it's", "odd event " }, { "\"", "" }, { "aa", "part " }, { ",", "" },
+    };
+    static const char odd[] = "[\"q\\\"a\",\"50%\",\"a\\\\\",\"it's\"]";
+    store *s = open_memory();
+    observation rows[] = { row_of("exact", "1", 10, "n"), row_of("odd", "2", 20, "n"), row_of("part", "3", 30, "n"),
+                           row_of("none", "4", 40, "n") };
+    text *ids;
+    size_t count;
+    int64_t total;
+    (void)state;
+    rows[0].tags = TEXT("[\"b\",\"a\"]");
+    rows[1].tags = TEXT(odd);
+    rows[2].tags = TEXT("[\"aa\",\"ba\"]");
+    assert_true(store_put(s, rows, 4));
+    put_trace_event(s, "event", "{\"tags\":[\"q\\\"a\",\"50%\",\"a\\\\\",\"it's\"]}", 25);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        arena a = { 0 };
+        buf names = { 0 };
+        const text values[] = { text_of(cases[i].tag), TEXT("nobody has this") };
+        trace_query query = { .conditions = { { TRACE_TAG, values, 2 } }, .condition_count = 1, .from_ms = INT64_MIN,
+                              .to_ms = INT64_MAX, .oldest_first = true, .limit = 10 };
+        assert_true(store_find_traces(s, &a, &query, &ids, &count, &total));
+        for (size_t j = 0; j < count; j++)
+            buf_format(&names, "%.*s ", (int)ids[j].len, ids[j].at);
+        buf_char(&names, 0);
+        assert_string_equal(names.at, cases[i].expected);
+        buf_free(&names);
+        arena_free(&a);
+    }
+    store_close(s);
+}
+
 static void sessions_begin_with_their_first_observation(void **state)
 {
     store *s = open_memory();
@@ -335,6 +374,7 @@ int main(void)
         cmocka_unit_test(a_foreign_file_is_refused_with_a_reason),
         cmocka_unit_test(a_database_of_version_1_is_upgraded),
         cmocka_unit_test(traces_are_found_by_what_rows_and_events_say),
+        cmocka_unit_test(a_tag_is_found_by_its_whole_text),
         cmocka_unit_test(sessions_begin_with_their_first_observation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
