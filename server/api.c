@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "gunzip.h"
 #include "ingestion.h"
+#include "loss.h"
 #include "read.h"
 #include "read_prompts.h"
 #include "read_scores.h"
@@ -72,11 +73,28 @@ static void answer_too_big(http_answer *answer)
     api_plain(answer, 413, "Body exceeded 16mb limit");
 }
 
-/* A warning for the developer; the client is told nothing, exactly as by a real server. */
-static void warn(const api *a, const char *what, const char *why)
+void api_warn(const api *a, const char *what, const char *why)
 {
     if (!a->quiet)
         fprintf(stderr, "langfuse-local: warning: %s: %s\n", what, why);
+}
+
+void api_warn_of_losses(const api *a, unsigned losses)
+{
+    static const char *const texts[LOSS_COUNT][2] = {
+        { "usage has a value that is not a whole number of 0 or more", "it was dropped" },
+        { "a cost is not a number", "it counts as 0" },
+        { "metadata is not a JSON object", "it was dropped" },
+        { "a completion start time is not ISO 8601", "it was dropped" },
+        { "the type of an observation is unknown (they are in lower case)", "it was dropped" },
+        { "a batch has several scores of one id and one time", "the first one counts" },
+    };
+    for (size_t i = 0; i < LOSS_COUNT; i++) {
+        char why[64];
+        snprintf(why, sizeof why, "%s, as on a real server", texts[i][1]);
+        if (losses & 1u << i)
+            api_warn(a, texts[i][0], why);
+    }
 }
 
 /* False, with an answer, when the version header asks for more than this server knows. */
@@ -113,19 +131,21 @@ static void take_export(api *a, const http_request *request, const otlp_export *
         return;
     }
     if (e->repairs)
-        warn(a, "an export has text that is not UTF-8", "it was repaired with U+FFFD");
+        api_warn(a, "an export has text that is not UTF-8", "it was repaired with U+FFFD");
     if (e->lost)
-        warn(a, "an export was answered 200, but nothing of it is stored, as by a real server", e->lost);
-    const observation *rows = e->lost ? NULL : observation_from_export(e, clock_now_ns());
+        api_warn(a, "an export was answered 200, but nothing of it is stored, as by a real server", e->lost);
+    unsigned losses = 0;
+    const observation *rows = e->lost ? NULL : observation_from_export(e, clock_now_ns(), &losses);
     if (e->arena->failed) {
         answer_too_big(answer);
         return;
     }
     if (rows && !store_put(a->store, rows, e->span_count)) {
-        warn(a, "an export was answered 500", "the database refused it");
+        api_warn(a, "an export was answered 500", "the database refused it");
         api_message(answer, 500, "Internal Server Error", "InternalServerError");
         return;
     }
+    api_warn_of_losses(a, losses);
     buf_format(&answer->body, "{\"id\":\"%llu\"}", (unsigned long long)++a->last_job);
 }
 

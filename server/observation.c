@@ -6,6 +6,7 @@
 #include "observation.h"
 #include "clock.h"
 #include "json.h"
+#include "loss.h"
 #include "usage.h"
 
 #include <string.h>
@@ -106,6 +107,7 @@ typedef struct mapper {
     arena *arena;
     scope_view *scopes;
     buf scratch;
+    unsigned losses;
 } mapper;
 
 static key find_key(text name)
@@ -228,11 +230,12 @@ static void flatten(mapper *m, entries *into, text prefix, const json *object)
 /* A whole object of metadata in one attribute; anything that is not an object or array is dropped, as the real server does. */
 static void put_object(mapper *m, entries *into, const otlp_value *value)
 {
-    if (!value || (value->kind != OTLP_STRING && value->kind != OTLP_ARRAY))
-        return;
-    const json *object = json_parse(m->arena, otlp_text(m->arena, value));
+    bool possible = value && (value->kind == OTLP_STRING || value->kind == OTLP_ARRAY);
+    const json *object = possible ? json_parse(m->arena, otlp_text(m->arena, value)) : NULL;
     if (json_is(object, JSON_OBJECT) || json_is(object, JSON_ARRAY))
         flatten(m, into, TEXT(""), object);
+    else if (value && !json_is(object, JSON_NULL))
+        m->losses |= LOSS_METADATA;
 }
 
 static void write_entries(buf *out, const entries *from)
@@ -334,6 +337,8 @@ static text type_of(mapper *m, const slots of, bool has_model)
     text given = slot_text(m, of[KEY_TYPE]), operation = slot_text(m, of[KEY_OPERATION]);
     if (has_word(given, types))
         return upper(m->arena, given);
+    if (given.len)
+        m->losses |= LOSS_TYPE;
     if (has_word(operation, generations))
         return TEXT("GENERATION");
     if (text_is(operation, "embeddings"))
@@ -498,6 +503,14 @@ static const json *object_of(mapper *m, const otlp_value *value)
     return json_is(object, JSON_OBJECT) ? object : NULL;
 }
 
+static void note_losses(mapper *m, const slots of, const json *usage, const json *cost)
+{
+    if ((of[KEY_USAGE] && !usage) || !usage_is_whole(usage))
+        m->losses |= LOSS_USAGE;
+    if ((of[KEY_COST] && !cost) || !usage_costs_fit(cost))
+        m->losses |= LOSS_COST;
+}
+
 static void set_usage(mapper *m, const slots of, observation *out)
 {
     const json *usage = object_of(m, of[KEY_USAGE]);
@@ -509,6 +522,7 @@ static void set_usage(mapper *m, const slots of, observation *out)
                                          counter_of(m, of[KEY_USAGE_CACHE_READ]), counter_of(m, of[KEY_USAGE_CACHE_CREATION]),
                                          counter_of(m, of[KEY_USAGE_REASONING]));
     const json *cost = object_of(m, of[KEY_COST]);
+    note_losses(m, of, usage, cost);
     json total = { .kind = JSON_NUMBER, .key = TEXT("total") }, only_total = { .kind = JSON_OBJECT, .first = &total };
     if (!of[KEY_COST] && text_to_double(slot_text(m, of[KEY_USAGE_COST]), &total.number))
         cost = &only_total;
@@ -535,7 +549,11 @@ static int64_t completion_start_of(mapper *m, const otlp_value *value)
     text given = slot_text(m, value);
     if (given.len >= 2 && given.at[0] == '"' && given.at[given.len - 1] == '"')
         given = (text){ given.at + 1, given.len - 2 };
-    return clock_parse(given, &ms) ? ms : -1;
+    if (clock_parse(given, &ms))
+        return ms;
+    if (given.len)
+        m->losses |= LOSS_COMPLETION_START;
+    return -1;
 }
 
 static void set_times(const otlp_span *span, int64_t now_ns, observation *out)
@@ -708,7 +726,7 @@ bool observation_is_root(const observation *o)
     return o->parent_id.len == 0 || o->is_app_root;
 }
 
-observation *observation_from_export(const otlp_export *e, int64_t now_ns)
+observation *observation_from_export(const otlp_export *e, int64_t now_ns, unsigned *losses)
 {
     mapper m = { .e = e, .arena = e->arena };
     observation *rows = e->span_count ? arena_take(m.arena, e->span_count * sizeof *rows) : NULL;
@@ -722,5 +740,6 @@ observation *observation_from_export(const otlp_export *e, int64_t now_ns)
         map_span(&m, &e->spans[i], now_ns, &rows[i]);
     }
     buf_free(&m.scratch);
+    *losses |= m.losses;
     return m.arena->failed ? NULL : rows;
 }

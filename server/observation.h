@@ -32,8 +32,9 @@ typedef struct observation {
 /* The end of an observation of which none was reported. */
 #define OBSERVATION_OPEN INT64_MIN
 
-/* One row for each span of a decoded export, in its order; NULL when out of memory or when there are no spans. */
-observation *observation_from_export(const otlp_export *e, int64_t now_ns);
+/* One row for each span of a decoded export, in its order; NULL when out of memory or when there are no spans. Adds to the losses what
+ * the rows lack of what was sent. */
+observation *observation_from_export(const otlp_export *e, int64_t now_ns, unsigned *losses);
 
 /* A root in reads: no parent, or marked as the root of the application. */
 bool observation_is_root(const observation *o);

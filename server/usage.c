@@ -148,6 +148,37 @@ text usage_details(arena *a, const json *given)
     return with_total(a, &e);
 }
 
+static bool is_null(const json *value)
+{
+    return !value || value->kind == JSON_NULL;
+}
+
+static bool are_tokens(const json *object)
+{
+    int64_t ignored;
+    for (const json *member = json_is(object, JSON_OBJECT) ? object->first : NULL; member; member = member->next)
+        if (!is_null(member) && !tokens_of(member, &ignored))
+            return false;
+    return is_null(object) || object->kind == JSON_OBJECT;
+}
+
+bool usage_is_whole(const json *given)
+{
+    for (size_t i = 0; json_is(given, JSON_OBJECT) && i < sizeof openai_shapes / sizeof *openai_shapes; i++)
+        if (has_shape(given, &openai_shapes[i]))
+            return are_tokens(json_get(given, openai_shapes[i].input_details)) &&
+                   are_tokens(json_get(given, openai_shapes[i].output_details));
+    return are_tokens(given);
+}
+
+bool usage_costs_fit(const json *given)
+{
+    for (const json *member = json_is(given, JSON_OBJECT) ? given->first : NULL; member; member = member->next)
+        if (!is_null(member) && member->kind != JSON_NUMBER)
+            return false;
+    return is_null(given) || given->kind == JSON_OBJECT;
+}
+
 /* Absent counters are negative. */
 static int64_t without(int64_t whole, int64_t part)
 {

@@ -217,6 +217,17 @@ expect 'a batch' 207 '{"successes":[{"id":"e1","status":201},{"id":"e2","status"
 expect 'batch, public key' 207 '{"successes":[],"errors":[{"id":"1","status":401,"message":"Authentication error","error":"Access Scope Denied"}]}' \
     -H 'Authorization: Bearer pk' -H "$json" -d "$(batch "$(event 1 trace-create '"id":"x"')")" "$ingestion"
 
+# What is taken and not kept, on both wires.
+grep -q 'usage' "$folder/err" && fail "a warning too many: $(cat "$folder/err")"
+expect 'usage of an export' 200 '{"id":"*' $auth -H "$json" \
+    -d "$(spans "$(span tu su n 0 ',"attributes":[{"key":"langfuse.observation.usage_details","value":{"stringValue":"{\"input\":1.5}"}}]')")" "$traces"
+[ "$(grep -cFx 'langfuse-local: warning: usage has a value that is not a whole number of 0 or more: it was dropped, as on a real server' "$folder/err")" = 1 ] ||
+    fail "no warning of usage: $(cat "$folder/err")"
+expect 'usage of a batch' 207 '{"successes":[{"id":"u","status":201}],"errors":[]}' $auth -H "$json" \
+    -d "$(batch "$(event u span-create '"id":"uu","traceId":"tu","usageDetails":{"input":-1}')")" "$ingestion"
+[ "$(grep -c 'usage has a value' "$folder/err")" = 2 ] || fail "no warning of usage in a batch: $(cat "$folder/err")"
+expect 'delete the trace with usage' 200 '{"message":"Trace deleted successfully"}' $auth -X DELETE "$url/api/public/traces/tu"
+
 # Traces, sessions and single observations.
 expect 'trace' 200 '{"id":"T","projectId":"local","name":"one","timestamp":"2026-11-21T05:35:42.000Z","environment":"default","tags":["a","b"],"bookmarked":false,"release":null,"version":null,"userId":"U","sessionId":"S","public":true,"input":{"i":1},"output":"so","metadata":{"k":1},"createdAt":"*' \
     $auth "$url/api/public/traces/T"
