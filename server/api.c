@@ -141,7 +141,6 @@ static void take_export(api *a, const http_request *request, const otlp_export *
         return;
     }
     if (rows && !store_put(a->store, rows, e->span_count)) {
-        api_warn(a, "an export was answered 500", "the database refused it");
         api_message(answer, 500, "Internal Server Error", "InternalServerError");
         return;
     }
@@ -364,6 +363,15 @@ static bool is_too_big(const route *r, const http_request *request)
     return request->too_big || (r->max_body && request->body.len > r->max_body);
 }
 
+/* The client learns only that it was not its fault. */
+static void warn_of_failure(const api *a, const route *r)
+{
+    char what[100], why[160];
+    snprintf(what, sizeof what, "%s %s was answered 500", r->method, r->path);
+    store_problem(a->store, why, sizeof why);
+    api_warn(a, what, why);
+}
+
 void api_handle(void *context, const http_request *request, http_answer *answer)
 {
     api *a = context;
@@ -381,4 +389,6 @@ void api_handle(void *context, const http_request *request, http_answer *answer)
         gone(a, request, answer);
     else
         found->handler(a, request, answer);
+    if (found && (answer->status >= 500 || answer->body.failed))
+        warn_of_failure(a, found);
 }

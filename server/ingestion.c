@@ -211,7 +211,6 @@ static void take_batch(api *a, const http_request *request, arena *memory, const
         api_warn_of_losses(a, ingestion_losses(memory, events, count));
         return;
     }
-    api_warn(a, "a batch was answered 500", "the database refused it");
     answer->body.len = 0;
     answer->status = 500;
     buf_string(&answer->body, "{\"message\":\"Internal Server Error\",\"errors\":[\"the database refused the batch\"]}");

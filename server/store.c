@@ -66,6 +66,32 @@ bool store_run(store *s, const char *sql)
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
+static bool has_failed(sqlite3 *db)
+{
+    int code = sqlite3_errcode(db);
+    return code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE;
+}
+
+/* A failed statement may have ended the transaction already; the reason is remembered before another call replaces it. */
+bool store_commit(store *s, bool good)
+{
+    if (good && store_run(s, "COMMIT"))
+        return true;
+    if (has_failed(s->db))
+        snprintf(s->problem, sizeof s->problem, "%s", sqlite3_errmsg(s->db));
+    if (!sqlite3_get_autocommit(s->db))
+        store_run(s, "ROLLBACK");
+    return false;
+}
+
+void store_problem(store *s, char *out, size_t size)
+{
+    pthread_mutex_lock(&s->lock);
+    snprintf(out, size, "%s", *s->problem ? s->problem : has_failed(s->db) ? sqlite3_errmsg(s->db) : "not an error of the database");
+    s->problem[0] = 0;
+    pthread_mutex_unlock(&s->lock);
+}
+
 sqlite3_stmt *store_prepare(store *s, const char *sql)
 {
     sqlite3_stmt *statement = NULL;
@@ -84,8 +110,10 @@ static int schema_version(store *s)
 /* Another process may do the same at this moment, so the version is read again inside the transaction. */
 static bool set_up_schema(store *s)
 {
-    bool good = schema_version(s) >= 0 && store_run(s, "BEGIN IMMEDIATE");
+    if (!store_run(s, "BEGIN IMMEDIATE"))
+        return store_commit(s, false);
     int version = schema_version(s);
+    bool good = version >= 0;
     if (version == 0)
         good = good && store_run(s, schema);
     else if (version == 1)
@@ -94,10 +122,7 @@ static bool set_up_schema(store *s)
         good = good && store_run(s, event_schema);
     if (version < 3)
         good = good && store_run(s, prompt_schema);
-    if (good && store_run(s, "COMMIT"))
-        return true;
-    store_run(s, "ROLLBACK");
-    return false;
+    return store_commit(s, good);
 }
 
 /* WAL with synchronous=NORMAL survives the death of the process; only a power cut may lose the last commits. Large pages and a WAL of
@@ -142,7 +167,7 @@ store *store_open(const char *path, bool read_only, char *why, size_t why_size)
         return NULL;
     }
     if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK || !set_up(s, read_only)) {
-        snprintf(why, why_size, "cannot open the database %s: %s", path, sqlite3_errmsg(s->db));
+        snprintf(why, why_size, "cannot open the database %s: %s", path, *s->problem ? s->problem : sqlite3_errmsg(s->db));
         store_close(s);
         return NULL;
     }
@@ -211,9 +236,7 @@ bool store_run_all_with(store *s, const char *const *statements, size_t count, t
     bool good = store_run(s, "BEGIN IMMEDIATE");
     for (size_t i = 0; good && i < count; i++)
         good = run_with(s, statements[i], id);
-    good = good && store_run(s, "COMMIT");
-    if (!good)
-        store_run(s, "ROLLBACK");
+    good = store_commit(s, good);
     pthread_mutex_unlock(&s->lock);
     return good;
 }

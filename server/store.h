@@ -14,6 +14,9 @@ typedef struct store store;
 store *store_open(const char *path, bool read_only, char *why, size_t why_size);
 void store_close(store *s); /* NULL is fine */
 
+/* Why something just failed, for a message. */
+void store_problem(store *s, char *out, size_t size);
+
 /* Stores all rows or none. A row with the same trace, id and start (in milliseconds) replaces the older one. Any thread. */
 bool store_put(store *s, const observation *rows, size_t count);
 

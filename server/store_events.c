@@ -119,10 +119,7 @@ static bool put_events(store *s, const event **order, size_t count)
     for (size_t i = 0; good && i < count; i++)
         if (i == 0 || by_row(&order[i - 1], &order[i]) != 0)
             good = fold_again(s, order[i]->type->kind, order[i]->body_id);
-    if (good && store_run(s, "COMMIT"))
-        return true;
-    store_run(s, "ROLLBACK");
-    return false;
+    return store_commit(s, good);
 }
 
 bool store_put_events(store *s, arena *memory, const event *events, size_t count)

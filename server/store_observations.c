@@ -53,10 +53,7 @@ static bool put_rows(store *s, const observation *rows, size_t count)
     bool good = !s->read_only && store_run(s, "BEGIN IMMEDIATE");
     for (size_t i = 0; good && i < count; i++)
         good = put_row(s, &rows[i]);
-    if (good && store_run(s, "COMMIT"))
-        return true;
-    store_run(s, "ROLLBACK");
-    return false;
+    return store_commit(s, good);
 }
 
 bool store_put(store *s, const observation *rows, size_t count)

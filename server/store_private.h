@@ -26,10 +26,12 @@ struct store {
     sqlite3 *db;
     sqlite3_stmt *ready[READY_COUNT]; /* NULL when the database is only read */
     bool read_only;
+    char problem[120];    /* why the last transaction was taken back */
     pthread_mutex_t lock; /* guards all of the above */
 };
 
 bool store_run(store *s, const char *sql);              /* statements without results */
+bool store_commit(store *s, bool good);                 /* ends a transaction: keeps it when `good`, else takes it back */
 sqlite3_stmt *store_prepare(store *s, const char *sql); /* NULL when it cannot be prepared */
 sqlite3_stmt *store_prepare_buf(store *s, buf *sql);    /* the same for a text that is complete; frees it */
 

@@ -14,17 +14,16 @@ bool store_begin(store *s, bool write)
     pthread_mutex_lock(&s->lock);
     if (store_run(s, write ? "BEGIN IMMEDIATE" : "BEGIN"))
         return true;
+    store_commit(s, false); /* remembers why */
     pthread_mutex_unlock(&s->lock);
     return false;
 }
 
 bool store_end(store *s, bool keep)
 {
-    bool good = !keep || store_run(s, "COMMIT");
-    if (!keep || !good)
-        store_run(s, "ROLLBACK");
+    bool good = store_commit(s, keep);
     pthread_mutex_unlock(&s->lock);
-    return good;
+    return good || !keep;
 }
 
 /* --- reading --- */

@@ -331,6 +331,57 @@ grep -q '└─ span second  500 ms' "$folder/tree" || fail "tree: $(cat "$folde
 stop TERM
 [ "$code" = 0 ] || fail "exit code $code after SIGTERM"
 
+# Output that cannot be written.
+for command in traces 'tree t1' --help; do
+    code=0
+    case $command in
+    -*) "$server" $command >/dev/full 2>/dev/null || code=$? ;;
+    *) "$server" $command --db "$folder/test.db" >/dev/full 2>"$folder/full" || code=$? ;;
+    esac
+    [ "$code" = 1 ] || fail "$command into a full device: exit code $code"
+done
+code=0
+"$server" serve --port 0 --db "$folder/other.db" --port-file "$folder/missing/port" 2>"$folder/full" || code=$?
+[ "$code" = 1 ] && grep -q 'cannot write the port file' "$folder/full" || fail "no place for the port file: $code $(cat "$folder/full")"
+
+# No room on the disk, of which a limit on the size of files is a likeness: nothing of a request is kept, what was kept is there, and when
+# there is room again, all goes on.
+start --db "$folder/small.db"
+expect 'a trace while there is room' 200 '{"id":"1"}' $auth -H "$json" -d "$(spans "$(span t s n 0)")" "$traces"
+stop TERM
+trap '' XFSZ
+room=$(($(stat -c %s "$folder/small.db") / 512 + 600)) # in blocks of 512 bytes
+(ulimit -f "$room"; exec "$server" serve --port "$port" --db "$folder/small.db" --port-file "$folder/port.small" --public-key pk --secret-key sk \
+    >"$folder/out" 2>"$folder/err.small") &
+pid=$!
+trap - XFSZ
+for _ in $(seq 200); do
+    [ -s "$folder/port.small" ] && break
+    sleep 0.05
+done
+head -c 900000 /dev/zero | tr '\0' x >"$folder/large"
+large=$(spans "$(span t large n 1 ",\"attributes\":[{\"key\":\"langfuse.observation.input\",\"value\":{\"stringValue\":\"$(head -c 100000 "$folder/large")\"}}]")")
+failed_here=0
+for i in 1 2 3 4 5 6 7 8; do
+    printf '%s' "$large" | sed "s/large/large$i/" >"$folder/big"
+    status=$(curl -s -o "$folder/answer" -w '%{http_code}' $auth -H "$json" --data-binary "@$folder/big" "$traces")
+    [ "$status" = 200 ] || failed_here=$((failed_here + 1))
+done
+[ "$failed_here" -gt 0 ] && [ "$status" = 500 ] || fail "a full disk: $failed_here requests refused, the last with $status"
+expect 'the answer of a full disk' 500 '{"message":"Internal Server Error","error":"InternalServerError"}' $auth -H "$json" --data-binary "@$folder/big" "$traces"
+{ printf '{"batch":[%s]}' "$(event f trace-create "\"id\":\"F\",\"input\":\"$(head -c 100000 "$folder/large")\"")"; } >"$folder/big"
+expect 'a batch on a full disk' 500 '{"message":"Internal Server Error","errors":["the database refused the batch"]}' $auth -H "$json" --data-binary "@$folder/big" "$ingestion"
+expect 'reading on a full disk' 200 "{\"observations\":$((9 - failed_here)),\"traces\":1}" $auth "$count"
+grep -q '^langfuse-local: warning: POST /api/public/otel/v1/traces was answered 500: .*disk' "$folder/err.small" &&
+    grep -q '^langfuse-local: warning: POST /api/public/ingestion was answered 500: .*disk' "$folder/err.small" ||
+    fail "a full disk is told: $(cat "$folder/err.small")"
+stop TERM
+[ "$code" = 0 ] || fail "exit code $code with a full disk"
+start --db "$folder/small.db"
+expect 'a batch when there is room again' 207 '{"successes":[{"id":"f","status":201}],"errors":[]}' $auth -H "$json" --data-binary "@$folder/big" "$ingestion"
+expect 'what was kept' 200 "{\"observations\":$((9 - failed_here)),\"traces\":2}" $auth "$count"
+stop TERM
+
 # Usage.
 code=0; "$server" tree --db "$folder/missing.db" 2>/dev/null || code=$?
 [ "$code" = 1 ] || fail "tree without a database: $code"

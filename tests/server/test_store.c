@@ -5,9 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../../server/store.h"
+#include "../../server/store_private.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +201,46 @@ static void a_foreign_file_is_refused_with_a_reason(void **state)
     assert_null(store_open("/nonexistent/folder/x.db", true, why, sizeof why));
 }
 
+/* Somebody else writes and does not end: nothing is stored, which is told with the reason, reading goes on, and so does writing later. */
+static void a_locked_database_is_waited_for_and_then_told(void **state)
+{
+    char path[] = "/tmp/langfuse-local-test-XXXXXX", why[200] = "";
+    const store_query all = STORE_QUERY_ALL;
+    observation row = row_of("t", "late", 2, "late");
+    arena memory = { 0 };
+    const event named = { .type = event_type_of(TEXT("trace-create")), .id = TEXT("e"), .body_id = TEXT("t"),
+                          .body = json_parse(&memory, TEXT("{}")) };
+    sqlite3 *other;
+    int fd = mkstemp(path);
+    (void)state;
+    assert_true(fd >= 0);
+    close(fd);
+    store *s = store_open(path, false, why, sizeof why);
+    assert_non_null(s);
+    put_one(s, row_of("t", "i", 1, "kept"));
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_null(store_open(path, false, why, sizeof why));
+    assert_non_null(strstr(why, "locked"));
+    sqlite3_busy_timeout(s->db, 10);
+    assert_false(store_put(s, &row, 1));
+    store_problem(s, why, sizeof why);
+    assert_non_null(strstr(why, "locked"));
+    assert_false(store_put_events(s, &memory, &named, 1));
+    store_problem(s, why, sizeof why);
+    assert_non_null(strstr(why, "locked"));
+    assert_false(store_delete_trace(s, TEXT("t")));
+    assert_string_equal(read_all(s, &all).names, "kept ");
+    assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    put_one(s, row);
+    assert_true(store_put_events(s, &memory, &named, 1));
+    assert_string_equal(read_all(s, &all).names, "late kept ");
+    sqlite3_close(other);
+    store_close(s);
+    arena_free(&memory);
+    unlink(path);
+}
+
 /* The table of version 1, with one row. */
 static const char version_1[] =
     "CREATE TABLE observations (trace_id TEXT NOT NULL, id TEXT NOT NULL, start_ms INTEGER NOT NULL, parent_id TEXT NOT NULL,"
@@ -372,6 +411,7 @@ int main(void)
         cmocka_unit_test(traces_come_newest_first_and_by_prefix),
         cmocka_unit_test(text_with_nul_comes_back_whole),
         cmocka_unit_test(a_foreign_file_is_refused_with_a_reason),
+        cmocka_unit_test(a_locked_database_is_waited_for_and_then_told),
         cmocka_unit_test(a_database_of_version_1_is_upgraded),
         cmocka_unit_test(traces_are_found_by_what_rows_and_events_say),
         cmocka_unit_test(a_tag_is_found_by_its_whole_text),
