@@ -52,11 +52,26 @@ static bool has_word(const char *header, const char *word)
     return header && strcasestr(header, word) != NULL;
 }
 
-const json *api_body(const http_request *request, arena *a)
+void api_warn(const api *a, const char *what, const char *why)
+{
+    if (!a->quiet)
+        fprintf(stderr, "langfuse-local: warning: %s: %s\n", what, why);
+}
+
+static void warn_of_repairs(const api *a)
+{
+    api_warn(a, "a request has text that is not UTF-8", "it was repaired with U+FFFD");
+}
+
+const json *api_body(const api *server, const http_request *request, arena *a)
 {
     size_t repairs = 0;
-    if (has_word(http_header(request, "Content-Type"), "json"))
-        return json_parse(a, arena_utf8(a, request->body, &repairs));
+    if (has_word(http_header(request, "Content-Type"), "json")) {
+        const json *parsed = json_parse(a, arena_utf8(a, request->body, &repairs));
+        if (repairs)
+            warn_of_repairs(server);
+        return parsed;
+    }
     json *body = arena_take(a, sizeof *body);
     if (body)
         *body = (json){ .kind = JSON_STRING, .string = request->body };
@@ -71,12 +86,6 @@ bool api_is_bearer(const api *a, const http_request *request)
 static void answer_too_big(http_answer *answer)
 {
     api_plain(answer, 413, "Body exceeded 16mb limit");
-}
-
-void api_warn(const api *a, const char *what, const char *why)
-{
-    if (!a->quiet)
-        fprintf(stderr, "langfuse-local: warning: %s: %s\n", what, why);
 }
 
 void api_warn_of_losses(const api *a, unsigned losses)
@@ -131,7 +140,7 @@ static void take_export(api *a, const http_request *request, const otlp_export *
         return;
     }
     if (e->repairs)
-        api_warn(a, "an export has text that is not UTF-8", "it was repaired with U+FFFD");
+        warn_of_repairs(a);
     if (e->lost)
         api_warn(a, "an export was answered 200, but nothing of it is stored, as by a real server", e->lost);
     unsigned losses = 0;

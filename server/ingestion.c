@@ -219,7 +219,7 @@ static void take_batch(api *a, const http_request *request, arena *memory, const
 void post_ingestion(api *a, const http_request *request, http_answer *answer)
 {
     arena memory = { 0 };
-    const json *body = api_body(request, &memory), *batch = json_get(body, "batch");
+    const json *body = api_body(a, request, &memory), *batch = json_get(body, "batch");
     if (!body)
         api_plain(answer, memory.failed ? 413 : 400, memory.failed ? "Body exceeded 4.5mb limit" : "Invalid JSON");
     else if (!json_is(body, JSON_OBJECT))

@@ -45,7 +45,7 @@ void post_score(api *a, const http_request *request, http_answer *answer)
 {
     arena memory = { 0 };
     issues problems = { 0 };
-    const json *body = api_body(request, &memory);
+    const json *body = api_body(a, request, &memory);
     if (body)
         score_check(body, false, &problems);
     else
@@ -188,8 +188,10 @@ static bool read_v2_query(const http_request *request, arena *a, score_query *qu
         { "observationId", SCORE_OBSERVATION, true }, { "queueId", SCORE_QUEUE, false },   { "dataType", SCORE_DATA_TYPE, false },
     };
     size_t count;
+    text *tags;
     add_filters(request, a, filters, sizeof filters / sizeof *filters, query);
-    const text *tags = parameter_values(request, a, "traceTags", true, &count);
+    if (!parameter_tags(request, a, "traceTags", &tags, &count, answer))
+        return false;
     for (size_t i = 0; i < count; i++)
         add_condition(query, SCORE_TAG_OF_TRACE, &tags[i], 1);
     return parameter_time(request, "fromTimestamp", &query->from_ms, answer) &&

@@ -306,13 +306,15 @@ static void add_condition(trace_query *query, trace_column column, const text *v
         query->conditions[query->condition_count++] = (trace_condition){ column, values, count };
 }
 
-/* All tags must be there, so each is a condition of its own. */
-static void add_tags(reading *r, trace_query *query)
+static bool add_tags(reading *r, trace_query *query)
 {
     size_t count;
-    const text *tags = parameter_values(r->request, &r->memory, "tags", true, &count);
+    text *tags;
+    if (!parameter_tags(r->request, &r->memory, "tags", &tags, &count, r->answer))
+        return false;
     for (size_t i = 0; i < count; i++)
         add_condition(query, TRACE_TAG, &tags[i], 1);
+    return true;
 }
 
 static bool read_trace_query(reading *r, trace_query *query)
@@ -328,7 +330,8 @@ static bool read_trace_query(reading *r, trace_query *query)
         const text *values = parameter_values(r->request, &r->memory, parameters[i].name, false, &count);
         add_condition(query, parameters[i].column, values, count);
     }
-    add_tags(r, query);
+    if (!add_tags(r, query))
+        return false;
     query->oldest_first = order && strcmp(order, "timestamp.asc") == 0;
     if (order && strcmp(order, "timestamp.asc") != 0 && strcmp(order, "timestamp.desc") != 0) {
         answer_bad_parameter(r->answer, "orderBy", "\"code\":\"custom\"", "langfuse-local knows timestamp.asc and timestamp.desc.");

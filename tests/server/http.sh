@@ -239,6 +239,15 @@ done
 expect 'no trace' 404 '{"message":"Trace none not found within authorized project","error":"LangfuseNotFoundError"}' $auth "$url/api/public/traces/none"
 expect 'traces of a user' 200 '{"data":[{"id":"T",*' $auth "$url/api/public/traces?userId=U&tags=a&tags=b&name=one&fields=core"
 expect 'traces of nobody' 200 '{"data":[],"meta":{"page":1,"limit":50,"totalItems":0,"totalPages":0}}' $auth "$url/api/public/traces?userId=U&tags=c"
+expect 'too many tags' 400 '{"message":"Invalid request data","error":[{"code":"custom","path":["tags"],"message":"langfuse-local takes 20 tags at most."}]}' \
+    $auth "$url/api/public/traces?tags=$(seq -s , 21)"
+expect 'too many tags of scores' 400 '{"message":"Invalid request data","error":[{"code":"custom","path":["traceTags"],*' $auth "$url/api/public/v2/scores?traceTags=$(seq -s , 21)"
+expect 'as many tags' 200 '{"data":[],*' $auth "$url/api/public/traces?tags=$(seq -s , 20)"
+expect 'a batch that is not UTF-8' 207 '{"successes":[{"id":"o8","status":201}],"errors":[]}' \
+    $auth -H "$json" -d "$(batch "$(event o8 trace-create "\"id\":\"bytes\",\"name\":\"$(printf '\377')\"")")" "$ingestion"
+expect 'the repaired text' 200 '{"id":"bytes","projectId":"local","name":"�",*' $auth "$url/api/public/traces/bytes"
+grep -q '^langfuse-local: warning: a request has text that is not UTF-8: it was repaired with U+FFFD$' "$folder/err" || fail "repairs are told: $(cat "$folder/err")"
+expect 'delete the repaired trace' 200 '{"message":"Trace deleted successfully"}' $auth -X DELETE "$url/api/public/traces/bytes"
 expect 'an odd tag' 207 '{"successes":[{"id":"o","status":201}],"errors":[]}' \
     $auth -H "$json" -d "$(batch "$(event o trace-create '"id":"odd","timestamp":"2030-01-01T00:00:00Z","tags":["q\"a","50%"]')")" "$ingestion"
 expect 'traces of an odd tag' 200 '{"data":[{"id":"odd",*' $auth -G "$url/api/public/traces" --data-urlencode 'tags=q"a' --data-urlencode 'tags=50%'
