@@ -1,6 +1,7 @@
 /* Events of the batch endpoint; see event.h. */
 #include "event.h"
 #include "clock.h"
+#include "metadata.h"
 #include "usage.h"
 
 #include <math.h>
@@ -328,10 +329,7 @@ static text json_text(arena *a, const json *value)
 {
     buf out = { 0 };
     json_write(&out, value);
-    text result = arena_copy(a, buf_view(&out));
-    a->failed |= out.failed;
-    buf_free(&out);
-    return result;
+    return buf_move(&out, a);
 }
 
 /* Strings as they are, everything else as JSON text; NULL for null and absent. */
@@ -404,7 +402,7 @@ observation event_fold_observation(arena *a, const event *events, size_t count)
                       .status_message = string_at(body, "statusMessage"), .version = string_at(body, "version"),
                       .environment = observation_environment(a, string_at(body, "environment")), .tags = TEXT("[]"),
                       .input = value_at(a, body, "input"), .output = value_at(a, body, "output"), .model = string_at(body, "model"),
-                      .metadata = observation_metadata(a, json_get(body, "metadata")),
+                      .metadata = metadata_of_json(a, json_get(body, "metadata")),
                       .model_parameters = object_at(a, body, "modelParameters"), .prompt_version = -1 };
     int64_t end_ms = time_at(body, "endTime", INT64_MIN);
     o.start_ns = clock_ns_of_ms(time_at(body, "startTime", events[0].timestamp_ms));
@@ -439,7 +437,7 @@ trace_record event_fold_trace(arena *a, const event *events, size_t count)
                        .session_id = string_at(body, "sessionId"), .release = string_at(body, "release"),
                        .version = string_at(body, "version"), .environment = observation_environment(a, string_at(body, "environment")),
                        .input = value_at(a, body, "input"), .output = value_at(a, body, "output"), .is_public = -1,
-                       .metadata = observation_metadata(a, json_get(body, "metadata")) };
+                       .metadata = metadata_of_json(a, json_get(body, "metadata")) };
     t.timestamp_ms = time_at(body, "timestamp", events[0].timestamp_ms);
     t.tags = trace_unite_tags(a, json_is(tags, JSON_ARRAY) ? json_text(a, tags) : TEXT("[]"), TEXT("[]"));
     if (json_is(public, JSON_TRUE) || json_is(public, JSON_FALSE))

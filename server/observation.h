@@ -39,9 +39,6 @@ observation *observation_from_export(const otlp_export *e, int64_t now_ns, unsig
 /* A root in reads: no parent, or marked as the root of the application. */
 bool observation_is_root(const observation *o);
 
-/* A JSON value as metadata: an object of texts by top-level key. What is not an object goes under the key "metadata". */
-text observation_metadata(arena *a, const json *given);
-
 /* The rules for environment names, for any text: lower case, 40 characters of [a-z0-9_-], no leading "langfuse-". */
 text observation_environment(arena *a, text given);
 
