@@ -26,6 +26,7 @@ typedef struct observation {
     int64_t completion_start_ms; /* -1: none */
     text prompt_name;
     int64_t prompt_version; /* -1: none */
+    text prompt_id;         /* given by the store: of the prompt of that name and version, else NULL */
     text trace_input, trace_output, trace_metadata; /* set for the whole trace by this observation; NULL: not set */
 } observation;
 

@@ -95,7 +95,7 @@ static void put_times(reading *r, const observation *o)
 
 static void put_prompt(reading *r, const observation *o)
 {
-    member_raw(r->out, "promptId", "null");
+    member_unless_empty(r->out, "promptId", o->prompt_id);
     member_unless_empty(r->out, "promptName", o->prompt_name);
     if (o->prompt_version >= 0)
         member_number(r->out, "promptVersion", (double)o->prompt_version);

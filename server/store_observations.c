@@ -1,7 +1,7 @@
 /* Observations in SQLite; see store.h. Values are always bound, never part of the SQL text. */
 #include "store_private.h"
 
-/* Bound and read in this order by bind_row and row_of. */
+/* Bound and read in this order by bind_row and row_of, which reads the id of the prompt behind them. */
 #define COLUMNS                                                                                                                            \
     "trace_id, id, start_ms, parent_id, start_ns, end_ns, arrived_ns, type, name, level, status_message, version, environment, release, " \
     "user_id, session_id, trace_name, tags, is_public, is_app_root, input, output, metadata, experiment, model, model_parameters, "       \
@@ -100,7 +100,8 @@ static void put_conditions(buf *sql, const store_query *query)
 static sqlite3_stmt *prepare_query(store *s, const store_query *query)
 {
     buf sql = { 0 };
-    buf_string(&sql, "SELECT " COLUMNS);
+    buf_string(&sql, "SELECT " COLUMNS ", CASE WHEN prompt_name != '' THEN"
+                     " (SELECT p.id FROM prompts AS p WHERE p.name = prompt_name AND p.version = prompt_version) END");
     put_conditions(&sql, query);
     if (query->after.id.at)
         buf_string(&sql, " AND start_ms <= ? AND (start_ms, trace_id, id) < (?, ?, ?)");
@@ -156,6 +157,7 @@ static observation row_of(sqlite3_stmt *statement)
     o.trace_input = column_text(statement, &next);
     o.trace_output = column_text(statement, &next);
     o.trace_metadata = column_text(statement, &next);
+    o.prompt_id = column_text(statement, &next);
     return o;
 }
 

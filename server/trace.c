@@ -248,7 +248,7 @@ observation trace_keep(arena *a, const observation *row)
                             &kept.user_id,    &kept.tags,     &kept.session_id,     &kept.trace_name,  &kept.input,
                             &kept.output,     &kept.metadata, &kept.experiment,     &kept.model,       &kept.model_parameters,
                             &kept.usage,      &kept.cost,     &kept.prompt_name,    &kept.trace_input, &kept.trace_output,
-                            &kept.trace_metadata };
+                            &kept.trace_metadata, &kept.prompt_id };
     keep(a, texts, sizeof texts / sizeof *texts);
     return kept;
 }
