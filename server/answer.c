@@ -10,6 +10,9 @@
 /* Values of one parameter: as many as fit into the headers that the HTTP server takes, in any case. */
 #define MAX_VALUES 1000
 
+/* With all other filters they fit into one query. */
+#define MAX_TAGS 20
+
 void member_text(buf *out, const char *name, text value)
 {
     json_put_key(out, name);
@@ -189,6 +192,15 @@ text *parameter_values(const http_request *request, arena *a, const char *name, 
     http_queries(request, visit_value, &v);
     *out_count = v.count;
     return v.list;
+}
+
+bool parameter_tags(const http_request *request, arena *a, const char *name, text **out, size_t *out_count, http_answer *answer)
+{
+    *out = parameter_values(request, a, name, true, out_count);
+    if (*out_count <= MAX_TAGS)
+        return true;
+    answer_bad_parameter(answer, name, "\"code\":\"custom\"", "langfuse-local takes 20 tags at most.");
+    return false;
 }
 
 bool parameter_paging(const http_request *request, paging *out, http_answer *answer)

@@ -30,6 +30,9 @@ bool parameter_time(const http_request *request, const char *name, int64_t *out_
 /* All values of a parameter that may occur several times; `split` takes commas apart as well. */
 text *parameter_values(const http_request *request, arena *a, const char *name, bool split, size_t *out_count);
 
+/* Tags, of which all must be there: each is a condition of its own in a query. False, with an answer, when there are too many. */
+bool parameter_tags(const http_request *request, arena *a, const char *name, text **out, size_t *out_count, http_answer *answer);
+
 typedef struct paging {
     size_t page, limit;
 } paging;

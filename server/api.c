@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "gunzip.h"
 #include "ingestion.h"
+#include "loss.h"
 #include "read.h"
 #include "read_prompts.h"
 #include "read_scores.h"
@@ -51,11 +52,26 @@ static bool has_word(const char *header, const char *word)
     return header && strcasestr(header, word) != NULL;
 }
 
-const json *api_body(const http_request *request, arena *a)
+void api_warn(const api *a, const char *what, const char *why)
+{
+    if (!a->quiet)
+        fprintf(stderr, "langfuse-local: warning: %s: %s\n", what, why);
+}
+
+static void warn_of_repairs(const api *a)
+{
+    api_warn(a, "a request has text that is not UTF-8", "it was repaired with U+FFFD");
+}
+
+const json *api_body(const api *server, const http_request *request, arena *a)
 {
     size_t repairs = 0;
-    if (has_word(http_header(request, "Content-Type"), "json"))
-        return json_parse(a, arena_utf8(a, request->body, &repairs));
+    if (has_word(http_header(request, "Content-Type"), "json")) {
+        const json *parsed = json_parse(a, arena_utf8(a, request->body, &repairs));
+        if (repairs)
+            warn_of_repairs(server);
+        return parsed;
+    }
     json *body = arena_take(a, sizeof *body);
     if (body)
         *body = (json){ .kind = JSON_STRING, .string = request->body };
@@ -72,11 +88,22 @@ static void answer_too_big(http_answer *answer)
     api_plain(answer, 413, "Body exceeded 16mb limit");
 }
 
-/* A warning for the developer; the client is told nothing, exactly as by a real server. */
-static void warn(const api *a, const char *what, const char *why)
+void api_warn_of_losses(const api *a, unsigned losses)
 {
-    if (!a->quiet)
-        fprintf(stderr, "langfuse-local: warning: %s: %s\n", what, why);
+    static const char *const texts[LOSS_COUNT][2] = {
+        { "usage has a value that is not a whole number of 0 or more", "it was dropped" },
+        { "a cost is not a number", "it counts as 0" },
+        { "metadata is not a JSON object", "it was dropped" },
+        { "a completion start time is not ISO 8601", "it was dropped" },
+        { "the type of an observation is unknown (they are in lower case)", "it was dropped" },
+        { "a batch has several scores of one id and one time", "the first one counts" },
+    };
+    for (size_t i = 0; i < LOSS_COUNT; i++) {
+        char why[64];
+        snprintf(why, sizeof why, "%s, as on a real server", texts[i][1]);
+        if (losses & 1u << i)
+            api_warn(a, texts[i][0], why);
+    }
 }
 
 /* False, with an answer, when the version header asks for more than this server knows. */
@@ -113,19 +140,20 @@ static void take_export(api *a, const http_request *request, const otlp_export *
         return;
     }
     if (e->repairs)
-        warn(a, "an export has text that is not UTF-8", "it was repaired with U+FFFD");
+        warn_of_repairs(a);
     if (e->lost)
-        warn(a, "an export was answered 200, but nothing of it is stored, as by a real server", e->lost);
-    const observation *rows = e->lost ? NULL : observation_from_export(e, clock_now_ns());
+        api_warn(a, "an export was answered 200, but nothing of it is stored, as by a real server", e->lost);
+    unsigned losses = 0;
+    const observation *rows = e->lost ? NULL : observation_from_export(e, clock_now_ns(), &losses);
     if (e->arena->failed) {
         answer_too_big(answer);
         return;
     }
     if (rows && !store_put(a->store, rows, e->span_count)) {
-        warn(a, "an export was answered 500", "the database refused it");
         api_message(answer, 500, "Internal Server Error", "InternalServerError");
         return;
     }
+    api_warn_of_losses(a, losses);
     buf_format(&answer->body, "{\"id\":\"%llu\"}", (unsigned long long)++a->last_job);
 }
 
@@ -344,6 +372,15 @@ static bool is_too_big(const route *r, const http_request *request)
     return request->too_big || (r->max_body && request->body.len > r->max_body);
 }
 
+/* The client learns only that it was not its fault. */
+static void warn_of_failure(const api *a, const route *r)
+{
+    char what[100], why[160];
+    snprintf(what, sizeof what, "%s %s was answered 500", r->method, r->path);
+    store_problem(a->store, why, sizeof why);
+    api_warn(a, what, why);
+}
+
 void api_handle(void *context, const http_request *request, http_answer *answer)
 {
     api *a = context;
@@ -361,4 +398,6 @@ void api_handle(void *context, const http_request *request, http_answer *answer)
         gone(a, request, answer);
     else
         found->handler(a, request, answer);
+    if (found && (answer->status >= 500 || answer->body.failed))
+        warn_of_failure(a, found);
 }

@@ -26,7 +26,11 @@ void api_message(http_answer *answer, unsigned status, const char *message, cons
 void api_plain(http_answer *answer, unsigned status, const char *message); /* text, as frameworks answer before any route is asked */
 
 /* The body as JSON; a body that is not declared as JSON counts as one string. NULL when it does not parse. */
-const json *api_body(const http_request *request, arena *a);
+const json *api_body(const api *server, const http_request *request, arena *a);
+
+/* A warning for the developer on stderr; the client is told nothing, exactly as by a real server. */
+void api_warn(const api *a, const char *what, const char *why);
+void api_warn_of_losses(const api *a, unsigned losses); /* see loss.h */
 
 bool api_is_bearer(const api *a, const http_request *request); /* the client showed its public key only */
 

@@ -1,6 +1,7 @@
 /* Events of the batch endpoint; see event.h. */
 #include "event.h"
 #include "clock.h"
+#include "metadata.h"
 #include "usage.h"
 
 #include <math.h>
@@ -74,13 +75,31 @@ static void check_trace(const json *body, issues *to)
         check_string(to, tag, "tags", true);
 }
 
+static bool is_int(const json *value)
+{
+    return value->kind == JSON_NUMBER && value->number == floor(value->number);
+}
+
+/* Of the older counters, each is a whole number. */
+static void check_usage(const json *usage, issues *to)
+{
+    static const char *const counters[] = { "input", "output", "total", "promptTokens", "completionTokens", "totalTokens" };
+    if (!check_kind(to, usage, "usage", JSON_OBJECT, "object"))
+        return;
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
+        const json *counter = json_get(usage, counters[i]);
+        if (counter && counter->kind != JSON_NULL && !is_int(counter))
+            issue_type(to, "usage", "int", counter);
+    }
+}
+
 /* A prompt is linked with a name and a version, or not at all. */
 static void check_prompt(const json *body, issues *to)
 {
     const json *name = json_get(body, "promptName"), *version = json_get(body, "promptVersion");
     bool named = name && name->kind != JSON_NULL, numbered = version && version->kind != JSON_NULL;
     check_string(to, name, "promptName", false);
-    if (numbered && (version->kind != JSON_NUMBER || version->number != floor(version->number)))
+    if (numbered && !is_int(version))
         issue_type(to, "promptVersion", "int", version);
     else if (named != numbered)
         issue_custom(to, "", "Invalid input");
@@ -103,7 +122,7 @@ static void check_observation(const json *body, const event_type *type, issues *
         check_datetime(to, json_get(body, times[i]), times[i], false);
     check_option(to, json_get(body, "level"), "level", levels);
     check_kind(to, json_get(body, "modelParameters"), "modelParameters", JSON_OBJECT, "object");
-    check_kind(to, json_get(body, "usage"), "usage", JSON_OBJECT, "object");
+    check_usage(json_get(body, "usage"), to);
     check_numbers(body, "usageDetails", to);
     check_numbers(body, "costDetails", to);
     check_prompt(body, to);
@@ -310,10 +329,7 @@ static text json_text(arena *a, const json *value)
 {
     buf out = { 0 };
     json_write(&out, value);
-    text result = arena_copy(a, buf_view(&out));
-    a->failed |= out.failed;
-    buf_free(&out);
-    return result;
+    return buf_move(&out, a);
 }
 
 /* Strings as they are, everything else as JSON text; NULL for null and absent. */
@@ -386,7 +402,7 @@ observation event_fold_observation(arena *a, const event *events, size_t count)
                       .status_message = string_at(body, "statusMessage"), .version = string_at(body, "version"),
                       .environment = observation_environment(a, string_at(body, "environment")), .tags = TEXT("[]"),
                       .input = value_at(a, body, "input"), .output = value_at(a, body, "output"), .model = string_at(body, "model"),
-                      .metadata = observation_metadata(a, json_get(body, "metadata")),
+                      .metadata = metadata_of_json(a, json_get(body, "metadata")),
                       .model_parameters = object_at(a, body, "modelParameters"), .prompt_version = -1 };
     int64_t end_ms = time_at(body, "endTime", INT64_MIN);
     o.start_ns = clock_ns_of_ms(time_at(body, "startTime", events[0].timestamp_ms));
@@ -421,7 +437,7 @@ trace_record event_fold_trace(arena *a, const event *events, size_t count)
                        .session_id = string_at(body, "sessionId"), .release = string_at(body, "release"),
                        .version = string_at(body, "version"), .environment = observation_environment(a, string_at(body, "environment")),
                        .input = value_at(a, body, "input"), .output = value_at(a, body, "output"), .is_public = -1,
-                       .metadata = observation_metadata(a, json_get(body, "metadata")) };
+                       .metadata = metadata_of_json(a, json_get(body, "metadata")) };
     t.timestamp_ms = time_at(body, "timestamp", events[0].timestamp_ms);
     t.tags = trace_unite_tags(a, json_is(tags, JSON_ARRAY) ? json_text(a, tags) : TEXT("[]"), TEXT("[]"));
     if (json_is(public, JSON_TRUE) || json_is(public, JSON_FALSE))
@@ -430,13 +446,15 @@ trace_record event_fold_trace(arena *a, const event *events, size_t count)
     return t;
 }
 
-/* Of scores of the same time, the first counts: runs of equal times are turned around. */
+/* Of scores of the same time in one batch the first counts, as on a real server: such runs are turned around. All events of a batch
+ * arrived together; of two batches the later one counts. */
 static const event *first_counts(arena *a, const event *events, size_t count)
 {
     event *order = arena_take(a, count * sizeof *order);
     for (size_t start = 0, end; order && start < count; start = end) {
         end = start + 1;
-        while (end < count && events[end].timestamp_ms == events[start].timestamp_ms)
+        while (end < count && events[end].timestamp_ms == events[start].timestamp_ms &&
+               events[end].arrived_ns == events[start].arrived_ns)
             end++;
         for (size_t i = start; i < end; i++)
             order[start + end - 1 - i] = events[i];

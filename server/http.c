@@ -76,9 +76,11 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, http_answe
         buf_free(&answer->body);
         return MHD_NO;
     }
+    enum MHD_Result result = MHD_YES;
     if (answer->content_type)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
-    enum MHD_Result result = MHD_queue_response(connection, answer->status, response);
+        result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
+    if (result == MHD_YES)
+        result = MHD_queue_response(connection, answer->status, response);
     MHD_destroy_response(response);
     return result;
 }

@@ -1,6 +1,8 @@
 /* Batches of events; see ingestion.h. */
 #include "ingestion.h"
 #include "clock.h"
+#include "loss.h"
+#include "usage.h"
 
 #include <stdlib.h>
 
@@ -144,6 +146,43 @@ event *ingestion_judge(arena *a, const json *batch, const ingestion_rules *rules
     return j.events;
 }
 
+/* --- losses --- */
+
+static int by_id_and_time(const void *left, const void *right)
+{
+    const event *a = *(const event *const *)left, *b = *(const event *const *)right;
+    int order = text_order(a->body_id, b->body_id);
+    return order ? order : (a->timestamp_ms > b->timestamp_ms) - (a->timestamp_ms < b->timestamp_ms);
+}
+
+/* An event that is only repeated, under its own id, loses nothing. */
+static bool has_scores_of_one_time(const event **scores, size_t count)
+{
+    if (count > 1)
+        qsort(scores, count, sizeof *scores, by_id_and_time);
+    for (size_t i = 1; i < count; i++)
+        if (by_id_and_time(&scores[i - 1], &scores[i]) == 0 && !text_equal(scores[i - 1]->id, scores[i]->id))
+            return true;
+    return false;
+}
+
+unsigned ingestion_losses(arena *a, const event *events, size_t count)
+{
+    const event **scores = arena_take(a, count * sizeof *scores + 1);
+    size_t score_count = 0;
+    unsigned losses = 0;
+    for (size_t i = 0; scores && i < count; i++) {
+        const json *body = events[i].body;
+        if (events[i].type->kind == EVENT_OBSERVATION && !usage_is_whole(json_get(body, "usageDetails")))
+            losses |= LOSS_USAGE;
+        if (events[i].type->kind == EVENT_OBSERVATION && !usage_costs_fit(json_get(body, "costDetails")))
+            losses |= LOSS_COST;
+        if (events[i].type->kind == EVENT_SCORE && events[i].body_id.len)
+            scores[score_count++] = &events[i];
+    }
+    return losses | (scores && has_scores_of_one_time(scores, score_count) ? LOSS_SCORE : 0u);
+}
+
 /* --- the route --- */
 
 static void refuse_body(http_answer *answer, const char *expected, const json *got)
@@ -166,8 +205,12 @@ static void take_batch(api *a, const http_request *request, arena *memory, const
     size_t count;
     const event *events = ingestion_judge(memory, batch, &rules, &answer->body, &count);
     answer->status = 207;
-    if (answer->body.failed || store_put_events(a->store, memory, events, count))
+    if (answer->body.failed)
         return;
+    if (store_put_events(a->store, memory, events, count)) {
+        api_warn_of_losses(a, ingestion_losses(memory, events, count));
+        return;
+    }
     answer->body.len = 0;
     answer->status = 500;
     buf_string(&answer->body, "{\"message\":\"Internal Server Error\",\"errors\":[\"the database refused the batch\"]}");
@@ -176,7 +219,7 @@ static void take_batch(api *a, const http_request *request, arena *memory, const
 void post_ingestion(api *a, const http_request *request, http_answer *answer)
 {
     arena memory = { 0 };
-    const json *body = api_body(request, &memory), *batch = json_get(body, "batch");
+    const json *body = api_body(a, request, &memory), *batch = json_get(body, "batch");
     if (!body)
         api_plain(answer, memory.failed ? 413 : 400, memory.failed ? "Body exceeded 4.5mb limit" : "Invalid JSON");
     else if (!json_is(body, JSON_OBJECT))

@@ -119,6 +119,8 @@ static bool write_port_file(const char *path, uint16_t port)
     if (file && fclose(file) != 0)
         good = false;
     good = good && rename(temporary.at, path) == 0;
+    if (!good && file)
+        unlink(temporary.at);
     buf_free(&temporary);
     return good;
 }
@@ -234,8 +236,10 @@ static int print_traces(store *s, const options *o, text prefix, size_t limit, r
         if (i > 0 && as == tree_render)
             putchar('\n');
         if (!print_trace(s, ids[i], as, &style))
-            status = failure("cannot read the trace");
+            status = failure(ferror(stdout) ? "cannot write" : "cannot read the trace");
     }
+    if (status == EXIT_SUCCESS && fflush(stdout) != 0)
+        status = failure("cannot write");
     arena_free(&memory);
     return status;
 }
@@ -289,6 +293,11 @@ static int run(const char *command, int argc, char **argv, options *o)
     return tree ? show(o, argv[optind], tree_render, 1) : show(o, NULL, tree_render_summary, 20);
 }
 
+static int print(const char *words)
+{
+    return fputs(words, stdout) < 0 || fflush(stdout) != 0 ? failure("cannot write") : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     options o = { .host = "127.0.0.1", .port = 3300, .color = "auto" };
@@ -297,9 +306,9 @@ int main(int argc, char **argv)
     o.api.keys.secret_key = from_environment("LANGFUSE_SECRET_KEY", "sk-lf-local");
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0)
-            return fputs(help, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+            return print(help);
         if (strcmp(argv[i], "--version") == 0)
-            return puts("langfuse-local " VERSION) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+            return print("langfuse-local " VERSION "\n");
     }
     if (argc < 2)
         return usage_error("no command", "");

@@ -6,6 +6,8 @@
 #include "observation.h"
 #include "clock.h"
 #include "json.h"
+#include "loss.h"
+#include "metadata.h"
 #include "usage.h"
 
 #include <string.h>
@@ -76,23 +78,6 @@ static const text key_spellings[KEY_COUNT] = { KNOWN_KEYS(X) };
 
 typedef const otlp_value *slots[KEY_COUNT];
 
-/* Metadata under construction: text by key, later ones replace earlier ones. */
-typedef struct entry {
-    text key, value;
-    size_t next_in_bucket; /* index + 1 */
-} entry;
-
-#define BUCKETS 64
-
-/* Far beyond real metadata; it keeps a hostile request from turning the buckets into long lists. Further keys are dropped. */
-#define MAX_KEYS 10000
-
-typedef struct entries {
-    entry *list;
-    size_t count, capacity;
-    size_t buckets[BUCKETS];
-} entries;
-
 /* What all spans of one scope share. */
 typedef struct scope_view {
     slots resource;
@@ -106,6 +91,7 @@ typedef struct mapper {
     arena *arena;
     scope_view *scopes;
     buf scratch;
+    unsigned losses;
 } mapper;
 
 static key find_key(text name)
@@ -157,114 +143,24 @@ static text take_scratch(mapper *m)
 
 /* --- metadata --- */
 
-static size_t bucket_of(text name)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < name.len; i++)
-        hash = (hash ^ (uint8_t)name.at[i]) * 16777619u;
-    return hash % BUCKETS;
-}
-
-static void entries_put(arena *a, entries *in, text name, text value)
-{
-    size_t *bucket = &in->buckets[bucket_of(name)];
-    for (size_t i = *bucket; i; i = in->list[i - 1].next_in_bucket) {
-        if (text_equal(in->list[i - 1].key, name)) {
-            in->list[i - 1].value = value;
-            return;
-        }
-    }
-    entry *grown = in->count < MAX_KEYS ? arena_grow(a, in->list, sizeof *grown, in->count, &in->capacity) : NULL;
-    if (!grown)
-        return;
-    in->list = grown;
-    in->list[in->count++] = (entry){ name, value, *bucket };
-    *bucket = in->count;
-}
-
-static text joined(arena *a, text prefix, const char *separator, text name)
-{
-    size_t gap = prefix.len ? strlen(separator) : 0;
-    char *result = arena_take(a, prefix.len + gap + name.len);
-    if (!result)
-        return TEXT("");
-    memcpy(result, prefix.at, prefix.len);
-    memcpy(result + prefix.len, separator, gap);
-    memcpy(result + prefix.len + gap, name.at, name.len);
-    return (text){ result, prefix.len + gap + name.len };
-}
-
-static text json_as_text(mapper *m, const json *value)
-{
-    if (value->kind == JSON_STRING)
-        return value->string;
-    if (value->kind == JSON_NULL)
-        return TEXT("");
-    m->scratch.len = 0;
-    json_write(&m->scratch, value);
-    return take_scratch(m);
-}
-
-/* Objects in objects become dotted keys; arrays below the top stay JSON text. */
-static void flatten(mapper *m, entries *into, text prefix, const json *object)
-{
-    size_t index = 0;
-    for (const json *member = object->first; member; member = member->next, index++) {
-        char digits[24];
-        text name = member->key;
-        if (object->kind == JSON_ARRAY) {
-            buf number = { .at = digits, .capacity = sizeof digits, .ceiling = sizeof digits };
-            buf_format(&number, "%zu", index);
-            name = arena_copy(m->arena, buf_view(&number));
-        }
-        name = joined(m->arena, prefix, ".", name);
-        if (member->kind == JSON_OBJECT)
-            flatten(m, into, name, member);
-        else
-            entries_put(m->arena, into, name, json_as_text(m, member));
-    }
-}
-
 /* A whole object of metadata in one attribute; anything that is not an object or array is dropped, as the real server does. */
-static void put_object(mapper *m, entries *into, const otlp_value *value)
+static void put_object(mapper *m, metadata *into, const otlp_value *value)
 {
-    if (!value || (value->kind != OTLP_STRING && value->kind != OTLP_ARRAY))
-        return;
-    const json *object = json_parse(m->arena, otlp_text(m->arena, value));
+    bool possible = value && (value->kind == OTLP_STRING || value->kind == OTLP_ARRAY);
+    const json *object = possible ? json_parse(m->arena, otlp_text(m->arena, value)) : NULL;
     if (json_is(object, JSON_OBJECT) || json_is(object, JSON_ARRAY))
-        flatten(m, into, TEXT(""), object);
+        metadata_put_json(m->arena, into, object);
+    else if (value && !json_is(object, JSON_NULL))
+        m->losses |= LOSS_METADATA;
 }
 
-static void write_entries(buf *out, const entries *from)
+static text metadata_json(mapper *m, const metadata *own, const scope_view *scope)
 {
-    for (size_t i = from->count; i-- > 0;) { /* last first: the order in which a real server answers */
-        if (out->len > 0 && out->at[out->len - 1] != '{')
-            buf_char(out, ',');
-        json_put_string(out, from->list[i].key);
-        buf_char(out, ':');
-        json_put_string(out, from->list[i].value);
-    }
-}
-
-/* The top-level key `name` was set by the user, as itself or through a dotted key. */
-static bool has_top_level(const entries *in, const char *name)
-{
-    size_t len = strlen(name);
-    for (size_t i = 0; i < in->count; i++) {
-        text candidate = in->list[i].key;
-        if (text_starts(candidate, name) && (candidate.len == len || candidate.at[len] == '.'))
-            return true;
-    }
-    return false;
-}
-
-static text metadata_json(mapper *m, const entries *own, const scope_view *scope)
-{
-    const text shared[] = { has_top_level(own, "scope") ? TEXT("") : scope->scope_json,
-                            has_top_level(own, "resourceAttributes") ? TEXT("") : scope->resource_json };
+    const text shared[] = { metadata_has(own, "scope") ? TEXT("") : scope->scope_json,
+                            metadata_has(own, "resourceAttributes") ? TEXT("") : scope->resource_json };
     m->scratch.len = 0;
     buf_char(&m->scratch, '{');
-    write_entries(&m->scratch, own);
+    metadata_write(&m->scratch, own);
     for (size_t i = 0; i < 2; i++) {
         if (shared[i].len && m->scratch.len > 1)
             buf_char(&m->scratch, ',');
@@ -279,25 +175,25 @@ static const otlp_attribute *attribute_at(const mapper *m, otlp_attributes list,
     return &m->e->attributes[list.first + i];
 }
 
-static void put_attributes(mapper *m, entries *into, const char *prefix, otlp_attributes list)
+static void put_attributes(mapper *m, metadata *into, const char *prefix, otlp_attributes list)
 {
     for (size_t i = 0; i < list.count; i++) {
         const otlp_attribute *attribute = attribute_at(m, list, i);
-        text name = joined(m->arena, text_of(prefix), ".", attribute->key);
-        entries_put(m->arena, into, name, otlp_text(m->arena, &attribute->value));
+        text name = metadata_key(m->arena, text_of(prefix), attribute->key);
+        metadata_put(m->arena, into, name, otlp_text(m->arena, &attribute->value));
     }
 }
 
-static text members_json(mapper *m, const entries *from)
+static text members_json(mapper *m, const metadata *from)
 {
     m->scratch.len = 0;
-    write_entries(&m->scratch, from);
+    metadata_write(&m->scratch, from);
     return take_scratch(m);
 }
 
 static void view_scope(mapper *m, const otlp_scope *scope, scope_view *out)
 {
-    entries of_scope = { 0 }, of_resource = { 0 };
+    metadata of_scope = { 0 }, of_resource = { 0 };
     for (size_t i = 0; i < scope->resource.count; i++) {
         const otlp_attribute *attribute = attribute_at(m, scope->resource, i);
         key slot = find_key(attribute->key);
@@ -306,9 +202,9 @@ static void view_scope(mapper *m, const otlp_scope *scope, scope_view *out)
     }
     out->of_sdk = text_starts(scope->name, "langfuse-sdk");
     if (scope->name.len)
-        entries_put(m->arena, &of_scope, TEXT("scope.name"), scope->name);
+        metadata_put(m->arena, &of_scope, TEXT("scope.name"), scope->name);
     if (scope->version.len)
-        entries_put(m->arena, &of_scope, TEXT("scope.version"), scope->version);
+        metadata_put(m->arena, &of_scope, TEXT("scope.version"), scope->version);
     put_attributes(m, &of_scope, "scope.attributes", scope->attributes);
     put_attributes(m, &of_resource, "resourceAttributes", scope->resource);
     out->scope_json = members_json(m, &of_scope);
@@ -334,6 +230,8 @@ static text type_of(mapper *m, const slots of, bool has_model)
     text given = slot_text(m, of[KEY_TYPE]), operation = slot_text(m, of[KEY_OPERATION]);
     if (has_word(given, types))
         return upper(m->arena, given);
+    if (given.len)
+        m->losses |= LOSS_TYPE;
     if (has_word(operation, generations))
         return TEXT("GENERATION");
     if (text_is(operation, "embeddings"))
@@ -498,6 +396,14 @@ static const json *object_of(mapper *m, const otlp_value *value)
     return json_is(object, JSON_OBJECT) ? object : NULL;
 }
 
+static void note_losses(mapper *m, const slots of, const json *usage, const json *cost)
+{
+    if ((of[KEY_USAGE] && !usage) || !usage_is_whole(usage))
+        m->losses |= LOSS_USAGE;
+    if ((of[KEY_COST] && !cost) || !usage_costs_fit(cost))
+        m->losses |= LOSS_COST;
+}
+
 static void set_usage(mapper *m, const slots of, observation *out)
 {
     const json *usage = object_of(m, of[KEY_USAGE]);
@@ -509,6 +415,7 @@ static void set_usage(mapper *m, const slots of, observation *out)
                                          counter_of(m, of[KEY_USAGE_CACHE_READ]), counter_of(m, of[KEY_USAGE_CACHE_CREATION]),
                                          counter_of(m, of[KEY_USAGE_REASONING]));
     const json *cost = object_of(m, of[KEY_COST]);
+    note_losses(m, of, usage, cost);
     json total = { .kind = JSON_NUMBER, .key = TEXT("total") }, only_total = { .kind = JSON_OBJECT, .first = &total };
     if (!of[KEY_COST] && text_to_double(slot_text(m, of[KEY_USAGE_COST]), &total.number))
         cost = &only_total;
@@ -535,7 +442,11 @@ static int64_t completion_start_of(mapper *m, const otlp_value *value)
     text given = slot_text(m, value);
     if (given.len >= 2 && given.at[0] == '"' && given.at[given.len - 1] == '"')
         given = (text){ given.at + 1, given.len - 2 };
-    return clock_parse(given, &ms) ? ms : -1;
+    if (clock_parse(given, &ms))
+        return ms;
+    if (given.len)
+        m->losses |= LOSS_COMPLETION_START;
+    return -1;
 }
 
 static void set_times(const otlp_span *span, int64_t now_ns, observation *out)
@@ -546,19 +457,19 @@ static void set_times(const otlp_span *span, int64_t now_ns, observation *out)
 
 /* --- one span --- */
 
-/* Sorts a span's attributes into slots, and those of open families (`metadata.KEY`) into entries. */
+/* Sorts a span's attributes into slots, and those of open families (`metadata.KEY`) into metadata. */
 typedef struct sorted {
     slots of;
-    entries observation, trace, leftover, experiment;
+    metadata observation, trace, leftover, experiment;
 } sorted;
 
-static bool put_member(mapper *m, entries *into, const otlp_attribute *attribute, const char *prefix)
+static bool put_member(mapper *m, metadata *into, const otlp_attribute *attribute, const char *prefix)
 {
     size_t len = strlen(prefix);
     if (!text_starts(attribute->key, prefix))
         return false;
     text name = { attribute->key.at + len, attribute->key.len - len };
-    entries_put(m->arena, into, name, otlp_text(m->arena, &attribute->value));
+    metadata_put(m->arena, into, name, otlp_text(m->arena, &attribute->value));
     return true;
 }
 
@@ -578,24 +489,18 @@ static void sort_attributes(mapper *m, const otlp_span *span, bool of_sdk, sorte
     }
 }
 
-static void merge(mapper *m, entries *into, const char *prefix, const entries *from)
-{
-    for (size_t i = 0; i < from->count; i++)
-        entries_put(m->arena, into, joined(m->arena, text_of(prefix), ".", from->list[i].key), from->list[i].value);
-}
-
 /* Once more on its own, for reading the trace. NULL when nothing usable was given. */
 static text trace_metadata_of(mapper *m, sorted *in)
 {
-    entries of_trace = { 0 };
+    metadata of_trace = { 0 };
     put_object(m, &of_trace, in->of[KEY_TRACE_METADATA_OLD]);
     put_object(m, &of_trace, in->of[KEY_TRACE_METADATA]);
-    merge(m, &of_trace, "", &in->trace);
+    metadata_merge(m->arena, &of_trace, "", &in->trace);
     if (of_trace.count == 0)
         return (text){ NULL, 0 };
     m->scratch.len = 0;
     buf_char(&m->scratch, '{');
-    write_entries(&m->scratch, &of_trace);
+    metadata_write(&m->scratch, &of_trace);
     buf_char(&m->scratch, '}');
     return take_scratch(m);
 }
@@ -603,20 +508,20 @@ static text trace_metadata_of(mapper *m, sorted *in)
 /* Later wins: objects before single keys, the observation before the trace. */
 static void set_metadata(mapper *m, sorted *in, const scope_view *scope, observation *out)
 {
-    entries all = { 0 };
+    metadata all = { 0 };
     if (in->leftover.count)
-        merge(m, &all, "attributes", &in->leftover);
+        metadata_merge(m->arena, &all, "attributes", &in->leftover);
     put_object(m, &all, in->of[KEY_METADATA]);
-    merge(m, &all, "", &in->observation);
+    metadata_merge(m->arena, &all, "", &in->observation);
     put_object(m, &all, in->of[KEY_TRACE_METADATA_OLD]);
     put_object(m, &all, in->of[KEY_TRACE_METADATA]);
-    merge(m, &all, "", &in->trace);
+    metadata_merge(m->arena, &all, "", &in->trace);
     out->metadata = metadata_json(m, &all, scope);
     if (in->trace.count || in->of[KEY_TRACE_METADATA] || in->of[KEY_TRACE_METADATA_OLD])
         out->trace_metadata = trace_metadata_of(m, in);
     if (in->experiment.count) {
         buf_char(&m->scratch, '{');
-        write_entries(&m->scratch, &in->experiment);
+        metadata_write(&m->scratch, &in->experiment);
         buf_char(&m->scratch, '}');
         out->experiment = take_scratch(m);
     }
@@ -669,46 +574,12 @@ static void map_span(mapper *m, const otlp_span *span, int64_t now_ns, observati
     set_metadata(m, &in, scope, out);
 }
 
-static void put_metadata_member(buf *out, text name, const json *value)
-{
-    buf rest = { 0 };
-    if (out->len > 1)
-        buf_char(out, ',');
-    json_put_string(out, name);
-    buf_char(out, ':');
-    if (value->kind == JSON_STRING) {
-        json_put_string(out, value->string);
-        return;
-    }
-    json_write(&rest, value);
-    json_put_string(out, buf_view(&rest));
-    out->failed |= rest.failed;
-    buf_free(&rest);
-}
-
-text observation_metadata(arena *a, const json *given)
-{
-    buf out = { 0 };
-    buf_char(&out, '{');
-    if (json_is(given, JSON_OBJECT)) {
-        for (const json *member = given->first; member; member = member->next)
-            put_metadata_member(&out, member->key, member);
-    } else if (given && given->kind != JSON_NULL) {
-        put_metadata_member(&out, TEXT("metadata"), given);
-    }
-    buf_char(&out, '}');
-    text result = arena_copy(a, buf_view(&out));
-    a->failed |= out.failed;
-    buf_free(&out);
-    return result;
-}
-
 bool observation_is_root(const observation *o)
 {
     return o->parent_id.len == 0 || o->is_app_root;
 }
 
-observation *observation_from_export(const otlp_export *e, int64_t now_ns)
+observation *observation_from_export(const otlp_export *e, int64_t now_ns, unsigned *losses)
 {
     mapper m = { .e = e, .arena = e->arena };
     observation *rows = e->span_count ? arena_take(m.arena, e->span_count * sizeof *rows) : NULL;
@@ -722,5 +593,6 @@ observation *observation_from_export(const otlp_export *e, int64_t now_ns)
         map_span(&m, &e->spans[i], now_ns, &rows[i]);
     }
     buf_free(&m.scratch);
+    *losses |= m.losses;
     return m.arena->failed ? NULL : rows;
 }

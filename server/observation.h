@@ -26,20 +26,19 @@ typedef struct observation {
     int64_t completion_start_ms; /* -1: none */
     text prompt_name;
     int64_t prompt_version; /* -1: none */
+    text prompt_id;         /* given by the store: of the prompt of that name and version, else NULL */
     text trace_input, trace_output, trace_metadata; /* set for the whole trace by this observation; NULL: not set */
 } observation;
 
 /* The end of an observation of which none was reported. */
 #define OBSERVATION_OPEN INT64_MIN
 
-/* One row for each span of a decoded export, in its order; NULL when out of memory or when there are no spans. */
-observation *observation_from_export(const otlp_export *e, int64_t now_ns);
+/* One row for each span of a decoded export, in its order; NULL when out of memory or when there are no spans. Adds to the losses what
+ * the rows lack of what was sent. */
+observation *observation_from_export(const otlp_export *e, int64_t now_ns, unsigned *losses);
 
 /* A root in reads: no parent, or marked as the root of the application. */
 bool observation_is_root(const observation *o);
-
-/* A JSON value as metadata: an object of texts by top-level key. What is not an object goes under the key "metadata". */
-text observation_metadata(arena *a, const json *given);
 
 /* The rules for environment names, for any text: lower case, 40 characters of [a-z0-9_-], no leading "langfuse-". */
 text observation_environment(arena *a, text given);

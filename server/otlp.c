@@ -161,8 +161,5 @@ text otlp_text(arena *a, const otlp_value *value)
         put_number_text(&out, value->as.number);
     else
         put_json(&out, value);
-    text result = arena_copy(a, buf_view(&out));
-    a->failed |= out.failed;
-    buf_free(&out);
-    return result;
+    return buf_move(&out, a);
 }

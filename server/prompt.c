@@ -7,11 +7,6 @@
 
 #define MAX_LABEL 36
 #define MAX_COMMIT_MESSAGE 500
-#define MAX_DEPTH 5 /* prompts within prompts */
-
-/* A few prompts that refer to each other many times could grow without end: as much as one answer needs, and no more. */
-#define MAX_EDGES 1000
-#define MAX_RESOLVED ((size_t)16 << 20)
 
 /* --- checking --- */
 
@@ -216,19 +211,11 @@ void prompt_check_labels(const json *body, issues *to)
 
 /* --- what a body says --- */
 
-static text taken(arena *a, buf *from)
-{
-    text result = arena_copy(a, buf_view(from));
-    a->failed |= from->failed;
-    buf_free(from);
-    return result;
-}
-
 static text json_text(arena *a, const json *value)
 {
     buf out = { 0 };
     json_write(&out, value);
-    return taken(a, &out);
+    return buf_move(&out, a);
 }
 
 /* Only the members that a message and a placeholder have: others are not kept. */
@@ -245,7 +232,7 @@ static text chat_text(arena *a, const json *messages)
         buf_char(&out, '}');
     }
     buf_char(&out, ']');
-    return taken(a, &out);
+    return buf_move(&out, a);
 }
 
 void prompt_check(arena *a, const json *body, issues *problems, prompt *out)
@@ -302,7 +289,7 @@ text prompt_ambiguous_names(arena *a, text content)
         if (json_is(words, JSON_STRING))
             find_ambiguous(words->string, messages, &names);
     }
-    return taken(a, &names);
+    return buf_move(&names, a);
 }
 
 /* --- lists of strings --- */
@@ -384,173 +371,6 @@ static bool has_all(const json *list, const json *items)
 bool prompt_same_items(const json *left, const json *right)
 {
     return has_all(left, right) && has_all(right, left);
-}
-
-/* --- references --- */
-
-#define OPENING "@@@langfusePrompt:"
-#define CLOSING "@@@"
-
-/* What stands between the first "=" of a part and its second, as the real server cuts it. NULL without "=". */
-static text value_of(text part)
-{
-    const char *equals = memchr(part.at, '=', part.len);
-    if (!equals)
-        return (text){ NULL, 0 };
-    text value = { equals + 1, part.len - (size_t)(equals + 1 - part.at) };
-    const char *second = value.len ? memchr(value.at, '=', value.len) : NULL;
-    return second ? (text){ value.at, (size_t)(second - value.at) } : value;
-}
-
-/* name=N|label=L or name=N|version=V */
-static bool read_reference(text inside, prompt_reference *out)
-{
-    const char *bar = inside.len ? memchr(inside.at, '|', inside.len) : NULL;
-    if (!bar || !text_starts(inside, "name="))
-        return false;
-    text first = { inside.at, (size_t)(bar - inside.at) }, second = { bar + 1, inside.len - (size_t)(bar + 1 - inside.at) };
-    if (second.len == 0 || memchr(second.at, '|', second.len))
-        return false;
-    out->name = value_of(first);
-    out->wanted = value_of(second);
-    out->by_version = text_starts(second, "version=");
-    out->version = 0;
-    if (out->name.len == 0 || !out->wanted.at)
-        return false;
-    return out->by_version ? text_to_int(out->wanted, &out->version) : text_starts(second, "label=");
-}
-
-prompt_reference *prompt_references(arena *a, text content, size_t *out_count)
-{
-    prompt_reference *list = NULL, *grown;
-    size_t capacity = 0;
-    text rest = content;
-    const char *at;
-    *out_count = 0;
-    while (rest.len && (at = memmem(rest.at, rest.len, OPENING, sizeof OPENING - 1))) {
-        text inside = { at + sizeof OPENING - 1, 0 };
-        size_t left = content.len - (size_t)(inside.at - content.at);
-        const char *end = memmem(inside.at, left, CLOSING, sizeof CLOSING - 1);
-        if (!end)
-            break;
-        prompt_reference found = { .at = (size_t)(at - content.at) };
-        inside.len = (size_t)(end - inside.at);
-        found.len = (size_t)(end + sizeof CLOSING - 1 - at);
-        rest = (text){ at + found.len, content.len - found.at - found.len };
-        if (!read_reference(inside, &found))
-            continue;
-        grown = arena_grow(a, list, sizeof *list, *out_count, &capacity);
-        if (!grown)
-            break;
-        list = grown;
-        list[(*out_count)++] = found;
-    }
-    return list;
-}
-
-/* --- resolving --- */
-
-/* The prompts from the root to the one at hand. */
-typedef struct chain {
-    const prompt *at;
-    const struct chain *above;
-    unsigned level;
-} chain;
-
-static void stop(prompt_graph *g, const char *before, text what, const char *after)
-{
-    buf words = { 0 };
-    buf_string(&words, before);
-    buf_text(&words, what);
-    buf_string(&words, after);
-    g->problem = taken(g->arena, &words);
-}
-
-static bool is_circular(const chain *c)
-{
-    const chain *root = c;
-    for (const chain *above = c->above; above; above = above->above) {
-        if (text_equal(above->at->id, c->at->id))
-            return true;
-        root = above;
-    }
-    return root != c && text_equal(root->at->name, c->at->name); /* another version of the root is as bad */
-}
-
-static void refuse_circle(prompt_graph *g, const prompt *p)
-{
-    buf end = { 0 };
-    buf_format(&end, "' version %lld", (long long)p->version);
-    buf_char(&end, 0);
-    stop(g, "Circular dependency detected involving prompt '", p->name, end.failed ? "'" : end.at);
-    buf_free(&end);
-}
-
-static void refuse_reference(prompt_graph *g, const char *why, const prompt_reference *r)
-{
-    buf words = { 0 };
-    buf_text(&words, r->name);
-    buf_string(&words, r->by_version ? " - version " : " - label ");
-    buf_text(&words, r->wanted);
-    stop(g, why, buf_view(&words), "");
-    g->failed |= words.failed;
-    buf_free(&words);
-}
-
-static bool find_child(prompt_graph *g, const prompt *parent, const prompt_reference *r, prompt *out)
-{
-    bool found = false;
-    prompt_edge *grown = g->edge_count < MAX_EDGES
-                             ? arena_grow(g->arena, g->edges, sizeof *grown, g->edge_count, &g->edge_capacity) : NULL;
-    if (!grown || !g->lookup(g->context, g->arena, r, out, &found)) {
-        g->failed = true;
-        return false;
-    }
-    g->edges = grown;
-    if (!found || !text_is(out->type, PROMPT_TEXT)) {
-        refuse_reference(g, found ? "Prompt dependency is not a text prompt: " : "Prompt dependency not found: ", r);
-        return false;
-    }
-    g->edges[g->edge_count++] = (prompt_edge){ parent->id, out->id, out->name, out->version };
-    return true;
-}
-
-/* Works on JSON, so that the text of a child needs no escaping: it is the child's JSON without the quotes. */
-static text resolve(prompt_graph *g, const chain *c)
-{
-    size_t count, done = 0;
-    buf out = { .ceiling = MAX_RESOLVED };
-    text content = c->at->content;
-    if (c->level >= MAX_DEPTH)
-        stop(g, "Maximum nesting depth exceeded (5)", TEXT(""), "");
-    else if (is_circular(c))
-        refuse_circle(g, c->at);
-    if (g->problem.len)
-        return TEXT("");
-    const prompt_reference *list = prompt_references(g->arena, content, &count);
-    for (size_t i = 0; i < count && !g->problem.len && !g->failed; i++) {
-        prompt child;
-        if (!find_child(g, c->at, &list[i], &child))
-            break;
-        const chain below = { &child, c, c->level + 1 };
-        text resolved = resolve(g, &below);
-        buf_put(&out, content.at + done, list[i].at - done);
-        if (resolved.len > 2)
-            buf_put(&out, resolved.at + 1, resolved.len - 2);
-        done = list[i].at + list[i].len;
-    }
-    if (count)
-        buf_put(&out, content.at + done, content.len - done);
-    text result = count ? taken(g->arena, &out) : content;
-    g->failed |= g->arena->failed;
-    buf_free(&out);
-    return result;
-}
-
-text prompt_resolve(prompt_graph *g, const prompt *root)
-{
-    const chain top = { root, NULL, 0 };
-    return resolve(g, &top);
 }
 
 /* --- JSON --- */

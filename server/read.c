@@ -122,7 +122,7 @@ static void put_model(page *p, const observation *o)
 
 static void put_prompt(page *p, const observation *o)
 {
-    member_text(p->out, "promptId", TEXT(""));
+    member_text(p->out, "promptId", o->prompt_id.at ? o->prompt_id : TEXT(""));
     member_text(p->out, "promptName", o->prompt_name);
     json_put_key(p->out, "promptVersion");
     if (o->prompt_version >= 0)

@@ -335,7 +335,7 @@ void patch_prompt(api *a, const http_request *request, http_answer *answer)
         arena_free(&t.memory);
         return;
     }
-    const json *body = api_body(request, &t.memory);
+    const json *body = api_body(a, request, &t.memory);
     if (rest.len == 0)
         api_message(answer, 405, "Method not allowed", "MethodNotAllowedError");
     else if (!is_version_path(rest))
@@ -404,7 +404,7 @@ void post_prompt(api *a, const http_request *request, http_answer *answer)
     issues problems = { 0 };
     prompt p;
     char id[UUID_SIZE];
-    const json *body = api_body(request, &t.memory);
+    const json *body = api_body(a, request, &t.memory);
     if (!body) {
         api_plain(answer, 400, "Invalid JSON");
     } else if (!uuid_make(id)) {

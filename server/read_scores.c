@@ -45,7 +45,7 @@ void post_score(api *a, const http_request *request, http_answer *answer)
 {
     arena memory = { 0 };
     issues problems = { 0 };
-    const json *body = api_body(request, &memory);
+    const json *body = api_body(a, request, &memory);
     if (body)
         score_check(body, false, &problems);
     else
@@ -134,16 +134,6 @@ static void put_trace_of(buf *out, store *from, arena *memory, text trace_id)
 
 /* --- the v2 list --- */
 
-text quoted_tag(arena *a, text tag)
-{
-    buf quoted = { 0 };
-    json_put_string(&quoted, tag);
-    text result = arena_copy(a, buf_view(&quoted));
-    a->failed |= quoted.failed;
-    buf_free(&quoted);
-    return result;
-}
-
 static void add_condition(score_query *query, score_column column, const text *values, size_t count)
 {
     if (count && query->condition_count < STORE_MAX_SCORE_CONDITIONS)
@@ -198,12 +188,12 @@ static bool read_v2_query(const http_request *request, arena *a, score_query *qu
         { "observationId", SCORE_OBSERVATION, true }, { "queueId", SCORE_QUEUE, false },   { "dataType", SCORE_DATA_TYPE, false },
     };
     size_t count;
+    text *tags;
     add_filters(request, a, filters, sizeof filters / sizeof *filters, query);
-    text *tags = parameter_values(request, a, "traceTags", true, &count);
-    for (size_t i = 0; i < count; i++) {
-        tags[i] = quoted_tag(a, tags[i]);
+    if (!parameter_tags(request, a, "traceTags", &tags, &count, answer))
+        return false;
+    for (size_t i = 0; i < count; i++)
         add_condition(query, SCORE_TAG_OF_TRACE, &tags[i], 1);
-    }
     return parameter_time(request, "fromTimestamp", &query->from_ms, answer) &&
            parameter_time(request, "toTimestamp", &query->to_ms, answer) && read_operator(request, query, answer);
 }

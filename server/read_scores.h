@@ -13,7 +13,4 @@ void delete_score(api *a, const http_request *request, http_answer *answer);
 /* A score as traces and v2 lists show it; `all_targets` adds the session and the dataset run. */
 void put_old_score(buf *out, arena *memory, const score *s, bool all_targets);
 
-/* A tag as it stands in a list of tags: the store looks for it in that form. */
-text quoted_tag(arena *a, text tag);
-
 #endif

@@ -95,7 +95,7 @@ static void put_times(reading *r, const observation *o)
 
 static void put_prompt(reading *r, const observation *o)
 {
-    member_raw(r->out, "promptId", "null");
+    member_unless_empty(r->out, "promptId", o->prompt_id);
     member_unless_empty(r->out, "promptName", o->prompt_name);
     if (o->prompt_version >= 0)
         member_number(r->out, "promptVersion", (double)o->prompt_version);
@@ -306,15 +306,15 @@ static void add_condition(trace_query *query, trace_column column, const text *v
         query->conditions[query->condition_count++] = (trace_condition){ column, values, count };
 }
 
-/* All tags must be there, so each is a condition of its own. */
-static void add_tags(reading *r, trace_query *query)
+static bool add_tags(reading *r, trace_query *query)
 {
     size_t count;
-    text *tags = parameter_values(r->request, &r->memory, "tags", true, &count);
-    for (size_t i = 0; i < count; i++) {
-        tags[i] = quoted_tag(&r->memory, tags[i]);
+    text *tags;
+    if (!parameter_tags(r->request, &r->memory, "tags", &tags, &count, r->answer))
+        return false;
+    for (size_t i = 0; i < count; i++)
         add_condition(query, TRACE_TAG, &tags[i], 1);
-    }
+    return true;
 }
 
 static bool read_trace_query(reading *r, trace_query *query)
@@ -330,7 +330,8 @@ static bool read_trace_query(reading *r, trace_query *query)
         const text *values = parameter_values(r->request, &r->memory, parameters[i].name, false, &count);
         add_condition(query, parameters[i].column, values, count);
     }
-    add_tags(r, query);
+    if (!add_tags(r, query))
+        return false;
     query->oldest_first = order && strcmp(order, "timestamp.asc") == 0;
     if (order && strcmp(order, "timestamp.asc") != 0 && strcmp(order, "timestamp.desc") != 0) {
         answer_bad_parameter(r->answer, "orderBy", "\"code\":\"custom\"", "langfuse-local knows timestamp.asc and timestamp.desc.");

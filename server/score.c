@@ -1,5 +1,6 @@
 /* Scores; see score.h. */
 #include "score.h"
+#include "metadata.h"
 #include "observation.h"
 
 #define MAX_TEXT 500 /* characters of a TEXT score */
@@ -120,7 +121,7 @@ score score_from_body(arena *a, text id, const json *body)
                 .environment = observation_environment(a, string_at(body, "environment")), .trace_id = string_at(body, "traceId"),
                 .observation_id = string_at(body, "observationId"), .session_id = string_at(body, "sessionId"),
                 .dataset_run_id = string_at(body, "datasetRunId"), .config_id = string_at(body, "configId"),
-                .queue_id = string_at(body, "queueId"), .metadata = observation_metadata(a, json_get(body, "metadata")) };
+                .queue_id = string_at(body, "queueId"), .metadata = metadata_of_json(a, json_get(body, "metadata")) };
     if (s.source.len == 0)
         s.source = TEXT("API");
     if (json_is(comment, JSON_STRING))

@@ -14,6 +14,9 @@ typedef struct store store;
 store *store_open(const char *path, bool read_only, char *why, size_t why_size);
 void store_close(store *s); /* NULL is fine */
 
+/* Why something just failed, for a message. */
+void store_problem(store *s, char *out, size_t size);
+
 /* Stores all rows or none. A row with the same trace, id and start (in milliseconds) replaces the older one. Any thread. */
 bool store_put(store *s, const observation *rows, size_t count);
 
@@ -95,7 +98,7 @@ typedef enum trace_column {
     TRACE_VERSION,
     TRACE_RELEASE,
     TRACE_ENVIRONMENT,
-    TRACE_TAG, /* the value is the tag as a JSON string */
+    TRACE_TAG,
     TRACE_COLUMN_COUNT
 } trace_column;
 
@@ -150,7 +153,7 @@ typedef enum score_column {
     SCORE_QUEUE,
     SCORE_STRING_VALUE,
     SCORE_USER_OF_TRACE,
-    SCORE_TAG_OF_TRACE, /* the value is the tag as a JSON string */
+    SCORE_TAG_OF_TRACE,
     SCORE_COLUMN_COUNT
 } score_column;
 

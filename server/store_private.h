@@ -7,17 +7,41 @@
 #include <pthread.h>
 #include <sqlite3.h>
 
+/* Statements that are prepared once, because each row that arrives needs them. */
+typedef enum ready {
+    PUT_ROW,
+    PUT_TRACE,
+    PUT_SCORE,
+    PUT_EVENT,
+    GET_EVENTS,
+    GET_PLACE,    /* trace and start of an observation of the batch endpoint */
+    PUT_PLACE,
+    FORGET_ROW,
+    READY_COUNT
+} ready;
+
+extern const char store_put_row_sql[], store_put_trace_sql[], store_put_score_sql[];
+
 struct store {
     sqlite3 *db;
-    sqlite3_stmt *insert;
-    struct batch_statements {
-        sqlite3_stmt *put_event, *get_events, *where, *remember, *forget, *put_trace, *put_score;
-    } batch;              /* for events; prepared by the first batch */
+    sqlite3_stmt *ready[READY_COUNT]; /* NULL when the database is only read */
+    bool read_only;
+    char problem[120];    /* why the last transaction was taken back */
     pthread_mutex_t lock; /* guards all of the above */
 };
 
-bool store_run(store *s, const char *sql);                      /* statements without results */
-sqlite3_stmt *store_prepare(store *s, const char *sql);         /* NULL when it cannot be prepared */
+bool store_run(store *s, const char *sql);              /* statements without results */
+bool store_commit(store *s, bool good);                 /* ends a transaction: keeps it when `good`, else takes it back */
+sqlite3_stmt *store_prepare(store *s, const char *sql); /* NULL when it cannot be prepared */
+sqlite3_stmt *store_prepare_buf(store *s, buf *sql);    /* the same for a text that is complete; frees it */
+
+/* Run a statement that returns no rows: one of those that are ready, which lets go of what was bound to it, and one that is used once,
+ * which is finalized and may be NULL. */
+bool run_ready(sqlite3_stmt *statement);
+bool run_once(sqlite3_stmt *statement);
+
+/* Runs statements with `id` for their only parameter, all of them or none. */
+bool store_run_all_with(store *s, const char *const *statements, size_t count, text id);
 
 /* Each binds, or reads, one value, and moves on to the next. Bound texts must live until the statement is done; texts that are read
  * until it steps on. */
@@ -26,5 +50,19 @@ void bind_optional(sqlite3_stmt *statement, int *next, text t); /* NULL when t.a
 void bind_int(sqlite3_stmt *statement, int *next, int64_t value);
 text column_text(sqlite3_stmt *statement, int *next);
 int64_t column_int(sqlite3_stmt *statement, int *next);
+void bind_all(sqlite3_stmt *statement, int *next, const text *values, size_t count);
+
+/* Conditions of a query: "column is one of `count` values", where tags are a list that has one of them. */
+void put_any_of(buf *sql, const char *column, size_t count);
+
+/* `column` names a trace of which rows or events say so; both tables are asked, so the values are bound twice. */
+void put_trace_condition(buf *sql, const char *column, const char *of_rows, const char *of_traces, size_t count);
+
+/* Steps of larger transactions; the caller holds the lock. */
+bool put_row(store *s, const observation *row);
+bool read_rows(store *s, const store_query *query, store_visit *visit, void *context);
+bool replace_trace(store *s, const trace_record *t);
+bool replace_score(store *s, const score *given);
+bool read_scores_of_trace(store *s, arena *a, text trace_id, score **out_scores, size_t *out_count);
 
 #endif

@@ -14,17 +14,16 @@ bool store_begin(store *s, bool write)
     pthread_mutex_lock(&s->lock);
     if (store_run(s, write ? "BEGIN IMMEDIATE" : "BEGIN"))
         return true;
+    store_commit(s, false); /* remembers why */
     pthread_mutex_unlock(&s->lock);
     return false;
 }
 
 bool store_end(store *s, bool keep)
 {
-    bool good = !keep || store_run(s, "COMMIT");
-    if (!keep || !good)
-        store_run(s, "ROLLBACK");
+    bool good = store_commit(s, keep);
     pthread_mutex_unlock(&s->lock);
-    return good;
+    return good || !keep;
 }
 
 /* --- reading --- */
@@ -176,14 +175,6 @@ bool store_list_prompts(store *s, arena *a, const prompt_query *query, prompt **
 
 /* --- writing --- */
 
-/* Runs a statement that returns no rows, and finalizes it. */
-static bool finish(sqlite3_stmt *statement)
-{
-    bool good = statement && sqlite3_step(statement) == SQLITE_DONE;
-    sqlite3_finalize(statement);
-    return good;
-}
-
 typedef struct lists {
     buf labels, tags;
 } lists;
@@ -215,7 +206,7 @@ static bool add_reference(store *s, text parent_id, const prompt_reference *r)
         bind_text(statement, &next, r->wanted);
         bind_int(statement, &next, r->by_version);
     }
-    return finish(statement);
+    return run_once(statement);
 }
 
 bool store_add_prompt(store *s, const prompt *p, const prompt_reference *references, size_t count)
@@ -236,7 +227,7 @@ bool store_add_prompt(store *s, const prompt *p, const prompt_reference *referen
         bind_int(statement, &next, p->created_ms);
         bind_int(statement, &next, p->updated_ms);
     }
-    bool good = finish(statement);
+    bool good = run_once(statement);
     good = free_lists(&l) && good;
     for (size_t i = 0; good && i < count; i++)
         good = add_reference(s, p->id, &references[i]);
@@ -254,7 +245,7 @@ bool store_update_prompt(store *s, const prompt *p)
         bind_int(statement, &next, p->updated_ms);
         bind_text(statement, &next, p->id);
     }
-    bool good = finish(statement);
+    bool good = run_once(statement);
     return free_lists(&l) && good;
 }
 
@@ -267,7 +258,7 @@ bool store_remove_prompt(store *s, text id)
         sqlite3_stmt *statement = store_prepare(s, statements[i]);
         if (statement)
             bind_text(statement, &next, id);
-        good = finish(statement);
+        good = run_once(statement);
     }
     return good;
 }

@@ -366,6 +366,14 @@ void buf_free(buf *b)
     *b = (buf){ .ceiling = b->ceiling };
 }
 
+text buf_move(buf *b, arena *a)
+{
+    text result = arena_copy(a, buf_view(b));
+    a->failed |= b->failed;
+    buf_free(b);
+    return result;
+}
+
 /* --- base64 --- */
 
 static const char base64_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

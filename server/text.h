@@ -74,6 +74,7 @@ void buf_char(buf *b, char c);
 void buf_format(buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 text buf_view(const buf *b);
 void buf_free(buf *b);
+text buf_move(buf *b, arena *a); /* what was built, as a text in `a`; frees the buffer, and its failure becomes that of the arena */
 
 /* RFC 4648 base64 with or without padding; false for a character outside the alphabet. */
 bool base64_decode(buf *out, text in);

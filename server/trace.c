@@ -8,24 +8,9 @@
 /* Far beyond real use: it keeps the quadratic merge of hostile metadata short. */
 #define MAX_MERGED_KEYS 2000
 
-static int compare_text(text a, text b)
-{
-    size_t shared = a.len < b.len ? a.len : b.len;
-    int order = shared ? memcmp(a.at, b.at, shared) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int by_text(const void *left, const void *right)
 {
-    return compare_text(*(const text *)left, *(const text *)right);
-}
-
-static text take(arena *a, buf *out)
-{
-    text result = arena_copy(a, buf_view(out));
-    a->failed |= out->failed;
-    buf_free(out);
-    return result;
+    return text_order(*(const text *)left, *(const text *)right);
 }
 
 /* --- tags --- */
@@ -59,7 +44,7 @@ text trace_unite_tags(arena *a, text left, text right)
         json_put_string(&out, tags[i]);
     }
     buf_char(&out, ']');
-    return take(a, &out);
+    return buf_move(&out, a);
 }
 
 /* --- metadata --- */
@@ -100,7 +85,7 @@ text trace_merge_metadata(arena *a, text left, text right)
     put_members(&out, first, second);
     put_members(&out, second, NULL);
     buf_char(&out, '}');
-    return take(a, &out);
+    return buf_move(&out, a);
 }
 
 /* --- the view --- */
@@ -263,7 +248,7 @@ observation trace_keep(arena *a, const observation *row)
                             &kept.user_id,    &kept.tags,     &kept.session_id,     &kept.trace_name,  &kept.input,
                             &kept.output,     &kept.metadata, &kept.experiment,     &kept.model,       &kept.model_parameters,
                             &kept.usage,      &kept.cost,     &kept.prompt_name,    &kept.trace_input, &kept.trace_output,
-                            &kept.trace_metadata };
+                            &kept.trace_metadata, &kept.prompt_id };
     keep(a, texts, sizeof texts / sizeof *texts);
     return kept;
 }

@@ -1,6 +1,7 @@
-/* Traces as text for a terminal; see tree.h. Trees are walked without recursion, so that a chain of any depth can be shown. */
+/* Traces as text for a terminal; see tree.h. */
 #include "tree.h"
 #include "clock.h"
+#include "forest.h"
 #include "json.h"
 
 #include <stdlib.h>
@@ -286,135 +287,6 @@ static void put_header(buf *out, const trace_view *s, size_t count, const tree_s
     buf_char(out, '\n');
 }
 
-/* --- the tree --- */
-
-typedef struct node {
-    const observation *row;
-    struct node *parent, *first, *next, *last;
-    size_t level;
-    bool placed, orphan, cyclic;
-} node;
-
-typedef struct forest {
-    node *nodes;   /* by start */
-    node **by_id;  /* sorted */
-    node top;      /* its children are the roots */
-    size_t count;
-} forest;
-
-static int by_start(const void *left, const void *right)
-{
-    const observation *a = ((const node *)left)->row, *b = ((const node *)right)->row;
-    if (a->start_ns != b->start_ns)
-        return a->start_ns < b->start_ns ? -1 : 1;
-    if (a->arrived_ns != b->arrived_ns)
-        return a->arrived_ns < b->arrived_ns ? -1 : 1;
-    return 0;
-}
-
-static int compare_text(text a, text b)
-{
-    size_t shared = a.len < b.len ? a.len : b.len;
-    int order = shared ? memcmp(a.at, b.at, shared) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-static int by_id(const void *left, const void *right)
-{
-    return compare_text((*(node *const *)left)->row->id, (*(node *const *)right)->row->id);
-}
-
-static int find_id(const void *wanted, const void *candidate)
-{
-    return compare_text(*(const text *)wanted, (*(node *const *)candidate)->row->id);
-}
-
-static void append_child(node *parent, node *child)
-{
-    child->parent = parent;
-    if (parent->last)
-        parent->last->next = child;
-    else
-        parent->first = child;
-    parent->last = child;
-}
-
-/* The next node in the order of printing, or NULL behind the last one below `top`. */
-static node *following(node *n, const node *top)
-{
-    if (n->first)
-        return n->first;
-    while (n != top && !n->next)
-        n = n->parent;
-    return n == top ? NULL : n->next;
-}
-
-static void mark_placed(node *root)
-{
-    root->placed = true;
-    for (node *n = root->first; n; n = n == root ? NULL : following(n, root))
-        n->placed = true;
-}
-
-/* Cuts a child out of its parent's list, to make it a root. */
-static void detach(node *child)
-{
-    node *before = NULL, *parent = child->parent;
-    for (node *n = parent->first; n != child; n = n->next)
-        before = n;
-    if (before)
-        before->next = child->next;
-    else
-        parent->first = child->next;
-    if (parent->last == child)
-        parent->last = before;
-    child->next = NULL;
-}
-
-/* Observations that no root leads to are in cycles, or below one; the earliest of each is made a root. */
-static void break_cycles(forest *f)
-{
-    for (node *root = f->top.first; root; root = root->next)
-        mark_placed(root);
-    for (size_t i = 0; i < f->count; i++) {
-        node *n = &f->nodes[i];
-        if (n->placed)
-            continue;
-        detach(n);
-        append_child(&f->top, n);
-        n->cyclic = true;
-        mark_placed(n);
-    }
-}
-
-static bool plant(arena *a, const observation *rows, size_t count, forest *f)
-{
-    *f = (forest){ .count = count };
-    if (count == 0)
-        return true;
-    f->nodes = arena_take(a, count * sizeof *f->nodes);
-    f->by_id = arena_take(a, count * sizeof *f->by_id);
-    if (!f->nodes || !f->by_id)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        f->nodes[i].row = &rows[i];
-    qsort(f->nodes, count, sizeof *f->nodes, by_start);
-    for (size_t i = 0; i < count; i++)
-        f->by_id[i] = &f->nodes[i];
-    qsort(f->by_id, count, sizeof *f->by_id, by_id);
-    for (size_t i = 0; i < count; i++) {
-        node *n = &f->nodes[i];
-        text wanted = n->row->parent_id;
-        node **parent = wanted.len ? bsearch(&wanted, f->by_id, count, sizeof *f->by_id, find_id) : NULL;
-        n->orphan = wanted.len && !parent;
-        append_child(parent ? *parent : &f->top, n);
-    }
-    break_cycles(f);
-    for (node *n = f->top.first; n; n = following(n, &f->top))
-        n->level = n->parent == &f->top ? 0 : n->parent->level + 1;
-    return true;
-}
-
 /* --- one observation --- */
 
 static const char *color_of(text type)
@@ -587,10 +459,10 @@ static void put_score(buf *out, const score *s, size_t used, const tree_style *s
 static int by_target(const void *left, const void *right)
 {
     const score *a = *(const score *const *)left, *b = *(const score *const *)right;
-    int order = compare_text(a->observation_id, b->observation_id);
+    int order = text_order(a->observation_id, b->observation_id);
     if (order == 0)
         order = (a->timestamp_ms > b->timestamp_ms) - (a->timestamp_ms < b->timestamp_ms);
-    return order ? order : compare_text(a->id, b->id);
+    return order ? order : text_order(a->id, b->id);
 }
 
 /* Sorted by observation, oldest first; those of the trace have none and come before all others. */
@@ -610,7 +482,7 @@ static size_t find_scores(const score *const *order, size_t count, text observat
     size_t low = 0, high = count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (compare_text(order[middle]->observation_id, observation_id) < 0)
+        if (text_order(order[middle]->observation_id, observation_id) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -630,7 +502,7 @@ static void put_other_scores(buf *out, const forest *f, const score *const *orde
     size_t put = 0;
     for (size_t i = 0; i < count; i++) {
         text wanted = order[i]->observation_id;
-        if (wanted.len && f->count && bsearch(&wanted, f->by_id, f->count, sizeof *f->by_id, find_id))
+        if (wanted.len && forest_has(f, wanted))
             continue;
         put_score(out, order[i], 0, style);
         put++;
@@ -648,10 +520,10 @@ void tree_render(buf *out, const trace_data *data, const tree_style *style)
     trace_view view = trace_view_of(&memory, data);
     put_header(out, &view, data->row_count, style);
     const score **scores = sort_scores(&memory, data);
-    bool planted = scores && plant(&memory, data->rows, data->row_count, &f);
+    bool planted = scores && forest_plant(&memory, data->rows, data->row_count, &f);
     if (planted)
         put_other_scores(out, &f, scores, data->score_count, style);
-    for (node *n = planted ? f.top.first : NULL; n; n = following(n, &f.top)) {
+    for (node *n = planted ? f.top.first : NULL; n; n = forest_next(n, &f.top)) {
         put_title(out, n, style);
         put_value(out, n, "in   ", n->row->input, style);
         put_value(out, n, "out  ", n->row->output, style);

@@ -43,10 +43,7 @@ static bool tokens_of(const json *value, int64_t *out)
 static text finish(arena *a, buf *out)
 {
     buf_char(out, '}');
-    text result = arena_copy(a, buf_view(out));
-    a->failed |= out->failed;
-    buf_free(out);
-    return result;
+    return buf_move(out, a);
 }
 
 static text with_total(arena *a, entries *e)
@@ -146,6 +143,37 @@ text usage_details(arena *a, const json *given)
         if (tokens_of(member, &tokens))
             add(&e, member->key, tokens);
     return with_total(a, &e);
+}
+
+static bool is_null(const json *value)
+{
+    return !value || value->kind == JSON_NULL;
+}
+
+static bool are_tokens(const json *object)
+{
+    int64_t ignored;
+    for (const json *member = json_is(object, JSON_OBJECT) ? object->first : NULL; member; member = member->next)
+        if (!is_null(member) && !tokens_of(member, &ignored))
+            return false;
+    return is_null(object) || object->kind == JSON_OBJECT;
+}
+
+bool usage_is_whole(const json *given)
+{
+    for (size_t i = 0; json_is(given, JSON_OBJECT) && i < sizeof openai_shapes / sizeof *openai_shapes; i++)
+        if (has_shape(given, &openai_shapes[i]))
+            return are_tokens(json_get(given, openai_shapes[i].input_details)) &&
+                   are_tokens(json_get(given, openai_shapes[i].output_details));
+    return are_tokens(given);
+}
+
+bool usage_costs_fit(const json *given)
+{
+    for (const json *member = json_is(given, JSON_OBJECT) ? given->first : NULL; member; member = member->next)
+        if (!is_null(member) && member->kind != JSON_NUMBER)
+            return false;
+    return is_null(given) || given->kind == JSON_OBJECT;
 }
 
 /* Absent counters are negative. */

@@ -53,6 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!answer.failed && !json_parse(&a, buf_view(&answer)) && !a.failed)
             __builtin_trap(); /* whatever was sent, the answer is JSON */
         if (!a.failed)
+            ingestion_losses(&a, events, count);
+        if (!a.failed)
             fold_all(&a, events, count, &drawing);
     }
     buf_free(&answer);

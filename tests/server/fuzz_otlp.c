@@ -16,10 +16,11 @@ static void fuzz_export(text body, otlp_status (*decode)(arena *, text, otlp_exp
 {
     arena a = { .ceiling = (size_t)64 << 20 };
     otlp_export e;
+    unsigned losses = 0;
     buf out = { .ceiling = (size_t)64 << 20 };
     const tree_style style = { 80, true, false };
     if (decode(&a, body, &e) == OTLP_OK && !otlp_refused(&e, &out) && !e.lost) {
-        const observation *rows = observation_from_export(&e, 1);
+        const observation *rows = observation_from_export(&e, 1, &losses);
         trace_data data = { .id = TEXT("t"), .rows = (observation *)rows, .row_count = e.span_count }; /* rendering changes nothing */
         if (rows)
             tree_render(&out, &data, &style);

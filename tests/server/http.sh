@@ -217,6 +217,17 @@ expect 'a batch' 207 '{"successes":[{"id":"e1","status":201},{"id":"e2","status"
 expect 'batch, public key' 207 '{"successes":[],"errors":[{"id":"1","status":401,"message":"Authentication error","error":"Access Scope Denied"}]}' \
     -H 'Authorization: Bearer pk' -H "$json" -d "$(batch "$(event 1 trace-create '"id":"x"')")" "$ingestion"
 
+# What is taken and not kept, on both wires.
+grep -q 'usage' "$folder/err" && fail "a warning too many: $(cat "$folder/err")"
+expect 'usage of an export' 200 '{"id":"*' $auth -H "$json" \
+    -d "$(spans "$(span tu su n 0 ',"attributes":[{"key":"langfuse.observation.usage_details","value":{"stringValue":"{\"input\":1.5}"}}]')")" "$traces"
+[ "$(grep -cFx 'langfuse-local: warning: usage has a value that is not a whole number of 0 or more: it was dropped, as on a real server' "$folder/err")" = 1 ] ||
+    fail "no warning of usage: $(cat "$folder/err")"
+expect 'usage of a batch' 207 '{"successes":[{"id":"u","status":201}],"errors":[]}' $auth -H "$json" \
+    -d "$(batch "$(event u span-create '"id":"uu","traceId":"tu","usageDetails":{"input":-1}')")" "$ingestion"
+[ "$(grep -c 'usage has a value' "$folder/err")" = 2 ] || fail "no warning of usage in a batch: $(cat "$folder/err")"
+expect 'delete the trace with usage' 200 '{"message":"Trace deleted successfully"}' $auth -X DELETE "$url/api/public/traces/tu"
+
 # Traces, sessions and single observations.
 expect 'trace' 200 '{"id":"T","projectId":"local","name":"one","timestamp":"2026-11-21T05:35:42.000Z","environment":"default","tags":["a","b"],"bookmarked":false,"release":null,"version":null,"userId":"U","sessionId":"S","public":true,"input":{"i":1},"output":"so","metadata":{"k":1},"createdAt":"*' \
     $auth "$url/api/public/traces/T"
@@ -228,6 +239,21 @@ done
 expect 'no trace' 404 '{"message":"Trace none not found within authorized project","error":"LangfuseNotFoundError"}' $auth "$url/api/public/traces/none"
 expect 'traces of a user' 200 '{"data":[{"id":"T",*' $auth "$url/api/public/traces?userId=U&tags=a&tags=b&name=one&fields=core"
 expect 'traces of nobody' 200 '{"data":[],"meta":{"page":1,"limit":50,"totalItems":0,"totalPages":0}}' $auth "$url/api/public/traces?userId=U&tags=c"
+expect 'too many tags' 400 '{"message":"Invalid request data","error":[{"code":"custom","path":["tags"],"message":"langfuse-local takes 20 tags at most."}]}' \
+    $auth "$url/api/public/traces?tags=$(seq -s , 21)"
+expect 'too many tags of scores' 400 '{"message":"Invalid request data","error":[{"code":"custom","path":["traceTags"],*' $auth "$url/api/public/v2/scores?traceTags=$(seq -s , 21)"
+expect 'as many tags' 200 '{"data":[],*' $auth "$url/api/public/traces?tags=$(seq -s , 20)"
+expect 'a batch that is not UTF-8' 207 '{"successes":[{"id":"o8","status":201}],"errors":[]}' \
+    $auth -H "$json" -d "$(batch "$(event o8 trace-create "\"id\":\"bytes\",\"name\":\"$(printf '\377')\"")")" "$ingestion"
+expect 'the repaired text' 200 '{"id":"bytes","projectId":"local","name":"�",*' $auth "$url/api/public/traces/bytes"
+grep -q '^langfuse-local: warning: a request has text that is not UTF-8: it was repaired with U+FFFD$' "$folder/err" || fail "repairs are told: $(cat "$folder/err")"
+expect 'delete the repaired trace' 200 '{"message":"Trace deleted successfully"}' $auth -X DELETE "$url/api/public/traces/bytes"
+expect 'an odd tag' 207 '{"successes":[{"id":"o","status":201}],"errors":[]}' \
+    $auth -H "$json" -d "$(batch "$(event o trace-create '"id":"odd","timestamp":"2030-01-01T00:00:00Z","tags":["q\"a","50%"]')")" "$ingestion"
+expect 'traces of an odd tag' 200 '{"data":[{"id":"odd",*' $auth -G "$url/api/public/traces" --data-urlencode 'tags=q"a' --data-urlencode 'tags=50%'
+expect 'traces of its end' 200 '{"data":[{"id":"T",*' $auth "$url/api/public/traces?tags=a"
+expect 'no trace of its end' 200 '{"data":[],*' $auth "$url/api/public/traces?tags=a&fromTimestamp=2029-01-01T00:00:00Z"
+expect 'delete the odd trace' 200 '{"message":"Trace deleted successfully"}' $auth -X DELETE "$url/api/public/traces/odd"
 expect 'a page' 200 '{"data":[{"id":"t2",*' $auth "$url/api/public/traces?limit=1&page=3&fields=core"
 curl -s $auth "$url/api/public/traces?limit=1&page=2&fields=core" | grep -qF '"meta":{"page":2,"limit":1,"totalItems":4,"totalPages":4}}' || fail 'meta of a page'
 expect 'limit of traces' 400 '{"message":"Invalid request data","error":[{"origin":"number","code":"too_big","maximum":100,"inclusive":true,"path":["limit"],"message":"Too big: expected number to be <=100"}]}' \
@@ -313,6 +339,57 @@ grep -q '└─ span second  500 ms' "$folder/tree" || fail "tree: $(cat "$folde
 [ "$("$server" traces --db "$folder/test.db" --all | wc -l)" = 11 ] || fail 'traces'
 stop TERM
 [ "$code" = 0 ] || fail "exit code $code after SIGTERM"
+
+# Output that cannot be written.
+for command in traces 'tree t1' --help; do
+    code=0
+    case $command in
+    -*) "$server" $command >/dev/full 2>/dev/null || code=$? ;;
+    *) "$server" $command --db "$folder/test.db" >/dev/full 2>"$folder/full" || code=$? ;;
+    esac
+    [ "$code" = 1 ] || fail "$command into a full device: exit code $code"
+done
+code=0
+"$server" serve --port 0 --db "$folder/other.db" --port-file "$folder/missing/port" 2>"$folder/full" || code=$?
+[ "$code" = 1 ] && grep -q 'cannot write the port file' "$folder/full" || fail "no place for the port file: $code $(cat "$folder/full")"
+
+# No room on the disk, of which a limit on the size of files is a likeness: nothing of a request is kept, what was kept is there, and when
+# there is room again, all goes on.
+start --db "$folder/small.db"
+expect 'a trace while there is room' 200 '{"id":"1"}' $auth -H "$json" -d "$(spans "$(span t s n 0)")" "$traces"
+stop TERM
+trap '' XFSZ
+room=$(($(stat -c %s "$folder/small.db") / 512 + 600)) # in blocks of 512 bytes
+(ulimit -f "$room"; exec "$server" serve --port "$port" --db "$folder/small.db" --port-file "$folder/port.small" --public-key pk --secret-key sk \
+    >"$folder/out" 2>"$folder/err.small") &
+pid=$!
+trap - XFSZ
+for _ in $(seq 200); do
+    [ -s "$folder/port.small" ] && break
+    sleep 0.05
+done
+head -c 900000 /dev/zero | tr '\0' x >"$folder/large"
+large=$(spans "$(span t large n 1 ",\"attributes\":[{\"key\":\"langfuse.observation.input\",\"value\":{\"stringValue\":\"$(head -c 100000 "$folder/large")\"}}]")")
+failed_here=0
+for i in 1 2 3 4 5 6 7 8; do
+    printf '%s' "$large" | sed "s/large/large$i/" >"$folder/big"
+    status=$(curl -s -o "$folder/answer" -w '%{http_code}' $auth -H "$json" --data-binary "@$folder/big" "$traces")
+    [ "$status" = 200 ] || failed_here=$((failed_here + 1))
+done
+[ "$failed_here" -gt 0 ] && [ "$status" = 500 ] || fail "a full disk: $failed_here requests refused, the last with $status"
+expect 'the answer of a full disk' 500 '{"message":"Internal Server Error","error":"InternalServerError"}' $auth -H "$json" --data-binary "@$folder/big" "$traces"
+{ printf '{"batch":[%s]}' "$(event f trace-create "\"id\":\"F\",\"input\":\"$(head -c 100000 "$folder/large")\"")"; } >"$folder/big"
+expect 'a batch on a full disk' 500 '{"message":"Internal Server Error","errors":["the database refused the batch"]}' $auth -H "$json" --data-binary "@$folder/big" "$ingestion"
+expect 'reading on a full disk' 200 "{\"observations\":$((9 - failed_here)),\"traces\":1}" $auth "$count"
+grep -q '^langfuse-local: warning: POST /api/public/otel/v1/traces was answered 500: .*disk' "$folder/err.small" &&
+    grep -q '^langfuse-local: warning: POST /api/public/ingestion was answered 500: .*disk' "$folder/err.small" ||
+    fail "a full disk is told: $(cat "$folder/err.small")"
+stop TERM
+[ "$code" = 0 ] || fail "exit code $code with a full disk"
+start --db "$folder/small.db"
+expect 'a batch when there is room again' 207 '{"successes":[{"id":"f","status":201}],"errors":[]}' $auth -H "$json" --data-binary "@$folder/big" "$ingestion"
+expect 'what was kept' 200 "{\"observations\":$((9 - failed_here)),\"traces\":2}" $auth "$count"
+stop TERM
 
 # Usage.
 code=0; "$server" tree --db "$folder/missing.db" 2>/dev/null || code=$?

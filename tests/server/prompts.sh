@@ -199,3 +199,17 @@ clients=
 [ "$(cat "$folder"/race.* | grep -o '"version":[0-9]*' | sort -u | wc -l)" = 40 ] || fail "versions: $(cat "$folder"/race.*)"
 read_prompt 'a race' 200 "{\"data\":[$(listed race '[]' '[40]' '["latest","production"]' text '{}')],$(page 1 10 1 1)" '?name=race&label=latest'
 read_prompt 'a race, production' 200 "{\"data\":[$(listed race '[]' '[40]' '["latest","production"]' text '{}')],$(page 1 10 1 1)" '?name=race&label=production'
+
+# A generation is linked to the prompt of its name and version; what is not there is named all the same.
+link() { # id, version
+    span tl "$1" n 0 ",\"attributes\":[{\"key\":\"langfuse.observation.type\",\"value\":{\"stringValue\":\"generation\"}},{\"key\":\"langfuse.observation.prompt.name\",\"value\":{\"stringValue\":\"talk\"}},{\"key\":\"langfuse.observation.prompt.version\",\"value\":{\"intValue\":\"$2\"}}]"
+}
+expect 'linked generations' 200 '{"id":"*' $auth -H "$json" -d "$(spans "$(link l1 1),$(link l2 77)")" "$traces"
+talk=$(curl -s $auth "$url/api/public/v2/prompts/talk?version=1" | sed 's/^{"id":"\([^"]*\)".*/\1/')
+expect 'a link' 200 "{\"data\":[{\"id\":\"l2\",*" $auth "$observations?traceId=tl&fields=core,prompt"
+curl -s $auth "$observations?traceId=tl&fields=core,prompt" >"$folder/links"
+grep -qF "\"promptId\":\"$talk\",\"promptName\":\"talk\",\"promptVersion\":1" "$folder/links" || fail "no link: $(cat "$folder/links")"
+grep -qF '"promptId":"","promptName":"talk","promptVersion":77' "$folder/links" || fail "a link to nothing: $(cat "$folder/links")"
+curl -s $auth "$url/api/public/observations/l1" | grep -qF "\"promptId\":\"$talk\",\"promptName\":\"talk\"" || fail 'no link in an old observation'
+curl -s $auth "$url/api/public/observations/l2" | grep -qF '"promptId":null,"promptName":"talk"' || fail 'an old link to nothing'
+expect 'delete the links' 200 '{"message":"Trace deleted successfully"}' $auth -X DELETE "$url/api/public/traces/tl"

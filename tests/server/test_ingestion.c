@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "../../server/ingestion.h"
+#include "../../server/loss.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -223,6 +224,9 @@ static void wrong_events_are_told_what_is_wrong(void **state)
         { "\"id\":\"e\",\"type\":\"trace-create\"," AT("42") ",\"body\":{\"id\":\"t\",\"tags\":\"a\"}",
           "{\"expected\":\"array\",\"code\":\"invalid_type\",\"path\":[\"body\",\"tags\"],"
           "\"message\":\"Invalid input: expected array, received string\"}" },
+        { "\"id\":\"e\",\"type\":\"span-create\"," AT("42") ",\"body\":{\"id\":\"o\",\"usage\":{\"promptTokens\":1.5}}",
+          "{\"expected\":\"int\",\"code\":\"invalid_type\",\"path\":[\"body\",\"usage\"],"
+          "\"message\":\"Invalid input: expected int, received number\"}" },
         { "\"id\":\"e\",\"type\":\"trace-create\"," AT("42"),
           "{\"expected\":\"object\",\"code\":\"invalid_type\",\"path\":[\"body\"],"
           "\"message\":\"Invalid input: expected object, received undefined\"}" },
@@ -316,6 +320,42 @@ static void in_events_only_mode_types_are_refused_unread(void **state)
     end(&w);
 }
 
+static void what_is_not_kept_is_noted(void **state)
+{
+#define EVENT(id, type, body) "{\"id\":\"" id "\",\"type\":\"" type "\"," AT("42") ",\"body\":{\"id\":\"o\"," body "}}"
+#define SCORE "\"name\":\"q\",\"traceId\":\"t\",\"value\":1"
+    static const struct {
+        const char *batch;
+        unsigned lost;
+    } cases[] = {
+        { EVENT("1", "generation-create", "\"usageDetails\":{\"input\":1,\"output\":null},\"costDetails\":{\"input\":-0.5}"), 0 },
+        { EVENT("1", "generation-create", "\"usageDetails\":{\"input\":-1}"), LOSS_USAGE },
+        { EVENT("1", "generation-update", "\"usageDetails\":{\"input\":0.5}"), LOSS_USAGE },
+        { EVENT("1", "span-create", "\"usageDetails\":{\"input\":1}") "," EVENT("2", "span-update", "\"usageDetails\":{\"x\":1e99}"), LOSS_USAGE },
+        { EVENT("1", "span-create", "\"costDetails\":{\"input\":{}}"), LOSS_COST },
+        { EVENT("1", "trace-create", "\"usageDetails\":{\"input\":-1}"), 0 },
+        { EVENT("1", "score-create", SCORE) "," EVENT("2", "score-create", SCORE), LOSS_SCORE },
+        { EVENT("1", "score-create", SCORE) "," EVENT("1", "score-create", SCORE), 0 },
+        { EVENT("1", "score-create", SCORE) "," EVENT("2", "score-create", SCORE ",\"id\":\"other\""), 0 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        world w = begin();
+        buf batch = { 0 }, answer = { 0 };
+        size_t count;
+        buf_format(&batch, "[%s]", cases[i].batch);
+        const event *events = ingestion_judge(&w.memory, json_parse(&w.memory, buf_view(&batch)), &w.rules, &answer, &count);
+        unsigned lost = ingestion_losses(&w.memory, events, count);
+        if (lost != cases[i].lost || count == 0)
+            fail_msg("%s: lost %x of %zu events, not %x", cases[i].batch, lost, count, cases[i].lost);
+        buf_free(&batch);
+        buf_free(&answer);
+        end(&w);
+    }
+#undef EVENT
+#undef SCORE
+}
+
 static void a_deleted_trace_is_gone_with_its_events(void **state)
 {
     world w = begin();
@@ -386,6 +426,7 @@ int main(void)
         cmocka_unit_test(creates_are_answered_before_updates),
         cmocka_unit_test(the_public_key_alone_may_only_score),
         cmocka_unit_test(in_events_only_mode_types_are_refused_unread),
+        cmocka_unit_test(what_is_not_kept_is_noted),
         cmocka_unit_test(a_deleted_trace_is_gone_with_its_events),
         cmocka_unit_test(a_view_takes_the_trace_from_observations_and_events),
     };

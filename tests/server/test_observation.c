@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "../../server/loss.h"
 #include "../../server/observation.h"
 
 #include <stdio.h>
@@ -160,6 +161,9 @@ static text field_of(const observation *o, field which, char number[32])
     return text_of(number);
 }
 
+/* What the rows of the last call of `map` lack. */
+static unsigned lost;
+
 /* Decodes one span with the given attributes; the caller frees the arena. */
 static const observation *map(arena *a, const char *scope, const char *attributes, const char *more)
 {
@@ -172,7 +176,8 @@ static const observation *map(arena *a, const char *scope, const char *attribute
     text kept = arena_copy(a, buf_view(&body));
     buf_free(&body);
     assert_int_equal(otlp_json_decode(a, kept, &e), OTLP_OK);
-    const observation *row = observation_from_export(&e, INT64_C(5000000000));
+    lost = 0;
+    const observation *row = observation_from_export(&e, INT64_C(5000000000), &lost);
     assert_non_null(row);
     return row;
 }
@@ -202,6 +207,47 @@ static void every_attribute_lands_where_it_should(void **state)
         if (!matches(&rules[i], actual))
             fail_msg("%s: got %.*s, not %s", rules[i].attributes, (int)actual.len, actual.at ? actual.at : "",
                      rules[i].expected ? rules[i].expected : "none");
+        arena_free(&a);
+    }
+}
+
+static void what_is_not_kept_is_noted(void **state)
+{
+    static const struct {
+        const char *attributes;
+        unsigned lost;
+    } cases[] = {
+        { "", 0 },
+        { S(O "usage_details", "{\\\"input\\\":10,\\\"output\\\":0,\\\"other\\\":\\\"7\\\",\\\"total\\\":null}"), 0 },
+        { S(O "usage_details", "{\\\"prompt_tokens\\\":10,\\\"completion_tokens\\\":5,\\\"total_tokens\\\":15,"
+            "\\\"prompt_tokens_details\\\":{\\\"cached_tokens\\\":4}}"), 0 },
+        { S(O "usage_details", "{\\\"prompt_tokens\\\":10,\\\"completion_tokens\\\":5,\\\"total_tokens\\\":15,"
+            "\\\"prompt_tokens_details\\\":{\\\"cached_tokens\\\":-4}}"), LOSS_USAGE },
+        { S(O "usage_details", "{\\\"input\\\":-1}"), LOSS_USAGE },
+        { S(O "usage_details", "{\\\"input\\\":1.5}"), LOSS_USAGE },
+        { S(O "usage_details", "{\\\"input\\\":true}"), LOSS_USAGE },
+        { S(O "usage_details", "{\\\"input\\\":\\\"many\\\"}"), LOSS_USAGE },
+        { S(O "usage_details", "{\\\"input\\\":1,\\\"prompt_tokens_details\\\":{\\\"cached_tokens\\\":4}}"), LOSS_USAGE },
+        { S(O "usage_details", "bad"), LOSS_USAGE },
+        { "{\"key\":\"" O "usage_details\",\"value\":{\"kvlistValue\":{\"values\":[]}}}", LOSS_USAGE },
+        { S(O "cost_details", "{\\\"input\\\":-1,\\\"total\\\":0.5}"), 0 },
+        { S(O "cost_details", "{\\\"input\\\":\\\"0.5\\\"}"), LOSS_COST },
+        { S(O "cost_details", "0.5"), LOSS_COST },
+        { S(O "metadata", "{}") "," S(T "metadata", "[1]"), 0 },
+        { S(O "metadata", "words"), LOSS_METADATA },
+        { S(T "metadata", "7"), LOSS_METADATA },
+        { B(O "metadata", "true"), LOSS_METADATA },
+        { S(O "completion_start_time", "2026-11-21T05:35:42.123Z"), 0 },
+        { S(O "completion_start_time", "soon"), LOSS_COMPLETION_START },
+        { S(O "type", "tool"), 0 },
+        { S(O "type", "GENERATION") "," S(O "usage_details", "{\\\"input\\\":-1}"), LOSS_TYPE | LOSS_USAGE },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        arena a = { 0 };
+        map(&a, "langfuse-sdk", cases[i].attributes, "");
+        if (lost != cases[i].lost)
+            fail_msg("%s: lost %x, not %x", cases[i].attributes, lost, cases[i].lost);
         arena_free(&a);
     }
 }
@@ -249,6 +295,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_attribute_lands_where_it_should),
+        cmocka_unit_test(what_is_not_kept_is_noted),
         cmocka_unit_test(metadata_ends_in_scope_and_resource),
         cmocka_unit_test(a_missing_edge_is_a_copy_of_the_other),
         cmocka_unit_test(the_status_of_the_span_is_the_fallback),

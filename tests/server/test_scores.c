@@ -112,21 +112,33 @@ static store *open_memory(void)
     return s;
 }
 
-/* `body` is the inside of an object; `at_ms` is the time of the event, which has an id of its own. */
+/* Scores of one request, up to the first NULL. `bodies` are the insides of objects; `at_ms` is the time of the events, of which each has
+ * an id of its own. Requests arrive one after the other, also within a millisecond. */
+static void put_batch(store *s, const char *id, const char *const *bodies, int64_t at_ms)
+{
+    static int last_event, last_request;
+    char event_ids[4][16];
+    arena a = { 0 };
+    event events[4];
+    size_t count = 0;
+    int64_t arrived_ns = at_ms * 1000000 + ++last_request;
+    for (; bodies[count]; count++) {
+        buf body = { 0 };
+        buf_format(&body, "{%s}", bodies[count]);
+        snprintf(event_ids[count], sizeof event_ids[count], "%d", ++last_event);
+        events[count] = (event){ .type = event_type_of(TEXT("score-create")), .id = text_of(event_ids[count]), .body_id = text_of(id),
+                                 .timestamp_ms = at_ms, .arrived_ns = arrived_ns, .body = json_parse(&a, arena_copy(&a, buf_view(&body))) };
+        assert_non_null(events[count].body);
+        buf_free(&body);
+    }
+    assert_true(store_put_events(s, &a, events, count));
+    arena_free(&a);
+}
+
 static void put(store *s, const char *id, const char *body, int64_t at_ms)
 {
-    static int last_event;
-    char event_id[16];
-    arena a = { 0 };
-    buf text_of_body = { 0 };
-    buf_format(&text_of_body, "{%s}", body);
-    snprintf(event_id, sizeof event_id, "%d", ++last_event);
-    event e = { .type = event_type_of(TEXT("score-create")), .id = text_of(event_id), .body_id = text_of(id), .timestamp_ms = at_ms,
-                .arrived_ns = at_ms * 1000000, .body = json_parse(&a, buf_view(&text_of_body)) };
-    assert_non_null(e.body);
-    assert_true(store_put_events(s, &a, &e, 1));
-    buf_free(&text_of_body);
-    arena_free(&a);
+    const char *const bodies[] = { body, NULL };
+    put_batch(s, id, bodies, at_ms);
 }
 
 /* Ids with a space behind each, in the order of the answer. */
@@ -201,13 +213,33 @@ static void a_later_score_replaces_and_keeps_the_first_time(void **state)
     assert_text(found.string_value, "two");
     assert_text(found.comment, "old");
     assert_int_equal(found.timestamp_ms, 10);
-    put(s, "tie", "\"name\":\"x\",\"value\":1,\"traceId\":\"t\"", 10);
-    put(s, "tie", "\"name\":\"x\",\"value\":2,\"traceId\":\"t\"", 10);
-    assert_true(get(s, &a, "tie").value == 1); /* at the same time, the first counts */
     assert_true(store_delete_score(s, TEXT("s")));
-    assert_string_equal(find(s, &(score_query){ 0 }), "tie ");
+    assert_string_equal(find(s, &(score_query){ 0 }), "");
     put(s, "s", "\"name\":\"x\",\"value\":9,\"traceId\":\"t\"", 5);
     assert_true(get(s, &a, "s").value == 9);
+    arena_free(&a);
+    store_close(s);
+}
+
+/* Of requests within one millisecond the later one replaces; within one batch, as on a real server, the first of equal times counts. */
+static void of_equal_times_the_later_request_counts(void **state)
+{
+    static const char *const both[] = { "\"name\":\"x\",\"value\":3,\"traceId\":\"t\"", "\"name\":\"x\",\"value\":4,\"traceId\":\"t\"", NULL };
+    store *s = open_memory();
+    arena a = { 0 };
+    (void)state;
+    put(s, "tie", "\"name\":\"x\",\"value\":1,\"traceId\":\"t\",\"comment\":\"first\"", 10);
+    put(s, "tie", "\"name\":\"x\",\"value\":2,\"traceId\":\"t\",\"comment\":\"second\"", 10);
+    assert_true(get(s, &a, "tie").value == 2);
+    assert_text(get(s, &a, "tie").comment, "second");
+    put_batch(s, "tie", both, 10);
+    assert_true(get(s, &a, "tie").value == 3);
+    put(s, "tie", "\"name\":\"x\",\"value\":\"five\",\"traceId\":\"t\"", 10);
+    assert_text(get(s, &a, "tie").data_type, "CATEGORICAL");
+    assert_text(get(s, &a, "tie").string_value, "five");
+    put(s, "tie", "\"name\":\"x\",\"value\":6,\"traceId\":\"t\"", 9); /* arrives late, and is older */
+    assert_text(get(s, &a, "tie").string_value, "five");
+    assert_int_equal(get(s, &a, "tie").timestamp_ms, 9);
     arena_free(&a);
     store_close(s);
 }
@@ -221,7 +253,7 @@ static void filters_select(void **state)
         { SCORE_NAME, { "q" }, "3 1 " },           { SCORE_NAME, { "q", "r" }, "3 2 1 " },      { SCORE_TRACE, { "t2" }, "3 " },
         { SCORE_OBSERVATION, { "o" }, "2 " },      { SCORE_SESSION, { "s" }, "4 " },            { SCORE_DATASET_RUN, { "run" }, "5 " },
         { SCORE_DATA_TYPE, { "CATEGORICAL" }, "4 " }, { SCORE_ENVIRONMENT, { "dev" }, "2 " },   { SCORE_ID, { "1", "5" }, "5 1 " },
-        { SCORE_USER_OF_TRACE, { "u" }, "3 " },    { SCORE_USER_OF_TRACE, { "v" }, "2 1 " },    { SCORE_TAG_OF_TRACE, { "\"a\"" }, "3 " },
+        { SCORE_USER_OF_TRACE, { "u" }, "3 " },    { SCORE_USER_OF_TRACE, { "v" }, "2 1 " },    { SCORE_TAG_OF_TRACE, { "a" }, "3 " },
         { SCORE_STRING_VALUE, { "x' OR 1=1" }, "" }, { SCORE_STRING_VALUE, { "good" }, "4 " },
     };
     store *s = open_memory();
@@ -256,6 +288,7 @@ int main(void)
         cmocka_unit_test(length_is_counted_as_javascript_counts),
         cmocka_unit_test(types_follow_from_values),
         cmocka_unit_test(a_later_score_replaces_and_keeps_the_first_time),
+        cmocka_unit_test(of_equal_times_the_later_request_counts),
         cmocka_unit_test(filters_select),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

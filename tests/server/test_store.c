@@ -5,9 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../../server/store.h"
+#include "../../server/store_private.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +35,7 @@ static void remember(void *context, const observation *row)
 static observation row_of(const char *trace_id, const char *id, int64_t start_ms, const char *name)
 {
     return (observation){ .trace_id = text_of(trace_id), .id = text_of(id), .start_ns = start_ms * MS, .end_ns = start_ms * MS,
-                          .name = text_of(name), .type = TEXT("SPAN"), .prompt_version = -1, .completion_start_ms = -1 };
+                          .name = text_of(name), .type = TEXT("SPAN"), .tags = TEXT("[]"), .prompt_version = -1, .completion_start_ms = -1 };
 }
 
 static store *open_memory(void)
@@ -202,6 +201,46 @@ static void a_foreign_file_is_refused_with_a_reason(void **state)
     assert_null(store_open("/nonexistent/folder/x.db", true, why, sizeof why));
 }
 
+/* Somebody else writes and does not end: nothing is stored, which is told with the reason, reading goes on, and so does writing later. */
+static void a_locked_database_is_waited_for_and_then_told(void **state)
+{
+    char path[] = "/tmp/langfuse-local-test-XXXXXX", why[200] = "";
+    const store_query all = STORE_QUERY_ALL;
+    observation row = row_of("t", "late", 2, "late");
+    arena memory = { 0 };
+    const event named = { .type = event_type_of(TEXT("trace-create")), .id = TEXT("e"), .body_id = TEXT("t"),
+                          .body = json_parse(&memory, TEXT("{}")) };
+    sqlite3 *other;
+    int fd = mkstemp(path);
+    (void)state;
+    assert_true(fd >= 0);
+    close(fd);
+    store *s = store_open(path, false, why, sizeof why);
+    assert_non_null(s);
+    put_one(s, row_of("t", "i", 1, "kept"));
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_null(store_open(path, false, why, sizeof why));
+    assert_non_null(strstr(why, "locked"));
+    sqlite3_busy_timeout(s->db, 10);
+    assert_false(store_put(s, &row, 1));
+    store_problem(s, why, sizeof why);
+    assert_non_null(strstr(why, "locked"));
+    assert_false(store_put_events(s, &memory, &named, 1));
+    store_problem(s, why, sizeof why);
+    assert_non_null(strstr(why, "locked"));
+    assert_false(store_delete_trace(s, TEXT("t")));
+    assert_string_equal(read_all(s, &all).names, "kept ");
+    assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    put_one(s, row);
+    assert_true(store_put_events(s, &memory, &named, 1));
+    assert_string_equal(read_all(s, &all).names, "late kept ");
+    sqlite3_close(other);
+    store_close(s);
+    arena_free(&memory);
+    unlink(path);
+}
+
 /* The table of version 1, with one row. */
 static const char version_1[] =
     "CREATE TABLE observations (trace_id TEXT NOT NULL, id TEXT NOT NULL, start_ms INTEGER NOT NULL, parent_id TEXT NOT NULL,"
@@ -254,7 +293,7 @@ static void traces_are_found_by_what_rows_and_events_say(void **state)
         const char *values[2], *expected;
     } cases[] = {
         { TRACE_USER, { "u" }, "b a " },        { TRACE_USER, { "u", "w" }, "c b a " }, { TRACE_NAME, { "root" }, "a " },
-        { TRACE_NAME, { "event" }, "b " },      { TRACE_TAG, { "\"x\"" }, "b a " },     { TRACE_TAG, { "\"y\"" }, "b " },
+        { TRACE_NAME, { "event" }, "b " },      { TRACE_TAG, { "x" }, "b a " },     { TRACE_TAG, { "y" }, "b " },
         { TRACE_SESSION, { "s" }, "b " },       { TRACE_RELEASE, { "none" }, "" },      { TRACE_VERSION, { "1" }, "c " },
         { TRACE_ENVIRONMENT, { "dev" }, "c " },
     };
@@ -299,6 +338,45 @@ static void traces_are_found_by_what_rows_and_events_say(void **state)
     store_close(s);
 }
 
+/* Tags that are part of another, or hold what means something to SQL or JSON: each is found by its whole text, and by nothing else. */
+static void a_tag_is_found_by_its_whole_text(void **state)
+{
+    static const struct {
+        const char *tag, *expected;
+    } cases[] = {
+        { "a", "exact " },  { "q\"a", "odd event " }, { "50%", "odd event " }, { "50", "" }, { "%", "" }, { "_", "" }, { "", "" },
+        { "\"a\"", "" },    { "a\\", "odd event " },  { "it's", "odd event " }, { "\"", "" }, { "aa", "part " }, { ",", "" },
+    };
+    static const char odd[] = "[\"q\\\"a\",\"50%\",\"a\\\\\",\"it's\"]";
+    store *s = open_memory();
+    observation rows[] = { row_of("exact", "1", 10, "n"), row_of("odd", "2", 20, "n"), row_of("part", "3", 30, "n"),
+                           row_of("none", "4", 40, "n") };
+    text *ids;
+    size_t count;
+    int64_t total;
+    (void)state;
+    rows[0].tags = TEXT("[\"b\",\"a\"]");
+    rows[1].tags = TEXT(odd);
+    rows[2].tags = TEXT("[\"aa\",\"ba\"]");
+    assert_true(store_put(s, rows, 4));
+    put_trace_event(s, "event", "{\"tags\":[\"q\\\"a\",\"50%\",\"a\\\\\",\"it's\"]}", 25);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        arena a = { 0 };
+        buf names = { 0 };
+        const text values[] = { text_of(cases[i].tag), TEXT("nobody has this") };
+        trace_query query = { .conditions = { { TRACE_TAG, values, 2 } }, .condition_count = 1, .from_ms = INT64_MIN,
+                              .to_ms = INT64_MAX, .oldest_first = true, .limit = 10 };
+        assert_true(store_find_traces(s, &a, &query, &ids, &count, &total));
+        for (size_t j = 0; j < count; j++)
+            buf_format(&names, "%.*s ", (int)ids[j].len, ids[j].at);
+        buf_char(&names, 0);
+        assert_string_equal(names.at, cases[i].expected);
+        buf_free(&names);
+        arena_free(&a);
+    }
+    store_close(s);
+}
+
 static void sessions_begin_with_their_first_observation(void **state)
 {
     store *s = open_memory();
@@ -333,8 +411,10 @@ int main(void)
         cmocka_unit_test(traces_come_newest_first_and_by_prefix),
         cmocka_unit_test(text_with_nul_comes_back_whole),
         cmocka_unit_test(a_foreign_file_is_refused_with_a_reason),
+        cmocka_unit_test(a_locked_database_is_waited_for_and_then_told),
         cmocka_unit_test(a_database_of_version_1_is_upgraded),
         cmocka_unit_test(traces_are_found_by_what_rows_and_events_say),
+        cmocka_unit_test(a_tag_is_found_by_its_whole_text),
         cmocka_unit_test(sessions_begin_with_their_first_observation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,134 @@
+/* Metadata; see metadata.h. */
+#include "metadata.h"
+
+#include <string.h>
+
+/* Far beyond real metadata; it keeps a hostile request from turning the buckets into long lists. Further keys are dropped. */
+#define MAX_KEYS 10000
+
+static size_t bucket_of(text name)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (size_t i = 0; i < name.len; i++)
+        hash = (hash ^ (uint8_t)name.at[i]) * 16777619u;
+    return hash % METADATA_BUCKETS;
+}
+
+void metadata_put(arena *a, metadata *in, text key, text value)
+{
+    size_t *bucket = &in->buckets[bucket_of(key)];
+    for (size_t i = *bucket; i; i = in->list[i - 1].next_in_bucket) {
+        if (text_equal(in->list[i - 1].key, key)) {
+            in->list[i - 1].value = value;
+            return;
+        }
+    }
+    metadata_entry *grown = in->count < MAX_KEYS ? arena_grow(a, in->list, sizeof *grown, in->count, &in->capacity) : NULL;
+    if (!grown)
+        return;
+    in->list = grown;
+    in->list[in->count++] = (metadata_entry){ key, value, *bucket };
+    *bucket = in->count;
+}
+
+text metadata_key(arena *a, text prefix, text name)
+{
+    size_t dot = prefix.len > 0;
+    char *result = dot ? arena_take(a, prefix.len + dot + name.len) : NULL;
+    if (!result)
+        return name;
+    memcpy(result, prefix.at, prefix.len);
+    result[prefix.len] = '.';
+    if (name.len)
+        memcpy(result + prefix.len + dot, name.at, name.len);
+    return (text){ result, prefix.len + dot + name.len };
+}
+
+static text json_as_text(arena *a, const json *value)
+{
+    buf out = { 0 };
+    if (value->kind == JSON_STRING)
+        return value->string;
+    if (value->kind != JSON_NULL)
+        json_write(&out, value);
+    return buf_move(&out, a);
+}
+
+static text name_of(arena *a, const json *parent, const json *member, size_t index)
+{
+    char digits[24];
+    buf number = { .at = digits, .capacity = sizeof digits, .ceiling = sizeof digits };
+    if (parent->kind != JSON_ARRAY)
+        return member->key;
+    buf_format(&number, "%zu", index);
+    return arena_copy(a, buf_view(&number));
+}
+
+/* Arrays below the top stay JSON text. */
+static void flatten(arena *a, metadata *into, text prefix, const json *object)
+{
+    size_t index = 0;
+    for (const json *member = object->first; member; member = member->next, index++) {
+        text name = metadata_key(a, prefix, name_of(a, object, member, index));
+        if (member->kind == JSON_OBJECT)
+            flatten(a, into, name, member);
+        else
+            metadata_put(a, into, name, json_as_text(a, member));
+    }
+}
+
+void metadata_put_json(arena *a, metadata *in, const json *object)
+{
+    flatten(a, in, TEXT(""), object);
+}
+
+void metadata_merge(arena *a, metadata *into, const char *prefix, const metadata *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        metadata_put(a, into, metadata_key(a, text_of(prefix), from->list[i].key), from->list[i].value);
+}
+
+bool metadata_has(const metadata *in, const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < in->count; i++) {
+        text candidate = in->list[i].key;
+        if (text_starts(candidate, name) && (candidate.len == len || candidate.at[len] == '.'))
+            return true;
+    }
+    return false;
+}
+
+void metadata_write(buf *out, const metadata *from)
+{
+    for (size_t i = from->count; i-- > 0;) {
+        if (out->len > 0 && out->at[out->len - 1] != '{')
+            buf_char(out, ',');
+        json_put_string(out, from->list[i].key);
+        buf_char(out, ':');
+        json_put_string(out, from->list[i].value);
+    }
+}
+
+static void put_member(arena *a, buf *out, text name, const json *value)
+{
+    if (out->len > 1)
+        buf_char(out, ',');
+    json_put_string(out, name);
+    buf_char(out, ':');
+    json_put_string(out, value->kind == JSON_NULL ? TEXT("null") : json_as_text(a, value));
+}
+
+text metadata_of_json(arena *a, const json *given)
+{
+    buf out = { 0 };
+    buf_char(&out, '{');
+    if (json_is(given, JSON_OBJECT)) {
+        for (const json *member = given->first; member; member = member->next)
+            put_member(a, &out, member->key, member);
+    } else if (given && given->kind != JSON_NULL) {
+        put_member(a, &out, TEXT("metadata"), given);
+    }
+    buf_char(&out, '}');
+    return buf_move(&out, a);
+}

@@ -1,0 +1,35 @@
+/* Metadata as a Langfuse server keeps it: flat, every value a text. Pure. */
+#ifndef LOCAL_METADATA_H
+#define LOCAL_METADATA_H
+
+#include "json.h"
+
+typedef struct metadata_entry {
+    text key, value;
+    size_t next_in_bucket; /* index + 1 */
+} metadata_entry;
+
+#define METADATA_BUCKETS 64
+
+/* Metadata under construction: texts by key. Zero is empty. */
+typedef struct metadata {
+    metadata_entry *list;
+    size_t count, capacity;
+    size_t buckets[METADATA_BUCKETS];
+} metadata;
+
+void metadata_put(arena *a, metadata *in, text key, text value); /* replaces the value of an equal key */
+void metadata_put_json(arena *a, metadata *in, const json *object); /* an object or array: objects in objects become dotted keys */
+void metadata_merge(arena *a, metadata *into, const char *prefix, const metadata *from); /* an empty prefix: under the same keys */
+text metadata_key(arena *a, text prefix, text name); /* "prefix.name" */
+
+/* The user set the top-level key `name`, as itself or through a dotted key. */
+bool metadata_has(const metadata *in, const char *name);
+
+/* The members of a JSON object, without braces: the last one first, which is the order in which a real server answers. */
+void metadata_write(buf *out, const metadata *from);
+
+/* A JSON value as metadata: an object of texts by top-level key. What is not an object goes under the key "metadata". */
+text metadata_of_json(arena *a, const json *given);
+
+#endif

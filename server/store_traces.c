@@ -1,0 +1,259 @@
+/* Traces and sessions in SQLite; see store.h. Values are always bound, never part of the SQL text. */
+#include "store_private.h"
+
+#include <string.h>
+
+#define COLUMNS                                                                                                               \
+    "id, name, user_id, session_id, release, version, environment, tags, metadata, is_public, input, output, timestamp_ms, "       \
+    "created_ns, updated_ns"
+#define MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+
+const char store_put_trace_sql[] = "INSERT OR REPLACE INTO traces (" COLUMNS ") VALUES (" MARKS ")";
+
+/* --- one trace --- */
+
+bool replace_trace(store *s, const trace_record *t)
+{
+    sqlite3_stmt *statement = s->ready[PUT_TRACE];
+    int next = 1;
+    const text words[] = { t->id,      t->name,        t->user_id, t->session_id, t->release,
+                           t->version, t->environment, t->tags,    t->metadata };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        bind_text(statement, &next, words[i]);
+    bind_int(statement, &next, t->is_public);
+    bind_optional(statement, &next, t->input);
+    bind_optional(statement, &next, t->output);
+    bind_int(statement, &next, t->timestamp_ms);
+    bind_int(statement, &next, t->created_ns);
+    bind_int(statement, &next, t->updated_ns);
+    return run_ready(statement);
+}
+
+static trace_record record_of(sqlite3_stmt *statement)
+{
+    trace_record t = { 0 };
+    int next = 0;
+    text *const words[] = { &t.id,      &t.name,        &t.user_id, &t.session_id, &t.release,
+                            &t.version, &t.environment, &t.tags,    &t.metadata };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        *words[i] = column_text(statement, &next);
+    t.is_public = (int)column_int(statement, &next);
+    t.input = column_text(statement, &next);
+    t.output = column_text(statement, &next);
+    t.timestamp_ms = column_int(statement, &next);
+    t.created_ns = column_int(statement, &next);
+    t.updated_ns = column_int(statement, &next);
+    return t;
+}
+
+typedef struct kept_rows {
+    arena *arena;
+    trace_data *into;
+    size_t capacity;
+} kept_rows;
+
+static void keep_row(void *context, const observation *row)
+{
+    kept_rows *kept = context;
+    trace_data *into = kept->into;
+    observation *grown = arena_grow(kept->arena, into->rows, sizeof *grown, into->row_count, &kept->capacity);
+    if (!grown)
+        return;
+    into->rows = grown;
+    into->rows[into->row_count++] = trace_keep(kept->arena, row);
+}
+
+static bool load_record(store *s, arena *a, text id, trace_data *out)
+{
+    sqlite3_stmt *statement = store_prepare(s, "SELECT " COLUMNS " FROM traces WHERE id = ?");
+    int next = 1, state = SQLITE_ERROR;
+    if (statement)
+        bind_text(statement, &next, id);
+    if (statement && (state = sqlite3_step(statement)) == SQLITE_ROW) {
+        trace_record record = record_of(statement);
+        out->record = trace_record_keep(a, &record);
+        out->has_record = true;
+    }
+    sqlite3_finalize(statement);
+    return state == SQLITE_ROW || state == SQLITE_DONE;
+}
+
+bool store_load_trace(store *s, arena *a, text id, trace_data *out)
+{
+    kept_rows kept = { .arena = a, .into = out };
+    store_query query = STORE_QUERY_ALL;
+    *out = (trace_data){ .id = id };
+    query.conditions[query.condition_count++] = (store_condition){ STORE_TRACE_ID, STORE_EQUALS, &id, 1 };
+    pthread_mutex_lock(&s->lock);
+    bool good = read_rows(s, &query, keep_row, &kept) && load_record(s, a, id, out) &&
+                read_scores_of_trace(s, a, id, &out->scores, &out->score_count);
+    pthread_mutex_unlock(&s->lock);
+    return good && !a->failed;
+}
+
+/* The numbers are those of event_kind: the schema stores them. */
+_Static_assert(EVENT_TRACE == 0 && EVENT_OBSERVATION == 1 && EVENT_SCORE == 2, "the statements below say so");
+
+bool store_delete_trace(store *s, text id)
+{
+    static const char *const statements[] = {
+        "DELETE FROM events WHERE kind = 1 AND body_id IN (SELECT id FROM ingested WHERE trace_id = ?)",
+        "DELETE FROM events WHERE kind = 2 AND body_id IN (SELECT id FROM scores WHERE trace_id = ?)",
+        "DELETE FROM events WHERE kind = 0 AND body_id = ?",
+        "DELETE FROM ingested WHERE trace_id = ?",
+        "DELETE FROM observations WHERE trace_id = ?",
+        "DELETE FROM scores WHERE trace_id = ?",
+        "DELETE FROM traces WHERE id = ?",
+    };
+    return store_run_all_with(s, statements, sizeof statements / sizeof *statements, id);
+}
+
+/* --- finding --- */
+
+bool store_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids, size_t *out_count)
+{
+    size_t capacity = 0;
+    int next = 1, state = SQLITE_ERROR;
+    *out_ids = NULL;
+    *out_count = 0;
+    pthread_mutex_lock(&s->lock);
+    sqlite3_stmt *statement =
+        store_prepare(s, "SELECT trace_id FROM"
+                         " (SELECT trace_id, max(start_ms) AS newest FROM observations"
+                         "  WHERE trace_id >= ?1 AND substr(trace_id, 1, length(?1)) = ?1 GROUP BY trace_id"
+                         "  UNION ALL SELECT id, timestamp_ms FROM traces WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1)"
+                         " GROUP BY trace_id ORDER BY max(newest) DESC LIMIT ?2");
+    if (statement)
+        bind_text(statement, &next, prefix);
+    if (statement)
+        bind_int(statement, &next, (int64_t)limit);
+    while (statement && (state = sqlite3_step(statement)) == SQLITE_ROW) {
+        *out_ids = arena_grow(a, *out_ids, sizeof **out_ids, *out_count, &capacity);
+        if (!*out_ids)
+            break;
+        next = 0;
+        (*out_ids)[(*out_count)++] = arena_copy(a, column_text(statement, &next));
+    }
+    sqlite3_finalize(statement);
+    pthread_mutex_unlock(&s->lock);
+    return state == SQLITE_DONE && !a->failed;
+}
+
+static const struct {
+    const char *of_rows, *of_traces;
+} trace_columns[TRACE_COLUMN_COUNT] = {
+    [TRACE_USER] = { "user_id", "user_id" },         [TRACE_NAME] = { "trace_name", "name" },
+    [TRACE_SESSION] = { "session_id", "session_id" }, [TRACE_VERSION] = { "version", "version" },
+    [TRACE_RELEASE] = { "release", "release" },      [TRACE_ENVIRONMENT] = { "environment", "environment" },
+    [TRACE_TAG] = { "tags", "tags" },
+};
+
+static sqlite3_stmt *prepare_traces(store *s, const trace_query *query)
+{
+    buf sql = { 0 };
+    buf_string(&sql, "SELECT trace_id, count(*) OVER () FROM"
+                     " (SELECT trace_id, min(start_ms) AS oldest FROM observations GROUP BY trace_id"
+                     "  UNION ALL SELECT id, timestamp_ms FROM traces) WHERE 1");
+    for (size_t i = 0; i < query->condition_count; i++) {
+        const trace_condition *c = &query->conditions[i];
+        put_trace_condition(&sql, "trace_id", trace_columns[c->column].of_rows, trace_columns[c->column].of_traces, c->value_count);
+    }
+    buf_format(&sql, " GROUP BY trace_id HAVING min(oldest) >= ? AND min(oldest) < ? ORDER BY min(oldest) %s, trace_id LIMIT ? OFFSET ?",
+               query->oldest_first ? "ASC" : "DESC");
+    return store_prepare_buf(s, &sql);
+}
+
+bool store_find_traces(store *s, arena *a, const trace_query *query, text **out_ids, size_t *out_count, int64_t *out_total)
+{
+    size_t capacity = 0;
+    int next = 1, state = SQLITE_ERROR;
+    *out_ids = NULL;
+    *out_count = 0;
+    *out_total = 0;
+    pthread_mutex_lock(&s->lock);
+    sqlite3_stmt *statement = prepare_traces(s, query);
+    for (size_t i = 0; statement && i < query->condition_count; i++)
+        for (int twice = 0; twice < 2; twice++)
+            bind_all(statement, &next, query->conditions[i].values, query->conditions[i].value_count);
+    const int64_t numbers[] = { query->from_ms, query->to_ms, (int64_t)query->limit, (int64_t)query->offset };
+    for (size_t i = 0; statement && i < 4; i++)
+        bind_int(statement, &next, numbers[i]);
+    while (statement && (state = sqlite3_step(statement)) == SQLITE_ROW) {
+        text *grown = arena_grow(a, *out_ids, sizeof *grown, *out_count, &capacity);
+        if (!grown)
+            break;
+        next = 0;
+        *out_ids = grown;
+        grown[(*out_count)++] = arena_copy(a, column_text(statement, &next));
+        *out_total = column_int(statement, &next);
+    }
+    sqlite3_finalize(statement);
+    pthread_mutex_unlock(&s->lock);
+    if (state == SQLITE_DONE && *out_count == 0 && query->offset > 0) { /* behind the last page; the total is wanted all the same */
+        trace_query first = *query;
+        first.offset = 0;
+        bool good = store_find_traces(s, a, &first, out_ids, out_count, out_total);
+        *out_count = 0;
+        return good;
+    }
+    return state == SQLITE_DONE && !a->failed;
+}
+
+/* --- sessions --- */
+
+static sqlite3_stmt *prepare_sessions(store *s, const session_query *query)
+{
+    buf sql = { 0 };
+    buf_string(&sql, "SELECT session_id, environment, min(first_ms), count(*) OVER () FROM"
+                     " (SELECT session_id, environment, start_ms AS first_ms FROM observations WHERE session_id != ''"
+                     "  UNION ALL SELECT session_id, environment, timestamp_ms FROM traces WHERE session_id != '') WHERE 1");
+    if (query->id.len)
+        buf_string(&sql, " AND session_id = ?");
+    if (query->environment_count) {
+        buf_string(&sql, " AND ");
+        put_any_of(&sql, "environment", query->environment_count);
+    }
+    buf_string(&sql, " GROUP BY session_id HAVING min(first_ms) >= ? AND min(first_ms) < ?"
+                     " ORDER BY min(first_ms) DESC, session_id LIMIT ? OFFSET ?");
+    return store_prepare_buf(s, &sql);
+}
+
+bool store_find_sessions(store *s, arena *a, const session_query *query, session_row **out_rows, size_t *out_count, int64_t *out_total)
+{
+    size_t capacity = 0;
+    int next = 1, state = SQLITE_ERROR;
+    *out_rows = NULL;
+    *out_count = 0;
+    *out_total = 0;
+    pthread_mutex_lock(&s->lock);
+    sqlite3_stmt *statement = prepare_sessions(s, query);
+    if (statement && query->id.len)
+        bind_text(statement, &next, query->id);
+    if (statement)
+        bind_all(statement, &next, query->environments, query->environment_count);
+    const int64_t numbers[] = { query->from_ms, query->to_ms, (int64_t)query->limit, (int64_t)query->offset };
+    for (size_t i = 0; statement && i < 4; i++)
+        bind_int(statement, &next, numbers[i]);
+    while (statement && (state = sqlite3_step(statement)) == SQLITE_ROW) {
+        session_row *grown = arena_grow(a, *out_rows, sizeof *grown, *out_count, &capacity);
+        if (!grown)
+            break;
+        next = 0;
+        *out_rows = grown;
+        grown += (*out_count)++;
+        grown->id = arena_copy(a, column_text(statement, &next));
+        grown->environment = arena_copy(a, column_text(statement, &next));
+        grown->created_ms = column_int(statement, &next);
+        *out_total = column_int(statement, &next);
+    }
+    sqlite3_finalize(statement);
+    pthread_mutex_unlock(&s->lock);
+    if (state == SQLITE_DONE && *out_count == 0 && query->offset > 0) {
+        session_query first = *query;
+        first.offset = 0;
+        bool good = store_find_sessions(s, a, &first, out_rows, out_count, out_total);
+        *out_count = 0;
+        return good;
+    }
+    return state == SQLITE_DONE && !a->failed;
+}
