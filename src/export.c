@@ -19,6 +19,8 @@ enum {
     EXPORT_IN_FLIGHT = 3,
     EXPORT_SPLIT_REFUSED_MAX = 64, /* bad observations that one batch is searched for before the rest goes with them */
     EXPORT_SERVER_TEXT = 200,
+    EXPORT_TYPE_MAX = 40, /* of an event, in a line */
+    EXPORT_LINE_MAX = 512, /* a refused event: type, address, status, message and details, each of limited size */
     EXPORT_CAUSES = 8, /* as many as export_likely_cause knows */
     EXPORT_SCRATCH_MAX = 8 << 20,
     /* An ingestion server answers about each event: 60 bytes when it took it, several hundred when it did not. So many
@@ -539,11 +541,11 @@ static void export_tell_event_refused(lf__export *x, const export_event *event, 
 {
     const cJSON *message = cJSON_GetObjectItemCaseSensitive(error, "message");
     const cJSON *detail = cJSON_GetObjectItemCaseSensitive(error, "error");
-    char details[EXPORT_SERVER_TEXT + 1] = "", line[2 * EXPORT_SERVER_TEXT];
+    char details[EXPORT_SERVER_TEXT + 1] = "", line[EXPORT_LINE_MAX];
     if (cJSON_IsString(detail))
         export_detail(details, sizeof details, detail->valuestring);
     snprintf(line, sizeof line, "%.*s refused by %.100s: HTTP %d \"%.80s\"%s%s",
-             event->type_size < 40 ? (int)event->type_size : 40, event->type, x->config->base_url, status,
+             event->type_size < EXPORT_TYPE_MAX ? (int)event->type_size : EXPORT_TYPE_MAX, event->type, x->config->base_url, status,
              cJSON_IsString(message) ? message->valuestring : "", details[0] == '\0' ? "" : ": ", details);
     uint64_t hash = export_hash(line);
     for (int i = 0; i < x->told_reason_count; i++)
