@@ -345,7 +345,7 @@ static void ingest_members(lf__buf *out, const char *key, const char *json, size
 /* Nothing when the field is no object. */
 static void ingest_map(ingest *to, const char *key, const lf__field *field, ingest_rule rule)
 {
-    if (field != NULL && lf__wire_is_json(field, '{'))
+    if (field != NULL && lf__field_is_json(field, '{'))
         ingest_members(to->out, key, lf__field_payload(field), field->length, rule);
 }
 
@@ -423,7 +423,7 @@ static void ingest_usage_object(ingest *to, const lf__field *given, bool given_d
 /* The field if it is an object. */
 static const lf__field *ingest_object(const lf__field *field)
 {
-    return field != NULL && lf__wire_is_json(field, '{') ? field : NULL;
+    return field != NULL && lf__field_is_json(field, '{') ? field : NULL;
 }
 
 /* What is said in whole goes first; usage in another API's words fills in. */
