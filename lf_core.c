@@ -20,6 +20,7 @@ enum {
     CORE_EXIT_LOCK_MS = 500,
     CORE_EXIT_STOP_MS = 100, /* for the worker to put down what it holds, when the time is over */
     CORE_FREE_CLIENT_MS = 2000,
+    CORE_ASK_MS = 5000, /* as lf__rest_project has it */
     CORE_PROJECT_ID = 128,
     CORE_URL_ID = 1024 /* more than an id may have */
 };
@@ -698,9 +699,27 @@ static char *core_make_url(const lf__config *config, const char *project, const 
     return url;
 }
 
+/* What the server calls a trace: over the batch endpoint any text is an id. NULL: no memory, or no time to find it out. */
+static char *core_trace_name(const lf__config *config, uint32_t client, const uint8_t id[16], const char *given, int timeout_ms)
+{
+    char hex[LF_TRACE_ID_SIZE], *text = NULL;
+    lf__id_write(id, 16, hex);
+    if (config->exporter != LF__EXPORTER_INGESTION)
+        return lf__strdup(hex);
+    if (lf__id_given(given))
+        return lf__strdup(given);
+    int cancel;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel); /* the question lies on this stack */
+    lf__worker_ensure();
+    lf_status status = lf__worker_trace_text(client, id, timeout_ms, &text);
+    pthread_setcancelstate(cancel, NULL);
+    return status != LF_OK ? NULL : text != NULL ? text : lf__strdup(hex);
+}
+
 char *lf_trace_url(const char *trace_id_or_null, int timeout_ms)
 {
     uint8_t id[16];
+    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)(timeout_ms < 0 ? CORE_ASK_MS : timeout_ms) * 1000000u;
     const lf__frame *frame = lf__stack_current(LF__HERE);
     uint32_t client = frame == NULL ? 0 : frame->record.client;
     if (lf__id_given(trace_id_or_null))
@@ -709,13 +728,14 @@ char *lf_trace_url(const char *trace_id_or_null, int timeout_ms)
         memcpy(id, frame->record.trace_id, sizeof id);
     else
         return NULL;
-    char hex[LF_TRACE_ID_SIZE], project[CORE_PROJECT_ID];
-    lf__id_write(id, sizeof id, hex);
+    char project[CORE_PROJECT_ID];
     int saved = errno;
     lf__config *config = core_project(client, timeout_ms, project) ? core_hold_config(client) : NULL;
-    /* Over the batch endpoint any text is an id. */
-    bool is_text = config != NULL && config->exporter == LF__EXPORTER_INGESTION && lf__id_given(trace_id_or_null);
-    char *url = config == NULL ? NULL : core_make_url(config, project, is_text ? trace_id_or_null : hex);
+    uint64_t now = lf__monotonic_ns();
+    int left_ms = now < until_ns ? (int)((until_ns - now) / 1000000u) : 0;
+    char *name = config == NULL ? NULL : core_trace_name(config, client, id, trace_id_or_null, left_ms);
+    char *url = name == NULL ? NULL : core_make_url(config, project, name);
+    lf__free(name);
     lf__config_free(config);
     errno = saved;
     return url;
