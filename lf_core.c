@@ -610,10 +610,13 @@ void lf_client_free(lf_client *client)
 {
     if (client == NULL || client->index == 0 || client->index >= LF__CLIENT_NONE)
         return;
-    core_set_sampling(client->index, false, 0);
-    (void)lf_flush(CORE_FREE_CLIENT_MS);
     int saved = errno, cancel;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    core_set_sampling(client->index, false, 0);
+    if (__atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) >= LF_I_ON) {
+        lf__worker_ensure();
+        (void)lf__worker_send(CORE_FREE_CLIENT_MS);
+    }
     pthread_mutex_lock(&core.lock);
     lf__worker_set_client(client->index, NULL);
     lf__config_free(core.configs[client->index]);
@@ -803,7 +806,7 @@ static void core_at_exit(void)
         lf_get_stats(&stats);
         long timeout_ms = core_exit_timeout_ms();
         if (stats.queued != 0 && timeout_ms > 0 && lf__worker_start() == LF_OK)
-            (void)lf__worker_flush((int)timeout_ms);
+            (void)lf__worker_send((int)timeout_ms);
         /* The exit handlers of TLS libraries come after this: the worker must be out of them. */
         long left_ms = timeout_ms - (long)((lf__monotonic_ns() - now) / 1000000u);
         lf__worker_stop(false, left_ms > CORE_EXIT_STOP_MS ? (int)left_ms : CORE_EXIT_STOP_MS);

@@ -311,8 +311,8 @@ LF_API lf_status lf_init(const lf_options *options);
  *
  * Blocks: until all of it is acknowledged or dropped, at most timeout_ms (negative: 2000).
  * Threads: any. Not from a log callback.
- * Returns: LF_OK; LF_ERR_TIMEOUT, what is left stays queued; LF_ERR_LOST when observations were dropped since the last
- *          flush; LF_ERR_DISABLED when tracing is off.
+ * Returns: LF_OK; LF_ERR_TIMEOUT, what is left stays queued; LF_ERR_LOST when observations, of whichever client, were dropped
+ *          since the last flush; LF_ERR_DISABLED when tracing is off.
  */
 LF_API lf_status lf_flush(int timeout_ms);
 
@@ -349,7 +349,8 @@ typedef struct lf_client lf_client;
  * everything and sends nothing. Blocks: never on the network. Threads: any.
  */
 LF_API lf_client *lf_client_new(const lf_options *options);
-/* Send what it still has, within 2 seconds, and stop it: what names it from now on is not recorded. NULL is fine. */
+/* Send what it still has, within 2 seconds, and stop it: what names it from now on is not recorded. NULL is fine. The next
+ * lf_flush tells whether anything was lost. */
 LF_API void lf_client_free(lf_client *client);
 
 /* ---- Observations ------------------------------------------------------------------------------------------------- */

@@ -720,7 +720,7 @@ static uint64_t worker_dropped_total(void)
     return total;
 }
 
-lf_status lf__worker_flush(int timeout_ms)
+static lf_status worker_flush(int timeout_ms, bool tells)
 {
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)(timeout_ms < 0 ? WORKER_DEFAULT_TIMEOUT_MS : timeout_ms) * 1000000u;
     struct timespec until = worker_timespec(until_ns);
@@ -736,12 +736,22 @@ lf_status lf__worker_flush(int timeout_ms)
         if (pthread_cond_timedwait(&worker.to_callers, &worker.lock, &until) == ETIMEDOUT && worker.flush_done < ticket)
             status = LF_ERR_TIMEOUT;
     uint64_t dropped = worker_dropped_total();
-    if (status == LF_OK && dropped > worker.dropped_reported)
+    if (tells && status == LF_OK && dropped > worker.dropped_reported) {
         status = LF_ERR_LOST;
-    if (status == LF_ERR_LOST)
         worker.dropped_reported = dropped;
+    }
     pthread_mutex_unlock(&worker.lock);
     return status;
+}
+
+lf_status lf__worker_flush(int timeout_ms)
+{
+    return worker_flush(timeout_ms, true);
+}
+
+lf_status lf__worker_send(int timeout_ms)
+{
+    return worker_flush(timeout_ms, false);
 }
 
 lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int timeout_ms, char **out_text)
