@@ -194,7 +194,7 @@ LF__FAST void core_add_output(lf__frame *frame, const lf_value *value)
 {
     lf__segment *segment = lf__thread;
     uint8_t *at = (uint8_t *)&frame->record + frame->record.size;
-    size_t limit = atomic_load_explicit(&lf__record_bytes, memory_order_relaxed);
+    size_t limit = atomic_load_explicit(&lf__output_bytes, memory_order_relaxed);
     bool innermost = at == (uint8_t *)segment + segment->top && frame->kind == LF__FRAME_OBSERVATION;
     if (__builtin_expect(innermost && frame->record.size < limit, 1)) {
         uint8_t *end = lf__stack_fields_end(segment, at, limit - frame->record.size);
@@ -263,7 +263,7 @@ static bool core_extend_piece(lf__segment *segment, lf__frame *frame, const char
     uint8_t *field_end = (uint8_t *)(field + 1) + lf__align8(field->length);
     if (field_end != (uint8_t *)segment + segment->top)
         return false;
-    size_t limit = atomic_load_explicit(&lf__record_bytes, memory_order_relaxed);
+    size_t limit = atomic_load_explicit(&lf__output_bytes, memory_order_relaxed);
     uint8_t *end = lf__stack_fields_end(segment, text_end, limit > frame->record.size ? limit - frame->record.size : 0);
     if (size + 8 > (size_t)(end - text_end))
         return false;
@@ -447,7 +447,7 @@ static lf_status core_switch_on(uint32_t client)
         return LF_ERR_DISABLED;
     lf__clients[client].index = client;
     if (lf_i_mode_word < LF_I_ON || client == 0) {
-        atomic_store_explicit(&lf__record_bytes, config->record_bytes, memory_order_relaxed);
+        lf__capture_set_limits(config->record_bytes);
         atomic_store_explicit(&lf__flush_at, config->flush_at, memory_order_relaxed);
         if (lf__thread != NULL)
             lf__stack_set_wake(lf__thread); /* other threads count to the old number once more */
@@ -854,6 +854,7 @@ void lf_get_stats(lf_stats *out_stats)
     stats.last_success_ns = atomic_load_explicit(&counters->last_success_ns, memory_order_relaxed);
     stats.queued_bytes = atomic_load_explicit(&lf__worker_budget.rings, memory_order_relaxed) +
                          atomic_load_explicit(&lf__worker_budget.worker, memory_order_relaxed);
+    stats.left_out = atomic_load_explicit(&lf__left_out, memory_order_relaxed);
     stats.accepted = atomic_load_explicit(&lf__worker_accepted, memory_order_relaxed);
     uint64_t begun = 0, ended = 0;
     for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {

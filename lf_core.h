@@ -274,6 +274,7 @@ typedef struct lf_stats {
     uint64_t retries;        /* of them, second and later tries */
     uint64_t last_success_ns; /* wall clock of the last acknowledgement; 0: none yet */
     uint64_t misused;        /* calls on observations that had already ended, scopes ended on another thread */
+    uint64_t left_out;       /* values that their observation had no room for, while the rest of it is sent */
 } lf_stats;
 
 typedef enum lf_type {

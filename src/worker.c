@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "worker.h"
 
+#include "capture.h"
+#include "handle.h"
 #include "http.h"
 #include "mask.h"
 #include "pending.h"
@@ -94,6 +96,7 @@ static struct {
     uint64_t flush_active; /* ticket being worked on, 0 for none */
     bool has_membarrier;
     unsigned told_problems; /* kinds of bad attributes, each said once */
+    bool told_left_out;
 
     /* In the child of a fork, what its parent's worker held, and its parent's: reachable, so that leak checkers keep quiet. */
     worker_client inherited[WORKER_GENERATIONS][LF__CLIENTS];
@@ -360,6 +363,15 @@ static void worker_take_copies(void)
     }
 }
 
+static void worker_tell_left_out(void)
+{
+    if (worker.told_left_out || atomic_load_explicit(&lf__left_out, memory_order_relaxed) == 0)
+        return;
+    worker.told_left_out = true;
+    lf__log(LF__LOG_WARNING, "values are left out of observations that have no room for them: LANGFUSE_MAX_EVENT_SIZE_BYTES is"
+                             " reached, or open handles hold %d MiB; lf_stats.left_out counts them", LF__HANDLE_BYTES >> 20);
+}
+
 static void worker_update_client_budget(worker_client *client)
 {
     worker_lane *observations = &client->lanes[WORKER_OBSERVATIONS], *scores = &client->lanes[WORKER_SCORES];
@@ -406,6 +418,7 @@ static void worker_drain(void)
         worker_update_budget();
     }
     worker_take_copies();
+    worker_tell_left_out();
     WORKER_EACH_LANE(client, lane) {
         if (lf__pending_count(lane->pending) == 0)
             lane->deadline_ns = 0;
@@ -841,6 +854,7 @@ void lf__worker_after_fork_child(void)
     atomic_store_explicit(&lf__worker_budget.rings, 0, memory_order_relaxed);
     atomic_store_explicit(&lf__worker_budget.worker, 0, memory_order_relaxed);
     atomic_store_explicit(&lf__worker_accepted, 0, memory_order_relaxed);
+    atomic_store_explicit(&lf__left_out, 0, memory_order_relaxed);
     lf__counters none = {0};
     lf__worker_counters = none;
 }
