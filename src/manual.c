@@ -224,7 +224,7 @@ static lf_observation *manual_start(const lf_observation_fields *fields, uintptr
     errno = saved;
     if (handle == NULL) {
         lf__count(&w.segment->ended);
-        lf__count(&w.segment->dropped_deep);
+        lf__count((record->flags & LF__FLAG_UNSAMPLED) != 0 ? &w.segment->ignored : &w.segment->dropped_deep);
         return NULL;
     }
     lf__record header = *record; /* other things are written over it */

@@ -276,14 +276,20 @@ static void stack_make_same(lf__segment *segment, lf__frame *frame)
                            (uint16_t)(below->child_flags | (below->record.flags & LF__FLAG_NO_TRACE)), below->record.client);
 }
 
+void lf__stack_count_too_deep(lf__segment *segment)
+{
+    bool ignored = segment->frame != 0 && (lf__frame_at(segment, segment->frame)->child_flags & LF__FLAG_UNSAMPLED) != 0;
+    lf__count(&segment->begun);
+    lf__count(&segment->ended);
+    lf__count(ignored ? &segment->ignored : &segment->dropped_deep);
+}
+
 /* A context from the reserve stands for the observation that has no room, so that what is said of it does not land on the
  * one below. Deeper ones find it on top already. */
 __attribute__((noinline, cold)) lf_scope lf__stack_too_deep(lf__segment *segment, uintptr_t address)
 {
     _Static_assert(LF__STACK_RESERVE >= sizeof(lf__frame) + LF__CAPTURE_MIN_ROOM, "a frame fits into the reserve");
-    lf__count(&segment->begun);
-    lf__count(&segment->ended);
-    lf__count(&segment->dropped_deep);
+    lf__stack_count_too_deep(segment);
     uint32_t version;
     lf__frame *frame = lf__stack_push(segment, LF__FRAME_CONTEXT, address, LF__STACK_RESERVE, &version);
     if (frame == NULL)
@@ -454,8 +460,13 @@ void lf__write_end_handle(lf__writer *w)
 lf__record *lf__write_begin_record(lf__writer *w, lf__record_kind kind)
 {
     lf__segment *segment = lf__stack_here();
-    if (segment == NULL || segment->top + sizeof(lf__record) + LF__CAPTURE_MIN_ROOM > segment->stack_end)
+    if (segment == NULL)
         return NULL;
+    if (segment->top + sizeof(lf__record) + LF__CAPTURE_MIN_ROOM > segment->stack_end) {
+        if (kind != LF__RECORD_TRACE)
+            lf__stack_count_too_deep(segment);
+        return NULL;
+    }
     lf__record *record = (lf__record *)(void *)((uint8_t *)segment + segment->top);
     memset(record, 0, sizeof *record);
     record->kind = (uint8_t)kind;

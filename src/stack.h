@@ -58,6 +58,8 @@ void lf__stack_abandon_above(lf__segment *segment, uint32_t frame, uint64_t now,
 /* Not the innermost: either scopes above it were skipped, or it is not open here at all (ended on another thread, in the
  * child of a fork, or never begun because something jumped over the macro). */
 bool lf__stack_bring_to_top(lf__segment *segment, lf_scope scope, uint64_t now);
+/* An observation or a score that has no room has begun and ended; unless its trace is not kept, it is dropped. */
+void lf__stack_count_too_deep(lf__segment *segment);
 /* Instead of an observation that has no room. */
 lf_scope lf__stack_too_deep(lf__segment *segment, uintptr_t address);
 

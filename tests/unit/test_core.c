@@ -949,6 +949,43 @@ TEST(what_is_too_deep_is_counted_and_what_lies_below_stays_right)
     CHECK_ROOT(span_named("leaf"));
 }
 
+static NOINLINE void starts_without_room(void)
+{
+    OBSERVE();
+    CHECK(lf_start_observation(.name = "x") == NULL);
+    CHECK(lf_create_event(.name = "x") == NULL);
+    lf_update_current_trace(.name = "x"); /* no observation */
+}
+
+TEST(a_handle_that_finds_no_room_is_counted)
+{
+    start();
+    int depth = while_full(starts_without_room);
+    collect_with_loss();
+    CHECK_INT(stats_now().dropped[LF_DROP_TOO_DEEP], 1 + 3);
+    CHECK_INT(stats_now().accepted, depth + 1 + 3);
+    CHECK_INT(stats_now().delivered, depth);
+}
+
+TEST(what_is_sampled_out_is_never_too_deep)
+{
+    enum { MANY = 2 * DEPTH_MAX };
+    static lf_scope scopes[MANY];
+    static lf_site site = {"small", __FILE__, "", __LINE__, LF_SPAN, 0, 0};
+    lf_options options = to_file(harness_path);
+    options.sample_rate = LF_SAMPLE_NONE;
+    CHECK_INT(lf_init(&options), LF_OK);
+    for (int i = 0; i < MANY; i++)
+        scopes[i] = lf_i_begin(&site, NULL);
+    CHECK(lf_start_observation(.name = "x") == NULL);
+    for (int i = MANY; i-- > 0;)
+        lf_i_scope_end(&scopes[i]);
+    CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_OK);
+    CHECK_INT(stats_now().accepted, 0);
+    CHECK_INT(stats_now().dropped_total, 0);
+    CHECK_INT(stats_now().open, 0);
+}
+
 static NOINLINE void says_too_deep_things(void)
 {
     OBSERVE();
@@ -1194,6 +1231,8 @@ int main(void)
         cmocka_unit_test(an_update_without_an_open_observation_does_nothing),
         cmocka_unit_test(an_argument_of_ten_megabytes_is_shortened),
         cmocka_unit_test(an_update_that_is_too_large_is_shortened_not_dropped),
+        cmocka_unit_test(a_handle_that_finds_no_room_is_counted),
+        cmocka_unit_test(what_is_sampled_out_is_never_too_deep),
         cmocka_unit_test(what_is_too_deep_is_counted_and_what_lies_below_stays_right),
         cmocka_unit_test(what_is_said_of_one_that_is_too_deep_lands_nowhere_else),
         cmocka_unit_test(a_context_that_does_not_fit_ends_nothing),
