@@ -8,7 +8,7 @@
 
 #include <stdarg.h>
 
-/* Allocation. NULL when memory is out; callers drop and count, never abort. lf__free(NULL) is fine. */
+/* Allocation. NULL when memory is out; callers drop and count, never abort. errno stays. lf__free(NULL) is fine. */
 void *lf__alloc(size_t size); /* zeroed */
 void *lf__realloc(void *pointer, size_t size);
 void lf__free(void *pointer);

@@ -848,6 +848,20 @@ TEST(an_argument_of_ten_megabytes_is_shortened)
     CHECK_SAID(span, "output", "the output has a place, too");
 }
 
+TEST(a_failed_allocation_leaves_errno_alone)
+{
+    if (HARNESS_ASAN || HARNESS_TSAN) {
+        harness_skip("a failed allocation", "the checker ends the process instead");
+        return;
+    }
+    volatile size_t too_much = SIZE_MAX / 2;
+    errno = 77;
+    CHECK(lf__alloc(too_much) == NULL);
+    CHECK_INT(errno, 77);
+    CHECK(lf__realloc(NULL, too_much) == NULL);
+    CHECK_INT(errno, 77);
+}
+
 static NOINLINE void updates_much(const char *text)
 {
     OBSERVE(1);
@@ -1230,6 +1244,7 @@ int main(void)
         cmocka_unit_test(only_the_first_piece_is_stamped),
         cmocka_unit_test(an_update_without_an_open_observation_does_nothing),
         cmocka_unit_test(an_argument_of_ten_megabytes_is_shortened),
+        cmocka_unit_test(a_failed_allocation_leaves_errno_alone),
         cmocka_unit_test(an_update_that_is_too_large_is_shortened_not_dropped),
         cmocka_unit_test(a_handle_that_finds_no_room_is_counted),
         cmocka_unit_test(what_is_sampled_out_is_never_too_deep),
