@@ -584,9 +584,12 @@ static uint32_t core_add_client(const lf_options *options)
     if (own.log == NULL)
         lf__log_target(&own.log, &own.log_data);
     uint32_t client = core.client_count;
-    core.configs[client] = lf__config_new(&own);
-    if (core.configs[client] == NULL || !core_install_hooks())
+    lf__config *config = lf__config_new(&own);
+    if (config == NULL || !core_install_hooks()) {
+        lf__config_free(config);
         return LF__CLIENT_NONE;
+    }
+    core.configs[client] = config;
     core.client_count++;
     (void)core_switch_on(client);
     return client;

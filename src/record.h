@@ -133,6 +133,11 @@ static inline bool lf__is_propagated(const lf__field *field)
 
 /* Is it valid JSON text that begins with this character? */
 bool lf__field_is_json(const lf__field *field, char first);
+/* Does the field say anything? Neither no field does, nor null of any kind. */
+static inline bool lf__field_is_set(const lf__field *field)
+{
+    return field != NULL && field->kind != LF_KIND_NULL && field->kind != LF_KIND_UNSET && !lf__field_is_json(field, 'n');
+}
 /* May this field be sent? Always, unless it is propagated and breaks a limit of limits.h. Of tags and metadata the whole is
  * judged here (is it a list, an object), their items by lf__propagated_json. */
 bool lf__propagated_valid(const lf__field *field);

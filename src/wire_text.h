@@ -25,13 +25,6 @@ int64_t lf__wire_int(const lf__field *field);
  * of it. */
 const char *lf__wire_incomplete(const lf__record *record, const char **message);
 
-/* Does the field say anything? Neither no field does, nor null of any kind. */
-static inline bool lf__wire_is_set(const lf__field *field)
-{
-    return field != NULL && field->kind != LF_KIND_NULL && field->kind != LF_KIND_UNSET &&
-           (field->kind != LF_KIND_JSON || !lf__field_is_json(field, 'n'));
-}
-
 /* Append the pieces of the output that count. They are joined before they are repaired: a stream may cut a character in two. */
 void lf__wire_pieces(lf__buf *out, const lf__view *view);
 
