@@ -19,10 +19,7 @@ enum {
     CORE_CALLED_NAME = 256,
     CORE_EXIT_LOCK_MS = 500,
     CORE_EXIT_STOP_MS = 100, /* for the worker to put down what it holds, when the time is over */
-    CORE_FREE_CLIENT_MS = 2000,
-    CORE_ASK_MS = 5000, /* as lf__rest_project has it */
-    CORE_PROJECT_ID = 128,
-    CORE_URL_ID = 1024 /* more than an id may have */
+    CORE_FREE_CLIENT_MS = 2000
 };
 
 /* What every thread should do; see lf_i_mode. */
@@ -37,7 +34,6 @@ _Atomic uint32_t lf__client_epoch;
 static struct {
     pthread_mutex_t lock;
     lf__config *configs[LF__CLIENTS]; /* by client; frozen while the client is on */
-    char *projects[LF__CLIENTS];      /* their ids, once asked for */
     uint32_t client_count;            /* ever made, the default one included */
     bool has_hooks; /* key, fork and exit handlers are in place; they are never taken back */
     bool exiting;   /* the exit handler has stopped everything: it will not run a second time */
@@ -480,8 +476,6 @@ static lf_status core_start_locked(const lf_options *options)
         return LF_ERR_DISABLED; /* nobody would stop the worker any more; the one before may still use the configuration */
     lf__worker_set_client(0, NULL);
     lf__config *before = core.configs[0];
-    lf__free(core.projects[0]);
-    core.projects[0] = NULL;
     core.configs[0] = lf__config_new(options);
     if (before != NULL && !core_same_project(before, core.configs[0]))
         lf__client_epoch++;
@@ -623,9 +617,7 @@ void lf_client_free(lf_client *client)
     pthread_mutex_lock(&core.lock);
     lf__worker_set_client(client->index, NULL);
     lf__config_free(core.configs[client->index]);
-    lf__free(core.projects[client->index]);
     core.configs[client->index] = NULL;
-    core.projects[client->index] = NULL;
     if (!core_any_is_on())
         core_set_mode(LF_I_OFF);
     pthread_mutex_unlock(&core.lock);
@@ -633,13 +625,11 @@ void lf_client_free(lf_client *client)
     errno = saved;
 }
 
-/* ---- Asking the server -------------------------------------------------------------------------------------------- */
-
-/* A client's configuration, held for a call that waits; lf__config_free lets go. NULL: it is off. */
-static lf__config *core_hold_config(uint32_t client)
+lf__config *lf__client_hold(uint32_t client)
 {
+    bool on = lf_i_mode() >= LF_I_ON; /* not under the lock: it may be the first call of all */
     pthread_mutex_lock(&core.lock);
-    lf__config *config = core_is_on(client) && lf_i_mode_word >= LF_I_ON ? lf__config_ref(core.configs[client]) : NULL;
+    lf__config *config = on && core_is_on(client) && lf_i_mode_word >= LF_I_ON ? lf__config_ref(core.configs[client]) : NULL;
     pthread_mutex_unlock(&core.lock);
     return config;
 }
@@ -652,99 +642,6 @@ lf__config *lf__client_config(const lf_client *client)
     lf__config *config = core.configs[index] == NULL ? NULL : lf__config_ref(core.configs[index]);
     pthread_mutex_unlock(&core.lock);
     return config;
-}
-
-static lf_status core_ask_project(uint32_t client, int timeout_ms, char id[CORE_PROJECT_ID], lf_error *error)
-{
-    lf__config *config = lf_i_mode() < LF_I_ON ? NULL : core_hold_config(client);
-    if (config == NULL) {
-        if (error != NULL)
-            *error = (lf_error){.status = LF_ERR_DISABLED, .message = "tracing is off: no keys, switched off, or shut down"};
-        return LF_ERR_DISABLED;
-    }
-    lf_status status = lf__rest_project(config, timeout_ms, id, CORE_PROJECT_ID, error);
-    lf__config_free(config);
-    return status;
-}
-
-lf_status lf_auth_check(int timeout_ms, lf_error *error)
-{
-    char id[CORE_PROJECT_ID];
-    return core_ask_project(0, timeout_ms, id, error);
-}
-
-/* Asked for once per client. */
-static bool core_project(uint32_t client, int timeout_ms, char id[CORE_PROJECT_ID])
-{
-    pthread_mutex_lock(&core.lock);
-    bool known = core.projects[client] != NULL;
-    if (known)
-        snprintf(id, CORE_PROJECT_ID, "%s", core.projects[client]);
-    pthread_mutex_unlock(&core.lock);
-    if (known || core_ask_project(client, timeout_ms, id, NULL) != LF_OK)
-        return known;
-    pthread_mutex_lock(&core.lock);
-    if (core.projects[client] == NULL)
-        core.projects[client] = lf__strdup(id); /* no memory: asked for again */
-    pthread_mutex_unlock(&core.lock);
-    return true;
-}
-
-/* NULL: no memory. */
-static char *core_make_url(const lf__config *config, const char *project, const char *trace)
-{
-    lf__buf name;
-    lf__buf_init(&name, 4 * CORE_URL_ID);
-    lf__rest_escape(&name, trace);
-    bool ok = lf__buf_add_char(&name, '\0');
-    size_t size = strlen(config->base_url) + strlen(project) + name.length + sizeof "/project//traces/";
-    char *url = ok ? lf__alloc(size) : NULL;
-    if (url != NULL)
-        snprintf(url, size, "%s/project/%s/traces/%s", config->base_url, project, name.data);
-    lf__buf_done(&name);
-    return url;
-}
-
-/* What the server calls a trace: over the batch endpoint any text is an id. NULL: no memory, or no time to find it out. */
-static char *core_trace_name(const lf__config *config, uint32_t client, const uint8_t id[16], const char *given, int timeout_ms)
-{
-    char hex[LF_TRACE_ID_SIZE], *text = NULL;
-    lf__id_write(id, 16, hex);
-    if (config->exporter != LF__EXPORTER_INGESTION)
-        return lf__strdup(hex);
-    if (lf__id_given(given))
-        return lf__strdup(given);
-    int cancel;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel); /* the question lies on this stack */
-    lf__worker_ensure();
-    lf_status status = lf__worker_trace_text(client, id, timeout_ms, &text);
-    pthread_setcancelstate(cancel, NULL);
-    return status != LF_OK ? NULL : text != NULL ? text : lf__strdup(hex);
-}
-
-char *lf_trace_url(const char *trace_id_or_null, int timeout_ms)
-{
-    uint8_t id[16];
-    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)(timeout_ms < 0 ? CORE_ASK_MS : timeout_ms) * 1000000u;
-    const lf__frame *frame = lf__stack_current(LF__HERE);
-    uint32_t client = frame == NULL ? 0 : frame->record.client;
-    if (lf__id_given(trace_id_or_null))
-        (void)lf__id_read(trace_id_or_null, id, sizeof id);
-    else if (frame != NULL)
-        memcpy(id, frame->record.trace_id, sizeof id);
-    else
-        return NULL;
-    char project[CORE_PROJECT_ID];
-    int saved = errno;
-    lf__config *config = core_project(client, timeout_ms, project) ? core_hold_config(client) : NULL;
-    uint64_t now = lf__monotonic_ns();
-    int left_ms = now < until_ns ? (int)((until_ns - now) / 1000000u) : 0;
-    char *name = config == NULL ? NULL : core_trace_name(config, client, id, trace_id_or_null, left_ms);
-    char *url = name == NULL ? NULL : core_make_url(config, project, name);
-    lf__free(name);
-    lf__config_free(config);
-    errno = saved;
-    return url;
 }
 
 /* ---- Exit and fork ------------------------------------------------------------------------------------------------ */

@@ -63,6 +63,7 @@ typedef struct lf__config {
     bool (*mask)(void *data, lf_masked *value); /* NULL for none */
     void *mask_data;
 
+    _Atomic(char *) project_id; /* on the server; set once, when it was asked for */
     atomic_uint references;
 } lf__config;
 

@@ -2,7 +2,6 @@
 #include "worker.h"
 
 #include "capture.h"
-#include "handle.h"
 #include "http.h"
 #include "mask.h"
 #include "pending.h"
@@ -369,7 +368,7 @@ static void worker_tell_left_out(void)
         return;
     worker.told_left_out = true;
     lf__log(LF__LOG_WARNING, "values are left out of observations that have no room for them: LANGFUSE_MAX_EVENT_SIZE_BYTES is"
-                             " reached, or open handles hold %d MiB; lf_stats.left_out counts them", LF__HANDLE_BYTES >> 20);
+                             " reached, or open handles hold all they may; lf_stats.left_out counts them");
 }
 
 static void worker_update_client_budget(worker_client *client)
