@@ -3,6 +3,7 @@
 #include "ids.h"
 #include "rest.h"
 #include "stack.h"
+#include "wire_text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -57,21 +58,32 @@ static char *project_url(const lf__config *config, const char *project, const ch
     return url;
 }
 
-/* What the server calls a trace: over the batch endpoint any text is an id. NULL: no memory, or no time to find it out. */
+/* The text that a trace was named by; *out_text is NULL when there is none. */
+static lf_status project_trace_text(uint32_t client, const uint8_t id[16], int timeout_ms, char **out_text)
+{
+    int cancel;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel); /* the question lies on this stack */
+    lf__worker_ensure();
+    lf_status status = lf__worker_trace_text(client, id, timeout_ms, out_text);
+    pthread_setcancelstate(cancel, NULL);
+    return status;
+}
+
+/* What the server calls a trace: over the batch endpoint nearly any text is an id. NULL: no memory, or no time to ask. */
 static char *project_trace_name(const lf__config *config, uint32_t client, const uint8_t id[16], const char *given, int timeout_ms)
 {
     char hex[LF_TRACE_ID_SIZE], *text = NULL;
     lf__id_write(id, 16, hex);
-    if (config->exporter != LF__EXPORTER_INGESTION)
-        return lf__strdup(hex);
-    if (lf__id_given(given))
-        return lf__strdup(given);
-    int cancel;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel); /* the question lies on this stack */
-    lf__worker_ensure();
-    lf_status status = lf__worker_trace_text(client, id, timeout_ms, &text);
-    pthread_setcancelstate(cancel, NULL);
-    return status != LF_OK ? NULL : text != NULL ? text : lf__strdup(hex);
+    if (config->exporter == LF__EXPORTER_INGESTION) {
+        if (lf__id_given(given))
+            text = lf__strdup(given);
+        else if (project_trace_text(client, id, timeout_ms, &text) != LF_OK)
+            return NULL;
+    }
+    if (text != NULL && lf__wire_is_id(text, strlen(text)))
+        return text;
+    lf__free(text);
+    return lf__strdup(hex);
 }
 
 char *lf_trace_url(const char *trace_id_or_null, int timeout_ms)

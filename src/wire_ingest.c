@@ -15,7 +15,6 @@
 #include <string.h>
 
 enum {
-    INGEST_MAX_ID = 800,         /* characters; the server refuses longer ones, and carriage returns */
     INGEST_MAX_TRACE_NAME = 1000 /* UTF-16 units */
 };
 
@@ -158,10 +157,7 @@ static void ingest_end(ingest *to)
 
 static bool ingest_is_id(const lf__field *field)
 {
-    if (field == NULL || field->kind != LF_KIND_STRING || field->length == 0 || field->length > INGEST_MAX_ID)
-        return false;
-    const char *text = lf__field_payload(field);
-    return memchr(text, '\r', field->length) == NULL && lf__utf8_valid_prefix(text, field->length) == field->length;
+    return field != NULL && field->kind == LF_KIND_STRING && lf__wire_is_id(lf__field_payload(field), field->length);
 }
 
 /* This endpoint takes any text as an id, so the one that the user knows is sent; the hex digits derived from it where the

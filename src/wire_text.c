@@ -40,6 +40,12 @@ const char *lf__wire_level_name(lf_level level)
     return (size_t)level < sizeof names / sizeof *names ? names[level] : NULL;
 }
 
+bool lf__wire_is_id(const char *text, size_t size)
+{
+    enum { MAX = 800 }; /* the server refuses longer ones, and carriage returns */
+    return size > 0 && size <= MAX && memchr(text, '\r', size) == NULL && lf__utf8_valid_prefix(text, size) == size;
+}
+
 int64_t lf__wire_int(const lf__field *field)
 {
     int64_t value = 0;

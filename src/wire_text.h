@@ -6,6 +6,9 @@
 
 enum { LF__WIRE_TIME_SIZE = 64 };
 
+/* Does the batch endpoint take this text as an id? Otherwise the hash of it is sent. */
+bool lf__wire_is_id(const char *text, size_t size);
+
 /* By the wall clock, when it may have been taken by the monotonic one. */
 static inline uint64_t lf__wire_wall_ns(uint64_t ns, bool is_wall, int64_t wall_offset_ns)
 {

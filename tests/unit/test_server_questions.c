@@ -237,6 +237,27 @@ static NOINLINE char *url_below_handle(const char *name)
     return url;
 }
 
+/* A text that the server refuses as an id is not sent as one. */
+TEST(a_trace_named_by_what_is_no_id_has_the_url_of_its_hash)
+{
+    char longer[900], hashed[LF_TRACE_ID_SIZE], rest[128];
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    const char *const names[] = {longer, "carriage\rreturn", "\xff"};
+    fake_server *server = start_asking("ingestion");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        lf_create_trace_id(names[i], hashed);
+        snprintf(rest, sizeof rest, "/project/proj-1/traces/%s", hashed);
+        char *url = url_of_named(names[i]);
+        check_url(url, server, rest);
+        free(url);
+        url = lf_trace_url(names[i], HARNESS_WAIT_MS);
+        check_url(url, server, rest);
+        free(url);
+    }
+    stop(server);
+}
+
 /* What the server calls the trace, also where the thread only knows its hash. */
 TEST(the_current_trace_is_called_as_the_server_knows_it)
 {
@@ -297,6 +318,7 @@ int main(void)
         cmocka_unit_test(a_failed_question_is_asked_again),
         cmocka_unit_test(a_slash_behind_the_server_is_not_doubled),
         cmocka_unit_test(over_the_batch_endpoint_the_text_is_the_id_and_is_escaped),
+        cmocka_unit_test(a_trace_named_by_what_is_no_id_has_the_url_of_its_hash),
         cmocka_unit_test(the_current_trace_is_called_as_the_server_knows_it),
         cmocka_unit_test(the_trace_of_another_client_lies_at_its_server),
     };
