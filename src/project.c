@@ -75,8 +75,9 @@ static char *project_trace_name(const lf__config *config, uint32_t client, const
     char hex[LF_TRACE_ID_SIZE], *text = NULL;
     lf__id_write(id, 16, hex);
     if (config->exporter == LF__EXPORTER_INGESTION) {
+        uint8_t unused[16];
         if (lf__id_given(given))
-            text = lf__strdup(given);
+            text = lf__id_parse(given, unused, sizeof unused) ? NULL : lf__strdup(given);
         else if (project_trace_text(client, id, timeout_ms, &text) != LF_OK)
             return NULL;
     }

@@ -203,6 +203,9 @@ TEST(over_the_batch_endpoint_the_text_is_the_id_and_is_escaped)
     char *url = lf_trace_url("order 5/a?b", HARNESS_WAIT_MS);
     check_url(url, server, "/project/proj-1/traces/order%205%2Fa%3Fb");
     free(url);
+    url = lf_trace_url("4BF92F3577B34DA6A3CE929D0E0E4736", HARNESS_WAIT_MS); /* an id by itself: sent in lower case */
+    check_url(url, server, "/project/proj-1/traces/4bf92f3577b34da6a3ce929d0e0e4736");
+    free(url);
     stop(server);
 }
 
