@@ -19,9 +19,7 @@ enum {
     CORE_CALLED_NAME = 256,
     CORE_EXIT_LOCK_MS = 500,
     CORE_EXIT_STOP_MS = 100, /* for the worker to put down what it holds, when the time is over */
-    CORE_FREE_CLIENT_MS = 2000,
-    CORE_PROJECT_ID = 128,
-    CORE_URL_ID = 1024 /* more than an id may have */
+    CORE_FREE_CLIENT_MS = 2000
 };
 
 /* What every thread should do; see lf_i_mode. */
@@ -36,7 +34,6 @@ _Atomic uint32_t lf__client_epoch;
 static struct {
     pthread_mutex_t lock;
     lf__config *configs[LF__CLIENTS]; /* by client; frozen while the client is on */
-    char *projects[LF__CLIENTS];      /* their ids, once asked for */
     uint32_t client_count;            /* ever made, the default one included */
     bool has_hooks; /* key, fork and exit handlers are in place; they are never taken back */
     bool exiting;   /* the exit handler has stopped everything: it will not run a second time */
@@ -193,7 +190,7 @@ LF__FAST void core_add_output(lf__frame *frame, const lf_value *value)
 {
     lf__segment *segment = lf__thread;
     uint8_t *at = (uint8_t *)&frame->record + frame->record.size;
-    size_t limit = atomic_load_explicit(&lf__record_bytes, memory_order_relaxed);
+    size_t limit = atomic_load_explicit(&lf__output_bytes, memory_order_relaxed);
     bool innermost = at == (uint8_t *)segment + segment->top && frame->kind == LF__FRAME_OBSERVATION;
     if (__builtin_expect(innermost && frame->record.size < limit, 1)) {
         uint8_t *end = lf__stack_fields_end(segment, at, limit - frame->record.size);
@@ -262,7 +259,7 @@ static bool core_extend_piece(lf__segment *segment, lf__frame *frame, const char
     uint8_t *field_end = (uint8_t *)(field + 1) + lf__align8(field->length);
     if (field_end != (uint8_t *)segment + segment->top)
         return false;
-    size_t limit = atomic_load_explicit(&lf__record_bytes, memory_order_relaxed);
+    size_t limit = atomic_load_explicit(&lf__output_bytes, memory_order_relaxed);
     uint8_t *end = lf__stack_fields_end(segment, text_end, limit > frame->record.size ? limit - frame->record.size : 0);
     if (size + 8 > (size_t)(end - text_end))
         return false;
@@ -446,7 +443,7 @@ static lf_status core_switch_on(uint32_t client)
         return LF_ERR_DISABLED;
     lf__clients[client].index = client;
     if (lf_i_mode_word < LF_I_ON || client == 0) {
-        atomic_store_explicit(&lf__record_bytes, config->record_bytes, memory_order_relaxed);
+        lf__capture_set_limits(config->record_bytes);
         atomic_store_explicit(&lf__flush_at, config->flush_at, memory_order_relaxed);
         if (lf__thread != NULL)
             lf__stack_set_wake(lf__thread); /* other threads count to the old number once more */
@@ -481,8 +478,6 @@ static lf_status core_start_locked(const lf_options *options)
         return LF_ERR_DISABLED; /* nobody would stop the worker any more; the one before may still use the configuration */
     lf__worker_set_client(0, NULL);
     lf__config *before = core.configs[0];
-    lf__free(core.projects[0]);
-    core.projects[0] = NULL;
     core.configs[0] = lf__config_new(options);
     if (before != NULL && !core_same_project(before, core.configs[0]))
         lf__client_epoch++;
@@ -585,9 +580,12 @@ static uint32_t core_add_client(const lf_options *options)
     if (own.log == NULL)
         lf__log_target(&own.log, &own.log_data);
     uint32_t client = core.client_count;
-    core.configs[client] = lf__config_new(&own);
-    if (core.configs[client] == NULL || !core_install_hooks())
+    lf__config *config = lf__config_new(&own);
+    if (config == NULL || !core_install_hooks()) {
+        lf__config_free(config);
         return LF__CLIENT_NONE;
+    }
+    core.configs[client] = config;
     core.client_count++;
     (void)core_switch_on(client);
     return client;
@@ -611,16 +609,17 @@ void lf_client_free(lf_client *client)
 {
     if (client == NULL || client->index == 0 || client->index >= LF__CLIENT_NONE)
         return;
-    core_set_sampling(client->index, false, 0);
-    (void)lf_flush(CORE_FREE_CLIENT_MS);
     int saved = errno, cancel;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    core_set_sampling(client->index, false, 0);
+    if (__atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) >= LF_I_ON) {
+        lf__worker_ensure();
+        (void)lf__worker_send(CORE_FREE_CLIENT_MS);
+    }
     pthread_mutex_lock(&core.lock);
     lf__worker_set_client(client->index, NULL);
     lf__config_free(core.configs[client->index]);
-    lf__free(core.projects[client->index]);
     core.configs[client->index] = NULL;
-    core.projects[client->index] = NULL;
     if (!core_any_is_on())
         core_set_mode(LF_I_OFF);
     pthread_mutex_unlock(&core.lock);
@@ -628,13 +627,11 @@ void lf_client_free(lf_client *client)
     errno = saved;
 }
 
-/* ---- Asking the server -------------------------------------------------------------------------------------------- */
-
-/* A client's configuration, held for a call that waits; lf__config_free lets go. NULL: it is off. */
-static lf__config *core_hold_config(uint32_t client)
+lf__config *lf__client_hold(uint32_t client)
 {
+    bool on = lf_i_mode() >= LF_I_ON; /* not under the lock: it may be the first call of all */
     pthread_mutex_lock(&core.lock);
-    lf__config *config = core_is_on(client) && lf_i_mode_word >= LF_I_ON ? lf__config_ref(core.configs[client]) : NULL;
+    lf__config *config = on && core_is_on(client) && lf_i_mode_word >= LF_I_ON ? lf__config_ref(core.configs[client]) : NULL;
     pthread_mutex_unlock(&core.lock);
     return config;
 }
@@ -647,80 +644,6 @@ lf__config *lf__client_config(const lf_client *client)
     lf__config *config = core.configs[index] == NULL ? NULL : lf__config_ref(core.configs[index]);
     pthread_mutex_unlock(&core.lock);
     return config;
-}
-
-static lf_status core_ask_project(uint32_t client, int timeout_ms, char id[CORE_PROJECT_ID], lf_error *error)
-{
-    lf__config *config = lf_i_mode() < LF_I_ON ? NULL : core_hold_config(client);
-    if (config == NULL) {
-        if (error != NULL)
-            *error = (lf_error){.status = LF_ERR_DISABLED, .message = "tracing is off: no keys, switched off, or shut down"};
-        return LF_ERR_DISABLED;
-    }
-    lf_status status = lf__rest_project(config, timeout_ms, id, CORE_PROJECT_ID, error);
-    lf__config_free(config);
-    return status;
-}
-
-lf_status lf_auth_check(int timeout_ms, lf_error *error)
-{
-    char id[CORE_PROJECT_ID];
-    return core_ask_project(0, timeout_ms, id, error);
-}
-
-/* Asked for once per client. */
-static bool core_project(uint32_t client, int timeout_ms, char id[CORE_PROJECT_ID])
-{
-    pthread_mutex_lock(&core.lock);
-    bool known = core.projects[client] != NULL;
-    if (known)
-        snprintf(id, CORE_PROJECT_ID, "%s", core.projects[client]);
-    pthread_mutex_unlock(&core.lock);
-    if (known || core_ask_project(client, timeout_ms, id, NULL) != LF_OK)
-        return known;
-    pthread_mutex_lock(&core.lock);
-    if (core.projects[client] == NULL)
-        core.projects[client] = lf__strdup(id); /* no memory: asked for again */
-    pthread_mutex_unlock(&core.lock);
-    return true;
-}
-
-/* NULL: no memory. */
-static char *core_make_url(const lf__config *config, const char *project, const char *trace)
-{
-    lf__buf name;
-    lf__buf_init(&name, 4 * CORE_URL_ID);
-    lf__rest_escape(&name, trace);
-    bool ok = lf__buf_add_char(&name, '\0');
-    size_t size = strlen(config->base_url) + strlen(project) + name.length + sizeof "/project//traces/";
-    char *url = ok ? lf__alloc(size) : NULL;
-    if (url != NULL)
-        snprintf(url, size, "%s/project/%s/traces/%s", config->base_url, project, name.data);
-    lf__buf_done(&name);
-    return url;
-}
-
-char *lf_trace_url(const char *trace_id_or_null, int timeout_ms)
-{
-    uint8_t id[16];
-    const lf__frame *frame = lf__stack_current(LF__HERE);
-    uint32_t client = frame == NULL ? 0 : frame->record.client;
-    if (lf__id_given(trace_id_or_null))
-        (void)lf__id_read(trace_id_or_null, id, sizeof id);
-    else if (frame != NULL)
-        memcpy(id, frame->record.trace_id, sizeof id);
-    else
-        return NULL;
-    char hex[LF_TRACE_ID_SIZE], project[CORE_PROJECT_ID];
-    lf__id_write(id, sizeof id, hex);
-    int saved = errno;
-    lf__config *config = core_project(client, timeout_ms, project) ? core_hold_config(client) : NULL;
-    /* Over the batch endpoint any text is an id. */
-    bool is_text = config != NULL && config->exporter == LF__EXPORTER_INGESTION && lf__id_given(trace_id_or_null);
-    char *url = config == NULL ? NULL : core_make_url(config, project, is_text ? trace_id_or_null : hex);
-    lf__config_free(config);
-    errno = saved;
-    return url;
 }
 
 /* ---- Exit and fork ------------------------------------------------------------------------------------------------ */
@@ -785,7 +708,7 @@ static void core_at_exit(void)
         lf_get_stats(&stats);
         long timeout_ms = core_exit_timeout_ms();
         if (stats.queued != 0 && timeout_ms > 0 && lf__worker_start() == LF_OK)
-            (void)lf__worker_flush((int)timeout_ms);
+            (void)lf__worker_send((int)timeout_ms);
         /* The exit handlers of TLS libraries come after this: the worker must be out of them. */
         long left_ms = timeout_ms - (long)((lf__monotonic_ns() - now) / 1000000u);
         lf__worker_stop(false, left_ms > CORE_EXIT_STOP_MS ? (int)left_ms : CORE_EXIT_STOP_MS);
@@ -832,6 +755,7 @@ void lf_get_stats(lf_stats *out_stats)
     stats.last_success_ns = atomic_load_explicit(&counters->last_success_ns, memory_order_relaxed);
     stats.queued_bytes = atomic_load_explicit(&lf__worker_budget.rings, memory_order_relaxed) +
                          atomic_load_explicit(&lf__worker_budget.worker, memory_order_relaxed);
+    stats.left_out = atomic_load_explicit(&lf__left_out, memory_order_relaxed);
     stats.accepted = atomic_load_explicit(&lf__worker_accepted, memory_order_relaxed);
     uint64_t begun = 0, ended = 0;
     for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {

@@ -274,6 +274,7 @@ typedef struct lf_stats {
     uint64_t retries;        /* of them, second and later tries */
     uint64_t last_success_ns; /* wall clock of the last acknowledgement; 0: none yet */
     uint64_t misused;        /* calls on observations that had already ended, scopes ended on another thread */
+    uint64_t left_out;       /* values that their observation had no room for, while the rest of it is sent */
 } lf_stats;
 
 typedef enum lf_type {
@@ -311,8 +312,8 @@ LF_API lf_status lf_init(const lf_options *options);
  *
  * Blocks: until all of it is acknowledged or dropped, at most timeout_ms (negative: 2000).
  * Threads: any. Not from a log callback.
- * Returns: LF_OK; LF_ERR_TIMEOUT, what is left stays queued; LF_ERR_LOST when observations were dropped since the last
- *          flush; LF_ERR_DISABLED when tracing is off.
+ * Returns: LF_OK; LF_ERR_TIMEOUT, what is left stays queued; LF_ERR_LOST when observations, of whichever client, were dropped
+ *          since the last flush; LF_ERR_DISABLED when tracing is off.
  */
 LF_API lf_status lf_flush(int timeout_ms);
 
@@ -349,7 +350,8 @@ typedef struct lf_client lf_client;
  * everything and sends nothing. Blocks: never on the network. Threads: any.
  */
 LF_API lf_client *lf_client_new(const lf_options *options);
-/* Send what it still has, within 2 seconds, and stop it: what names it from now on is not recorded. NULL is fine. */
+/* Send what it still has, within 2 seconds, and stop it: what names it from now on is not recorded. NULL is fine. The next
+ * lf_flush tells whether anything was lost. */
 LF_API void lf_client_free(lf_client *client);
 
 /* ---- Observations ------------------------------------------------------------------------------------------------- */

@@ -15,8 +15,8 @@ static lf_status score_refuse(score_problem problem, const char *name)
         [SCORE_NO_NAME] = "a score without a name is not sent",
         [SCORE_NO_TARGET] = "a score without a target is not sent: it needs trace_id, observation, session_id or dataset_run_id",
         [SCORE_TWO_TARGETS] = "a score with two targets is not sent: one of trace_id, session_id, dataset_run_id",
-        [SCORE_VALUE] = "a score whose value does not fit its type is not sent: numeric takes .value (not NaN or infinite), boolean"
-                        " 0 or 1, the others .string_value (text: 1 to 500 characters)",
+        [SCORE_VALUE] = ("a score whose value does not fit its type is not sent: numeric takes .value (not NaN or infinite),"
+                         " boolean 0 or 1, the others .string_value (text: 1 to 500 characters)"),
     };
     static _Atomic bool told[SCORE_PROBLEMS];
     if (!atomic_exchange(&told[problem], true))

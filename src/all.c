@@ -19,6 +19,7 @@
 #include "manual.c"
 #include "mask.c"
 #include "pending.c"
+#include "project.c"
 #include "prompt_body.c"
 #include "prompt_cache.c"
 #include "prompt_disk.c"

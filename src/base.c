@@ -30,17 +30,25 @@ void lf__alloc_fail_from(unsigned long n)
 
 void *lf__alloc(size_t size)
 {
-    return base_alloc_allowed() ? calloc(1, size) : NULL;
+    int saved = errno;
+    void *memory = base_alloc_allowed() ? calloc(1, size) : NULL;
+    errno = saved;
+    return memory;
 }
 
 void *lf__realloc(void *pointer, size_t size)
 {
-    return base_alloc_allowed() ? realloc(pointer, size) : NULL;
+    int saved = errno;
+    void *memory = base_alloc_allowed() ? realloc(pointer, size) : NULL;
+    errno = saved;
+    return memory;
 }
 
 void lf__free(void *pointer)
 {
+    int saved = errno; /* giving memory back to the system may change it */
     free(pointer);
+    errno = saved;
 }
 
 char *lf__strdup(const char *text)

@@ -8,7 +8,7 @@
 
 #include <stdarg.h>
 
-/* Allocation. NULL when memory is out; callers drop and count, never abort. lf__free(NULL) is fine. */
+/* Allocation. NULL when memory is out; callers drop and count, never abort. errno stays. lf__free(NULL) is fine. */
 void *lf__alloc(size_t size); /* zeroed */
 void *lf__realloc(void *pointer, size_t size);
 void lf__free(void *pointer);
@@ -20,6 +20,12 @@ uint64_t lf__monotonic_ns(void);
 uint64_t lf__wall_ns(void);
 /* Fill with bytes from the kernel; falls back to the clock and addresses, so it cannot fail. */
 void lf__random_bytes(void *out, size_t size);
+
+/* The value of a hexadecimal digit of either case; -1: it is none. */
+static inline int lf__hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
 
 /* One line to the user's log callback, or to stderr as "langfuse: ...". errno is preserved. Debug lines cost one
  * comparison unless debug is on. Never called on the observing path. */

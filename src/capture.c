@@ -5,6 +5,25 @@
 #include <cjson/cJSON.h>
 #include <stdio.h>
 
+enum { CAPTURE_RESERVE_MIN = 512, CAPTURE_RESERVE_MAX = 8192 };
+
+_Atomic size_t lf__record_bytes, lf__output_bytes, lf__last_bytes;
+_Atomic uint64_t lf__left_out;
+
+void lf__capture_set_limits(size_t max_bytes)
+{
+    size_t reserve = max_bytes / 4;
+    reserve = reserve < CAPTURE_RESERVE_MIN ? CAPTURE_RESERVE_MIN : reserve > CAPTURE_RESERVE_MAX ? CAPTURE_RESERVE_MAX : reserve;
+    atomic_store_explicit(&lf__record_bytes, max_bytes - reserve, memory_order_relaxed);
+    atomic_store_explicit(&lf__output_bytes, max_bytes - reserve / 2, memory_order_relaxed);
+    atomic_store_explicit(&lf__last_bytes, max_bytes, memory_order_relaxed);
+}
+
+void lf__leave_out(void)
+{
+    atomic_fetch_add_explicit(&lf__left_out, 1, memory_order_relaxed);
+}
+
 static bool capture_json(lf__buf *out, const lf_value *value, int depth);
 
 static bool capture_cjson_string(lf__buf *out, const char *text)
@@ -250,8 +269,12 @@ static uint8_t *capture_words(uint8_t *at, lf__tag tag, unsigned index, lf_kind 
 
 uint8_t *lf__capture_slow(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, const lf_value *value)
 {
-    if (end - at < LF__CAPTURE_MIN_ROOM)
+    if (value->kind == LF_KIND_UNSET)
         return at;
+    if (end - at < LF__CAPTURE_MIN_ROOM) {
+        lf__leave_out();
+        return at;
+    }
     switch ((lf_kind)value->kind) {
     case LF_KIND_UNSET:
         return at;

@@ -6,6 +6,7 @@
 
 #include "record.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 enum {
@@ -13,6 +14,32 @@ enum {
     LF__CAPTURE_MAX_DEPTH = 64,   /* nested lists, objects and cJSON trees beyond it are written as null */
     LF__CAPTURE_MIN_ROOM = 128    /* a value is not begun with less room than this */
 };
+
+/* What a record may grow to. Large values stop before the end, so that behind them there is still a place for a shortened
+ * output, and behind that one for what an error is found by: level, message, counts. Of the default client's configuration. */
+extern _Atomic size_t lf__record_bytes, lf__output_bytes, lf__last_bytes;
+void lf__capture_set_limits(size_t max_bytes);
+
+typedef enum lf__room { LF__ROOM_MOST, LF__ROOM_OUTPUT, LF__ROOM_LAST } lf__room;
+
+static inline lf__room lf__capture_room(lf__tag tag)
+{
+    switch (tag) {
+    case LF__TAG_OUTPUT:
+    case LF__TAG_OUTPUT_PIECE: return LF__ROOM_OUTPUT;
+    case LF__TAG_LEVEL:
+    case LF__TAG_STATUS_MESSAGE:
+    case LF__TAG_COMPLETION_START:
+    case LF__TAG_USAGE:
+    case LF__TAG_USAGE_DETAILS:
+    case LF__TAG_COST_DETAILS: return LF__ROOM_LAST;
+    default: return LF__ROOM_MOST;
+    }
+}
+
+/* Values that found no room at all, by any thread. */
+extern _Atomic uint64_t lf__left_out;
+void lf__leave_out(void);
 
 /* Append `value` as a field to [at, end), 8-aligned. Returns where the next field goes; == at when nothing was written
  * (unset value, or no room). */

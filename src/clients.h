@@ -38,6 +38,8 @@ static inline bool lf__client_keeps(uint32_t client, const uint8_t trace_id[16])
 
 typedef struct lf__config lf__config;
 
+/* The configuration of a client that traces, for lf__config_free. NULL: it is off. Any thread; a lock. */
+lf__config *lf__client_hold(uint32_t client);
 /* A client's configuration, whether it traces or not, for lf__config_free. NULL: there is none. Any thread; a lock. */
 lf__config *lf__client_config(const lf_client *client);
 

@@ -259,14 +259,6 @@ static void config_read_sample_rate(config_maker *maker)
     maker->config->sample_threshold = config_threshold(rate);
 }
 
-bool lf__config_samples(const lf__config *config, const uint8_t trace_id[16])
-{
-    uint64_t low = 0;
-    for (int i = 8; i < 16; i++)
-        low = low << 8 | trace_id[i];
-    return config->sample_threshold == UINT64_MAX || low < config->sample_threshold;
-}
-
 /* ---- Lists of pairs ---- */
 
 typedef struct config_list {
@@ -302,14 +294,6 @@ no_memory:
     lf__free(value);
 }
 
-static int config_hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Copy without the blanks around it; with `decode`, %41 becomes A (a % without two digits behind it stays). */
 static char *config_copy(const char *text, size_t size, bool decode)
 {
@@ -322,8 +306,8 @@ static char *config_copy(const char *text, size_t size, bool decode)
         return NULL;
     char *to = copy;
     for (size_t i = 0; i < size; i++) {
-        int high = decode && text[i] == '%' && size - i > 2 ? config_hex(text[i + 1]) : -1;
-        int low = high >= 0 ? config_hex(text[i + 2]) : -1;
+        int high = decode && text[i] == '%' && size - i > 2 ? lf__hex_digit(text[i + 1]) : -1;
+        int low = high >= 0 ? lf__hex_digit(text[i + 2]) : -1;
         if (low >= 0) {
             *to++ = (char)(high << 4 | low);
             i += 2;
@@ -699,7 +683,7 @@ void lf__config_free(lf__config *config)
     char *texts[] = {config->public_key, config->base_url,   config->traces_url, config->ingestion_url,
                      config->file_path,  config->environment, config->release,   config->ca_file,
                      config->ca_path,    config->client_key,  config->proxy,     config->client_certificate,
-                     config->prompt_cache_dir};
+                     config->prompt_cache_dir, config->project_id};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         lf__free(texts[i]);
     config_free_pairs(config->headers, config->header_count);

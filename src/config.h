@@ -59,10 +59,11 @@ typedef struct lf__config {
 
     char *prompt_cache_dir;    /* NULL for none */
     int prompt_ttl_s;          /* how long a cached prompt is fresh */
-    uint64_t sample_threshold; /* see lf__config_samples; UINT64_MAX: everything */
+    uint64_t sample_threshold; /* see lf__client_keeps; UINT64_MAX: everything */
     bool (*mask)(void *data, lf_masked *value); /* NULL for none */
     void *mask_data;
 
+    _Atomic(char *) project_id; /* on the server; set once, when it was asked for */
     atomic_uint references;
 } lf__config;
 
@@ -73,9 +74,5 @@ lf__config *lf__config_new(const lf_options *options);
 lf__config *lf__config_ref(lf__config *config);
 /* Drop one reference; the last one overwrites the secrets and frees it. Any thread. */
 void lf__config_free(lf__config *config);
-
-/* Is a trace of this id kept? Decided by its low 64 bits, as OpenTelemetry's TraceIdRatioBased does, so that all processes
- * with the same rate agree. */
-bool lf__config_samples(const lf__config *config, const uint8_t trace_id[16]);
 
 #endif

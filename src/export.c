@@ -19,6 +19,8 @@ enum {
     EXPORT_IN_FLIGHT = 3,
     EXPORT_SPLIT_REFUSED_MAX = 64, /* bad observations that one batch is searched for before the rest goes with them */
     EXPORT_SERVER_TEXT = 200,
+    EXPORT_TYPE_MAX = 40, /* of an event, in a line */
+    EXPORT_LINE_MAX = 512, /* a refused event: type, address, status, message and details, each of limited size */
     EXPORT_CAUSES = 8, /* as many as export_likely_cause knows */
     EXPORT_SCRATCH_MAX = 8 << 20,
     /* An ingestion server answers about each event: 60 bytes when it took it, several hundred when it did not. So many
@@ -179,7 +181,7 @@ static bool export_encode(lf__export *x, export_batch *batch, const lf__record *
     return true;
 }
 
-static void export_lose(lf__export *x, lf_drop_reason reason, size_t size)
+static void export_lose(lf__export *x, lf_drop_reason reason, const lf__record *record)
 {
     export_count(&x->counters->dropped[reason], 1);
     if (reason != LF_DROP_TOO_LARGE || x->told_too_large)
@@ -188,14 +190,17 @@ static void export_lose(lf__export *x, lf_drop_reason reason, size_t size)
     lf__log(LF__LOG_WARNING,
             "%s of %zu bytes does not fit into a request of %zu bytes and is dropped; see"
             " LANGFUSE_MAX_EVENT_SIZE_BYTES and LANGFUSE_MAX_BATCH_SIZE_BYTES",
-            x->kind == LF__EXPORT_SCORES ? "a score" : "an observation", size, x->config->batch_bytes);
+            record->kind == LF__RECORD_SCORE   ? "a score"
+            : record->kind == LF__RECORD_TRACE ? "an update of a trace"
+                                               : "an observation",
+            (size_t)record->size, x->config->batch_bytes);
 }
 
 lf__add lf__export_add(lf__export *x, const lf__record *record, const lf__record *trace, int64_t wall_offset_ns)
 {
     if (x->open == NULL && (x->open = export_new_batch(x)) == NULL) {
         x->added++;
-        export_lose(x, LF_DROP_NO_MEMORY, 0);
+        export_lose(x, LF_DROP_NO_MEMORY, record);
         return LF__ADD_DONE;
     }
     export_batch *batch = x->open;
@@ -213,7 +218,7 @@ lf__add lf__export_add(lf__export *x, const lf__record *record, const lf__record
                                 ? LF_DROP_NO_MEMORY
                                 : LF_DROP_TOO_LARGE;
     x->added++;
-    export_lose(x, reason, record->size);
+    export_lose(x, reason, record);
     return LF__ADD_DONE;
 }
 
@@ -222,6 +227,12 @@ lf__add lf__export_add(lf__export *x, const lf__record *record, const lf__record
 static const char *export_target(const lf__export *x)
 {
     return x->file_path != NULL ? x->file_path : x->config->base_url;
+}
+
+/* What the items are called: over the batch endpoint an observation, a score or an update of a trace. */
+static const char *export_noun(const lf__export *x)
+{
+    return x->kind == LF__EXPORT_SCORES ? "score" : x->wire == &lf__wire_ingestion ? "record" : "observation";
 }
 
 static const char *export_likely_cause(const lf__export *x, int status)
@@ -276,7 +287,7 @@ static void export_tell_accepted(lf__export *x, size_t count)
     if (x->told_accepted || x->kind == LF__EXPORT_SCORES)
         return;
     x->told_accepted = true;
-    lf__log(LF__LOG_NOTICE, "first export accepted by %s (%zu observation%s)", export_target(x), count, count == 1 ? "" : "s");
+    lf__log(LF__LOG_NOTICE, "first export accepted by %s (%zu %s%s)", export_target(x), count, export_noun(x), count == 1 ? "" : "s");
 }
 
 /* ---- Outcomes ---- */
@@ -539,11 +550,11 @@ static void export_tell_event_refused(lf__export *x, const export_event *event, 
 {
     const cJSON *message = cJSON_GetObjectItemCaseSensitive(error, "message");
     const cJSON *detail = cJSON_GetObjectItemCaseSensitive(error, "error");
-    char details[EXPORT_SERVER_TEXT + 1] = "", line[2 * EXPORT_SERVER_TEXT];
+    char details[EXPORT_SERVER_TEXT + 1] = "", line[EXPORT_LINE_MAX];
     if (cJSON_IsString(detail))
         export_detail(details, sizeof details, detail->valuestring);
     snprintf(line, sizeof line, "%.*s refused by %.100s: HTTP %d \"%.80s\"%s%s",
-             event->type_size < 40 ? (int)event->type_size : 40, event->type, x->config->base_url, status,
+             event->type_size < EXPORT_TYPE_MAX ? (int)event->type_size : EXPORT_TYPE_MAX, event->type, x->config->base_url, status,
              cJSON_IsString(message) ? message->valuestring : "", details[0] == '\0' ? "" : ": ", details);
     uint64_t hash = export_hash(line);
     for (int i = 0; i < x->told_reason_count; i++)
@@ -640,8 +651,8 @@ static void export_answered(lf__export *x, export_batch *batch, const lf__http_a
 {
     int status = answer->status;
     if (x->config->debug)
-        lf__log(LF__LOG_DEBUG, "export of %zu %s: HTTP %d %s", batch->count,
-                x->kind == LF__EXPORT_SCORES ? "scores" : "observations", status, answer->message);
+        lf__log(LF__LOG_DEBUG, "export of %zu %s%s: HTTP %d %s", batch->count, export_noun(x), batch->count == 1 ? "" : "s", status,
+                answer->message);
     if (status == 207 && x->wire == &lf__wire_ingestion) {
         export_partial(x, batch, answer);
     } else if (status >= 200 && status < 300) {

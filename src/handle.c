@@ -1,5 +1,7 @@
 #include "handle.h"
 
+#include "capture.h"
+
 #include <pthread.h>
 
 enum {
@@ -182,6 +184,40 @@ full:
     return false;
 }
 
+/* One that is too large for the record is shortened, if it is text; false when there is no memory, or no room at all. */
+static bool handle_add_field(handle_slot *slot, const lf__field *field)
+{
+    static const _Atomic size_t *const limits[] = {
+        [LF__ROOM_MOST] = &lf__record_bytes, [LF__ROOM_OUTPUT] = &lf__output_bytes, [LF__ROOM_LAST] = &lf__last_bytes};
+    size_t limit = atomic_load_explicit(limits[lf__capture_room((lf__tag)field->tag)], memory_order_relaxed);
+    size_t used = slot->record->size, room = used < limit ? limit - used : 0, size = sizeof *field + lf__align8(field->length);
+    bool fits = size <= room, is_text = field->kind == LF_KIND_STRING || field->kind == LF_KIND_JSON;
+    if ((!fits && (!is_text || room < LF__CAPTURE_MIN_ROOM)) || !handle_grow(slot, used + (fits ? size : room)))
+        return false;
+    uint8_t *at = (uint8_t *)slot->record + used;
+    if (fits) {
+        memcpy(at, field, size);
+    } else {
+        lf_value text = lf_strn(lf__field_payload(field), field->length);
+        size = (size_t)(lf__capture(at, at + room, (lf__tag)field->tag, field->index, &text) - at);
+    }
+    slot->record->size = (uint32_t)(used + size);
+    return true;
+}
+
+static void handle_add(handle_slot *slot, const void *fields, size_t size)
+{
+    size_t used = slot->record->size, limit = atomic_load_explicit(&lf__record_bytes, memory_order_relaxed);
+    if (size <= limit && used <= limit - size && handle_grow(slot, used + size)) {
+        memcpy((uint8_t *)slot->record + used, fields, size);
+        slot->record->size = (uint32_t)(used + size);
+        return;
+    }
+    for (const lf__field *field = NULL; (field = lf__fields_next(fields, size, field)) != NULL;)
+        if (!handle_add_field(slot, field))
+            lf__leave_out();
+}
+
 /* ---- Interface ---- */
 
 lf_observation *lf__handle_new(lf__segment *segment, const lf__record *record)
@@ -196,11 +232,9 @@ lf_observation *lf__handle_new(lf__segment *segment, const lf__record *record)
     slot->use++;
     slot->state = HANDLE_OPEN;
     slot->streaming = false;
-    slot->record->size = 0;
-    bool fits = handle_grow(slot, record->size);
-    memcpy(slot->record, record, fits ? record->size : sizeof *record);
-    if (!fits)
-        slot->record->size = sizeof *record;
+    *slot->record = *record;
+    slot->record->size = sizeof *record;
+    handle_add(slot, record + 1, record->size - sizeof *record);
     lf_observation *handle = handle_name(index, slot);
     pthread_mutex_unlock(&slot->lock);
     return handle;
@@ -226,18 +260,24 @@ bool lf__handle_header(const lf_observation *handle, lf__record *out_header)
     return true;
 }
 
-bool lf__handle_append(lf_observation *handle, const void *fields, size_t size, size_t limit)
+size_t lf__handle_size(const lf_observation *handle)
+{
+    handle_slot *slot = handle_lock(handle);
+    if (slot == NULL)
+        return 0;
+    size_t size = slot->record->size;
+    pthread_mutex_unlock(&slot->lock);
+    return size;
+}
+
+bool lf__handle_append(lf_observation *handle, const void *fields, size_t size)
 {
     handle_slot *slot = handle_lock(handle);
     if (slot == NULL)
         return false;
     bool open = slot->state == HANDLE_OPEN;
-    size_t used = slot->record->size;
-    bool sampled = (slot->record->flags & LF__FLAG_UNSAMPLED) == 0;
-    if (open && sampled && size != 0 && size <= limit && used <= limit - size && handle_grow(slot, used + size)) {
-        memcpy((uint8_t *)slot->record + used, fields, size);
-        slot->record->size = (uint32_t)(used + size);
-    }
+    if (open && (slot->record->flags & LF__FLAG_UNSAMPLED) == 0)
+        handle_add(slot, fields, size);
     pthread_mutex_unlock(&slot->lock);
     return open;
 }

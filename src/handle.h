@@ -17,8 +17,10 @@ lf_observation *lf__handle_new(lf__segment *segment, const lf__record *record);
 bool lf__handle_is_open(const lf_observation *handle);
 /* Ids, flags and client; also of an ended one whose slot was not used again. */
 bool lf__handle_header(const lf_observation *handle, lf__record *out_header);
-/* Add fields, as long as the record stays below `limit` bytes. False: it is not open. */
-bool lf__handle_append(lf_observation *handle, const void *fields, size_t size, size_t limit);
+/* Bytes of its record so far; 0 when it is long ended. */
+size_t lf__handle_size(const lf_observation *handle);
+/* Add fields. Those that have no room are shortened, or left out and counted (capture.h). False: it is not open. */
+bool lf__handle_append(lf_observation *handle, const void *fields, size_t size);
 void lf__handle_add_flag(lf_observation *handle, lf__record_flag flag);
 /* Is this the first piece of streamed output? Then it is no longer. */
 bool lf__handle_first_piece(lf_observation *handle);

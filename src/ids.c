@@ -4,11 +4,6 @@
 
 #include <string.h>
 
-static int ids_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 bool lf__id_is_zero(const uint8_t *id, size_t size)
 {
     for (size_t i = 0; i < size; i++)
@@ -20,7 +15,7 @@ bool lf__id_is_zero(const uint8_t *id, size_t size)
 bool lf__id_parse(const char *text, uint8_t *out, size_t size)
 {
     for (size_t i = 0; i < 2 * size; i++) {
-        int digit = ids_digit(text[i]);
+        int digit = lf__hex_digit(text[i]);
         if (digit < 0)
             return false;
         out[i / 2] = (uint8_t)(i % 2 == 0 ? digit << 4 : out[i / 2] | digit);

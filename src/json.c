@@ -394,11 +394,6 @@ static bool json_is_digit(const char *at, const char *end)
     return at < end && *at >= '0' && *at <= '9';
 }
 
-static int json_hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* The four hex digits of a \u escape as a number, or -1. */
 static long json_hex4(const char *at, const char *end)
 {
@@ -406,7 +401,7 @@ static long json_hex4(const char *at, const char *end)
         return -1;
     long value = 0;
     for (int i = 0; i < 4; i++) {
-        int digit = json_hex_digit(at[i]);
+        int digit = lf__hex_digit(at[i]);
         if (digit < 0)
             return -1;
         value = value << 4 | digit;

@@ -224,7 +224,7 @@ static lf_observation *manual_start(const lf_observation_fields *fields, uintptr
     errno = saved;
     if (handle == NULL) {
         lf__count(&w.segment->ended);
-        lf__count(&w.segment->dropped_deep);
+        lf__count((record->flags & LF__FLAG_UNSAMPLED) != 0 ? &w.segment->ignored : &w.segment->dropped_deep);
         return NULL;
     }
     lf__record header = *record; /* other things are written over it */
@@ -304,8 +304,7 @@ void lf_observation_end_with(lf_observation *observation, const lf_observation_f
     if (fields != NULL && lf__write_begin_handle(&w, observation)) {
         lf__write_fields(&w, fields);
         /* Where another thread was first, ending is what is counted. */
-        (void)lf__handle_append(observation, w.start, (size_t)(w.at - w.start),
-                               atomic_load_explicit(&lf__record_bytes, memory_order_relaxed));
+        (void)lf__handle_append(observation, w.start, (size_t)(w.at - w.start));
     }
     if (fields != NULL && fields->end_time_ns != 0) {
         end_ns = (uint64_t)fields->end_time_ns;

@@ -66,17 +66,6 @@ static void mask_copy_field(lf__buf *out, const lf__field *field)
     mask_add_field(out, field->tag, field->index, (lf_kind)field->kind, lf__field_payload(field), field->length);
 }
 
-static bool mask_is_null(const lf__field *field)
-{
-    if (field->kind != LF_KIND_JSON)
-        return field->kind == LF_KIND_NULL || field->kind == LF_KIND_UNSET;
-    const char *text = lf__field_payload(field);
-    for (size_t i = 0; i < field->length; i++)
-        if (memchr(" \t\r\n", text[i], 4) == NULL)
-            return text[i] == 'n' && lf__json_valid(text, field->length);
-    return false;
-}
-
 /* True when the value may go out as it is. Otherwise it is in job->replacement, or its masking failed. */
 static bool mask_ask(mask_job *job, unsigned tag, const char *text, size_t size, bool is_json)
 {
@@ -179,7 +168,7 @@ static void mask_field(mask_job *job, const lf__field *field)
         mask_add_arguments(job);
     else if (field->tag == LF__TAG_OUTPUT_PIECE)
         mask_add_pieces(job);
-    else if (mask_is_null(field) || (field->tag == LF__TAG_SCORE_VALUE && !is_text))
+    else if (!lf__field_is_set(field) || (field->tag == LF__TAG_SCORE_VALUE && !is_text))
         mask_copy_field(job->out, field);
     else
         mask_add_value(job, field);

@@ -257,12 +257,23 @@ void lf__pending_drop_all(lf__pending *pending, lf_drop_reason reason)
     }
 }
 
+static void pending_free_spare(lf__pending *pending)
+{
+    if (pending->spare == NULL)
+        return;
+    pending->bytes -= sizeof *pending->spare + pending->spare->capacity;
+    lf__free(pending->spare);
+    pending->spare = NULL;
+}
+
 static bool pending_make_room(lf__pending *pending, size_t bytes)
 {
     while (pending->bytes + bytes > pending->max_bytes) {
         pending_item *oldest = pending_front(pending);
-        if (oldest == NULL)
+        if (oldest == NULL) {
+            pending_free_spare(pending);
             return pending->bytes + bytes <= pending->max_bytes;
+        }
         lf__pending_drop_trace(pending, oldest->record.trace_id, LF_DROP_QUEUE_FULL);
     }
     return true;

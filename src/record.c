@@ -23,7 +23,7 @@ const lf__field *lf__record_next(const lf__record *record, const lf__field *afte
     return lf__fields_next(record + 1, record->size - sizeof *record, after);
 }
 
-static bool record_is_json(const lf__field *field, char first)
+bool lf__field_is_json(const lf__field *field, char first)
 {
     const char *text = lf__field_payload(field), *at = text, *end = text + field->length;
     if (field->kind != LF_KIND_JSON)
@@ -45,8 +45,8 @@ bool lf__propagated_valid(const lf__field *field)
     case LF__TAG_VERSION: return field->kind == LF_KIND_STRING && lf__propagated_text(text, field->length);
     case LF__TAG_PROMPT_NAME: return field->kind == LF_KIND_STRING && field->length > 0;
     case LF__TAG_ENVIRONMENT: return field->kind == LF_KIND_STRING && lf__environment_valid(text, field->length);
-    case LF__TAG_TRACE_TAGS: return record_is_json(field, '[');
-    case LF__TAG_TRACE_METADATA: return record_is_json(field, '{');
+    case LF__TAG_TRACE_TAGS: return lf__field_is_json(field, '[');
+    case LF__TAG_TRACE_METADATA: return lf__field_is_json(field, '{');
     default: return true;
     }
 }
@@ -84,13 +84,13 @@ void lf__record_view(lf__view *view, const lf__record *record, const lf__record 
             view->last[field->tag] = field;
 }
 
+/* The tag is looked at first: whether a list or an object counts takes reading all of it. */
 static bool record_asked(const lf__field *field, lf__tag tag)
 {
-    return (tag == 0 || field->tag == tag) && record_counts(field);
+    return field->tag == tag && record_counts(field);
 }
 
-/* Of any tag when it is 0. The tag is looked at first: whether a list or an object counts takes reading all of it. */
-static const lf__field *record_view_next(const lf__view *view, lf__tag tag, const lf__field *after)
+const lf__field *lf__view_next_of(const lf__view *view, lf__tag tag, const lf__field *after)
 {
     const lf__field *field = after;
     if (after == NULL || record_holds(view->record, after)) {
@@ -102,16 +102,6 @@ static const lf__field *record_view_next(const lf__view *view, lf__tag tag, cons
         if (record_asked(field, tag))
             return field;
     return NULL;
-}
-
-const lf__field *lf__view_next(const lf__view *view, const lf__field *after)
-{
-    return record_view_next(view, (lf__tag)0, after);
-}
-
-const lf__field *lf__view_next_of(const lf__view *view, lf__tag tag, const lf__field *after)
-{
-    return record_view_next(view, tag, after);
 }
 
 /* ---- Values as text --------------------------------------------------------------------------------------------- */

@@ -131,6 +131,13 @@ static inline bool lf__is_propagated(const lf__field *field)
     return (field->index & LF__MARK_PROPAGATED) != 0 && field->tag != LF__TAG_ARGUMENT;
 }
 
+/* Is it valid JSON text that begins with this character? */
+bool lf__field_is_json(const lf__field *field, char first);
+/* Does the field say anything? Neither no field does, nor null of any kind. */
+static inline bool lf__field_is_set(const lf__field *field)
+{
+    return field != NULL && field->kind != LF_KIND_NULL && field->kind != LF_KIND_UNSET && !lf__field_is_json(field, 'n');
+}
 /* May this field be sent? Always, unless it is propagated and breaks a limit of limits.h. Of tags and metadata the whole is
  * judged here (is it a list, an object), their items by lf__propagated_json. */
 bool lf__propagated_valid(const lf__field *field);
@@ -152,8 +159,7 @@ const lf__field *lf__record_next(const lf__record *record, const lf__field *afte
 void lf__record_view(lf__view *view, const lf__record *record, const lf__record *trace);
 /* The fields that add up (metadata, trace metadata, tags, pieces): those of the record, then those of its trace. Fields that
  * break a limit are skipped. */
-const lf__field *lf__view_next(const lf__view *view, const lf__field *after);
-const lf__field *lf__view_next_of(const lf__view *view, lf__tag tag, const lf__field *after); /* only those of one tag */
+const lf__field *lf__view_next_of(const lf__view *view, lf__tag tag, const lf__field *after);
 
 /* Append a stored value as JSON text. LF_KIND_JSON that is not valid JSON is written as a string, and so are integers that
  * a double cannot hold. */

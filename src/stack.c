@@ -8,7 +8,6 @@
 
 __thread lf__segment *lf__thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-_Atomic size_t lf__record_bytes;
 _Atomic uint32_t lf__flush_at;
 
 static struct {
@@ -277,14 +276,20 @@ static void stack_make_same(lf__segment *segment, lf__frame *frame)
                            (uint16_t)(below->child_flags | (below->record.flags & LF__FLAG_NO_TRACE)), below->record.client);
 }
 
+void lf__stack_count_too_deep(lf__segment *segment)
+{
+    bool ignored = segment->frame != 0 && (lf__frame_at(segment, segment->frame)->child_flags & LF__FLAG_UNSAMPLED) != 0;
+    lf__count(&segment->begun);
+    lf__count(&segment->ended);
+    lf__count(ignored ? &segment->ignored : &segment->dropped_deep);
+}
+
 /* A context from the reserve stands for the observation that has no room, so that what is said of it does not land on the
  * one below. Deeper ones find it on top already. */
 __attribute__((noinline, cold)) lf_scope lf__stack_too_deep(lf__segment *segment, uintptr_t address)
 {
     _Static_assert(LF__STACK_RESERVE >= sizeof(lf__frame) + LF__CAPTURE_MIN_ROOM, "a frame fits into the reserve");
-    lf__count(&segment->begun);
-    lf__count(&segment->ended);
-    lf__count(&segment->dropped_deep);
+    lf__stack_count_too_deep(segment);
     uint32_t version;
     lf__frame *frame = lf__stack_push(segment, LF__FRAME_CONTEXT, address, LF__STACK_RESERVE, &version);
     if (frame == NULL)
@@ -361,23 +366,37 @@ void lf__stack_push_handle(const lf_observation *handle, const lf__record *recor
 
 /* ---- Adding fields ------------------------------------------------------------------------------------------------ */
 
+static uint8_t *stack_write_end(const lf__writer *w, size_t used, const _Atomic size_t *limit)
+{
+    size_t bytes = atomic_load_explicit(limit, memory_order_relaxed);
+    return lf__stack_fields_end(w->segment, w->start, used < bytes ? bytes - used : 0);
+}
+
+/* Fields begin at `top`, in a record that has so many bytes already. */
+static void stack_write_at(lf__writer *w, uint8_t *top, size_t used)
+{
+    w->start = w->at = top;
+    w->end = stack_write_end(w, used, &lf__record_bytes);
+    w->output_end = stack_write_end(w, used, &lf__output_bytes);
+    w->last_end = stack_write_end(w, used, &lf__last_bytes);
+}
+
 bool lf__write_begin(lf__writer *w, lf__frame *frame)
 {
     if (frame->kind == LF__FRAME_HANDLE)
         return lf__write_begin_handle(w, (lf_observation *)(uintptr_t)frame->handle);
     lf__segment *segment = lf__thread;
-    size_t limit = atomic_load_explicit(&lf__record_bytes, memory_order_relaxed);
-    size_t used = lf__frame_record_size(frame);
     uint8_t *top = (uint8_t *)segment + segment->top;
     *w = (lf__writer){.segment = segment, .frame = frame};
     if ((uint8_t *)&frame->record + frame->record.size != top) {
-        if (segment->top + sizeof(lf__block) + LF__CAPTURE_MIN_ROOM > segment->stack_end)
+        if (segment->top + sizeof(lf__block) + LF__CAPTURE_MIN_ROOM > segment->stack_end) {
+            lf__leave_out();
             return false;
+        }
         w->block = (lf__block *)(void *)top;
         top += sizeof(lf__block);
     }
-    w->start = w->at = top;
-    w->end = lf__stack_fields_end(segment, top, used < limit ? limit - used : 0);
+    stack_write_at(w, top, lf__frame_record_size(frame));
     w->version = lf__stack_change_begin(segment);
     if (w->block != NULL) {
         w->block->next = 0;
@@ -426,30 +445,33 @@ bool lf__write_begin_handle(lf__writer *w, lf_observation *handle)
     lf__segment *segment = lf__stack_here();
     if (segment == NULL)
         return false;
-    uint8_t *top = (uint8_t *)segment + segment->top;
-    *w = (lf__writer){.segment = segment, .handle = handle, .start = top, .at = top};
-    w->end = lf__stack_fields_end(segment, top, atomic_load_explicit(&lf__record_bytes, memory_order_relaxed));
+    *w = (lf__writer){.segment = segment, .handle = handle};
+    stack_write_at(w, (uint8_t *)segment + segment->top, lf__handle_size(handle));
     return true;
 }
 
 void lf__write_end_handle(lf__writer *w)
 {
     size_t size = (size_t)(w->at - w->start);
-    if (!lf__handle_append(w->handle, w->start, size, atomic_load_explicit(&lf__record_bytes, memory_order_relaxed)))
+    if (!lf__handle_append(w->handle, w->start, size))
         lf__count(&w->segment->misused);
 }
 
 lf__record *lf__write_begin_record(lf__writer *w, lf__record_kind kind)
 {
     lf__segment *segment = lf__stack_here();
-    if (segment == NULL || segment->top + sizeof(lf__record) + LF__CAPTURE_MIN_ROOM > segment->stack_end)
+    if (segment == NULL)
         return NULL;
+    if (segment->top + sizeof(lf__record) + LF__CAPTURE_MIN_ROOM > segment->stack_end) {
+        if (kind != LF__RECORD_TRACE)
+            lf__stack_count_too_deep(segment);
+        return NULL;
+    }
     lf__record *record = (lf__record *)(void *)((uint8_t *)segment + segment->top);
     memset(record, 0, sizeof *record);
     record->kind = (uint8_t)kind;
-    uint8_t *top = (uint8_t *)(record + 1);
-    *w = (lf__writer){.segment = segment, .start = top, .at = top};
-    w->end = lf__stack_fields_end(segment, top, atomic_load_explicit(&lf__record_bytes, memory_order_relaxed));
+    *w = (lf__writer){.segment = segment};
+    stack_write_at(w, (uint8_t *)(record + 1), sizeof *record);
     return record;
 }
 

@@ -21,7 +21,6 @@
 extern __thread lf__segment *lf__thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /* Of the default client's configuration. */
-extern _Atomic size_t lf__record_bytes;
 extern _Atomic uint32_t lf__flush_at;
 
 /* Hooks for thread end are in place from then on; false: no more keys. */
@@ -59,6 +58,8 @@ void lf__stack_abandon_above(lf__segment *segment, uint32_t frame, uint64_t now,
 /* Not the innermost: either scopes above it were skipped, or it is not open here at all (ended on another thread, in the
  * child of a fork, or never begun because something jumped over the macro). */
 bool lf__stack_bring_to_top(lf__segment *segment, lf_scope scope, uint64_t now);
+/* An observation or a score that has no room has begun and ended; unless its trace is not kept, it is dropped. */
+void lf__stack_count_too_deep(lf__segment *segment);
 /* Instead of an observation that has no room. */
 lf_scope lf__stack_too_deep(lf__segment *segment, uintptr_t address);
 
@@ -269,6 +270,8 @@ struct lf__writer {
     uint8_t *start;
     uint8_t *at;
     uint8_t *end;
+    uint8_t *output_end; /* the same for values with a place of their own (lf__room); NULL: `end` */
+    uint8_t *last_end;
     uint32_t version;
     uint16_t index; /* of the fields written */
 };
@@ -283,7 +286,9 @@ void lf__write_end_record(lf__writer *w, lf__record *record);
 
 static inline void lf__write(lf__writer *w, lf__tag tag, const lf_value *value)
 {
-    w->at = lf__capture(w->at, w->end, tag, w->index, value);
+    lf__room room = lf__capture_room(tag);
+    uint8_t *end = room == LF__ROOM_OUTPUT ? w->output_end : room == LF__ROOM_LAST ? w->last_end : w->end;
+    w->at = lf__capture(w->at, end != NULL && end > w->at ? end : w->end, tag, w->index, value);
 }
 
 void lf__write_text(lf__writer *w, lf__tag tag, const char *text); /* NULL: nothing */

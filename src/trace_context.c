@@ -80,9 +80,10 @@ enum {
     TRACE_KNOWN_FLAGS = LF__TRACE_SAMPLED | LF__TRACE_RANDOM
 };
 
+/* The header is lower-case. */
 static int trace_lower_hex_digit(char c)
 {
-    return trace_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= 'A' && c <= 'F' ? -1 : lf__hex_digit(c);
 }
 
 static bool trace_read_hex(const char *at, uint8_t *out, size_t bytes)
@@ -256,11 +257,6 @@ bool lf__baggage_next(const char *text, size_t size, size_t *at, lf__baggage_mem
     return false;
 }
 
-static int trace_hex_digit(char c)
-{
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : trace_lower_hex_digit(c);
-}
-
 /* The byte that the value goes on with; *at moves behind it. */
 static char trace_percent_decoded(const char **at, const char *end)
 {
@@ -269,7 +265,7 @@ static char trace_percent_decoded(const char **at, const char *end)
         return ' ';
     if (c != '%' || end - *at < 2)
         return c;
-    int high = trace_hex_digit((*at)[0]), low = trace_hex_digit((*at)[1]);
+    int high = lf__hex_digit((*at)[0]), low = lf__hex_digit((*at)[1]);
     if (high < 0 || low < 0)
         return c;
     *at += 2;
@@ -417,7 +413,7 @@ static const char *trace_python_escape(const char *at, const char *end, lf__buf 
         return NULL;
     uint32_t code = 0;
     for (int i = 1; i <= digits; i++) {
-        int digit = trace_hex_digit(at[i]);
+        int digit = lf__hex_digit(at[i]);
         if (digit < 0)
             return NULL;
         code = code << 4 | (uint32_t)digit;

@@ -15,7 +15,6 @@
 #include <string.h>
 
 enum {
-    INGEST_MAX_ID = 800,         /* characters; the server refuses longer ones, and carriage returns */
     INGEST_MAX_TRACE_NAME = 1000 /* UTF-16 units */
 };
 
@@ -88,7 +87,7 @@ static void ingest_scratch(ingest *to, const char *key)
 /* JSON where the field is JSON, a string where it is text. */
 static void ingest_value(ingest *to, const char *key, const lf__field *field)
 {
-    if (!lf__wire_is_set(field))
+    if (!lf__field_is_set(field))
         return;
     ingest_key(to->out, key);
     lf__field_json(to->out, field);
@@ -97,7 +96,7 @@ static void ingest_value(ingest *to, const char *key, const lf__field *field)
 /* A string whatever the field is: the server refuses events where it expects one and finds something else. */
 static void ingest_string(ingest *to, const char *key, const lf__field *field)
 {
-    if (!lf__wire_is_set(field))
+    if (!lf__field_is_set(field))
         return;
     if (field->kind == LF_KIND_STRING || field->kind == LF_KIND_JSON) {
         ingest_text(to->out, key, lf__field_payload(field), field->length);
@@ -158,10 +157,7 @@ static void ingest_end(ingest *to)
 
 static bool ingest_is_id(const lf__field *field)
 {
-    if (field == NULL || field->kind != LF_KIND_STRING || field->length == 0 || field->length > INGEST_MAX_ID)
-        return false;
-    const char *text = lf__field_payload(field);
-    return memchr(text, '\r', field->length) == NULL && lf__utf8_valid_prefix(text, field->length) == field->length;
+    return field != NULL && field->kind == LF_KIND_STRING && lf__wire_is_id(lf__field_payload(field), field->length);
 }
 
 /* This endpoint takes any text as an id, so the one that the user knows is sent; the hex digits derived from it where the
@@ -211,7 +207,7 @@ static void ingest_trace_id(ingest *to, const char *key)
 
 static void ingest_environment(ingest *to)
 {
-    if (lf__wire_is_set(to->view.last[LF__TAG_ENVIRONMENT]))
+    if (lf__field_is_set(to->view.last[LF__TAG_ENVIRONMENT]))
         ingest_string(to, "environment", to->view.last[LF__TAG_ENVIRONMENT]);
     else
         ingest_option(to->out, "environment", to->config->environment);
@@ -345,7 +341,7 @@ static void ingest_members(lf__buf *out, const char *key, const char *json, size
 /* Nothing when the field is no object. */
 static void ingest_map(ingest *to, const char *key, const lf__field *field, ingest_rule rule)
 {
-    if (field != NULL && lf__wire_is_json(field, '{'))
+    if (field != NULL && lf__field_is_json(field, '{'))
         ingest_members(to->out, key, lf__field_payload(field), field->length, rule);
 }
 
@@ -423,7 +419,7 @@ static void ingest_usage_object(ingest *to, const lf__field *given, bool given_d
 /* The field if it is an object. */
 static const lf__field *ingest_object(const lf__field *field)
 {
-    return field != NULL && lf__wire_is_json(field, '{') ? field : NULL;
+    return field != NULL && lf__field_is_json(field, '{') ? field : NULL;
 }
 
 /* What is said in whole goes first; usage in another API's words fills in. */
@@ -561,13 +557,13 @@ static void ingest_trace(ingest *to, bool root)
     }
     ingest_string(to, "userId", last[LF__TAG_USER_ID]);
     ingest_string(to, "sessionId", last[LF__TAG_SESSION_ID]);
-    if (lf__wire_is_set(last[LF__TAG_RELEASE]))
+    if (lf__field_is_set(last[LF__TAG_RELEASE]))
         ingest_string(to, "release", last[LF__TAG_RELEASE]);
     else if (root)
         ingest_option(to->out, "release", to->config->release);
     ingest_string(to, "version", ingest_trace_version(to, root || alone));
     ingest_environment(to);
-    if (lf__wire_is_set(last[LF__TAG_TRACE_PUBLIC])) {
+    if (lf__field_is_set(last[LF__TAG_TRACE_PUBLIC])) {
         ingest_key(to->out, "public");
         lf__buf_add_text(to->out, lf__wire_int(last[LF__TAG_TRACE_PUBLIC]) != 0 ? "true" : "false");
     }
@@ -590,7 +586,7 @@ static void ingest_trace(ingest *to, bool root)
 static void ingest_prompt(ingest *to)
 {
     const lf__field *name = to->view.last[LF__TAG_PROMPT_NAME], *version = to->view.last[LF__TAG_PROMPT_VERSION];
-    if (!lf__wire_is_set(name) || !lf__wire_is_set(version))
+    if (!lf__field_is_set(name) || !lf__field_is_set(version))
         return; /* the server refuses one without the other */
     ingest_string(to, "promptName", name);
     ingest_key(to->out, "promptVersion");
@@ -601,7 +597,7 @@ static void ingest_prompt(ingest *to)
 static void ingest_model_fields(ingest *to, lf_type type)
 {
     const lf__field *const *last = to->view.last, *first_piece = last[LF__TAG_COMPLETION_START];
-    if (lf__wire_is_set(first_piece)) {
+    if (lf__field_is_set(first_piece)) {
         uint64_t ns = (uint64_t)lf__wire_int(first_piece);
         ingest_time(to->out, "completionStartTime",
                     lf__wire_wall_ns(ns, first_piece->kind == LF_KIND_INT, to->wall_offset_ns));
@@ -619,7 +615,7 @@ static void ingest_level(ingest *to)
     const char *message = NULL, *level = lf__wire_level_name((lf_level)lf__wire_int(last[LF__TAG_LEVEL]));
     bool incomplete = lf__wire_incomplete(to->view.record, &message) != NULL;
     ingest_option(to->out, "level", level == NULL && incomplete ? "WARNING" : level);
-    if (lf__wire_is_set(last[LF__TAG_STATUS_MESSAGE]))
+    if (lf__field_is_set(last[LF__TAG_STATUS_MESSAGE]))
         ingest_string(to, "statusMessage", last[LF__TAG_STATUS_MESSAGE]);
     else
         ingest_option(to->out, "statusMessage", message);
@@ -686,7 +682,7 @@ static void ingest_score_target(ingest *to)
         ingest_trace_id(to, "traceId");
         if (!lf__id_is_zero(record->id, sizeof record->id))
             ingest_id(to, "observationId", last[LF__TAG_EXTERNAL_ID], record->id, sizeof record->id);
-    } else if (lf__wire_is_set(last[LF__TAG_SESSION_ID])) {
+    } else if (lf__field_is_set(last[LF__TAG_SESSION_ID])) {
         ingest_string(to, "sessionId", last[LF__TAG_SESSION_ID]);
     } else {
         ingest_string(to, "datasetRunId", last[LF__TAG_SCORE_RUN_ID]);

@@ -135,7 +135,7 @@ static void otlp_add_scratch(const otlp_writer *to, otlp_text key)
 
 static void otlp_add_field(const otlp_writer *to, otlp_text key, const lf__field *field)
 {
-    if (!lf__wire_is_set(field))
+    if (!lf__field_is_set(field))
         return;
     if (field->kind == LF_KIND_STRING || field->kind == LF_KIND_JSON) {
         otlp_add_text(to, key, otlp_payload(field));

@@ -40,6 +40,12 @@ const char *lf__wire_level_name(lf_level level)
     return (size_t)level < sizeof names / sizeof *names ? names[level] : NULL;
 }
 
+bool lf__wire_is_id(const char *text, size_t size)
+{
+    enum { MAX = 800 }; /* the server refuses longer ones, and carriage returns */
+    return size > 0 && size <= MAX && memchr(text, '\r', size) == NULL && lf__utf8_valid_prefix(text, size) == size;
+}
+
 int64_t lf__wire_int(const lf__field *field)
 {
     int64_t value = 0;
@@ -60,17 +66,6 @@ const char *lf__wire_incomplete(const lf__record *record, const char **message)
         return "abandoned";
     }
     return NULL;
-}
-
-bool lf__wire_is_json(const lf__field *field, char first)
-{
-    const char *text = lf__field_payload(field);
-    if (field->kind != LF_KIND_JSON)
-        return false;
-    for (size_t i = 0; i < field->length; i++)
-        if (memchr(" \t\r\n", text[i], 4) == NULL)
-            return text[i] == first && lf__json_valid(text, field->length);
-    return false;
 }
 
 void lf__wire_pieces(lf__buf *out, const lf__view *view)
@@ -154,7 +149,7 @@ bool lf__wire_metadata_read(lf__wire_metadata *metadata, lf__buf *scratch, const
     *metadata = (lf__wire_metadata){0};
     lf__buf_clear(scratch);
     for (const lf__field *field = NULL; view->last[tag] != NULL && (field = lf__view_next_of(view, tag, field)) != NULL;) {
-        if (lf__wire_is_json(field, '{'))
+        if (lf__field_is_json(field, '{'))
             wire_collect_object(scratch, field);
         else
             metadata->whole = field;

@@ -6,6 +6,9 @@
 
 enum { LF__WIRE_TIME_SIZE = 64 };
 
+/* Does the batch endpoint take this text as an id? Otherwise the hash of it is sent. */
+bool lf__wire_is_id(const char *text, size_t size);
+
 /* By the wall clock, when it may have been taken by the monotonic one. */
 static inline uint64_t lf__wire_wall_ns(uint64_t ns, bool is_wall, int64_t wall_offset_ns)
 {
@@ -24,15 +27,6 @@ int64_t lf__wire_int(const lf__field *field);
 /* How the scope of an observation was left: "abandoned", "interrupted", or NULL when it ended. *message is what is then said
  * of it. */
 const char *lf__wire_incomplete(const lf__record *record, const char **message);
-
-/* Is it valid JSON text that begins with this character? */
-bool lf__wire_is_json(const lf__field *field, char first);
-/* Does the field say anything? Neither no field does, nor null of any kind. */
-static inline bool lf__wire_is_set(const lf__field *field)
-{
-    return field != NULL && field->kind != LF_KIND_NULL && field->kind != LF_KIND_UNSET &&
-           (field->kind != LF_KIND_JSON || !lf__wire_is_json(field, 'n'));
-}
 
 /* Append the pieces of the output that count. They are joined before they are repaired: a stream may cut a character in two. */
 void lf__wire_pieces(lf__buf *out, const lf__view *view);

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "worker.h"
 
+#include "capture.h"
 #include "http.h"
 #include "mask.h"
 #include "pending.h"
@@ -37,6 +38,17 @@ typedef struct worker_copy {
     lf__record *record;
 } worker_copy;
 
+/* Lies on the stack of who asks; he takes it off the list before he leaves. */
+typedef struct worker_question {
+    struct worker_question *next;
+    uint32_t client;
+    const uint8_t *trace_id;
+    uint64_t round; /* it was asked in this one: only the next one begins with emptying the rings after it */
+    bool answered;
+    lf_status status;
+    char *text;
+} worker_question;
+
 /* A queue and where it is sent. Observations and scores travel apart, so that neither waits for the other's server. */
 typedef struct worker_lane {
     lf__export *exporter; /* NULL: not needed so far */
@@ -70,6 +82,8 @@ static struct {
     uint64_t flush_wanted;
     uint64_t flush_done;
     worker_copy *copies;
+    worker_question *questions;
+    uint64_t round; /* of the worker's loop */
     uint64_t dropped_reported; /* total of drops that a flush has told */
     _Atomic uint32_t client_count;
     _Atomic bool clients_changed;
@@ -81,6 +95,7 @@ static struct {
     uint64_t flush_active; /* ticket being worked on, 0 for none */
     bool has_membarrier;
     unsigned told_problems; /* kinds of bad attributes, each said once */
+    bool told_left_out;
 
     /* In the child of a fork, what its parent's worker held, and its parent's: reachable, so that leak checkers keep quiet. */
     worker_client inherited[WORKER_GENERATIONS][LF__CLIENTS];
@@ -146,9 +161,12 @@ static bool worker_anything_published(void)
     return false;
 }
 
-static bool worker_has_requests(void)
+static bool worker_has_requests(uint64_t flushed)
 {
-    return worker.stop || worker.flush_wanted > worker.flush_done || worker.copies != NULL;
+    bool asked = false;
+    for (const worker_question *question = worker.questions; question != NULL; question = question->next)
+        asked |= !question->answered;
+    return asked || worker.stop || worker.flush_wanted > flushed || worker.copies != NULL;
 }
 
 /* How long until then, rounded up; a minute when there is no deadline. */
@@ -164,7 +182,7 @@ static int worker_ms_until(uint64_t deadline_ns)
 static void worker_sleep(int kind, uint64_t until_ns)
 {
     pthread_mutex_lock(&worker.lock);
-    atomic_store_explicit(&lf__worker_waiting, worker_has_requests() ? LF__WORKER_BUSY : kind, memory_order_relaxed);
+    atomic_store_explicit(&lf__worker_waiting, worker_has_requests(worker.flush_done) ? LF__WORKER_BUSY : kind, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
     bool settle = false;
     atomic_thread_fence(memory_order_seq_cst);
@@ -207,7 +225,7 @@ static void worker_sleep(int kind, uint64_t until_ns)
 static void worker_poll(lf__http *http, uint64_t until_ns)
 {
     pthread_mutex_lock(&worker.lock);
-    bool requests = worker.stop || worker.flush_wanted > worker.flush_active || worker.copies != NULL;
+    bool requests = worker_has_requests(worker.flush_active);
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_IN_POLL, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
     lf__http_poll(http, requests ? 0 : worker_ms_until(until_ns));
@@ -344,6 +362,15 @@ static void worker_take_copies(void)
     }
 }
 
+static void worker_tell_left_out(void)
+{
+    if (worker.told_left_out || atomic_load_explicit(&lf__left_out, memory_order_relaxed) == 0)
+        return;
+    worker.told_left_out = true;
+    lf__log(LF__LOG_WARNING, "values are left out of observations that have no room for them: LANGFUSE_MAX_EVENT_SIZE_BYTES is"
+                             " reached, or open handles hold all they may; lf_stats.left_out counts them");
+}
+
 static void worker_update_client_budget(worker_client *client)
 {
     worker_lane *observations = &client->lanes[WORKER_OBSERVATIONS], *scores = &client->lanes[WORKER_SCORES];
@@ -390,6 +417,7 @@ static void worker_drain(void)
         worker_update_budget();
     }
     worker_take_copies();
+    worker_tell_left_out();
     WORKER_EACH_LANE(client, lane) {
         if (lf__pending_count(lane->pending) == 0)
             lane->deadline_ns = 0;
@@ -448,9 +476,11 @@ static void worker_send(worker_client *client, worker_lane *lane)
 
 /* ---- Flush and stop ---- */
 
-static uint64_t worker_flush_wanted(void)
+/* The tickets that this round is to work on. */
+static uint64_t worker_begin_round(void)
 {
     pthread_mutex_lock(&worker.lock);
+    worker.round++;
     uint64_t wanted = worker.flush_wanted;
     pthread_mutex_unlock(&worker.lock);
     return wanted;
@@ -493,6 +523,35 @@ static void worker_end_flush(void)
     worker.flush_done = worker.flush_active;
     worker.flush_active = 0;
     pthread_cond_broadcast(&worker.to_callers);
+    pthread_mutex_unlock(&worker.lock);
+}
+
+static lf_status worker_read_trace_text(worker_client *client, const uint8_t trace_id[16], char **out_text)
+{
+    const lf__record *trace = client->traces == NULL ? NULL : lf__traces_get(client->traces, trace_id);
+    for (const lf__field *field = NULL; trace != NULL && (field = lf__record_next(trace, field)) != NULL;) {
+        if (field->tag != LF__TAG_EXTERNAL_TRACE_ID)
+            continue;
+        char *text = lf__alloc(field->length + 1u);
+        if (text == NULL)
+            return LF_ERR_MEMORY;
+        memcpy(text, lf__field_payload(field), field->length);
+        *out_text = text;
+        break;
+    }
+    return LF_OK;
+}
+
+static void worker_answer(void)
+{
+    pthread_mutex_lock(&worker.lock);
+    for (worker_question *question = worker.questions; question != NULL; question = question->next) {
+        if (question->answered || question->round == worker.round)
+            continue;
+        question->status = worker_read_trace_text(&worker.clients[question->client], question->trace_id, &question->text);
+        question->answered = true;
+        pthread_cond_broadcast(&worker.to_callers);
+    }
     pthread_mutex_unlock(&worker.lock);
 }
 
@@ -547,7 +606,7 @@ static void *worker_main(void *unused)
     pthread_setname_np(pthread_self(), "langfuse");
     worker.has_membarrier = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
     while (!worker_should_stop()) {
-        uint64_t wanted = worker_flush_wanted();
+        uint64_t wanted = worker_begin_round();
         atomic_store(&lf__worker_asked, false);
         worker_drain();
         worker_update_clients(); /* after the records that were made before */
@@ -558,6 +617,7 @@ static void *worker_main(void *unused)
             lf__export_step(lane->exporter);
         }
         worker_end_flush();
+        worker_answer();
         worker_wait();
     }
     worker_let_go();
@@ -672,7 +732,7 @@ static uint64_t worker_dropped_total(void)
     return total;
 }
 
-lf_status lf__worker_flush(int timeout_ms)
+static lf_status worker_flush(int timeout_ms, bool tells)
 {
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)(timeout_ms < 0 ? WORKER_DEFAULT_TIMEOUT_MS : timeout_ms) * 1000000u;
     struct timespec until = worker_timespec(until_ns);
@@ -688,12 +748,49 @@ lf_status lf__worker_flush(int timeout_ms)
         if (pthread_cond_timedwait(&worker.to_callers, &worker.lock, &until) == ETIMEDOUT && worker.flush_done < ticket)
             status = LF_ERR_TIMEOUT;
     uint64_t dropped = worker_dropped_total();
-    if (status == LF_OK && dropped > worker.dropped_reported)
+    if (tells && status == LF_OK && dropped > worker.dropped_reported) {
         status = LF_ERR_LOST;
-    if (status == LF_ERR_LOST)
         worker.dropped_reported = dropped;
+    }
     pthread_mutex_unlock(&worker.lock);
     return status;
+}
+
+lf_status lf__worker_flush(int timeout_ms)
+{
+    return worker_flush(timeout_ms, true);
+}
+
+lf_status lf__worker_send(int timeout_ms)
+{
+    return worker_flush(timeout_ms, false);
+}
+
+lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int timeout_ms, char **out_text)
+{
+    struct timespec until = worker_timespec(lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u);
+    worker_question question = {.client = client, .trace_id = trace_id, .status = LF_OK};
+    bool in_time = true;
+    pthread_mutex_lock(&worker.lock);
+    if (!worker.running || worker.stopped) {
+        pthread_mutex_unlock(&worker.lock);
+        return LF_ERR_DISABLED;
+    }
+    question.round = worker.round;
+    question.next = worker.questions;
+    worker.questions = &question;
+    worker_wake_locked();
+    while (!question.answered && !worker.stopped && in_time)
+        in_time = pthread_cond_timedwait(&worker.to_callers, &worker.lock, &until) != ETIMEDOUT;
+    worker_question **link = &worker.questions;
+    while (*link != &question)
+        link = &(*link)->next;
+    *link = question.next;
+    pthread_mutex_unlock(&worker.lock);
+    if (!question.answered)
+        return in_time ? LF_ERR_DISABLED : LF_ERR_TIMEOUT;
+    *out_text = question.text;
+    return question.status;
 }
 
 void lf__worker_stop(bool join, int timeout_ms)
@@ -749,12 +846,14 @@ void lf__worker_after_fork_child(void)
         *client = (worker_client){.wanted = client->wanted};
     atomic_store(&worker.transport.http, NULL);
     worker.copies = NULL;
+    worker.questions = NULL; /* of threads that are no more */
     worker.running = worker.stop = worker.stopped = false;
     worker.dropped_reported = 0;
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_IDLE, memory_order_relaxed);
     atomic_store_explicit(&lf__worker_budget.rings, 0, memory_order_relaxed);
     atomic_store_explicit(&lf__worker_budget.worker, 0, memory_order_relaxed);
     atomic_store_explicit(&lf__worker_accepted, 0, memory_order_relaxed);
+    atomic_store_explicit(&lf__left_out, 0, memory_order_relaxed);
     lf__counters none = {0};
     lf__worker_counters = none;
 }

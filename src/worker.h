@@ -40,6 +40,11 @@ void lf__worker_barrier(void);
 void lf__worker_wake(void);
 /* As lf_flush. */
 lf_status lf__worker_flush(int timeout_ms);
+/* The same for callers that cannot tell of a loss: it stays for the next flush. */
+lf_status lf__worker_send(int timeout_ms);
+/* The text that a trace's id was derived from, as its observations are sent with it over the batch endpoint; *out_text (for
+ * free) is NULL when there is none. Blocks: until the worker has looked, at most timeout_ms. */
+lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int timeout_ms, char **out_text);
 /* Queue a copy of a record made outside a segment; the worker counts it as accepted. Takes the buffer. */
 void lf__worker_submit(lf__record *record);
 /* Drop what is left as LF_DROP_SHUTDOWN and end the thread. With join, everything is released; without (at exit) at most

@@ -455,6 +455,33 @@ TEST(each_client_has_its_server_and_its_keys)
     fake_server_free(two);
 }
 
+static fake_reply refuse(fake_server *server, const fake_request *request)
+{
+    (void)server;
+    (void)request;
+    return (fake_reply){.status = 401};
+}
+
+/* lf_client_free returns nothing: what was lost, by whomever, is for the next flush to tell. */
+TEST(freeing_a_client_tells_nobody_and_hides_no_loss)
+{
+    for (int loser = 0; loser < 2; loser++) {
+        fake_server *bad = fake_server_start(refuse, NULL), *good = start_server();
+        lf_options first = to_fake(loser == 0 ? bad : good), second = to_fake(loser == 0 ? good : bad);
+        CHECK_INT(lf_init(&first), LF_OK);
+        lf_client *other = lf_client_new(&second);
+        leaf();
+        at_client(other);
+        lf_client_free(other);
+        CHECK(stats_now().dropped[LF_DROP_REFUSED] != 0);
+        CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_ERR_LOST);
+        CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_OK);
+        CHECK_INT(lf_shutdown(HARNESS_WAIT_MS), LF_OK);
+        fake_server_free(bad);
+        fake_server_free(good);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -477,6 +504,7 @@ int main(void)
         cmocka_unit_test(a_forked_child_has_its_clients),
         cmocka_unit_test(exit_delivers_for_all_clients),
         cmocka_unit_test(each_client_has_its_server_and_its_keys),
+        cmocka_unit_test(freeing_a_client_tells_nobody_and_hides_no_loss),
     };
     return cmocka_run_group_tests_name("clients", tests, NULL, NULL);
 }

@@ -294,30 +294,6 @@ static void the_sample_rate_option_wins(void **state)
     }
 }
 
-static void a_trace_is_kept_by_the_low_half_of_its_id(void **state)
-{
-    (void)state;
-    lf__config config = {.sample_threshold = HALF};
-    uint8_t id[16];
-    memset(id, 0xff, sizeof id);
-    assert_false(lf__config_samples(&config, id));
-    id[8] = 0x7f;
-    assert_true(lf__config_samples(&config, id));
-    memset(id, 0, sizeof id);
-    id[8] = 0x80; /* exactly the threshold */
-    assert_false(lf__config_samples(&config, id));
-    config.sample_threshold = HALF + 1;
-    assert_true(lf__config_samples(&config, id));
-    id[15] = 1;
-    assert_false(lf__config_samples(&config, id));
-    memset(id, 0xff, sizeof id);
-    config.sample_threshold = UINT64_MAX;
-    assert_true(lf__config_samples(&config, id));
-    memset(id, 0, sizeof id);
-    config.sample_threshold = 0;
-    assert_false(lf__config_samples(&config, id));
-}
-
 /* ---- Switches ---- */
 
 typedef struct switch_case {
@@ -1057,7 +1033,6 @@ int main(int argc, char **argv)
         CASE(sample_rates_become_thresholds),
         CASE(a_bad_sample_rate_keeps_every_trace_and_says_so),
         CASE(the_sample_rate_option_wins),
-        CASE(a_trace_is_kept_by_the_low_half_of_its_id),
         CASE(switches_take_every_spelling_of_true_and_false),
         CASE(a_switch_with_junk_keeps_its_default_and_says_so),
         CASE(a_switch_option_wins_over_its_variable),

@@ -848,6 +848,20 @@ TEST(an_argument_of_ten_megabytes_is_shortened)
     CHECK_SAID(span, "output", "the output has a place, too");
 }
 
+TEST(a_failed_allocation_leaves_errno_alone)
+{
+    if (HARNESS_ASAN || HARNESS_TSAN) {
+        harness_skip("a failed allocation", "the checker ends the process instead");
+        return;
+    }
+    volatile size_t too_much = SIZE_MAX / 2;
+    errno = 77;
+    CHECK(lf__alloc(too_much) == NULL);
+    CHECK_INT(errno, 77);
+    CHECK(lf__realloc(NULL, too_much) == NULL);
+    CHECK_INT(errno, 77);
+}
+
 static NOINLINE void updates_much(const char *text)
 {
     OBSERVE(1);
@@ -947,6 +961,43 @@ TEST(what_is_too_deep_is_counted_and_what_lies_below_stays_right)
         CHECK_SAID(spans[i], "metadata.incomplete", "");
     CHECK_ROOT(spans[depth - 1]);
     CHECK_ROOT(span_named("leaf"));
+}
+
+static NOINLINE void starts_without_room(void)
+{
+    OBSERVE();
+    CHECK(lf_start_observation(.name = "x") == NULL);
+    CHECK(lf_create_event(.name = "x") == NULL);
+    lf_update_current_trace(.name = "x"); /* no observation */
+}
+
+TEST(a_handle_that_finds_no_room_is_counted)
+{
+    start();
+    int depth = while_full(starts_without_room);
+    collect_with_loss();
+    CHECK_INT(stats_now().dropped[LF_DROP_TOO_DEEP], 1 + 3);
+    CHECK_INT(stats_now().accepted, depth + 1 + 3);
+    CHECK_INT(stats_now().delivered, depth);
+}
+
+TEST(what_is_sampled_out_is_never_too_deep)
+{
+    enum { MANY = 2 * DEPTH_MAX };
+    static lf_scope scopes[MANY];
+    static lf_site site = {"small", __FILE__, "", __LINE__, LF_SPAN, 0, 0};
+    lf_options options = to_file(harness_path);
+    options.sample_rate = LF_SAMPLE_NONE;
+    CHECK_INT(lf_init(&options), LF_OK);
+    for (int i = 0; i < MANY; i++)
+        scopes[i] = lf_i_begin(&site, NULL);
+    CHECK(lf_start_observation(.name = "x") == NULL);
+    for (int i = MANY; i-- > 0;)
+        lf_i_scope_end(&scopes[i]);
+    CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_OK);
+    CHECK_INT(stats_now().accepted, 0);
+    CHECK_INT(stats_now().dropped_total, 0);
+    CHECK_INT(stats_now().open, 0);
 }
 
 static NOINLINE void says_too_deep_things(void)
@@ -1193,7 +1244,10 @@ int main(void)
         cmocka_unit_test(only_the_first_piece_is_stamped),
         cmocka_unit_test(an_update_without_an_open_observation_does_nothing),
         cmocka_unit_test(an_argument_of_ten_megabytes_is_shortened),
+        cmocka_unit_test(a_failed_allocation_leaves_errno_alone),
         cmocka_unit_test(an_update_that_is_too_large_is_shortened_not_dropped),
+        cmocka_unit_test(a_handle_that_finds_no_room_is_counted),
+        cmocka_unit_test(what_is_sampled_out_is_never_too_deep),
         cmocka_unit_test(what_is_too_deep_is_counted_and_what_lies_below_stays_right),
         cmocka_unit_test(what_is_said_of_one_that_is_too_deep_lands_nowhere_else),
         cmocka_unit_test(a_context_that_does_not_fit_ends_nothing),

@@ -943,6 +943,30 @@ static void scores_and_the_ingestion_exporter_use_the_batch_endpoint(void **stat
     }
 }
 
+/* Over the batch endpoint scores and updates of traces travel with the observations: what is told must not call them so. */
+static void what_was_accepted_first_is_called_what_it_is(void **state)
+{
+    (void)state;
+    for (int batches = 0; batches < 2; batches++) {
+        start_over();
+        rig.verdict = batches ? all_good : NULL;
+        START(.exporter = batches ? "ingestion" : "otlp", .debug = LF_ON);
+        if (batches)
+            send_scores(1);
+        else
+            send_many(1);
+        settle();
+        assert_int_equal(delivered(), 1);
+        assert_int_equal(lines_with("(1 record)"), batches);
+        assert_int_equal(lines_with("export of 1 record:"), batches);
+        assert_int_equal(lines_with("(1 observation)"), !batches);
+        assert_int_equal(lines_with("export of 1 observation:"), !batches);
+        send_many(2);
+        settle();
+        assert_int_equal(lines_with(batches ? "export of 2 records:" : "export of 2 observations:"), 1);
+    }
+}
+
 static void refused_scores_and_unreachable_servers_are_told(void **state)
 {
     (void)state;
@@ -1482,6 +1506,7 @@ int main(void)
         CASE(hurry_tries_now_what_would_wait),
         CASE(abandon_drops_everything_held_for_the_reason_given),
         CASE(out_of_memory_is_counted_and_never_loses_the_account),
+        CASE(what_was_accepted_first_is_called_what_it_is),
         CASE(scores_and_the_ingestion_exporter_use_the_batch_endpoint),
         CASE(refused_scores_and_unreachable_servers_are_told),
         CASE(refused_events_are_dropped_the_others_delivered),

@@ -638,6 +638,106 @@ TEST(errno_survives)
     CHECK_INT(errno, 77);
 }
 
+/* ---- Room in a record --------------------------------------------------------------------------------------------------- */
+
+static char *much(size_t size)
+{
+    char *text = malloc(size + 1);
+    CHECK(text != NULL);
+    memset(text, 'x', size);
+    text[size] = '\0';
+    return text;
+}
+
+static void say_little(void)
+{
+    OBSERVE_ERROR("bad status %d", 7);
+    lf_update_current_observation(.usage_details = lf_json("{\"input\":5}"));
+}
+
+static NOINLINE void input_first(const char *text)
+{
+    OBSERVE(1);
+    lf_update_current_observation(.metadata = lf_text("m"), .input = lf_text(text));
+    OBSERVE_OUTPUT(text);
+    say_little();
+}
+
+static NOINLINE void together(const char *text)
+{
+    OBSERVE();
+    lf_update_current_observation(.metadata = lf_text(text), .input = lf_text(text), .output = lf_text(text));
+    lf_update_current_observation(.input = lf_text(text), .output = lf_text("second"));
+    say_little();
+}
+
+static NOINLINE void in_pieces(const char *text)
+{
+    OBSERVE();
+    lf_update_current_observation(.input = lf_text(text));
+    for (size_t i = 0; i < 60; i++)
+        lf_output_append(text, strlen(text) / 40);
+    say_little();
+}
+
+static NOINLINE void from_below(const char *text)
+{
+    OBSERVE();
+    lf_update_current_observation(.input = lf_text(text));
+    lf_scope context = lf_i_attributes(&(lf_attributes){.user_id = "u"}); /* what is added now lies apart */
+    lf_update_current_observation(.output = lf_text(text));
+    say_little();
+    lf_i_scope_end(&context);
+}
+
+static NOINLINE void by_handle(const char *text)
+{
+    lf_observation *handle = lf_start_as_current_observation(.name = "by_handle", .input = lf_text(text));
+    lf_observation_update(handle, .metadata = lf_text(text), .output = lf_text(text));
+    say_little();
+    lf_observation_end(handle, .version = text);
+}
+
+static NOINLINE void by_handle_in_pieces(const char *text)
+{
+    lf_observation *handle = lf_start_as_current_observation(.name = "by_handle_in_pieces");
+    for (size_t i = 0; i < 60; i++)
+        lf_output_append(text, strlen(text) / 40);
+    say_little();
+    lf_observation_end(handle);
+}
+
+/* Who looks for an error filters by level; a large value given before must not have used up the place for it. */
+TEST(a_large_value_leaves_room_for_output_level_and_message)
+{
+    void (*const fill[])(const char *) = {input_first, together, in_pieces, from_below, by_handle, by_handle_in_pieces};
+    const char *const names[] = {"input_first", "together", "in_pieces", "from_below", "by_handle", "by_handle_in_pieces"};
+    const size_t limits[] = {1024, 10000, 1000000};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        lf_options options = quiet_file();
+        options.max_event_bytes = limits[i];
+        CHECK_INT(lf_init(&options), LF_OK);
+        char *text = much(2 * limits[i]);
+        for (size_t j = 0; j < sizeof fill / sizeof *fill; j++)
+            fill[j](text);
+        free(text);
+        harness_forget();
+        collect();
+        for (size_t j = 0; j < sizeof fill / sizeof *fill; j++) {
+            const cJSON *span = span_named(names[j]);
+            CHECK_SAID(span, "level", "ERROR");
+            CHECK_SAID(span, "status_message", "bad status 7");
+            CHECK_SAID(span, "usage_details", "{\"input\":5}");
+            CHECK(said(span, "output")[0] != '\0');
+            size_t all = strlen(said(span, "input")) + strlen(said(span, "output")) + strlen(said(span, "metadata"));
+            CHECK(all <= limits[i] && (all >= limits[i] / 2 || limits[i] == 1024));
+        }
+        CHECK_INT(stats_now().dropped_total, 0);
+        CHECK_INT(lf_shutdown(HARNESS_WAIT_MS), LF_OK);
+        CHECK_INT(unlink(harness_path), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -676,6 +776,7 @@ int main(void)
         cmocka_unit_test(while_tracing_is_off_handles_are_null_and_nothing_happens),
         cmocka_unit_test(null_is_a_handle_that_nothing_happens_to),
         cmocka_unit_test(errno_survives),
+        cmocka_unit_test(a_large_value_leaves_room_for_output_level_and_message),
     };
     return cmocka_run_group_tests_name("manual", tests, NULL, NULL);
 }

@@ -244,6 +244,29 @@ static void a_record_larger_than_a_chunk_fits_and_one_larger_than_the_ceiling_is
     lf__pending_free(pending);
 }
 
+/* A chunk that was kept for later must not keep out what it is too small for. */
+static void an_empty_queue_takes_whatever_is_below_the_ceiling(void **state)
+{
+    (void)state;
+    static union {
+        lf__record record;
+        char bytes[3 * CHUNK + CHUNK / 2];
+    } big;
+    lf__pending *pending = make(4 * CHUNK);
+    big.record = *numbered_record(&made, 2, 1, 0);
+    big.record.size = sizeof big;
+    for (unsigned round = 0; round < 3; round++) {
+        add(pending, 1, round, 1000);
+        lf__pending_remove_first(pending);
+        lf__pending_add(pending, &big.record);
+        assert_int_equal(all_drops(), 0);
+        assert_int_equal(lf__pending_count(pending), 1);
+        assert_true(lf__pending_bytes(pending) <= 4 * CHUNK);
+        lf__pending_remove_first(pending);
+    }
+    lf__pending_free(pending);
+}
+
 static void without_memory_records_are_dropped_and_counted(void **state)
 {
     (void)state;
@@ -407,6 +430,7 @@ int main(void)
         cmocka_unit_test(drop_all_counts_every_record_for_the_reason_given),
         cmocka_unit_test(memory_stays_below_the_ceiling_also_when_it_is_lowered),
         cmocka_unit_test(a_record_larger_than_a_chunk_fits_and_one_larger_than_the_ceiling_is_counted),
+        cmocka_unit_test(an_empty_queue_takes_whatever_is_below_the_ceiling),
         cmocka_unit_test(without_memory_records_are_dropped_and_counted),
         cmocka_unit_test(random_operations_agree_with_a_simple_model),
     };

@@ -1,6 +1,8 @@
 /* Sampling: whole traces, by id, decided once, followed by all that belongs to the trace. */
 #include "cases.h"
 
+#include "../../src/clients.h"
+
 static NOINLINE void leaf(void)
 {
     OBSERVE();
@@ -99,6 +101,30 @@ TEST(all_processes_decide_alike_by_the_low_half_of_the_id)
         snprintf(name, sizeof name, "w%zu", i);
         CHECK_INT(count_named(name), decisions[i].at_half);
     }
+}
+
+TEST(a_trace_is_kept_by_the_low_half_of_its_id)
+{
+    const uint64_t half = (uint64_t)1 << 63;
+    uint8_t id[16];
+    memset(id, 0xff, sizeof id);
+    atomic_store(&lf__client_threshold[1], half);
+    CHECK(!lf__client_keeps(1, id));
+    id[8] = 0x7f;
+    CHECK(lf__client_keeps(1, id));
+    memset(id, 0, sizeof id);
+    id[8] = 0x80; /* exactly the threshold */
+    CHECK(!lf__client_keeps(1, id));
+    atomic_store(&lf__client_threshold[1], half + 1);
+    CHECK(lf__client_keeps(1, id));
+    id[15] = 1;
+    CHECK(!lf__client_keeps(1, id));
+    memset(id, 0xff, sizeof id);
+    atomic_store(&lf__client_threshold[1], UINT64_MAX);
+    CHECK(lf__client_keeps(1, id));
+    memset(id, 0, sizeof id);
+    atomic_store(&lf__client_threshold[1], 0);
+    CHECK(!lf__client_keeps(1, id));
 }
 
 TEST(a_score_by_trace_id_follows_the_trace)
@@ -298,6 +324,7 @@ int main(void)
         cmocka_unit_test(at_rate_one_everything_is_kept),
         cmocka_unit_test(at_rate_one_half_whole_traces_are_kept_with_their_scores),
         cmocka_unit_test(all_processes_decide_alike_by_the_low_half_of_the_id),
+        cmocka_unit_test(a_trace_is_kept_by_the_low_half_of_its_id),
         cmocka_unit_test(a_score_by_trace_id_follows_the_trace),
         cmocka_unit_test(a_score_of_a_handle_follows_its_trace),
         cmocka_unit_test(a_score_of_a_session_is_of_no_trace_and_is_kept),

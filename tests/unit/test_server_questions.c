@@ -203,7 +203,88 @@ TEST(over_the_batch_endpoint_the_text_is_the_id_and_is_escaped)
     char *url = lf_trace_url("order 5/a?b", HARNESS_WAIT_MS);
     check_url(url, server, "/project/proj-1/traces/order%205%2Fa%3Fb");
     free(url);
+    url = lf_trace_url("4BF92F3577B34DA6A3CE929D0E0E4736", HARNESS_WAIT_MS); /* an id by itself: sent in lower case */
+    check_url(url, server, "/project/proj-1/traces/4bf92f3577b34da6a3ce929d0e0e4736");
+    free(url);
     stop(server);
+}
+
+static NOINLINE char *url_of_named(const char *name)
+{
+    OBSERVE_WITH((.trace_id = name));
+    return lf_trace_url(NULL, HARNESS_WAIT_MS);
+}
+
+static void *url_here(void *unused)
+{
+    (void)unused;
+    return lf_trace_url(NULL, HARNESS_WAIT_MS);
+}
+
+/* The text is nowhere on the stack of the thread that asks. */
+static NOINLINE char *url_on_another_thread(const char *name)
+{
+    OBSERVE_WITH((.trace_id = name));
+    pthread_t thread;
+    void *url = NULL;
+    CHECK_INT(lf_thread_create(&thread, NULL, url_here, NULL), 0);
+    CHECK_INT(pthread_join(thread, &url), 0);
+    return url;
+}
+
+static NOINLINE char *url_below_handle(const char *name)
+{
+    lf_observation *handle = lf_start_as_current_observation(.name = "handle", .trace_id = name);
+    char *url = lf_trace_url(NULL, HARNESS_WAIT_MS);
+    lf_observation_end(handle);
+    return url;
+}
+
+/* A text that the server refuses as an id is not sent as one. */
+TEST(a_trace_named_by_what_is_no_id_has_the_url_of_its_hash)
+{
+    char longer[900], hashed[LF_TRACE_ID_SIZE], rest[128];
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    const char *const names[] = {longer, "carriage\rreturn", "\xff"};
+    fake_server *server = start_asking("ingestion");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        lf_create_trace_id(names[i], hashed);
+        snprintf(rest, sizeof rest, "/project/proj-1/traces/%s", hashed);
+        char *url = url_of_named(names[i]);
+        check_url(url, server, rest);
+        free(url);
+        url = lf_trace_url(names[i], HARNESS_WAIT_MS);
+        check_url(url, server, rest);
+        free(url);
+    }
+    stop(server);
+}
+
+/* What the server calls the trace, also where the thread only knows its hash. */
+TEST(the_current_trace_is_called_as_the_server_knows_it)
+{
+    char *(*const ask[])(const char *) = {url_of_named, url_on_another_thread, url_below_handle};
+    static const char hex[] = "4bf92f3577b34da6a3ce929d0e0e4736";
+    for (int batches = 0; batches < 2; batches++) {
+        fake_server *server = start_asking(batches ? "ingestion" : NULL);
+        for (size_t i = 0; i < sizeof ask / sizeof *ask; i++) {
+            char name[32], hashed[LF_TRACE_ID_SIZE], rest[128];
+            snprintf(name, sizeof name, "order 5/%zu", i);
+            lf_create_trace_id(name, hashed);
+            char *url = ask[i](name);
+            if (batches)
+                snprintf(rest, sizeof rest, "/project/proj-1/traces/order%%205%%2F%zu", i);
+            else
+                snprintf(rest, sizeof rest, "/project/proj-1/traces/%s", hashed);
+            check_url(url, server, rest);
+            free(url);
+            url = ask[i](hex);
+            check_url(url, server, "/project/proj-1/traces/4bf92f3577b34da6a3ce929d0e0e4736");
+            free(url);
+        }
+        stop(server);
+    }
 }
 
 static NOINLINE char *url_at(lf_client *client, char id[LF_TRACE_ID_SIZE])
@@ -240,6 +321,8 @@ int main(void)
         cmocka_unit_test(a_failed_question_is_asked_again),
         cmocka_unit_test(a_slash_behind_the_server_is_not_doubled),
         cmocka_unit_test(over_the_batch_endpoint_the_text_is_the_id_and_is_escaped),
+        cmocka_unit_test(a_trace_named_by_what_is_no_id_has_the_url_of_its_hash),
+        cmocka_unit_test(the_current_trace_is_called_as_the_server_knows_it),
         cmocka_unit_test(the_trace_of_another_client_lies_at_its_server),
     };
     return cmocka_run_group_tests_name("server questions", tests, NULL, NULL);
