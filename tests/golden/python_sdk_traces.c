@@ -171,7 +171,6 @@ static void python_sdk_environment_and_release(void)
         lf_score_current_trace(.name = "in another", .value = 1);
     }
     step("back");
-    lf_score_current_trace(.name = "back", .value = 1);
     lf_create_score(.name = "by handle", .value = 1, .observation = root);
     lf_observation_end(root);
 }
