@@ -405,8 +405,9 @@ static bool prompt_add_placeholder(lf__buf *out, const char *name, const lf_prom
     cJSON *list;
     bool ok = prompt_value_cjson(&value, &list);
     if (ok && !cJSON_IsArray(list)) {
+        const lf_value none = lf_text("None"); /* in a text null is nothing, but this is to be seen */
         prompt_tell_placeholder(name, "is no list of messages");
-        ok = prompt_add_as_text(out, &value, scratch);
+        ok = prompt_add_as_text(out, cJSON_IsNull(list) ? &none : &value, scratch);
     }
     bool told = false;
     const cJSON *item = cJSON_IsArray(list) ? list->child : NULL;

@@ -121,7 +121,7 @@ def spread(observations):
 
 def as_ours(key, value):
     if key == "langfuse.observation.input" or key == "langfuse.observation.output":
-        value = re.sub(r"(traceparent.*)-03\b", r"\1-01", value)  # a flag of OpenTelemetry 1.42: the id is random
+        value = re.sub(r"(traceparent.*)-03\b", r"\1-01", value)  # newer OpenTelemetry says that the id is random
         if value.startswith("langfuse_trace_id="):
             value = value.replace("+", "%20")
     elif key == "langfuse.trace.tags":

@@ -171,7 +171,9 @@ TEST(what_is_no_message_says_so)
     CHECK_CHAT("[" EXAMPLES "]", "[{\"role\":\"NOT_GIVEN\",\"content\":\"not a list\"}]",
                .placeholders = LF_OBJECT("examples", "not a list"));
     CHECK_CHAT("[" EXAMPLES "]", "[{\"role\":\"NOT_GIVEN\",\"content\":\"5\"}]", .placeholders = LF_OBJECT("examples", 5));
-    CHECK_INT(lines_with("is no list of messages"), 2);
+    CHECK_CHAT("[" EXAMPLES "]", "[{\"role\":\"NOT_GIVEN\",\"content\":\"None\"}]",
+               .placeholders = LF_OBJECT("examples", lf_null()));
+    CHECK_INT(lines_with("is no list of messages"), 3);
     CHECK_CHAT("[" EXAMPLES "]",
                "[{\"role\":\"NOT_GIVEN\",\"content\":\"['a', {'role': 'user', 'content': 'x'}, 1]\"},{\"role\":\"user\",\"content\":\"x\"},"
                "{\"role\":\"NOT_GIVEN\",\"content\":\"['a', {'role': 'user', 'content': 'x'}, 1]\"}]",
