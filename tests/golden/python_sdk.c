@@ -320,7 +320,8 @@ static void python_sdk_floats(void)
 
 static void text_in_and_out(const char *name, lf_value text)
 {
-    lf_observation_end(lf_start_observation(.name = name, .input = text, .output = LF_OBJECT(name, text, "list", LF_ARRAY(text))));
+    lf_observation_end(
+        lf_start_observation(.name = name, .input = text, .output = LF_OBJECT(name, text, "list", LF_ARRAY(text))));
 }
 
 static void python_sdk_text(void)

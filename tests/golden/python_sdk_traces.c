@@ -394,6 +394,13 @@ static void receive(const char *name, headers received, bool with_generation)
         lf_observation_end(lf_start_observation(.name = "generation", .type = LF_GENERATION));
 }
 
+static void python_sdk_unsampled_parent(void)
+{
+    receive("of a parent that is not sampled", (headers){.traceparent = "00-" TRACE "-" PARENT "-00"}, false);
+    OBSERVE_WITH((.name = "a trace of its own"));
+    step("inside");
+}
+
 static void python_sdk_bad_traceparents(void)
 {
     static const char *const all[] = {
@@ -608,7 +615,8 @@ SCENARIO_MAIN(SCENARIO(python_sdk_attributes_overridden), SCENARIO(python_sdk_at
               SCENARIO(python_sdk_public_from_depth), SCENARIO(python_sdk_trace_io), SCENARIO(python_sdk_trace_update_from_depth),
               SCENARIO(python_sdk_ids_of_seeds), SCENARIO(python_sdk_trace_given), SCENARIO(python_sdk_ids_of_current),
               SCENARIO(python_sdk_sampling_half), SCENARIO(python_sdk_sampling_tenth), SCENARIO(python_sdk_sampling_edges),
-              SCENARIO(python_sdk_remote_parent), SCENARIO(python_sdk_bad_traceparents), SCENARIO(python_sdk_baggage_in),
+              SCENARIO(python_sdk_remote_parent), SCENARIO(python_sdk_unsampled_parent),
+              SCENARIO(python_sdk_bad_traceparents), SCENARIO(python_sdk_baggage_in),
               SCENARIO(python_sdk_baggage_out), SCENARIO(python_sdk_masking), SCENARIO(python_sdk_masking_fails),
               SCENARIO(python_sdk_score_values), SCENARIO(python_sdk_score_fields), SCENARIO(python_sdk_score_after_end),
               SCENARIO(python_sdk_switched_off), SCENARIO(python_sdk_capture_switched_off))

@@ -521,6 +521,12 @@ def python_sdk_remote_parent():
     in_another_process({"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "vendor=1,other=2"}, work)
 
 
+def python_sdk_unsampled_parent():
+    in_another_process({"traceparent": f"00-{TRACE}-{PARENT}-00"}, lambda: step("of a parent that is not sampled"))
+    with block("a trace of its own"):
+        step("inside")
+
+
 def python_sdk_bad_traceparents():
     for header in ("", "garbage", f"00-{TRACE}-{PARENT}", f"00-{'0' * 32}-{PARENT}-01", f"00-{TRACE}-{'0' * 16}-01",
                    f"ff-{TRACE}-{PARENT}-01", f"00-{TRACE.upper()}-{PARENT}-01", f"00-{TRACE}-{PARENT}-01-extra",
