@@ -432,8 +432,7 @@ static void python_sdk_model_parameters(void)
     with_parameters(0, LF_OBJECT("temperature", 0.7, "max_tokens", 256, "stop", LF_ARRAY("\n", "END"), "stream", lf_bool(false)));
     with_parameters(1, LF_OBJECT("none", lf_null()));
     with_parameters(2, lf_json("{}"));
-    lf_value innermost = LF_OBJECT("b", 2);
-    with_parameters(3, LF_OBJECT("nested", LF_OBJECT("a", LF_ARRAY(1, innermost))));
+    with_parameters(3, LF_OBJECT("nested", LF_OBJECT("a", LF_ARRAY(1, LF_OBJECT("b", 2)))));
     with_parameters(4, LF_OBJECT("text", "high", "empty", ""));
     with_parameters(5, LF_OBJECT("temperature", 1.0, "seed", (int64_t)1 << 40));
     with_parameters(6, LF_OBJECT("logit_bias", LF_OBJECT("50256", -100)));
