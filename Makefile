@@ -165,7 +165,7 @@ valgrind: ## tests under valgrind
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/valgrind CFLAGS='-O1 -g' \
 	    TEST_WRAPPER='valgrind -q --fair-sched=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' $(CHECKED)
 
-interop: $(BUILD)/tests/interop/otlp_payload ## official OTLP packages (PyPI) and an OpenTelemetry Collector (Go) read our bytes
+interop: $(BUILD)/tests/interop/otlp_payload ## official OTLP packages, an OpenTelemetry Collector and the official Python SDK agree
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/interop/run.sh $<
 
 fuzz: ## fuzz the parsers (clang); FUZZ_SECONDS each

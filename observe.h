@@ -147,24 +147,26 @@ static inline lf_value lf_i_secret(void)
 #endif
 
 /* What gcc calls a bit-field's type is in no list, so the rest is sorted by class: 1 to 4 are integers, 5 pointers, 8
- * floating types, others structs. Every branch must compile for every argument, hence the detours over 0. */
+ * floating types, others structs. Every branch must compile for every argument, hence the detours over 0.
+ *
+ * Each x in here is written out in full, and in LF_OBJECT("a", LF_OBJECT("b", ...)) x is such a text itself: one x more, and
+ * every level of nesting takes that much longer to compile. So nothing is asked twice: a class becomes a type by its number,
+ * as the size of an array, and a set of classes is a mask. */
 #define LF_I_CLASS(x) __builtin_classify_type(x)
 #define LF_I_IS_LISTED(x) (!__builtin_types_compatible_p(__typeof__(_Generic((x), LF_I_ALL_TYPES, default: 0)), int))
-#define LF_I_IS_INTEGER(x) (!LF_I_IS_LISTED(x) && LF_I_CLASS(x) >= 1 && LF_I_CLASS(x) <= 4)
-#define LF_I_IS_POINTER(x) (!LF_I_IS_LISTED(x) && LF_I_CLASS(x) == 5)
-#define LF_I_IS_REAL(x) (!LF_I_IS_LISTED(x) && LF_I_CLASS(x) == 8)
 #define LF_I_IF(condition, a, b) __builtin_choose_expr(condition, a, b)
-#define LF_I_ONLY_IF(condition, x) LF_I_IF(condition, (x), 0)
+#define LF_I_SIZED(size) char(*)[size]
 
-#define LF_I_CONVERTER(x)                                                    \
-    _Generic((x), LF_I_ALL_TYPES,                                            \
-        default: LF_I_IF(LF_I_IS_INTEGER(x), lf_i_v_int,                     \
-                         LF_I_IF(LF_I_IS_POINTER(x), lf_i_v_address,         \
-                                 LF_I_IF(LF_I_IS_REAL(x), lf_i_v_long_double, lf_i_v_opaque))))
-#define LF_I_CONVERTIBLE(x)                                                                             \
-    LF_I_IF(LF_I_IS_LISTED(x) || LF_I_IS_INTEGER(x) || LF_I_IS_REAL(x), (x),                            \
-            LF_I_IF(LF_I_IS_POINTER(x), (uintptr_t)LF_I_ONLY_IF(LF_I_IS_POINTER(x), x),                 \
-                    sizeof(LF_I_ONLY_IF(LF_I_CLASS(x) > 8, x))))
+#define LF_I_CONVERTER(x)                                                                                          \
+    _Generic((x), LF_I_ALL_TYPES,                                                                                  \
+        default: _Generic((LF_I_SIZED(1 + LF_I_CLASS(x)))0, LF_I_SIZED(2): lf_i_v_int, LF_I_SIZED(3): lf_i_v_int,  \
+                          LF_I_SIZED(4): lf_i_v_int, LF_I_SIZED(5): lf_i_v_int, LF_I_SIZED(6): lf_i_v_address,     \
+                          LF_I_SIZED(9): lf_i_v_long_double, default: lf_i_v_opaque))
+#define LF_I_PLAIN_CLASSES 0x11e /* integers and floating types: what their converters take as it is */
+#define LF_I_CONVERTIBLE(x)                                                                              \
+    LF_I_IF(LF_I_IS_LISTED(x) || (LF_I_PLAIN_CLASSES >> LF_I_CLASS(x) & 1), (x),                         \
+            LF_I_IF(LF_I_CLASS(x) == 5, (uintptr_t)LF_I_IF(LF_I_CLASS(x) == 5, (x), 0),                  \
+                    sizeof(LF_I_IF(LF_I_CLASS(x) > 8, (x), 0))))
 #define LF_VALUE(x) (LF_I_CONVERTER(x)(LF_I_CONVERTIBLE(x)))
 
 /* The value of x for a temporary: behind a comma even a bit-field is a plain value, which __auto_type takes. */

@@ -386,11 +386,11 @@ static void prompt_tell_placeholder(const char *name, const char *what)
     lf__log(LF__LOG_WARNING, "placeholder \"%.80s\" of a prompt %s", name, what);
 }
 
-/* One that is no list of messages is shown as text, so that it is seen. NULL: null, which a variable would leave empty. */
+/* One that is no list of messages is shown as text, so that it is seen. */
 static bool prompt_add_as_text(lf__buf *out, const lf_value *value, lf__buf *scratch)
 {
     lf__buf_clear(scratch);
-    if (!(value == NULL ? lf__buf_add_text(scratch, "None") : lf__template_add_value(scratch, value)))
+    if (!lf__template_add_value(scratch, value))
         return false;
     prompt_add_message(out, prompt_no_role, scratch);
     return true;
@@ -411,8 +411,9 @@ static bool prompt_add_placeholder(lf__buf *out, const char *name, const lf_prom
     cJSON *list;
     bool ok = prompt_value_cjson(&value, &list);
     if (ok && !cJSON_IsArray(list)) {
+        const lf_value none = lf_text("None"); /* in a text null is nothing, but this is to be seen */
         prompt_tell_placeholder(name, "is no list of messages");
-        ok = prompt_add_as_text(out, cJSON_IsNull(list) ? NULL : &value, scratch);
+        ok = prompt_add_as_text(out, cJSON_IsNull(list) ? &none : &value, scratch);
     }
     bool told = false;
     const cJSON *item = cJSON_IsArray(list) ? list->child : NULL;

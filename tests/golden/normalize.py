@@ -15,8 +15,9 @@ import re
 import sys
 
 JSON_ATTRIBUTES = {
-    "langfuse.observation.input", "langfuse.observation.output", "langfuse.observation.model.parameters",
-    "langfuse.observation.usage_details", "langfuse.observation.cost_details", "langfuse.trace.input", "langfuse.trace.output",
+    "langfuse.observation.input", "langfuse.observation.output", "langfuse.observation.metadata",
+    "langfuse.observation.model.parameters", "langfuse.observation.usage_details", "langfuse.observation.cost_details",
+    "langfuse.trace.input", "langfuse.trace.output",
 }
 JSON_PREFIXES = ("langfuse.observation.metadata.", "langfuse.trace.metadata.")
 
@@ -49,6 +50,8 @@ def value_of(key, value):
 
 def read_spans(path):
     spans = []
+    if not os.path.exists(path):  # tracing is off
+        return spans
     with open(path, encoding="utf-8") as lines:
         for line in lines:
             for resource in json.loads(line)["resourceSpans"]:
@@ -103,7 +106,7 @@ def by_start(span):
 
 
 def by_content(span):
-    return span["name"], json.dumps(attributes_of(span), sort_keys=True)
+    return span.get("name", ""), json.dumps(attributes_of(span), sort_keys=True)
 
 
 def without_ids(value, names):
@@ -121,7 +124,7 @@ def without_ids(value, names):
 def normal_observation(span, index, traces, names):
     parent, status = span.get("parentSpanId"), span.get("status", {})
     return {
-        "name": span["name"],
+        "name": span.get("name", ""),
         "parent": index.get(parent),
         "parent_id": parent if parent is not None and parent not in index else None,
         "trace": traces[span["traceId"]],
@@ -215,4 +218,5 @@ def main():
     return 1 if differences else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -48,4 +48,5 @@ def main(folder):
     check("payload.json, as plain JSON", json.loads(text))
 
 
-main(Path(sys.argv[1]))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
