@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -202,32 +203,24 @@ static void config_read_numbers(config_maker *maker)
 
 /* ---- Sampling ---- */
 
-/* A decimal number from 0 to 1, whatever the locale says of points. False: it is something else. */
+/* A decimal number from 0 to 1, whatever the locale says of points: "0.25" is read as "025e-2". False: it is something else. */
 static bool config_parse_rate(const char *text, double *out_rate)
 {
-    enum { DIGITS_MAX = 18 }; /* as many as 64 bits hold; further ones make no difference to a threshold */
-    uint64_t number = 0;
-    long double scale = 1;
-    int digits = 0, kept = 0;
-    bool fraction = false;
+    char digits[100];
+    int count = 0, behind_point = -1;
     for (; *text != '\0'; text++) {
-        if (*text == '.' && !fraction) {
-            fraction = true;
+        if (*text == '.' && behind_point < 0) {
+            behind_point = 0;
             continue;
         }
-        if (*text < '0' || *text > '9')
+        if (*text < '0' || *text > '9' || count == (int)sizeof digits - 16)
             return false;
-        digits++;
-        if (kept == DIGITS_MAX && !fraction)
-            return false;
-        if (kept == DIGITS_MAX)
-            continue;
-        number = number * 10 + (uint64_t)(*text - '0');
-        scale *= fraction ? 10 : 1;
-        kept += number != 0;
+        digits[count++] = *text;
+        behind_point += behind_point >= 0;
     }
-    *out_rate = (double)((long double)number / scale);
-    return digits > 0 && *out_rate <= 1;
+    snprintf(digits + count, sizeof digits - (size_t)count, "e-%d", behind_point > 0 ? behind_point : 0);
+    *out_rate = strtod(digits, NULL);
+    return count > 0 && *out_rate <= 1;
 }
 
 /* round(rate * 2^64), halves to even as Python does; the product is exact. */

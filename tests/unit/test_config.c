@@ -258,7 +258,7 @@ static void sample_rates_become_thresholds(void **state)
 static void a_bad_sample_rate_keeps_every_trace_and_says_so(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"2", "1.01", "-0.5", "0,5", "half", "1e-3", ".", "0.5x", " 0.5", "99999999999999999999", "nan"};
+    static const char *const bad[] = {"2", "1.01", "-0.5", "0,5", "half", "1e-3", ".", "0.5x", "0.5.", "1.2.3", " 0.5", "99999999999999999999", "nan"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         setenv("LANGFUSE_SAMPLE_RATE", bad[i], 1);
         lf__config *config = MAKE(.timeout_ms = 0);
