@@ -572,6 +572,7 @@ TEST(a_forked_child_can_ask_while_another_thread_asked)
     CHECK_SOON(script.gets == 1);
     pid_t child = fork();
     if (child == 0) {
+        harness_leaves_threads_behind = true;
         uint64_t begin = now_ms();
         CHECK_GETS(LF_PROMPT_FRESH, 1, "q");
         CHECK(now_ms() - begin < HARNESS_WAIT_MS / 2);
@@ -878,6 +879,7 @@ TEST(a_forked_child_gets_prompts)
     for (int i = 0; i < rounds(30); i++) {
         pid_t child = fork();
         if (child == 0) {
+            harness_leaves_threads_behind = true;
             lf_prompt *p = lf_get_prompt("a", .fallback = "f {{x}}");
             CHECK(p != NULL);
             lf_prompt_free(p);
@@ -886,7 +888,7 @@ TEST(a_forked_child_gets_prompts)
             lf_prompt_free(p);
             const char *names[] = {"x"};
             CHECK_INT(lf_prefetch_prompts(names, 1, HARNESS_WAIT_MS), LF_OK);
-            _exit(0);
+            exit(0);
         }
         CHECK_INT(end_of_child(child), 0);
         sleep_ms(3);
@@ -910,6 +912,7 @@ TEST(a_child_forked_during_a_fetch_fetches_itself)
     script.version = 2;
     pid_t child = fork();
     if (child == 0) {
+        harness_leaves_threads_behind = true;
         CHECK_GETS(LF_PROMPT_FRESH, 2, "p");
         CHECK_GETS(LF_PROMPT_STALE, 1, "stale");
         CHECK(lf__prompts_settle(HARNESS_WAIT_MS));
