@@ -663,7 +663,7 @@ lf_status lf_update_prompt_with(const lf_prompt_change *change)
     lf__buf_init(&body, PROMPT_JSON_MAX);
     lf__buf_init(&path, PROMPT_PATH_MAX);
     lf__buf_add_text(&path, "api/public/v2/prompts/");
-    lf__rest_escape(&path, change->name);
+    lf__buf_add_percent(&path, change->name, strlen(change->name));
     char version[32];
     snprintf(version, sizeof version, "/versions/%d", change->version);
     bool ok = lf__buf_add_text(&path, version) && lf__buf_add_char(&path, '\0') && lf__buf_add_char(&body, '{') &&

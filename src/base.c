@@ -108,6 +108,20 @@ void lf__random_bytes(void *out, size_t size)
     errno = saved;
 }
 
+bool lf__write_all(int file, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(file, bytes, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return false;
+        bytes += written;
+        size -= (size_t)written;
+    }
+    return true;
+}
+
 static struct {
     _Atomic bool debug;
     /* Both guarded by base_log_lock. */

@@ -21,6 +21,9 @@ uint64_t lf__wall_ns(void);
 /* Fill with bytes from the kernel; falls back to the clock and addresses, so it cannot fail. */
 void lf__random_bytes(void *out, size_t size);
 
+/* All of it, however many writes that takes. False: errno says why. */
+bool lf__write_all(int file, const char *bytes, size_t size);
+
 /* The value of a hexadecimal digit of either case; -1: it is none. */
 static inline int lf__hex_digit(char c)
 {

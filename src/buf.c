@@ -82,3 +82,30 @@ bool lf__buf_add_char(lf__buf *buf, char c)
     lf__buf_commit(buf, 1);
     return true;
 }
+
+static bool buf_is_unreserved(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
+           c == '~';
+}
+
+bool lf__buf_add_percent(lf__buf *buf, const char *bytes, size_t size)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (buf_is_unreserved(bytes[i]))
+            lf__buf_add_char(buf, bytes[i]);
+        else
+            lf__buf_add(buf, (char[]){'%', hex[c >> 4], hex[c & 15]}, 3);
+    }
+    return !buf->failed;
+}
+
+size_t lf__percent_size(const char *bytes, size_t size)
+{
+    size_t encoded = size;
+    for (size_t i = 0; i < size; i++)
+        encoded += buf_is_unreserved(bytes[i]) ? 0 : 2;
+    return encoded;
+}

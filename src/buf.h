@@ -40,4 +40,9 @@ bool lf__buf_add(lf__buf *buf, const void *bytes, size_t size);
 bool lf__buf_add_text(lf__buf *buf, const char *text);
 bool lf__buf_add_char(lf__buf *buf, char c);
 
+/* Percent-encoding (RFC 3986): all but A-Z a-z 0-9 - . _ ~ as %XX, good for one segment of a path, one value of a query or of
+ * baggage. */
+bool lf__buf_add_percent(lf__buf *buf, const char *bytes, size_t size);
+size_t lf__percent_size(const char *bytes, size_t size); /* of what that appends */
+
 #endif

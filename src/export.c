@@ -691,20 +691,6 @@ static void export_request_done(lf__http_request *request, const lf__http_answer
         export_answered(x, batch, answer);
 }
 
-static bool export_write_all(int file, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(file, bytes, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return false;
-        bytes += written;
-        size -= (size_t)written;
-    }
-    return true;
-}
-
 /* One line a batch, as the file receiver of an OpenTelemetry Collector reads it. */
 static bool export_write_line(lf__export *x, const export_batch *batch)
 {
@@ -713,9 +699,9 @@ static bool export_write_line(lf__export *x, const export_batch *batch)
         return false;
     (void)flock(file, LOCK_EX); /* of several processes one after the other; without it, as well as it goes */
     off_t before = lseek(file, 0, SEEK_END);
-    bool ok = export_write_all(file, batch->head.data, batch->head.length) &&
-              export_write_all(file, batch->items.data, batch->items.length) &&
-              export_write_all(file, batch->tail.data, batch->tail.length) && export_write_all(file, "\n", 1);
+    bool ok = lf__write_all(file, batch->head.data, batch->head.length) &&
+              lf__write_all(file, batch->items.data, batch->items.length) &&
+              lf__write_all(file, batch->tail.data, batch->tail.length) && lf__write_all(file, "\n", 1);
     int error = errno;
     if (!ok && before >= 0)
         (void)!ftruncate(file, before); /* half a line would spoil the next one */

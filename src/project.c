@@ -48,7 +48,7 @@ static char *project_url(const lf__config *config, const char *project, const ch
 {
     lf__buf name;
     lf__buf_init(&name, 4 * PROJECT_URL_ID);
-    lf__rest_escape(&name, trace);
+    lf__buf_add_percent(&name, trace, strlen(trace));
     bool ok = lf__buf_add_char(&name, '\0');
     size_t size = strlen(config->base_url) + strlen(project) + name.length + sizeof "/project//traces/";
     char *url = ok ? lf__alloc(size) : NULL;

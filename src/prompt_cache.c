@@ -284,14 +284,14 @@ static cache_entry *cache_find_or_add(const lf__prompt_key *key)
 static bool cache_add_path(lf__buf *path, const lf__prompt_key *key)
 {
     lf__buf_add_text(path, "api/public/v2/prompts/");
-    lf__rest_escape(path, key->name);
+    lf__buf_add_percent(path, key->name, strlen(key->name));
     if (key->version != 0) {
         char version[32];
         snprintf(version, sizeof version, "?version=%d", key->version);
         lf__buf_add_text(path, version);
     } else {
         lf__buf_add_text(path, "?label=");
-        lf__rest_escape(path, key->label);
+        lf__buf_add_percent(path, key->label, strlen(key->label));
     }
     return lf__buf_add_char(path, '\0');
 }

@@ -46,20 +46,6 @@ static char *disk_path(const lf__config *config, const lf__prompt_key *key, cons
     return path;
 }
 
-static bool disk_write_all(int file, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(file, bytes, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return false;
-        bytes += written;
-        size -= (size_t)written;
-    }
-    return true;
-}
-
 static void disk_complain(const lf__config *config)
 {
     static _Atomic bool told;
@@ -75,7 +61,7 @@ static bool disk_write(const char *path, const char *partial, const char *json, 
     int file = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file < 0)
         return false;
-    bool ok = disk_write_all(file, json, size);
+    bool ok = lf__write_all(file, json, size);
     ok = close(file) == 0 && ok && rename(partial, path) == 0;
     if (!ok)
         (void)unlink(partial);

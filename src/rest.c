@@ -148,16 +148,16 @@ static struct {
     bool stopped;
     unsigned running;
     lf__http *https[REST_TOGETHER]; /* as many as fit are woken at exit; others see `stopped` when they are done waiting */
-} rest = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} rest_askers = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void rest_at_exit(void);
 
 /* What ran is the parent's. */
 static void rest_after_fork_child(void)
 {
-    pthread_mutex_init(&rest.lock, NULL);
-    rest.running = 0;
-    memset(rest.https, 0, sizeof rest.https);
+    pthread_mutex_init(&rest_askers.lock, NULL);
+    rest_askers.running = 0;
+    memset(rest_askers.https, 0, sizeof rest_askers.https);
 }
 
 static void rest_start(void)
@@ -172,46 +172,46 @@ static bool rest_enter_library(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, rest_start);
-    pthread_mutex_lock(&rest.lock);
-    bool ok = !rest.stopped;
-    rest.running += ok;
-    pthread_mutex_unlock(&rest.lock);
+    pthread_mutex_lock(&rest_askers.lock);
+    bool ok = !rest_askers.stopped;
+    rest_askers.running += ok;
+    pthread_mutex_unlock(&rest_askers.lock);
     return ok;
 }
 
 static void rest_begin(lf__http *http)
 {
-    pthread_mutex_lock(&rest.lock);
+    pthread_mutex_lock(&rest_askers.lock);
     for (int i = 0; i < REST_TOGETHER; i++) {
-        if (rest.https[i] == NULL) {
-            rest.https[i] = http;
+        if (rest_askers.https[i] == NULL) {
+            rest_askers.https[i] = http;
             break;
         }
     }
-    pthread_mutex_unlock(&rest.lock);
+    pthread_mutex_unlock(&rest_askers.lock);
 }
 
 static void rest_end(const lf__http *http)
 {
-    pthread_mutex_lock(&rest.lock);
+    pthread_mutex_lock(&rest_askers.lock);
     for (int i = 0; i < REST_TOGETHER; i++)
-        if (rest.https[i] == http)
-            rest.https[i] = NULL;
-    pthread_mutex_unlock(&rest.lock);
+        if (rest_askers.https[i] == http)
+            rest_askers.https[i] = NULL;
+    pthread_mutex_unlock(&rest_askers.lock);
 }
 
 static void rest_leave_library(void)
 {
-    pthread_mutex_lock(&rest.lock);
-    rest.running--;
-    pthread_mutex_unlock(&rest.lock);
+    pthread_mutex_lock(&rest_askers.lock);
+    rest_askers.running--;
+    pthread_mutex_unlock(&rest_askers.lock);
 }
 
 static bool rest_is_stopped(void)
 {
-    pthread_mutex_lock(&rest.lock);
-    bool stopped = rest.stopped;
-    pthread_mutex_unlock(&rest.lock);
+    pthread_mutex_lock(&rest_askers.lock);
+    bool stopped = rest_askers.stopped;
+    pthread_mutex_unlock(&rest_askers.lock);
     return stopped;
 }
 
@@ -220,17 +220,17 @@ static bool rest_is_stopped(void)
 static void rest_at_exit(void)
 {
     int timeout_ms = REST_EXIT_MS;
-    pthread_mutex_lock(&rest.lock);
-    rest.stopped = true;
+    pthread_mutex_lock(&rest_askers.lock);
+    rest_askers.stopped = true;
     for (int i = 0; i < REST_TOGETHER; i++)
-        if (rest.https[i] != NULL)
-            lf__http_wakeup(rest.https[i]);
-    for (; rest.running != 0 && timeout_ms > 0; timeout_ms -= REST_STOP_STEP_MS) {
-        pthread_mutex_unlock(&rest.lock);
+        if (rest_askers.https[i] != NULL)
+            lf__http_wakeup(rest_askers.https[i]);
+    for (; rest_askers.running != 0 && timeout_ms > 0; timeout_ms -= REST_STOP_STEP_MS) {
+        pthread_mutex_unlock(&rest_askers.lock);
         nanosleep(&(struct timespec){0, REST_STOP_STEP_MS * 1000000L}, NULL);
-        pthread_mutex_lock(&rest.lock);
+        pthread_mutex_lock(&rest_askers.lock);
     }
-    pthread_mutex_unlock(&rest.lock);
+    pthread_mutex_unlock(&rest_askers.lock);
 }
 
 /* Signals are blocked here, but for the waiting. */
@@ -478,22 +478,4 @@ lf_status lf__rest_project(const lf__config *config, int timeout_ms, char *id, s
     lf__free(answer.body);
     errno = saved;
     return status;
-}
-
-/* ---- Escaping ---- */
-
-void lf__rest_escape(lf__buf *out, const char *text)
-{
-    static const char kept[] = "-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    static const char hex[] = "0123456789ABCDEF";
-    while (*text != '\0') {
-        size_t plain = strspn(text, kept);
-        lf__buf_add(out, text, plain);
-        text += plain;
-        if (*text == '\0')
-            break;
-        unsigned char byte = (unsigned char)*text++;
-        char escape[3] = {'%', hex[byte >> 4], hex[byte & 15]};
-        lf__buf_add(out, escape, sizeof escape);
-    }
 }

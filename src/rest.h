@@ -11,7 +11,7 @@ enum { LF__REST_ANSWER_MAX = 8 << 20 }; /* prompts and dataset items may be larg
 
 typedef struct lf__rest_request {
     lf__http_method method;
-    const char *path; /* below base_url, encoded (lf__rest_escape), "api/public/..." */
+    const char *path; /* below base_url, encoded (lf__buf_add_percent), "api/public/..." */
     const char *body; /* JSON; NULL for none */
     size_t body_size; /* 0: strlen(body) */
     int timeout_ms;   /* negative: 5000 */
@@ -36,9 +36,6 @@ lf_status lf__rest_call(const lf__config *config, const lf__rest_request *reques
 /* The id of the project that the keys belong to. As lf_auth_check documents its result; LF_ERR_ARGUMENT when `room` is too
  * small for the id. `id` is untouched on failure. */
 lf_status lf__rest_project(const lf__config *config, int timeout_ms, char *id, size_t room, lf_error *error);
-
-/* Append text for one segment of a path or one value of a query: all but A-Z a-z 0-9 - . _ ~ as %XX. */
-void lf__rest_escape(lf__buf *out, const char *text);
 
 /* Write the gist of an error answer, in whatever shape the server or a proxy worded it: one line without control characters,
  * cut to fit, at the end of a character. */

@@ -291,33 +291,6 @@ bool lf__baggage_decode(lf__buf *out, const char *value, size_t size)
     return !out->failed;
 }
 
-/* The bytes that need no encoding anywhere. */
-static bool trace_is_unreserved(char c)
-{
-    return trace_is_alphanumeric(c) || trace_is_one_of(c, "-._~");
-}
-
-static size_t trace_encoded_size(trace_slice value)
-{
-    size_t size = trace_size(value);
-    for (const char *at = value.at; at < value.end; at++)
-        if (!trace_is_unreserved(*at))
-            size += 2;
-    return size;
-}
-
-static void trace_add_encoded(lf__buf *out, trace_slice value)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    for (const char *at = value.at; at < value.end; at++) {
-        unsigned char c = (unsigned char)*at;
-        if (trace_is_unreserved(*at))
-            lf__buf_add_char(out, *at);
-        else
-            lf__buf_add(out, (char[]){'%', hex[c >> 4], hex[c & 15]}, 3);
-    }
-}
-
 static bool trace_same(trace_slice a, trace_slice b)
 {
     return trace_size(a) == trace_size(b) && memcmp(a.at, b.at, trace_size(a)) == 0;
@@ -347,12 +320,12 @@ static size_t trace_baggage_without(trace_slice header, trace_slice key, char *t
 
 bool lf__baggage_add(lf__buf *header, const char *key, const char *value, size_t size)
 {
-    trace_slice name = trace_slice_of(key, strlen(key)), bytes = trace_slice_of(value, size);
+    trace_slice name = trace_slice_of(key, strlen(key));
     if (!trace_baggage_key(name) || trace_size(name) > LF__BAGGAGE_MAX || size > LF__BAGGAGE_MAX)
         return false;
     size_t members;
     size_t kept = trace_baggage_without(trace_slice_of(header->data, header->length), name, NULL, &members);
-    size_t length = kept + (kept > 0) + trace_size(name) + 1 + trace_encoded_size(bytes);
+    size_t length = kept + (kept > 0) + trace_size(name) + 1 + lf__percent_size(value, size);
     if (length > LF__BAGGAGE_MAX || members >= LF__BAGGAGE_MEMBERS)
         return false;
 
@@ -364,7 +337,7 @@ bool lf__baggage_add(lf__buf *header, const char *key, const char *value, size_t
         lf__buf_add_char(header, ',');
     lf__buf_add(header, name.at, trace_size(name));
     lf__buf_add_char(header, '=');
-    trace_add_encoded(header, bytes);
+    lf__buf_add_percent(header, value, size);
     return true;
 }
 

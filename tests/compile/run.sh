@@ -130,7 +130,7 @@ one_file() { # compiler
 
 # Level by level: what is inlined decides what a compiler sees. Static names share one file there, so locals may shadow them.
 one_file_is_quiet() { # compiler optimisation
-    "$1" -std=gnu11 $STRICT -Wformat=2 -Wno-shadow "$2" -c src/all.c -o "$OUT/quiet.$1$2.o"
+    "$1" -std=gnu11 $STRICT -Wformat=2 "$2" -c src/all.c -o "$OUT/quiet.$1$2.o"
 }
 
 installs() {

@@ -103,6 +103,32 @@ static void keeps_its_content_when_memory_is_out(void **state)
     lf__buf_done(&buf);
 }
 
+static void bytes_are_percent_encoded_as_rfc_3986_has_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *encoded;
+    } cases[] = {{"", ""},
+                 {"AZaz09-._~", "AZaz09-._~"},
+                 {"a/b c?d=e&f#g", "a%2Fb%20c%3Fd%3De%26f%23g"},
+                 {"%41+", "%2541%2B"},
+                 {"\xc3\xa4\xff\x01", "%C3%A4%FF%01"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        lf__buf out;
+        lf__buf_init(&out, 100);
+        assert_true(lf__buf_add_percent(&out, cases[i].text, strlen(cases[i].text)));
+        assert_int_equal(out.length, strlen(cases[i].encoded));
+        assert_int_equal(out.length, lf__percent_size(cases[i].text, strlen(cases[i].text)));
+        assert_memory_equal(out.length == 0 ? "" : out.data, cases[i].encoded, out.length);
+        lf__buf_done(&out);
+    }
+    lf__buf small;
+    char memory[4];
+    lf__buf_over(&small, memory, sizeof memory);
+    assert_false(lf__buf_add_percent(&small, "ab cd", 5));
+    assert_true(small.failed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +138,7 @@ int main(void)
         cmocka_unit_test(borrowed_memory_never_grows_and_is_not_freed),
         cmocka_unit_test(adding_nothing_needs_no_memory),
         cmocka_unit_test(keeps_its_content_when_memory_is_out),
+        cmocka_unit_test(bytes_are_percent_encoded_as_rfc_3986_has_it),
     };
     return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
 }

@@ -581,31 +581,6 @@ static void of_a_cloud_region_the_others_are_named(void **state)
 
 /* ---- Texts ---- */
 
-static void text_is_escaped_as_rfc_3986_has_it(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text, *escaped;
-    } cases[] = {{"", ""},
-                 {"AZaz09-._~", "AZaz09-._~"},
-                 {"a/b c?d=e&f#g", "a%2Fb%20c%3Fd%3De%26f%23g"},
-                 {"%41+", "%2541%2B"},
-                 {"\xc3\xa4\xff\x01", "%C3%A4%FF%01"}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        lf__buf out;
-        lf__buf_init(&out, 100);
-        lf__rest_escape(&out, cases[i].text);
-        assert_int_equal(out.length, strlen(cases[i].escaped));
-        assert_memory_equal(out.length == 0 ? "" : out.data, cases[i].escaped, out.length);
-        lf__buf_done(&out);
-    }
-    lf__buf small;
-    char memory[4];
-    lf__buf_over(&small, memory, sizeof memory);
-    lf__rest_escape(&small, "ab cd");
-    assert_true(small.failed);
-}
-
 static void server_texts_are_cut_at_the_end_of_a_character(void **state)
 {
     (void)state;
@@ -640,7 +615,6 @@ int main(void)
         CASE(the_projects_id_is_found),
         CASE(every_reason_for_no_project_has_its_words),
         CASE(of_a_cloud_region_the_others_are_named),
-        CASE(text_is_escaped_as_rfc_3986_has_it),
         CASE(server_texts_are_cut_at_the_end_of_a_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
