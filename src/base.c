@@ -157,19 +157,6 @@ void lf__log_unlock(void)
     pthread_mutex_unlock(&base_log_lock);
 }
 
-static void base_write_line(const char *line, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(STDERR_FILENO, line, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return; /* a closed stderr is not our problem to report */
-        line += written;
-        size -= (size_t)written;
-    }
-}
-
 void lf__log(lf__log_level level, const char *format, ...)
 {
     if (level == LF__LOG_DEBUG && !atomic_load_explicit(&base_log.debug, memory_order_relaxed))
@@ -199,7 +186,7 @@ void lf__log(lf__log_level level, const char *format, ...)
     } else {
         text[size] = '\n';
         /* One write, so that lines of several threads do not mix. */
-        base_write_line(line, sizeof prefix - 1 + size + 1);
+        (void)lf__write_all(STDERR_FILENO, line, sizeof prefix - 1 + size + 1);
     }
     errno = saved;
 }

@@ -76,6 +76,34 @@ TEST(scores_without_an_id_get_different_ones)
     CHECK_INT(count_different(event_ids, 50), 50);
 }
 
+static int64_t millisecond_of(const cJSON *event)
+{
+    int hour, minute, second, millisecond;
+    const char *text = text_of(event, "timestamp");
+    CHECK_INT(sscanf(text, "%*4d-%*2d-%*2dT%d:%d:%d.%3d", &hour, &minute, &second, &millisecond), 4);
+    return ((hour * 60 + minute) * 60 + second) * 1000 + millisecond;
+}
+
+/* A server compares milliseconds, and of two in the same one it takes the first. */
+TEST(a_later_score_with_the_same_id_has_a_later_millisecond)
+{
+    start();
+    for (int i = 0; i < 100; i++) {
+        lf_create_score(.name = "s", .value = i, .trace_id = trace_hex, .id = "same");
+        lf_create_score(.name = "s", .value = i, .trace_id = trace_hex, .id = "another");
+    }
+    collect_scores();
+    CHECK_INT(event_count, 200);
+    int64_t last[2] = {-1, -1};
+    for (size_t i = 0; i < event_count; i++) {
+        int64_t at = millisecond_of(events[i]), *before = &last[i % 2];
+        CHECK_MEMBER(body_of(events[i]), "id", i % 2 == 0 ? "same" : "another");
+        CHECK_INT(cJSON_GetObjectItem(body_of(events[i]), "value")->valueint, (int)i / 2);
+        CHECK(at > *before || at < 1000); /* midnight may come */
+        *before = at;
+    }
+}
+
 /* ---- Targets ------------------------------------------------------------------------------------------------------------ */
 
 static NOINLINE void judges_itself(void)
@@ -404,6 +432,7 @@ int main(void)
         cmocka_unit_test(every_type_arrives_with_its_value),
         cmocka_unit_test(all_fields_arrive),
         cmocka_unit_test(scores_without_an_id_get_different_ones),
+        cmocka_unit_test(a_later_score_with_the_same_id_has_a_later_millisecond),
         cmocka_unit_test(the_current_observation_and_its_trace_can_be_judged),
         cmocka_unit_test(a_handle_can_be_judged_open_or_ended_current_or_not),
         cmocka_unit_test(sessions_and_dataset_runs_can_be_judged),
