@@ -992,6 +992,7 @@ static void add_everything(void)
     builder_text(&b, LF__TAG_OUTPUT_PIECE, "piece");
     builder_json(&b, LF__TAG_METADATA, "{\"k\":1}");
     builder_json(&b, LF__TAG_USAGE, "{\"input\":10,\"inputCost\":0.5}");
+    builder_json(&b, LF__TAG_USAGE_DETAILS, "{\"input\":10,\"input_tokens_details\":{\"cached_tokens\":4}}");
     add_trace_fields(&b);
     builder_int(&b, LF__TAG_USER_ID, 42);
     builder_text(&b, LF__TAG_MODEL, "m");
