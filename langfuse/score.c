@@ -135,8 +135,8 @@ static lf_status score_submit(lf__writer *w, lf__record *score, const lf_score_f
     score_write(w, fields);
     score_write_environment(w, score, fields, frame);
     lf__write_end_record(w, score);
-    score->start_ns = fields->timestamp_ns != 0 ? (uint64_t)fields->timestamp_ns : score_time(fields->id);
-    if (fields->timestamp_ns != 0)
+    score->start_ns = fields->timestamp_ns > 0 ? (uint64_t)fields->timestamp_ns : score_time(fields->id);
+    if (fields->timestamp_ns > 0)
         score->flags |= LF__FLAG_WALL_START;
     lf__count(&w->segment->begun);
     lf__stack_submit_record(w->segment, score);

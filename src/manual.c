@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { MANUAL_TEXT_ID_MAX = 800 }; /* the server refuses longer ones */
+enum { MANUAL_TEXT_ID_MAX = 800 }; /* the server refuses longer ones: their digits are sent */
 
 /* ---- What fields say ---------------------------------------------------------------------------------------------- */
 
@@ -48,7 +48,7 @@ void lf__write_fields(lf__writer *w, const lf_observation_fields *fields)
     manual_write_set(w, LF__TAG_USAGE_DETAILS, &fields->usage_details);
     manual_write_set(w, LF__TAG_COST_DETAILS, &fields->cost_details);
     manual_write_prompt(w, fields->prompt, fields->prompt_name, fields->prompt_version);
-    if (fields->completion_start_time_ns != 0)
+    if (fields->completion_start_time_ns > 0)
         lf__write_int(w, LF__TAG_COMPLETION_START, fields->completion_start_time_ns);
     manual_write_set(w, LF__TAG_METADATA, &fields->metadata);
     manual_write_set(w, LF__TAG_INPUT, &fields->input);
@@ -106,7 +106,8 @@ static bool manual_is_text(const char *id_text, size_t size)
 void lf__announce_names(const lf__record *record, const char *trace_id_text, const char *id_text)
 {
     lf__writer w;
-    bool trace = manual_is_text(trace_id_text, sizeof record->trace_id), own = manual_is_text(id_text, sizeof record->id);
+    bool trace = manual_is_text(trace_id_text, sizeof record->trace_id);
+    bool own = manual_is_text(id_text, sizeof record->id) && strlen(id_text) <= MANUAL_TEXT_ID_MAX;
     if ((!trace && !own) || (record->flags & LF__FLAG_UNSAMPLED) != 0)
         return;
     lf__record names = *record; /* it may lie where the update is written */
@@ -120,7 +121,7 @@ void lf__announce_names(const lf__record *record, const char *trace_id_text, con
         lf__write_text(&w, LF__TAG_EXTERNAL_TRACE_ID, trace_id_text);
     if (own) {
         char alias[sizeof names.id + MANUAL_TEXT_ID_MAX];
-        size_t size = strnlen(id_text, MANUAL_TEXT_ID_MAX);
+        size_t size = strlen(id_text);
         memcpy(alias, names.id, sizeof names.id);
         memcpy(alias + sizeof names.id, id_text, size);
         lf_value value = lf_strn(alias, sizeof names.id + size);
@@ -204,8 +205,8 @@ static lf__record *manual_begin(lf__writer *w, const lf_observation_fields *fiel
     }
     lf__write_end_record(w, record);
     lf__count(&segment->begun);
-    record->start_ns = fields->start_time_ns != 0 ? (uint64_t)fields->start_time_ns : lf__now();
-    if (fields->start_time_ns != 0)
+    record->start_ns = fields->start_time_ns > 0 ? (uint64_t)fields->start_time_ns : lf__now();
+    if (fields->start_time_ns > 0)
         record->flags |= LF__FLAG_WALL_START;
     return record;
 }
@@ -306,7 +307,7 @@ void lf_observation_end_with(lf_observation *observation, const lf_observation_f
         /* Where another thread was first, ending is what is counted. */
         (void)lf__handle_append(observation, w.start, (size_t)(w.at - w.start));
     }
-    if (fields != NULL && fields->end_time_ns != 0) {
+    if (fields != NULL && fields->end_time_ns > 0) {
         end_ns = (uint64_t)fields->end_time_ns;
         flags = LF__FLAG_WALL_END;
     }

@@ -156,13 +156,24 @@ static void traces_replace(lf__record *record, const lf__field *by)
     }
 }
 
+static size_t traces_added_up(const lf__record *record)
+{
+    size_t size = 0;
+    for (const lf__field *field = NULL; (field = lf__record_next(record, field)) != NULL;)
+        size += traces_adds_up(field) ? traces_field_size(field) : 0;
+    return size;
+}
+
+/* Make room for more of what adds up. A large input, of which there is but one, pushes out nothing. */
 static void traces_shorten(lf__record *record, size_t more)
 {
-    for (const lf__field *field = NULL; record->size + more > LF__TRACE_UPDATE_MAX;) {
+    size_t size = traces_added_up(record);
+    for (const lf__field *field = NULL; size + more > LF__TRACE_UPDATE_MAX;) {
         field = lf__record_next(record, field);
         if (field == NULL)
             return;
         if (traces_adds_up(field)) {
+            size -= traces_field_size(field);
             traces_cut(record, field);
             field = NULL;
         }
@@ -173,7 +184,8 @@ static bool traces_add_field(lf__traces *traces, traces_entry *entry, const lf__
 {
     size_t size = traces_field_size(field);
     traces_replace(entry->record, field);
-    traces_shorten(entry->record, size);
+    if (traces_adds_up(field))
+        traces_shorten(entry->record, size);
     size_t wanted = entry->record->size + size;
     if (wanted > entry->capacity) {
         size_t capacity = wanted > 2 * entry->capacity ? wanted : 2 * entry->capacity;

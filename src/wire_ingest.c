@@ -174,21 +174,21 @@ static void ingest_id(ingest *to, const char *key, const lf__field *external, co
 static const lf__field *ingest_alias(ingest *to, const uint8_t id[8])
 {
     const lf__field *field = NULL;
-    while (to->view.trace != NULL && (field = lf__record_next(to->view.trace, field)) != NULL)
+    while (to->trace != NULL && (field = lf__record_next(to->trace, field)) != NULL)
         if (field->tag == LF__TAG_ALIAS && field->length > 8 && memcmp(lf__field_payload(field), id, 8) == 0)
             return field;
     return NULL;
 }
 
-static void ingest_parent_id(ingest *to)
+/* The id of another observation: the parent, or what a score judges. */
+static void ingest_other_id(ingest *to, const char *key, const lf__field *external, const uint8_t id[8])
 {
-    const lf__record *record = to->view.record;
-    const lf__field *alias = to->view.last[LF__TAG_EXTERNAL_PARENT_ID] != NULL ? NULL : ingest_alias(to, record->parent_id);
-    if (alias != NULL && to->config->exporter == LF__EXPORTER_INGESTION)
-        ingest_text(to->out, "parentObservationId", (const char *)lf__field_payload(alias) + 8, alias->length - 8);
+    const lf__field *alias = external == NULL && to->config->exporter == LF__EXPORTER_INGESTION ? ingest_alias(to, id) : NULL;
+    const char *text = alias != NULL ? (const char *)lf__field_payload(alias) + 8 : NULL;
+    if (text != NULL && lf__wire_is_id(text, alias->length - 8))
+        ingest_text(to->out, key, text, alias->length - 8);
     else
-        ingest_id(to, "parentObservationId", to->view.last[LF__TAG_EXTERNAL_PARENT_ID], record->parent_id,
-                  sizeof record->parent_id);
+        ingest_id(to, key, external, id, 8);
 }
 
 /* All that is sent of a trace must name it alike, a score too, whose view does not reach what is said of its trace. */
@@ -282,19 +282,20 @@ static void ingest_metadata(ingest *to, lf__tag tag, const char *incomplete)
 typedef enum ingest_form { INGEST_OMITTED, INGEST_AS_JSON, INGEST_AS_TEXT } ingest_form;
 typedef ingest_form (*ingest_rule)(const char *value, size_t size);
 
-/* Numbers, and objects of numbers as OpenAI nests them. */
+/* Numbers from 0 up. */
 static ingest_form ingest_cost(const char *value, size_t size)
 {
     (void)size;
-    bool number = value[0] == '-' || (value[0] >= '0' && value[0] <= '9');
-    return number || value[0] == '{' ? INGEST_AS_JSON : INGEST_OMITTED;
+    return value[0] >= '0' && value[0] <= '9' ? INGEST_AS_JSON : INGEST_OMITTED;
 }
 
+/* Whole numbers from 0 up, as far as a double is exact. */
 static ingest_form ingest_count(const char *value, size_t size)
 {
-    bool whole = value[0] != '-' && memchr(value, '.', size) == NULL && memchr(value, 'e', size) == NULL &&
+    enum { DIGITS_MAX = 15 };
+    bool whole = size <= DIGITS_MAX && memchr(value, '.', size) == NULL && memchr(value, 'e', size) == NULL &&
                  memchr(value, 'E', size) == NULL;
-    return whole || value[0] == '{' ? ingest_cost(value, size) : INGEST_OMITTED;
+    return whole ? ingest_cost(value, size) : INGEST_OMITTED;
 }
 
 static bool ingest_is_text(const char *text, size_t size, const char *other)
@@ -356,7 +357,7 @@ static void ingest_raw_member(lf__buf *out, const lf__json_member *member)
 
 static bool ingest_is_whole(const lf__json_member *member)
 {
-    return member->value[0] != '{' && ingest_count(member->value, member->value_size) == INGEST_AS_JSON;
+    return ingest_count(member->value, member->value_size) == INGEST_AS_JSON;
 }
 
 /* What `usage` says so far: any counts, and of what. */
@@ -378,7 +379,7 @@ static void ingest_given_usage(ingest *to, ingest_usage *said, const lf__field *
         bool count = ingest_is_one_of(member.key, member.key_size, names, sizeof names / sizeof *names);
         bool taken = unit    ? ingest_is_one_of(member.value, member.value_size, units, sizeof units / sizeof *units)
                      : count ? counts && ingest_is_whole(&member)
-                             : member.value[0] != '{' && ingest_cost(member.value, member.value_size) == INGEST_AS_JSON;
+                             : ingest_cost(member.value, member.value_size) == INGEST_AS_JSON;
         if (!taken)
             continue;
         ingest_raw_member(to->out, &member);
@@ -422,6 +423,25 @@ static const lf__field *ingest_object(const lf__field *field)
     return field != NULL && lf__field_is_json(field, '{') ? field : NULL;
 }
 
+static bool ingest_nests(const lf__field *map)
+{
+    lf__json_member member;
+    for (size_t at = 0; lf__json_next_member(lf__field_payload(map), map->length, &at, &member);)
+        if (member.value[0] == '{')
+            return true;
+    return false;
+}
+
+/* Counts that nest as OpenAI's do are flattened into the scratch buffer: the server takes them only where it knows every key. */
+static void ingest_flatten(ingest *to, const lf__field *map)
+{
+    lf__buf costs;
+    lf__buf_init(&costs, to->scratch->limit);
+    lf__buf_clear(to->scratch);
+    to->failed |= !lf__usage_convert(to->scratch, &costs, lf__field_payload(map), map->length);
+    lf__buf_done(&costs);
+}
+
 /* What is said in whole goes first; usage in another API's words fills in. */
 static void ingest_usage_details(ingest *to)
 {
@@ -432,8 +452,11 @@ static void ingest_usage_details(ingest *to)
     lf__buf_clear(to->scratch);
     if (usage != NULL && (details == NULL || given_costs == NULL))
         to->failed |= !lf__usage_convert(to->scratch, &costs, lf__field_payload(usage), usage->length);
-    const char *counts = map != NULL ? lf__field_payload(map) : details == NULL ? to->scratch->data : NULL;
-    size_t size = map != NULL ? map->length : details == NULL ? to->scratch->length : 0;
+    bool nests = map != NULL && ingest_nests(map);
+    if (nests)
+        ingest_flatten(to, map);
+    const char *counts = nests || details == NULL ? to->scratch->data : map != NULL ? lf__field_payload(map) : NULL;
+    size_t size = nests || details == NULL ? to->scratch->length : map != NULL ? map->length : 0;
     ingest_usage_object(to, usage, map != NULL, counts, size);
     if (size > 0)
         ingest_members(to->out, "usageDetails", counts, size, ingest_count);
@@ -585,12 +608,13 @@ static void ingest_trace(ingest *to, bool root)
 
 static void ingest_prompt(ingest *to)
 {
-    const lf__field *name = to->view.last[LF__TAG_PROMPT_NAME], *version = to->view.last[LF__TAG_PROMPT_VERSION];
-    if (!lf__field_is_set(name) || !lf__field_is_set(version))
-        return; /* the server refuses one without the other */
+    const lf__field *name = to->view.last[LF__TAG_PROMPT_NAME];
+    int64_t version = lf__wire_int(lf__wire_prompt_version(&to->view));
+    if (!lf__field_is_set(name) || name->length == 0 || version == 0)
+        return; /* the server refuses one without the other, and takes empty text and 0 for nothing */
     ingest_string(to, "promptName", name);
     ingest_key(to->out, "promptVersion");
-    lf__json_int(to->out, lf__wire_int(version));
+    lf__json_int(to->out, version);
 }
 
 /* What spans and events cannot have. */
@@ -630,7 +654,7 @@ static void ingest_observation_body(ingest *to, lf_type type)
     ingest_id(to, "id", last[LF__TAG_EXTERNAL_ID], record->id, sizeof record->id);
     ingest_trace_id(to, "traceId");
     if (!lf__id_is_zero(record->parent_id, sizeof record->parent_id))
-        ingest_parent_id(to);
+        ingest_other_id(to, "parentObservationId", last[LF__TAG_EXTERNAL_PARENT_ID], record->parent_id);
     ingest_observation_name(to, &name, &size);
     ingest_text(to->out, "name", name, size);
     ingest_time(to->out, "startTime", to->start_ns);
@@ -681,7 +705,7 @@ static void ingest_score_target(ingest *to)
     if ((record->flags & LF__FLAG_NO_TRACE) == 0 && !lf__id_is_zero(record->trace_id, sizeof record->trace_id)) {
         ingest_trace_id(to, "traceId");
         if (!lf__id_is_zero(record->id, sizeof record->id))
-            ingest_id(to, "observationId", last[LF__TAG_EXTERNAL_ID], record->id, sizeof record->id);
+            ingest_other_id(to, "observationId", last[LF__TAG_EXTERNAL_ID], record->id);
     } else if (lf__field_is_set(last[LF__TAG_SESSION_ID])) {
         ingest_string(to, "sessionId", last[LF__TAG_SESSION_ID]);
     } else {

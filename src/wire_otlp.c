@@ -184,13 +184,11 @@ static void otlp_add_usage(const otlp_writer *to, const lf__view *view)
         otlp_add_text(to, OTLP_LITERAL("langfuse.observation.cost_details"), (otlp_text){memory, costs.length});
 }
 
-/* A version belongs to the name it came with: one that was propagated says nothing of the observation's own prompt. */
 static void otlp_add_prompt_version(const otlp_writer *to, const lf__view *view)
 {
-    const lf__field *version = view->last[LF__TAG_PROMPT_VERSION], *name = view->last[LF__TAG_PROMPT_NAME];
-    if (version == NULL || (lf__is_propagated(version) && (name == NULL || !lf__is_propagated(name))))
-        return;
-    to->sink->number(to, OTLP_LITERAL("langfuse.observation.prompt.version"), lf__wire_int(version));
+    const lf__field *version = lf__wire_prompt_version(view);
+    if (version != NULL)
+        to->sink->number(to, OTLP_LITERAL("langfuse.observation.prompt.version"), lf__wire_int(version));
 }
 
 /* A JSON string that holds an ISO 8601 time; every version of the server reads this form. */
@@ -207,9 +205,11 @@ static void otlp_add_completion_start(const otlp_writer *to, const lf__field *fi
 
 /* ---- Metadata --------------------------------------------------------------------------------------------------- */
 
-/* False when the number has a fraction or an exponent, or is too large. */
+/* False when the number has a fraction or an exponent, or a double cannot hold it: servers read integers as doubles, and keep
+ * text digit by digit. */
 static bool otlp_parse_int(otlp_text json, int64_t *value)
 {
+    const int64_t max = 9007199254740991;
     bool negative = json.at[0] == '-';
     *value = 0;
     for (size_t i = negative; i < json.size; i++) {
@@ -219,7 +219,7 @@ static bool otlp_parse_int(otlp_text json, int64_t *value)
         if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, negative ? -digit : digit, value))
             return false;
     }
-    return true;
+    return *value >= -max && *value <= max;
 }
 
 static void otlp_add_member(const otlp_writer *to, const lf__wire_member *member)

@@ -55,6 +55,13 @@ int64_t lf__wire_int(const lf__field *field)
     return value;
 }
 
+const lf__field *lf__wire_prompt_version(const lf__view *view)
+{
+    const lf__field *version = view->last[LF__TAG_PROMPT_VERSION], *name = view->last[LF__TAG_PROMPT_NAME];
+    bool of_another = version != NULL && lf__is_propagated(version) && (name == NULL || !lf__is_propagated(name));
+    return of_another ? NULL : version;
+}
+
 const char *lf__wire_incomplete(const lf__record *record, const char **message)
 {
     if ((record->flags & LF__FLAG_INTERRUPTED) != 0) {

@@ -232,6 +232,20 @@ TEST(times_may_be_given)
     CHECK_SAID(span_named("stream"), "completion_start_time", "\"2023-11-14T22:13:20.500000Z\"");
 }
 
+/* As bits of an unsigned number they would lie in the year 2554, which no database holds. */
+TEST(times_before_1970_are_not_given)
+{
+    start();
+    lf_observation *o = lf_start_observation(.name = "o", .type = LF_GENERATION, .start_time_ns = -1,
+                                             .completion_start_time_ns = INT64_MIN);
+    lf_observation_end(o, .end_time_ns = -1);
+    collect();
+    uint64_t began = strtoull(text_of(span_named("o"), "startTimeUnixNano"), NULL, 10);
+    uint64_t ended = strtoull(text_of(span_named("o"), "endTimeUnixNano"), NULL, 10);
+    CHECK(began > 1700000000000000000u && began <= ended && ended <= INT64_MAX);
+    CHECK_SAID(span_named("o"), "completion_start_time", "");
+}
+
 TEST(an_end_time_given_before_the_end_counts)
 {
     start();
@@ -754,6 +768,7 @@ int main(void)
         cmocka_unit_test(level_error_is_the_status_error_with_the_last_message),
         cmocka_unit_test(other_levels_set_no_status),
         cmocka_unit_test(times_may_be_given),
+        cmocka_unit_test(times_before_1970_are_not_given),
         cmocka_unit_test(an_end_time_given_before_the_end_counts),
         cmocka_unit_test(pieces_of_output_are_joined),
         cmocka_unit_test(what_fits_no_slot_goes_to_the_heap_and_arrives),

@@ -59,6 +59,15 @@ TEST(all_fields_arrive)
     CHECK_TEXT(text_of(events[0], "timestamp"), "2023-11-14T22:13:20.500000Z");
 }
 
+TEST(a_time_before_1970_is_not_given)
+{
+    start();
+    CHECK_INT(lf_create_score(.name = "s", .value = 1, .trace_id = trace_hex, .timestamp_ns = -1), LF_OK);
+    collect_scores();
+    int year = atoi(text_of(events[0], "timestamp")); /* 2554 when taken for an unsigned number */
+    CHECK(year >= 2024 && year < 2262);
+}
+
 TEST(scores_without_an_id_get_different_ones)
 {
     start();
@@ -431,6 +440,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_arrives_with_its_value),
         cmocka_unit_test(all_fields_arrive),
+        cmocka_unit_test(a_time_before_1970_is_not_given),
         cmocka_unit_test(scores_without_an_id_get_different_ones),
         cmocka_unit_test(a_later_score_with_the_same_id_has_a_later_millisecond),
         cmocka_unit_test(the_current_observation_and_its_trace_can_be_judged),

