@@ -50,15 +50,6 @@ static void check_strings(const json *body, const char *const *names, issues *to
         check_string(to, json_get(body, *names), *names, false);
 }
 
-static void check_numbers(const json *body, const char *name, issues *to)
-{
-    const json *map = json_get(body, name);
-    if (check_kind(to, map, name, JSON_OBJECT, "object") && json_is(map, JSON_OBJECT))
-        for (const json *member = map->first; member; member = member->next)
-            if (member->kind != JSON_NUMBER && member->kind != JSON_NULL && member->kind != JSON_OBJECT)
-                issue_type(to, name, "number", member);
-}
-
 static void check_trace(const json *body, issues *to)
 {
     static const char *const strings[] = { "externalId", "userId", "sessionId", "release", "version", "environment", NULL };
@@ -93,13 +84,69 @@ static void check_usage(const json *usage, issues *to)
     }
 }
 
-/* A prompt is linked with a name and a version, or not at all. */
+static bool is_count(const json *value)
+{
+    return value->kind == JSON_NULL || (is_int(value) && value->number >= 0);
+}
+
+static bool is_cost(const json *value)
+{
+    return value->kind == JSON_NULL || (value->kind == JSON_NUMBER && value->number >= 0);
+}
+
+static bool has_only(const json *map, bool (*good)(const json *))
+{
+    for (const json *member = map->first; member; member = member->next)
+        if (!good(member))
+            return false;
+    return true;
+}
+
+/* Usage as an endpoint of OpenAI's answers it: three counts, perhaps objects of counts under the last two keys, and no other key. */
+static bool is_openai_usage(const json *usage, const char *const keys[5])
+{
+    size_t known = 0, all = 0;
+    for (size_t i = 0; i < 5; i++) {
+        const json *member = json_get(usage, keys[i]);
+        if (!member && i >= 3)
+            continue;
+        bool good = i < 3 ? json_is(member, JSON_NUMBER) && is_count(member)
+                          : member->kind == JSON_NULL || (member->kind == JSON_OBJECT && has_only(member, is_count));
+        if (!good)
+            return false;
+        known++;
+    }
+    for (const json *member = usage->first; member; member = member->next)
+        all++;
+    return known == all;
+}
+
+static bool is_usage(const json *usage)
+{
+    static const char *const completion[5] = { "prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details",
+                                               "completion_tokens_details" };
+    static const char *const response[5] = { "input_tokens", "output_tokens", "total_tokens", "input_tokens_details",
+                                             "output_tokens_details" };
+    return has_only(usage, is_count) || is_openai_usage(usage, completion) || is_openai_usage(usage, response);
+}
+
+static void check_details(const json *body, issues *to)
+{
+    const json *usage = json_get(body, "usageDetails"), *cost = json_get(body, "costDetails");
+    if (check_kind(to, usage, "usageDetails", JSON_OBJECT, "object") && json_is(usage, JSON_OBJECT) && !is_usage(usage))
+        issue_custom(to, "usageDetails", "Invalid input");
+    if (check_kind(to, cost, "costDetails", JSON_OBJECT, "object") && json_is(cost, JSON_OBJECT) && !has_only(cost, is_cost))
+        issue_custom(to, "costDetails", "Invalid input");
+}
+
+/* A prompt is linked with a name and a version, or not at all; empty text and 0 count as nothing. */
 static void check_prompt(const json *body, issues *to)
 {
     const json *name = json_get(body, "promptName"), *version = json_get(body, "promptVersion");
-    bool named = name && name->kind != JSON_NULL, numbered = version && version->kind != JSON_NULL;
+    bool named = json_is(name, JSON_STRING) && name->string.len > 0;
+    bool numbered = version && version->kind != JSON_NULL && version->number != 0;
     check_string(to, name, "promptName", false);
-    if (numbered && !is_int(version))
+    if (version && version->kind != JSON_NULL && !is_int(version))
         issue_type(to, "promptVersion", "int", version);
     else if (named != numbered)
         issue_custom(to, "", "Invalid input");
@@ -121,10 +168,11 @@ static void check_observation(const json *body, const event_type *type, issues *
     for (size_t i = 0; times[i]; i++)
         check_datetime(to, json_get(body, times[i]), times[i], false);
     check_option(to, json_get(body, "level"), "level", levels);
+    if (type->observation_type && (strcmp(type->observation_type, "SPAN") == 0 || strcmp(type->observation_type, "EVENT") == 0))
+        return; /* they have none of what follows, whatever it is */
     check_kind(to, json_get(body, "modelParameters"), "modelParameters", JSON_OBJECT, "object");
     check_usage(json_get(body, "usage"), to);
-    check_numbers(body, "usageDetails", to);
-    check_numbers(body, "costDetails", to);
+    check_details(body, to);
     check_prompt(body, to);
 }
 

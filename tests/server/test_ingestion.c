@@ -224,7 +224,20 @@ static void wrong_events_are_told_what_is_wrong(void **state)
         { "\"id\":\"e\",\"type\":\"trace-create\"," AT("42") ",\"body\":{\"id\":\"t\",\"tags\":\"a\"}",
           "{\"expected\":\"array\",\"code\":\"invalid_type\",\"path\":[\"body\",\"tags\"],"
           "\"message\":\"Invalid input: expected array, received string\"}" },
-        { "\"id\":\"e\",\"type\":\"span-create\"," AT("42") ",\"body\":{\"id\":\"o\",\"usage\":{\"promptTokens\":1.5}}",
+        { "\"id\":\"e\",\"type\":\"generation-create\"," AT("42") ",\"body\":{\"id\":\"o\",\"promptName\":\"p\",\"promptVersion\":0}",
+          "{\"code\":\"custom\",\"path\":[\"body\"],\"message\":\"Invalid input\"}" },
+        { "\"id\":\"e\",\"type\":\"generation-create\"," AT("42") ",\"body\":{\"id\":\"o\",\"promptName\":\"\",\"promptVersion\":1}",
+          "{\"code\":\"custom\",\"path\":[\"body\"],\"message\":\"Invalid input\"}" },
+        { "\"id\":\"e\",\"type\":\"generation-create\"," AT("42") ",\"body\":{\"id\":\"o\",\"usageDetails\":{\"input\":-1}}",
+          "{\"code\":\"custom\",\"path\":[\"body\",\"usageDetails\"],\"message\":\"Invalid input\"}" },
+        { "\"id\":\"e\",\"type\":\"tool-create\"," AT("42") ",\"body\":{\"id\":\"o\",\"usageDetails\":{\"input\":0.5}}",
+          "{\"code\":\"custom\",\"path\":[\"body\",\"usageDetails\"],\"message\":\"Invalid input\"}" },
+        { "\"id\":\"e\",\"type\":\"generation-update\"," AT("42") ",\"body\":{\"id\":\"o\",\"usageDetails\":{\"prompt_tokens\":1,"
+          "\"completion_tokens\":2,\"total_tokens\":3,\"prompt_tokens_details\":{\"cached\":1},\"other\":1}}",
+          "{\"code\":\"custom\",\"path\":[\"body\",\"usageDetails\"],\"message\":\"Invalid input\"}" },
+        { "\"id\":\"e\",\"type\":\"generation-create\"," AT("42") ",\"body\":{\"id\":\"o\",\"costDetails\":{\"input\":-0.1}}",
+          "{\"code\":\"custom\",\"path\":[\"body\",\"costDetails\"],\"message\":\"Invalid input\"}" },
+        { "\"id\":\"e\",\"type\":\"generation-create\"," AT("42") ",\"body\":{\"id\":\"o\",\"usage\":{\"promptTokens\":1.5}}",
           "{\"expected\":\"int\",\"code\":\"invalid_type\",\"path\":[\"body\",\"usage\"],"
           "\"message\":\"Invalid input: expected int, received number\"}" },
         { "\"id\":\"e\",\"type\":\"trace-create\"," AT("42"),
@@ -328,9 +341,13 @@ static void what_is_not_kept_is_noted(void **state)
         const char *batch;
         unsigned lost;
     } cases[] = {
-        { EVENT("1", "generation-create", "\"usageDetails\":{\"input\":1,\"output\":null},\"costDetails\":{\"input\":-0.5}"), 0 },
-        { EVENT("1", "generation-create", "\"usageDetails\":{\"input\":-1}"), LOSS_USAGE },
-        { EVENT("1", "generation-update", "\"usageDetails\":{\"input\":0.5}"), LOSS_USAGE },
+        { EVENT("1", "generation-create", "\"usageDetails\":{\"input\":1,\"output\":null},\"costDetails\":{\"input\":0.5}"), 0 },
+        { EVENT("1", "generation-update", "\"usageDetails\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":3,"
+                "\"completion_tokens_details\":{\"reasoning\":1,\"audio\":null},\"prompt_tokens_details\":null}"), 0 },
+        { EVENT("1", "generation-update", "\"usageDetails\":{\"input_tokens\":1,\"output_tokens\":2,\"total_tokens\":3,"
+                "\"input_tokens_details\":{\"cached_tokens\":1}}"), 0 },
+        { EVENT("1", "span-create", "\"usageDetails\":{\"input\":-1}"), LOSS_USAGE },
+        { EVENT("1", "event-create", "\"usageDetails\":{\"input\":0.5}"), LOSS_USAGE },
         { EVENT("1", "span-create", "\"usageDetails\":{\"input\":1}") "," EVENT("2", "span-update", "\"usageDetails\":{\"x\":1e99}"), LOSS_USAGE },
         { EVENT("1", "span-create", "\"costDetails\":{\"input\":{}}"), LOSS_COST },
         { EVENT("1", "trace-create", "\"usageDetails\":{\"input\":-1}"), 0 },
