@@ -152,6 +152,12 @@ static bool prompt_name_is_good(const char *name)
     return size > 0 && size <= PROMPT_NAME_MAX && strchr(name, '|') == NULL && lf__utf8_valid_prefix(name, size) == size;
 }
 
+/* NULL: none. An empty one is none, too. */
+static const char *prompt_label(const lf_prompt_query *query)
+{
+    return query->label == NULL || query->label[0] == '\0' ? NULL : query->label;
+}
+
 static lf_status prompt_check(const char *name, const lf_prompt_query *query)
 {
     if (name == NULL || name[0] == '\0')
@@ -159,7 +165,7 @@ static lf_status prompt_check(const char *name, const lf_prompt_query *query)
     if (!prompt_name_is_good(name))
         return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt's name is UTF-8 without '|', of at most %d bytes",
                            PROMPT_NAME_MAX);
-    if (query->version != 0 && query->label != NULL)
+    if (query->version != 0 && prompt_label(query) != NULL)
         return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt is asked for by version or by label, not both");
     if (query->label != NULL && strlen(query->label) > PROMPT_NAME_MAX)
         return prompt_fail(query->error, LF_ERR_ARGUMENT, "a label has at most %d bytes", PROMPT_NAME_MAX);
@@ -189,7 +195,7 @@ static lf_prompt *prompt_fallback(const char *name, const lf_prompt_query *query
     lf__buf_init(&messages, PROMPT_JSON_MAX);
     if (chat)
         (void)prompt_value_json(&messages, &query->fallback_messages);
-    lf__prompt_body *body = lf__prompt_body_make(name, query->version, query->label, query->fallback,
+    lf__prompt_body *body = lf__prompt_body_make(name, query->version, prompt_label(query), query->fallback,
                                                  messages.length == 0 ? "" : messages.data, messages.length, &bad);
     lf__buf_done(&messages);
     return body == NULL ? NULL : prompt_new(body, LF_PROMPT_FALLBACK, NULL);
@@ -246,10 +252,9 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query)
     query = query == NULL ? &standard : query;
     if (prompt_check(name, query) != LF_OK)
         return prompt_name_is_good(name) ? prompt_fallback(name, query) : NULL;
+    const char *label = prompt_label(query);
     const lf__prompt_key key = {prompt_client(query->client), name, query->version,
-                                query->version != 0        ? NULL
-                                : query->label != NULL && query->label[0] != '\0' ? query->label
-                                                           : "production"};
+                                query->version != 0 ? NULL : label == NULL ? "production" : label};
     lf__prompt_body *body = NULL;
     uint64_t now_ns = lf__monotonic_ns(); /* read once: it is a good part of what a cached prompt costs */
     lf__prompt_found found = query->cache_ttl_seconds == 0 ? LF__PROMPT_MISS : lf__prompts_find_at(&key, now_ns, &body);
@@ -283,6 +288,8 @@ static bool prompt_is_cached(const char *name)
 
 lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeout_ms)
 {
+    if (names == NULL && count > 0)
+        return LF_ERR_ARGUMENT;
     const lf_prompt_query query = LF_PROMPT_QUERY_INIT;
     prompt_guest guest;
     prompt_enter(&guest);
