@@ -98,6 +98,23 @@ TEST(variables_are_listed_in_their_order)
     lf_prompt_free(p);
 }
 
+/* One allocation for each name, and few for the list: one that grew by one each time could be copied each time. */
+TEST(the_list_of_variables_grows_in_few_steps)
+{
+    enum { NAMES = 1000 };
+    char text[5 * NAMES + 1];
+    for (size_t i = 0; i < NAMES; i++)
+        memcpy(text + 5 * i, "{{a}}", 6);
+    lf__alloc_fail_from(NAMES + NAMES / 2);
+    lf_prompt *p = lf_get_prompt("p", .fallback = text);
+    lf__alloc_fail_from(0);
+    CHECK(p != NULL);
+    for (size_t i = 0; i < NAMES; i++)
+        CHECK_TEXT(p->variables[i], "a");
+    CHECK(p->variables[NAMES] == NULL);
+    lf_prompt_free(p);
+}
+
 /* ---- Chats ---------------------------------------------------------------------------------------------------------------- */
 
 static lf_prompt *chat_prompt(const char *messages)
@@ -667,6 +684,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(json_goes_in_as_it_is),
         cmocka_unit_test(a_text_prompt_as_messages_and_as_json),
         cmocka_unit_test(variables_are_listed_in_their_order),
+        cmocka_unit_test(the_list_of_variables_grows_in_few_steps),
         cmocka_unit_test(placeholders_are_filled_in),
         cmocka_unit_test(what_is_no_message_says_so),
         cmocka_unit_test(all_members_of_given_messages_are_kept),
