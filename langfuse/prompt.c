@@ -111,45 +111,18 @@ void lf_prompt_free(lf_prompt *prompt)
     free(prompt);
 }
 
-/* ---- Values as JSON text ------------------------------------------------------------------------------------------ */
-
-/* A value of the user's as JSON text. False: no memory, or larger than PROMPT_JSON_MAX. */
-static bool prompt_value_json(lf__buf *out, const lf_value *value)
-{
-    for (size_t room = 4096; room <= PROMPT_JSON_MAX; room *= 4) {
-        uint8_t *memory = lf__alloc(room);
-        if (memory == NULL)
-            return false;
-        const lf__field *field = (const lf__field *)(const void *)memory;
-        uint8_t *end = lf__capture(memory, memory + room, LF__TAG_INPUT, 0, value);
-        /* What did not fit is text with a mark instead of JSON: more room. */
-        bool composite = value->kind >= LF_KIND_CSTRING && value->kind <= LF_KIND_LIST && value->kind != LF_KIND_POINTER;
-        bool full = composite && (size_t)(end - memory) + LF__CAPTURE_MIN_ROOM + 64 > room;
-        bool ok = !full && end != memory && lf__field_json(out, field);
-        lf__free(memory);
-        if (!full)
-            return ok;
-    }
-    return false;
-}
-
-/* False: no memory. */
-static bool prompt_value_cjson(const lf_value *value, cJSON **out_json)
-{
-    lf__buf text;
-    lf__buf_init(&text, PROMPT_JSON_MAX);
-    bool ok = prompt_value_json(&text, value);
-    *out_json = ok ? cJSON_ParseWithLength(text.data, text.length) : NULL;
-    lf__buf_done(&text);
-    return ok;
-}
-
 /* ---- Getting ------------------------------------------------------------------------------------------------------ */
 
 static bool prompt_name_is_good(const char *name)
 {
     size_t size = name == NULL ? 0 : strlen(name);
     return size > 0 && size <= PROMPT_NAME_MAX && strchr(name, '|') == NULL && lf__utf8_valid_prefix(name, size) == size;
+}
+
+/* NULL: none. An empty one is none, too. */
+static const char *prompt_label(const lf_prompt_query *query)
+{
+    return query->label == NULL || query->label[0] == '\0' ? NULL : query->label;
 }
 
 static lf_status prompt_check(const char *name, const lf_prompt_query *query)
@@ -159,7 +132,7 @@ static lf_status prompt_check(const char *name, const lf_prompt_query *query)
     if (!prompt_name_is_good(name))
         return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt's name is UTF-8 without '|', of at most %d bytes",
                            PROMPT_NAME_MAX);
-    if (query->version != 0 && query->label != NULL)
+    if (query->version != 0 && prompt_label(query) != NULL)
         return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt is asked for by version or by label, not both");
     if (query->label != NULL && strlen(query->label) > PROMPT_NAME_MAX)
         return prompt_fail(query->error, LF_ERR_ARGUMENT, "a label has at most %d bytes", PROMPT_NAME_MAX);
@@ -185,13 +158,16 @@ static lf_prompt *prompt_fallback(const char *name, const lf_prompt_query *query
     bool chat = query->fallback == NULL && query->fallback_messages.kind != LF_KIND_UNSET, bad;
     if (!chat && query->fallback == NULL)
         return NULL;
+    int saved = errno; /* reading a number may change it */
     lf__buf messages;
     lf__buf_init(&messages, PROMPT_JSON_MAX);
-    if (chat)
-        (void)prompt_value_json(&messages, &query->fallback_messages);
-    lf__prompt_body *body = lf__prompt_body_make(name, query->version, query->label, query->fallback,
-                                                 messages.length == 0 ? "" : messages.data, messages.length, &bad);
+    bool ok = !chat || lf__capture_json(&messages, &query->fallback_messages);
+    lf__prompt_body *body = NULL;
+    if (ok)
+        body = lf__prompt_body_make(name, query->version, prompt_label(query), query->fallback,
+                                    messages.length == 0 ? "" : messages.data, messages.length, &bad);
     lf__buf_done(&messages);
+    errno = saved;
     return body == NULL ? NULL : prompt_new(body, LF_PROMPT_FALLBACK, NULL);
 }
 
@@ -246,10 +222,9 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query)
     query = query == NULL ? &standard : query;
     if (prompt_check(name, query) != LF_OK)
         return prompt_name_is_good(name) ? prompt_fallback(name, query) : NULL;
+    const char *label = prompt_label(query);
     const lf__prompt_key key = {prompt_client(query->client), name, query->version,
-                                query->version != 0        ? NULL
-                                : query->label != NULL && query->label[0] != '\0' ? query->label
-                                                           : "production"};
+                                query->version != 0 ? NULL : label == NULL ? "production" : label};
     lf__prompt_body *body = NULL;
     uint64_t now_ns = lf__monotonic_ns(); /* read once: it is a good part of what a cached prompt costs */
     lf__prompt_found found = query->cache_ttl_seconds == 0 ? LF__PROMPT_MISS : lf__prompts_find_at(&key, now_ns, &body);
@@ -283,6 +258,8 @@ static bool prompt_is_cached(const char *name)
 
 lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeout_ms)
 {
+    if (names == NULL && count > 0)
+        return LF_ERR_ARGUMENT;
     const lf_prompt_query query = LF_PROMPT_QUERY_INIT;
     prompt_guest guest;
     prompt_enter(&guest);
@@ -353,32 +330,56 @@ static void prompt_add_message(lf__buf *out, const char *role, const lf__buf *co
     lf__buf_add_char(out, '}');
 }
 
-/* A message of a placeholder: all its members as they are, its content filled in. */
-static bool prompt_add_given(lf__buf *out, const cJSON *item, const lf_prompt_inputs *inputs, lf__buf *scratch)
+static bool prompt_is_named(const lf__json_member *member, const char *name, lf__buf *scratch)
 {
-    const cJSON *given = cJSON_GetObjectItemCaseSensitive(item, "content");
-    const char *text = cJSON_IsString(given) ? given->valuestring : "";
-    lf__template template;
     lf__buf_clear(scratch);
-    bool ok = lf__template_parse(&template, text, strlen(text));
+    return lf__json_unescape(scratch, member->key, member->key_size) && scratch->length == strlen(name) &&
+           memcmp(scratch->data, name, scratch->length) == 0;
+}
+
+/* The content of a message of a placeholder. One that is no text stays: lists of parts, null beside the calls of tools. */
+static bool prompt_add_content(lf__buf *out, const lf__json_member *member, const lf_prompt_inputs *inputs, lf__buf *scratch)
+{
+    if (member->value[0] != '"')
+        return lf__buf_add(out, member->value, member->value_size);
+    lf__buf text;
+    lf__buf_init(&text, PROMPT_JSON_MAX);
+    lf__template template = {0};
+    lf__buf_clear(scratch);
+    bool ok = lf__json_unescape(&text, member->value + 1, member->value_size - 2) &&
+              lf__template_parse(&template, text.length == 0 ? "" : text.data, text.length) &&
+              prompt_render(scratch, &template, inputs);
     if (ok)
-        ok = prompt_render(scratch, &template, inputs);
+        ok = lf__json_string(out, scratch->length == 0 ? "" : scratch->data, scratch->length);
     lf__template_free(&template);
-    cJSON *copy = ok ? cJSON_Duplicate(item, 1) : NULL;
-    ok = copy != NULL && lf__buf_add_char(scratch, '\0');
-    if (ok && cJSON_GetObjectItemCaseSensitive(copy, "role") == NULL)
-        ok = cJSON_AddStringToObject(copy, "role", prompt_no_role) != NULL;
-    if (ok && (given == NULL || cJSON_IsString(given))) {
-        cJSON *content = cJSON_CreateString(scratch->data);
-        ok = content != NULL && (given != NULL ? cJSON_ReplaceItemInObjectCaseSensitive(copy, "content", content)
-                                               : cJSON_AddItemToObject(copy, "content", content));
+    lf__buf_done(&text);
+    return ok;
+}
+
+/* A message of a placeholder: all its members as they are, digits that no double holds included; its content filled in. */
+static bool prompt_add_given(lf__buf *out, const lf__json_item *item, const lf_prompt_inputs *inputs, lf__buf *scratch)
+{
+    bool has_role = false, has_content = false, ok = lf__buf_add_char(out, '{');
+    lf__json_member member;
+    for (size_t at = 0; ok && lf__json_next_member(item->value, item->value_size, &at, &member);) {
+        bool is_content = prompt_is_named(&member, "content", scratch);
+        has_role = has_role || prompt_is_named(&member, "role", scratch);
+        has_content = has_content || is_content;
+        lf__buf_add(out, ",", out->data[out->length - 1] != '{');
+        lf__buf_add_char(out, '"');
+        lf__buf_add(out, member.key, member.key_size);
+        lf__buf_add_text(out, "\":");
+        ok = is_content ? prompt_add_content(out, &member, inputs, scratch) : lf__buf_add(out, member.value, member.value_size);
     }
-    char *json = ok ? cJSON_PrintUnformatted(copy) : NULL;
-    cJSON_Delete(copy);
-    if (json != NULL)
-        lf__buf_add_text(out, json);
-    cJSON_free(json);
-    return json != NULL;
+    lf__buf_add(out, ",", ok && out->data[out->length - 1] != '{' && !(has_role && has_content));
+    if (!has_role) {
+        lf__buf_add_text(out, "\"role\":\"");
+        lf__buf_add_text(out, prompt_no_role);
+        lf__buf_add_text(out, has_content ? "\"" : "\",");
+    }
+    if (!has_content)
+        lf__buf_add_text(out, "\"content\":\"\"");
+    return ok && !scratch->failed && lf__buf_add_char(out, '}');
 }
 
 static void prompt_tell_placeholder(const char *name, const char *what)
@@ -396,6 +397,41 @@ static bool prompt_add_as_text(lf__buf *out, const lf_value *value, lf__buf *scr
     return true;
 }
 
+/* Between the messages of a list. */
+static bool prompt_separate(lf__buf *out)
+{
+    return lf__buf_add(out, ",", out->data[out->length - 1] != '[');
+}
+
+static bool prompt_add_absent(lf__buf *out, const char *name)
+{
+    prompt_separate(out);
+    lf__buf_add_text(out, "{\"type\":\"placeholder\",\"name\":");
+    lf__json_string(out, name, strlen(name));
+    return lf__buf_add_char(out, '}');
+}
+
+/* `list` is the value as JSON text. */
+static bool prompt_add_list(lf__buf *out, const char *name, const lf__buf *list, const lf_value *value,
+                            const lf_prompt_inputs *inputs, lf__buf *scratch)
+{
+    bool ok = true, told = false;
+    lf__json_item item;
+    for (size_t at = 0; ok && lf__json_next_item(list->data, list->length, &at, &item);) {
+        prompt_separate(out);
+        if (item.value[0] == '{') {
+            ok = prompt_add_given(out, &item, inputs, scratch);
+            continue;
+        }
+        if (!told)
+            prompt_tell_placeholder(name, "holds something that is no message");
+        told = true;
+        ok = prompt_add_as_text(out, value, scratch);
+    }
+    return ok && !out->failed;
+}
+
+/* An empty list adds nothing. */
 static bool prompt_add_placeholder(lf__buf *out, const char *name, const lf_prompt_inputs *inputs, lf__buf *scratch)
 {
     lf_value value;
@@ -404,41 +440,24 @@ static bool prompt_add_placeholder(lf__buf *out, const char *name, const lf_prom
         if (no_memory)
             return false;
         prompt_tell_placeholder(name, "is not given; it stays as it is");
-        lf__buf_add_text(out, "{\"type\":\"placeholder\",\"name\":");
-        lf__json_string(out, name, strlen(name));
-        return lf__buf_add_char(out, '}');
+        return prompt_add_absent(out, name);
     }
-    cJSON *list;
-    bool ok = prompt_value_cjson(&value, &list);
-    if (ok && !cJSON_IsArray(list)) {
+    lf__buf json;
+    lf__buf_init(&json, PROMPT_JSON_MAX);
+    bool ok = lf__capture_json(&json, &value);
+    size_t blanks = 0;
+    while (ok && blanks < json.length && strchr(" \t\r\n", json.data[blanks]) != NULL)
+        blanks++;
+    if (ok && json.data[blanks] == '[') {
+        ok = prompt_add_list(out, name, &json, &value, inputs, scratch);
+    } else if (ok) {
         const lf_value none = lf_text("None"); /* in a text null is nothing, but this is to be seen */
         prompt_tell_placeholder(name, "is no list of messages");
-        ok = prompt_add_as_text(out, cJSON_IsNull(list) ? &none : &value, scratch);
+        prompt_separate(out);
+        ok = prompt_add_as_text(out, json.data[blanks] == 'n' ? &none : &value, scratch);
     }
-    bool told = false;
-    const cJSON *item = cJSON_IsArray(list) ? list->child : NULL;
-    for (bool first = true; ok && item != NULL; item = item->next, first = false) {
-        lf__buf_add(out, ",", !first);
-        if (cJSON_IsObject(item)) {
-            ok = prompt_add_given(out, item, inputs, scratch);
-            continue;
-        }
-        if (!told)
-            prompt_tell_placeholder(name, "holds something that is no message");
-        told = true;
-        ok = prompt_add_as_text(out, &value, scratch);
-    }
-    cJSON_Delete(list);
+    lf__buf_done(&json);
     return ok;
-}
-
-static bool prompt_is_empty_list(const lf_value *value)
-{
-    cJSON *list;
-    (void)prompt_value_cjson(value, &list);
-    bool empty = cJSON_IsArray(list) && list->child == NULL;
-    cJSON_Delete(list);
-    return empty;
 }
 
 static bool prompt_add_messages(lf__buf *out, const lf__prompt_body *body, const lf_prompt_inputs *inputs)
@@ -448,16 +467,11 @@ static bool prompt_add_messages(lf__buf *out, const lf__prompt_body *body, const
     bool ok = lf__buf_add_char(out, '[');
     for (size_t i = 0; ok && i < body->message_count; i++) {
         const lf__prompt_message *message = &body->messages[i];
-        lf_value value;
-        bool no_memory;
-        if (message->placeholder != NULL && prompt_inputs_with(inputs, message->placeholder, &value, &no_memory) != NULL &&
-            prompt_is_empty_list(&value))
-            continue;
-        lf__buf_add(out, ",", out->data[out->length - 1] != '[');
         if (message->placeholder != NULL) {
             ok = prompt_add_placeholder(out, message->placeholder, inputs, &scratch);
             continue;
         }
+        prompt_separate(out);
         lf__buf_clear(&scratch);
         ok = prompt_render(&scratch, &message->content, inputs);
         prompt_add_message(out, message->role, &scratch);
@@ -514,8 +528,10 @@ struct cJSON *lf_prompt_compile_json_with(const lf_prompt *prompt, const lf_prom
     char *text = lf_prompt_compile_with(prompt, inputs);
     if (text == NULL)
         return NULL;
+    int saved = errno; /* reading a number may change it */
     cJSON *json = prompt->type == LF_PROMPT_CHAT ? cJSON_Parse(text) : cJSON_CreateString(text);
     free(text);
+    errno = saved;
     return json;
 }
 
@@ -523,11 +539,9 @@ struct cJSON *lf_prompt_compile_json_with(const lf_prompt *prompt, const lf_prom
 
 static bool prompt_add_single(lf__buf *out, const lf__prompt_message *message, lf__buf *scratch)
 {
-    if (message->placeholder != NULL) {
-        lf__buf_add_text(out, "{\"type\":\"placeholder\",\"name\":");
-        lf__json_string(out, message->placeholder, strlen(message->placeholder));
-        return lf__buf_add_char(out, '}');
-    }
+    if (message->placeholder != NULL)
+        return prompt_add_absent(out, message->placeholder);
+    prompt_separate(out);
     lf__buf_clear(scratch);
     bool ok = lf__template_single_braces(scratch, message->content.text, message->content.size);
     prompt_add_message(out, message->role, scratch);
@@ -543,10 +557,8 @@ char *lf_prompt_to_single_braces(const lf_prompt *prompt)
     lf__buf_init(&out, PROMPT_JSON_MAX);
     lf__buf_init(&scratch, PROMPT_JSON_MAX);
     bool ok = body->is_chat ? lf__buf_add_char(&out, '[') : lf__template_single_braces(&out, body->text, strlen(body->text));
-    for (size_t i = 0; ok && i < body->message_count; i++) {
-        lf__buf_add(&out, ",", i > 0);
+    for (size_t i = 0; ok && i < body->message_count; i++)
         ok = prompt_add_single(&out, &body->messages[i], &scratch);
-    }
     if (body->is_chat)
         ok = ok && lf__buf_add_char(&out, ']');
     lf__buf_done(&scratch);
@@ -586,7 +598,7 @@ static void prompt_add_member(lf__buf *body, const char *key)
 static bool prompt_add_value(lf__buf *body, const char *key, const lf_value *value, const char *standard)
 {
     prompt_add_member(body, key);
-    return value->kind == LF_KIND_UNSET ? lf__buf_add_text(body, standard) : prompt_value_json(body, value);
+    return value->kind == LF_KIND_UNSET ? lf__buf_add_text(body, standard) : lf__capture_json(body, value);
 }
 
 static bool prompt_add_text(lf__buf *body, const char *key, const char *text)

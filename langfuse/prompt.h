@@ -100,7 +100,8 @@ LF_API lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *qu
 LF_API void lf_prompt_free(lf_prompt *prompt);
 
 /* Fetch prompts (their production versions) that are not cached yet, in the background. With timeout_ms above 0 wait until all
- * have been tried. LF_OK: started, or all there; LF_ERR_TIMEOUT; LF_ERR_REFUSED: at least one is not there; LF_ERR_DISABLED. */
+ * have been tried. LF_OK: started, or all there; LF_ERR_TIMEOUT; LF_ERR_REFUSED: at least one is not there; LF_ERR_ARGUMENT: a
+ * name that cannot be one, the others are fetched; LF_ERR_DISABLED. */
 LF_API lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeout_ms);
 
 /* Forget every cached version of this prompt, or of all prompts: the next call asks the server. Copies on disk stay. */

@@ -191,6 +191,11 @@ static bool capture_json(lf__buf *out, const lf_value *value, int depth)
     }
 }
 
+bool lf__capture_json(lf__buf *out, const lf_value *value)
+{
+    return capture_json(out, value, 0);
+}
+
 /* Text longer than the room keeps its beginning and its end, with a mark between that says what is missing. */
 static uint8_t *capture_shortened(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, const char *text, size_t size)
 {

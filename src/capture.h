@@ -45,6 +45,9 @@ void lf__leave_out(void);
  * (unset value, or no room). */
 uint8_t *lf__capture_slow(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, const lf_value *value);
 
+/* Append `value` as JSON text, all of it, as it would be sent. False: no memory or no room in `out`, which then holds a part. */
+bool lf__capture_json(lf__buf *out, const lf_value *value);
+
 /* An element of a value of kind LF_KIND_ARRAY, as a value of its own. */
 lf_value lf__capture_element(const lf_value *array, uint64_t i);
 

@@ -100,22 +100,32 @@ static bool body_parse_messages(lf__prompt_body *body, const cJSON *list, bool *
     return body->text != NULL;
 }
 
+/* Room for one more and the NULL. It doubles when the count is 0 or a power of two: an allocator may copy each time. */
+static bool body_make_room_for_name(lf__prompt_body *body)
+{
+    size_t count = body->variable_count;
+    if ((count & (count - 1)) != 0)
+        return true;
+    const char **names = lf__realloc((void *)body->variables, (2 * count + 2) * sizeof *names);
+    if (names != NULL)
+        body->variables = names;
+    return names != NULL;
+}
+
 /* The names of all places, of messages in their order. */
 static bool body_collect_names(lf__prompt_body *body, const lf__template *template)
 {
     const char *name;
     size_t size;
     for (size_t at = 0; lf__template_names(template, &at, &name, &size);) {
-        const char **names = lf__realloc((void *)body->variables, (body->variable_count + 2) * sizeof *names);
-        if (names == NULL)
+        if (!body_make_room_for_name(body))
             return false;
-        body->variables = names;
         char *copy = lf__alloc(size + 1);
         if (copy == NULL)
             return false;
         memcpy(copy, name, size);
-        names[body->variable_count++] = copy;
-        names[body->variable_count] = NULL;
+        body->variables[body->variable_count++] = copy;
+        body->variables[body->variable_count] = NULL;
     }
     return true;
 }

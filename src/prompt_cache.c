@@ -115,6 +115,8 @@ static void cache_after_fork_child(void)
             entry->fetching = entry->refreshing = false;
             entry->waiters = 0;
             entry->next_refresh = NULL;
+            lf__config_free(entry->how.config); /* what was queued is not fetched here */
+            entry->how.config = NULL;
         }
     cache.refresh_first = cache.refresh_last = cache.refresh_now = NULL;
     cache.running = false;
@@ -197,7 +199,7 @@ static void cache_free_retired(void)
     }
 }
 
-/* Put another body, or none, in the place of an entry's; the entry's own reference goes with the old one. */
+/* Put another body, or none, in the place of an entry's. An entry has no reference of its own: what it holds is not retired. */
 static void cache_exchange(cache_entry *entry, lf__prompt_body *body)
 {
     cache_lock_readers();
@@ -296,9 +298,10 @@ static bool cache_add_path(lf__buf *path, const lf__prompt_key *key)
     return lf__buf_add_char(path, '\0');
 }
 
+/* LF_ERR_SERVER may also be a redirect, or an answer that is too large: these stay as they are. */
 static bool cache_may_try_again(lf_status status, const lf_error *error)
 {
-    return status == LF_ERR_NETWORK || status == LF_ERR_TIMEOUT || status == LF_ERR_SERVER || error->http_status == 408 ||
+    return status == LF_ERR_NETWORK || status == LF_ERR_TIMEOUT || error->http_status >= 500 || error->http_status == 408 ||
            error->http_status == 429;
 }
 
@@ -381,23 +384,26 @@ static void cache_store(cache_entry *entry, uint64_t forgotten, lf__prompt_body 
         cache.retired = body;
         return;
     }
-    lf__prompt_body_hold(body, lf__reader());
     uint64_t now = lf__monotonic_ns();
     atomic_store(&entry->fresh_until_ns, ttl_ns > UINT64_MAX - now ? UINT64_MAX : now + ttl_ns);
     cache_exchange(entry, body);
     cache_make_room(entry);
 }
 
-/* The end of a fetch, whatever became of it; `forgotten` is from its beginning. With cache.lock held. */
+/* The end of a fetch, whatever became of it; `forgotten` is from its beginning. A failure from before the entry was forgotten
+ * says nothing about now, and one beside a fetch that others wait for is not theirs. With cache.lock held. */
 static void cache_settle(cache_entry *entry, uint64_t forgotten, lf_status status, const lf_error *error, lf__prompt_body *body,
                          uint64_t ttl_ns, bool for_caller)
 {
-    entry->error = status == LF_OK ? (lf_error){.status = LF_OK} : *error;
-    entry->fetches++;
+    bool in_time = entry->forgotten == forgotten;
+    if (status == LF_OK || !entry->fetching) {
+        entry->error = status == LF_OK || !in_time ? (lf_error){.status = LF_OK} : *error;
+        entry->fetches++;
+    }
     entry->not_before_ns = status == LF_OK ? 0 : lf__monotonic_ns() + CACHE_REFRESH_PAUSE_MS * 1000000u;
     if (status == LF_OK)
         cache_store(entry, forgotten, body, ttl_ns, for_caller);
-    else if (error->http_status == 404 && entry->body != NULL)
+    else if (error->http_status == 404 && in_time && entry->body != NULL)
         cache_exchange(entry, NULL); /* it was deleted, or has lost the label */
     pthread_cond_broadcast(&cache.changed);
 }
@@ -455,9 +461,9 @@ static lf_status cache_fetch_locked(cache_entry *entry, const lf__prompt_key *ke
             return LF_OK;
         }
         *error = entry->error;
-        if (error->status != LF_OK)
+        if (error->status != LF_OK && error->status != LF_ERR_TIMEOUT)
             return error->status;
-        /* Fetched, and forgotten at once: what was fetched is of before, so ask again. */
+        /* Fetched, and forgotten at once: what was fetched is of before. Or given up by who had less time. So ask again. */
         uint64_t now = lf__monotonic_ns();
         if (now >= until_ns)
             return cache_too_late(error);
@@ -523,11 +529,21 @@ lf__prompt_body *lf__prompts_from_disk(const lf__prompt_key *key, const lf__conf
 
 /* ---- The background thread ---- */
 
+static bool cache_is_fresh(const cache_entry *entry)
+{
+    return entry->body != NULL && lf__monotonic_ns() < atomic_load(&entry->fresh_until_ns);
+}
+
 static void cache_refresh_one(cache_entry *entry)
 {
     const lf__prompt_key key = {entry->client, entry->name, entry->version, entry->label};
     lf__prompt_fetch how = entry->how;
     entry->how.config = NULL; /* ours now */
+    if (cache_is_fresh(entry)) { /* somebody who did not want to wait for us fetched it */
+        entry->refreshing = false;
+        lf__config_free(how.config);
+        return;
+    }
     uint64_t forgotten = entry->forgotten;
     bool missing = entry->body == NULL && !entry->fetching; /* fetched ahead: who asks meanwhile waits for us */
     if (missing)
@@ -593,8 +609,8 @@ void lf__prompts_refresh(const lf__prompt_key *key, const lf__prompt_fetch *fetc
     pthread_once(&cache_once, cache_start);
     pthread_mutex_lock(&cache.lock);
     cache_entry *entry = cache_find_or_add(key);
-    bool fresh = entry != NULL && entry->body != NULL && lf__monotonic_ns() < atomic_load(&entry->fresh_until_ns);
-    if (entry != NULL && !fresh && !entry->refreshing && lf__monotonic_ns() >= entry->not_before_ns && cache_ensure_thread()) {
+    if (entry != NULL && !cache_is_fresh(entry) && !entry->refreshing && lf__monotonic_ns() >= entry->not_before_ns &&
+        cache_ensure_thread()) {
         entry->refreshing = true;
         entry->next_refresh = NULL;
         entry->how = *fetch;

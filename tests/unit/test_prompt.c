@@ -98,6 +98,23 @@ TEST(variables_are_listed_in_their_order)
     lf_prompt_free(p);
 }
 
+/* One allocation for each name, and few for the list: one that grew by one each time could be copied each time. */
+TEST(the_list_of_variables_grows_in_few_steps)
+{
+    enum { NAMES = 1000 };
+    char text[5 * NAMES + 1];
+    for (size_t i = 0; i < NAMES; i++)
+        memcpy(text + 5 * i, "{{a}}", 6);
+    lf__alloc_fail_from(NAMES + NAMES / 2);
+    lf_prompt *p = lf_get_prompt("p", .fallback = text);
+    lf__alloc_fail_from(0);
+    CHECK(p != NULL);
+    for (size_t i = 0; i < NAMES; i++)
+        CHECK_TEXT(p->variables[i], "a");
+    CHECK(p->variables[NAMES] == NULL);
+    lf_prompt_free(p);
+}
+
 /* ---- Chats ---------------------------------------------------------------------------------------------------------------- */
 
 static lf_prompt *chat_prompt(const char *messages)
@@ -228,6 +245,78 @@ TEST(long_histories_fit)
     free(history);
 }
 
+static void check_one_message(char *out, size_t size)
+{
+    cJSON *json = cJSON_Parse(out), *message = cJSON_GetArrayItem(json, 0);
+    CHECK_INT(cJSON_GetArraySize(json), 1);
+    CHECK_TEXT(text_of(message, "role"), "user");
+    CHECK_INT(strlen(text_of(message, "content")), size);
+    CHECK(cJSON_IsNumber(cJSON_GetObjectItem(message, "tail")));
+    cJSON_Delete(json);
+    free(out);
+}
+
+/* Of C values, of a tree, as a fallback. */
+static void check_size(size_t size)
+{
+    char *text = malloc(size + 1);
+    memset(text, 'x', size);
+    text[size] = '\0';
+    lf_value message = LF_OBJECT("role", "user", "content", text, "tail", 1), list = LF_ARRAY(message);
+    lf_prompt *p = chat_prompt("[" EXAMPLES "]");
+    check_one_message(lf_prompt_compile(p, .placeholders = LF_OBJECT("examples", list)), size);
+    cJSON *inputs = cJSON_CreateObject(), *tree = cJSON_CreateObject(), *trees = cJSON_CreateArray();
+    cJSON_AddStringToObject(tree, "role", "user");
+    cJSON_AddStringToObject(tree, "content", text);
+    cJSON_AddNumberToObject(tree, "tail", 1);
+    cJSON_AddItemToArray(trees, tree);
+    cJSON_AddItemToObject(inputs, "examples", trees);
+    check_one_message(lf_prompt_compile(p, .placeholders = LF_VALUE(inputs)), size);
+    cJSON_Delete(inputs);
+    lf_prompt_free(p);
+    p = lf_get_prompt("p", .fallback_messages = list);
+    CHECK(p != NULL && p->messages != NULL);
+    CHECK_INT(strlen(text_of(cJSON_GetArrayItem(p->messages, 0), "content")), size);
+    lf_prompt_free(p);
+    free(text);
+}
+
+TEST(messages_of_every_size_stay_whole)
+{
+    for (size_t size = 3900; size < 4200; size++)
+        check_size(size);
+    for (size_t size = 5000; size < (2 << 20); size *= 3)
+        check_size(size);
+}
+
+/* Numbers with more digits than a double has, and with others than it would be printed with. */
+TEST(what_is_not_filled_in_is_not_rewritten)
+{
+    lf_prompt *p = chat_prompt("[" EXAMPLES "]");
+    char *out = lf_prompt_compile(p, .variables = LF_OBJECT("a", "A\n"), .placeholders = LF_OBJECT("examples", lf_json(
+        " [ {\"n\":9007199254740993,\"x\": [1.10, 1e400],\"\\u0063ontent\" : \"\\u007b{a}} \\u0000\",\"role\":\"r\"} , {} ] ")));
+    CHECK_TEXT(out, "[{\"n\":9007199254740993,\"x\":[1.10, 1e400],\"\\u0063ontent\":\"A\\n \\u0000\",\"role\":\"r\"},"
+                    "{\"role\":\"NOT_GIVEN\",\"content\":\"\"}]");
+    free(out);
+    lf_prompt_free(p);
+}
+
+TEST(numbers_that_no_double_holds_leave_errno_alone)
+{
+    keep_lines();
+    errno = ENOTTY;
+    lf_prompt *p = lf_get_prompt("p", .version = -1, .fallback_messages = lf_json("[{\"role\":\"u\",\"content\":\"\",\"n\":1e400}]"));
+    CHECK(p != NULL);
+    CHECK_INT(errno, ENOTTY);
+    lf_prompt_free(p);
+    p = chat_prompt("[" EXAMPLES "]");
+    cJSON *json = lf_prompt_compile_json(p, .placeholders = LF_OBJECT("examples", lf_json("[{\"n\":1e400}]")));
+    CHECK_INT(errno, ENOTTY);
+    CHECK_INT(cJSON_GetArraySize(json), 1);
+    cJSON_Delete(json);
+    lf_prompt_free(p);
+}
+
 /* Python: test_normal_variables_with_nested_json, test_edge_case_empty_json_objects, test_get_langchain_prompt_with_unresolved_placeholders */
 TEST(single_braces)
 {
@@ -267,6 +356,9 @@ TEST(fallbacks_look_like_prompts)
     CHECK(p->labels[1] == NULL && p->tags[0] == NULL);
     CHECK(cJSON_IsObject(p->config) && p->config->child == NULL);
     CHECK_TEXT(p->variables[0], "x");
+    lf_prompt_free(p);
+    p = lf_get_prompt("p", .label = "", .fallback = "f");
+    CHECK(p->is_fallback && p->labels[0] == NULL);
     lf_prompt_free(p);
     p = lf_get_prompt("p", .version = 7, .fallback = "");
     CHECK(p->is_fallback && p->version == 7 && p->labels[0] == NULL);
@@ -336,6 +428,13 @@ TEST(creating_says_all_there_is)
     lf_prompt_free(lf_create_prompt(.name = "c", .messages = lf_json("[" USER "," EXAMPLES "]")));
     check_same_json(last_body(server, "POST " PROMPTS_PATH " "),
                     "{\"name\":\"c\",\"type\":\"chat\",\"prompt\":[" USER "," EXAMPLES "],\"labels\":[],\"config\":{}}", __LINE__);
+    char text[5001], expected[5200];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    lf_prompt_free(lf_create_prompt(.name = "c", .prompt = "p", .config = LF_OBJECT("system", text)));
+    snprintf(expected, sizeof expected,
+             "{\"name\":\"c\",\"type\":\"text\",\"prompt\":\"p\",\"labels\":[],\"config\":{\"system\":\"%s\"}}", text);
+    check_same_json(last_body(server, "POST " PROMPTS_PATH " "), expected, __LINE__);
     script.status = 0;
     script.body = "{}";
     CHECK_INT(lf_update_prompt(.name = "a/b", .version = 3, .new_labels = LF_TAGS("production")), LF_OK);
@@ -585,11 +684,15 @@ int main(int argc, char **argv)
         cmocka_unit_test(json_goes_in_as_it_is),
         cmocka_unit_test(a_text_prompt_as_messages_and_as_json),
         cmocka_unit_test(variables_are_listed_in_their_order),
+        cmocka_unit_test(the_list_of_variables_grows_in_few_steps),
         cmocka_unit_test(placeholders_are_filled_in),
         cmocka_unit_test(what_is_no_message_says_so),
         cmocka_unit_test(all_members_of_given_messages_are_kept),
         cmocka_unit_test(a_placeholder_that_is_not_given_stays),
         cmocka_unit_test(long_histories_fit),
+        cmocka_unit_test(messages_of_every_size_stay_whole),
+        cmocka_unit_test(what_is_not_filled_in_is_not_rewritten),
+        cmocka_unit_test(numbers_that_no_double_holds_leave_errno_alone),
         cmocka_unit_test(single_braces),
         cmocka_unit_test(fallbacks_look_like_prompts),
         cmocka_unit_test(a_chat_comes_from_the_server_with_what_belongs_to_it),

@@ -80,6 +80,7 @@ TEST(wrong_questions_are_refused_without_a_request)
     CHECK_INT(error.status, LF_ERR_ARGUMENT);
     CHECK_GETS(LF_PROMPT_FALLBACK, 1, "p", .version = 1, .label = "x", .fallback = "f");
     CHECK(lf_get_prompt("p", .version = -1) == NULL);
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "q", .version = 1, .label = ""); /* an empty label is none */
     char long_text[4098];
     memset(long_text, 'a', sizeof long_text);
     long_text[4097] = '\0';
@@ -89,7 +90,7 @@ TEST(wrong_questions_are_refused_without_a_request)
     CHECK(lf_get_prompt("p", .label = long_text, .error = &error) == NULL);
     CHECK_INT(error.status, LF_ERR_ARGUMENT);
     lf_prompt_free(lf_get_prompt_with("p", NULL));
-    CHECK_INT(script.gets, 1);
+    CHECK_INT(script.gets, 2);
     fake_server_free(server);
 }
 
@@ -426,6 +427,19 @@ TEST(only_what_may_pass_is_tried_again)
     fake_server_free(server);
 }
 
+/* Asking again changes nothing: the server says so, or is set up so. */
+TEST(redirects_and_answers_that_are_too_large_are_not_tried_again)
+{
+    fake_server *server = start_prompts();
+    script.headers = "Location: http://127.0.0.1:1/\r\n";
+    CHECK_INT(tries_for(302, 2), 1);
+    script.headers = NULL;
+    script.body_size = 9 << 20;
+    script.body = prompts_room(script.body_size);
+    CHECK_INT(tries_for(0, 2), 1);
+    fake_server_free(server);
+}
+
 TEST(a_later_try_may_succeed)
 {
     fake_server *server = start_prompts();
@@ -518,6 +532,54 @@ TEST(who_has_less_time_gives_up_and_the_fetch_goes_on)
     fake_server_free(server);
 }
 
+/* One asks the server, which does not answer yet; the other waits for the one. */
+static void ask_one_behind_the_other(asker *first, asker *second)
+{
+    script.hold_first = 1;
+    *first = *second = (asker){.name = "p", .ttl = -1};
+    ask_begin(first);
+    CHECK_SOON(script.gets == 1);
+    ask_begin(second);
+    let_them_wait();
+}
+
+/* One thread asks with little time, one behind it has more: the failure of the first is not its own. */
+TEST(who_has_more_time_asks_again_when_the_first_gives_up)
+{
+    fake_server *server = start_prompts();
+    script.hold_first = 1;
+    asker hasty = {.name = "p", .ttl = -1, .timeout_ms = 1000}, patient = {.name = "p", .ttl = -1, .timeout_ms = HARNESS_WAIT_MS};
+    ask_begin(&hasty);
+    CHECK_SOON(script.gets == 1);
+    ask_begin(&patient);
+    ask_end(&hasty);
+    CHECK(hasty.prompt == NULL);
+    CHECK_INT(hasty.error.status, LF_ERR_TIMEOUT);
+    ask_end(&patient);
+    CHECK(patient.prompt != NULL);
+    lf_prompt_free(patient.prompt);
+    fake_server_free(server);
+}
+
+TEST(another_fetch_that_fails_does_not_end_the_waiting)
+{
+    fake_server *server = start_prompts();
+    asker first, second;
+    ask_one_behind_the_other(&first, &second);
+    script.status = 404;
+    CHECK(lf_get_prompt("p", .cache_ttl_seconds = 0, .timeout_ms = HARNESS_WAIT_MS) == NULL);
+    let_them_wait();
+    CHECK(!second.ended);
+    script.status = 0;
+    script.release = true;
+    ask_end(&first);
+    ask_end(&second);
+    CHECK(first.prompt != NULL && second.prompt != NULL);
+    lf_prompt_free(first.prompt);
+    lf_prompt_free(second.prompt);
+    fake_server_free(server);
+}
+
 TEST(prefetched_prompts_are_there)
 {
     fake_server *server = start_prompts();
@@ -536,6 +598,7 @@ TEST(prefetched_prompts_are_there)
     const char *slow[] = {"slow"};
     CHECK_INT(lf_prefetch_prompts(slow, 1, 50), LF_ERR_TIMEOUT);
     CHECK_INT(lf_prefetch_prompts(NULL, 0, 0), LF_OK);
+    CHECK_INT(lf_prefetch_prompts(NULL, 1, 0), LF_ERR_ARGUMENT);
     script.release = true;
     CHECK(lf__prompts_settle(HARNESS_WAIT_MS));
     CHECK_GETS(LF_PROMPT_CACHED, 1, "slow");
@@ -559,6 +622,20 @@ TEST(a_prompt_that_is_being_prefetched_is_waited_for)
     lf_prompt_free(late.prompt);
     CHECK_INT(script.gets, 1);
     CHECK(lf__prompts_settle(HARNESS_WAIT_MS));
+    fake_server_free(server);
+}
+
+TEST(what_was_fetched_while_it_waited_to_be_prefetched_is_not_fetched_again)
+{
+    fake_server *server = start_prompts();
+    const char *names[] = {"slow", "p"};
+    script.hold_first = 1;
+    CHECK_INT(lf_prefetch_prompts(names, 2, 0), LF_OK);
+    CHECK_SOON(script.gets == 1);
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "p");
+    script.release = true;
+    CHECK(lf__prompts_settle(HARNESS_WAIT_MS));
+    CHECK_INT(script.gets, 2);
     fake_server_free(server);
 }
 
@@ -657,17 +734,6 @@ TEST(an_answer_from_before_does_not_replace_one_from_after)
     fake_server_free(server);
 }
 
-/* One asks the server, which does not answer yet; the other waits for the one. */
-static void ask_one_behind_the_other(asker *first, asker *second)
-{
-    script.hold_first = 1;
-    *first = *second = (asker){.name = "p", .ttl = -1};
-    ask_begin(first);
-    CHECK_SOON(script.gets == 1);
-    ask_begin(second);
-    let_them_wait();
-}
-
 TEST(forgetting_another_prompt_disturbs_nobody)
 {
     fake_server *server = start_prompts();
@@ -699,6 +765,75 @@ TEST(who_waits_for_what_was_forgotten_asks_again)
     CHECK_INT(second.prompt->version, 2);
     lf_prompt_free(first.prompt);
     lf_prompt_free(second.prompt);
+    fake_server_free(server);
+}
+
+/* The answer "there is none" was made before the prompt was created. */
+TEST(who_waits_while_it_is_created_asks_again)
+{
+    fake_server *server = start_prompts();
+    asker first, second;
+    script.status = 404;
+    ask_one_behind_the_other(&first, &second);
+    script.status = 0;
+    lf_prompt *made = lf_create_prompt(.name = "p", .prompt = "x");
+    CHECK(made != NULL);
+    lf_prompt_free(made);
+    script.release = true;
+    ask_end(&first);
+    ask_end(&second);
+    CHECK_INT(first.error.http_status, 404);
+    CHECK(second.prompt != NULL);
+    lf_prompt_free(second.prompt);
+    fake_server_free(server);
+}
+
+/* What is "not there any more" is what was there when it was asked for. */
+TEST(there_is_none_from_before_does_not_remove_what_is_from_after)
+{
+    fake_server *server = start_prompts();
+    asker early = {.name = "p", .ttl = 0};
+    script.status = 404;
+    script.fail_first = 1;
+    script.hold_first = 1;
+    ask_begin(&early);
+    CHECK_SOON(script.gets == 1);
+    lf_invalidate_prompt("p");
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_seconds = 0);
+    script.release = true;
+    ask_end(&early);
+    CHECK(early.prompt == NULL);
+    CHECK_GETS(LF_PROMPT_STALE, 1, "p");
+    CHECK(lf__prompts_settle(HARNESS_WAIT_MS));
+    fake_server_free(server);
+}
+
+static long references(const lf_prompt *p)
+{
+    const lf__prompt_body *body = p->body;
+    long sum = 0;
+    for (int i = 0; i < LF__READERS; i++)
+        sum += body->readers[i].count;
+    return sum;
+}
+
+/* Else no memory of a prompt is ever freed: each refresh would add one. */
+TEST(what_the_cache_has_forgotten_or_replaced_belongs_to_its_readers_alone)
+{
+    fake_server *server = start_prompts();
+    lf_prompt *fetched = lf_get_prompt("p"), *cached = lf_get_prompt("p");
+    lf_clear_prompt_cache();
+    CHECK_INT(references(fetched), 2);
+    lf_prompt_free(cached);
+    CHECK_INT(references(fetched), 1);
+    lf_prompt_free(fetched);
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_seconds = 0);
+    lf_prompt *stale = lf_get_prompt("p");
+    CHECK_INT(stale->source, LF_PROMPT_STALE);
+    CHECK(lf__prompts_settle(HARNESS_WAIT_MS));
+    CHECK_GETS(LF_PROMPT_CACHED, 1, "p");
+    CHECK_INT(references(stale), 1);
+    lf_prompt_free(stale);
     fake_server_free(server);
 }
 
@@ -1089,13 +1224,17 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_answer_without_end_is_cut),
         cmocka_unit_test(deep_answers_fit_the_background_thread),
         cmocka_unit_test(only_what_may_pass_is_tried_again),
+        cmocka_unit_test(redirects_and_answers_that_are_too_large_are_not_tried_again),
         cmocka_unit_test(a_later_try_may_succeed),
         cmocka_unit_test(the_timeout_includes_the_tries),
         cmocka_unit_test(many_threads_make_one_request),
         cmocka_unit_test(many_threads_share_one_failure),
         cmocka_unit_test(who_has_less_time_gives_up_and_the_fetch_goes_on),
+        cmocka_unit_test(who_has_more_time_asks_again_when_the_first_gives_up),
+        cmocka_unit_test(another_fetch_that_fails_does_not_end_the_waiting),
         cmocka_unit_test(prefetched_prompts_are_there),
         cmocka_unit_test(a_prompt_that_is_being_prefetched_is_waited_for),
+        cmocka_unit_test(what_was_fetched_while_it_waited_to_be_prefetched_is_not_fetched_again),
         cmocka_unit_test(a_forked_child_can_ask_while_another_thread_asked),
         cmocka_unit_test(invalidation_is_by_the_whole_name),
         cmocka_unit_test(creating_and_updating_forget),
@@ -1103,6 +1242,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_answer_from_before_does_not_replace_one_from_after),
         cmocka_unit_test(forgetting_another_prompt_disturbs_nobody),
         cmocka_unit_test(who_waits_for_what_was_forgotten_asks_again),
+        cmocka_unit_test(who_waits_while_it_is_created_asks_again),
+        cmocka_unit_test(there_is_none_from_before_does_not_remove_what_is_from_after),
+        cmocka_unit_test(what_the_cache_has_forgotten_or_replaced_belongs_to_its_readers_alone),
         cmocka_unit_test(other_keys_after_a_shutdown_do_not_see_the_old_ones_prompts),
         cmocka_unit_test(clients_have_prompts_of_their_own),
         cmocka_unit_test(thousands_of_prompts_leave_a_thousand_and_readers_keep_theirs),
