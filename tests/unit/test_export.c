@@ -157,9 +157,9 @@ static fake_reply answer_each_event(const fake_request *request)
 
 static fake_reply answer(fake_server *server, const fake_request *request)
 {
-    fake_reply reply = request->number < rig.first ? rig.first_reply : rig.reply;
     int busy = fake_count(server, &server->busy);
     pthread_mutex_lock(&rig.lock);
+    fake_reply reply = request->number < rig.first ? rig.first_reply : rig.reply;
     if (request->number >= 3 && busy > rig.most_busy_later)
         rig.most_busy_later = busy;
     if (rig.refuses != NULL && !rig.refuses(request))
