@@ -64,6 +64,8 @@ EXPECTED = {
             "langfuse.version": "v7",
             "langfuse.trace.metadata.external_trace_id": "req_12345",
             O + "metadata.text": "té",
+            O + "metadata.min": "-9223372036854775808",
+            O + "metadata.max": "9223372036854775807",
             O + "metadata.big": "9223372036854775808",
             O + "metadata.f": "0.90",
             O + "metadata.list": '[1, "two", null]',
@@ -74,8 +76,7 @@ EXPECTED = {
             O + "metadata.ok": ("boolValue", True),
             O + "metadata.no": ("boolValue", False),
             O + "metadata.n": ("intValue", 0),
-            O + "metadata.min": ("intValue", -2**63),
-            O + "metadata.max": ("intValue", 2**63 - 1),
+            O + "metadata.most": ("intValue", 2**53 - 1),
         }),
         span(3, 1, "answer", "tool", strings({O + "level": "ERROR", O + "status_message": "disk full"}), (2, "disk full")),
         span(4, 3, "an-event", "event", strings({

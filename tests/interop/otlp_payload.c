@@ -56,7 +56,8 @@ static void build_generation(builder *b)
     builder_text(b, LF__TAG_VERSION, "v7");
     builder_text(b, LF__TAG_EXTERNAL_TRACE_ID, "req_12345");
     builder_json(b, LF__TAG_METADATA, "{\"text\": \"t\\u00e9\", \"ok\": true, \"no\": false, \"n\": 0, \"min\": -9223372036854775808, "
-                                      "\"max\": 9223372036854775807, \"big\": 9223372036854775808, \"f\": 0.90, "
+                                      "\"most\": 9007199254740991, \"max\": 9223372036854775807, \"big\": 9223372036854775808, "
+                                      "\"f\": 0.90, "
                                       "\"list\": [1, \"two\", null], \"null\": null, \"a.b\": {\"c\": 1}, \"empty\": \"\"}");
 }
 
