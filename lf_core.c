@@ -400,6 +400,7 @@ static bool core_install_hooks(void)
 {
     if (core.has_hooks)
         return true;
+    lf__http_watch_forks(); /* before ours, so that a fork takes core.lock first, as starting does */
     if (!lf__stack_install() ||
         pthread_atfork(core_before_fork, core_after_fork_parent, core_after_fork_child) != 0 || atexit(core_at_exit) != 0)
         return false;

@@ -68,14 +68,19 @@ static void http_after_fork_child(void)
     pthread_mutex_init(&http_setup_lock, NULL);
 }
 
-static void http_watch_forks(void)
+static void http_register_forks(void)
 {
     (void)pthread_atfork(http_before_fork, http_after_fork_parent, http_after_fork_child);
 }
 
+void lf__http_watch_forks(void)
+{
+    pthread_once(&http_fork_once, http_register_forks);
+}
+
 void lf__http_set_up(void)
 {
-    pthread_once(&http_fork_once, http_watch_forks);
+    lf__http_watch_forks();
     pthread_mutex_lock(&http_setup_lock);
     if (!http_is_set_up)
         http_global_init();

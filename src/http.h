@@ -62,6 +62,9 @@ extern void (*lf__http_at_exit)(void);
 /* Set libcurl up, unless that was done; about half a millisecond. A thread of its own that does so while the program exits would
  * crash it: the TLS library registers its exit handler before it is ready for it. */
 void lf__http_set_up(void);
+/* Who calls lf__http_set_up with a lock held that a fork handler takes, too, calls this before registering that handler: what is
+ * registered last is taken first. */
+void lf__http_watch_forks(void);
 lf__http *lf__http_new(void); /* NULL: no memory */
 bool lf__http_start(lf__http *http, lf__http_request *request); /* false: no memory, `done` is not called */
 int lf__http_running(const lf__http *http);

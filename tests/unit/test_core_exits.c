@@ -901,6 +901,34 @@ static void *ask_until_enough(void *arg)
     return arg;
 }
 
+static void *start_and_stop_until_enough(void *arg)
+{
+    lf_options options = to_server("http://127.0.0.1:1");
+    while (!atomic_load_explicit(&enough, memory_order_relaxed)) {
+        CHECK_INT(lf_init(&options), LF_OK);
+        (void)lf_shutdown(0);
+    }
+    return arg;
+}
+
+/* Starting takes locks of ours one inside the other, and so does a fork. */
+TEST(forking_while_another_thread_starts_and_stops_hangs_nobody)
+{
+    SKIP_WHERE_FORK_IS_NOT_SUPPORTED(forking_while_another_thread_starts_and_stops_hangs_nobody);
+    pthread_t thread;
+    CHECK_INT(pthread_create(&thread, NULL, start_and_stop_until_enough, NULL), 0);
+    for (int i = 0; i < rounds(300); i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            execl("/bin/true", "true", (char *)NULL);
+            _exit(1);
+        }
+        CHECK_INT(end_of_child(child), 0);
+    }
+    atomic_store(&enough, true);
+    CHECK_INT(pthread_join(thread, NULL), 0);
+}
+
 static void child_observes_and_flushes(void)
 {
     child_work();
@@ -983,6 +1011,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(a_child_may_return_through_the_scopes_of_its_parent),
         cmocka_unit_test(ids_of_parent_and_child_differ),
         cmocka_unit_test(fork_and_exec_is_left_alone),
+        cmocka_unit_test(forking_while_another_thread_starts_and_stops_hangs_nobody),
         cmocka_unit_test(a_hundred_forks_while_everything_is_in_motion),
     };
     return cmocka_run_group_tests_name("core exits", tests, NULL, NULL);
