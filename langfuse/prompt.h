@@ -85,8 +85,8 @@ static inline lf_prompt_query lf_i_prompt_query(void)
  * Order:   fresh copy; stale copy (and a refresh, one per prompt); the server; a stale copy, also from LANGFUSE_PROMPT_CACHE_DIR;
  *          the fallback; NULL.
  * Errors:  NULL, with *error: LF_ERR_ARGUMENT (no name; version and label; a name with '|' or of more than 4096 bytes),
- *          LF_ERR_REFUSED with http_status 404 (there is none), LF_ERR_UNAUTHORIZED, LF_ERR_TIMEOUT, LF_ERR_NETWORK, LF_ERR_SERVER, LF_ERR_DISABLED (no keys),
- *          LF_ERR_MEMORY. 401, 403, 404 and other 4xx are not tried again; 408, 429, 5xx and network errors are.
+ *          LF_ERR_REFUSED with http_status 404 (there is none), LF_ERR_UNAUTHORIZED, LF_ERR_TIMEOUT, LF_ERR_NETWORK,
+ *          LF_ERR_SERVER, LF_ERR_DISABLED (no keys), LF_ERR_MEMORY. 401, 403, 404 and other 4xx are not tried again; 408, 429, 5xx and network errors are.
  * Threads: any. Free with lf_prompt_free. */
 LF_API lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query);
 #define lf_get_prompt(...) LF_I_GET_PROMPT(LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
