@@ -115,12 +115,6 @@ LF__FAST lf__place core_place(const lf_scope *scope, const lf_site *site, uintpt
     return (lf__place){(uintptr_t)scope, stack_pointer, site->around, site->block, site->depth};
 }
 
-/* The same for a scope of our own functions. */
-LF__FAST lf__place core_own_place(uintptr_t scope)
-{
-    return (lf__place){.address = scope, .stack_pointer = lf_i_stack_pointer()};
-}
-
 void lf_i_open(lf_scope *scope, lf_site *site, const lf_value *arguments, uintptr_t stack_pointer)
 {
     lf__segment *segment = lf__stack_here();
@@ -377,17 +371,19 @@ void lf_context_free(lf_context *context)
     lf__free(context);
 }
 
-static void core_attach(lf_scope *scope, const lf_context *context, const lf__place *place)
+/* In a scope of our own functions. */
+static void core_attach(lf_scope *scope, const lf_context *context, uintptr_t stack_pointer)
 {
+    lf__place place = {.address = (uintptr_t)scope, .stack_pointer = stack_pointer};
     scope->words[0] = 0;
     if (context != NULL && lf_i_mode() >= LF_I_ON)
-        lf__stack_attach(scope, context, place);
+        lf__stack_attach(scope, context, &place);
 }
 
 void lf_i_open_context(lf_scope *scope, lf_site *site, const lf_context *context, uintptr_t stack_pointer)
 {
     lf__place place = core_place(scope, site, stack_pointer);
-    core_attach(scope, context, &place);
+    lf__stack_attach(scope, context, &place);
 }
 
 void lf_i_open_attributes(lf_scope *scope, lf_site *site, const lf_attributes *attributes, uintptr_t stack_pointer)
@@ -399,8 +395,7 @@ void lf_i_open_attributes(lf_scope *scope, lf_site *site, const lf_attributes *a
 void *lf_context_run(lf_context *context, void *(*fn)(void *), void *arg)
 {
     lf_scope scope __attribute__((cleanup(lf_i_scope_end), unused));
-    lf__place place = core_own_place((uintptr_t)&scope);
-    core_attach(&scope, context, &place);
+    core_attach(&scope, context, lf_i_stack_pointer());
     return fn(arg);
 }
 
@@ -415,8 +410,7 @@ static void *core_thread_main(void *start)
     core_thread_start mine = *(core_thread_start *)start;
     lf__free(start);
     lf_scope scope __attribute__((cleanup(lf_i_scope_end), unused));
-    lf__place place = core_own_place((uintptr_t)&scope);
-    core_attach(&scope, mine.context, &place);
+    core_attach(&scope, mine.context, lf_i_stack_pointer());
     lf_context_free(mine.context); /* it lies on the thread's stack now */
     return mine.fn(mine.arg);
 }

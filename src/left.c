@@ -33,70 +33,84 @@ static uintptr_t left_bound(const lf__segment *segment, const lf__frame *frame)
     return together && frame->stack_pointer != 0 ? frame->stack_pointer : frame->address;
 }
 
-/* Is the frame's block in the same function, and not around that place? At depth 1 the frame may as well be that of a call
- * further up of a function that calls itself. */
-static bool left_block(const lf__frame *frame, const lf__place *place)
-{
-    return place->depth > 1 && frame->depth >= place->depth && frame->block != place->block && frame->around == place->around;
-}
-
-static bool left_was(const lf__frame *frame, const lf__place *place, bool on_own_stack)
+/* Proven by addresses. */
+static bool left_address(const lf__frame *frame, const lf__place *place, bool on_own_stack)
 {
     return frame->address == place->address ||
-           (frame->on_own_stack && on_own_stack && frame->address < place->stack_pointer) || left_block(frame, place);
+           (frame->on_own_stack && on_own_stack && frame->address < place->stack_pointer);
+}
+
+/* Does the frame's block lie around that place, or is it the same? */
+static bool left_is_around(const lf__frame *frame, const lf__place *place)
+{
+    return frame->depth < place->depth || frame->block == place->block;
 }
 
 uint32_t lf__left_before(const lf__segment *segment, const lf__place *place)
 {
     bool on_own_stack = lf__is_own_stack(segment, place->address);
+    /* A scope around this one is open. The scopes of the function above that one are in blocks that control has left, those
+     * below it may be of a call further up, if the function calls itself. */
+    bool has_outer = place->depth > 1;
     uint32_t lowest = 0;
     int looked = 0;
     LEFT_EACH(segment, offset) {
         const lf__frame *frame = left_frame(segment, offset);
-        if (left_was(frame, place, on_own_stack))
+        bool same_function = has_outer && frame->around == place->around;
+        if (left_address(frame, place, on_own_stack) || (same_function && !left_is_around(frame, place)))
             lowest = offset;
         else if (frame->on_own_stack != on_own_stack || left_bound(segment, frame) > place->address || ++looked == LEFT_LOOK)
             break;
+        else if (same_function)
+            has_outer = false;
     }
     return lowest;
 }
 
-uint32_t lf__left_above(const lf__segment *segment, const char *around, uint32_t block)
+/* The innermost scope of this block; what lies above it was left. False: it has none. */
+static bool left_own(const lf__segment *segment, const char *around, uint32_t block, uint32_t *out_lowest)
 {
-    uint32_t lowest = 0;
+    *out_lowest = 0;
     LEFT_EACH(segment, offset) {
         const lf__frame *frame = left_frame(segment, offset);
         if (frame->block == block && frame->around == around)
-            return lowest;
+            return true;
         if (frame->is_too_deep)
             break; /* the scope of that block may have had no room either */
-        lowest = offset;
+        *out_lowest = offset;
     }
-    return 0;
+    return false;
 }
 
-static bool left_when_caught(const lf__segment *segment, const lf__frame *frame, const char *around, uint32_t block,
-                             uintptr_t stack_pointer)
+uint32_t lf__left_above(const lf__segment *segment, const char *around, uint32_t block)
 {
-    if (lf__is_own_stack(segment, stack_pointer)) {
-        uintptr_t at = frame->on_own_stack ? frame->address : frame->stack_pointer;
-        if (lf__is_own_stack(segment, at) && at < stack_pointer)
-            return true;
-    }
-    /* No scope is around: those of this call of the function were in blocks that control has left. */
-    return block == 0 && around != NULL && frame->around == around && stack_pointer != 0 &&
+    uint32_t lowest;
+    return left_own(segment, around, block, &lowest) ? lowest : 0;
+}
+
+/* A scope of this call of the function, where control has left all blocks that have one. */
+static bool left_of_this_call(const lf__frame *frame, const char *around, uintptr_t stack_pointer)
+{
+    return around != NULL && frame->around == around && stack_pointer != 0 &&
            stack_pointer - frame->stack_pointer + LEFT_PUSHED < LEFT_ALLOCATED;
 }
 
 uint32_t lf__left_caught(const lf__segment *segment, const char *around, uint32_t block, uintptr_t stack_pointer)
 {
-    uint32_t lowest = block == 0 ? 0 : lf__left_above(segment, around, block);
-    if (lowest != 0)
+    uint32_t lowest;
+    if (block != 0 && left_own(segment, around, block, &lowest))
         return lowest;
+    bool on_own_stack = lf__is_own_stack(segment, stack_pointer);
+    int looked = 0;
+    lowest = 0;
     LEFT_EACH(segment, offset) {
-        if (!left_when_caught(segment, left_frame(segment, offset), around, block, stack_pointer))
+        const lf__frame *frame = left_frame(segment, offset);
+        bool comparable = frame->on_own_stack && on_own_stack;
+        if ((comparable && frame->address < stack_pointer) ||
+            (block == 0 && left_of_this_call(frame, around, stack_pointer)))
+            lowest = offset;
+        else if (comparable || ++looked == LEFT_LOOK)
             break;
-        lowest = offset;
     }
     return lowest;
 }

@@ -315,13 +315,9 @@ __attribute__((noinline, cold)) void lf__stack_too_deep(lf__segment *segment, lf
     lf__stack_push_done(segment, frame, (const uint8_t *)(frame + 1), version, scope);
 }
 
-void lf__stack_attach(lf_scope *scope, const lf_context *context, const lf__place *place)
+/* Fill in a frame just pushed; returns where its fields end. */
+static uint8_t *stack_put_context(lf__segment *segment, lf__frame *frame, const lf_context *context)
 {
-    lf__segment *segment = lf__stack_here();
-    uint32_t version;
-    lf__frame *frame = segment == NULL ? NULL : lf__stack_push(segment, LF__FRAME_CONTEXT, place, 0, &version);
-    if (frame == NULL)
-        return;
     /* What another process keeps is nothing to a client that is off. */
     uint16_t flags = (uint16_t)(context->flags | (lf__client_is_on(context->client) ? 0 : LF__FLAG_UNSAMPLED));
     stack_make_context(frame, context->trace_id, context->id, flags, context->client);
@@ -330,7 +326,23 @@ void lf__stack_attach(lf_scope *scope, const lf_context *context, const lf__plac
     frame->attributes = (uint32_t)(at - (uint8_t *)segment);
     frame->attributes_size = fits ? context->size : 0;
     memcpy(at, context->fields, frame->attributes_size);
-    lf__stack_push_done(segment, frame, at + frame->attributes_size, version, scope);
+    return at + frame->attributes_size;
+}
+
+void lf__stack_attach(lf_scope *scope, const lf_context *context, const lf__place *place)
+{
+    lf__segment *segment = lf__stack_here();
+    lf__frame_kind kind = context == NULL ? LF__FRAME_ATTRIBUTES : LF__FRAME_CONTEXT;
+    uint32_t version;
+    lf__frame *frame = segment == NULL ? NULL : lf__stack_push(segment, kind, place, 0, &version);
+    if (frame == NULL)
+        return;
+    uint8_t *end = (uint8_t *)(frame + 1);
+    if (context == NULL)
+        stack_make_same(segment, frame);
+    else
+        end = stack_put_context(segment, frame, context);
+    lf__stack_push_done(segment, frame, end, version, scope);
 }
 
 /* The innermost frame. */

@@ -294,7 +294,7 @@ static inline uint8_t *lf__stack_fields_end(lf__segment *segment, uint8_t *at, s
 
 /* ---- Contexts ---- */
 
-/* Put a context on the stack. */
+/* Put a context on the stack. NULL: a scope in the same place of the trace, so that every scope of a program has a frame. */
 void lf__stack_attach(lf_scope *scope, const lf_context *context, const lf__place *place);
 /* What this thread is in, for lf_context_free; NULL: nothing, or no memory. */
 lf_context *lf__stack_context(void);
