@@ -26,13 +26,14 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 SERVER_TESTS := $(patsubst tests/server/%.c,$(BUILD)/tests/server/%,$(wildcard tests/server/test_*.c))
 E2E_PROGRAMS := $(patsubst tests/e2e/%.c,$(BUILD)/tests/e2e/%,$(wildcard tests/e2e/*.c))
 GOLDEN_PROGRAMS := $(patsubst tests/golden/%.c,$(BUILD)/tests/golden/%,$(wildcard tests/golden/*.c))
+HOSTS := $(addprefix $(BUILD)/tests/hosts/,curl)
 BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 STATIC := $(BUILD)/liblangfuse.a
 SHARED := $(BUILD)/liblangfuse.so.$(VERSION)
 SERVER := $(BUILD)/langfuse-local
 
 .PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind interop \
-        fuzz install uninstall clean help deps
+        fuzz hosts hosts_built install uninstall clean help deps
 
 all: lib server examples ## library, server and examples
 
@@ -164,6 +165,13 @@ tsan: ## tests under ThreadSanitizer
 valgrind: ## tests under valgrind
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/valgrind CFLAGS='-O1 -g' \
 	    TEST_WRAPPER='valgrind -q --fair-sched=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' $(CHECKED)
+
+hosts: ## callbacks of libcurl; installs what is missing
+	@tools/deps.sh hosts
+	@$(MAKE) --no-print-directory hosts_built
+
+hosts_built: $(HOSTS) $(SERVER)
+	@BUILD=$(BUILD) $(PYTHON) tests/hosts/run.py
 
 interop: $(BUILD)/tests/interop/otlp_payload ## official OTLP packages, an OpenTelemetry Collector and the official Python SDK agree
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/interop/run.sh $<

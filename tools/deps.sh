@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Install what is missing: tools/deps.sh build|demo|test. Looks at what the compiler and the shell find rather than at lists of
-# packages, so it also serves systems without apt-get; says nothing, and needs no network, when everything is there.
+# Install what is missing: tools/deps.sh build|demo|test|hosts. Looks at what the compiler and the shell find rather than at
+# lists of packages, so it also serves systems without apt-get; says nothing, and needs no network, when everything is there.
 set -euo pipefail
 
 cc=${CC:-cc}
@@ -35,6 +35,10 @@ need() {
 
 has() { command -v "$1"; }
 
+missing_for_hosts() {
+    need python3 has python3
+}
+
 missing_for() {
     missing=()
     need gcc has "${cc%% *}"
@@ -46,6 +50,10 @@ missing_for() {
     need libsqlite3-dev compiles "$cc" sqlite3.h -lsqlite3
     need zlib1g-dev compiles "$cc" zlib.h -lz
     [ "$1" = demo ] && return
+    if [ "$1" = hosts ]; then
+        missing_for_hosts
+        return
+    fi
     need libcmocka-dev compiles "$cc" "stdarg.h stddef.h stdint.h setjmp.h cmocka.h" -lcmocka
     need g++ has "${cxx%% *}"
     need clang has clang
@@ -102,9 +110,9 @@ install() {
 }
 
 case ${1:-} in
-build | demo | test) what=$1 ;;
+build | demo | test | hosts) what=$1 ;;
 *)
-    echo "usage: tools/deps.sh build|demo|test" >&2
+    echo "usage: tools/deps.sh build|demo|test|hosts" >&2
     exit 2
     ;;
 esac
