@@ -35,8 +35,20 @@ need() {
 
 has() { command -v "$1"; }
 
+# The server that pg_config speaks of is there, and so are its headers.
+has_postgres() { [ -x "$(pg_config --bindir)/initdb" ] && [ -x "$(pg_config --bindir)/psql" ]; }
+has_postgres_headers() { compiles "$cc" postgres.h "-I$(pg_config --includedir-server)"; }
+has_lua() { [ -n "$(pkg-config --cflags lua5.4)" ]; }
+
 missing_for_hosts() {
     need python3 has python3
+    need pkg-config has pkg-config
+    need postgresql has_postgres
+    need postgresql-server-dev-all has_postgres_headers
+    need lua5.4 has lua5.4
+    need liblua5.4-dev has_lua
+    need libpng-dev compiles "$cc" png.h -lpng
+    need util-linux has setpriv
 }
 
 missing_for() {

@@ -1,4 +1,4 @@
-"""Programs that we are a guest in: libcurl. What each call of an observed function must
+"""Programs that we are a guest in: a PostgreSQL server, Lua, libpng, libcurl. What each call of an observed function must
 leave behind is known, and compared trace by trace.
 
 Environment: BUILD (products), HOSTS_ONLY (run only tests whose name contains it), HOSTS_VERBOSE. Prints a line a failure and
@@ -11,6 +11,9 @@ import tempfile
 import time
 
 import curl
+import lua
+import png
+import postgres
 
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 
@@ -45,7 +48,7 @@ def main():
     only = os.environ.get("HOSTS_ONLY", "")
     failed = run = 0
     try:
-        for module in (curl,):
+        for module in (lua, png, curl, postgres):
             chosen = [t for t in module.TESTS if only in t.__name__]
             run += len(chosen)
             failed += run_module(module, work, chosen) if chosen else 0
