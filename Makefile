@@ -176,7 +176,7 @@ $(BUILD)/tests/hosts/postgres.so: HOST_FLAGS = -isystem $(shell pg_config --incl
 $(BUILD)/tests/hosts/lua.so: HOST_FLAGS = $(shell pkg-config --cflags lua5.4)
 $(BUILD)/tests/hosts/png: LIBS += -lpng
 
-hosts: ## guests in PostgreSQL, Lua, libpng and libcurl, whose errors jump over our scopes; installs what is missing
+hosts: ## install what is missing, then be a guest in PostgreSQL, Lua, libpng and libcurl
 	@tools/deps.sh hosts
 	@$(MAKE) --no-print-directory hosts_built
 
