@@ -51,6 +51,23 @@ function cases.closing(n)
     end)
 end
 
+-- A finalizer that fails is caught by the collector, which tells nobody.
+function cases.finalizers(n)
+    observed.around(n, function()
+        setmetatable({}, { __gc = function() observed.risky(n) end })
+        collectgarbage()
+        observed.note(n)
+        return "done"
+    end)
+end
+
+-- Lua allows about 200 calls from C to Lua and back within each other.
+function cases.overflow(n)
+    local function deeper() observed.descend(0, deeper) end
+    local good, message = observed.pcall(deeper)
+    assert(not good and message:find("stack overflow"))
+end
+
 -- Ten coroutines take turns; each waits three times, and fails at last if its number is a multiple of three.
 function cases.turns(n)
     local all = {}

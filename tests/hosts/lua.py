@@ -2,7 +2,7 @@
 import os
 
 import common
-from common import check_stats
+from common import check, check_equal, check_stats
 from traces import Trees, check_lines, failed, node
 
 TESTS, test = common.registry()
@@ -22,15 +22,20 @@ def note(n):
     return node("note", {"n": n})
 
 
-def observe(host, case, count, expected, **more):
-    """Run a case; expected(n) are the lines of its traces. What a case leaves at its end is ended by one call more."""
+def lines_of(host, case, count, **more):
     path = host.trace_file()
     folder = os.path.dirname(host.product(""))
     out = common.run(["lua5.4", os.path.join(HERE, "cases.lua"), case, str(count)], LUA_CPATH=folder + "/?.so",
                      LANGFUSE_EXPORTER="file:" + path)
     trees = Trees(path, **more)
-    check_lines(trees.lines(), [line for n in range(1, count + 1) for line in expected(n)] + [risky(1)])
     check_stats(out, len(trees.spans))
+    return trees.lines()
+
+
+def observe(host, case, count, expected, **more):
+    """Run a case; expected(n) are the lines of its traces. What a case leaves at its end is ended by one call more."""
+    check_lines(lines_of(host, case, count, **more),
+                [line for n in range(1, count + 1) for line in expected(n)] + [risky(1)])
 
 
 @test
@@ -99,6 +104,21 @@ def a_message_handler_speaks_of_what_fails(host):
 @test
 def what_closes_a_variable_still_runs_within_what_failed(host):
     observe(host, "closing", 1000, lambda n: [risky(n, "LEFT", note(n))] if fails(n) else [risky(n), note(n)])
+
+
+@test
+def a_finalizer_that_fails_is_a_child_like_any_other(host):
+    observe(host, "finalizers", 1000, lambda n: [node("around", {"n": n}, "done", "", risky(n), note(n))])
+
+
+@test
+def hundreds_of_scopes_are_left_when_lua_has_no_stack_left(host):
+    lines = lines_of(host, "overflow", 100)
+    check_equal(lines.pop(), risky(1), "last trace")
+    for line in lines:
+        depth = line.count("LEFT")
+        check(depth > 50, f"only {depth} scopes")
+        check_equal(line, " [".join([node("descend_to", {"n": 0}, None, "LEFT")] * depth) + "]" * (depth - 1), "line")
 
 
 @test

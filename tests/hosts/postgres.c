@@ -7,6 +7,7 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -35,6 +36,14 @@ PG_FUNCTION_INFO_V1(around_block);
 PG_FUNCTION_INFO_V1(rolls_back);
 PG_FUNCTION_INFO_V1(sleeps);
 PG_FUNCTION_INFO_V1(check_row);
+
+/* Where the postmaster loads us, it observes something itself, before it forks. */
+void _PG_init(void)
+{
+    if (process_shared_preload_libraries_in_progress) {
+        OBSERVE_WITH((.name = "preload"));
+    }
+}
 
 /* ---- What every client calls first and last ---------------------------------------------------------------------- */
 

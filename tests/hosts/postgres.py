@@ -21,11 +21,11 @@ class Host(common.Host):
         bin_folder = subprocess.check_output(["pg_config", "--bindir"], text=True).strip()
         self.bin = {name: os.path.join(bin_folder, name) for name in ("initdb", "pg_ctl", "psql")}
         self.cluster = os.path.join(self.work, "cluster")
-        shutil.copy(self.product("postgres.so"), self.work)
+        self.library = shutil.copy(self.product("postgres.so"), self.work)
         self.user = self.choose_user()
         try:
             self.start()
-            self.psql(f"-v library={self.work}/postgres.so -f {HERE}/postgres.sql")
+            self.psql(["-v", f"library={self.library}", "-f", os.path.join(HERE, "postgres.sql")])
         except BaseException:
             self.__exit__()
             raise
@@ -44,23 +44,30 @@ class Host(common.Host):
         self.server("initdb", "-D", self.cluster, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
         with open(os.path.join(self.cluster, "postgresql.conf"), "a", encoding="utf-8") as file:
             file.write(f"listen_addresses = ''\nunix_socket_directories = '{self.work}'\nfsync = off\nmax_connections = 50\n")
-        self.server("pg_ctl", "-D", self.cluster, "-l", os.path.join(self.work, "log"), "-w", "-t", "60", "start")
+        self.control("start")
 
-    def server(self, program, *arguments):
+    def control(self, what, **more):
+        self.server("pg_ctl", "-D", self.cluster, "-l", os.path.join(self.work, "log"), "-m", "fast", "-w", "-t", "60", what, **more)
+
+    def restart(self, setting, **more):
+        self.psql(["-c", f"ALTER SYSTEM SET {setting}"])
+        self.control("restart", **more)
+
+    def server(self, program, *arguments, **more):
         # pg_ctl leaves the server behind, which would keep a pipe open.
         with open(os.path.join(self.work, "said"), "w", encoding="utf-8") as said:
             code = subprocess.run(self.user + [self.bin[program], *arguments], stdout=said, stderr=said, cwd="/", timeout=120,
-                                  env=common.environment(), check=False).returncode
+                                  env=common.environment(**more), check=False).returncode
         with open(os.path.join(self.work, "said"), encoding="utf-8") as said:
             check(code == 0, f"{program}: {said.read()}")
 
     def __exit__(self, *_):
         if os.path.exists(os.path.join(self.cluster, "postmaster.pid")):
-            self.server("pg_ctl", "-D", self.cluster, "-m", "fast", "-w", "-t", "60", "stop")
+            self.control("stop")
 
     def client(self, arguments):
         command = [self.bin["psql"], "-X", "-q", "-A", "-t", "-h", self.work, "-U", "postgres", "-d", "postgres"]
-        return subprocess.Popen(command + arguments.split(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        return subprocess.Popen(command + arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 env=common.environment())
 
     def psql(self, arguments):
@@ -76,7 +83,7 @@ class Host(common.Host):
             path = os.path.join(self.work, f"{i}.sql")
             with open(path, "w", encoding="utf-8") as file:
                 file.write("\n".join(script) + "\n")
-            running.append(self.client(f"-f {path}"))
+            running.append(self.client(["-f", path]))
         return [client.communicate(timeout=110) for client in running]
 
 
@@ -305,14 +312,41 @@ def twenty_backends_deliver_to_a_server(host):
         scripts = [mixed(100, seed) for seed in range(CLIENTS)]
         for script in scripts:
             script.statements[1:1] = [f"SELECT trace_to('{server.url}');", "SELECT watch_aborts();"]
-        for _, err in host.clients([script.statements for script in scripts]):
-            check("langfuse" not in err, err)
+            script.say("SELECT trace_stats();")
+        outcomes = host.clients([script.statements for script in scripts])
+        for script, (out, _) in zip(scripts, outcomes):
+            check_stats(out.split("\n")[-2], sum(line.count("(") for line in script.lines))
         lines = [line for script in scripts for line in script.lines]
         spans = sum(line.count("(") for line in lines)
         check_equal(server.rows("SELECT count(*), count(DISTINCT id), count(DISTINCT trace_id) FROM observations"),
                     [(spans, spans, len(lines))], "stored")
         check_equal(server.rows("SELECT count(*) FROM observations WHERE json_extract(metadata, '$.incomplete') = 'abandoned'"),
                     [(sum(line.count("LEFT") for line in lines),)], "marked")
+
+
+@test
+def rows_of_one_statement_are_traces_of_their_own(host):
+    script = Script()
+    for n in range(1, 100):
+        script.add(f"SELECT risky(i) FROM generate_series({3 * n - 2}, {3 * n + 2}) i;",
+                   ([risky(3 * n - 2), risky(3 * n - 1), risky(3 * n)], None))
+    observe(host, [script], False)
+
+
+@test
+def backends_of_a_postmaster_that_observes_share_a_file(host):
+    path = host.trace_file()
+    shutil.copy(os.devnull, path)
+    os.chmod(path, 0o666)
+    host.restart(f"shared_preload_libraries = '{host.library}'", LANGFUSE_EXPORTER="file:" + path)
+    scripts = [mixed(50, seed) for seed in range(CLIENTS)]
+    for script in scripts:
+        script.statements[1:1] = ["SELECT watch_aborts();"]
+        script.say("SELECT trace_stats();")
+    for script, (out, _) in zip(scripts, host.clients([script.statements for script in scripts])):
+        check_stats(out.split("\n")[-2], sum(line.count("(") for line in script.lines))
+    host.control("stop")
+    check_lines(Trees(path).lines(), [line for script in scripts for line in script.lines] + [node("preload")])
 
 
 @test
