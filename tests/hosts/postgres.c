@@ -59,6 +59,7 @@ Datum trace_to(PG_FUNCTION_ARGS)
 
 Datum trace_stats(PG_FUNCTION_ARGS)
 {
+    (void)fcinfo;
     lf_status status = lf_flush(20000);
     lf_stats stats;
     lf_get_stats(&stats);
@@ -86,6 +87,7 @@ static void on_subtransaction_end(SubXactEvent event, SubTransactionId id, SubTr
 /* An extension does this in its _PG_init; here some tests go without. */
 Datum watch_aborts(PG_FUNCTION_ARGS)
 {
+    (void)fcinfo;
     RegisterXactCallback(on_transaction_end, NULL);
     RegisterSubXactCallback(on_subtransaction_end, NULL);
     PG_RETURN_VOID();
