@@ -82,7 +82,7 @@ static __attribute__((noinline, cold)) uint32_t core_intern(lf_site *site, bool 
         size -= size != 0 && site->arguments[size - 1] == ',';
         snprintf(called, sizeof called, "%.*s", (int)(size < sizeof called ? size : sizeof called - 1), site->arguments);
     }
-    uint32_t id = lf__site_intern(function == NULL ? called : function, site->file, site->line, arguments);
+    uint32_t id = lf__site_intern(function == NULL ? called : function, site->file, (int)site->line, arguments);
     __atomic_store_n(&site->id, id, __ATOMIC_RELAXED);
     errno = saved;
     return id;
@@ -109,16 +109,31 @@ LF__FAST bool core_is_sampled(const lf__frame *frame)
     return __builtin_expect((frame->record.flags & LF__FLAG_UNSAMPLED) == 0, 1);
 }
 
-lf_scope lf_i_begin(lf_site *site, const lf_value *arguments)
+/* Where a scope of a macro stands. Sites of version 1 are all there are. */
+LF__FAST lf__place core_place(const lf_scope *scope, const lf_site *site, uintptr_t stack_pointer)
+{
+    return (lf__place){(uintptr_t)scope, stack_pointer, site->around, site->block, site->depth};
+}
+
+/* The same for a scope of our own functions. */
+LF__FAST lf__place core_own_place(uintptr_t scope)
+{
+    return (lf__place){.address = scope, .stack_pointer = lf_i_stack_pointer()};
+}
+
+void lf_i_open(lf_scope *scope, lf_site *site, const lf_value *arguments, uintptr_t stack_pointer)
 {
     lf__segment *segment = lf__stack_here();
     if (__builtin_expect(segment == NULL, 0))
-        return (lf_scope){0, 0};
+        return;
     uint32_t id = core_site_id(site, false);
+    lf__place place = core_place(scope, site, stack_pointer);
     uint32_t version;
-    lf__frame *frame = lf__stack_push(segment, LF__FRAME_OBSERVATION, LF__HERE, 0, &version);
-    if (__builtin_expect(frame == NULL, 0))
-        return lf__stack_too_deep(segment, LF__HERE);
+    lf__frame *frame = lf__stack_push(segment, LF__FRAME_OBSERVATION, &place, 0, &version);
+    if (__builtin_expect(frame == NULL, 0)) {
+        lf__stack_too_deep(segment, scope, &place);
+        return;
+    }
     frame->record.site = id;
     frame->record.type = (uint8_t)site->type;
     frame->capture_output = __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) == LF_I_ON_CAPTURING;
@@ -127,19 +142,23 @@ lf_scope lf_i_begin(lf_site *site, const lf_value *arguments)
         at = core_capture_arguments(segment, at, arguments, site->count);
     lf__count(&segment->begun);
     frame->record.start_ns = lf__now();
-    return lf__stack_push_done(segment, frame, at, version);
+    lf__stack_push_done(segment, frame, at, version, scope);
 }
 
-lf_scope lf_i_begin_with(lf_site *site, const lf_observe_options *options, const lf_value *arguments)
+void lf_i_open_with(lf_scope *scope, lf_site *site, const lf_observe_options *options, const lf_value *arguments,
+                    uintptr_t stack_pointer)
 {
     lf__segment *segment = lf__stack_here();
     if (segment == NULL)
-        return (lf_scope){0, 0};
+        return;
     uint32_t id = core_site_id(site, true);
+    lf__place place = core_place(scope, site, stack_pointer);
     uint32_t version;
-    lf__frame *frame = lf__stack_push(segment, LF__FRAME_OBSERVATION, LF__HERE, 0, &version);
-    if (frame == NULL)
-        return lf__stack_too_deep(segment, LF__HERE);
+    lf__frame *frame = lf__stack_push(segment, LF__FRAME_OBSERVATION, &place, 0, &version);
+    if (frame == NULL) {
+        lf__stack_too_deep(segment, scope, &place);
+        return;
+    }
     frame->record.site = id;
     frame->record.type = (uint8_t)(options->type != LF_TYPE_DEFAULT ? options->type : (lf_type)site->type);
     frame->capture_output = options->capture_output == LF_DEFAULT
@@ -159,20 +178,26 @@ lf_scope lf_i_begin_with(lf_site *site, const lf_observe_options *options, const
     }
     lf__count(&segment->begun);
     frame->record.start_ns = lf__now();
-    lf_scope scope = lf__stack_push_done(segment, frame, w.at, version);
+    lf__stack_push_done(segment, frame, w.at, version, scope);
     lf__announce_names(&frame->record, options->trace_id, NULL);
-    return scope;
 }
 
-void lf_i_end(lf_scope scope)
+void lf_i_close(lf_scope *scope)
 {
     uint64_t now = lf__now();
     lf__segment *segment = lf__thread;
     if (__builtin_expect(segment == NULL, 0))
         return;
-    bool innermost = segment->frame == scope.frame && lf__frame_at(segment, scope.frame)->serial == scope.serial;
+    uint32_t offset = lf__scope_frame(scope);
+    bool innermost = segment->frame == offset && lf__frame_at(segment, offset)->serial == lf__scope_serial(scope);
     if (__builtin_expect(innermost, 1) || lf__stack_bring_to_top(segment, scope, now))
         lf__stack_pop(segment, now);
+}
+
+void lf_i_caught(const char *around, uint32_t block, uintptr_t stack_pointer)
+{
+    if (lf__thread != NULL && lf__thread->frame != 0)
+        lf__stack_end_caught(lf__thread, around, block, stack_pointer);
 }
 
 /* ---- Adding to an open observation -------------------------------------------------------------------------------- */
@@ -204,23 +229,31 @@ LF__FAST void core_add_output(lf__frame *frame, const lf_value *value)
     core_add_apart(frame, LF__TAG_OUTPUT, value);
 }
 
-void lf_i_return(const lf_value *value)
+void lf_i_put_return(const char *around, uint32_t block, const lf_value *value)
 {
-    lf__frame *frame = lf__stack_top_observation(LF__HERE);
+    lf__frame *frame = lf__stack_observation_at(around, block);
     if (frame != NULL && frame->capture_output)
         core_add_output(frame, value);
 }
 
-void lf_i_output(const lf_value *value)
+void lf_i_put_output(const char *around, uint32_t block, const lf_value *value)
 {
-    lf__frame *frame = lf__stack_top_observation(LF__HERE);
+    lf__frame *frame = lf__stack_observation_at(around, block);
     if (frame != NULL)
         core_add_output(frame, value);
 }
 
-void lf_i_error(const char *format, ...)
+void lf_i_put_result(lf_scope *scope, const lf_value *value)
 {
-    lf__frame *frame = lf__stack_top_observation(LF__HERE);
+    lf__segment *segment = lf__thread;
+    lf__frame *frame = segment == NULL || scope->words[0] == 0 ? NULL : lf__stack_frame_of(segment, scope);
+    if (frame != NULL && frame->kind == LF__FRAME_OBSERVATION && core_is_sampled(frame) && frame->capture_output)
+        core_add_output(frame, value);
+}
+
+void lf_i_put_error(const char *around, uint32_t block, const char *format, ...)
+{
+    lf__frame *frame = lf__stack_observation_at(around, block);
     lf__writer w;
     if (frame == NULL || !lf__write_begin(&w, frame))
         return;
@@ -239,14 +272,19 @@ void lf_i_error(const char *format, ...)
     errno = saved;
 }
 
-void lf_update_current_observation_with(const lf_observation_fields *fields)
+void lf_i_put_fields(const char *around, uint32_t block, const lf_observation_fields *fields)
 {
-    lf__frame *frame = lf__stack_top_observation(LF__HERE);
+    lf__frame *frame = lf__stack_observation_at(around, block);
     lf__writer w;
     if (fields == NULL || frame == NULL || !lf__write_begin(&w, frame))
         return;
     lf__write_fields(&w, fields);
     lf__write_end(&w);
+}
+
+void lf_update_current_observation_with(const lf_observation_fields *fields)
+{
+    lf_i_put_fields(NULL, 0, fields);
 }
 
 /* A piece that follows a piece directly makes it longer, rather than adding a field for every token. */
@@ -275,7 +313,7 @@ static bool core_extend_piece(lf__segment *segment, lf__frame *frame, const char
 
 void lf_output_append(const char *text, size_t size)
 {
-    lf__frame *frame = lf__stack_top_observation(LF__HERE);
+    lf__frame *frame = lf__stack_top_observation(lf__thread);
     if (frame != NULL && frame->kind == LF__FRAME_HANDLE) {
         lf_observation_output_append((lf_observation *)(uintptr_t)frame->handle, text, size);
         return;
@@ -301,7 +339,7 @@ void lf_output_append(const char *text, size_t size)
 
 bool lf_current_trace_id(char out_id[LF_TRACE_ID_SIZE])
 {
-    const lf__frame *frame = lf__stack_current(LF__HERE);
+    const lf__frame *frame = lf__stack_current();
     out_id[0] = '\0';
     if (frame == NULL)
         return false;
@@ -311,7 +349,7 @@ bool lf_current_trace_id(char out_id[LF_TRACE_ID_SIZE])
 
 bool lf_current_observation_id(char out_id[LF_OBSERVATION_ID_SIZE])
 {
-    const lf__frame *frame = lf__stack_current(LF__HERE);
+    const lf__frame *frame = lf__stack_current();
     out_id[0] = '\0';
     if (frame == NULL)
         return false;
@@ -331,7 +369,7 @@ void lf_create_trace_id(const char *seed_or_null, char out_id[LF_TRACE_ID_SIZE])
 
 lf_context *lf_context_copy(void)
 {
-    return lf__stack_context(LF__HERE);
+    return lf__stack_context();
 }
 
 void lf_context_free(lf_context *context)
@@ -339,26 +377,30 @@ void lf_context_free(lf_context *context)
     lf__free(context);
 }
 
-static lf_scope core_attach(const lf_context *context, uintptr_t here)
+static void core_attach(lf_scope *scope, const lf_context *context, const lf__place *place)
 {
-    if (context == NULL || lf_i_mode() < LF_I_ON)
-        return (lf_scope){0, 0};
-    return lf__stack_attach(context, here);
+    scope->words[0] = 0;
+    if (context != NULL && lf_i_mode() >= LF_I_ON)
+        lf__stack_attach(scope, context, place);
 }
 
-lf_scope lf_i_attach(const lf_context *context)
+void lf_i_open_context(lf_scope *scope, lf_site *site, const lf_context *context, uintptr_t stack_pointer)
 {
-    return core_attach(context, LF__HERE);
+    lf__place place = core_place(scope, site, stack_pointer);
+    core_attach(scope, context, &place);
 }
 
-lf_scope lf_i_attributes(const lf_attributes *attributes)
+void lf_i_open_attributes(lf_scope *scope, lf_site *site, const lf_attributes *attributes, uintptr_t stack_pointer)
 {
-    return lf__stack_attributes(LF__HERE, lf__write_attributes, attributes);
+    lf__place place = core_place(scope, site, stack_pointer);
+    lf__stack_attributes(scope, &place, lf__write_attributes, attributes);
 }
 
 void *lf_context_run(lf_context *context, void *(*fn)(void *), void *arg)
 {
-    lf_scope scope __attribute__((cleanup(lf_i_scope_end), unused)) = core_attach(context, LF__HERE);
+    lf_scope scope __attribute__((cleanup(lf_i_scope_end), unused));
+    lf__place place = core_own_place((uintptr_t)&scope);
+    core_attach(&scope, context, &place);
     return fn(arg);
 }
 
@@ -372,7 +414,9 @@ static void *core_thread_main(void *start)
 {
     core_thread_start mine = *(core_thread_start *)start;
     lf__free(start);
-    lf_scope scope __attribute__((cleanup(lf_i_scope_end), unused)) = core_attach(mine.context, LF__HERE);
+    lf_scope scope __attribute__((cleanup(lf_i_scope_end), unused));
+    lf__place place = core_own_place((uintptr_t)&scope);
+    core_attach(&scope, mine.context, &place);
     lf_context_free(mine.context); /* it lies on the thread's stack now */
     return mine.fn(mine.arg);
 }
@@ -380,7 +424,7 @@ static void *core_thread_main(void *start)
 int lf_thread_create(pthread_t *out_thread, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg)
 {
     core_thread_start *start = lf__alloc(sizeof *start);
-    lf_context *context = start == NULL ? NULL : lf__stack_context(LF__HERE);
+    lf_context *context = start == NULL ? NULL : lf__stack_context();
     if (context == NULL) {
         lf__free(start);
         return pthread_create(out_thread, attributes, fn, arg);

@@ -397,7 +397,7 @@ typedef struct lf_observation_fields {
  * Blocks: never. What does not fit into max_event_bytes is shortened. */
 LF_API void lf_update_current_observation_with(const lf_observation_fields *fields);
 #define lf_update_current_observation(...) \
-    LF_I_WITH_FIELDS(lf_observation_fields, lf_update_current_observation_with, __VA_ARGS__)
+    LF_I_WITH_FIELDS_HERE(lf_observation_fields, lf_i_put_fields, __VA_ARGS__)
 
 /* ---- Handles: observations whose life is no scope's ----------------------------------------------------------------- */
 
@@ -531,21 +531,27 @@ LF_API lf_context *lf_extract_environment(void);
 
 /* ---- What the macros of observe.h stand on ------------------------------------------------------------------------ */
 
-/* A place in the code that opens observations; a static of the macro. */
+/* A place in the code that opens scopes; a static of the macro. `version` says which fields it has, so that the library reads
+ * sites of programs that were compiled against another version. */
 typedef struct lf_site {
-    const char *function;
+    uint32_t version;      /* LF_I_SITE_VERSION */
+    uint32_t id;           /* the library's: 0 until the first use */
+    const char *function;  /* the observation's name; NULL: the first of `arguments` */
     const char *file;
     const char *arguments; /* text between the macro's parentheses */
-    int line;
+    const char *around;    /* __func__ of the function that the macro stands in; only its address counts */
+    uint32_t line;
     uint16_t type;  /* lf_type */
     uint16_t count; /* of arguments */
-    uint32_t id;    /* interned at first use */
+    uint32_t block; /* see LF_I_BLOCK */
+    uint32_t depth;
 } lf_site;
 
-/* An open observation of the current thread, as the macros hold it on the stack. All zero: none. */
+#define LF_I_SITE_VERSION 1
+
+/* A scope in the user's frame. The library's alone, but for the first word: 0 means that nothing is open. */
 typedef struct lf_scope {
-    uint32_t frame;
-    uint32_t serial;
+    uint64_t words[4];
 } lf_scope;
 
 /* OBSERVE_WITH((...)): how this observation differs from what its place in the code says. */
@@ -559,7 +565,8 @@ typedef struct lf_observe_options {
     lf_client *client; /* default: that of the observation around, else the default client */
 } lf_observe_options;
 
-/* What the thread should do; read without a lock. */
+/* What the thread should do; read without a lock. The word is data rather than a call, since a call takes more than the
+ * nanosecond that a macro may cost while tracing is off. */
 enum { LF_I_UNKNOWN = 0, LF_I_OFF = 1, LF_I_ON = 2, LF_I_ON_CAPTURING = 3 };
 LF_API extern int lf_i_mode_word;
 LF_API int lf_i_mode_unknown(void); /* initialises from the environment */
@@ -570,20 +577,80 @@ static inline int lf_i_mode(void)
     return __builtin_expect(mode == LF_I_UNKNOWN, 0) ? lf_i_mode_unknown() : mode;
 }
 
-LF_API lf_scope lf_i_begin(lf_site *site, const lf_value *arguments);
-LF_API lf_scope lf_i_begin_with(lf_site *site, const lf_observe_options *options, const lf_value *arguments);
-LF_API void lf_i_end(lf_scope scope);
-LF_API void lf_i_return(const lf_value *value);  /* a captured return: obeys capture_output */
-LF_API void lf_i_output(const lf_value *value);  /* said by hand: always kept */
-LF_API void lf_i_error(const char *format, ...) LF_PRINTF(1, 2);
-LF_API lf_scope lf_i_attach(const lf_context *context);
-LF_API lf_scope lf_i_attributes(const lf_attributes *attributes);
+/* Open a scope: `scope` is its variable, `stack_pointer` that of the function it stands in (lf_i_stack_pointer). */
+LF_API void lf_i_open(lf_scope *scope, lf_site *site, const lf_value *arguments, uintptr_t stack_pointer);
+LF_API void lf_i_open_with(lf_scope *scope, lf_site *site, const lf_observe_options *options, const lf_value *arguments,
+                           uintptr_t stack_pointer);
+LF_API void lf_i_open_attributes(lf_scope *scope, lf_site *site, const lf_attributes *attributes, uintptr_t stack_pointer);
+LF_API void lf_i_open_context(lf_scope *scope, lf_site *site, const lf_context *context, uintptr_t stack_pointer);
+LF_API void lf_i_close(lf_scope *scope);
+/* Say something of the observation of one scope. */
+LF_API void lf_i_put_result(lf_scope *scope, const lf_value *value); /* obeys capture_output */
+/* Say something of the current observation, from the place that LF_I_HERE names. */
+LF_API void lf_i_put_return(const char *around, uint32_t block, const lf_value *value); /* obeys capture_output */
+LF_API void lf_i_put_output(const char *around, uint32_t block, const lf_value *value); /* always kept */
+LF_API void lf_i_put_error(const char *around, uint32_t block, const char *format, ...) LF_PRINTF(3, 4);
+LF_API void lf_i_put_fields(const char *around, uint32_t block, const lf_observation_fields *fields);
+LF_API void lf_i_caught(const char *around, uint32_t block, uintptr_t stack_pointer);
 
 static inline void lf_i_scope_end(lf_scope *scope)
 {
-    if (scope->frame != 0)
-        lf_i_end(*scope);
+    if (scope->words[0] != 0)
+        lf_i_close(scope);
 }
+
+/* The stack pointer of the function that this is inlined into. 0 on other processors: there only addresses of scopes count. */
+static inline __attribute__((always_inline, no_instrument_function)) uintptr_t lf_i_stack_pointer(void)
+{
+    uintptr_t pointer = 0;
+#if defined(__x86_64__)
+    __asm__ volatile("{movq %%rsp, %q0|mov %q0, rsp}" : "=r"(pointer));
+#elif defined(__i386__)
+    __asm__ volatile("{movl %%esp, %0|mov %0, esp}" : "=r"(pointer));
+#elif defined(__aarch64__) || defined(__arm__) || defined(__riscv)
+    __asm__ volatile("mov %0, sp" : "=r"(pointer));
+#elif defined(__powerpc__)
+    __asm__ volatile("mr %0, 1" : "=r"(pointer));
+#elif defined(__s390x__)
+    __asm__ volatile("lgr %0, %%r15" : "=r"(pointer));
+#elif defined(__loongarch__) || defined(__mips__)
+    __asm__ volatile("move %0, $sp" : "=r"(pointer));
+#endif
+    return pointer;
+}
+
+/* Which scopes stand around a place in the code, as the compiler knows it. LF_I_BLOCK_HAS_SCOPE(id) gives the block that it
+ * stands in a number, unless the block has one already, and a depth, one more than that of the numbered block around;
+ * LF_I_BLOCK and LF_I_DEPTH are those of the innermost numbered block, 0 outside of all. goto and longjmp run no end of
+ * scope; by these numbers the library knows which scopes of a function can still be open where control is now.
+ *
+ * A tag may be declared again in its block, and is then the same type; in a block inside it is another. A typedef may be
+ * repeated in its block with the same type. So the tag tells whether the block is new, and the typedef, an array type of
+ * depth + 1 rows of number + 1 bytes, holds the numbers.
+ *
+ * C++ has exceptions for this, which do run the ends; there the numbers are 0, and no function is named: that says nothing. */
+#ifndef __cplusplus
+struct lf_i_block;
+typedef struct lf_i_block *lf_i_block_tag;
+typedef char lf_i_block_numbers[1][1];
+#define LF_I_BLOCK_ROW sizeof(((lf_i_block_numbers *)0)[0][0])
+#define LF_I_BLOCK ((uint32_t)(LF_I_BLOCK_ROW - 1))
+#define LF_I_DEPTH ((uint32_t)(sizeof(lf_i_block_numbers) / LF_I_BLOCK_ROW - 1))
+#define LF_I_BLOCK_IS_NEW (!__builtin_types_compatible_p(lf_i_block_tag, struct lf_i_block *))
+#define LF_I_BLOCK_HAS_SCOPE(id)                                                                                 \
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wshadow\"")                                \
+    struct lf_i_block;                                                                                           \
+    typedef char lf_i_block_numbers[LF_I_DEPTH + 1 + LF_I_BLOCK_IS_NEW][LF_I_BLOCK_IS_NEW ? (id) + 2 : LF_I_BLOCK_ROW] \
+        __attribute__((unused));                                                                                 \
+    typedef struct lf_i_block *lf_i_block_tag __attribute__((unused));                                           \
+    _Pragma("GCC diagnostic pop")
+#define LF_I_HERE __func__, LF_I_BLOCK
+#else
+#define LF_I_BLOCK 0
+#define LF_I_DEPTH 0
+#define LF_I_BLOCK_HAS_SCOPE(id)
+#define LF_I_HERE (static_cast<const char *>(0)), 0
+#endif
 
 #ifdef __cplusplus
 #define LF_I_ZERO {}
@@ -648,6 +715,11 @@ static inline void lf_i_scope_end(lf_scope *scope)
     __extension__({                                         \
         type lf_i_fields = LF_I_ZERO;                       \
         LF_I_SET_THEN(call(&lf_i_fields), __VA_ARGS__);     \
+    })
+#define LF_I_WITH_FIELDS_HERE(type, call, ...)                          \
+    __extension__({                                                     \
+        type lf_i_fields = LF_I_ZERO;                                   \
+        LF_I_SET_THEN(call(LF_I_HERE, &lf_i_fields), __VA_ARGS__);      \
     })
 /* The first argument, the others; from 1 to 16. */
 #define LF_I_FIRST(...) LF_I_FIRST_(__VA_ARGS__, )

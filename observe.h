@@ -304,7 +304,6 @@ inline const lf_member *lf_i_members(const std::initializer_list<lf_member> &mem
 
 /* ---- Parts of the macros ------------------------------------------------------------------------------------------ */
 
-#define LF_I_UNIQUE(name) LF_I_CAT(name, __COUNTER__)
 #define LF_I_TEXT(...) LF_I_TEXT_(__VA_ARGS__)
 #define LF_I_TEXT_(...) #__VA_ARGS__
 #define LF_I_UNWRAP(...) __VA_ARGS__
@@ -333,14 +332,20 @@ inline const lf_member *lf_i_members(const std::initializer_list<lf_member> &mem
 #define LF_I_CAPTURED_1(wanted, ...) ((void)(wanted), (const lf_value *)0)
 #define LF_I_CAPTURED_0(wanted, ...) ((wanted) ? LF_I_LIST(__VA_ARGS__) : (const lf_value *)0)
 
-static inline void lf_i_output_value(lf_value value)
+/* Functions, so that a temporary has an address in C and in C++. */
+static inline void lf_i_put_return_value(const char *around, uint32_t block, lf_value value)
 {
-    lf_i_output(&value);
+    lf_i_put_return(around, block, &value);
 }
 
-static inline void lf_i_return_value(lf_value value)
+static inline void lf_i_put_output_value(const char *around, uint32_t block, lf_value value)
 {
-    lf_i_return(&value);
+    lf_i_put_output(around, block, &value);
+}
+
+static inline void lf_i_put_result_value(lf_scope *scope, lf_value value)
+{
+    lf_i_put_result(scope, &value);
 }
 
 static inline bool lf_i_wants(int mode, lf_switch said)
@@ -349,53 +354,62 @@ static inline bool lf_i_wants(int mode, lf_switch said)
 }
 
 /* `function` NULL: the first of `names` is the observation's name. `names` of OBSERVE_WITH begin with its options. */
-#define LF_I_SITE(variable, function, names, type, ...) \
-    static lf_site variable = {function, __FILE__, names, __LINE__, type, LF_I_COUNT_CHECKED(__VA_ARGS__), 0}
+#define LF_I_SITE(variable, function, names, type, ...)                                                                 \
+    static lf_site variable = {LF_I_SITE_VERSION, 0, function, __FILE__, names, __func__, __LINE__, type,               \
+                               LF_I_COUNT_CHECKED(__VA_ARGS__), LF_I_BLOCK, LF_I_DEPTH}
 
-#define LF_I_BEGIN(function, names, type, ...)                                                              \
-    __extension__({                                                                                         \
-        lf_scope lf_i_begun = LF_I_ZERO;                                                                    \
-        const int lf_i_now = lf_i_mode();                                                                   \
-        if (lf_i_now >= LF_I_ON) {                                                                          \
-            LF_I_SITE(lf_i_site, function, names, type, __VA_ARGS__);                                                 \
-            lf_i_begun = lf_i_begin(&lf_i_site, LF_I_CAPTURED(lf_i_now == LF_I_ON_CAPTURING, __VA_ARGS__)); \
-        }                                                                                                   \
-        lf_i_begun;                                                                                         \
-    })
+/* What opens the scope variable that it is given; `lf_i_now` is what the thread should do. */
+#define LF_I_OPEN(id, scope, function, names, type, ...)                                                                \
+    LF_I_SITE(LF_I_CAT(lf_i_site_, id), function, names, type, __VA_ARGS__);                                            \
+    lf_i_open(scope, &LF_I_CAT(lf_i_site_, id), LF_I_CAPTURED(LF_I_CAT(lf_i_now_, id) == LF_I_ON_CAPTURING, __VA_ARGS__), \
+              lf_i_stack_pointer());
 
-#define LF_I_BEGIN_WITH(options, names, ...)                                                                      \
-    __extension__({                                                                                               \
-        lf_scope lf_i_begun = LF_I_ZERO;                                                                          \
-        const int lf_i_now = lf_i_mode();                                                                         \
-        if (lf_i_now >= LF_I_ON) {                                                                                \
-            LF_I_SITE(lf_i_site, __func__, names, LF_SPAN, __VA_ARGS__);                                         \
-            lf_observe_options lf_i_fields = LF_I_ZERO;                                                           \
-            LF_I_SET_THEN(lf_i_begun = lf_i_begin_with(                                                           \
-                              &lf_i_site, &lf_i_fields,                                                           \
-                              LF_I_CAPTURED(lf_i_wants(lf_i_now, lf_i_fields.capture_input), __VA_ARGS__)),       \
-                          LF_I_UNWRAP options);                                                                   \
-        }                                                                                                         \
-        lf_i_begun;                                                                                               \
-    })
+#define LF_I_OPEN_WITH(id, scope, options, names, ...)                                                                  \
+    LF_I_SITE(LF_I_CAT(lf_i_site_, id), __func__, names, LF_SPAN, __VA_ARGS__);                                         \
+    lf_observe_options lf_i_fields = LF_I_ZERO;                                                                         \
+    LF_I_SET_THEN(lf_i_open_with(scope, &LF_I_CAT(lf_i_site_, id), &lf_i_fields,                                        \
+                                 LF_I_CAPTURED(lf_i_wants(LF_I_CAT(lf_i_now_, id), lf_i_fields.capture_input), __VA_ARGS__), \
+                                 lf_i_stack_pointer()),                                                                 \
+                  LF_I_UNWRAP options);
+
+#define LF_I_OPEN_ATTRIBUTES(id, scope, ...)                                                                            \
+    LF_I_SITE(LF_I_CAT(lf_i_site_, id), "", "", LF_TYPE_DEFAULT, );                                                     \
+    lf_attributes lf_i_fields = LF_I_ZERO;                                                                              \
+    LF_I_SET_THEN(lf_i_open_attributes(scope, &LF_I_CAT(lf_i_site_, id), &lf_i_fields, lf_i_stack_pointer()), __VA_ARGS__);
+
+#define LF_I_OPEN_CONTEXT(id, scope, context)                                                                           \
+    LF_I_SITE(LF_I_CAT(lf_i_site_, id), "", "", LF_TYPE_DEFAULT, );                                                     \
+    lf_i_open_context(scope, &LF_I_CAT(lf_i_site_, id), context, lf_i_stack_pointer());
 
 /* The one switch between on and off. Off, arguments are still compiled, in sizeof, so that neither they nor the macros rot
  * and nothing becomes an unused parameter; no code and no data come of it. The attribute stands behind the name: in front,
- * gcc would accept `if (x) OBSERVE();` and drop the cleanup. */
+ * gcc would accept `if (x) OBSERVE();` and drop the cleanup. A scope is two variables, since what is opened must be an
+ * expression of a declaration, and no initializer may write over what the library keeps in the first. */
 #ifndef LF_DISABLE
 #define LF_I_ENABLED 1
-#define LF_I_SCOPE(begin, ...) \
-    lf_scope LF_I_UNIQUE(lf_i_scope_) __attribute__((cleanup(lf_i_scope_end), unused)) = begin
+#define LF_I_SCOPE(id, used, open, ...)                                                                    \
+    LF_I_BLOCK_HAS_SCOPE(id)                                                                               \
+    lf_scope LF_I_CAT(lf_i_scope_, id) __attribute__((cleanup(lf_i_scope_end), unused));                   \
+    const bool LF_I_CAT(lf_i_opened_, id) __attribute__((unused)) = __extension__({                        \
+        const int LF_I_CAT(lf_i_now_, id) = lf_i_mode();                                                   \
+        LF_I_CAT(lf_i_scope_, id).words[0] = 0;                                                            \
+        if (LF_I_CAT(lf_i_now_, id) >= LF_I_ON) {                                                          \
+            open(id, &LF_I_CAT(lf_i_scope_, id), __VA_ARGS__)                                              \
+        }                                                                                                  \
+        true;                                                                                              \
+    })
 #define LF_I_WHEN_ON(call) (lf_i_mode() >= LF_I_ON ? (call) : (void)0)
 #else
 #define LF_I_ENABLED 0
-#define LF_I_SCOPE(begin, ...) LF_I_STATIC_ASSERT(sizeof(LF_I_USED(__VA_ARGS__)) != 0, "")
+#define LF_I_SCOPE(id, used, open, ...) LF_I_STATIC_ASSERT(sizeof(LF_I_USED used) != 0, "")
 #define LF_I_WHEN_ON(call) ((void)sizeof((call), 0))
 #endif
 #define LF_I_USED(...) LF_I_CAT(LF_I_USED_, LF_I_IS_EMPTY(__VA_ARGS__))(__VA_ARGS__)
 #define LF_I_USED_1(...) char
 #define LF_I_USED_0(...) LF_I_LIST(__VA_ARGS__)
 
-#define LF_I_OBSERVE(type, names, ...) LF_I_SCOPE(LF_I_BEGIN(__func__, names, type, __VA_ARGS__), __VA_ARGS__)
+#define LF_I_OBSERVE(type, names, ...) LF_I_OBSERVE_(__COUNTER__, type, names, __VA_ARGS__)
+#define LF_I_OBSERVE_(id, type, names, ...) LF_I_SCOPE(id, (__VA_ARGS__), LF_I_OPEN, __func__, names, type, __VA_ARGS__)
 
 /* ---- The macros --------------------------------------------------------------------------------------------------- */
 
@@ -415,7 +429,8 @@ static inline bool lf_i_wants(int mode, lf_switch said)
  * fields of lf_observe_options, in any order. */
 #define OBSERVE_WITH(...) LF_I_WITH(#__VA_ARGS__, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
 #ifndef LF_DISABLE
-#define LF_I_WITH(names, options, ...) LF_I_SCOPE(LF_I_BEGIN_WITH(options, names, __VA_ARGS__), __VA_ARGS__)
+#define LF_I_WITH(names, options, ...) LF_I_WITH_(__COUNTER__, names, options, __VA_ARGS__)
+#define LF_I_WITH_(id, names, options, ...) LF_I_SCOPE(id, (__VA_ARGS__), LF_I_OPEN_WITH, options, names, __VA_ARGS__)
 #else
 #define LF_I_WITH(names, options, ...)                                                                     \
     LF_I_STATIC_ASSERT(sizeof(__extension__({                                                              \
@@ -429,38 +444,31 @@ static inline bool lf_i_wants(int mode, lf_switch said)
 #define OBSERVE_RETURN(x)                                           \
     do {                                                            \
         __extension__ __auto_type lf_i_result = LF_I_COPY(x);       \
-        LF_I_WHEN_ON(lf_i_return_value(LF_VALUE(lf_i_result)));     \
+        LF_I_WHEN_ON(lf_i_put_return_value(LF_I_HERE, LF_VALUE(lf_i_result))); \
         return LF_I_AGAIN(x, lf_i_result);                          \
     } while (0)
 #else
 #define OBSERVE_RETURN(x)                                           \
     do {                                                            \
         auto lf_i_result = (x);                                     \
-        LF_I_WHEN_ON(lf_i_return_value(LF_VALUE(lf_i_result)));     \
+        LF_I_WHEN_ON(lf_i_put_return_value(LF_I_HERE, LF_VALUE(lf_i_result))); \
         return lf_i_result;                                         \
     } while (0)
 #endif
 
 /* Set the output of the innermost open observation by hand; kept even where capture is off. */
-#define OBSERVE_OUTPUT(x) LF_I_WHEN_ON(lf_i_output_value(LF_VALUE(x)))
+#define OBSERVE_OUTPUT(x) LF_I_WHEN_ON(lf_i_put_output_value(LF_I_HERE, LF_VALUE(x)))
 
 /* Level ERROR and a status message, printf style: OBSERVE_ERROR("bad status %d", status). */
-#define OBSERVE_ERROR(...) LF_I_WHEN_ON(lf_i_error(__VA_ARGS__))
+#define OBSERVE_ERROR(...) LF_I_WHEN_ON(lf_i_put_error(LF_I_HERE, __VA_ARGS__))
 
 /* The rest of this scope, and what it calls, has these attributes: the current observation, and every one begun from here on.
  *     OBSERVE_ATTRIBUTES(.user_id = "u", .session_id = "s", .tags = LF_TAGS("a", "b"), .metadata = LF_OBJECT("plan", "pro"));
  * The fields are those of lf_attributes. Within another such scope the inner text wins, tags and metadata add up. */
 #define LF_TAGS(...) LF_ARRAY(__VA_ARGS__)
 #ifndef LF_DISABLE
-#define OBSERVE_ATTRIBUTES(...)                                                                            \
-    LF_I_SCOPE(__extension__({                                                                             \
-        lf_scope lf_i_begun = LF_I_ZERO;                                                                   \
-        if (lf_i_mode() >= LF_I_ON) {                                                                      \
-            lf_attributes lf_i_fields = LF_I_ZERO;                                                         \
-            LF_I_SET_THEN(lf_i_begun = lf_i_attributes(&lf_i_fields), __VA_ARGS__);                        \
-        }                                                                                                  \
-        lf_i_begun;                                                                                        \
-    }), )
+#define OBSERVE_ATTRIBUTES(...) LF_I_ATTRIBUTES(__COUNTER__, __VA_ARGS__)
+#define LF_I_ATTRIBUTES(id, ...) LF_I_SCOPE(id, (), LF_I_OPEN_ATTRIBUTES, __VA_ARGS__)
 #else
 #define OBSERVE_ATTRIBUTES(...)                                                        \
     LF_I_STATIC_ASSERT(sizeof(__extension__({                                          \
@@ -478,7 +486,7 @@ static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void
 #define LF_I_NO_HANDLE(call) ((void)sizeof(call), lf_i_no_handle())
 #undef lf_update_current_observation
 #define lf_update_current_observation(...) \
-    LF_I_WHEN_ON(LF_I_WITH_FIELDS(lf_observation_fields, lf_update_current_observation_with, __VA_ARGS__))
+    LF_I_WHEN_ON(LF_I_WITH_FIELDS_HERE(lf_observation_fields, lf_i_put_fields, __VA_ARGS__))
 #undef lf_update_current_trace
 #define lf_update_current_trace(...) \
     LF_I_WHEN_ON(LF_I_WITH_FIELDS(lf_trace_fields, lf_update_current_trace_with, __VA_ARGS__))
@@ -501,7 +509,14 @@ static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void
 #endif
 
 /* The rest of this scope runs in a copied context (lf_context_copy): its observations become children of the copied one. */
-#define OBSERVE_CONTEXT(context) LF_I_SCOPE(lf_i_attach(context), (context))
+#define OBSERVE_CONTEXT(context) LF_I_CONTEXT(__COUNTER__, context)
+#define LF_I_CONTEXT(id, context) LF_I_SCOPE(id, (context), LF_I_OPEN_CONTEXT, context)
+
+/* Where control lands that left scopes without their ends: behind setjmp, in PG_CATCH, behind lua_pcall. Every scope that was
+ * left below this point ends now, marked "incomplete: abandoned". A statement; it costs a look at what is open.
+ *     if (setjmp(env) == 0) { work(); } else { OBSERVE_CAUGHT(); OBSERVE_ERROR("work failed"); }
+ * docs/macros.md says what is noticed without it, and what is not. */
+#define OBSERVE_CAUGHT() LF_I_WHEN_ON(lf_i_caught(LF_I_HERE, lf_i_stack_pointer()))
 
 /* The decorator: wraps a whole definition, whose ordinary return statements are captured. Parameters as (type, name):
  *     OBSERVE_FN(char *, answer, (const char *, question), (int, top_k)) { return llm(question, top_k); }
@@ -569,8 +584,9 @@ static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void
 #define LF_I_CALL_(id, names, fn, ...)                                                                              \
     __extension__({                                                                                                 \
         LF_I_EACH(LF_I_CALL_COPY, LF_I_NOTHING, id, __VA_ARGS__)                                                    \
-        LF_I_SCOPE(LF_I_BEGIN((const char *)0, names, LF_SPAN, LF_I_EACH(LF_I_CALL_TEMPORARY, LF_I_COMMA, id, __VA_ARGS__)), );     \
-        LF_I_CALL_RESULT(LF_I_CAT(lf_i_result_, id), fn(LF_I_EACH(LF_I_CALL_PASS, LF_I_COMMA, id, __VA_ARGS__)))    \
+        LF_I_SCOPE(id, (), LF_I_OPEN, (const char *)0, names, LF_SPAN,                                              \
+                   LF_I_EACH(LF_I_CALL_TEMPORARY, LF_I_COMMA, id, __VA_ARGS__));                                    \
+        LF_I_CALL_RESULT(id, LF_I_CAT(lf_i_result_, id), fn(LF_I_EACH(LF_I_CALL_PASS, LF_I_COMMA, id, __VA_ARGS__))) \
     })
 #define LF_I_CALL_COPY(id, n, x) __auto_type lf_i_a##id##_##n = LF_I_COPY(x);
 #define LF_I_CALL_TEMPORARY(id, n, x) lf_i_a##id##_##n
@@ -578,10 +594,10 @@ static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void
 #define LF_I_NOTHING()
 /* A void function has no result to record: 0 stands in for it, and the value of the whole is that 0. */
 #define LF_I_IS_VOID(call) __builtin_types_compatible_p(__typeof__(call), void)
-#define LF_I_CALL_RESULT(result, call)                                                                  \
+#define LF_I_CALL_RESULT(id, result, call)                                                              \
     __auto_type result = LF_I_IF(LF_I_IS_VOID(call), ((call), 0), (call));                              \
     if (!LF_I_IS_VOID(call))                                                                            \
-        LF_I_WHEN_ON(lf_i_return_value(LF_VALUE(result)));                                              \
+        LF_I_WHEN_ON(lf_i_put_result_value(&LF_I_CAT(lf_i_scope_, id), LF_VALUE(result)));              \
     result;
 
 /* m(id, position, argument) for each argument, with separator() between. */
@@ -607,25 +623,27 @@ static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void
 #else /* C++ */
 
 extern "C++" {
-template <class... A> inline lf_scope lf_i_begin_call(lf_site *site, const A &...arguments)
+template <class... A> inline void lf_i_open_call(lf_scope *scope, lf_site *site, uintptr_t stack_pointer, const A &...arguments)
 {
     const int mode = lf_i_mode();
+    scope->words[0] = 0;
     if (mode < LF_I_ON)
-        return lf_scope{};
+        return;
     if constexpr (sizeof...(A) == 0)
-        return lf_i_begin(site, nullptr);
+        lf_i_open(scope, site, nullptr, stack_pointer);
     else
-        return lf_i_begin(site, mode == LF_I_ON_CAPTURING ? lf_i_list({LF_VALUE(arguments)...}) : nullptr);
+        lf_i_open(scope, site, mode == LF_I_ON_CAPTURING ? lf_i_list({LF_VALUE(arguments)...}) : nullptr, stack_pointer);
 }
 
 template <class F, class... A> inline decltype(auto) lf_i_call(lf_site *site, F fn, A &&...arguments)
 {
-    lf_scope scope __attribute__((cleanup(lf_i_scope_end), unused)) = lf_i_begin_call(site, arguments...);
+    lf_scope scope __attribute__((cleanup(lf_i_scope_end), unused));
+    lf_i_open_call(&scope, site, lf_i_stack_pointer(), arguments...);
     if constexpr (std::is_void_v<decltype(fn(std::forward<A>(arguments)...))>) {
         fn(std::forward<A>(arguments)...);
     } else {
         decltype(auto) result = fn(std::forward<A>(arguments)...);
-        LF_I_WHEN_ON(lf_i_return_value(LF_VALUE(result)));
+        LF_I_WHEN_ON(lf_i_put_result_value(&scope, LF_VALUE(result)));
         if constexpr (std::is_reference_v<decltype(result)>)
             return static_cast<decltype(result)>(result);
         else

@@ -151,14 +151,14 @@ static lf_status score_check(const lf_score_fields *fields)
 }
 
 /* A record for the score, belonging to whom the scope around belongs. NULL: observing is off, or there is no memory. */
-static lf__record *score_begin(lf__writer *w, const lf_score_fields *fields, const lf__frame **out_frame, uintptr_t here)
+static lf__record *score_begin(lf__writer *w, const lf_score_fields *fields, const lf__frame **out_frame)
 {
     if (fields == NULL || lf_i_mode() < LF_I_ON)
         return NULL;
     lf__record *score = lf__write_begin_record(w, LF__RECORD_SCORE);
     if (score == NULL)
         return NULL;
-    *out_frame = lf__stack_top(w->segment, here);
+    *out_frame = lf__stack_top(w->segment);
     score->client = fields->client != NULL ? fields->client->index : *out_frame != NULL ? (*out_frame)->record.client : 0;
     return score;
 }
@@ -167,7 +167,7 @@ lf_status lf_create_score_with(const lf_score_fields *fields)
 {
     lf__writer w;
     const lf__frame *frame;
-    lf__record *score = score_begin(&w, fields, &frame, LF__HERE);
+    lf__record *score = score_begin(&w, fields, &frame);
     if (score == NULL)
         return LF_ERR_DISABLED;
     lf_status status = score_check(fields);
@@ -187,11 +187,11 @@ lf_status lf_create_score_with(const lf_score_fields *fields)
     return score_submit(&w, score, fields, frame);
 }
 
-static lf_status score_current(const lf_score_fields *fields, bool whole_trace, uintptr_t here)
+static lf_status score_current(const lf_score_fields *fields, bool whole_trace)
 {
     lf__writer w;
     const lf__frame *frame;
-    lf__record *score = score_begin(&w, fields, &frame, here);
+    lf__record *score = score_begin(&w, fields, &frame);
     if (score == NULL)
         return LF_ERR_DISABLED;
     lf_status status = score_check(fields);
@@ -209,10 +209,10 @@ static lf_status score_current(const lf_score_fields *fields, bool whole_trace, 
 
 lf_status lf_score_current_observation_with(const lf_score_fields *fields)
 {
-    return score_current(fields, false, LF__HERE);
+    return score_current(fields, false);
 }
 
 lf_status lf_score_current_trace_with(const lf_score_fields *fields)
 {
-    return score_current(fields, true, LF__HERE);
+    return score_current(fields, true);
 }

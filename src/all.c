@@ -15,6 +15,7 @@
 #include "http.c"
 #include "ids.c"
 #include "json.c"
+#include "left.c"
 #include "limits.c"
 #include "manual.c"
 #include "mask.c"

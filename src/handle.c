@@ -25,6 +25,7 @@ typedef enum handle_state { HANDLE_FREE, HANDLE_OPEN, HANDLE_ENDED } handle_stat
 typedef struct handle_slot {
     pthread_mutex_t lock; /* of this slot alone: two threads meet here only if they use one observation */
     uintptr_t use;        /* counts; a handle is good for one */
+    _Atomic(uintptr_t) open; /* the handle while it is open, 0 then: for those that only ask (lf__handle_is_open) */
     uint32_t next;        /* in a list of free slots: index + 1, 0 for none */
     uint8_t state;
     bool streaming;
@@ -57,16 +58,21 @@ static lf_observation *handle_name(uint32_t index, const handle_slot *slot)
     return (lf_observation *)(slot->use << HANDLE_INDEX_BITS | (index + 1));
 }
 
+/* Of its slot, plus 1; 0 names none. */
+static uint32_t handle_index(const lf_observation *handle)
+{
+    return (uint32_t)((uintptr_t)handle & (((uintptr_t)1 << HANDLE_INDEX_BITS) - 1));
+}
+
 /* The slot that a handle names, locked, if this is still the same use of it; else NULL. */
 static handle_slot *handle_lock(const lf_observation *handle)
 {
-    uintptr_t name = (uintptr_t)handle;
-    uint32_t index = (uint32_t)(name & (((uintptr_t)1 << HANDLE_INDEX_BITS) - 1));
+    uint32_t index = handle_index(handle);
     handle_slot *slot = index == 0 || index > LF__HANDLES ? NULL : handle_slot_at(index - 1);
     if (slot == NULL)
         return NULL;
     pthread_mutex_lock(&slot->lock);
-    if ((uintptr_t)handle_name(index - 1, slot) == name && slot->state != HANDLE_FREE)
+    if (handle_name(index - 1, slot) == handle && slot->state != HANDLE_FREE)
         return slot;
     pthread_mutex_unlock(&slot->lock);
     return NULL;
@@ -236,18 +242,16 @@ lf_observation *lf__handle_new(lf__segment *segment, const lf__record *record)
     slot->record->size = sizeof *record;
     handle_add(slot, record + 1, record->size - sizeof *record);
     lf_observation *handle = handle_name(index, slot);
+    atomic_store_explicit(&slot->open, (uintptr_t)handle, memory_order_release);
     pthread_mutex_unlock(&slot->lock);
     return handle;
 }
 
 bool lf__handle_is_open(const lf_observation *handle)
 {
-    handle_slot *slot = handle_lock(handle);
-    if (slot == NULL)
-        return false;
-    bool open = slot->state == HANDLE_OPEN;
-    pthread_mutex_unlock(&slot->lock);
-    return open;
+    uint32_t index = handle_index(handle);
+    const handle_slot *slot = index == 0 || index > LF__HANDLES ? NULL : handle_slot_at(index - 1);
+    return slot != NULL && atomic_load_explicit(&slot->open, memory_order_acquire) == (uintptr_t)handle;
 }
 
 bool lf__handle_header(const lf_observation *handle, lf__record *out_header)
@@ -309,6 +313,7 @@ static void handle_end(lf__segment *segment, uint32_t index, handle_slot *slot, 
     slot->record->flags = (uint16_t)(slot->record->flags | flags);
     submit(segment, slot->record);
     slot->state = HANDLE_ENDED;
+    atomic_store_explicit(&slot->open, 0, memory_order_release);
     handle_shrink(slot);
     pthread_mutex_unlock(&slot->lock);
     handle_push(segment, index);
@@ -327,8 +332,7 @@ bool lf__handle_end(lf__segment *segment, lf_observation *handle, uint64_t end_n
         pthread_mutex_unlock(&slot->lock);
         return false;
     }
-    uint32_t index = (uint32_t)((uintptr_t)handle & (((uintptr_t)1 << HANDLE_INDEX_BITS) - 1)) - 1;
-    handle_end(segment, index, slot, end_ns, flags, submit);
+    handle_end(segment, handle_index(handle) - 1, slot, end_ns, flags, submit);
     return true;
 }
 
@@ -358,6 +362,7 @@ static void handle_inherit(handle_slot *slot)
         slot->record = &slot->room.record;
         slot->capacity = sizeof slot->room;
     }
+    atomic_store_explicit(&slot->open, 0, memory_order_relaxed);
     pthread_mutex_init(&slot->lock, NULL);
 }
 

@@ -174,13 +174,13 @@ static void manual_copy_attributes(lf__writer *w, lf__record *record, const lf__
 }
 
 /* A record with all that `fields` say, above the stack. */
-static lf__record *manual_begin(lf__writer *w, const lf_observation_fields *fields, lf_type type, uintptr_t here)
+static lf__record *manual_begin(lf__writer *w, const lf_observation_fields *fields, lf_type type)
 {
     lf__record *record = lf_i_mode() < LF_I_ON ? NULL : lf__write_begin_record(w, LF__RECORD_OBSERVATION);
     if (record == NULL)
         return NULL;
     lf__segment *segment = w->segment;
-    lf__frame *below = lf__stack_top(segment, here);
+    lf__frame *below = lf__stack_top(segment);
     lf__record parent;
     lf__stack_derive(segment, below, record);
     if (fields->parent != NULL && lf__handle_header(fields->parent, &parent)) {
@@ -211,13 +211,13 @@ static lf__record *manual_begin(lf__writer *w, const lf_observation_fields *fiel
     return record;
 }
 
-static lf_observation *manual_start(const lf_observation_fields *fields, uintptr_t here, bool current)
+static lf_observation *manual_start(const lf_observation_fields *fields, bool current)
 {
     static const lf_observation_fields none;
     fields = fields == NULL ? &none : fields;
     lf__writer w;
     lf_type type = fields->type == LF_TYPE_DEFAULT ? LF_SPAN : fields->type;
-    lf__record *record = manual_begin(&w, fields, type, here);
+    lf__record *record = manual_begin(&w, fields, type);
     if (record == NULL)
         return NULL;
     int saved = errno;
@@ -231,18 +231,18 @@ static lf_observation *manual_start(const lf_observation_fields *fields, uintptr
     lf__record header = *record; /* other things are written over it */
     lf__announce_names(&header, fields->parent == NULL ? fields->trace_id : NULL, fields->id);
     if (current)
-        lf__stack_push_handle(handle, &header, here);
+        lf__stack_push_handle(handle, &header);
     return handle;
 }
 
 lf_observation *lf_start_observation_with(const lf_observation_fields *fields)
 {
-    return manual_start(fields, LF__HERE, false);
+    return manual_start(fields, false);
 }
 
 lf_observation *lf_start_as_current_observation_with(const lf_observation_fields *fields)
 {
-    return manual_start(fields, LF__HERE, true);
+    return manual_start(fields, true);
 }
 
 static bool manual_end(lf_observation *handle, uint64_t end_ns, lf__record_flag flags)
@@ -262,7 +262,7 @@ lf_observation *lf_create_event_with(const lf_observation_fields *fields)
     static const lf_observation_fields none;
     fields = fields == NULL ? &none : fields;
     lf__writer w;
-    lf__record *record = manual_begin(&w, fields, LF_EVENT, LF__HERE);
+    lf__record *record = manual_begin(&w, fields, LF_EVENT);
     if (record == NULL)
         return NULL;
     record->end_ns = record->start_ns;
@@ -312,7 +312,7 @@ void lf_observation_end_with(lf_observation *observation, const lf_observation_f
         flags = LF__FLAG_WALL_END;
     }
     if (manual_end(observation, end_ns, flags))
-        (void)lf__stack_top(lf__thread, LF__HERE); /* if it was current here, it is no longer */
+        (void)lf__stack_top(lf__thread); /* if it was current here, it is no longer */
     errno = saved;
 }
 
@@ -353,9 +353,9 @@ bool lf_observation_id(const lf_observation *observation, char out_id[LF_OBSERVA
 /* ---- The trace ---------------------------------------------------------------------------------------------------- */
 
 /* The trace that is meant: named by text, or the one this thread is in. */
-static bool manual_find_trace(lf__writer *w, lf__record *record, const lf_trace_fields *fields, uintptr_t here)
+static bool manual_find_trace(lf__writer *w, lf__record *record, const lf_trace_fields *fields)
 {
-    const lf__frame *frame = lf__stack_current(here);
+    const lf__frame *frame = lf__stack_current();
     if (frame != NULL) {
         memcpy(record->trace_id, frame->record.trace_id, sizeof record->trace_id);
         record->client = frame->record.client;
@@ -374,7 +374,7 @@ void lf_update_current_trace_with(const lf_trace_fields *fields)
 {
     lf__writer w;
     lf__record *record = fields == NULL || lf_i_mode() < LF_I_ON ? NULL : lf__write_begin_record(&w, LF__RECORD_TRACE);
-    if (record == NULL || !manual_find_trace(&w, record, fields, LF__HERE) || (record->flags & LF__FLAG_UNSAMPLED) != 0)
+    if (record == NULL || !manual_find_trace(&w, record, fields) || (record->flags & LF__FLAG_UNSAMPLED) != 0)
         return;
     lf__write_text(&w, LF__TAG_TRACE_NAME, fields->name);
     lf__write_text(&w, LF__TAG_USER_ID, fields->user_id);

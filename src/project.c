@@ -91,7 +91,7 @@ char *lf_trace_url(const char *trace_id_or_null, int timeout_ms)
 {
     uint8_t id[16];
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)(timeout_ms < 0 ? PROJECT_ASK_MS : timeout_ms) * 1000000u;
-    const lf__frame *frame = lf__stack_current(LF__HERE);
+    const lf__frame *frame = lf__stack_current();
     uint32_t client = frame == NULL ? 0 : frame->record.client;
     if (lf__id_given(trace_id_or_null))
         (void)lf__id_read(trace_id_or_null, id, sizeof id);

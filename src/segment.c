@@ -45,7 +45,7 @@ void lf__segment_unmap(lf__segment *segment)
 static void segment_find_machine_stack(lf__segment *segment)
 {
     segment->machine_stack_low = 0;
-    segment->machine_stack_high = 0;
+    segment->machine_stack_size = 0;
     pthread_attr_t attributes;
     if (pthread_getattr_np(pthread_self(), &attributes) != 0)
         return;
@@ -53,7 +53,7 @@ static void segment_find_machine_stack(lf__segment *segment)
     size_t size;
     if (pthread_attr_getstack(&attributes, &low, &size) == 0) {
         segment->machine_stack_low = (uintptr_t)low;
-        segment->machine_stack_high = (uintptr_t)low + size;
+        segment->machine_stack_size = size;
     }
     pthread_attr_destroy(&attributes);
 }

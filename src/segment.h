@@ -38,15 +38,19 @@ typedef struct lf__frame {
     uint8_t kind; /* lf__frame_kind */
     bool capture_output;
     bool streaming; /* a piece of output was appended: completion_start_time is set */
-    uint8_t unused;
+    bool on_own_stack; /* the scope's variable lies on the machine stack that the thread was started with */
     uint32_t last_field; /* offset of the newest field, for joining pieces of output; 0 for none */
     uint32_t attributes; /* offset of the fields that are propagated to what begins above, and their size */
     uint32_t attributes_size;
     uint16_t child_flags; /* lf__record_flag that a child begins with */
-    uint16_t unused_too;
-    /* Machine stack address of the scope, to notice scopes skipped by longjmp. 0 for a handle, which may end on another
-     * thread at any time and is looked at before each use. */
+    bool is_too_deep; /* stands for an observation that had no room */
+    uint8_t unused;
+    /* Where its scope stands (lf__place), for left.c. A handle stands nowhere: both addresses are 0. */
     uintptr_t address;
+    uintptr_t stack_pointer;
+    const char *around;
+    uint32_t block;
+    uint32_t depth;
     const lf_observation *handle; /* LF__FRAME_HANDLE only */
     lf__record record;   /* record.size: header and the fields that follow directly */
 } lf__frame;
@@ -80,8 +84,8 @@ typedef struct lf__segment {
     uint64_t limit;      /* up to here it may write without asking */
     uint64_t origin;     /* position that lies at the ring's beginning; changes only while the ring is empty */
     uint64_t random[2];
-    uintptr_t machine_stack_low;
-    uintptr_t machine_stack_high;
+    uintptr_t machine_stack_low; /* of the stack that the thread was started with; the size is 0 where it is not known */
+    uintptr_t machine_stack_size;
     /* Odd while the stack is being changed: lets the exit handler of another thread copy it. Pairs with segment_snapshot. */
     _Atomic uint32_t version;
 

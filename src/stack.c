@@ -72,7 +72,8 @@ __attribute__((noinline, cold)) lf__segment *lf__stack_enter(void)
         if (stack_inherits()) {
             lf_context *context = stack.inherited;
             stack.inherited = NULL;
-            (void)lf__stack_attach(context, UINTPTR_MAX);
+            lf_scope scope; /* never ended: the thread goes on in it */
+            lf__stack_attach(&scope, context, &(lf__place){.address = UINTPTR_MAX, .stack_pointer = UINTPTR_MAX});
             lf__free(context);
         }
     }
@@ -191,24 +192,37 @@ __attribute__((noinline, cold)) void lf__stack_abandon_above(lf__segment *segmen
     }
 }
 
-/* A handle that has ended is current no longer. A scope whose function lies deeper on the machine stack than the code that
- * runs now was left by longjmp; only addresses of this thread's own stack are compared: a coroutine's stack lies elsewhere and
- * says nothing. */
-__attribute__((noinline, cold)) void lf__stack_reap(lf__segment *segment, uintptr_t here)
+__attribute__((noinline)) void lf__stack_drop_ended_handles(lf__segment *segment)
 {
-    uint64_t now = 0;
     while (segment->frame != 0) {
         const lf__frame *top = lf__frame_at(segment, segment->frame);
-        if (top->kind == LF__FRAME_HANDLE) {
-            if (lf__handle_is_open(top->handle))
-                return;
-        } else if (here < segment->machine_stack_low || here >= segment->machine_stack_high || top->address >= here ||
-                   top->address < segment->machine_stack_low) {
+        if (top->kind != LF__FRAME_HANDLE || lf__handle_is_open(top->handle))
             return;
-        }
-        now = now == 0 ? lf__monotonic_ns() : now;
-        lf__stack_abandon_above(segment, top->below, now, LF__FLAG_ABANDONED);
+        lf__stack_pop(segment, 0); /* the handle's record was sent when it ended */
     }
+}
+
+static void stack_end_from(lf__segment *segment, uint32_t offset)
+{
+    if (offset != 0)
+        lf__stack_abandon_above(segment, lf__frame_at(segment, offset)->below, lf__monotonic_ns(), LF__FLAG_ABANDONED);
+}
+
+__attribute__((noinline)) void lf__stack_end_left_before(lf__segment *segment, const lf__place *place)
+{
+    stack_end_from(segment, lf__left_before(segment, place));
+    lf__stack_drop_ended_handles(segment);
+}
+
+__attribute__((noinline)) void lf__stack_end_left_above(lf__segment *segment, const char *around, uint32_t block)
+{
+    stack_end_from(segment, lf__left_above(segment, around, block));
+}
+
+__attribute__((noinline)) void lf__stack_end_caught(lf__segment *segment, const char *around, uint32_t block,
+                                                    uintptr_t stack_pointer)
+{
+    stack_end_from(segment, lf__left_caught(segment, around, block, stack_pointer));
 }
 
 __attribute__((noinline)) lf__frame *lf__stack_find_observation(lf__segment *segment, lf__frame *top)
@@ -233,21 +247,22 @@ __attribute__((noinline)) uint8_t *lf__stack_copy_attributes(lf__segment *segmen
     return at + size;
 }
 
-static bool stack_is_open(lf__segment *segment, lf_scope scope)
+__attribute__((noinline)) lf__frame *lf__stack_frame_of(lf__segment *segment, const lf_scope *scope)
 {
-    uint32_t offset = segment->frame;
-    while (offset > scope.frame)
+    uint32_t offset = segment->frame, wanted = lf__scope_frame(scope);
+    while (offset > wanted)
         offset = lf__frame_at(segment, offset)->below;
-    return offset != 0 && offset == scope.frame && lf__frame_at(segment, offset)->serial == scope.serial;
+    lf__frame *frame = offset != 0 && offset == wanted ? lf__frame_at(segment, offset) : NULL;
+    return frame != NULL && frame->serial == lf__scope_serial(scope) ? frame : NULL;
 }
 
-__attribute__((noinline, cold)) bool lf__stack_bring_to_top(lf__segment *segment, lf_scope scope, uint64_t now)
+__attribute__((noinline, cold)) bool lf__stack_bring_to_top(lf__segment *segment, const lf_scope *scope, uint64_t now)
 {
-    if (!stack_is_open(segment, scope)) {
+    if (lf__stack_frame_of(segment, scope) == NULL) {
         lf__count(&segment->misused);
         return false;
     }
-    lf__stack_abandon_above(segment, scope.frame, now, LF__FLAG_ABANDONED);
+    lf__stack_abandon_above(segment, lf__scope_frame(scope), now, LF__FLAG_ABANDONED);
     return true;
 }
 
@@ -286,25 +301,27 @@ void lf__stack_count_too_deep(lf__segment *segment)
 
 /* A context from the reserve stands for the observation that has no room, so that what is said of it does not land on the
  * one below. Deeper ones find it on top already. */
-__attribute__((noinline, cold)) lf_scope lf__stack_too_deep(lf__segment *segment, uintptr_t address)
+__attribute__((noinline, cold)) void lf__stack_too_deep(lf__segment *segment, lf_scope *scope, const lf__place *place)
 {
     _Static_assert(LF__STACK_RESERVE >= sizeof(lf__frame) + LF__CAPTURE_MIN_ROOM, "a frame fits into the reserve");
     lf__stack_count_too_deep(segment);
     uint32_t version;
-    lf__frame *frame = lf__stack_push(segment, LF__FRAME_CONTEXT, address, LF__STACK_RESERVE, &version);
+    lf__place nowhere = {.address = place->address, .stack_pointer = place->stack_pointer}; /* only addresses count */
+    lf__frame *frame = lf__stack_push(segment, LF__FRAME_CONTEXT, &nowhere, LF__STACK_RESERVE, &version);
     if (frame == NULL)
-        return (lf_scope){0, 0};
+        return;
+    frame->is_too_deep = true;
     stack_make_same(segment, frame);
-    return lf__stack_push_done(segment, frame, (const uint8_t *)(frame + 1), version);
+    lf__stack_push_done(segment, frame, (const uint8_t *)(frame + 1), version, scope);
 }
 
-lf_scope lf__stack_attach(const lf_context *context, uintptr_t here)
+void lf__stack_attach(lf_scope *scope, const lf_context *context, const lf__place *place)
 {
     lf__segment *segment = lf__stack_here();
     uint32_t version;
-    lf__frame *frame = segment == NULL ? NULL : lf__stack_push(segment, LF__FRAME_CONTEXT, here, 0, &version);
+    lf__frame *frame = segment == NULL ? NULL : lf__stack_push(segment, LF__FRAME_CONTEXT, place, 0, &version);
     if (frame == NULL)
-        return (lf_scope){0, 0};
+        return;
     /* What another process keeps is nothing to a client that is off. */
     uint16_t flags = (uint16_t)(context->flags | (lf__client_is_on(context->client) ? 0 : LF__FLAG_UNSAMPLED));
     stack_make_context(frame, context->trace_id, context->id, flags, context->client);
@@ -313,20 +330,20 @@ lf_scope lf__stack_attach(const lf_context *context, uintptr_t here)
     frame->attributes = (uint32_t)(at - (uint8_t *)segment);
     frame->attributes_size = fits ? context->size : 0;
     memcpy(at, context->fields, frame->attributes_size);
-    return lf__stack_push_done(segment, frame, at + frame->attributes_size, version);
+    lf__stack_push_done(segment, frame, at + frame->attributes_size, version, scope);
 }
 
 /* The innermost frame. */
-static const lf__frame *stack_innermost(uintptr_t here)
+static const lf__frame *stack_innermost(void)
 {
     if (__builtin_expect(lf__thread == NULL, 0) && stack_inherits())
         (void)lf__stack_enter();
-    return lf__thread == NULL ? NULL : lf__stack_top(lf__thread, here);
+    return lf__thread == NULL ? NULL : lf__stack_top(lf__thread);
 }
 
-const lf__frame *lf__stack_current(uintptr_t here)
+const lf__frame *lf__stack_current(void)
 {
-    const lf__frame *frame = stack_innermost(here);
+    const lf__frame *frame = stack_innermost();
     return frame == NULL || (frame->record.flags & LF__FLAG_NO_TRACE) != 0 ? NULL : frame;
 }
 
@@ -345,23 +362,24 @@ static lf_context *stack_context_of(const lf__segment *segment, const lf__frame 
     return context;
 }
 
-lf_context *lf__stack_context(uintptr_t here)
+lf_context *lf__stack_context(void)
 {
-    const lf__frame *frame = stack_innermost(here);
+    const lf__frame *frame = stack_innermost();
     return stack_context_of(lf__thread, frame);
 }
 
-void lf__stack_push_handle(const lf_observation *handle, const lf__record *record, uintptr_t here)
+void lf__stack_push_handle(const lf_observation *handle, const lf__record *record)
 {
     lf__segment *segment = lf__stack_here();
     uint32_t version;
-    (void)lf__stack_top(segment, here);
-    lf__frame *frame = lf__stack_push(segment, LF__FRAME_HANDLE, 0, 0, &version);
+    lf_scope none;
+    (void)lf__stack_top(segment);
+    lf__frame *frame = lf__stack_push(segment, LF__FRAME_HANDLE, &(lf__place){0}, 0, &version);
     if (frame == NULL)
         return;
     stack_make_context(frame, record->trace_id, record->id, record->flags & LF__FLAG_UNSAMPLED, record->client);
     frame->handle = handle;
-    (void)lf__stack_push_done(segment, frame, (const uint8_t *)(frame + 1), version);
+    lf__stack_push_done(segment, frame, (const uint8_t *)(frame + 1), version, &none);
 }
 
 /* ---- Adding fields ------------------------------------------------------------------------------------------------ */
@@ -495,11 +513,14 @@ void lf__write_int(lf__writer *w, lf__tag tag, int64_t number)
 }
 
 /* The outer attributes and the new ones lie behind the frame in one piece. */
-lf_scope lf__stack_attributes(uintptr_t here, void (*write)(lf__writer *w, const lf_attributes *attributes),
-                              const lf_attributes *attributes)
+void lf__stack_attributes(lf_scope *scope, const lf__place *place,
+                          void (*write)(lf__writer *w, const lf_attributes *attributes), const lf_attributes *attributes)
 {
     lf__segment *segment = lf__stack_here();
-    lf__frame *target = segment == NULL ? NULL : lf__stack_top_observation(here);
+    if (segment == NULL)
+        return;
+    lf__stack_settle(segment, place);
+    lf__frame *target = lf__stack_top_observation(segment);
     lf__writer w;
     if (target != NULL && lf__write_begin(&w, target)) {
         target->record.flags |= LF__FLAG_ATTRIBUTES;
@@ -509,9 +530,9 @@ lf_scope lf__stack_attributes(uintptr_t here, void (*write)(lf__writer *w, const
         lf__write_end(&w);
     }
     uint32_t version;
-    lf__frame *frame = segment == NULL ? NULL : lf__stack_push(segment, LF__FRAME_ATTRIBUTES, here, 0, &version);
+    lf__frame *frame = lf__stack_push(segment, LF__FRAME_ATTRIBUTES, place, 0, &version);
     if (frame == NULL)
-        return (lf_scope){0, 0};
+        return;
     stack_make_same(segment, frame);
     uint8_t *start = (uint8_t *)(frame + 1), *at = start;
     size_t room = (size_t)(lf__stack_fields_end(segment, at, LF__CONTEXT_MAX) - at);
@@ -521,5 +542,5 @@ lf_scope lf__stack_attributes(uintptr_t here, void (*write)(lf__writer *w, const
     write(&w, attributes);
     frame->attributes = (uint32_t)(start - (uint8_t *)segment);
     frame->attributes_size = (uint32_t)(w.at - start);
-    return lf__stack_push_done(segment, frame, w.at, version);
+    lf__stack_push_done(segment, frame, w.at, version, scope);
 }

@@ -7,14 +7,13 @@
 #include "capture.h"
 #include "clients.h"
 #include "context.h"
+#include "left.h"
 #include "worker.h"
 
 #include <time.h>
 
 /* Parts of the path that are worth their size at each of their two or three places. */
 #define LF__FAST static inline __attribute__((always_inline))
-
-#define LF__HERE ((uintptr_t)__builtin_frame_address(0))
 
 /* This thread's memory; NULL until its first observation. Initial-exec: one load instead of a call into the loader, at the
  * price of 8 bytes of the static TLS block when we are dlopened. */
@@ -50,18 +49,25 @@ LF__FAST lf__segment *lf__stack_here(void)
 void lf__stack_wake(lf__segment *segment);
 void lf__stack_lose(lf__segment *segment, size_t size, const uint8_t trace_id[16]);
 bool lf__stack_is_crowded(const lf__segment *segment);
-void lf__stack_reap(lf__segment *segment, uintptr_t here);
+/* Take handles that have ended from the top. */
+void lf__stack_drop_ended_handles(lf__segment *segment);
+/* End the scopes, marked, that left.h says were left: before a scope at `place` begins, and by what is known of a block. */
+void lf__stack_end_left_before(lf__segment *segment, const lf__place *place);
+void lf__stack_end_left_above(lf__segment *segment, const char *around, uint32_t block);
+void lf__stack_end_caught(lf__segment *segment, const char *around, uint32_t block, uintptr_t stack_pointer);
 lf__frame *lf__stack_find_observation(lf__segment *segment, lf__frame *top);
 uint8_t *lf__stack_copy_attributes(lf__segment *segment, lf__frame *frame, uint8_t *at);
 /* End what lies above `frame` (an offset; 0: everything): its scopes were left without ending. */
 void lf__stack_abandon_above(lf__segment *segment, uint32_t frame, uint64_t now, lf__record_flag flag);
 /* Not the innermost: either scopes above it were skipped, or it is not open here at all (ended on another thread, in the
  * child of a fork, or never begun because something jumped over the macro). */
-bool lf__stack_bring_to_top(lf__segment *segment, lf_scope scope, uint64_t now);
+bool lf__stack_bring_to_top(lf__segment *segment, const lf_scope *scope, uint64_t now);
+/* The frame of a scope that is open here, or NULL. */
+lf__frame *lf__stack_frame_of(lf__segment *segment, const lf_scope *scope);
 /* An observation or a score that has no room has begun and ended; unless its trace is not kept, it is dropped. */
 void lf__stack_count_too_deep(lf__segment *segment);
 /* Instead of an observation that has no room. */
-lf_scope lf__stack_too_deep(lf__segment *segment, uintptr_t address);
+void lf__stack_too_deep(lf__segment *segment, lf_scope *scope, const lf__place *place);
 
 /* ---- Changing the stack ---- */
 
@@ -139,23 +145,58 @@ LF__FAST void lf__stack_pop(lf__segment *segment, uint64_t now)
     lf__stack_change_end(segment, version);
 }
 
-LF__FAST lf__frame *lf__stack_top(lf__segment *segment, uintptr_t here)
+/* ---- What is on top ---- */
+
+/* The frame that a scope names: the first word of the scope has its offset and its serial. 0: none. */
+static inline uint32_t lf__scope_frame(const lf_scope *scope)
 {
-    if (segment->frame != 0 && __builtin_expect(lf__frame_at(segment, segment->frame)->address < here, 0))
-        lf__stack_reap(segment, here);
+    return (uint32_t)(scope->words[0] >> 32);
+}
+
+static inline uint32_t lf__scope_serial(const lf_scope *scope)
+{
+    return (uint32_t)scope->words[0];
+}
+
+/* The innermost frame, NULL for none. A handle that has ended is current no longer. */
+LF__FAST lf__frame *lf__stack_top(lf__segment *segment)
+{
+    if (segment->frame != 0 && __builtin_expect(lf__frame_at(segment, segment->frame)->kind == LF__FRAME_HANDLE, 0))
+        lf__stack_drop_ended_handles(segment);
     return segment->frame == 0 ? NULL : lf__frame_at(segment, segment->frame);
 }
 
 /* What an update of the current observation means: the innermost observation or handle, past scopes that only set attributes.
  * NULL when there is none, when an attached context lies above it, and when its trace is not kept. */
-LF__FAST lf__frame *lf__stack_top_observation(uintptr_t here)
+LF__FAST lf__frame *lf__stack_top_observation(lf__segment *segment)
 {
-    lf__segment *segment = lf__thread;
-    lf__frame *frame = segment == NULL ? NULL : lf__stack_top(segment, here);
+    lf__frame *frame = segment == NULL ? NULL : lf__stack_top(segment);
     if (__builtin_expect(frame == NULL || (frame->kind == LF__FRAME_OBSERVATION &&
                                            (frame->record.flags & LF__FLAG_UNSAMPLED) == 0), 1))
         return frame;
     return lf__stack_find_observation(segment, frame);
+}
+
+/* The same at a place in the code. The scope around that place is open, so what lies above it was left. */
+LF__FAST lf__frame *lf__stack_observation_at(const char *around, uint32_t block)
+{
+    lf__segment *segment = lf__thread;
+    if (__builtin_expect(segment == NULL || segment->frame == 0, 0))
+        return NULL;
+    const lf__frame *top = lf__frame_at(segment, segment->frame);
+    if (block != 0 && __builtin_expect(top->block != block || top->around != around, 0))
+        lf__stack_end_left_above(segment, around, block);
+    return lf__stack_top_observation(segment);
+}
+
+/* A scope is about to begin. The usual case is one comparison: the innermost one stands in a function further up. */
+LF__FAST void lf__stack_settle(lf__segment *segment, const lf__place *place)
+{
+    if (segment->frame == 0)
+        return;
+    const lf__frame *top = lf__frame_at(segment, segment->frame);
+    if (__builtin_expect(!top->on_own_stack || top->stack_pointer <= place->address, 0))
+        lf__stack_end_left_before(segment, place);
 }
 
 static inline void lf__stack_random_id(lf__segment *segment, uint8_t *out, size_t size)
@@ -186,10 +227,11 @@ LF__FAST void lf__stack_derive(lf__segment *segment, const lf__frame *below, lf_
 
 /* A new frame on top: empty record, ids from the frame below. NULL when the stack is full; `reserve` bytes behind its end may
  * be used. */
-LF__FAST lf__frame *lf__stack_push(lf__segment *segment, lf__frame_kind kind, uintptr_t address, uint32_t reserve,
+LF__FAST lf__frame *lf__stack_push(lf__segment *segment, lf__frame_kind kind, const lf__place *place, uint32_t reserve,
                                    uint32_t *out_version)
 {
-    const lf__frame *below = lf__stack_top(segment, address);
+    lf__stack_settle(segment, place);
+    const lf__frame *below = segment->frame == 0 ? NULL : lf__frame_at(segment, segment->frame);
     uint32_t offset = segment->top;
     if (__builtin_expect(offset + sizeof(lf__frame) + LF__CAPTURE_MIN_ROOM > segment->stack_end + reserve, 0))
         return NULL;
@@ -202,8 +244,14 @@ LF__FAST lf__frame *lf__stack_push(lf__segment *segment, lf__frame_kind kind, ui
     frame->kind = (uint8_t)kind;
     frame->capture_output = true;
     frame->streaming = false;
+    frame->is_too_deep = false;
     frame->last_field = 0;
-    frame->address = address;
+    frame->on_own_stack = lf__is_own_stack(segment, place->address);
+    frame->address = place->address;
+    frame->stack_pointer = place->stack_pointer;
+    frame->around = place->around;
+    frame->block = place->block;
+    frame->depth = place->depth;
     frame->attributes = below != NULL ? below->attributes : 0;
     frame->attributes_size = below != NULL ? below->attributes_size : 0;
     lf__record *record = &frame->record;
@@ -225,15 +273,15 @@ LF__FAST uint8_t *lf__stack_fields(lf__segment *segment, lf__frame *frame)
 }
 
 /* The frame pushed last is complete: fields end at `end`. */
-LF__FAST lf_scope lf__stack_push_done(lf__segment *segment, lf__frame *frame, const uint8_t *end, uint32_t version)
+LF__FAST void lf__stack_push_done(lf__segment *segment, lf__frame *frame, const uint8_t *end, uint32_t version,
+                                  lf_scope *out_scope)
 {
     frame->record.size = (uint32_t)(end - (const uint8_t *)&frame->record);
     uint32_t offset = segment->top;
     segment->top = (uint32_t)(end - (const uint8_t *)segment);
     segment->frame = offset;
     lf__stack_change_end(segment, version);
-    lf_scope scope = {offset, frame->serial};
-    return scope;
+    out_scope->words[0] = (uint64_t)offset << 32 | frame->serial;
 }
 
 /* Where the fields of an observation must end. */
@@ -247,17 +295,17 @@ static inline uint8_t *lf__stack_fields_end(lf__segment *segment, uint8_t *at, s
 /* ---- Contexts ---- */
 
 /* Put a context on the stack. */
-lf_scope lf__stack_attach(const lf_context *context, uintptr_t here);
+void lf__stack_attach(lf_scope *scope, const lf_context *context, const lf__place *place);
 /* What this thread is in, for lf_context_free; NULL: nothing, or no memory. */
-lf_context *lf__stack_context(uintptr_t here);
+lf_context *lf__stack_context(void);
 /* The innermost frame that has a trace, or NULL. */
-const lf__frame *lf__stack_current(uintptr_t here);
+const lf__frame *lf__stack_current(void);
 /* A scope that sets attributes: the outer ones, then what lf__writer adds. */
 typedef struct lf__writer lf__writer;
-lf_scope lf__stack_attributes(uintptr_t here, void (*write)(lf__writer *w, const lf_attributes *attributes),
-                              const lf_attributes *attributes);
+void lf__stack_attributes(lf_scope *scope, const lf__place *place,
+                          void (*write)(lf__writer *w, const lf_attributes *attributes), const lf_attributes *attributes);
 /* Make a handle this thread's current observation. */
-void lf__stack_push_handle(const lf_observation *handle, const lf__record *record, uintptr_t here);
+void lf__stack_push_handle(const lf_observation *handle, const lf__record *record);
 
 /* ---- Adding fields ---- */
 

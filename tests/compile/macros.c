@@ -86,7 +86,7 @@ void options(const char *id, lf_switch how)
 int shapes_of_arguments(int *p, int (*f)(int, int), struct lf_scope *scope);
 int shapes_of_arguments(int *p, int (*f)(int, int), struct lf_scope *scope)
 {
-    OBSERVE((*p), *p, p[0], -1, "a, b", ',', (*f)(1, 2), f(1, 2), (p), !p, &p, scope->frame, sizeof *p, (int)sizeof(int), p + 1);
+    OBSERVE((*p), *p, p[0], -1, "a, b", ',', (*f)(1, 2), f(1, 2), (p), !p, &p, scope->words, sizeof *p, (int)sizeof(int), p + 1);
     OBSERVE_RETURN((*f)(1, 2) + f(3, 4) /* , */);
 }
 

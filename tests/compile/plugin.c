@@ -6,15 +6,19 @@
 #include "lf_core.h"
 
 static sem_t observed, unloaded;
-static lf_site site = {"from_a_plugin", __FILE__, "", __LINE__, LF_SPAN, 0, 0};
+static lf_site site = {.version = LF_I_SITE_VERSION, .function = "from_a_plugin", .file = __FILE__, .arguments = "",
+                       .line = __LINE__, .type = LF_SPAN};
 static __typeof__(lf_i_mode_unknown) *mode;
-static __typeof__(lf_i_begin) *begin;
-static __typeof__(lf_i_end) *end;
+static __typeof__(lf_i_open) *open_scope;
+static __typeof__(lf_i_close) *close_scope;
 
 static void *run(void *unused)
 {
+    lf_scope scope = {{0}};
     if (mode() >= LF_I_ON)
-        end(begin(&site, NULL));
+        open_scope(&scope, &site, NULL, lf_i_stack_pointer());
+    if (scope.words[0] != 0)
+        close_scope(&scope);
     sem_post(&observed);
     sem_wait(&unloaded);
     return unused;
@@ -26,8 +30,8 @@ static void *run(void *unused)
 int main(int argc, char **argv)
 {
     void *library = argc > 1 ? dlopen(argv[1], RTLD_NOW | RTLD_LOCAL) : NULL;
-    if (library == NULL || !FIND(library, "lf_i_mode_unknown", &mode) || !FIND(library, "lf_i_begin", &begin) ||
-        !FIND(library, "lf_i_end", &end)) {
+    if (library == NULL || !FIND(library, "lf_i_mode_unknown", &mode) || !FIND(library, "lf_i_open", &open_scope) ||
+        !FIND(library, "lf_i_close", &close_scope)) {
         fprintf(stderr, "%s\n", dlerror());
         return 1;
     }

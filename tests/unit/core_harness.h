@@ -20,6 +20,7 @@
 
 #include "../../observe.h"
 #include "checkers.h"
+#include "scopes.h"
 
 #include <arpa/inet.h>
 #include <cjson/cJSON.h>

@@ -903,15 +903,15 @@ enum { DEPTH_TEXT = 100000, DEPTH_MAX = 100000, TOO_DEEP = 5 };
 static NOINLINE int while_full(void (*inside)(void))
 {
     static lf_scope scopes[DEPTH_MAX];
-    static lf_site large = {"large", __FILE__, "text", __LINE__, LF_SPAN, 1, 0}, small = {"small", __FILE__, "", __LINE__, LF_SPAN, 0, 0};
+    static lf_site large = A_SITE("large", "text", 1), small = A_SITE("small", "", 0);
     char *text = long_text(DEPTH_TEXT);
     lf_value argument = lf_text(text);
     int depth = 0;
     for (; depth < (16 << 20) / DEPTH_TEXT - 3; depth++)
-        scopes[depth] = lf_i_begin(&large, &argument);
+        OPEN_SCOPE(&scopes[depth], &large, &argument);
     free(text);
     for (; depth < DEPTH_MAX; depth++) {
-        scopes[depth] = lf_i_begin(&small, NULL);
+        OPEN_SCOPE(&scopes[depth], &small, NULL);
         if (stats_now().dropped[LF_DROP_TOO_DEEP] != 0)
             break;
     }
@@ -985,12 +985,12 @@ TEST(what_is_sampled_out_is_never_too_deep)
 {
     enum { MANY = 2 * DEPTH_MAX };
     static lf_scope scopes[MANY];
-    static lf_site site = {"small", __FILE__, "", __LINE__, LF_SPAN, 0, 0};
+    static lf_site site = A_SITE("small", "", 0);
     lf_options options = to_file(harness_path);
     options.sample_rate = LF_SAMPLE_NONE;
     CHECK_INT(lf_init(&options), LF_OK);
     for (int i = 0; i < MANY; i++)
-        scopes[i] = lf_i_begin(&site, NULL);
+        OPEN_SCOPE(&scopes[i], &site, NULL);
     CHECK(lf_start_observation(.name = "x") == NULL);
     for (int i = MANY; i-- > 0;)
         lf_i_scope_end(&scopes[i]);

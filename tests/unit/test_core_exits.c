@@ -557,8 +557,9 @@ TEST(a_scope_ended_on_another_thread_is_counted_as_misused)
 {
     start();
     {
-        static lf_site site = {"here", __FILE__, "", __LINE__, LF_SPAN, 0, 0};
-        lf_scope scope = lf_i_begin(&site, NULL);
+        static lf_site site = A_SITE("here", "", 0);
+        lf_scope scope;
+        OPEN_SCOPE(&scope, &site, NULL);
         pthread_t thread;
         CHECK_INT(pthread_create(&thread, NULL, end_a_scope_of_another, &scope), 0);
         CHECK_INT(pthread_join(thread, NULL), 0);

@@ -13,6 +13,7 @@ struct point {
 };
 #define LF_CAPTURE_TYPES struct point: point_value
 #include "../../observe.h"
+#include "scopes.h"
 
 static __attribute__((unused)) lf_value point_value(struct point point)
 {
@@ -756,15 +757,16 @@ static void a_scope_that_ends_closes_what_was_skipped_above_it(void **state)
 static void scopes_ended_in_the_wrong_order_are_harmless(void **state)
 {
     (void)state;
-    static lf_site first = {"first_scope", __FILE__, "", __LINE__, LF_SPAN, 0, 0};
-    static lf_site second = {"second_scope", __FILE__, "", __LINE__, LF_SPAN, 0, 0};
+    static lf_site first = A_SITE("first_scope", "", 0);
+    static lf_site second = A_SITE("second_scope", "", 0);
+    lf_scope a, b;
     lf_stats before, after;
     lf_get_stats(&before);
-    lf_scope a = lf_i_begin(&first, NULL);
-    lf_scope b = lf_i_begin(&second, NULL);
-    lf_i_end(a);
-    lf_i_end(b);
-    lf_i_end(a);
+    OPEN_SCOPE(&a, &first, NULL);
+    OPEN_SCOPE(&b, &second, NULL);
+    lf_i_close(&a);
+    lf_i_close(&b);
+    lf_i_close(&a);
     lf_get_stats(&after);
     assert_int_equal(after.misused - before.misused, 2);
     assert_int_equal(after.open, 0);

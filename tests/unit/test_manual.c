@@ -698,10 +698,9 @@ static NOINLINE void from_below(const char *text)
 {
     OBSERVE();
     lf_update_current_observation(.input = lf_text(text));
-    lf_scope context = lf_i_attributes(&(lf_attributes){.user_id = "u"}); /* what is added now lies apart */
+    OBSERVE_ATTRIBUTES(.user_id = "u"); /* what is added now lies apart */
     lf_update_current_observation(.output = lf_text(text));
     say_little();
-    lf_i_scope_end(&context);
 }
 
 static NOINLINE void by_handle(const char *text)

@@ -1,5 +1,5 @@
 /* A macro that opens a scope is a declaration: it cannot be the body of an `if`, where it would end at once.
- * gcc: expected expression before .?lf_scope
+ * gcc: expected expression before .?(struct|#pragma)
  * clang: expected expression */
 #include "observe.h"
 

@@ -1,0 +1,40 @@
+/* Which scopes were left without their ends: by longjmp, by goto out of a block, by lua_error and their like. Whoever catches
+ * tells us (OBSERVE_CAUGHT); what is noticed otherwise is here.
+ *
+ * Two things are known of a scope. Its addresses: those of its variable and the stack pointer of its function. And its place
+ * in the code: the function around it and the block (LF_I_BLOCK in lf_core.h). A scope that begins proves that another one is
+ * over, if both variables have the same address; if the other variable lies below the stack pointer, both on the stack that
+ * the thread was started with; or if the other scope stands in the same function, in a block that is not around the new scope.
+ * Addresses say nothing else: the scopes of one function and of those inlined into it lie in one frame in any order, and
+ * another stack may be anywhere.
+ */
+#ifndef LF_SRC_LEFT_H
+#define LF_SRC_LEFT_H
+
+#include "segment.h"
+
+/* Where a scope stands. */
+typedef struct lf__place {
+    uintptr_t address;       /* of its variable; UINTPTR_MAX: it is never judged by addresses */
+    uintptr_t stack_pointer; /* of the function around */
+    const char *around;      /* that function, NULL for none; compared, never read */
+    uint32_t block;          /* LF_I_BLOCK; 0: none */
+    uint32_t depth;
+} lf__place;
+
+static inline bool lf__is_own_stack(const lf__segment *segment, uintptr_t address)
+{
+    return address - segment->machine_stack_low < segment->machine_stack_size;
+}
+
+/* Each says from where on up the open scopes were left: the offset of the lowest such frame, 0 for none. What lies above a
+ * scope that was left was left, too. */
+
+/* A scope is about to begin at `place`. */
+uint32_t lf__left_before(const lf__segment *segment, const lf__place *place);
+/* Control is in this block of this function: its innermost scope is open. Nothing is said where it has none. */
+uint32_t lf__left_above(const lf__segment *segment, const char *around, uint32_t block);
+/* The same, and the program says that something was left. */
+uint32_t lf__left_caught(const lf__segment *segment, const char *around, uint32_t block, uintptr_t stack_pointer);
+
+#endif
