@@ -6,10 +6,6 @@
 
 #include "observe.h"
 
-#ifndef OBSERVE_CAUGHT
-#define OBSERVE_CAUGHT() ((void)0)
-#endif
-
 /* ---- What fails ---------------------------------------------------------------------------------------------------- */
 
 /* risky(n): 2n, or an error. */

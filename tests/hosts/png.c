@@ -10,10 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef OBSERVE_CAUGHT
-#define OBSERVE_CAUGHT() ((void)0)
-#endif
-
 enum { WIDTH = 16, HEIGHT = 16, CAPACITY = 4096, HEADER = 33 };
 
 typedef struct image {

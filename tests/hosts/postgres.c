@@ -14,10 +14,6 @@
 
 #include "observe.h"
 
-#ifndef OBSERVE_CAUGHT
-#define OBSERVE_CAUGHT() ((void)0)
-#endif
-
 #pragma GCC diagnostic ignored "-Wpedantic" /* the server's macros end in a semicolon of their own */
 
 PG_MODULE_MAGIC;
