@@ -26,13 +26,14 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 SERVER_TESTS := $(patsubst tests/server/%.c,$(BUILD)/tests/server/%,$(wildcard tests/server/test_*.c))
 E2E_PROGRAMS := $(patsubst tests/e2e/%.c,$(BUILD)/tests/e2e/%,$(wildcard tests/e2e/*.c))
 GOLDEN_PROGRAMS := $(patsubst tests/golden/%.c,$(BUILD)/tests/golden/%,$(wildcard tests/golden/*.c))
+HOSTS := $(addprefix $(BUILD)/tests/hosts/,postgres.so lua.so png curl)
 BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 STATIC := $(BUILD)/liblangfuse.a
 SHARED := $(BUILD)/liblangfuse.so.$(VERSION)
 SERVER := $(BUILD)/langfuse-local
 
 .PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind interop \
-        fuzz install uninstall clean help deps
+        fuzz hosts hosts_built install uninstall clean help deps
 
 all: lib server examples ## library, server and examples
 
@@ -164,6 +165,23 @@ tsan: ## tests under ThreadSanitizer
 valgrind: ## tests under valgrind
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/valgrind CFLAGS='-O1 -g' \
 	    TEST_WRAPPER='valgrind -q --fair-sched=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' $(CHECKED)
+
+# Guests in a host: our symbols stay inside, and we stay loaded.
+$(BUILD)/tests/hosts/%.so: tests/hosts/%.c $(STATIC)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) $(HOST_FLAGS) -fPIC -shared -Wl,-z,nodelete \
+	    -Wl,--exclude-libs,ALL $< -o $@ $(STATIC) $(LDFLAGS) $(LIBS)
+
+$(BUILD)/tests/hosts/postgres.so: HOST_FLAGS = -isystem $(shell pg_config --includedir-server)
+$(BUILD)/tests/hosts/lua.so: HOST_FLAGS = $(shell pkg-config --cflags lua5.4)
+$(BUILD)/tests/hosts/png: LIBS += -lpng
+
+hosts: ## install what is missing, then be a guest in PostgreSQL, Lua, libpng and libcurl
+	@tools/deps.sh hosts
+	@$(MAKE) --no-print-directory hosts_built
+
+hosts_built: $(HOSTS) $(SERVER)
+	@BUILD=$(BUILD) $(PYTHON) -B tests/hosts/run.py
 
 interop: $(BUILD)/tests/interop/otlp_payload ## official OTLP packages, an OpenTelemetry Collector and the official Python SDK agree
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/interop/run.sh $<

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Install what is missing: tools/deps.sh build|demo|test. Looks at what the compiler and the shell find rather than at lists of
-# packages, so it also serves systems without apt-get; says nothing, and needs no network, when everything is there.
+# Install what is missing: tools/deps.sh build|demo|test|hosts. Looks at what the compiler and the shell find rather than at
+# lists of packages, so it also serves systems without apt-get; says nothing, and needs no network, when everything is there.
 set -euo pipefail
 
 cc=${CC:-cc}
@@ -35,6 +35,22 @@ need() {
 
 has() { command -v "$1"; }
 
+# The server that pg_config speaks of is there, and so are its headers.
+has_postgres() { [ -x "$(pg_config --bindir)/initdb" ] && [ -x "$(pg_config --bindir)/psql" ]; }
+has_postgres_headers() { compiles "$cc" postgres.h "-I$(pg_config --includedir-server)"; }
+has_lua() { [ -n "$(pkg-config --cflags lua5.4)" ]; }
+
+missing_for_hosts() {
+    need python3 has python3
+    need pkg-config has pkg-config
+    need postgresql has_postgres
+    need postgresql-server-dev-all has_postgres_headers
+    need lua5.4 has lua5.4
+    need liblua5.4-dev has_lua
+    need libpng-dev compiles "$cc" png.h -lpng
+    need util-linux has setpriv
+}
+
 missing_for() {
     missing=()
     need gcc has "${cc%% *}"
@@ -46,6 +62,10 @@ missing_for() {
     need libsqlite3-dev compiles "$cc" sqlite3.h -lsqlite3
     need zlib1g-dev compiles "$cc" zlib.h -lz
     [ "$1" = demo ] && return
+    if [ "$1" = hosts ]; then
+        missing_for_hosts
+        return
+    fi
     need libcmocka-dev compiles "$cc" "stdarg.h stddef.h stdint.h setjmp.h cmocka.h" -lcmocka
     need g++ has "${cxx%% *}"
     need clang has clang
@@ -102,9 +122,9 @@ install() {
 }
 
 case ${1:-} in
-build | demo | test) what=$1 ;;
+build | demo | test | hosts) what=$1 ;;
 *)
-    echo "usage: tools/deps.sh build|demo|test" >&2
+    echo "usage: tools/deps.sh build|demo|test|hosts" >&2
     exit 2
     ;;
 esac
