@@ -574,7 +574,10 @@ static size_t template_json_size(const lf_value *value)
 /* Depth 0 is str(), everything below it is repr(). */
 static void template_add(lf__buf *out, const lf_value *value, unsigned depth)
 {
-    if (template_is_null(value) || depth > LF__CAPTURE_MAX_DEPTH) {
+    bool possible = lf__value_is_possible(value);
+    if (!possible)
+        lf__refuse();
+    if (!possible || template_is_null(value) || depth > LF__CAPTURE_MAX_DEPTH) {
         template_add_null(out, depth);
         return;
     }
@@ -627,6 +630,10 @@ static bool template_members_begin(template_members *walk, const lf_value *objec
     lf__buf_init(&walk->key, SIZE_MAX / 2);
     if (object == NULL)
         return false;
+    if (!lf__value_is_possible(object)) {
+        lf__refuse();
+        return false;
+    }
     if (object->kind == LF_KIND_OBJECT)
         return true;
     if (object->as.p == NULL)
