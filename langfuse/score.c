@@ -61,9 +61,9 @@ static bool score_aim(lf__writer *w, lf__record *score, const lf_score_fields *f
     if (!lf__id_given(fields->trace_id))
         return false;
     if (!lf__id_read(fields->trace_id, score->trace_id, sizeof score->trace_id))
-        lf__write_text(w, LF__TAG_EXTERNAL_TRACE_ID, fields->trace_id);
+        lf__write_whole(w, LF__TAG_EXTERNAL_TRACE_ID, fields->trace_id, strlen(fields->trace_id));
     if (lf__id_given(fields->observation_id) && !lf__id_read(fields->observation_id, score->id, sizeof score->id))
-        lf__write_text(w, LF__TAG_EXTERNAL_ID, fields->observation_id);
+        lf__write_whole(w, LF__TAG_EXTERNAL_ID, fields->observation_id, strlen(fields->observation_id));
     score->flags = lf__client_keeps(score->client, score->trace_id) ? 0 : LF__FLAG_UNSAMPLED;
     return true;
 }
