@@ -1,6 +1,7 @@
 #include "capture.h"
 
 #include "json.h"
+#include "real.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -85,10 +86,9 @@ static bool capture_cjson(lf__buf *out, const cJSON *item, int depth)
         return lf__buf_add_text(out, "true");
     case cJSON_Number: {
         /* cJSON holds every number as a double; whole ones are written as such, as its own printer does. */
-        double d = item->valuedouble;
-        if (d >= -9007199254740992.0 && d <= 9007199254740992.0 && d == (double)(int64_t)d)
-            return lf__json_int(out, (int64_t)d);
-        return lf__json_double(out, d);
+        uint64_t bits = lf__real_bits(item->valuedouble);
+        int64_t whole;
+        return lf__real_is_whole(bits, &whole) ? lf__json_int(out, whole) : lf__json_double(out, bits);
     }
     case cJSON_String:
         return capture_cjson_string(out, item->valuestring);
@@ -133,13 +133,13 @@ lf_value lf__capture_element(const lf_value *array, uint64_t i)
             value = lf_i_make(LF_KIND_OPAQUE, array->element_size);
         return value;
     case LF_KIND_FLOAT: {
-        float f = 0;
-        memcpy(&f, at, size < sizeof f ? size : sizeof f);
-        value.as.d = (double)f;
+        uint32_t bits = 0;
+        memcpy(&bits, at, size < sizeof bits ? size : sizeof bits);
+        value.as.u = lf__real_of_float(bits);
         return value;
     }
     case LF_KIND_DOUBLE:
-        memcpy(&value.as.d, at, size);
+        memcpy(&value.as.u, at, size);
         return value;
     case LF_KIND_BOOL:
     case LF_KIND_INT:

@@ -22,9 +22,10 @@ bool lf__json_uint(lf__buf *out, uint64_t value);
 /* 128 bits as a decimal number, unquoted; is_signed tells how to read the high half. */
 bool lf__json_int128(lf__buf *out, uint64_t high, uint64_t low, bool is_signed);
 /* Shortest digits that read back as the same number ("0.9", "1.0", "1e+22" as Python's repr); NaN and infinities as the
- * strings "NaN", "Infinity", "-Infinity", quotes included. */
-bool lf__json_double(lf__buf *out, double value);
-bool lf__json_float(lf__buf *out, float value);
+ * strings "NaN", "Infinity", "-Infinity", quotes included. The number comes as the bits of a double (real.h), a float as those
+ * of the double that it is. */
+bool lf__json_double(lf__buf *out, uint64_t bits);
+bool lf__json_float(lf__buf *out, uint64_t bits);
 bool lf__json_pointer(lf__buf *out, const void *pointer); /* "0x7f..." with quotes; NULL is null */
 
 /* Is `text` one complete JSON value (RFC 8259), nested at most 512 deep? Strings must be valid UTF-8. */
