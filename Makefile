@@ -32,7 +32,7 @@ SHARED := $(BUILD)/liblangfuse.so.$(VERSION)
 SERVER := $(BUILD)/langfuse-local
 
 .PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind interop \
-        fuzz install uninstall clean help deps
+        fast-math fuzz install uninstall clean help deps
 
 all: lib server examples ## library, server and examples
 
@@ -164,6 +164,9 @@ tsan: ## tests under ThreadSanitizer
 valgrind: ## tests under valgrind
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/valgrind CFLAGS='-O1 -g' \
 	    TEST_WRAPPER='valgrind -q --fair-sched=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' $(CHECKED)
+
+fast-math: ## unit tests and golden files of a build with -Ofast, where NaN and infinity are not told by comparing
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fast-math CFLAGS='-Ofast -g' SERVER_TESTS= unit golden
 
 interop: $(BUILD)/tests/interop/otlp_payload ## official OTLP packages, an OpenTelemetry Collector and the official Python SDK agree
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/interop/run.sh $<
