@@ -127,7 +127,7 @@ lf_value lf__capture_element(const lf_value *array, uint64_t i)
     switch (array->element) {
     case LF_KIND_CSTRING:
     case LF_KIND_POINTER:
-        if (size == sizeof value.as.p)
+        if (array->element_size == sizeof value.as.p)
             memcpy(&value.as.p, at, size);
         else
             value = lf_i_make(LF_KIND_OPAQUE, array->element_size);

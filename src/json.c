@@ -659,3 +659,26 @@ bool lf__json_unescape(lf__buf *out, const char *raw, size_t size)
     }
     return json_finish(out, start);
 }
+
+/* The escape at `at`, a backslash, is mended if need be. Returns the place behind it, and behind the other half of a pair. */
+static char *json_mend_escape(char *at, const char *end)
+{
+    if (end - at < 6 || at[1] != 'u')
+        return end - at < 2 ? at + 1 : at + 2;
+    long unit = json_hex4(at + 2, end), low = end - at >= 12 && at[6] == '\\' && at[7] == 'u' ? json_hex4(at + 8, end) : -1;
+    if (unit >= 0xD800 && unit < 0xDC00 && low >= 0xDC00 && low <= 0xDFFF)
+        return at + 12;
+    if (unit >= 0xD800 && unit <= 0xDFFF)
+        memcpy(at + 2, "fffd", 4);
+    return at + 6;
+}
+
+void lf__json_mend(char *text, size_t size)
+{
+    for (char *at = text, *end = text + size; size > 0 && at < end;) {
+        at = memchr(at, '\\', (size_t)(end - at));
+        if (at == NULL)
+            return;
+        at = json_mend_escape(at, end);
+    }
+}

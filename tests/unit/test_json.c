@@ -528,6 +528,37 @@ static void unescapes(void **state)
 
 static bool add_escaped(lf__buf *to) { return lf__json_string(to, BYTES("\"\n\x01 \xFF plain")); }
 static bool add_repaired(lf__buf *to) { return lf__utf8_add(to, BYTES("ab\xFFgh")); }
+static void halves_of_pairs_are_mended(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"", ""},
+        {"[\"a\"]", "[\"a\"]"},
+        {"\"\\ud83d\\ude00\"", "\"\\ud83d\\ude00\""},
+        {"\"\\uD83D\\uDE00\\u00e9\"", "\"\\uD83D\\uDE00\\u00e9\""},
+        {"\"\\ud83d\"", "\"\\ufffd\""},
+        {"\"\\uDE00x\"", "\"\\ufffdx\""},
+        {"\"\\ud83d\\ud83d\\ude00\"", "\"\\ufffd\\ud83d\\ude00\""},
+        {"\"\\ude00\\ud83d\"", "\"\\ufffd\\ufffd\""},
+        {"\"\\\\ud83d\\\"\\\\\"", "\"\\\\ud83d\\\"\\\\\""},
+        {"\\", "\\"},
+        {"\\u", "\\u"},
+        {"\\ud83", "\\ud83"},
+        {"\\ud83d\\ude0", "\\ufffd\\ude0"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t size = strlen(rows[i][0]);
+        char *text = malloc(size); /* of its own exact bounds */
+        assert_true(text != NULL || size == 0);
+        if (size > 0)
+            memcpy(text, rows[i][0], size);
+        lf__json_mend(text, size);
+        if (size > 0)
+            assert_memory_equal(text, rows[i][1], size);
+        free(text);
+    }
+}
+
 static bool add_unescaped(lf__buf *to) { return lf__json_unescape(to, BYTES("a\\n\\u20ac\\ud83d\\ude00z")); }
 static bool add_fraction(lf__buf *to) { return lf__json_double(to, lf__real_bits(-123.5)); }
 static bool add_zeros(lf__buf *to) { return lf__json_double(to, lf__real_bits(-0.0001)); }
@@ -570,6 +601,7 @@ static void a_writer_that_does_not_fit_leaves_nothing_behind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(halves_of_pairs_are_mended),
         TEST(repairs_every_class_of_invalid_utf8),
         TEST(text_cut_at_every_byte_is_repaired_and_floored),
         TEST(escapes_what_json_wants_escaped_and_nothing_else),
