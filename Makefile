@@ -102,6 +102,10 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(STATIC)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) $< -o $@ $(STATIC) $(LDFLAGS) -lcmocka $(LIBS) -lm
 
+# Calls of these pass through the test (tests/fuzz/calls.h).
+export CALLS_WRAP := -Wl,--wrap=lf__export_add,--wrap=lf__traces_add,--wrap=lf__segment_new
+$(BUILD)/tests/unit/test_calls: LDFLAGS += $(CALLS_WRAP)
+
 $(BUILD)/tests/server/%: tests/server/%.c $(filter-out $(BUILD)/server/main.o,$(SERVER_OBJECTS))
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) $< -o $@ $(filter-out $(BUILD)/server/main.o,$(SERVER_OBJECTS)) \
@@ -171,7 +175,7 @@ fast-math: ## unit tests and golden files of a build with -Ofast, where NaN and 
 interop: $(BUILD)/tests/interop/otlp_payload ## official OTLP packages, an OpenTelemetry Collector and the official Python SDK agree
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/interop/run.sh $<
 
-fuzz: ## fuzz the parsers (clang); FUZZ_SECONDS each
+fuzz: ## fuzz the parsers, and calls (clang); FUZZ_SECONDS each
 	@BUILD=$(BUILD) tests/fuzz/run.sh
 
 bench: lib server $(BENCHES) ## one table: what observing and prompts cost; PYTHON_SDK=1: beside the Python SDK

@@ -8,8 +8,8 @@
 #include <string.h>
 
 /* Read at run time, so that no compiler knows what they are. */
-static volatile uint64_t not_a_number = UINT64_C(0x7ff8000000000000), endless = UINT64_C(0x7ff0000000000000), sign = UINT64_C(1) << 63,
-                         tiny = 1, largest = UINT64_C(0x7fefffffffffffff);
+static volatile uint64_t not_a_number = UINT64_C(0x7ff8000000000000), endless = UINT64_C(0x7ff0000000000000);
+static volatile uint64_t sign = UINT64_C(1) << 63, tiny = 1, largest = UINT64_C(0x7fefffffffffffff);
 static volatile uint32_t tiny_float = 1;
 
 static double number(uint64_t bits)
@@ -36,7 +36,8 @@ static double as_fields(const double *all, const float *floats)
 {
     OBSERVE_GENERATION();
     lf_update_current_observation(.metadata = LF_OBJECT("a", all[0], "b", lf_array(all, 5), "c", lf_array(floats, 1)),
-                                  .input = LF_ARRAY(all[0], all[1], floats[0]), .model_parameters = LF_OBJECT("t", 0.1, "p", all[2]));
+                                  .input = LF_ARRAY(all[0], all[1], floats[0]),
+                                  .model_parameters = LF_OBJECT("t", 0.1, "p", all[2]));
     lf_update_current_observation(.usage_details = LF_OBJECT("input", 3.0, "output", all[0]),
                                   .cost_details = LF_OBJECT("input", all[2], "output", all[0], "total", all[4]));
     OBSERVE_RETURN(all[0]);

@@ -1,5 +1,5 @@
-/* Whatever is called, in whatever order and with whatever values: see tests/fuzz/calls.h. CALLS_SEED and CALLS_SEEDS choose
- * the runs: make unit makes some thousand of them, always the same.
+/* Whatever is called, in whatever order and with whatever values: see tests/fuzz/calls.h. Always the same runs, unless
+ * CALLS_SEED says the first one of each test and CALLS_SEEDS how many.
  */
 #include "core_harness.h"
 
@@ -13,33 +13,33 @@ static uint64_t calls_number(const char *name, uint64_t otherwise)
     return text == NULL ? otherwise : strtoull(text, NULL, 10);
 }
 
-static void run_seeds(uint64_t offset, int count)
+static void run_seeds(uint64_t seed, int count)
 {
-    uint64_t first = calls_number("CALLS_SEED", 0) + offset, seeds = calls_number("CALLS_SEEDS", (uint64_t)rounds(count));
-    for (uint64_t seed = first; seed < first + seeds; seed++)
+    uint64_t first = calls_number("CALLS_SEED", seed), end = first + calls_number("CALLS_SEEDS", (uint64_t)rounds(count));
+    for (seed = first; seed < end; seed++)
         calls_run_seed(seed, "file:/dev/null");
-    CHECK(calls_records > 0 && calls_texts > 0 && calls_updates > 0);
+    CHECK(calls_records > 0 && calls_texts > 0);
 }
 
 TEST(calls_of_any_kind_keep_to_their_limits)
 {
     calls_stack_bytes = 16 << 20;
     calls_ring_bytes = 32 << 20;
-    run_seeds(0, 1000);
+    run_seeds(0, 700);
 }
 
 TEST(where_the_stack_is_small_they_do_too)
 {
     calls_stack_bytes = 64 << 10;
     calls_ring_bytes = 1 << 20;
-    run_seeds(1000000, 1000);
+    run_seeds(1000000, 700);
 }
 
 TEST(where_the_ring_is_small_they_do_too)
 {
     calls_stack_bytes = 1 << 20;
     calls_ring_bytes = 128 << 10;
-    run_seeds(2000000, 1000);
+    run_seeds(2000000, 700);
 }
 
 /* The library takes small areas then, or none. */
@@ -55,7 +55,9 @@ TEST(where_addresses_are_short_they_do_too)
     fclose(statm);
     rlim_t limit = (rlim_t)pages * CALLS_PAGE + (40 << 20);
     CHECK(setrlimit(RLIMIT_AS, &(struct rlimit){limit, limit}) == 0);
+    calls_lack_memory = true;
     run_seeds(3000000, 300);
+    CHECK(lf__thread != NULL && lf__thread->ring_size == LF__RING_BYTES_SMALL);
 }
 
 /* The file's lines are read back. */
