@@ -149,8 +149,9 @@ lf_value lf__capture_element(const lf_value *array, uint64_t i)
     default:
         return lf_null(); /* of other kinds there are no arrays */
     }
+    bool is_signed = array->element == LF_KIND_INT || (array->element == LF_KIND_CHAR && (char)-1 < 0);
     if (size != 0)
-        value.as.i = capture_extended(at, size, array->element == LF_KIND_INT || (array->element == LF_KIND_CHAR && (char)-1 < 0));
+        value.as.i = capture_extended(at, size, is_signed);
     return value;
 }
 
