@@ -428,7 +428,7 @@ static void calls_check_stack(void)
     }
 }
 
-/* Bytes behind all that a call may write, which is a frame, attributes and a record above what lies there. */
+/* Bytes behind all that a call may write above what lies there: frames, attributes, a record, and what is said of its trace. */
 static uint8_t *calls_canary;
 
 static void calls_set_canary(void)
@@ -437,7 +437,7 @@ static void calls_set_canary(void)
     calls_canary = NULL;
     if (segment == NULL || calls_stack_bytes == 0)
         return;
-    size_t from = segment->top + lf__last_bytes + LF__CONTEXT_MAX + 2 * sizeof(lf__frame);
+    size_t from = segment->top + 2 * lf__last_bytes + LF__CONTEXT_MAX + 2 * sizeof(lf__frame);
     if (from + CALLS_CANARY > segment->stack_end)
         return;
     calls_canary = (uint8_t *)segment + from;
