@@ -33,7 +33,7 @@ SHARED := $(BUILD)/liblangfuse.so.$(VERSION)
 SERVER := $(BUILD)/langfuse-local
 
 .PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind interop \
-        fuzz hosts hosts_built install uninstall clean help deps
+        fast-math fuzz hosts hosts_built install uninstall clean help deps
 
 all: lib server examples ## library, server and examples
 
@@ -102,6 +102,10 @@ $(BUILD)/bench/%: bench/%.c $(STATIC)
 $(BUILD)/tests/unit/%: tests/unit/%.c $(STATIC)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) $< -o $@ $(STATIC) $(LDFLAGS) -lcmocka $(LIBS) -lm
+
+# Calls of these pass through the test (tests/fuzz/calls.h).
+export CALLS_WRAP := -Wl,--wrap=lf__export_add,--wrap=lf__traces_add,--wrap=lf__segment_new
+$(BUILD)/tests/unit/test_calls: LDFLAGS += $(CALLS_WRAP)
 
 $(BUILD)/tests/server/%: tests/server/%.c $(filter-out $(BUILD)/server/main.o,$(SERVER_OBJECTS))
 	@mkdir -p $(@D)
@@ -183,10 +187,13 @@ hosts: ## install what is missing, then be a guest in PostgreSQL, Lua, libpng an
 hosts_built: $(HOSTS) $(SERVER)
 	@BUILD=$(BUILD) $(PYTHON) -B tests/hosts/run.py
 
+fast-math: ## unit tests and golden files of a build with -Ofast, where NaN and infinity are not told by comparing
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fast-math CFLAGS='-Ofast -g' SERVER_TESTS= unit golden
+
 interop: $(BUILD)/tests/interop/otlp_payload ## official OTLP packages, an OpenTelemetry Collector and the official Python SDK agree
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/interop/run.sh $<
 
-fuzz: ## fuzz the parsers (clang); FUZZ_SECONDS each
+fuzz: ## fuzz the parsers, and calls (clang); FUZZ_SECONDS each
 	@BUILD=$(BUILD) tests/fuzz/run.sh
 
 bench: lib server $(BENCHES) ## one table: what observing and prompts cost; PYTHON_SDK=1: beside the Python SDK

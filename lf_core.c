@@ -90,9 +90,10 @@ static __attribute__((noinline, cold)) uint32_t core_intern(lf_site *site, bool 
 
 LF__FAST uint8_t *core_capture_arguments(lf__segment *segment, uint8_t *at, const lf_value *arguments, unsigned count)
 {
-    /* Arguments take at most half, so that the result has a place too. */
-    size_t room = atomic_load_explicit(&lf__record_bytes, memory_order_relaxed) / 2;
-    uint8_t *end = lf__stack_fields_end(segment, at, room);
+    /* Arguments take at most half, so that the result has a place too, and what was there before them is not theirs. */
+    size_t room = lf__stack_room_left(lf__frame_at(segment, segment->top), at);
+    size_t half = atomic_load_explicit(&lf__record_bytes, memory_order_relaxed) / 2;
+    uint8_t *end = lf__stack_fields_end(segment, at, room < half ? room : half);
     for (unsigned i = 0; i < count; i++)
         at = lf__capture(at, end, LF__TAG_ARGUMENT, i, &arguments[i]);
     return at;
@@ -159,7 +160,7 @@ void lf_i_open_with(lf_scope *scope, lf_site *site, const lf_observe_options *op
                                 ? __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) == LF_I_ON_CAPTURING
                                 : options->capture_output == LF_ON;
     lf__writer w = {.segment = segment, .at = (uint8_t *)(frame + 1)};
-    w.end = lf__stack_fields_end(segment, w.at, atomic_load_explicit(&lf__record_bytes, memory_order_relaxed));
+    w.end = lf__stack_fields_end(segment, w.at, lf__stack_room_left(frame, w.at));
     lf__place_at_client(&frame->record, options->client);
     lf__place_in_trace(&w, &frame->record, options->trace_id, options->parent_observation_id);
     frame->child_flags = frame->record.flags & LF__FLAG_UNSAMPLED;
@@ -293,7 +294,7 @@ static bool core_extend_piece(lf__segment *segment, lf__frame *frame, const char
         return false;
     size_t limit = atomic_load_explicit(&lf__output_bytes, memory_order_relaxed);
     uint8_t *end = lf__stack_fields_end(segment, text_end, limit > frame->record.size ? limit - frame->record.size : 0);
-    if (size + 8 > (size_t)(end - text_end))
+    if (size > lf__bytes_to(end - 8, text_end)) /* 8: what aligns the field */
         return false;
     uint32_t version = lf__stack_change_begin(segment);
     memcpy(text_end, text, size);
@@ -307,6 +308,10 @@ static bool core_extend_piece(lf__segment *segment, lf__frame *frame, const char
 
 void lf_output_append(const char *text, size_t size)
 {
+    if (!lf__size_is_possible(size)) {
+        lf__refuse();
+        return;
+    }
     lf__frame *frame = lf__stack_top_observation(lf__thread);
     if (frame != NULL && frame->kind == LF__FRAME_HANDLE) {
         lf_observation_output_append((lf_observation *)(uintptr_t)frame->handle, text, size);
@@ -795,6 +800,7 @@ void lf_get_stats(lf_stats *out_stats)
     stats.queued_bytes = atomic_load_explicit(&lf__worker_budget.rings, memory_order_relaxed) +
                          atomic_load_explicit(&lf__worker_budget.worker, memory_order_relaxed);
     stats.left_out = atomic_load_explicit(&lf__left_out, memory_order_relaxed);
+    stats.misused = atomic_load_explicit(&lf__refused, memory_order_relaxed);
     stats.accepted = atomic_load_explicit(&lf__worker_accepted, memory_order_relaxed);
     uint64_t begun = 0, ended = 0;
     for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {

@@ -172,7 +172,7 @@ static inline lf_value lf_json(const char *json)
 
 static inline lf_value lf_jsonn(const char *json, size_t size)
 {
-    return lf_i_make_pointer(LF_KIND_JSON, json, size);
+    return lf_i_make_pointer(LF_KIND_JSON, json, size == SIZE_MAX ? SIZE_MAX - 1 : size); /* a size, not the mark above */
 }
 
 /* An address, shown as hex; what it points to is not looked at. */
@@ -273,7 +273,8 @@ typedef struct lf_stats {
     uint64_t requests;       /* HTTP requests made, tries included */
     uint64_t retries;        /* of them, second and later tries */
     uint64_t last_success_ns; /* wall clock of the last acknowledgement; 0: none yet */
-    uint64_t misused;        /* calls on observations that had already ended, scopes ended on another thread */
+    uint64_t misused;        /* calls on observations that had already ended, scopes ended on another thread, values whose
+                                size cannot be one (the -1 of a read that failed), which are not recorded */
     uint64_t left_out;       /* values that their observation had no room for, while the rest of it is sent */
 } lf_stats;
 

@@ -61,7 +61,11 @@ static inline lf_value lf_i_v_uint(unsigned long long u)
 static inline lf_value lf_i_v_float(float f)
 {
     lf_value value = lf_i_make(LF_KIND_FLOAT, 0);
+    uint32_t bits;
+    __builtin_memcpy(&bits, &f, sizeof bits);
     value.as.d = (double)f;
+    if ((bits & 0x7f800000) == 0 && (bits & 0x7fffff) != 0) /* so small that -ffast-math may make it zero on the way */
+        value.as.d = (double)(bits & 0x7fffff) * (bits >> 31 != 0 ? -0x1p-149 : 0x1p-149);
     return value;
 }
 

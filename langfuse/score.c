@@ -2,9 +2,8 @@
 
 #include "../src/handle.h"
 #include "../src/ids.h"
+#include "../src/real.h"
 #include "../src/stack.h"
-
-#include <math.h>
 
 /* Refusals, each said once. */
 typedef enum score_problem { SCORE_NO_NAME, SCORE_NO_TARGET, SCORE_TWO_TARGETS, SCORE_VALUE, SCORE_PROBLEMS } score_problem;
@@ -35,10 +34,13 @@ static size_t score_characters(const char *text)
 static bool score_value_fits(const lf_score_fields *fields)
 {
     enum { TEXT_MAX = 500 }; /* the server's limit */
+    uint64_t bits = lf__real_bits(fields->value);
+    int64_t whole;
     switch (fields->data_type) {
-    case LF_SCORE_DEFAULT: return fields->string_value != NULL || isfinite(fields->value);
-    case LF_SCORE_NUMERIC: return fields->string_value == NULL && isfinite(fields->value);
-    case LF_SCORE_BOOLEAN: return fields->string_value == NULL && (fields->value == 0.0 || fields->value == 1.0);
+    case LF_SCORE_DEFAULT: return fields->string_value != NULL || lf__real_is_finite(bits);
+    case LF_SCORE_NUMERIC: return fields->string_value == NULL && lf__real_is_finite(bits);
+    case LF_SCORE_BOOLEAN:
+        return fields->string_value == NULL && lf__real_is_whole(bits, &whole) && (whole == 0 || whole == 1);
     case LF_SCORE_CATEGORICAL:
     case LF_SCORE_CORRECTION: return fields->string_value != NULL;
     case LF_SCORE_TEXT: break;
@@ -61,9 +63,9 @@ static bool score_aim(lf__writer *w, lf__record *score, const lf_score_fields *f
     if (!lf__id_given(fields->trace_id))
         return false;
     if (!lf__id_read(fields->trace_id, score->trace_id, sizeof score->trace_id))
-        lf__write_text(w, LF__TAG_EXTERNAL_TRACE_ID, fields->trace_id);
+        lf__write_whole(w, LF__TAG_EXTERNAL_TRACE_ID, fields->trace_id, strlen(fields->trace_id));
     if (lf__id_given(fields->observation_id) && !lf__id_read(fields->observation_id, score->id, sizeof score->id))
-        lf__write_text(w, LF__TAG_EXTERNAL_ID, fields->observation_id);
+        lf__write_whole(w, LF__TAG_EXTERNAL_ID, fields->observation_id, strlen(fields->observation_id));
     score->flags = lf__client_keeps(score->client, score->trace_id) ? 0 : LF__FLAG_UNSAMPLED;
     return true;
 }

@@ -16,6 +16,19 @@ char *lf__strdup(const char *text); /* NULL for NULL */
 /* Tests: let the n-th allocation from now, and every later one, fail; 0 switches this off. */
 void lf__alloc_fail_from(unsigned long n);
 
+/* The bytes from `at` up to `end`. None where `at` lies behind it: as a size a negative distance is nearly all of memory. */
+static inline size_t lf__bytes_to(const void *end, const void *at)
+{
+    ptrdiff_t bytes = (const char *)end - (const char *)at;
+    return bytes > 0 ? (size_t)bytes : 0;
+}
+
+/* Can anything be so large? What recv returns when it fails, as a size, cannot. */
+static inline bool lf__size_is_possible(uint64_t size)
+{
+    return size <= PTRDIFF_MAX;
+}
+
 uint64_t lf__monotonic_ns(void);
 uint64_t lf__wall_ns(void);
 /* Fill with bytes from the kernel; falls back to the clock and addresses, so it cannot fail. */

@@ -1,19 +1,25 @@
 #include "capture.h"
 
 #include "json.h"
+#include "real.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
 
-enum { CAPTURE_RESERVE_MIN = 512, CAPTURE_RESERVE_MAX = 8192 };
+enum {
+    CAPTURE_RESERVE_MIN = 512,
+    CAPTURE_RESERVE_MAX = 8192,
+    CAPTURE_ELEMENT_MAX = 16 /* bytes of a number */
+};
 
 _Atomic size_t lf__record_bytes, lf__output_bytes, lf__last_bytes;
-_Atomic uint64_t lf__left_out;
+_Atomic uint64_t lf__left_out, lf__refused;
 
 void lf__capture_set_limits(size_t max_bytes)
 {
     size_t reserve = max_bytes / 4;
     reserve = reserve < CAPTURE_RESERVE_MIN ? CAPTURE_RESERVE_MIN : reserve > CAPTURE_RESERVE_MAX ? CAPTURE_RESERVE_MAX : reserve;
+    reserve = reserve < max_bytes ? reserve : max_bytes;
     atomic_store_explicit(&lf__record_bytes, max_bytes - reserve, memory_order_relaxed);
     atomic_store_explicit(&lf__output_bytes, max_bytes - reserve / 2, memory_order_relaxed);
     atomic_store_explicit(&lf__last_bytes, max_bytes, memory_order_relaxed);
@@ -22,6 +28,29 @@ void lf__capture_set_limits(size_t max_bytes)
 void lf__leave_out(void)
 {
     atomic_fetch_add_explicit(&lf__left_out, 1, memory_order_relaxed);
+}
+
+void lf__refuse(void)
+{
+    atomic_fetch_add_explicit(&lf__refused, 1, memory_order_relaxed);
+}
+
+bool lf__value_is_possible(const lf_value *value)
+{
+    switch ((lf_kind)value->kind) {
+    case LF_KIND_STRING:
+        return lf__size_is_possible(value->extra);
+    case LF_KIND_JSON:
+        return value->extra == SIZE_MAX || lf__size_is_possible(value->extra);
+    case LF_KIND_ARRAY:
+        return value->extra == 0 || (value->element_size != 0 && value->extra <= PTRDIFF_MAX / value->element_size);
+    case LF_KIND_LIST:
+        return value->extra <= PTRDIFF_MAX / sizeof(lf_value);
+    case LF_KIND_OBJECT:
+        return value->extra <= PTRDIFF_MAX / sizeof(lf_member);
+    default:
+        return value->kind <= LF_KIND_OPAQUE;
+    }
 }
 
 static bool capture_json(lf__buf *out, const lf_value *value, int depth);
@@ -57,10 +86,9 @@ static bool capture_cjson(lf__buf *out, const cJSON *item, int depth)
         return lf__buf_add_text(out, "true");
     case cJSON_Number: {
         /* cJSON holds every number as a double; whole ones are written as such, as its own printer does. */
-        double d = item->valuedouble;
-        if (d >= -9007199254740992.0 && d <= 9007199254740992.0 && d == (double)(int64_t)d)
-            return lf__json_int(out, (int64_t)d);
-        return lf__json_double(out, d);
+        uint64_t bits = lf__real_bits(item->valuedouble);
+        int64_t whole;
+        return lf__real_is_whole(bits, &whole) ? lf__json_int(out, whole) : lf__json_double(out, bits);
     }
     case cJSON_String:
         return capture_cjson_string(out, item->valuestring);
@@ -77,58 +105,53 @@ static bool capture_cjson(lf__buf *out, const cJSON *item, int depth)
     }
 }
 
+/* The low bytes of a number in the machine's byte order, extended to 64 bits. */
+static int64_t capture_extended(const void *number, size_t size, bool is_signed)
+{
+    uint64_t word = 0;
+    unsigned unused = 64 - 8 * (unsigned)size;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    memcpy(&word, number, size);
+#else
+    memcpy((char *)&word + sizeof word - size, number, size);
+#endif
+    return is_signed ? (int64_t)(word << unused) >> unused : (int64_t)word;
+}
+
+/* No more of an element is read than there is: what lf_array takes for pointers may be structs of any size. */
 lf_value lf__capture_element(const lf_value *array, uint64_t i)
 {
     const char *at = (const char *)array->as.p + i * array->element_size;
+    size_t size = array->element_size < sizeof(int64_t) ? array->element_size : sizeof(int64_t);
     lf_value value = lf_i_make((lf_kind)array->element, 0);
     switch (array->element) {
-    case LF_KIND_CSTRING: {
-        const char *text;
-        memcpy(&text, at, sizeof text);
-        return lf_text(text);
-    }
+    case LF_KIND_CSTRING:
+    case LF_KIND_POINTER:
+        if (array->element_size == sizeof value.as.p)
+            memcpy(&value.as.p, at, size);
+        else
+            value = lf_i_make(LF_KIND_OPAQUE, array->element_size);
+        return value;
     case LF_KIND_FLOAT: {
-        float f;
-        memcpy(&f, at, sizeof f);
-        value.as.d = (double)f;
+        uint32_t bits = 0;
+        memcpy(&bits, at, size < sizeof bits ? size : sizeof bits);
+        value.as.u = lf__real_of_float(bits);
         return value;
     }
     case LF_KIND_DOUBLE:
-        memcpy(&value.as.d, at, sizeof value.as.d);
+        memcpy(&value.as.u, at, size);
         return value;
-    case LF_KIND_POINTER: {
-        const void *pointer;
-        memcpy(&pointer, at, sizeof pointer);
-        return lf_pointer(pointer);
-    }
-    default:
+    case LF_KIND_BOOL:
+    case LF_KIND_INT:
+    case LF_KIND_UINT:
+    case LF_KIND_CHAR:
         break;
+    default:
+        return lf_null(); /* of other kinds there are no arrays */
     }
-    /* Integers, bools and chars of any width, in the machine's byte order. */
     bool is_signed = array->element == LF_KIND_INT || (array->element == LF_KIND_CHAR && (char)-1 < 0);
-    switch (array->element_size) {
-    case 1: {
-        int8_t narrow;
-        memcpy(&narrow, at, sizeof narrow);
-        value.as.i = is_signed ? narrow : (uint8_t)narrow;
-        break;
-    }
-    case 2: {
-        int16_t narrow;
-        memcpy(&narrow, at, sizeof narrow);
-        value.as.i = is_signed ? narrow : (uint16_t)narrow;
-        break;
-    }
-    case 4: {
-        int32_t narrow;
-        memcpy(&narrow, at, sizeof narrow);
-        value.as.i = is_signed ? narrow : (int64_t)(uint32_t)narrow;
-        break;
-    }
-    default:
-        memcpy(&value.as.i, at, sizeof value.as.i);
-        break;
-    }
+    if (size != 0)
+        value.as.i = capture_extended(at, size, is_signed);
     return value;
 }
 
@@ -161,6 +184,10 @@ static bool capture_json(lf__buf *out, const lf_value *value, int depth)
 {
     if (depth > LF__CAPTURE_MAX_DEPTH)
         return lf__buf_add_text(out, "null");
+    if (!lf__value_is_possible(value)) {
+        lf__refuse();
+        return lf__buf_add_text(out, "null");
+    }
     switch ((lf_kind)value->kind) {
     case LF_KIND_ARRAY:
     case LF_KIND_LIST:
@@ -196,10 +223,16 @@ bool lf__capture_json(lf__buf *out, const lf_value *value)
     return capture_json(out, value, 0);
 }
 
+/* Of a field's payload and what aligns it; there are LF__CAPTURE_MIN_ROOM bytes for the whole at least. */
+static size_t capture_room(const uint8_t *at, const uint8_t *end)
+{
+    return lf__bytes_to(end, at) - sizeof(lf__field) - 8;
+}
+
 /* Text longer than the room keeps its beginning and its end, with a mark between that says what is missing. */
 static uint8_t *capture_shortened(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, const char *text, size_t size)
 {
-    size_t room = (size_t)(end - at) - sizeof(lf__field) - 8;
+    size_t room = capture_room(at, end);
     char mark[64];
     int mark_size = snprintf(mark, sizeof mark, "... [%zu bytes left out] ...", size - room);
     if (mark_size < 0 || (size_t)mark_size >= room)
@@ -220,7 +253,7 @@ static uint8_t *capture_shortened(uint8_t *at, uint8_t *end, lf__tag tag, unsign
 static uint8_t *capture_bytes(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, lf_kind kind, const char *text,
                               size_t size)
 {
-    if (size > (size_t)(end - at) - sizeof(lf__field) - 8)
+    if (size > capture_room(at, end))
         return capture_shortened(at, end, tag, index, text, size);
     lf__capture_head(at, tag, kind, index, size);
     memcpy(at + sizeof(lf__field), text, size);
@@ -232,7 +265,7 @@ static uint8_t *capture_tree(uint8_t *at, uint8_t *end, lf__tag tag, unsigned in
     static const char mark[] = "... [the rest is left out]";
     lf__buf out;
     char *text = (char *)at + sizeof(lf__field);
-    lf__buf_over(&out, text, (size_t)(end - at) - sizeof(lf__field) - 8);
+    lf__buf_over(&out, text, capture_room(at, end));
     lf_kind kind = LF_KIND_JSON;
     if (!capture_json(&out, value, 0)) {
         /* Cut JSON is no JSON: it is kept as text, with a mark. */
@@ -247,12 +280,13 @@ static uint8_t *capture_tree(uint8_t *at, uint8_t *end, lf__tag tag, unsigned in
 
 static uint8_t *capture_array(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, const lf_value *value)
 {
-    uint64_t room = (size_t)(end - at) - sizeof(lf__field) - sizeof(lf__array_head) - 8;
+    uint64_t room = capture_room(at, end) - sizeof(lf__array_head);
     bool plain = value->element == LF_KIND_BOOL || value->element == LF_KIND_INT || value->element == LF_KIND_UINT ||
                  value->element == LF_KIND_FLOAT || value->element == LF_KIND_DOUBLE;
     if (value->as.p == NULL)
         return capture_bytes(at, end, tag, index, LF_KIND_JSON, "null", 4);
-    if (!plain || value->element_size == 0 || value->extra > UINT32_MAX || value->extra > room / value->element_size)
+    if (!plain || value->element_size == 0 || value->element_size > CAPTURE_ELEMENT_MAX || value->extra > UINT32_MAX ||
+        value->extra > room / value->element_size)
         return capture_tree(at, end, tag, index, value);
     size_t bytes = (size_t)value->extra * value->element_size;
     lf__capture_head(at, tag, LF_KIND_ARRAY, index, sizeof(lf__array_head) + bytes);
@@ -276,6 +310,10 @@ uint8_t *lf__capture_slow(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index
 {
     if (value->kind == LF_KIND_UNSET)
         return at;
+    if (!lf__value_is_possible(value)) {
+        lf__refuse();
+        return at;
+    }
     if (end - at < LF__CAPTURE_MIN_ROOM) {
         lf__leave_out();
         return at;

@@ -40,10 +40,16 @@ static inline lf__room lf__capture_room(lf__tag tag)
 /* Values that found no room at all, by any thread. */
 extern _Atomic uint64_t lf__left_out;
 void lf__leave_out(void);
+/* Values that cannot be ones, and are not read: of impossible size, or of no kind. By any thread. */
+extern _Atomic uint64_t lf__refused;
+void lf__refuse(void);
 
-/* Append `value` as a field to [at, end), 8-aligned. Returns where the next field goes; == at when nothing was written
- * (unset value, or no room). */
+/* Append `value` as a field to [at, end), 8-aligned; `end` may lie before `at`. Returns where the next field goes; == at when
+ * nothing was written (unset or refused value, or no room). */
 uint8_t *lf__capture_slow(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, const lf_value *value);
+
+/* Is it a value at all? A size or count that was an error code must not be read, nor what is of no kind that we know. */
+bool lf__value_is_possible(const lf_value *value);
 
 /* Append `value` as JSON text, all of it, as it would be sent. False: no memory or no room in `out`, which then holds a part. */
 bool lf__capture_json(lf__buf *out, const lf_value *value);
@@ -78,12 +84,12 @@ static inline __attribute__((always_inline)) void lf__capture_copy(uint8_t *to, 
 static inline __attribute__((always_inline)) uint8_t *lf__capture(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index,
                                                                   const lf_value *value)
 {
-    size_t room = (size_t)(end - at);
+    ptrdiff_t room = end - at; /* signed: what is always kept may have gone beyond the end of what is not */
     lf_kind kind = (lf_kind)value->kind;
     if (__builtin_expect(room >= LF__CAPTURE_MIN_ROOM, 1)) {
         if (kind == LF_KIND_CSTRING && value->as.p != NULL) {
             size_t size = strlen((const char *)value->as.p);
-            if (__builtin_expect(size <= room - sizeof(lf__field) - 8, 1)) {
+            if (__builtin_expect(size <= (size_t)room - sizeof(lf__field) - 8, 1)) {
                 lf__capture_head(at, tag, LF_KIND_STRING, index, size);
                 lf__capture_copy(at + sizeof(lf__field), (const char *)value->as.p, size);
                 return at + sizeof(lf__field) + lf__align8(size);

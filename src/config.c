@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "config.h"
 
+#include "real.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,11 +240,12 @@ static void config_read_sample_rate(config_maker *maker)
 {
     double option = maker->options.sample_rate, rate = 1;
     config_given given = config_pick(NULL, NULL, config_sample_rate);
-    if (option == LF_SAMPLE_NONE)
+    bool is_number = lf__real_is_finite(lf__real_bits(option));
+    if (is_number && option == LF_SAMPLE_NONE)
         rate = 0;
-    else if (option > 0 && option <= 1)
+    else if (is_number && option > 0 && option <= 1)
         rate = option;
-    else if (option != 0)
+    else if (!is_number || option != 0)
         lf__log(LF__LOG_WARNING, "option sample_rate: %g is neither above 0 and at most 1 nor LF_SAMPLE_NONE; keeping every trace",
                 option);
     else if (given.text != NULL && !config_parse_rate(given.text, &rate)) {

@@ -1,8 +1,9 @@
 #include "json.h"
 
+#include "real.h"
+
 #include <errno.h>
 #include <float.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,16 +257,27 @@ typedef struct json_decimal {
     int point;
 } json_decimal;
 
+/* Too small to be a normal number of its type? */
+static bool json_is_tiny(uint64_t bits, bool is_float)
+{
+    uint64_t normal = lf__real_bits(is_float ? (double)FLT_MIN : DBL_MIN);
+    return lf__real_class(bits) != LF__REAL_ZERO && (bits & INT64_MAX) < normal;
+}
+
 /* The everyday numbers: integers, and decimals of at most as many digits as the type surely holds. Such a decimal is the
- * shortest one if it reads back, and dividing two exactly represented numbers is what reading it back means. */
+ * shortest one if it reads back, and dividing two exactly represented numbers is what reading it back means. Volatile: divided
+ * it must be, though -ffast-math lets compilers multiply by the inverse of a constant. */
 static bool json_short_decimal(double magnitude, bool is_float, json_decimal *decimal)
 {
-    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+    static const volatile double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     double most = is_float ? 0x1p24 : 0x1p53;
-    for (size_t i = 0; i < sizeof powers / sizeof *powers && magnitude * powers[i] < most; i++) {
-        uint64_t scaled = (uint64_t)(magnitude * powers[i] + 0.5);
-        double back = (double)scaled / powers[i];
+    for (size_t i = 0; i < sizeof powers / sizeof *powers; i++) {
+        double power = powers[i];
+        if (magnitude * power >= most)
+            break;
+        uint64_t scaled = (uint64_t)(magnitude * power + 0.5);
+        double back = (double)scaled / power;
         if (is_float ? (float)back == (float)magnitude : back == magnitude) {
             char text[JSON_UINT64_DIGITS], *end = text + sizeof text;
             char *digits = json_digits_before(end, scaled);
@@ -279,33 +291,41 @@ static bool json_short_decimal(double magnitude, bool is_float, json_decimal *de
     return false;
 }
 
+static bool json_reads_back(const char *text, uint64_t bits, bool is_float)
+{
+    if (!is_float)
+        return lf__real_bits(strtod(text, NULL)) == bits;
+    float narrow = strtof(text, NULL);
+    uint32_t narrow_bits;
+    memcpy(&narrow_bits, &narrow, sizeof narrow_bits);
+    return lf__real_of_float(narrow_bits) == bits;
+}
+
 /* All others: the first precision whose digits read back. At some powers of two, around which numbers lie unevenly, that is
  * one digit more than needed. The decimal point is whatever the host's locale says; only digits are taken over. */
-static void json_any_decimal(double magnitude, bool is_float, json_decimal *decimal)
+static void json_any_decimal(uint64_t bits, bool is_float, json_decimal *decimal)
 {
     int saved = errno;
+    double magnitude = lf__real_from_bits(bits);
     /* Below the normal numbers fewer digits than DBL_DIG may do. */
-    bool normal = magnitude >= (is_float ? (double)FLT_MIN : DBL_MIN);
-    int precision = !normal ? 1 : is_float ? FLT_DIG : DBL_DIG;
+    int precision = json_is_tiny(bits, is_float) ? 1 : is_float ? FLT_DIG : DBL_DIG;
     int enough = is_float ? FLT_DECIMAL_DIG : DBL_DECIMAL_DIG;
     char text[48];
     for (;; precision++) {
         snprintf(text, sizeof text, "%.*e", precision - 1, magnitude);
-        if (precision == enough)
-            break;
-        if (is_float ? strtof(text, NULL) == (float)magnitude : strtod(text, NULL) == magnitude)
+        if (precision == enough || json_reads_back(text, bits, is_float))
             break;
     }
     errno = saved;
 
     const char *at = text;
     decimal->count = 0;
-    for (; *at != 'e'; at++)
+    for (; *at != 'e' && *at != '\0' && decimal->count < (int)sizeof decimal->digits; at++)
         if (*at >= '0' && *at <= '9')
             decimal->digits[decimal->count++] = *at;
     while (decimal->count > 1 && decimal->digits[decimal->count - 1] == '0')
         decimal->count--;
-    decimal->point = 1 + (int)strtol(at + 1, NULL, 10);
+    decimal->point = 1 + (*at == 'e' ? (int)strtol(at + 1, NULL, 10) : 0);
 }
 
 /* As Python's repr lays it out. */
@@ -343,27 +363,29 @@ static bool json_add_decimal(lf__buf *out, bool negative, const json_decimal *de
     return json_finish(out, start);
 }
 
-static bool json_add_real(lf__buf *out, double value, bool is_float)
+static bool json_add_real(lf__buf *out, uint64_t bits, bool is_float)
 {
-    if (isnan(value))
+    bool negative = lf__real_is_negative(bits);
+    lf__real class = lf__real_class(bits);
+    if (class == LF__REAL_NAN)
         return lf__buf_add_text(out, "\"NaN\"");
-    if (isinf(value))
-        return lf__buf_add_text(out, value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+    if (class == LF__REAL_INFINITE)
+        return lf__buf_add_text(out, negative ? "\"-Infinity\"" : "\"Infinity\"");
     json_decimal decimal;
-    double magnitude = fabs(value);
-    if (!json_short_decimal(magnitude, is_float, &decimal))
+    uint64_t magnitude = bits & INT64_MAX;
+    if (json_is_tiny(bits, is_float) || !json_short_decimal(lf__real_from_bits(magnitude), is_float, &decimal))
         json_any_decimal(magnitude, is_float, &decimal);
-    return json_add_decimal(out, signbit(value), &decimal);
+    return json_add_decimal(out, negative, &decimal);
 }
 
-bool lf__json_double(lf__buf *out, double value)
+bool lf__json_double(lf__buf *out, uint64_t bits)
 {
-    return json_add_real(out, value, false);
+    return json_add_real(out, bits, false);
 }
 
-bool lf__json_float(lf__buf *out, float value)
+bool lf__json_float(lf__buf *out, uint64_t bits)
 {
-    return json_add_real(out, (double)value, true);
+    return json_add_real(out, bits, true);
 }
 
 bool lf__json_pointer(lf__buf *out, const void *pointer)
@@ -636,4 +658,27 @@ bool lf__json_unescape(lf__buf *out, const char *raw, size_t size)
         }
     }
     return json_finish(out, start);
+}
+
+/* The escape at `at`, a backslash, is mended if need be. Returns the place behind it, and behind the other half of a pair. */
+static char *json_mend_escape(char *at, const char *end)
+{
+    if (end - at < 6 || at[1] != 'u')
+        return end - at < 2 ? at + 1 : at + 2;
+    long unit = json_hex4(at + 2, end), low = end - at >= 12 && at[6] == '\\' && at[7] == 'u' ? json_hex4(at + 8, end) : -1;
+    if (unit >= 0xD800 && unit < 0xDC00 && low >= 0xDC00 && low <= 0xDFFF)
+        return at + 12;
+    if (unit >= 0xD800 && unit <= 0xDFFF)
+        memcpy(at + 2, "fffd", 4);
+    return at + 6;
+}
+
+void lf__json_mend(char *text, size_t size)
+{
+    for (char *at = text, *end = text + size; size > 0 && at < end;) {
+        at = memchr(at, '\\', (size_t)(end - at));
+        if (at == NULL)
+            return;
+        at = json_mend_escape(at, end);
+    }
 }

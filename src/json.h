@@ -22,9 +22,10 @@ bool lf__json_uint(lf__buf *out, uint64_t value);
 /* 128 bits as a decimal number, unquoted; is_signed tells how to read the high half. */
 bool lf__json_int128(lf__buf *out, uint64_t high, uint64_t low, bool is_signed);
 /* Shortest digits that read back as the same number ("0.9", "1.0", "1e+22" as Python's repr); NaN and infinities as the
- * strings "NaN", "Infinity", "-Infinity", quotes included. */
-bool lf__json_double(lf__buf *out, double value);
-bool lf__json_float(lf__buf *out, float value);
+ * strings "NaN", "Infinity", "-Infinity", quotes included. The number comes as the bits of a double (real.h), a float as those
+ * of the double that it is. */
+bool lf__json_double(lf__buf *out, uint64_t bits);
+bool lf__json_float(lf__buf *out, uint64_t bits);
 bool lf__json_pointer(lf__buf *out, const void *pointer); /* "0x7f..." with quotes; NULL is null */
 
 /* Is `text` one complete JSON value (RFC 8259), nested at most 512 deep? Strings must be valid UTF-8. */
@@ -48,5 +49,7 @@ typedef struct lf__json_item {
 bool lf__json_next_item(const char *text, size_t size, size_t *at, lf__json_item *item);
 /* Append the text that a raw JSON string (without quotes) stands for, as UTF-8; lone surrogates become U+FFFD. */
 bool lf__json_unescape(lf__buf *out, const char *raw, size_t size);
+/* Make each \u escape of half a surrogate pair in JSON text one of U+FFFD, in place: some readers refuse all of a text with one. */
+void lf__json_mend(char *text, size_t size);
 
 #endif

@@ -59,7 +59,7 @@ void lf__write_fields(lf__writer *w, const lf_observation_fields *fields)
 static void manual_write_short(lf__writer *w, lf__tag tag, const lf_value *value, size_t room)
 {
     uint8_t *end = w->end;
-    if ((size_t)(end - w->at) > room)
+    if (lf__bytes_to(end, w->at) > room)
         w->end = w->at + room;
     manual_write_set(w, tag, value);
     w->end = end;
@@ -94,7 +94,7 @@ void lf__write_attributes(lf__writer *w, const lf_attributes *attributes)
 static void manual_read_id(lf__writer *w, lf__tag tag, const char *text, uint8_t *out, size_t size)
 {
     if (!lf__id_read(text, out, size))
-        lf__write_text(w, tag, text);
+        lf__write_whole(w, tag, text, strlen(text));
 }
 
 static bool manual_is_text(const char *id_text, size_t size)
@@ -118,14 +118,13 @@ void lf__announce_names(const lf__record *record, const char *trace_id_text, con
     update->client = names.client;
     update->flags = LF__FLAG_SILENT;
     if (trace)
-        lf__write_text(&w, LF__TAG_EXTERNAL_TRACE_ID, trace_id_text);
+        lf__write_whole(&w, LF__TAG_EXTERNAL_TRACE_ID, trace_id_text, strlen(trace_id_text));
     if (own) {
         char alias[sizeof names.id + MANUAL_TEXT_ID_MAX];
         size_t size = strlen(id_text);
         memcpy(alias, names.id, sizeof names.id);
         memcpy(alias + sizeof names.id, id_text, size);
-        lf_value value = lf_strn(alias, sizeof names.id + size);
-        lf__write(&w, LF__TAG_ALIAS, &value);
+        lf__write_whole(&w, LF__TAG_ALIAS, alias, sizeof names.id + size);
     }
     lf__write_end_record(&w, update);
     lf__stack_submit_record(w.segment, update);
@@ -166,7 +165,7 @@ void lf__place_at_client(lf__record *record, const lf_client *client)
 static void manual_copy_attributes(lf__writer *w, lf__record *record, const lf__frame *frame)
 {
     size_t size = frame == NULL ? 0 : frame->attributes_size;
-    if (size == 0 || size > (size_t)(w->end - w->at) / 2)
+    if (size == 0 || size > lf__bytes_to(w->end, w->at) / 2)
         return;
     memcpy(w->at, (const uint8_t *)w->segment + frame->attributes, size);
     w->at += size;
@@ -319,6 +318,10 @@ void lf_observation_end_with(lf_observation *observation, const lf_observation_f
 void lf_observation_output_append(lf_observation *observation, const char *text, size_t size)
 {
     lf__writer w;
+    if (!lf__size_is_possible(size)) {
+        lf__refuse();
+        return;
+    }
     if (observation == NULL || text == NULL || lf_i_mode() < LF_I_ON || !lf__write_begin_handle(&w, observation))
         return;
     if (lf__handle_first_piece(observation)) {

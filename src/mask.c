@@ -29,7 +29,7 @@ bool lf_mask_replace(lf_masked *value, const char *text, size_t size, bool is_js
     mask_replacement *to = value->replacement;
     lf__buf_clear(&to->text);
     to->given = true;
-    to->failed = (text == NULL && size > 0) || !lf__buf_add(&to->text, text, size);
+    to->failed = (text == NULL && size > 0) || !lf__size_is_possible(size) || !lf__buf_add(&to->text, text, size);
     to->is_json = !to->failed && is_json && lf__json_valid(text, size);
     return !to->failed;
 }

@@ -2,6 +2,7 @@
 
 #include "json.h"
 #include "limits.h"
+#include "real.h"
 
 #include <string.h>
 
@@ -155,8 +156,6 @@ static void record_add_scalar(lf__buf *out, unsigned kind, const void *bytes, si
         uint16_t u16;
         uint32_t u32;
         uint64_t u64;
-        float f;
-        double d;
         long double ld;
         char c;
     } as = {.u64 = 0};
@@ -165,8 +164,8 @@ static void record_add_scalar(lf__buf *out, unsigned kind, const void *bytes, si
     case LF_KIND_BOOL: lf__buf_add_text(out, as.u8 != 0 ? "true" : "false"); break;
     case LF_KIND_INT: record_add_int(out, size == 1 ? as.i8 : size == 2 ? as.i16 : size == 4 ? as.i32 : as.i64); break;
     case LF_KIND_UINT: record_add_uint(out, size == 1 ? as.u8 : size == 2 ? as.u16 : size == 4 ? as.u32 : as.u64); break;
-    case LF_KIND_FLOAT: lf__json_float(out, size == sizeof as.f ? as.f : (float)as.d); break;
-    case LF_KIND_DOUBLE: lf__json_double(out, size == sizeof as.d ? as.d : (double)as.ld); break;
+    case LF_KIND_FLOAT: lf__json_float(out, size == sizeof as.u32 ? lf__real_of_float(as.u32) : as.u64); break;
+    case LF_KIND_DOUBLE: lf__json_double(out, size == sizeof as.u64 ? as.u64 : lf__real_bits((double)as.ld)); break;
     case LF_KIND_CHAR: lf__json_string(out, size == 1 ? &as.c : (char[]){(char)as.i64}, 1); break;
     default: lf__buf_add_text(out, "null"); break;
     }

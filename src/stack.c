@@ -239,8 +239,8 @@ __attribute__((noinline)) lf__frame *lf__stack_find_observation(lf__segment *seg
 __attribute__((noinline)) uint8_t *lf__stack_copy_attributes(lf__segment *segment, lf__frame *frame, uint8_t *at)
 {
     size_t size = frame->attributes_size;
-    const uint8_t *end = lf__stack_fields_end(segment, at, atomic_load_explicit(&lf__record_bytes, memory_order_relaxed) / 2);
-    if (size > (size_t)(end - at) || (frame->record.flags & LF__FLAG_UNSAMPLED) != 0)
+    const uint8_t *end = lf__stack_fields_end(segment, at, lf__stack_room_left(frame, at) / 2);
+    if (size > lf__bytes_to(end, at) || (frame->record.flags & LF__FLAG_UNSAMPLED) != 0)
         return at;
     memcpy(at, (const uint8_t *)segment + frame->attributes, size);
     frame->record.flags |= LF__FLAG_ATTRIBUTES;
@@ -322,7 +322,7 @@ static uint8_t *stack_put_context(lf__segment *segment, lf__frame *frame, const 
     uint16_t flags = (uint16_t)(context->flags | (lf__client_is_on(context->client) ? 0 : LF__FLAG_UNSAMPLED));
     stack_make_context(frame, context->trace_id, context->id, flags, context->client);
     uint8_t *at = (uint8_t *)(frame + 1);
-    bool fits = context->size <= (size_t)(lf__stack_fields_end(segment, at, SIZE_MAX) - at);
+    bool fits = context->size <= lf__bytes_to(lf__stack_fields_end(segment, at, SIZE_MAX), at);
     frame->attributes = (uint32_t)(at - (uint8_t *)segment);
     frame->attributes_size = fits ? context->size : 0;
     memcpy(at, context->fields, frame->attributes_size);
@@ -518,6 +518,16 @@ void lf__write_text(lf__writer *w, lf__tag tag, const char *text)
     lf__write(w, tag, &value);
 }
 
+void lf__write_whole(lf__writer *w, lf__tag tag, const char *text, size_t size)
+{
+    lf_value value = lf_strn(text, size);
+    size_t room = lf__bytes_to(w->end, w->at);
+    if (room >= LF__CAPTURE_MIN_ROOM && size <= room - sizeof(lf__field) - 8)
+        lf__write(w, tag, &value);
+    else
+        lf__leave_out();
+}
+
 void lf__write_int(lf__writer *w, lf__tag tag, int64_t number)
 {
     lf_value value = lf_int(number);
@@ -547,7 +557,7 @@ void lf__stack_attributes(lf_scope *scope, const lf__place *place,
         return;
     stack_make_same(segment, frame);
     uint8_t *start = (uint8_t *)(frame + 1), *at = start;
-    size_t room = (size_t)(lf__stack_fields_end(segment, at, LF__CONTEXT_MAX) - at);
+    size_t room = lf__bytes_to(lf__stack_fields_end(segment, at, LF__CONTEXT_MAX), at);
     size_t outer = frame->attributes_size <= room ? frame->attributes_size : 0;
     memcpy(at, (const uint8_t *)segment + frame->attributes, outer);
     w = (lf__writer){.segment = segment, .start = start, .at = at + outer, .end = at + room};

@@ -288,8 +288,16 @@ LF__FAST void lf__stack_push_done(lf__segment *segment, lf__frame *frame, const 
 static inline uint8_t *lf__stack_fields_end(lf__segment *segment, uint8_t *at, size_t room)
 {
     uint8_t *end = (uint8_t *)segment + segment->stack_end;
-    size_t stack = at < end ? (size_t)(end - at) : 0;
+    size_t stack = lf__bytes_to(end, at);
     return at + (stack < room ? stack : room);
+}
+
+/* What large values may still take of a frame whose fields end at `at`. */
+LF__FAST size_t lf__stack_room_left(const lf__frame *frame, const uint8_t *at)
+{
+    size_t used = (size_t)(at - (const uint8_t *)&frame->record);
+    size_t limit = atomic_load_explicit(&lf__record_bytes, memory_order_relaxed);
+    return used < limit ? limit - used : 0;
 }
 
 /* ---- Contexts ---- */
@@ -340,6 +348,8 @@ static inline void lf__write(lf__writer *w, lf__tag tag, const lf_value *value)
 }
 
 void lf__write_text(lf__writer *w, lf__tag tag, const char *text); /* NULL: nothing */
+/* The text of an id: where it has no room it is left out, since a part of it would be another id. */
+void lf__write_whole(lf__writer *w, lf__tag tag, const char *text, size_t size);
 void lf__write_int(lf__writer *w, lf__tag tag, int64_t number);
 
 #endif

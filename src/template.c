@@ -2,10 +2,10 @@
 
 #include "capture.h"
 #include "json.h"
+#include "real.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -276,16 +276,17 @@ static void template_add_bool(lf__buf *out, bool value)
     lf__buf_add_text(out, value ? "True" : "False");
 }
 
-static void template_add_real(lf__buf *out, double value, bool is_float)
+static void template_add_real(lf__buf *out, uint64_t bits, bool is_float)
 {
-    if (isnan(value))
+    lf__real class = lf__real_class(bits);
+    if (class == LF__REAL_NAN)
         lf__buf_add_text(out, "nan");
-    else if (isinf(value))
-        lf__buf_add_text(out, value > 0 ? "inf" : "-inf");
+    else if (class == LF__REAL_INFINITE)
+        lf__buf_add_text(out, lf__real_is_negative(bits) ? "-inf" : "inf");
     else if (is_float)
-        lf__json_float(out, (float)value);
+        lf__json_float(out, bits);
     else
-        lf__json_double(out, value);
+        lf__json_double(out, bits);
 }
 
 /* ---- JSON text as Python writes it ------------------------------------------------------------------------------- */
@@ -337,7 +338,7 @@ static void template_add_json_real(lf__buf *out, const char *number, size_t size
     if (digits.failed)
         out->failed = true;
     else
-        template_add_real(out, strtod(digits.data, NULL), false);
+        template_add_real(out, lf__real_bits(strtod(digits.data, NULL)), false);
     errno = saved;
     lf__buf_done(&digits);
 }
@@ -460,12 +461,13 @@ static void template_add_key(lf__buf *out, const char *name, unsigned depth)
 }
 
 /* cJSON holds every number as a double; whole ones are integers, as in its own printer and in what we send. */
-static void template_add_cjson_number(lf__buf *out, double d)
+static void template_add_cjson_number(lf__buf *out, uint64_t bits)
 {
-    if (d >= -9007199254740992.0 && d <= 9007199254740992.0 && d == (double)(int64_t)d)
-        lf__json_int(out, (int64_t)d);
+    int64_t whole;
+    if (lf__real_is_whole(bits, &whole))
+        lf__json_int(out, whole);
     else
-        template_add_real(out, d, false);
+        template_add_real(out, bits, false);
 }
 
 static void template_add_cjson(lf__buf *out, const cJSON *item, unsigned depth);
@@ -492,7 +494,7 @@ static void template_add_cjson(lf__buf *out, const cJSON *item, unsigned depth)
     switch (item->type & 0xff) {
     case cJSON_False:
     case cJSON_True: template_add_bool(out, (item->type & 0xff) == cJSON_True); break;
-    case cJSON_Number: template_add_cjson_number(out, item->valuedouble); break;
+    case cJSON_Number: template_add_cjson_number(out, lf__real_bits(item->valuedouble)); break;
     case cJSON_String: template_add_string(out, text, depth); break;
     case cJSON_Array:
     case cJSON_Object: template_add_children(out, item, (item->type & 0xff) == cJSON_Object, depth); break;
@@ -574,7 +576,10 @@ static size_t template_json_size(const lf_value *value)
 /* Depth 0 is str(), everything below it is repr(). */
 static void template_add(lf__buf *out, const lf_value *value, unsigned depth)
 {
-    if (template_is_null(value) || depth > LF__CAPTURE_MAX_DEPTH) {
+    bool possible = lf__value_is_possible(value);
+    if (!possible)
+        lf__refuse();
+    if (!possible || template_is_null(value) || depth > LF__CAPTURE_MAX_DEPTH) {
         template_add_null(out, depth);
         return;
     }
@@ -585,7 +590,7 @@ static void template_add(lf__buf *out, const lf_value *value, unsigned depth)
     case LF_KIND_INT128:
     case LF_KIND_UINT128: lf__json_int128(out, value->extra, value->as.u, value->kind == LF_KIND_INT128); break;
     case LF_KIND_FLOAT:
-    case LF_KIND_DOUBLE: template_add_real(out, value->as.d, value->kind == LF_KIND_FLOAT); break;
+    case LF_KIND_DOUBLE: template_add_real(out, value->as.u, value->kind == LF_KIND_FLOAT); break;
     case LF_KIND_CHAR: template_add_text(out, (char[]){(char)value->as.i}, 1, depth); break;
     case LF_KIND_CSTRING: template_add_string(out, value->as.p, depth); break;
     case LF_KIND_STRING: template_add_text(out, value->as.p, (size_t)value->extra, depth); break;
@@ -627,6 +632,10 @@ static bool template_members_begin(template_members *walk, const lf_value *objec
     lf__buf_init(&walk->key, SIZE_MAX / 2);
     if (object == NULL)
         return false;
+    if (!lf__value_is_possible(object)) {
+        lf__refuse();
+        return false;
+    }
     if (object->kind == LF_KIND_OBJECT)
         return true;
     if (object->as.p == NULL)

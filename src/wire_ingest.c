@@ -776,6 +776,8 @@ static bool ingest_item(lf__buf *out, const lf__record *record, const lf__wire_c
     bool failed = to.failed || out->failed || to.scratch->failed;
     if (failed)
         lf__buf_rewind(out, to.start);
+    else
+        lf__json_mend(out->data + to.start, out->length - to.start); /* JSON of the user stands in it as it is */
     return !failed;
 }
 

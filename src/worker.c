@@ -854,6 +854,7 @@ void lf__worker_after_fork_child(void)
     atomic_store_explicit(&lf__worker_budget.worker, 0, memory_order_relaxed);
     atomic_store_explicit(&lf__worker_accepted, 0, memory_order_relaxed);
     atomic_store_explicit(&lf__left_out, 0, memory_order_relaxed);
+    atomic_store_explicit(&lf__refused, 0, memory_order_relaxed);
     lf__counters none = {0};
     lf__worker_counters = none;
 }

@@ -128,6 +128,21 @@ one_file() { # compiler
     scored exact
 }
 
+# Where compilers may take it that there is neither NaN nor infinity.
+fast_math() { # compiler flag...
+    local program=$OUT/fast_math.$BASHPID file=$OUT/trace.$BASHPID text
+    "$1" -std=gnu11 -I. "${@:2}" tests/compile/fast_math.c src/all.c -o "$program" -lcurl -lcjson -lpthread
+    traces '"name":"as_fields"' "$program"
+    for text in '{\"nan\":\"NaN\",\"inf\":\"Infinity\",\"small\":5e-324,\"zero\":-0.0,\"large\":1.7976931348623157e+308,\"small_float\":1e-45}' \
+        '{"stringValue":"\"-Infinity\""}' '{"stringValue":"\"NaN\""}' '[\"NaN\",\"Infinity\",5e-324,-0.0,1.7976931348623157e+308]' '[1e-45]' \
+        '[\"NaN\",\"Infinity\",1e-45]' '{\"t\":0.1,\"p\":5e-324}' '{\"input\":3.0,\"output\":\"NaN\"}' \
+        '{\"input\":5e-324,\"output\":\"NaN\",\"total\":1.7976931348623157e+308}'; do
+        grep -qF -e "$text" "$file" || { echo "not recorded: $text"; return 1; }
+    done
+    grep -qF '"value":5e-324' "$file.scores" && grep -qF '"value":1.7976931348623157e+308' "$file.scores"
+    absent '"name":"none"' <"$file.scores"
+}
+
 # Level by level: what is inlined decides what a compiler sees. Static names share one file there, so locals may shadow them.
 one_file_is_quiet() { # compiler optimisation
     "$1" -std=gnu11 $STRICT -Wformat=2 "$2" -c src/all.c -o "$OUT/quiet.$1$2.o"
@@ -252,10 +267,13 @@ all_jobs() {
     local compiler kind file level
     for compiler in $C_COMPILERS; do
         echo "one_file $compiler"
+        echo "fast_math $compiler -Ofast"
+        echo "fast_math $compiler -O2 -ffast-math"
         for level in -O0 -O1 -O2 -O3; do
             echo "one_file_is_quiet $compiler $level"
         done
     done
+    echo "fast_math $C_COMPILER -Ofast -g -fsanitize=address,undefined -fno-sanitize-recover=all"
     echo installs
     echo plugin
     echo shared_symbols
@@ -293,7 +311,7 @@ run_job() { # line
     fi
 }
 
-export -f compiles must_fail header_alone disassembly disabled_is_nothing only absent shared_symbols static_symbols traces scored one_file \
+export -f compiles must_fail header_alone disassembly disabled_is_nothing only absent shared_symbols static_symbols traces scored one_file fast_math \
     one_file_is_quiet installs plugin exceptions doc_compiles run_job
 for page in README.md docs/*.md; do
     [[ ! -e $page ]] || extract_docs "$page"

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Fuzz each parser for FUZZ_SECONDS (default 30) with clang's libFuzzer. What it finds lies in $BUILD/fuzz/found-*; it
-# becomes a case of a unit test, or a file of tests/fuzz/corpus, together with the fix.
+# Fuzz each parser, and what programs call, for FUZZ_SECONDS (default 30) with clang's libFuzzer. What it finds lies in
+# $BUILD/fuzz/found-*; it becomes a case of a unit test, or a file of tests/fuzz/corpus, together with the fix.
 set -eu
 BUILD=${BUILD:-build}
 seconds=${FUZZ_SECONDS:-30}
+CALLS_WRAP=${CALLS_WRAP:?make fuzz says it}
 mkdir -p "$BUILD/fuzz"
 flags="-std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I."
 library=$(ls src/*.c | grep -v src/all.c)
@@ -15,9 +16,10 @@ clang $flags tests/fuzz/fuzz_carrier.c lf_core.c $library -o "$BUILD/fuzz/carrie
 clang $flags tests/fuzz/fuzz_usage.c src/usage.c src/propagate.c src/limits.c src/record.c src/site.c src/base.c src/buf.c \
     src/json.c -o "$BUILD/fuzz/usage" -lm -lpthread
 clang $flags tests/fuzz/fuzz_template.c lf_core.c $library -o "$BUILD/fuzz/template" -lcurl -lcjson -lm -lpthread
+clang $flags $CALLS_WRAP tests/fuzz/fuzz_calls.c lf_core.c $library langfuse/score.c -o "$BUILD/fuzz/calls" -lcurl -lcjson -lm -lpthread
 clang $flags tests/server/fuzz_otlp.c $server -o "$BUILD/fuzz/otlp" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
 clang $flags tests/server/fuzz_ingestion.c $server -o "$BUILD/fuzz/ingestion" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
-for target in json trace_context carrier usage template otlp ingestion; do
+for target in json trace_context carrier usage template calls otlp ingestion; do
     mkdir -p "$BUILD/fuzz/corpus_$target"
     # Inputs that are kept are tried first; new ones go to the first folder.
     kept=tests/fuzz/corpus/$target

@@ -404,19 +404,25 @@ static UNUSED const cJSON *span_named(const char *name)
     return nth_named(name, 0);
 }
 
-/* An attribute below langfuse.observation, whatever its type; "" when it is not there. */
-static UNUSED const char *said(const cJSON *span, const char *key)
+/* An attribute, whatever its type; "" when it is not there. */
+static UNUSED const char *attribute_of(const cJSON *span, const char *key)
 {
-    char full[128];
-    snprintf(full, sizeof full, "langfuse.observation.%s", key);
     const cJSON *item;
     cJSON_ArrayForEach(item, cJSON_GetObjectItem(span, "attributes")) {
-        if (strcmp(text_of(item, "key"), full) != 0)
+        if (strcmp(text_of(item, "key"), key) != 0)
             continue;
         const cJSON *value = cJSON_GetObjectItem(item, "value");
         return value == NULL || value->child == NULL || value->child->valuestring == NULL ? "?" : value->child->valuestring;
     }
     return "";
+}
+
+/* The same below langfuse.observation. */
+static UNUSED const char *said(const cJSON *span, const char *key)
+{
+    char full[128];
+    snprintf(full, sizeof full, "langfuse.observation.%s", key);
+    return attribute_of(span, full);
 }
 
 #define CHECK_SAID(span, key, text) CHECK_TEXT(said(span, key), text)

@@ -494,9 +494,108 @@ static void texts_that_just_fit_are_whole(void **state)
     }
 }
 
+/* ---- What cannot be ---------------------------------------------------------------------------------------------- */
+
+/* An error code as a size, sizes that overflow, a kind that is none. */
+static size_t impossible(lf_value values[16])
+{
+    static const int numbers[4];
+    static const char *const texts[2];
+    size_t count = 0;
+    values[count++] = lf_strn("abc", (size_t)-1);
+    values[count++] = lf_strn("abc", (size_t)PTRDIFF_MAX + 1);
+    values[count++] = lf_jsonn("[1]", (size_t)-1);
+    values[count++] = lf_jsonn("[1]", (size_t)-2);
+    values[count++] = lf_array(numbers, -1);
+    values[count++] = lf_array(numbers, SIZE_MAX / sizeof *numbers);
+    values[count++] = lf_array(texts, -1);
+    values[count++] = lf_i_array_of(LF_KIND_INT, 0, numbers, 4);
+    values[count++] = lf_i_make_pointer(LF_KIND_LIST, numbers, SIZE_MAX);
+    values[count++] = lf_i_make_pointer(LF_KIND_OBJECT, numbers, SIZE_MAX / sizeof(lf_member));
+    values[count++] = lf_i_make_pointer((lf_kind)(LF_KIND_OPAQUE + 1), "abc", 3);
+    values[count++] = lf_i_make_pointer((lf_kind)UINT16_MAX, "abc", 3);
+    return count;
+}
+
+static void what_cannot_be_a_value_is_refused_unread(void **state)
+{
+    (void)state;
+    lf_value values[16];
+    size_t count = impossible(values);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t refused = lf__refused;
+        assert_null(capture(&values[i], ARENA));
+        assert_int_equal(lf__refused, refused + 1);
+        CHECK(LF_ARRAY(1, values[i]), "[1,null]");
+        assert_int_equal(lf__refused, refused + 2);
+    }
+}
+
+static void sizes_that_can_be_are_kept(void **state)
+{
+    (void)state;
+    uint64_t refused = lf__refused;
+    CHECK(lf_strn("abc", 0), "\"\"");
+    CHECK(lf_json("[1]"), "[1]");
+    CHECK(lf_array((int *)NULL, 0), "null");
+    CHECK(lf_i_array_of(LF_KIND_INT, 0, "", 0), "[]");
+    assert_int_equal(lf__refused, refused);
+}
+
+static void of_an_element_no_more_is_read_than_there_is(void **state)
+{
+    (void)state;
+    struct {
+        char c[3];
+    } *small = malloc(2 * sizeof *small);
+    assert_non_null(small);
+    memset(small, 'x', 2 * sizeof *small);
+    CHECK(lf_array(small, 2), "[\"<3 bytes>\",\"<3 bytes>\"]");
+    CHECK(lf_i_array_of(LF_KIND_UINT, 3, small, 2), "[7895160,7895160]");
+    CHECK(LF_ARRAY(lf_i_array_of(LF_KIND_INT, 3, small, 2)), "[[7895160,7895160]]");
+    assert_non_null(captured(lf_i_array_of(LF_KIND_DOUBLE, 3, small, 2)));
+    assert_non_null(captured(LF_ARRAY(lf_i_array_of(LF_KIND_FLOAT, 3, small, 2), lf_i_array_of(LF_KIND_DOUBLE, 3, small, 2))));
+    free(small);
+}
+
+/* What always has room may have gone beyond the end of what has not. */
+static void behind_the_end_nothing_is_written(void **state)
+{
+    (void)state;
+    static const int numbers[100];
+    char text[300];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    const lf_value values[] = {LF_VALUE(1), LF_VALUE(2.5), lf_text(text), lf_text(""), lf_strn(text, 9), lf_json(text),
+                               lf_array(numbers, 100), LF_OBJECT("a", 1), LF_ARRAY(1), lf_null()};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        for (int behind = 1; behind < 3 * LF__CAPTURE_MIN_ROOM; behind += 7) {
+            uint8_t *end = arena(), *at = end + behind;
+            memset(end, GUARD_BYTE, ARENA);
+            assert_ptr_equal(lf__capture(at, end, LF__TAG_INPUT, 0, &values[i]), at);
+            for (size_t j = 0; j < 1024; j++)
+                assert_int_equal(end[j], GUARD_BYTE);
+        }
+}
+
+static void limits_may_be_absurd(void **state)
+{
+    (void)state;
+    for (size_t limit = 0; limit < 5000; limit += 7) {
+        lf__capture_set_limits(limit);
+        assert_true(lf__record_bytes <= limit && lf__output_bytes <= limit && lf__last_bytes == limit);
+        assert_true(lf__record_bytes <= lf__output_bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_cannot_be_a_value_is_refused_unread),
+        cmocka_unit_test(sizes_that_can_be_are_kept),
+        cmocka_unit_test(of_an_element_no_more_is_read_than_there_is),
+        cmocka_unit_test(behind_the_end_nothing_is_written),
+        cmocka_unit_test(limits_may_be_absurd),
         cmocka_unit_test(numbers_are_stored_exactly),
         cmocka_unit_test(wide_integers_are_stored_exactly),
         cmocka_unit_test(text_is_copied_and_repaired),

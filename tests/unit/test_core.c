@@ -896,6 +896,73 @@ TEST(an_update_that_is_too_large_is_shortened_not_dropped)
     CHECK_INT(stats_now().delivered, 3);
 }
 
+static NOINLINE void appends_what_recv_said(void)
+{
+    OBSERVE_GENERATION();
+    lf_output_append("abc", 3);
+    lf_output_append("def", (size_t)-1);
+    lf_output_append("def", SIZE_MAX - 8);
+    lf_output_append("ghi", 3);
+}
+
+static NOINLINE void appends_nothing_but_an_error(void)
+{
+    OBSERVE_GENERATION();
+    lf_output_append("abc", (size_t)-1);
+    lf_update_current_observation(.metadata = lf_strn("abc", (size_t)-1), .level = LF_LEVEL_DEBUG);
+}
+
+TEST(a_size_that_is_an_error_code_is_not_read)
+{
+    start();
+    appends_what_recv_said();
+    appends_nothing_but_an_error();
+    lf_observation *handle = lf_start_observation(.name = "handle", .input = lf_jsonn("[]", (size_t)-1));
+    lf_observation_output_append(handle, "abc", 3);
+    lf_observation_output_append(handle, "abc", (size_t)-1);
+    lf_observation_end(handle);
+    collect();
+    CHECK_TEXT(said(span_named("appends_what_recv_said"), "output"), "abcghi");
+    CHECK_TEXT(said(span_named("handle"), "output"), "abc");
+    CHECK_TEXT(said(span_named("handle"), "input"), "");
+    const cJSON *span = span_named("appends_nothing_but_an_error");
+    CHECK_TEXT(said(span, "level"), "DEBUG");
+    CHECK_TEXT(said(span, "completion_start_time"), "");
+    CHECK_TEXT(said(span, "output"), "");
+    CHECK_INT(stats_now().misused, 6);
+    CHECK_INT(stats_now().left_out, 0);
+}
+
+static NOINLINE void names_much(const char *text)
+{
+    OBSERVE_ATTRIBUTES(.user_id = text, .tags = LF_TAGS(text), .metadata = LF_OBJECT("key", text));
+    OBSERVE_WITH((.name = text, .trace_id = text, .parent_observation_id = text), text, text);
+    OBSERVE_OUTPUT(text);
+}
+
+/* Whatever is long of it, the whole keeps to the limit; and an id is there as it is, or not at all. */
+TEST(an_observation_keeps_to_its_limit_whatever_is_long)
+{
+    enum { SHORTEST = 100, LONGEST = 3000, STEP = 50, LIMIT = 2048 };
+    lf_options options = to_file(harness_path);
+    options.max_event_bytes = LIMIT;
+    CHECK_INT(lf_init(&options), LF_OK);
+    for (size_t size = SHORTEST; size < LONGEST; size += STEP) {
+        char *text = long_text(size);
+        names_much(text);
+        free(text);
+    }
+    collect();
+    CHECK_INT(span_count, (LONGEST - SHORTEST) / STEP);
+    for (size_t i = 0; i < span_count; i++) {
+        const char *id = attribute_of(spans[i], "langfuse.trace.metadata.external_trace_id");
+        size_t size = SHORTEST + i * STEP;
+        CHECK(id[0] == '\0' || strlen(id) == size);
+        CHECK((id[0] != '\0') == (size <= LIMIT * 3 / 4 - 80));
+        CHECK(strlen(id) + strlen(name_of(spans[i])) + strlen(said(spans[i], "input")) + strlen(said(spans[i], "output")) < LIMIT + 100);
+    }
+}
+
 enum { DEPTH_TEXT = 100000, DEPTH_MAX = 100000, TOO_DEEP = 5 };
 
 /* Open observations until the memory for open ones has no room, the first ones with much input. Then run `inside`, with
@@ -1246,6 +1313,8 @@ int main(void)
         cmocka_unit_test(an_argument_of_ten_megabytes_is_shortened),
         cmocka_unit_test(a_failed_allocation_leaves_errno_alone),
         cmocka_unit_test(an_update_that_is_too_large_is_shortened_not_dropped),
+        cmocka_unit_test(a_size_that_is_an_error_code_is_not_read),
+        cmocka_unit_test(an_observation_keeps_to_its_limit_whatever_is_long),
         cmocka_unit_test(a_handle_that_finds_no_room_is_counted),
         cmocka_unit_test(what_is_sampled_out_is_never_too_deep),
         cmocka_unit_test(what_is_too_deep_is_counted_and_what_lies_below_stays_right),

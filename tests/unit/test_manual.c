@@ -751,9 +751,54 @@ TEST(a_large_value_leaves_room_for_output_level_and_message)
     }
 }
 
+enum { MOMENTS = 2000 };
+
+/* What lies in the ring meanwhile must stay as it is. */
+static void moments_between(void)
+{
+    for (int i = 0; i < MOMENTS; i++)
+        lf_create_event(.name = "moment");
+}
+
+static NOINLINE void counts_and_a_document(const char *document)
+{
+    OBSERVE_GENERATION();
+    for (int i = 0; i < 2; i++)
+        lf_update_current_observation(.input = LF_VALUE(document), .usage_details = LF_OBJECT("input", 5 + i), .level = LF_LEVEL_DEBUG);
+}
+
+static NOINLINE void counts_and_a_document_of_a_handle(const char *document)
+{
+    lf_observation *handle = lf_start_observation(.name = "counts_and_a_document_of_a_handle");
+    for (int i = 0; i < 2; i++)
+        lf_observation_update(handle, .metadata = LF_VALUE(document), .usage = LF_OBJECT("input", 5 + i), .status_message = "slow");
+    lf_observation_end(handle, .model = document, .level = LF_LEVEL_DEBUG);
+}
+
+/* Counts and level have a place behind the large values, which must not begin there. */
+TEST(after_counts_a_large_value_stays_within_the_observation)
+{
+    lf_options options = quiet_file();
+    options.flush_interval_ms = 60000;
+    CHECK_INT(lf_init(&options), LF_OK);
+    moments_between();
+    char *document = much(20 << 20);
+    counts_and_a_document(document);
+    counts_and_a_document_of_a_handle(document);
+    free(document);
+    collect();
+    CHECK_SAID(span_named("counts_and_a_document"), "usage_details", "{\"input\":6}");
+    CHECK_SAID(span_named("counts_and_a_document_of_a_handle"), "usage_details", "{\"input\":6}");
+    CHECK_INT(span_count, MOMENTS + 2);
+    lf_stats stats = stats_now();
+    CHECK_INT(stats.delivered, MOMENTS + 2);
+    CHECK_INT(stats.dropped_total + stats.queued, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(after_counts_a_large_value_stays_within_the_observation),
         cmocka_unit_test(a_handle_becomes_one_observation_with_all_that_was_said),
         cmocka_unit_test(a_handle_does_not_become_current),
         cmocka_unit_test(children_name_their_parent_whatever_ends_first),

@@ -369,6 +369,8 @@ static bool replace_by_null(void *data, lf_masked *value)
 {
     (void)data;
     assert_false(lf_mask_replace(value, NULL, 5, false));
+    assert_false(lf_mask_replace(value, "abc", (size_t)-1, false));
+    assert_false(lf_mask_replace(value, "[1]", (size_t)-1, true));
     return true; /* which is not believed */
 }
 

@@ -800,12 +800,26 @@ static void without_room_the_output_is_as_before(void **state)
     }
 }
 
+static void what_cannot_be_a_value_is_none(void **state)
+{
+    (void)state;
+    lf_value found, object = lf_i_make_pointer(LF_KIND_OBJECT, "", SIZE_MAX), json = lf_jsonn("{}", (size_t)-1);
+    uint64_t refused = lf__refused;
+    assert_string_equal(written(lf_strn("abc", (size_t)-1)), "");
+    assert_string_equal(written(LF_ARRAY(1, lf_jsonn("2", (size_t)-1))), "[1, None]");
+    assert_string_equal(written(lf_array("abc", -1)), "");
+    assert_false(lf__template_find(&object, "a", 1, &found));
+    assert_false(lf__template_find(&json, "a", 1, &found));
+    assert_int_equal(lf__refused, refused + 5);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(each_row_says_the_same_for_every_kind_of_object),
+        TEST(what_cannot_be_a_value_is_none),
         TEST(members_of_an_object_are_values_of_any_kind),
         TEST(an_unset_member_and_one_without_a_name_are_not_there),
         TEST(what_is_no_object_leaves_the_text_unchanged),

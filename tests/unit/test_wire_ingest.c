@@ -278,6 +278,15 @@ static void a_score_says_all_its_fields(void **state)
     assert_member("environment", "\"prod\"");
 }
 
+/* JSON that only has escapes of whole characters is what every reader takes; cJSON, which reads here, takes no other. */
+static void half_a_pair_of_the_users_is_mended(void **state)
+{
+    (void)state;
+    begin_score(1);
+    builder_json(&b, LF__TAG_METADATA, "{\"a\":\"\\ud83d\",\"\\ude00\":[\"\\ud83d\\ude00\"]}");
+    assert_member("metadata", "{\"a\":\"\xEF\xBF\xBD\",\"\xEF\xBF\xBD\":[\"\xF0\x9F\x98\x80\"]}");
+}
+
 static void a_score_has_one_target(void **state)
 {
     (void)state;
@@ -1120,6 +1129,7 @@ int main(void)
         T(the_same_record_gives_the_same_event_ids),
         T(other_records_give_other_event_ids),
         T(a_score_says_all_its_fields),
+        T(half_a_pair_of_the_users_is_mended),
         T(a_score_has_one_target),
         T(a_score_is_not_told_what_is_said_of_its_trace),
         T(a_score_has_an_id_always),
