@@ -199,11 +199,11 @@ static bool capture_json(lf__buf *out, const lf_value *value, int depth)
     case LF_KIND_CSTRING:
         return capture_cjson_string(out, value->as.p);
     case LF_KIND_STRING:
-        return value->as.p == NULL ? lf__buf_add_text(out, "null") : lf__json_string(out, value->as.p, value->extra);
+        return value->as.p == NULL ? lf__buf_add_text(out, "null") : lf__json_string(out, value->as.p, (size_t)value->extra);
     case LF_KIND_JSON: {
         if (value->as.p == NULL)
             return lf__buf_add_text(out, "null");
-        size_t size = value->extra == SIZE_MAX ? strlen(value->as.p) : value->extra;
+        size_t size = value->extra == SIZE_MAX ? strlen(value->as.p) : (size_t)value->extra;
         return lf__json_valid(value->as.p, size) ? lf__buf_add(out, value->as.p, size)
                                                  : lf__json_string(out, value->as.p, size);
     }
@@ -331,8 +331,9 @@ uint8_t *lf__capture_slow(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index
     case LF_KIND_FLOAT:
     case LF_KIND_DOUBLE:
     case LF_KIND_CHAR:
-    case LF_KIND_POINTER:
         return capture_words(at, tag, index, (lf_kind)value->kind, value->as.u, 0, 8);
+    case LF_KIND_POINTER: /* may be narrower than the word that it shares its place with */
+        return capture_words(at, tag, index, LF_KIND_POINTER, (uintptr_t)value->as.p, 0, 8);
     case LF_KIND_OPAQUE:
         return capture_words(at, tag, index, LF_KIND_OPAQUE, value->extra, 0, 8);
     case LF_KIND_INT128:
@@ -355,5 +356,5 @@ uint8_t *lf__capture_slow(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index
     }
     lf_kind kind = value->kind == LF_KIND_JSON ? LF_KIND_JSON : LF_KIND_STRING;
     bool terminated = value->kind == LF_KIND_CSTRING || (value->kind == LF_KIND_JSON && value->extra == SIZE_MAX);
-    return capture_bytes(at, end, tag, index, kind, value->as.p, terminated ? strlen(value->as.p) : value->extra);
+    return capture_bytes(at, end, tag, index, kind, value->as.p, terminated ? strlen(value->as.p) : (size_t)value->extra);
 }

@@ -161,7 +161,7 @@ static void record_add_scalar(lf__buf *out, unsigned kind, const void *bytes, si
     } as = {.u64 = 0};
     memcpy(&as, bytes, size < sizeof as ? size : sizeof as);
     switch (kind) {
-    case LF_KIND_BOOL: lf__buf_add_text(out, as.u8 != 0 ? "true" : "false"); break;
+    case LF_KIND_BOOL: lf__buf_add_text(out, (size == 1 ? as.u8 : as.u64) != 0 ? "true" : "false"); break;
     case LF_KIND_INT: record_add_int(out, size == 1 ? as.i8 : size == 2 ? as.i16 : size == 4 ? as.i32 : as.i64); break;
     case LF_KIND_UINT: record_add_uint(out, size == 1 ? as.u8 : size == 2 ? as.u16 : size == 4 ? as.u32 : as.u64); break;
     case LF_KIND_FLOAT: lf__json_float(out, size == sizeof as.u32 ? lf__real_of_float(as.u32) : as.u64); break;
