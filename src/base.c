@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -89,14 +89,25 @@ static void base_weak_random(unsigned char *out, size_t size)
     }
 }
 
+/* The system call, since C libraries have a function for it only since 2017. */
+static long base_kernel_random(unsigned char *out, size_t size)
+{
+#ifdef SYS_getrandom
+    enum { NONBLOCK = 1 }; /* early at boot the kernel would make us wait, and observing never waits */
+    return syscall(SYS_getrandom, out, size, NONBLOCK);
+#else
+    (void)out, (void)size;
+    return 0;
+#endif
+}
+
 void lf__random_bytes(void *out, size_t size)
 {
     int saved = errno;
     unsigned char *bytes = out;
     size_t done = 0;
     while (done < size) {
-        /* GRND_NONBLOCK: early at boot the kernel would make us wait, and observing never waits. */
-        ssize_t got = getrandom(bytes + done, size - done, GRND_NONBLOCK);
+        long got = base_kernel_random(bytes + done, size - done);
         if (got <= 0) {
             if (got < 0 && errno == EINTR)
                 continue;

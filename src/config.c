@@ -168,7 +168,7 @@ static int64_t config_number(int64_t option, const config_range *range)
 }
 
 /* A size_t option as int64_t: what is too large stays too large. */
-static int64_t config_size(size_t size)
+static int64_t config_size(uint64_t size)
 {
     return size > INT64_MAX ? INT64_MAX : (int64_t)size;
 }
@@ -519,11 +519,14 @@ static bool config_read_key(config_maker *maker, char **field, config_given give
     return true;
 }
 
-/* Nothing of it stays in memory that is given back; a plain memset before free would be optimised away. */
+/* Nothing of it stays in memory that is given back. A plain memset before free would be optimised away, and explicit_bzero is
+ * missing in C libraries before 2017. */
 static void config_free_secret(char *text)
 {
-    if (text != NULL)
-        explicit_bzero(text, strlen(text));
+    if (text != NULL) {
+        memset(text, 0, strlen(text));
+        __asm__ volatile("" : : "r"(text) : "memory"); /* may read it, for all the compiler knows */
+    }
     lf__free(text);
 }
 

@@ -9,7 +9,6 @@
 #include "trace_table.h"
 
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -18,6 +17,9 @@
 #include <unistd.h>
 
 enum {
+    /* Of membarrier(2). Not every C library comes with the kernel's headers. */
+    WORKER_MEMBARRIER = 1 << 3,
+    WORKER_MEMBARRIER_REGISTER = 1 << 4,
     WORKER_DEFAULT_TIMEOUT_MS = 2000,
     WORKER_STACK_BYTES = 1 << 20,
     WORKER_GENERATIONS = 8,
@@ -178,6 +180,17 @@ static int worker_ms_until(uint64_t deadline_ns)
     return deadline_ns - now > minute ? 60000 : (int)((deadline_ns - now) / 1000000u + 1);
 }
 
+/* 0: every running thread of the process has executed a fence. */
+static int worker_membarrier(int command)
+{
+#ifdef SYS_membarrier
+    return (int)syscall(SYS_membarrier, command, 0, 0);
+#else
+    (void)command;
+    return -1;
+#endif
+}
+
 /* Sleep on the condition until woken or `until_ns` (0: for ever). */
 static void worker_sleep(int kind, uint64_t until_ns)
 {
@@ -195,7 +208,7 @@ static void worker_sleep(int kind, uint64_t until_ns)
         /* An observing thread publishes a record and then reads lf__worker_waiting, without a fence between. The barrier
          * makes every running thread execute one: either it sees that we sleep, or we see its record. */
         if (worker.has_membarrier)
-            settle = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0;
+            settle = worker_membarrier(WORKER_MEMBARRIER) != 0;
         else
             settle = true;
         if (worker_anything_published()) {
@@ -604,7 +617,7 @@ static void *worker_main(void *unused)
 {
     (void)unused;
     pthread_setname_np(pthread_self(), "langfuse");
-    worker.has_membarrier = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+    worker.has_membarrier = worker_membarrier(WORKER_MEMBARRIER_REGISTER) == 0;
     while (!worker_should_stop()) {
         uint64_t wanted = worker_begin_round();
         atomic_store(&lf__worker_asked, false);
@@ -700,7 +713,7 @@ void lf__worker_set_client(uint32_t index, lf__config *config)
 
 void lf__worker_barrier(void)
 {
-    if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0)
+    if (worker_membarrier(WORKER_MEMBARRIER) != 0)
         atomic_thread_fence(memory_order_seq_cst); /* ours only: the other side may take a moment */
 }
 
