@@ -13,7 +13,8 @@ VERSION := $(shell sed -n 's/^\#define LF_VERSION "\(.*\)"/\1/p' lf_core.h)
 SOVERSION := $(firstword $(subst ., ,$(VERSION)))
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wundef -Wformat=2 -Wpedantic
-LIB_FLAGS := -std=gnu11 -fvisibility=hidden -fPIC $(WARNINGS) -MMD -MP
+# On 32 bit: files beyond 2 GiB, and times after 2038.
+LIB_FLAGS := -std=gnu11 -fvisibility=hidden -fPIC -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 $(WARNINGS) -MMD -MP
 PROGRAM_FLAGS := -std=gnu11 $(WARNINGS) -MMD -MP -I.
 LIBS := -lcurl -lcjson -lpthread
 SERVER_LIBS := -lmicrohttpd -lsqlite3 -lz -lpthread -lm

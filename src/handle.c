@@ -8,7 +8,7 @@ enum {
     HANDLE_SLAB = 64,
     HANDLE_SLABS = LF__HANDLES / HANDLE_SLAB,
     HANDLE_INLINE = 512 - 96, /* most records fit */
-    HANDLE_INDEX_BITS = 17,
+    HANDLE_INDEX_BITS = LF__HANDLE_INDEX_BITS,
     /* A thread uses a slot again only after so many others, so that an ended handle is good as a parent for a while. */
     HANDLE_REST = 256,
     HANDLE_HOARD = 1024, /* more than this goes to the common list: one thread may start what another ends */

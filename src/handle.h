@@ -8,7 +8,15 @@
 #include "segment.h"
 
 enum {
-    LF__HANDLES = 65536,        /* open at once */
+/* LF__HANDLES are open at once. The rest of a handle's bits tell one use of a slot from another: on 32 bit there are so few of
+ * them that there are fewer slots instead. */
+#if UINTPTR_MAX > UINT32_MAX
+    LF__HANDLES = 65536,
+    LF__HANDLE_INDEX_BITS = 17,
+#else
+    LF__HANDLES = 16320,
+    LF__HANDLE_INDEX_BITS = 14,
+#endif
     LF__HANDLE_BYTES = 64 << 20 /* what the open ones may need beyond their slots, all together */
 };
 

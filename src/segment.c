@@ -3,18 +3,23 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum {
-    SEGMENT_PAGE = 4096,
+    SEGMENT_PAGE_MAX = 64 << 10, /* a page of any kernel: what starts at a multiple of it starts a page */
     /* This much of a ring stays in memory when it is empty; what a burst needed beyond it goes back to the system. */
     SEGMENT_RING_KEEP = 1 << 20,
-    SEGMENT_SNAPSHOT_TRIES = 100
+    SEGMENT_SNAPSHOT_TRIES = 100,
+    SEGMENT_MAIN_STACK_MAX = 128 << 20 /* the kernel keeps at least so much below the main stack free of other mappings */
 };
 
 static lf__segment *segment_map(size_t stack_bytes, size_t ring_bytes)
 {
-    size_t header = (sizeof(lf__segment) + SEGMENT_PAGE - 1) & ~(size_t)(SEGMENT_PAGE - 1);
+    size_t header = (sizeof(lf__segment) + SEGMENT_PAGE_MAX - 1) & ~(size_t)(SEGMENT_PAGE_MAX - 1);
     size_t size = header + stack_bytes + ring_bytes;
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
@@ -42,10 +47,35 @@ void lf__segment_unmap(lf__segment *segment)
     munmap(segment, segment->mapped);
 }
 
+/* The kernel writes the program's name above the first frame of the main thread. From there the stack may grow downwards as
+ * far as its limit says. */
+bool lf__segment_main_stack(uintptr_t *out_low, uintptr_t *out_size)
+{
+    struct rlimit limit;
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), name = (uintptr_t)getauxval(AT_EXECFN);
+    if (syscall(SYS_gettid) != getpid() || name == 0 || getrlimit(RLIMIT_STACK, &limit) != 0)
+        return false;
+    uintptr_t most = limit.rlim_cur < SEGMENT_MAIN_STACK_MAX ? (uintptr_t)limit.rlim_cur : SEGMENT_MAIN_STACK_MAX;
+    uintptr_t low = name > most ? name - most : 0;
+    if (here < low || here >= name)
+        return false;
+    *out_low = low;
+    *out_size = name - low;
+    return true;
+}
+
 static void segment_find_machine_stack(lf__segment *segment)
 {
     segment->machine_stack_low = 0;
     segment->machine_stack_size = 0;
+#ifndef __GLIBC__
+    /* musl finds the main thread's stack by trying one page after the other. That stops where the stack happens to end today,
+     * and under qemu it does not stop at all. */
+    if (syscall(SYS_gettid) == getpid()) {
+        (void)lf__segment_main_stack(&segment->machine_stack_low, &segment->machine_stack_size);
+        return;
+    }
+#endif
     pthread_attr_t attributes;
     if (pthread_getattr_np(pthread_self(), &attributes) != 0)
         return;
@@ -80,7 +110,7 @@ void lf__segment_rest(lf__segment *segment)
 }
 
 /* Fill the rest of the lap, so that the next record starts at the ring's beginning. */
-static void segment_skip_lap(lf__segment *segment, uint64_t rest)
+static void segment_skip_lap(lf__segment *segment, size_t rest)
 {
     lf__record *pad = (lf__record *)lf__segment_at(segment, segment->head);
     pad->size = (uint32_t)rest;
@@ -123,35 +153,36 @@ bool lf__segment_grant(lf__segment *segment, lf__budget *budget, size_t size)
     if (skipped + size > room)
         return false;
     if (grant > rest)
-        grant = rest;
+        grant = (size_t)rest;
     if (skipped + grant > room)
         grant = size;
     if (!segment_charge(budget, grant))
         return false;
     if (skipped != 0)
-        segment_skip_lap(segment, skipped);
+        segment_skip_lap(segment, (size_t)skipped);
     segment->limit = segment->head + grant;
     return true;
 }
 
 void lf__segment_return_grant(lf__segment *segment, lf__budget *budget)
 {
-    atomic_fetch_sub_explicit(&budget->rings, segment->limit - segment->head, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&budget->rings, (size_t)(segment->limit - segment->head), memory_order_relaxed);
     segment->limit = segment->head;
 }
 
 /* Give pages of a burst back before the owner may write there again. */
 static void segment_release_pages(lf__segment *segment, uint64_t from, uint64_t to)
 {
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t begin = (from - segment->origin) & (segment->ring_size - 1), end = begin + (to - from);
     if (end > segment->ring_size)
         end = segment->ring_size;
     if (begin < SEGMENT_RING_KEEP)
         begin = SEGMENT_RING_KEEP;
-    begin = (begin + SEGMENT_PAGE - 1) & ~(uint64_t)(SEGMENT_PAGE - 1);
-    end &= ~(uint64_t)(SEGMENT_PAGE - 1);
+    begin = (begin + page - 1) & ~(page - 1);
+    end &= ~(page - 1);
     if (begin < end)
-        (void)madvise(segment->ring + begin, end - begin, MADV_DONTNEED);
+        (void)madvise(segment->ring + begin, (size_t)(end - begin), MADV_DONTNEED);
 }
 
 size_t lf__segment_drain(lf__segment *segment, lf__budget *budget, bool (*take)(void *owner, const lf__record *record),

@@ -11,8 +11,14 @@
 #include <string.h>
 
 enum {
+#if UINTPTR_MAX > UINT32_MAX
     LF__STACK_BYTES = 16 << 20,
-    LF__RING_BYTES = 32 << 20,      /* per thread; the ceiling of all threads together is max_queue_bytes */
+    LF__RING_BYTES = 32 << 20, /* per thread; the ceiling of all threads together is max_queue_bytes */
+#else
+    /* A process has 2 to 4 GiB of addresses, and hundreds of threads are to fit. */
+    LF__STACK_BYTES = 2 << 20,
+    LF__RING_BYTES = 4 << 20,
+#endif
     LF__RING_BYTES_SMALL = 1 << 20, /* where the address space is short */
     LF__STACK_BYTES_SMALL = 1 << 20,
     LF__STACK_RESERVE = 512, /* behind the end of the stack: one frame for whatever has no room before it */
@@ -128,6 +134,9 @@ typedef struct lf__budget {
 /* A new segment, mapped; NULL when the address space or memory is out. */
 lf__segment *lf__segment_new(void);
 void lf__segment_unmap(lf__segment *segment);
+/* Where the machine stack of the main thread lies, without the C library's help. False: the calling thread is another one, or
+ * runs on another stack. */
+bool lf__segment_main_stack(uintptr_t *out_low, uintptr_t *out_size);
 /* Make it ready for the calling thread, whose segment it now is. */
 void lf__segment_adopt(lf__segment *segment);
 /* Give its memory back to the system, keep the addresses. The ring must be empty. */
@@ -216,14 +225,34 @@ static inline uint64_t lf__count(_Atomic uint64_t *counter)
     return value;
 }
 
+/* A product of 128 bits, its two halves folded by XOR, for machines without a 128-bit integer. */
+static inline uint64_t lf__multiply_fold_by_halves(uint64_t a, uint64_t b)
+{
+    uint64_t a_low = (uint32_t)a, a_high = a >> 32, b_low = (uint32_t)b, b_high = b >> 32;
+    uint64_t low = a_low * b_low;
+    uint64_t middle = a_high * b_low + (low >> 32); /* cannot overflow, nor can the next two sums */
+    uint64_t carried = a_low * b_high + (uint32_t)middle;
+    uint64_t high = a_high * b_high + (middle >> 32) + (carried >> 32);
+    return high ^ (carried << 32 | (uint32_t)low);
+}
+
+static inline uint64_t lf__multiply_fold(uint64_t a, uint64_t b)
+{
+#ifdef __SIZEOF_INT128__
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)a * b;
+    return (uint64_t)(product >> 64) ^ (uint64_t)product;
+#else
+    return lf__multiply_fold_by_halves(a, b);
+#endif
+}
+
 /* A multiplication and a fold of both halves, as in Wang Yi's wyrand, with a multiplier of the segment's own: two threads
  * whose counters ever meet still draw different numbers. Ids must be unequal, not secret. */
 static inline uint64_t lf__segment_random(lf__segment *segment)
 {
     segment->random[0] += 0xa0761d6478bd642fu;
-    __extension__ typedef unsigned __int128 wide;
-    wide product = (wide)segment->random[0] * (segment->random[0] ^ segment->random[1]);
-    return (uint64_t)(product >> 64) ^ (uint64_t)product;
+    return lf__multiply_fold(segment->random[0], segment->random[0] ^ segment->random[1]);
 }
 
 #endif

@@ -581,12 +581,55 @@ TEST(each_adoption_draws_other_numbers)
     lf__segment_unmap(segment);
 }
 
+TEST(numbers_are_the_same_without_a_wide_integer)
+{
+#ifdef __SIZEOF_INT128__
+    static const uint64_t edges[] = {0, 1, UINT32_MAX, (uint64_t)UINT32_MAX + 1, UINT64_MAX - 1, UINT64_MAX};
+    for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
+        for (size_t k = 0; k < sizeof edges / sizeof *edges; k++)
+            CHECK(lf__multiply_fold_by_halves(edges[i], edges[k]) == lf__multiply_fold(edges[i], edges[k]));
+    lf__segment *segment = new_segment(1 << 20);
+    for (int i = 0; i < 100000; i++) {
+        uint64_t a = lf__segment_random(segment), b = lf__segment_random(segment);
+        CHECK(lf__multiply_fold_by_halves(a, b) == lf__multiply_fold(a, b));
+    }
+    lf__segment_unmap(segment);
+#endif
+}
+
 TEST(it_knows_the_machine_stack_of_its_thread)
 {
     lf__segment *segment = new_segment(1 << 20);
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
     CHECK(here - segment->machine_stack_low < segment->machine_stack_size);
     lf__segment_unmap(segment);
+}
+
+static void *ask_for_the_main_stack(void *found)
+{
+    uintptr_t low, room;
+    *(bool *)found = lf__segment_main_stack(&low, &room);
+    return NULL;
+}
+
+TEST(the_main_stack_is_found_without_the_c_library)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), low = 0, room = 0;
+    CHECK(lf__segment_main_stack(&low, &room));
+    CHECK(low < here && here - low < room);
+    pthread_attr_t attributes;
+    void *start;
+    size_t size;
+    CHECK(pthread_getattr_np(pthread_self(), &attributes) == 0);
+    CHECK(pthread_attr_getstack(&attributes, &start, &size) == 0);
+    pthread_attr_destroy(&attributes);
+    uintptr_t end = (uintptr_t)start + size;
+    CHECK(low + room + 4096 > end); /* arguments and environment lie between */
+    pthread_t thread;
+    bool found = true;
+    CHECK(pthread_create(&thread, NULL, ask_for_the_main_stack, &found) == 0);
+    pthread_join(thread, NULL);
+    CHECK(!found);
 }
 
 int main(void)
@@ -609,7 +652,9 @@ int main(void)
         cmocka_unit_test(a_snapshot_reads_like_the_segment),
         cmocka_unit_test(a_snapshot_of_a_running_thread_is_whole_or_nothing),
         cmocka_unit_test(each_adoption_draws_other_numbers),
+        cmocka_unit_test(numbers_are_the_same_without_a_wide_integer),
         cmocka_unit_test(it_knows_the_machine_stack_of_its_thread),
+        cmocka_unit_test(the_main_stack_is_found_without_the_c_library),
     };
     return cmocka_run_group_tests_name("segment", tests, NULL, NULL);
 }
