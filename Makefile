@@ -33,13 +33,13 @@ STATIC := $(BUILD)/liblangfuse.a
 SHARED := $(BUILD)/liblangfuse.so.$(VERSION)
 SERVER := $(BUILD)/langfuse-local
 
-.PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind interop \
-        fast-math fuzz hosts hosts_built install uninstall clean help deps
+.PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind lto small clang \
+        portable portable-fast full interop fast-math fuzz hosts hosts_built install uninstall clean help deps
 
 all: lib server examples ## library, server and examples
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z ]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 24
+	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 24
 
 # ---- Library
 
@@ -190,6 +190,32 @@ hosts_built: $(HOSTS) $(SERVER)
 
 fast-math: ## unit tests and golden files of a build with -Ofast, where NaN and infinity are not told by comparing
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fast-math CFLAGS='-Ofast -g' SERVER_TESTS= unit golden
+
+# And the same tests in other builds.
+lto: ## tests with link-time optimisation
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/lto AR=gcc-ar CC=gcc CFLAGS='-O2 -g -flto=auto' $(CHECKED)
+
+small: ## tests with -Os
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/small CFLAGS='-Os -g' $(CHECKED)
+
+clang: ## tests with clang
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang CFLAGS='-O2 -g' $(CHECKED)
+
+# Other machines, by cross compilers and qemu; see tests/portable/run.py. PORTABLE='aarch64 -O2': only the cells so named.
+portable: ## the same programs on seven machines, all compilers and ways of building; about an hour
+	@tools/deps.sh portable
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) CC='$(CC)' tests/portable/prepare.sh zig
+	@BUILD=$(BUILD) $(PYTHON) tests/portable/run.py full $(PORTABLE)
+
+portable-fast: ## the few of them that CI runs
+	@tools/deps.sh portable
+	@BUILD=$(BUILD) CC='$(CC)' tests/portable/prepare.sh
+	@BUILD=$(BUILD) $(PYTHON) tests/portable/run.py fast $(PORTABLE)
+
+FULL := lto small clang fast-math portable
+
+full: ## what is too slow for CI: all machines, and all tests in other builds
+	@$(foreach target,$(FULL),$(MAKE) --no-print-directory $(target) &&) true
 
 interop: $(BUILD)/tests/interop/otlp_payload ## official OTLP packages, an OpenTelemetry Collector and the official Python SDK agree
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/interop/run.sh $<

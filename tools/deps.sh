@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Install what is missing: tools/deps.sh build|demo|test|hosts. Looks at what the compiler and the shell find rather than at
-# lists of packages, so it also serves systems without apt-get; says nothing, and needs no network, when everything is there.
+# Install what is missing: tools/deps.sh build|demo|test|hosts|portable. Looks at what the compiler and the shell find rather than
+# at lists of packages, so it also serves systems without apt-get; says nothing, and needs no network, when everything is there.
 set -euo pipefail
 
 cc=${CC:-cc}
@@ -51,6 +51,23 @@ missing_for_hosts() {
     need util-linux has setpriv
 }
 
+# Compilers for other machines, and qemu to be those machines.
+missing_for_portable() {
+    local machine compiler
+    need qemu-user-static has qemu-aarch64-static
+    for machine in aarch64-linux-gnu:arm64 powerpc64le-linux-gnu:ppc64el riscv64-linux-gnu:riscv64 s390x-linux-gnu:s390x \
+        i686-linux-gnu:i386 arm-linux-gnueabihf:armhf; do
+        compiler=${machine%:*}
+        need "gcc-$compiler" has "$compiler-gcc"
+        need "libc6-dev-${machine#*:}-cross" compiles "$compiler-gcc" stdio.h -static -lpthread
+    done
+    need musl-tools has musl-gcc
+    need clang has clang
+    need lld has ld.lld
+    need python3 has python3
+    need python3-venv python3 -c 'import ensurepip, venv'
+}
+
 missing_for() {
     missing=()
     need gcc has "${cc%% *}"
@@ -58,6 +75,10 @@ missing_for() {
     need libcurl4-openssl-dev compiles "$cc" curl/curl.h -lcurl
     need libcjson-dev compiles "$cc" cjson/cJSON.h -lcjson
     [ "$1" = build ] && return
+    if [ "$1" = portable ]; then
+        missing_for_portable
+        return
+    fi
     need libmicrohttpd-dev compiles "$cc" microhttpd.h -lmicrohttpd
     need libsqlite3-dev compiles "$cc" sqlite3.h -lsqlite3
     need zlib1g-dev compiles "$cc" zlib.h -lz
@@ -122,9 +143,9 @@ install() {
 }
 
 case ${1:-} in
-build | demo | test | hosts) what=$1 ;;
+build | demo | test | hosts | portable) what=$1 ;;
 *)
-    echo "usage: tools/deps.sh build|demo|test|hosts" >&2
+    echo "usage: tools/deps.sh build|demo|test|hosts|portable" >&2
     exit 2
     ;;
 esac
