@@ -173,8 +173,8 @@ static lf_prompt *prompt_fallback(const char *name, const lf_prompt_query *query
 
 static void prompt_tell_fallback(const char *name, const lf_error *error)
 {
-    static _Atomic bool told;
-    if (!atomic_exchange(&told, true))
+    static _Atomic int told;
+    if (atomic_exchange(&told, 1) == 0)
         lf__log(LF__LOG_WARNING, "prompt \"%.80s\" could not be fetched, its fallback is used: %s", name, error->message);
 }
 

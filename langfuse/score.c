@@ -17,8 +17,8 @@ static lf_status score_refuse(score_problem problem, const char *name)
         [SCORE_VALUE] = ("a score whose value does not fit its type is not sent: numeric takes .value (not NaN or infinite),"
                          " boolean 0 or 1, the others .string_value (text: 1 to 500 characters)"),
     };
-    static _Atomic bool told[SCORE_PROBLEMS];
-    if (!atomic_exchange(&told[problem], true))
+    static _Atomic int told[SCORE_PROBLEMS];
+    if (atomic_exchange(&told[problem], 1) == 0)
         lf__log(LF__LOG_WARNING, "%s (score \"%.40s\")", texts[problem], name == NULL ? "" : name);
     return LF_ERR_ARGUMENT;
 }

@@ -48,9 +48,9 @@ static char *disk_path(const lf__config *config, const lf__prompt_key *key, cons
 
 static void disk_complain(const lf__config *config)
 {
-    static _Atomic bool told;
+    static _Atomic int told;
     int error = errno;
-    if (!atomic_exchange(&told, true))
+    if (atomic_exchange(&told, 1) == 0)
         lf__log(LF__LOG_WARNING, "prompts are not kept in LANGFUSE_PROMPT_CACHE_DIR=%.200s: %s", config->prompt_cache_dir,
                 strerror(error));
 }

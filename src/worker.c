@@ -88,7 +88,7 @@ static struct {
     uint64_t round; /* of the worker's loop */
     uint64_t dropped_reported; /* total of drops that a flush has told */
     _Atomic uint32_t client_count;
-    _Atomic bool clients_changed;
+    _Atomic int clients_changed; /* whole words are what every machine exchanges without a library */
 
     /* The worker's own. */
     worker_client clients[LF__CLIENTS];
@@ -308,7 +308,7 @@ static void worker_update_client(worker_client *client)
 
 static void worker_update_clients(void)
 {
-    if (atomic_exchange(&worker.clients_changed, false))
+    if (atomic_exchange(&worker.clients_changed, 0) != 0)
         WORKER_EACH_CLIENT(client)
             worker_update_client(client);
 }
@@ -704,7 +704,7 @@ void lf__worker_set_client(uint32_t index, lf__config *config)
     if (index >= atomic_load(&worker.client_count))
         atomic_store(&worker.client_count, index + 1);
     worker_set_limit_locked();
-    atomic_store(&worker.clients_changed, true);
+    atomic_store(&worker.clients_changed, 1);
     if (worker.running)
         worker_wake_locked();
     pthread_mutex_unlock(&worker.lock);
