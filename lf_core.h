@@ -608,8 +608,10 @@ static inline __attribute__((always_inline, no_instrument_function)) uintptr_t l
     __asm__ volatile("{movq %%rsp, %q0|mov %q0, rsp}" : "=r"(pointer));
 #elif defined(__i386__)
     __asm__ volatile("{movl %%esp, %0|mov %0, esp}" : "=r"(pointer));
-#elif defined(__aarch64__) || defined(__arm__) || defined(__riscv)
+#elif defined(__aarch64__) || defined(__arm__)
     __asm__ volatile("mov %0, sp" : "=r"(pointer));
+#elif defined(__riscv)
+    __asm__ volatile("mv %0, sp" : "=r"(pointer));
 #elif defined(__powerpc__)
     __asm__ volatile("mr %0, 1" : "=r"(pointer));
 #elif defined(__s390x__)
