@@ -233,10 +233,15 @@ static void python_sdk_metadata_text_and_object(void)
 
 static const int64_t exact = (int64_t)1 << 53; /* up to here every integer is a double */
 
+#ifdef __SIZEOF_INT128__
 static lf_i_int128 ten_to_the(int n)
 {
     return n == 0 ? 1 : 10 * ten_to_the(n - 1);
 }
+#define TEN_TO_THE_30 ten_to_the(30)
+#else
+#define TEN_TO_THE_30 "1000000000000000000000000000000" /* as such an integer is sent */
+#endif
 
 static void python_sdk_metadata_shapes(void)
 {
@@ -253,7 +258,7 @@ static void python_sdk_metadata_shapes(void)
     lf_value deep = LF_OBJECT("a", LF_OBJECT("b", within));
     lf_observation_update(o, .metadata = LF_OBJECT("mixed", list, "deep", deep, "with.dot", "x", "with space", "y", "",
                                                    "empty key", "ü", "ö"));
-    lf_observation_end(o, .metadata = LF_OBJECT("big inside", LF_ARRAY(exact - 1, exact, -exact, ten_to_the(30)), "json text",
+    lf_observation_end(o, .metadata = LF_OBJECT("big inside", LF_ARRAY(exact - 1, exact, -exact, TEN_TO_THE_30), "json text",
                                                 "{\"a\": 1}", "quote", "say \"hi\"\n\t\\"));
 }
 
