@@ -256,7 +256,7 @@ static NOINLINE void threads(void)
 
 /* ---- Handles ---- */
 
-static NOINLINE void handles(void)
+static NOINLINE void with_handles(void)
 {
     OBSERVE();
     lf_observation *handle = lf_start_observation(.name = "handle", .type = LF_GENERATION);
@@ -288,6 +288,6 @@ int main(void)
     sink = down(2000);
     sink = even(3);
     threads();
-    handles();
+    with_handles();
     return portable_end();
 }
