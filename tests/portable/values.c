@@ -144,7 +144,8 @@ static NOINLINE void wide(void)
 static NOINLINE void numbers_of_a_model(void)
 {
     OBSERVE_GENERATION();
-    lf_update_current_observation(.model = "m", .model_parameters = LF_OBJECT("temperature", 0.7, "top_k", 40, "stream", lf_bool(true)),
+    lf_value parameters = LF_OBJECT("temperature", 0.7, "top_k", 40, "stream", lf_bool(true));
+    lf_update_current_observation(.model = "m", .model_parameters = parameters,
                                   .usage_details = LF_OBJECT("input", (int64_t)5000000000, "output", 2),
                                   .cost_details = LF_OBJECT("input", 0.0001, "output", 2e-7), .level = LF_LEVEL_WARNING,
                                   .status_message = "careful", .version = "v1");
