@@ -94,12 +94,16 @@ typedef struct lf__segment {
     _Atomic uint64_t dropped_large;
     _Atomic uint64_t dropped_deep;
     _Atomic uint64_t misused;
+    /* Where in the ring the owner may write: offsets, the end in the upper half. LF__RING_ASKING while it is being decided. */
+    _Atomic uint64_t granted;
     _Atomic uint32_t lost_written; /* traces that lost a record here, so that the worker drops the rest of them */
     uint8_t lost[LF__LOST_TRACES][16];
 
     /* The worker writes, the owner reads. */
     _Alignas(64) _Atomic uint64_t consumed; /* release, pairs with the acquire in lf__segment_grant */
     _Atomic uint32_t lost_read;
+    _Atomic bool returning; /* pages are going back: the owner must not be granted them (lf__segment_give_back) */
+    uint8_t looks_left;     /* the worker's own: pages of a burst go back at the last one; 0: there are none */
 } lf__segment;
 
 /* Fences around the version. ThreadSanitizer does not know them; it does not look into the snapshot either. */
@@ -113,6 +117,8 @@ typedef struct lf__segment {
 #ifndef LF__FENCE
 #define LF__FENCE(order) atomic_thread_fence(order)
 #endif
+
+#define LF__RING_ASKING UINT64_MAX
 
 /* What all segments share: the ceiling, and what is in use of it. */
 typedef struct lf__budget {
@@ -137,6 +143,9 @@ void lf__segment_return_grant(lf__segment *segment, lf__budget *budget);
  * false (that record stays). Returns the number taken. */
 size_t lf__segment_drain(lf__segment *segment, lf__budget *budget, bool (*take)(void *owner, const lf__record *record),
                          void *owner);
+/* Worker, every now and then: give memory back that a burst needed and that was not needed again since the last look. True:
+ * there is more, look again later. */
+bool lf__segment_give_back(lf__segment *segment);
 /* Owner: note that a record of this trace was lost. */
 void lf__segment_lose_trace(lf__segment *segment, const uint8_t trace_id[16]);
 /* Worker: the next trace noted so; false when there is none. */
