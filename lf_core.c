@@ -125,6 +125,7 @@ lf_scope lf_i_begin(lf_site *site, const lf_value *arguments)
     uint8_t *at = lf__stack_fields(segment, frame);
     if (arguments != NULL && core_is_sampled(frame))
         at = core_capture_arguments(segment, at, arguments, site->count);
+    lf__segment_prefetch(segment);
     lf__count(&segment->begun);
     frame->record.start_ns = lf__now();
     return lf__stack_push_done(segment, frame, at, version);

@@ -17,6 +17,7 @@ enum {
     LF__STACK_BYTES_SMALL = 1 << 20,
     LF__STACK_RESERVE = 512, /* behind the end of the stack: one frame for whatever has no room before it */
     LF__RING_GRANT = 64 << 10, /* a thread draws on the common ceiling in steps of this */
+    LF__RING_PREFETCH = 512,   /* so far ahead: some records, so that it has come by then */
     LF__LOST_TRACES = 32
 };
 
@@ -163,6 +164,15 @@ static inline lf__frame *lf__frame_at(void *segment, uint32_t offset)
 static inline void *lf__segment_at(const lf__segment *segment, uint64_t position)
 {
     return segment->ring + ((position - segment->origin) & (segment->ring_size - 1));
+}
+
+/* Owner: fetch where records after the next one go. The worker read these lines last, and its processor has them. Inlined
+ * always: gcc leaves out the call of a function that only fetches. */
+static inline __attribute__((always_inline)) void lf__segment_prefetch(const lf__segment *segment)
+{
+    const char *ring = (const char *)lf__segment_at(segment, segment->head);
+    for (int offset = LF__RING_PREFETCH; offset < LF__RING_PREFETCH + 3 * 64; offset += 64)
+        __builtin_prefetch(ring + offset, 1); /* harmless beyond the ring's end */
 }
 
 /* Owner: must it ask (lf__segment_grant) before it writes `size` bytes? When there is no room left, and when the ring is
