@@ -40,11 +40,7 @@ static const char question[] = "Why is the sky blue?";
 
 static void run_clock(void)
 {
-    struct timespec t;
-    for (int i = 0; i < BURST; i++) {
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        clock_gettime(CLOCK_MONOTONIC, &t);
-    }
+    read_clock_twice(BURST);
 }
 
 static void run_bare(void)
@@ -118,6 +114,14 @@ static void run_trace_update(void)
         lf_update_current_trace(.user_id = "user-17");
 }
 
+static void settle(void)
+{
+    lf_flush(10000);
+    OBSERVE_WITH((.name = "wake")); /* the worker goes from its endless sleep to a timed one before the next burst */
+    struct timespec pause = {0, 300000};
+    nanosleep(&pause, NULL);
+}
+
 /* Median ns per call. */
 static double measure(void (*run)(void))
 {
@@ -126,10 +130,7 @@ static double measure(void (*run)(void))
         uint64_t start = now_ns();
         run();
         samples[i] = (double)(now_ns() - start) / BURST;
-        lf_flush(10000);
-        OBSERVE_WITH((.name = "wake")); /* the worker goes from its endless sleep to a timed one before the next burst */
-        struct timespec settle = {0, 300000};
-        nanosleep(&settle, NULL);
+        settle();
     }
     return median(samples, ROUNDS);
 }
@@ -143,8 +144,7 @@ static void *run_thread(void *arg)
 {
     uint64_t *span = arg;
     run_observed();
-    struct timespec settle = {0, 5000000}; /* the worker has emptied the rings and sleeps: only the threads are compared */
-    nanosleep(&settle, NULL);
+    settle(); /* what is measured finds the ring empty, and its pages in memory */
     pthread_barrier_wait(&barrier);
     span[0] = now_ns();
     run_observed();

@@ -1,7 +1,7 @@
-/* How fast ended observations are encoded and shipped, how long exit takes, and what an idle program pays.
+/* How fast ended observations are encoded and shipped, what observing costs meanwhile, and what an idle program pays.
  *
- * A second process on the loopback interface takes the requests and throws them away, so that the figures are ours. The
- * observing threads wait whenever 100,000 observations are queued: what is measured is the worker, not the queue.
+ * A second process on the loopback interface takes the requests and throws them away, so that the figures are ours. Where the
+ * worker is measured, the observing thread waits whenever 100,000 observations are queued.
  */
 #define _GNU_SOURCE
 #include "observe.h"
@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OBSERVATIONS = 1000000, QUEUE_MAX = 100000, IDLE_SECONDS = 5 };
+enum { OBSERVATIONS = 1000000, QUEUE_MAX = 100000, IDLE_SECONDS = 5, BURST = 2000, BURSTS = 201, CHUNK = 20000 };
 
 /* ---- The sink ---- */
 
@@ -171,14 +171,78 @@ static void measure(const char *what, const char *protocol, int port)
         exit(1);
 }
 
-static void measure_idle(int port)
+static void start(int port)
 {
     char url[64];
     snprintf(url, sizeof url, "http://127.0.0.1:%d", port);
     lf_options options = {LF_OPTIONS_INIT, .public_key = "pk-lf-bench", .secret_key = "sk-lf-bench", .base_url = url};
-    long before = private_kib();
     if (lf_init(&options) != LF_OK)
         exit(1);
+}
+
+/* ---- The observing thread beside a worker that works ---- */
+
+static void observe_many(int count)
+{
+    for (int i = 0; i < count; i++)
+        observed("Why is the sky blue?", i);
+}
+
+/* Of this thread's processor time, for each of `count`. */
+static double time_of(void (*run)(int count), int count)
+{
+    uint64_t start_ns = thread_ns();
+    run(count);
+    return (double)(thread_ns() - start_ns) / count;
+}
+
+static void row(const char *what, double ns, double clocks)
+{
+    printf("%-58s %8.1f ns %8.2f x\n", what, ns, ns / clocks);
+}
+
+/* A burst, and a pause in which the worker sends it: memory of the ring was last touched by the worker's processor. Two clock
+ * reads are measured under the same conditions. */
+static void measure_bursts(double *out_clocks, double *out_bursts)
+{
+    static double clocks[BURSTS], bursts[BURSTS];
+    for (int i = 0; i < BURSTS; i++) {
+        struct timespec pause = {0, 10000000};
+        nanosleep(&pause, NULL);
+        bursts[i] = time_of(observe_many, BURST);
+        clocks[i] = time_of(read_clock_twice, BURST);
+    }
+    *out_clocks = median(clocks, BURSTS);
+    *out_bursts = median(bursts, BURSTS);
+}
+
+/* Chunks that need more of the ring than a burst does, and no pause between. */
+static double measure_sustained(void)
+{
+    static double samples[OBSERVATIONS / CHUNK];
+    for (int i = 0; i < OBSERVATIONS / CHUNK; i++) {
+        samples[i] = time_of(observe_many, CHUNK);
+        lf_flush(10000);
+    }
+    return median(samples, OBSERVATIONS / CHUNK);
+}
+
+static void measure_observing(int port)
+{
+    start(port);
+    double clocks, bursts;
+    measure_bursts(&clocks, &bursts);
+    double sustained = measure_sustained();
+    printf("%-58s %8.1f ns\n", "two bare clock_gettime calls, between bursts", clocks);
+    row("observation in bursts of 2000, the worker at work", bursts, clocks);
+    row("observation in chunks of 20000, flushed between", sustained, clocks);
+    lf_shutdown(10000);
+}
+
+static void measure_idle(int port)
+{
+    long before = private_kib();
+    start(port);
     long started = private_kib();
     observed("Why is the sky blue?", 1);
     lf_flush(10000);
@@ -197,6 +261,7 @@ int main(void)
     int port = 0;
     pid_t sink = sink_start(&port);
     measure_idle(port);
+    measure_observing(port);
     measure("encoded and shipped, OTLP protobuf", "http/protobuf", port);
     measure("encoded and shipped, OTLP JSON", "http/json", port);
     kill(sink, SIGTERM);

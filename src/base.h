@@ -7,6 +7,7 @@
 #include "../lf_core.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 /* Allocation. NULL when memory is out; callers drop and count, never abort. errno stays. lf__free(NULL) is fine. */
 void *lf__alloc(size_t size); /* zeroed */
@@ -36,6 +37,32 @@ void lf__random_bytes(void *out, size_t size);
 
 /* All of it, however many writes that takes. False: errno says why. */
 bool lf__write_all(int file, const char *bytes, size_t size);
+
+/* memcpy for what is mostly short text: moves that overlap instead of a call. */
+static inline __attribute__((always_inline)) void lf__copy(void *to_bytes, const void *from_bytes, size_t size)
+{
+    char *to = to_bytes;
+    const char *from = from_bytes;
+    if (size >= 16 && size <= 32) {
+        memcpy(to, from, 16);
+        memcpy(to + size - 16, from + size - 16, 16);
+    } else if (size >= 8 && size < 16) {
+        memcpy(to, from, 8);
+        memcpy(to + size - 8, from + size - 8, 8);
+    } else if (size >= 4 && size < 8) {
+        memcpy(to, from, 4);
+        memcpy(to + size - 4, from + size - 4, 4);
+    } else if (size > 32 && size <= 64) {
+        memcpy(to, from, 32);
+        memcpy(to + size - 32, from + size - 32, 32);
+    } else if (size > 64) {
+        memcpy(to, from, size);
+    } else if (size != 0) {
+        to[0] = from[0];
+        to[size / 2] = from[size / 2];
+        to[size - 1] = from[size - 1];
+    }
+}
 
 /* The value of a hexadecimal digit of either case; -1: it is none. */
 static inline int lf__hex_digit(char c)

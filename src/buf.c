@@ -63,7 +63,7 @@ bool lf__buf_add(lf__buf *buf, const void *bytes, size_t size)
     char *to = lf__buf_reserve(buf, size);
     if (to == NULL)
         return false;
-    memcpy(to, bytes, size);
+    lf__copy(to, bytes, size);
     lf__buf_commit(buf, size);
     return true;
 }

@@ -60,8 +60,9 @@ size_t lf__utf8_valid_prefix(const char *text, size_t size)
 {
     size_t at = 0;
     while (at < size) {
-        if (size - at >= 8 && (json_word(text + at) & JSON_LANES(0x80)) == 0) {
-            at += 8;
+        size_t word = size - at >= 8 ? at : size - 8; /* the last bytes together with some before them */
+        if (size >= 8 && (json_word(text + word) & JSON_LANES(0x80)) == 0) {
+            at = word + 8;
             continue;
         }
         bool valid;
@@ -136,17 +137,22 @@ bool lf__utf8_add_code_point(lf__buf *out, uint32_t c)
 
 /* ---- Strings ---------------------------------------------------------------------------------------------------- */
 
-/* The end of the longest run that can stand in a JSON string as it is. */
-static const char *json_plain_end(const char *at, const char *end)
+/* Eight characters of ASCII that stand for themselves. */
+static bool json_is_plain(uint64_t word)
 {
-    for (;;) {
-        while (end - at >= 8) {
-            uint64_t word = json_word(at);
-            if (((word & JSON_LANES(0x80)) | JSON_LANES_BELOW(word, 0x20) | JSON_LANES_EQUAL(word, '"') |
-                 JSON_LANES_EQUAL(word, '\\')) != 0)
-                break;
+    return ((word & JSON_LANES(0x80)) | JSON_LANES_BELOW(word, 0x20) | JSON_LANES_EQUAL(word, '"') |
+            JSON_LANES_EQUAL(word, '\\')) == 0;
+}
+
+/* The end of the longest run that can stand in a JSON string as it is. */
+static const char *json_plain_end(const char *begin, const char *end)
+{
+    for (const char *at = begin;;) {
+        while (end - at >= 8 && json_is_plain(json_word(at)))
             at += 8;
-        }
+        /* The last bytes together with some before them. */
+        if (end - at < 8 && end - begin >= 8 && json_is_plain(json_word(end - 8)))
+            return end;
         while (at < end && (unsigned char)*at < 0x80) {
             if ((unsigned char)*at < 0x20 || *at == '"' || *at == '\\')
                 return at;

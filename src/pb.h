@@ -6,6 +6,7 @@
 
 #include "buf.h"
 
+#include <endian.h>
 #include <string.h>
 
 typedef enum lf__pb_type { LF__PB_VARINT = 0, LF__PB_FIXED64 = 1, LF__PB_BYTES = 2, LF__PB_FIXED32 = 5 } lf__pb_type;
@@ -32,22 +33,22 @@ static inline char *lf__pb_put_varint(char *to, uint64_t value)
 
 static inline char *lf__pb_put_fixed32(char *to, uint32_t value)
 {
-    for (int shift = 0; shift < 32; shift += 8)
-        *to++ = (char)(value >> shift);
-    return to;
+    value = htole32(value);
+    memcpy(to, &value, sizeof value);
+    return to + sizeof value;
 }
 
 static inline char *lf__pb_put_fixed64(char *to, uint64_t value)
 {
-    for (int shift = 0; shift < 64; shift += 8)
-        *to++ = (char)(value >> shift);
-    return to;
+    value = htole64(value);
+    memcpy(to, &value, sizeof value);
+    return to + sizeof value;
 }
 
 static inline char *lf__pb_put_bytes(char *to, uint64_t tag, const void *bytes, size_t size)
 {
     to = lf__pb_put_varint(lf__pb_put_varint(to, tag), size);
-    memcpy(to, bytes, size);
+    lf__copy(to, bytes, size);
     return to + size;
 }
 

@@ -5,6 +5,7 @@
 enum {
     PENDING_CHUNK = 256 << 10,
     PENDING_BUCKETS_MIN = 256,
+    PENDING_TRACES_KEPT = 512, /* entries for the next traces; those of a burst go back */
     /* Dropped traces remembered, so that their late records do not arrive alone: a direct-mapped table, where a newer one
      * takes the place of an older. */
     PENDING_REMEMBERED = 4096
@@ -39,6 +40,7 @@ struct lf__pending {
     size_t bucket_count;
     size_t trace_count;
     pending_trace *free_traces;
+    size_t free_count;
     size_t count;
     size_t bytes;
     size_t max_bytes;
@@ -143,6 +145,7 @@ static pending_trace *pending_find_or_add(lf__pending *pending, const uint8_t id
     pending_trace *trace = pending->free_traces;
     if (trace != NULL) {
         pending->free_traces = trace->next_in_bucket;
+        pending->free_count--;
     } else {
         trace = lf__alloc(sizeof *trace);
         if (trace == NULL)
@@ -162,18 +165,15 @@ static void pending_remove_trace(lf__pending *pending, pending_trace **link)
 {
     pending_trace *trace = *link;
     *link = trace->next_in_bucket;
+    pending->trace_count--;
+    if (pending->free_count == PENDING_TRACES_KEPT) {
+        pending->bytes -= sizeof *trace;
+        lf__free(trace);
+        return;
+    }
     trace->next_in_bucket = pending->free_traces;
     pending->free_traces = trace;
-    pending->trace_count--;
-}
-
-/* Nothing is queued: entries of past bursts go back. */
-static void pending_trim(lf__pending *pending)
-{
-    for (pending_trace *trace = pending->free_traces; trace != NULL; trace = trace->next_in_bucket)
-        pending->bytes -= sizeof *trace;
-    pending_free_traces(pending->free_traces);
-    pending->free_traces = NULL;
+    pending->free_count++;
 }
 
 /* Everything was handed on: traces that lost their beginning may go on, since one that lasts for days should not stay
@@ -223,7 +223,6 @@ static pending_item *pending_front(lf__pending *pending)
         }
         pending_retire_head(pending);
     }
-    pending_trim(pending);
     return NULL;
 }
 

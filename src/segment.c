@@ -11,8 +11,11 @@
 
 enum {
     SEGMENT_PAGE_MAX = 64 << 10, /* a page of any kernel: what starts at a multiple of it starts a page */
-    /* This much of a ring stays in memory when it is empty; what a burst needed beyond it goes back to the system. */
+    /* This much of an empty ring stays in memory for ever, and the page behind it, so that a filler record finds a place. */
     SEGMENT_RING_KEEP = 1 << 20,
+    /* This much stays while bursts come one after the other: to get a page anew costs as much as the observations in it. */
+    SEGMENT_RING_BURST = 8 << 20,
+    SEGMENT_LOOKS = 2,
     SEGMENT_SNAPSHOT_TRIES = 100,
     SEGMENT_MAIN_STACK_MAX = 128 << 20 /* the kernel keeps at least so much below the main stack free of other mappings */
 };
@@ -107,15 +110,44 @@ void lf__segment_rest(lf__segment *segment)
 {
     uint8_t *stack = (uint8_t *)segment + segment->stack_begin;
     (void)madvise(stack, segment->mapped - segment->stack_begin, MADV_DONTNEED);
+    segment->looks_left = 0;
 }
 
-/* Fill the rest of the lap, so that the next record starts at the ring's beginning. */
-static void segment_skip_lap(lf__segment *segment, size_t rest)
+/* Leave out a part of the ring. */
+static void segment_skip(lf__segment *segment, uint64_t size)
 {
     lf__record *pad = (lf__record *)lf__segment_at(segment, segment->head);
-    pad->size = (uint32_t)rest;
+    pad->size = (uint32_t)size;
     pad->kind = LF__RECORD_PAD;
-    lf__segment_publish(segment, rest);
+    lf__segment_publish(segment, size);
+}
+
+static uint64_t segment_offset(const lf__segment *segment, uint64_t position)
+{
+    return (position - segment->origin) & (segment->ring_size - 1);
+}
+
+/* Where the part ends that a burst may keep. */
+static uint64_t segment_burst_end(const lf__segment *segment)
+{
+    return segment->ring_size < SEGMENT_RING_BURST ? segment->ring_size : SEGMENT_RING_BURST;
+}
+
+/* How much to leave out so that `size` bytes fit in one piece, and how much there is then. */
+static uint64_t segment_find_place(const lf__segment *segment, size_t size, bool returning, uint64_t *out_rest)
+{
+    uint64_t offset = segment_offset(segment, segment->head), burst_end = segment_burst_end(segment), skipped = 0;
+    for (;;) {
+        bool below = returning && offset < burst_end;
+        uint64_t end = below ? SEGMENT_RING_KEEP : segment->ring_size;
+        if (offset + size <= end) {
+            *out_rest = end - offset;
+            return skipped;
+        }
+        uint64_t next = below ? burst_end : segment->ring_size;
+        skipped += next - offset;
+        offset = next & (segment->ring_size - 1);
+    }
 }
 
 /* Draw on the common ceiling for `more` bytes. */
@@ -130,25 +162,17 @@ static bool segment_charge(lf__budget *budget, size_t more)
     return false;
 }
 
-bool lf__segment_grant(lf__segment *segment, lf__budget *budget, size_t size)
+static bool segment_grant(lf__segment *segment, lf__budget *budget, size_t size, bool returning)
 {
     size_t grant = size > LF__RING_GRANT ? size : LF__RING_GRANT;
     if (grant > segment->ring_size / 2)
         return false;
-    lf__segment_return_grant(segment, budget);
     uint64_t consumed = atomic_load_explicit(&segment->consumed, memory_order_acquire); /* pairs with segment_drain */
-    uint64_t offset = (segment->head - segment->origin) & (segment->ring_size - 1);
-    uint64_t rest = segment->ring_size - offset; /* of this lap */
-    uint64_t skipped = 0;
-    if (consumed == segment->head) {
-        /* Empty: start over at the beginning. A thread that the worker keeps up with uses the same few pages for ever, and
-         * they stay in the cache. */
+    /* Empty: start over at the beginning. A thread that the worker keeps up with uses the same few pages for ever, and they
+     * stay in the cache. */
+    if (consumed == segment->head)
         segment->origin = segment->head;
-        rest = segment->ring_size;
-    } else if (size > rest) {
-        skipped = rest;
-        rest = segment->ring_size;
-    }
+    uint64_t rest, skipped = segment_find_place(segment, size, returning, &rest);
     uint64_t room = segment->ring_size - (segment->head - consumed);
     if (skipped + size > room)
         return false;
@@ -159,9 +183,20 @@ bool lf__segment_grant(lf__segment *segment, lf__budget *budget, size_t size)
     if (!segment_charge(budget, grant))
         return false;
     if (skipped != 0)
-        segment_skip_lap(segment, (size_t)skipped);
+        segment_skip(segment, skipped);
     segment->limit = segment->head + grant;
     return true;
+}
+
+bool lf__segment_grant(lf__segment *segment, lf__budget *budget, size_t size)
+{
+    lf__segment_return_grant(segment, budget);
+    /* In this order: either we see that pages are going back, or who gives them back sees us. */
+    atomic_store(&segment->granted, LF__RING_ASKING);
+    bool granted = segment_grant(segment, budget, size, atomic_load(&segment->returning));
+    uint64_t begin = segment_offset(segment, segment->head), end = begin + (segment->limit - segment->head);
+    atomic_store_explicit(&segment->granted, begin | end << 32, memory_order_release); /* pairs with lf__segment_give_back */
+    return granted;
 }
 
 void lf__segment_return_grant(lf__segment *segment, lf__budget *budget)
@@ -170,19 +205,53 @@ void lf__segment_return_grant(lf__segment *segment, lf__budget *budget)
     segment->limit = segment->head;
 }
 
-/* Give pages of a burst back before the owner may write there again. */
-static void segment_release_pages(lf__segment *segment, uint64_t from, uint64_t to)
+/* Give whole pages of the ring back. */
+static void segment_release(lf__segment *segment, uint64_t begin, uint64_t end)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t begin = (from - segment->origin) & (segment->ring_size - 1), end = begin + (to - from);
-    if (end > segment->ring_size)
-        end = segment->ring_size;
-    if (begin < SEGMENT_RING_KEEP)
-        begin = SEGMENT_RING_KEEP;
     begin = (begin + page - 1) & ~(page - 1);
     end &= ~(page - 1);
     if (begin < end)
         (void)madvise(segment->ring + begin, (size_t)(end - begin), MADV_DONTNEED);
+}
+
+/* These records are taken, and the owner may not write there yet: pages that no usual burst needs go back at once. */
+static void segment_release_taken(lf__segment *segment, uint64_t from, uint64_t to)
+{
+    uint64_t begin = segment_offset(segment, from), end = begin + (to - from);
+    if (end > segment->ring_size)
+        end = segment->ring_size;
+    if (end > SEGMENT_RING_KEEP)
+        segment->looks_left = SEGMENT_LOOKS;
+    uint64_t burst_end = segment_burst_end(segment);
+    segment_release(segment, begin > burst_end ? begin : burst_end, end);
+}
+
+/* Give back what lies between the part that is kept and the part that goes back at once, except where the owner may write. */
+static bool segment_release_burst(lf__segment *segment)
+{
+    const uint64_t filler = sizeof(lf__record); /* one may lie behind either part */
+    uint64_t granted = atomic_load(&segment->granted), first = SEGMENT_RING_KEEP + filler, last = segment_burst_end(segment);
+    /* After the grant: what was written within an earlier one is published by now. */
+    uint64_t published = atomic_load_explicit(&segment->published, memory_order_acquire);
+    if (granted == LF__RING_ASKING || published != atomic_load_explicit(&segment->consumed, memory_order_relaxed))
+        return false;
+    uint64_t begin = granted & UINT32_MAX, end = (granted >> 32) + filler;
+    segment_release(segment, first, begin < last ? begin : last);
+    segment_release(segment, end > first ? end : first, last);
+    return true;
+}
+
+bool lf__segment_give_back(lf__segment *segment)
+{
+    if (segment->looks_left > 1)
+        segment->looks_left--;
+    else if (segment->looks_left == 1) {
+        atomic_store(&segment->returning, true); /* before the grant is read: see lf__segment_grant */
+        segment->looks_left = segment_release_burst(segment) ? 0 : 1;
+        atomic_store_explicit(&segment->returning, false, memory_order_release);
+    }
+    return segment->looks_left != 0;
 }
 
 size_t lf__segment_drain(lf__segment *segment, lf__budget *budget, bool (*take)(void *owner, const lf__record *record),
@@ -208,7 +277,7 @@ size_t lf__segment_drain(lf__segment *segment, lf__budget *budget, bool (*take)(
             }
             at += size;
         }
-        segment_release_pages(segment, from, at);
+        segment_release_taken(segment, from, at);
         atomic_store_explicit(&segment->consumed, at, memory_order_release); /* pairs with segment_grant */
         atomic_fetch_sub_explicit(&budget->rings, freed, memory_order_relaxed);
     }

@@ -23,6 +23,7 @@ enum {
     LF__STACK_BYTES_SMALL = 1 << 20,
     LF__STACK_RESERVE = 512, /* behind the end of the stack: one frame for whatever has no room before it */
     LF__RING_GRANT = 64 << 10, /* a thread draws on the common ceiling in steps of this */
+    LF__RING_PREFETCH = 512,   /* so far ahead: some records, so that it has come by then */
     LF__LOST_TRACES = 32
 };
 
@@ -104,12 +105,16 @@ typedef struct lf__segment {
     _Atomic uint64_t dropped_large;
     _Atomic uint64_t dropped_deep;
     _Atomic uint64_t misused;
+    /* Where in the ring the owner may write: offsets, the end in the upper half. LF__RING_ASKING while it is being decided. */
+    _Atomic uint64_t granted;
     _Atomic uint32_t lost_written; /* traces that lost a record here, so that the worker drops the rest of them */
     uint8_t lost[LF__LOST_TRACES][16];
 
     /* The worker writes, the owner reads. */
     _Alignas(64) _Atomic uint64_t consumed; /* release, pairs with the acquire in lf__segment_grant */
     _Atomic uint32_t lost_read;
+    _Atomic bool returning; /* pages are going back: the owner must not be granted them (lf__segment_give_back) */
+    uint8_t looks_left;     /* the worker's own: pages of a burst go back at the last one; 0: there are none */
 } lf__segment;
 
 /* Fences around the version. ThreadSanitizer does not know them; it does not look into the snapshot either. */
@@ -123,6 +128,8 @@ typedef struct lf__segment {
 #ifndef LF__FENCE
 #define LF__FENCE(order) atomic_thread_fence(order)
 #endif
+
+#define LF__RING_ASKING UINT64_MAX
 
 /* What all segments share: the ceiling, and what is in use of it. */
 typedef struct lf__budget {
@@ -150,6 +157,9 @@ void lf__segment_return_grant(lf__segment *segment, lf__budget *budget);
  * false (that record stays). Returns the number taken. */
 size_t lf__segment_drain(lf__segment *segment, lf__budget *budget, bool (*take)(void *owner, const lf__record *record),
                          void *owner);
+/* Worker, every now and then: give memory back that a burst needed and that was not needed again since the last look. True:
+ * there is more, look again later. */
+bool lf__segment_give_back(lf__segment *segment);
 /* Owner: note that a record of this trace was lost. */
 void lf__segment_lose_trace(lf__segment *segment, const uint8_t trace_id[16]);
 /* Worker: the next trace noted so; false when there is none. */
@@ -167,6 +177,15 @@ static inline lf__frame *lf__frame_at(void *segment, uint32_t offset)
 static inline void *lf__segment_at(const lf__segment *segment, uint64_t position)
 {
     return segment->ring + ((position - segment->origin) & (segment->ring_size - 1));
+}
+
+/* Owner: fetch where records after the next one go. The worker read these lines last, and its processor has them. Inlined
+ * always: gcc leaves out the call of a function that only fetches. */
+static inline __attribute__((always_inline)) void lf__segment_prefetch(const lf__segment *segment)
+{
+    const char *ring = (const char *)lf__segment_at(segment, segment->head);
+    for (int offset = LF__RING_PREFETCH; offset < LF__RING_PREFETCH + 3 * 64; offset += 64)
+        __builtin_prefetch(ring + offset, 1); /* harmless beyond the ring's end */
 }
 
 /* Owner: must it ask (lf__segment_grant) before it writes `size` bytes? When there is no room left, and when the ring is

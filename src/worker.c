@@ -25,7 +25,9 @@ enum {
     WORKER_GENERATIONS = 8,
     WORKER_MASKED_MAX = 16 << 20,
     /* Without membarrier: how long a store of another thread may stay unseen, generously. */
-    WORKER_SETTLE_MS = 20
+    WORKER_SETTLE_MS = 20,
+    /* Memory of a burst goes back once it was not needed for this long, or twice as long. */
+    WORKER_PAGES_MS = 500
 };
 
 _Atomic int lf__worker_waiting;
@@ -95,6 +97,7 @@ static struct {
     lf__transport transport;
     lf__buf masked;
     uint64_t flush_active; /* ticket being worked on, 0 for none */
+    uint64_t pages_ns;     /* when to look for memory of the rings to give back; 0: there is none */
     bool has_membarrier;
     unsigned told_problems; /* kinds of bad attributes, each said once */
     bool told_left_out;
@@ -216,19 +219,18 @@ static void worker_sleep(int kind, uint64_t until_ns)
             return;
         }
     }
-    if (settle)
-        until_ns = lf__monotonic_ns() + WORKER_SETTLE_MS * 1000000u;
-    struct timespec until = worker_timespec(until_ns);
+    uint64_t end_ns = settle ? lf__monotonic_ns() + WORKER_SETTLE_MS * 1000000u : until_ns;
     pthread_mutex_lock(&worker.lock);
     while (atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) != LF__WORKER_BUSY) {
-        int result = until_ns == 0 ? pthread_cond_wait(&worker.to_worker, &worker.lock)
+        struct timespec until = worker_timespec(end_ns);
+        int result = end_ns == 0 ? pthread_cond_wait(&worker.to_worker, &worker.lock)
                                    : pthread_cond_timedwait(&worker.to_worker, &worker.lock, &until);
         if (result != ETIMEDOUT)
             continue;
         if (!settle || worker_anything_published())
             break;
-        settle = false; /* whatever was on its way has arrived: now sleep for good */
-        until_ns = 0;
+        settle = false; /* whatever was on its way has arrived: now sleep as long as was meant */
+        end_ns = until_ns;
     }
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
@@ -439,6 +441,17 @@ static void worker_drain(void)
     }
 }
 
+static void worker_give_back(void)
+{
+    uint64_t now = lf__monotonic_ns();
+    if (now < worker.pages_ns)
+        return;
+    bool more = false;
+    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next)
+        more |= lf__segment_give_back(s);
+    worker.pages_ns = more ? now + WORKER_PAGES_MS * 1000000u : 0;
+}
+
 /* ---- Handing over to the exporter ---- */
 
 static bool worker_should_send(const worker_client *client, const worker_lane *lane)
@@ -590,8 +603,8 @@ static void worker_let_go(void)
     pthread_mutex_unlock(&worker.lock);
 }
 
-/* Until a transfer moves, something is due, or for ever. */
-static void worker_wait(void)
+/* When something is due of what is queued or on its way. */
+static uint64_t worker_due_ns(void)
 {
     uint64_t until_ns = UINT64_MAX;
     WORKER_EACH_LANE(client, lane) {
@@ -604,13 +617,21 @@ static void worker_wait(void)
         if (lf__export_busy(lane->exporter) && look_ns < until_ns)
             until_ns = look_ns;
     }
+    return until_ns;
+}
+
+/* Until a transfer moves, something is due, or for ever. */
+static void worker_wait(void)
+{
+    uint64_t due_ns = worker_due_ns();
+    uint64_t until_ns = worker.pages_ns != 0 && worker.pages_ns < due_ns ? worker.pages_ns : due_ns;
     lf__http *http = atomic_load_explicit(&worker.transport.http, memory_order_relaxed);
     if (http != NULL && lf__http_running(http) != 0)
         worker_poll(http, until_ns);
-    else if (until_ns != UINT64_MAX)
+    else if (due_ns != UINT64_MAX)
         worker_sleep(LF__WORKER_TIMED, until_ns);
     else
-        worker_sleep(LF__WORKER_IDLE, 0);
+        worker_sleep(LF__WORKER_IDLE, worker.pages_ns);
 }
 
 static void *worker_main(void *unused)
@@ -631,6 +652,7 @@ static void *worker_main(void *unused)
         }
         worker_end_flush();
         worker_answer();
+        worker_give_back();
         worker_wait();
     }
     worker_let_go();

@@ -4,6 +4,7 @@
 #include "../../src/segment.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 
 enum { PAGE = 4096, RECORD_MIN = sizeof(lf__record) };
@@ -341,20 +342,158 @@ static size_t resident_pages(void *from, size_t bytes)
     return count;
 }
 
+enum { KEPT = (1 << 20) + PAGE, BURST = 8 << 20 }; /* what stays for ever, and what stays until it is looked at twice */
+
+static void write_bytes(lf__segment *segment, size_t bytes, uint64_t *number)
+{
+    for (size_t written = 0; written < bytes; written += 8192) {
+        CHECK(write_record(segment, 8192, *number));
+        model_write(8192, (*number)++);
+    }
+}
+
+static size_t resident(const lf__segment *segment)
+{
+    return resident_pages(segment->ring, segment->ring_size) * PAGE;
+}
+
 TEST(memory_of_a_burst_goes_back_to_the_system)
 {
     lf__segment *segment = new_segment((size_t)1 << 30);
-    CHECK(resident_pages(segment->ring, segment->ring_size) == 0);
-    uint64_t count = 0;
-    for (; write_record(segment, 8192, count); count++)
-        model_write(8192, count);
-    const size_t full = resident_pages(segment->ring, segment->ring_size);
-    CHECK(full > segment->ring_size / PAGE / 2);
+    CHECK_INT(resident(segment), 0);
+    uint64_t number = 0;
+    write_bytes(segment, segment->ring_size, &number);
+    CHECK_INT(resident(segment), segment->ring_size);
     drain(segment, SIZE_MAX);
-    CHECK(resident_pages(segment->ring, segment->ring_size) <= (1 << 20) / PAGE + 1);
-    CHECK(write_record(segment, 8192, 1)); /* and it works on */
-    model_write(8192, 1);
+    CHECK(resident(segment) <= BURST);
+    CHECK(lf__segment_give_back(segment));
+    CHECK(!lf__segment_give_back(segment));
+    CHECK(resident(segment) <= KEPT);
+    write_bytes(segment, 8192, &number); /* and it works on */
     CHECK_INT(drain(segment, SIZE_MAX), 1);
+    CHECK(!lf__segment_give_back(segment));
+    lf__segment_unmap(segment);
+}
+
+TEST(memory_stays_while_bursts_go_on)
+{
+    lf__segment *segment = new_segment((size_t)1 << 30);
+    uint64_t number = 0;
+    for (int i = 0; i < 10; i++) {
+        write_bytes(segment, 3 << 20, &number);
+        CHECK(resident(segment) >= 3 << 20);
+        drain(segment, SIZE_MAX);
+        CHECK(lf__segment_give_back(segment));
+        CHECK(resident(segment) >= 3 << 20);
+    }
+    write_bytes(segment, 8192, &number); /* what needs none of it does not keep it */
+    drain(segment, SIZE_MAX);
+    CHECK(!lf__segment_give_back(segment));
+    CHECK(resident(segment) <= KEPT);
+    lf__segment_unmap(segment);
+}
+
+TEST(what_waits_and_what_may_be_written_does_not_go_back)
+{
+    lf__segment *segment = new_segment((size_t)1 << 30);
+    uint64_t number = 0;
+    write_bytes(segment, 3 << 20, &number);
+    drain(segment, 300);
+    CHECK(lf__segment_give_back(segment));
+    CHECK(lf__segment_give_back(segment)); /* records wait: not now */
+    drain(segment, SIZE_MAX);
+    CHECK(lf__segment_give_back(segment));
+    const uint64_t granted = atomic_exchange(&segment->granted, LF__RING_ASKING);
+    CHECK(lf__segment_give_back(segment)); /* its thread is asking for more */
+    atomic_store(&segment->granted, granted);
+    /* It is about to publish what it may write, and a filler behind it. */
+    const size_t size = segment->limit - segment->head + sizeof(lf__record);
+    uint8_t *unpublished = lf__segment_at(segment, segment->head);
+    memset(unpublished, 1, size);
+    CHECK(!lf__segment_give_back(segment));
+    for (size_t i = 0; i < size; i++)
+        CHECK_INT(unpublished[i], 1);
+    CHECK(resident(segment) <= KEPT + LF__RING_GRANT + 2 * PAGE);
+    lf__segment_unmap(segment);
+}
+
+TEST(while_memory_goes_back_records_lie_elsewhere_and_none_is_lost)
+{
+    lf__segment *segment = new_segment((size_t)1 << 30);
+    uint64_t number = 0;
+    atomic_store(&segment->returning, true);
+    for (int i = 0; i < 3; i++) { /* from the beginning, from where it went on, and around the end */
+        for (size_t bytes = 0; bytes < 12 << 20;) {
+            const size_t size = random_size();
+            CHECK(write_record(segment, size, number));
+            const size_t offset = (size_t)((uint8_t *)lf__segment_at(segment, segment->head - size) - segment->ring);
+            CHECK(offset + size <= 1 << 20 || offset >= BURST);
+            model_write(size, number++);
+            bytes += size;
+        }
+        drain(segment, i < 2 ? model.written - model.read - 1 : SIZE_MAX); /* not empty, so that it does not start over */
+    }
+    CHECK_INT(model.read, number);
+    const size_t large = 2 << 20; /* no place for it in what is kept */
+    CHECK(write_record(segment, large, number));
+    CHECK_INT(((uint8_t *)lf__segment_at(segment, segment->head - large) - segment->ring), BURST);
+    model_write(large, number++);
+    CHECK_INT(drain(segment, SIZE_MAX), 1);
+    atomic_store(&segment->returning, false);
+    lf__segment_unmap(segment);
+}
+
+TEST(a_small_ring_gives_nothing_back)
+{
+    lf__segment *segment = new_segment((size_t)1 << 30);
+    segment->ring_size = LF__RING_BYTES_SMALL;
+    memset(segment->ring + segment->ring_size, 1, LF__RING_BYTES_SMALL); /* there is something else */
+    for (uint64_t i = 0; i < 3000; i++) {
+        const size_t size = 8192;
+        if (i >= 64)
+            CHECK_INT(drain(segment, 1), 1);
+        CHECK(write_record(segment, size, i));
+        model_write(size, i);
+        CHECK(!lf__segment_give_back(segment));
+    }
+    for (size_t i = 0; i < LF__RING_BYTES_SMALL; i++)
+        CHECK_INT(segment->ring[segment->ring_size + i], 1);
+    lf__segment_unmap(segment);
+}
+
+static _Atomic bool stop_giving_back;
+
+static void *take_and_give_back(void *arg)
+{
+    lf__segment *segment = arg;
+    while (!atomic_load_explicit(&stop_giving_back, memory_order_acquire) ||
+           atomic_load(&segment->published) != atomic_load(&segment->consumed)) {
+        model.allowed = SIZE_MAX;
+        lf__segment_drain(segment, &budget, model_take, &model);
+        segment->looks_left = 1; /* as often as can be */
+        lf__segment_give_back(segment);
+    }
+    return NULL;
+}
+
+TEST(one_thread_writes_while_another_gives_back)
+{
+    lf__segment *segment = new_segment((size_t)1 << 30);
+    const uint64_t count = (uint64_t)rounds(CONCURRENT);
+    for (uint64_t i = 0; i < count; i++)
+        model_write(10 * size_of_number(i), i);
+    pthread_t other;
+    CHECK_INT(pthread_create(&other, NULL, take_and_give_back, segment), 0);
+    for (uint64_t i = 0; i < count;) {
+        if (write_record(segment, 10 * size_of_number(i), i))
+            i++;
+        if (i % 1024 == 0) /* mostly full of bursts, and empty now and then */
+            while (atomic_load(&segment->consumed) != segment->head)
+                sched_yield();
+    }
+    atomic_store_explicit(&stop_giving_back, true, memory_order_release);
+    CHECK_INT(pthread_join(other, NULL), 0);
+    CHECK_INT(model.read, count);
     lf__segment_unmap(segment);
 }
 
@@ -646,6 +785,11 @@ int main(void)
         cmocka_unit_test(random_operations_agree_with_the_model),
         cmocka_unit_test(one_thread_writes_while_another_takes),
         cmocka_unit_test(memory_of_a_burst_goes_back_to_the_system),
+        cmocka_unit_test(memory_stays_while_bursts_go_on),
+        cmocka_unit_test(what_waits_and_what_may_be_written_does_not_go_back),
+        cmocka_unit_test(while_memory_goes_back_records_lie_elsewhere_and_none_is_lost),
+        cmocka_unit_test(a_small_ring_gives_nothing_back),
+        cmocka_unit_test(one_thread_writes_while_another_gives_back),
         cmocka_unit_test(a_resting_segment_holds_no_memory_and_can_be_used_again),
         cmocka_unit_test(lost_traces_are_told_once_and_in_order),
         cmocka_unit_test(the_parts_of_a_record_are_put_together),

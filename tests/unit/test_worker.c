@@ -17,6 +17,7 @@
 #include <dirent.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 enum { THREADS = 8, HOUR_MS = 3600000 };
 
@@ -315,6 +316,42 @@ static void an_idle_worker_sleeps_without_waking(void **state)
     WAIT_UNTIL(stats_now().delivered == 4);
 }
 
+enum { TEXT = 100000, KEPT = (1 << 20) + 4096, RING_PAGE = 4096 };
+
+/* Bytes in memory of all rings, beyond what each may keep. */
+static size_t memory_of_bursts(void)
+{
+    static unsigned char in_memory[LF__RING_BYTES / RING_PAGE];
+    size_t bytes = 0;
+    for (lf__segment *s = lf__segments; s != NULL; s = s->next) {
+        size_t size = s->ring_size - KEPT;
+        assert_int_equal(mincore(s->ring + KEPT, size, in_memory), 0);
+        for (size_t i = 0; i < size / RING_PAGE; i++)
+            bytes += (in_memory[i] & 1) * RING_PAGE;
+    }
+    return bytes;
+}
+
+static void observe_text(const char *text)
+{
+    OBSERVE(text);
+}
+
+static void an_idle_worker_gives_back_what_a_burst_needed(void **state)
+{
+    (void)state;
+    static char text[TEXT + 1];
+    memset(text, 'x', TEXT);
+    START(.flush_at = 1000000, .flush_interval_ms = HOUR_MS);
+    for (int i = 0; memory_of_bursts() < 1 << 20; i++) { /* the worker may be so quick that there is no burst */
+        assert_true(i < 1000);
+        for (int j = 0; j < 30; j++)
+            observe_text(text);
+    }
+    assert_int_equal(lf_flush(PATIENCE_MS), LF_OK);
+    WAIT_UNTIL(memory_of_bursts() <= LF__RING_GRANT + TEXT + 2 * RING_PAGE);
+}
+
 static void the_workers_thread_blocks_every_signal(void **state)
 {
     (void)state;
@@ -485,6 +522,7 @@ int main(void)
         CASE(an_observation_alone_is_sent_within_the_flush_interval),
         CASE(a_batch_worth_of_bytes_is_sent_without_a_flush),
         CASE(an_idle_worker_sleeps_without_waking),
+        CASE(an_idle_worker_gives_back_what_a_burst_needed),
         CASE(the_workers_thread_blocks_every_signal),
         CASE(shutdown_under_load_keeps_the_account_and_can_be_started_again),
         CASE(shutdown_without_a_server_is_bounded_and_counts_what_is_lost),
