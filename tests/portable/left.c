@@ -1,0 +1,207 @@
+/* Scopes that are left by longjmp: caught with and without OBSERVE_CAUGHT, in the function that opens them, in its callers, by
+ * different functions, on other stacks. Beside them scopes of the same functions that stay open.
+ */
+#define _GNU_SOURCE
+#include "portable.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#ifdef __GLIBC__
+#include <ucontext.h>
+#endif
+
+enum { STACK_BYTES = 512 << 10 };
+
+static jmp_buf target;
+
+static NOINLINE void fails(int i)
+{
+    OBSERVE_TOOL(i);
+    if (i % 3 != 0)
+        longjmp(target, 1);
+}
+
+static NOINLINE void fails_in_a_large_frame(int i)
+{
+    char text[2000];
+    OBSERVE_TOOL(i);
+    snprintf(text, sizeof text, "%d", i);
+    fails(text[0]);
+}
+
+/* A retry loop, the scopes and the catch in one function. */
+static NOINLINE void retries(int count)
+{
+    OBSERVE(count);
+    for (volatile int i = 0; i < count; i++) {
+        if (setjmp(target) == 0) {
+            OBSERVE_CHAIN(i);
+            fails(i);
+        } else {
+            OBSERVE_ERROR("attempt %d", i);
+        }
+    }
+    OBSERVE_OUTPUT("retries are over");
+}
+
+static NOINLINE void retries_and_says_so(int count)
+{
+    OBSERVE(count);
+    for (volatile int i = 0; i < count; i++) {
+        OBSERVE_WITH((.name = "turn"), i);
+        OBSERVE_ATTRIBUTES(.user_id = "u");
+        if (setjmp(target) == 0) {
+            OBSERVE_CHAIN(i);
+            fails_in_a_large_frame(i);
+        } else {
+            OBSERVE_CAUGHT();
+            OBSERVE_OUTPUT("caught");
+        }
+    }
+}
+
+/* The loop of a server, without a scope of its own; different functions fail. */
+static NOINLINE void serves(int count)
+{
+    for (volatile int i = 0; i < count; i++) {
+        if (setjmp(target) == 0) {
+            OBSERVE_WITH((.name = "request"), i);
+            if (i % 2 == 0)
+                fails(i + 1);
+            else
+                fails_in_a_large_frame(i);
+        } else {
+            OBSERVE_CAUGHT();
+            OBSERVE_WITH((.name = "clean up"), i);
+        }
+    }
+}
+
+static NOINLINE void jumps_from_below(int depth)
+{
+    OBSERVE(depth);
+    if (depth < 0)
+        return; /* never, which no compiler can know */
+    if (depth == 0)
+        longjmp(target, 1);
+    jumps_from_below(depth - 1);
+}
+
+static NOINLINE int catches_from_far_below(void)
+{
+    OBSERVE();
+    if (setjmp(target) == 0)
+        jumps_from_below(5);
+    OBSERVE_RETURN(7);
+}
+
+/* Each call stands in a block that is not around those of the next one. */
+static int calls_itself(int depth)
+{
+    if (depth % 2 == 0) {
+        OBSERVE_CHAIN(depth);
+        return depth == 0 ? 0 : calls_itself(depth - 1);
+    }
+    OBSERVE(depth);
+    if (depth % 3 == 0) {
+        OBSERVE_TOOL(depth);
+        int result = calls_itself(depth - 1);
+        OBSERVE_OUTPUT(result);
+        return result + 1;
+    }
+    {
+        OBSERVE_RETRIEVER(depth);
+        OBSERVE_CAUGHT(); /* nothing was left */
+        OBSERVE_RETURN(calls_itself(depth - 1) + 1);
+    }
+}
+
+#ifdef __GLIBC__ /* musl has no contexts */
+static ucontext_t scheduler, coroutine;
+static jmp_buf coroutine_target;
+
+static NOINLINE void job(int i)
+{
+    OBSERVE(i);
+    OBSERVE_WITH((.name = "part of a job"));
+    if (i % 2 == 0)
+        longjmp(coroutine_target, 1);
+}
+
+static void run_jobs(void)
+{
+    for (volatile int i = 0;; i++) {
+        if (setjmp(coroutine_target) == 0)
+            job(i);
+        swapcontext(&coroutine, &scheduler);
+    }
+}
+
+static void schedules(int turns)
+{
+    char *stack = malloc(STACK_BYTES);
+    if (stack == NULL || getcontext(&coroutine) != 0)
+        return;
+    coroutine.uc_stack.ss_sp = stack;
+    coroutine.uc_stack.ss_size = STACK_BYTES;
+    makecontext(&coroutine, run_jobs, 0);
+    for (int i = 0; i < turns; i++)
+        swapcontext(&scheduler, &coroutine);
+    free(stack);
+}
+#else
+/* The same observations. */
+static NOINLINE void job(int i)
+{
+    OBSERVE(i);
+    OBSERVE_WITH((.name = "part of a job"));
+    if (i % 2 == 0)
+        longjmp(target, 1);
+}
+
+static void schedules(int turns)
+{
+    for (volatile int i = 0; i < turns; i++)
+        if (setjmp(target) == 0)
+            job(i);
+}
+#endif
+
+static sigjmp_buf signal_target;
+
+static void on_signal(int number)
+{
+    OBSERVE_WITH((.name = "in the handler"), number);
+    siglongjmp(signal_target, 1);
+}
+
+/* The handler runs where raise() is, not between two instructions of ours. */
+static NOINLINE void recovers(void)
+{
+    OBSERVE();
+    if (sigsetjmp(signal_target, 1) == 0)
+        raise(SIGUSR1);
+    else
+        OBSERVE_CAUGHT();
+    OBSERVE_WITH((.name = "afterwards"));
+}
+
+int main(void)
+{
+    static _Alignas(64) char alternate[STACK_BYTES];
+    stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
+    if (sigaltstack(&stack, NULL) != 0 || sigaction(SIGUSR1, &action, NULL) != 0)
+        return 1;
+    retries(7);
+    retries_and_says_so(3);
+    serves(6);
+    printf("caught from far below: %d\n", catches_from_far_below());
+    printf("calls itself: %d\n", calls_itself(14));
+    schedules(6);
+    recovers();
+    recovers();
+    { OBSERVE_WITH((.name = "at the end")); }
+    return portable_end();
+}
