@@ -38,7 +38,7 @@ void lf__random_bytes(void *out, size_t size);
 /* All of it, however many writes that takes. False: errno says why. */
 bool lf__write_all(int file, const char *bytes, size_t size);
 
-/* memcpy for what is mostly short text: moves that overlap instead of a call. */
+/* memcpy for what is mostly short: moves that overlap instead of a call. */
 static inline __attribute__((always_inline)) void lf__copy(void *to_bytes, const void *from_bytes, size_t size)
 {
     char *to = to_bytes;

@@ -66,6 +66,20 @@ static inline void lf__capture_head(uint8_t *at, lf__tag tag, lf_kind kind, unsi
     field->length = (uint32_t)length;
 }
 
+/* Two overlapping moves instead of a call for what most arguments are: short text. */
+static inline __attribute__((always_inline)) void lf__capture_copy(uint8_t *to, const char *from, size_t size)
+{
+    if (size >= 16 && size <= 32) {
+        memcpy(to, from, 16);
+        memcpy(to + size - 16, from + size - 16, 16);
+    } else if (size >= 8 && size < 16) {
+        memcpy(to, from, 8);
+        memcpy(to + size - 8, from + size - 8, 8);
+    } else {
+        memcpy(to, from, size);
+    }
+}
+
 /* The kinds that nearly every call carries are stored inline. */
 static inline __attribute__((always_inline)) uint8_t *lf__capture(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index,
                                                                   const lf_value *value)
@@ -77,7 +91,7 @@ static inline __attribute__((always_inline)) uint8_t *lf__capture(uint8_t *at, u
             size_t size = strlen((const char *)value->as.p);
             if (__builtin_expect(size <= (size_t)room - sizeof(lf__field) - 8, 1)) {
                 lf__capture_head(at, tag, LF_KIND_STRING, index, size);
-                lf__copy(at + sizeof(lf__field), value->as.p, size);
+                lf__capture_copy(at + sizeof(lf__field), (const char *)value->as.p, size);
                 return at + sizeof(lf__field) + lf__align8(size);
             }
         } else if (kind >= LF_KIND_BOOL && kind <= LF_KIND_UINT) {

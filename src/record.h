@@ -11,7 +11,7 @@
 enum { LF__RECORD_ALIGN = 8 };
 
 typedef enum lf__record_kind {
-    LF__RECORD_PAD = 0,     /* filler up to the end of the ring: skip `size` bytes */
+    LF__RECORD_PAD = 0,     /* filler where the ring leaves a part out: skip `size` bytes */
     LF__RECORD_OBSERVATION = 1,
     LF__RECORD_SCORE = 2, /* header: ids of its target, start_ns is its time; LF__FLAG_NO_TRACE: it is of no trace */
     LF__RECORD_TRACE = 3  /* what is to be said of the trace on each of its observations that is not sent yet */

@@ -19,7 +19,7 @@ langfuse/*.h            | ../lf_core.h $(names "$C11")
 lf_core.c               | lf_core.h src/*.h $(names "$C11")
 langfuse/*.c            | *.h ../lf_core.h ../src/*.h cjson/cJSON.h
 src/all.c               | ../lf_core.c ../langfuse/*.c *.c
-src/base.h              | ../lf_core.h stdarg.h
+src/base.h              | ../lf_core.h stdarg.h string.h
 src/*                   | SRC SYSTEM
 server/*                | SERVER SYSTEM
 "
