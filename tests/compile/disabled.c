@@ -40,6 +40,7 @@ int scopes(int a, const char *text)
     M(OBSERVE_GUARDRAIL(a))
     M(OBSERVE_WITH((.name = text, .type = LF_TOOL), outside(a, text)))
     M(OBSERVE_CONTEXT(NULL))
+    M(OBSERVE_CAUGHT())
     M(OBSERVE_ATTRIBUTES(.user_id = text, .tags = LF_TAGS("a", text), .prompt_version = outside(a, text)))
     M(OBSERVE_ATTRIBUTES())
     for (int i = 0; i < a; i++) {

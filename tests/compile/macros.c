@@ -277,8 +277,36 @@ void *contexts(lf_context *context)
     {
         OBSERVE_CONTEXT(NULL);
         OBSERVE_TOOL();
+        OBSERVE_CAUGHT();
     }
+    OBSERVE_CAUGHT(), OBSERVE_OUTPUT(1);
     OBSERVE_RETURN(context);
+}
+
+/* Two in a block, on one line, in blocks in expressions; a catch outside of all scopes. */
+int blocks(int a);
+int blocks(int a)
+{
+    OBSERVE_CAUGHT();
+    if (a > 0) {
+        OBSERVE(a); OBSERVE_TOOL(a);
+        OBSERVE_ATTRIBUTES(.user_id = "u");
+        a += __extension__({ OBSERVE(a); OBSERVE_CHAIN(); 1; });
+        OBSERVE_CAUGHT();
+    }
+    for (int i = 0; i < a; i++) {
+        OBSERVE(i);
+        switch (i) {
+        case 1: {
+            OBSERVE_TOOL(i);
+            OBSERVE_CAUGHT();
+            break;
+        }
+        default:
+            OBSERVE_OUTPUT(i);
+        }
+    }
+    return a;
 }
 
 void attributes(const char *user, const char *tag, bool baggage, lf_value metadata);
