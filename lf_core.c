@@ -113,7 +113,7 @@ LF__FAST bool core_is_sampled(const lf__frame *frame)
 /* Where a scope of a macro stands. Sites of version 1 are all there are. */
 LF__FAST lf__place core_place(const lf_scope *scope, const lf_site *site, uintptr_t stack_pointer)
 {
-    return (lf__place){(uintptr_t)scope, stack_pointer, site->around, site->block, site->depth};
+    return (lf__place){(uintptr_t)scope, stack_pointer, {site->around, site->at}, site->depth};
 }
 
 void lf_i_open(lf_scope *scope, lf_site *site, const lf_value *arguments, uintptr_t stack_pointer)
@@ -126,7 +126,8 @@ void lf_i_open(lf_scope *scope, lf_site *site, const lf_value *arguments, uintpt
     uint32_t version;
     lf__frame *frame = lf__stack_push(segment, LF__FRAME_OBSERVATION, &place, 0, &version);
     if (__builtin_expect(frame == NULL, 0)) {
-        lf__stack_too_deep(segment, scope, &place);
+        lf__stack_count_too_deep(segment);
+        lf__stack_stand_in(segment, scope, stack_pointer);
         return;
     }
     frame->record.site = id;
@@ -152,7 +153,8 @@ void lf_i_open_with(lf_scope *scope, lf_site *site, const lf_observe_options *op
     uint32_t version;
     lf__frame *frame = lf__stack_push(segment, LF__FRAME_OBSERVATION, &place, 0, &version);
     if (frame == NULL) {
-        lf__stack_too_deep(segment, scope, &place);
+        lf__stack_count_too_deep(segment);
+        lf__stack_stand_in(segment, scope, stack_pointer);
         return;
     }
     frame->record.site = id;
@@ -190,10 +192,10 @@ void lf_i_close(lf_scope *scope)
         lf__stack_pop(segment, now);
 }
 
-void lf_i_caught(const char *around, uint32_t block, uintptr_t stack_pointer)
+void lf_i_caught(const char *around, uint64_t at, uintptr_t stack_pointer)
 {
     if (lf__thread != NULL && lf__thread->frame != 0)
-        lf__stack_end_caught(lf__thread, around, block, stack_pointer);
+        lf__stack_end_caught(lf__thread, (lf__code_place){around, at}, stack_pointer);
 }
 
 /* ---- Adding to an open observation -------------------------------------------------------------------------------- */
@@ -225,16 +227,16 @@ LF__FAST void core_add_output(lf__frame *frame, const lf_value *value)
     core_add_apart(frame, LF__TAG_OUTPUT, value);
 }
 
-void lf_i_put_return(const char *around, uint32_t block, const lf_value *value)
+void lf_i_put_return(const char *around, uint64_t at, const lf_value *value)
 {
-    lf__frame *frame = lf__stack_observation_at(around, block);
+    lf__frame *frame = lf__stack_observation_at((lf__code_place){around, at});
     if (frame != NULL && frame->capture_output)
         core_add_output(frame, value);
 }
 
-void lf_i_put_output(const char *around, uint32_t block, const lf_value *value)
+void lf_i_put_output(const char *around, uint64_t at, const lf_value *value)
 {
-    lf__frame *frame = lf__stack_observation_at(around, block);
+    lf__frame *frame = lf__stack_observation_at((lf__code_place){around, at});
     if (frame != NULL)
         core_add_output(frame, value);
 }
@@ -247,9 +249,9 @@ void lf_i_put_result(lf_scope *scope, const lf_value *value)
         core_add_output(frame, value);
 }
 
-void lf_i_put_error(const char *around, uint32_t block, const char *format, ...)
+void lf_i_put_error(const char *around, uint64_t at, const char *format, ...)
 {
-    lf__frame *frame = lf__stack_observation_at(around, block);
+    lf__frame *frame = lf__stack_observation_at((lf__code_place){around, at});
     lf__writer w;
     if (frame == NULL || !lf__write_begin(&w, frame))
         return;
@@ -268,9 +270,9 @@ void lf_i_put_error(const char *around, uint32_t block, const char *format, ...)
     errno = saved;
 }
 
-void lf_i_put_fields(const char *around, uint32_t block, const lf_observation_fields *fields)
+void lf_i_put_fields(const char *around, uint64_t at, const lf_observation_fields *fields)
 {
-    lf__frame *frame = lf__stack_observation_at(around, block);
+    lf__frame *frame = lf__stack_observation_at((lf__code_place){around, at});
     lf__writer w;
     if (fields == NULL || frame == NULL || !lf__write_begin(&w, frame))
         return;

@@ -540,12 +540,12 @@ typedef struct lf_site {
     const char *function;  /* the observation's name; NULL: the first of `arguments` */
     const char *file;
     const char *arguments; /* text between the macro's parentheses */
-    const char *around;    /* __func__ of the function that the macro stands in; only its address counts */
     uint32_t line;
-    uint16_t type;  /* lf_type */
-    uint16_t count; /* of arguments */
-    uint32_t block; /* see LF_I_BLOCK */
-    uint32_t depth;
+    uint16_t type;         /* lf_type */
+    uint16_t count;        /* of arguments */
+    const char *around;    /* __func__ of the function that the macro stands in; only its address counts */
+    uint64_t at;           /* LF_I_AT */
+    uint32_t depth;        /* LF_I_DEPTH, at most 255 */
 } lf_site;
 
 #define LF_I_SITE_VERSION 1
@@ -588,11 +588,11 @@ LF_API void lf_i_close(lf_scope *scope);
 /* Say something of the observation of one scope. */
 LF_API void lf_i_put_result(lf_scope *scope, const lf_value *value); /* obeys capture_output */
 /* Say something of the current observation, from the place that LF_I_HERE names. */
-LF_API void lf_i_put_return(const char *around, uint32_t block, const lf_value *value); /* obeys capture_output */
-LF_API void lf_i_put_output(const char *around, uint32_t block, const lf_value *value); /* always kept */
-LF_API void lf_i_put_error(const char *around, uint32_t block, const char *format, ...) LF_PRINTF(3, 4);
-LF_API void lf_i_put_fields(const char *around, uint32_t block, const lf_observation_fields *fields);
-LF_API void lf_i_caught(const char *around, uint32_t block, uintptr_t stack_pointer);
+LF_API void lf_i_put_return(const char *around, uint64_t at, const lf_value *value); /* obeys capture_output */
+LF_API void lf_i_put_output(const char *around, uint64_t at, const lf_value *value); /* always kept */
+LF_API void lf_i_put_error(const char *around, uint64_t at, const char *format, ...) LF_PRINTF(3, 4);
+LF_API void lf_i_put_fields(const char *around, uint64_t at, const lf_observation_fields *fields);
+LF_API void lf_i_caught(const char *around, uint64_t at, uintptr_t stack_pointer);
 
 static inline void lf_i_scope_end(lf_scope *scope)
 {
@@ -624,8 +624,9 @@ static inline __attribute__((always_inline, no_instrument_function)) uintptr_t l
 
 /* Which scopes stand around a place in the code, as the compiler knows it. LF_I_BLOCK_HAS_SCOPE(id) gives the block that it
  * stands in a number, unless the block has one already, and a depth, one more than that of the numbered block around;
- * LF_I_BLOCK and LF_I_DEPTH are those of the innermost numbered block, 0 outside of all. goto and longjmp run no end of
- * scope; by these numbers the library knows which scopes of a function can still be open where control is now.
+ * LF_I_BLOCK and LF_I_DEPTH are those of the innermost numbered block, 0 outside of all. LF_I_AT adds the line: in one block,
+ * what stands further down in the text is not open yet. goto and longjmp run no end of scope; by these numbers the library
+ * knows which scopes of a function can still be open where control is now.
  *
  * A tag may be declared again in its block, and is then the same type; in a block inside it is another. A typedef may be
  * repeated in its block with the same type. So the tag tells whether the block is new, and the typedef, an array type of
@@ -647,12 +648,30 @@ typedef char lf_i_block_numbers[1][1];
         __attribute__((unused));                                                                                 \
     typedef struct lf_i_block *lf_i_block_tag __attribute__((unused));                                           \
     _Pragma("GCC diagnostic pop")
-#define LF_I_HERE __func__, LF_I_BLOCK
+/* Block, file and line; generated code may have lines of several files in one function, and their names' lengths differ. */
+#define LF_I_AT ((uint64_t)LF_I_BLOCK << 32 | (uint32_t)((sizeof(__FILE__) & 0xfff) << 20 | ((size_t)__LINE__ & 0xfffff)))
+#define LF_I_HERE __func__, LF_I_AT
+
+/* No compiler inlines a function that allocates on its stack, unless it must. So two calls of a function with OBSERVE_CAUGHT
+ * have two stack pointers, and scopes of a call further up are not taken for scopes of this one. Nothing is ever allocated. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Walloca"
+static inline __attribute__((always_inline, no_instrument_function)) void lf_i_stay_a_function(void)
+{
+    size_t never = 0;
+    __asm__ volatile("" : "+r"(never));
+    if (__builtin_expect(never != 0, 0))
+        __asm__ volatile("" : : "r"(__builtin_alloca(never)));
+}
+#pragma GCC diagnostic pop
 #else
-#define LF_I_BLOCK 0
+#define LF_I_AT 0
 #define LF_I_DEPTH 0
 #define LF_I_BLOCK_HAS_SCOPE(id)
 #define LF_I_HERE (static_cast<const char *>(0)), 0
+static inline void lf_i_stay_a_function(void)
+{
+}
 #endif
 
 #ifdef __cplusplus

@@ -337,14 +337,14 @@ inline const lf_member *lf_i_members(const std::initializer_list<lf_member> &mem
 #define LF_I_CAPTURED_0(wanted, ...) ((wanted) ? LF_I_LIST(__VA_ARGS__) : (const lf_value *)0)
 
 /* Functions, so that a temporary has an address in C and in C++. */
-static inline void lf_i_put_return_value(const char *around, uint32_t block, lf_value value)
+static inline void lf_i_put_return_value(const char *around, uint64_t at, lf_value value)
 {
-    lf_i_put_return(around, block, &value);
+    lf_i_put_return(around, at, &value);
 }
 
-static inline void lf_i_put_output_value(const char *around, uint32_t block, lf_value value)
+static inline void lf_i_put_output_value(const char *around, uint64_t at, lf_value value)
 {
-    lf_i_put_output(around, block, &value);
+    lf_i_put_output(around, at, &value);
 }
 
 static inline void lf_i_put_result_value(lf_scope *scope, lf_value value)
@@ -359,8 +359,8 @@ static inline bool lf_i_wants(int mode, lf_switch said)
 
 /* `function` NULL: the first of `names` is the observation's name. `names` of OBSERVE_WITH begin with its options. */
 #define LF_I_SITE(variable, function, names, type, ...)                                                                 \
-    static lf_site variable = {LF_I_SITE_VERSION, 0, function, __FILE__, names, __func__, __LINE__, type,               \
-                               LF_I_COUNT_CHECKED(__VA_ARGS__), LF_I_BLOCK, LF_I_DEPTH}
+    static lf_site variable = {LF_I_SITE_VERSION, 0, function, __FILE__, names, __LINE__, type,                         \
+                               LF_I_COUNT_CHECKED(__VA_ARGS__), __func__, LF_I_AT, LF_I_DEPTH < 255 ? LF_I_DEPTH : 255}
 
 /* What opens the scope variable that it is given; `lf_i_now` is what the thread should do. */
 #define LF_I_OPEN(id, scope, function, names, type, ...)                                                                \
@@ -520,7 +520,7 @@ static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void
  * left below this point ends now, marked "incomplete: abandoned". A statement; it costs a look at what is open.
  *     if (setjmp(env) == 0) { work(); } else { OBSERVE_CAUGHT(); OBSERVE_ERROR("work failed"); }
  * docs/macros.md says what is noticed without it, and what is not. */
-#define OBSERVE_CAUGHT() LF_I_WHEN_ON(lf_i_caught(LF_I_HERE, lf_i_stack_pointer()))
+#define OBSERVE_CAUGHT() LF_I_WHEN_ON((lf_i_stay_a_function(), lf_i_caught(LF_I_HERE, lf_i_stack_pointer())))
 
 /* The decorator: wraps a whole definition, whose ordinary return statements are captured. Parameters as (type, name):
  *     OBSERVE_FN(char *, answer, (const char *, question), (int, top_k)) { return llm(question, top_k); }

@@ -40,40 +40,62 @@ static bool left_address(const lf__frame *frame, const lf__place *place, bool on
            (frame->on_own_stack && on_own_stack && frame->address < place->stack_pointer);
 }
 
-/* Does the frame's block lie around that place, or is it the same? */
+static uint32_t left_block(const lf__code_place *place)
+{
+    return (uint32_t)(place->at >> 32);
+}
+
+/* Does the scope stand further down in the same file than that place? */
+static bool left_is_after(const lf__code_place *scope, const lf__code_place *place)
+{
+    uint32_t one = (uint32_t)scope->at, other = (uint32_t)place->at;
+    return one >> LF__LINE_BITS == other >> LF__LINE_BITS && one > other;
+}
+
+/* Is the scope, one of the same function, open at that place? */
 static bool left_is_around(const lf__frame *frame, const lf__place *place)
 {
-    return frame->depth < place->depth || frame->block == place->block;
+    bool around = frame->depth < place->depth || left_block(&frame->code) == left_block(&place->code);
+    return around && !left_is_after(&frame->code, &place->code);
 }
 
 uint32_t lf__left_before(const lf__segment *segment, const lf__place *place)
 {
     bool on_own_stack = lf__is_own_stack(segment, place->address);
-    /* A scope around this one is open. The scopes of the function above that one are in blocks that control has left, those
-     * below it may be of a call further up, if the function calls itself. */
+    /* Scopes of the function that are not around this one were left, if they lie above one of a block further out. Below that
+     * one, and where there is none, they may be of a call further up of a function that calls itself. */
     bool has_outer = place->depth > 1;
-    uint32_t lowest = 0;
+    uint32_t lowest = 0, not_around = 0;
     int looked = 0;
     LEFT_EACH(segment, offset) {
         const lf__frame *frame = left_frame(segment, offset);
-        bool same_function = has_outer && frame->around == place->around;
-        if (left_address(frame, place, on_own_stack) || (same_function && !left_is_around(frame, place)))
+        bool same_function = has_outer && frame->code.around == place->code.around;
+        if (left_address(frame, place, on_own_stack)) {
             lowest = offset;
-        else if (frame->on_own_stack != on_own_stack || left_bound(segment, frame) > place->address || ++looked == LEFT_LOOK)
-            break;
-        else if (same_function)
+            continue;
+        }
+        if (same_function && !left_is_around(frame, place)) {
+            not_around = offset;
+        } else if (same_function && frame->depth < place->depth) {
+            if (not_around != 0 && (lowest == 0 || not_around < lowest))
+                lowest = not_around;
             has_outer = false;
+        }
+        has_outer = has_outer && !frame->is_too_deep; /* the one further out may have had no room */
+        if (frame->on_own_stack != on_own_stack || left_bound(segment, frame) > place->address || ++looked == LEFT_LOOK)
+            break;
     }
     return lowest;
 }
 
-/* The innermost scope of this block; what lies above it was left. False: it has none. */
-static bool left_own(const lf__segment *segment, const char *around, uint32_t block, uint32_t *out_lowest)
+/* The innermost scope of the block that is open here; what lies above it was left. False: it has none. */
+static bool left_own(const lf__segment *segment, const lf__code_place *here, uint32_t *out_lowest)
 {
     *out_lowest = 0;
     LEFT_EACH(segment, offset) {
         const lf__frame *frame = left_frame(segment, offset);
-        if (frame->block == block && frame->around == around)
+        bool same_block = frame->code.around == here->around && left_block(&frame->code) == left_block(here);
+        if (same_block && !left_is_after(&frame->code, here))
             return true;
         if (frame->is_too_deep)
             break; /* the scope of that block may have had no room either */
@@ -82,23 +104,24 @@ static bool left_own(const lf__segment *segment, const char *around, uint32_t bl
     return false;
 }
 
-uint32_t lf__left_above(const lf__segment *segment, const char *around, uint32_t block)
+uint32_t lf__left_above(const lf__segment *segment, const lf__code_place *here)
 {
     uint32_t lowest;
-    return left_own(segment, around, block, &lowest) ? lowest : 0;
+    return left_own(segment, here, &lowest) ? lowest : 0;
 }
 
-/* A scope of this call of the function, where control has left all blocks that have one. */
+/* A scope of this call of the function, where control has left all blocks that have one. No such function is inlined
+ * (lf_i_stay_a_function), so another call has another stack pointer. */
 static bool left_of_this_call(const lf__frame *frame, const char *around, uintptr_t stack_pointer)
 {
-    return around != NULL && frame->around == around && stack_pointer != 0 &&
+    return around != NULL && frame->code.around == around && stack_pointer != 0 &&
            stack_pointer - frame->stack_pointer + LEFT_PUSHED < LEFT_ALLOCATED;
 }
 
-uint32_t lf__left_caught(const lf__segment *segment, const char *around, uint32_t block, uintptr_t stack_pointer)
+uint32_t lf__left_caught(const lf__segment *segment, const lf__code_place *here, uintptr_t stack_pointer)
 {
     uint32_t lowest;
-    if (block != 0 && left_own(segment, around, block, &lowest))
+    if (left_block(here) != 0 && left_own(segment, here, &lowest))
         return lowest;
     bool on_own_stack = lf__is_own_stack(segment, stack_pointer);
     int looked = 0;
@@ -107,7 +130,7 @@ uint32_t lf__left_caught(const lf__segment *segment, const char *around, uint32_
         const lf__frame *frame = left_frame(segment, offset);
         bool comparable = frame->on_own_stack && on_own_stack;
         if ((comparable && frame->address < stack_pointer) ||
-            (block == 0 && left_of_this_call(frame, around, stack_pointer)))
+            (left_block(here) == 0 && left_of_this_call(frame, here->around, stack_pointer)))
             lowest = offset;
         else if (comparable || ++looked == LEFT_LOOK)
             break;

@@ -2,9 +2,10 @@
  * tells us (OBSERVE_CAUGHT); what is noticed otherwise is here.
  *
  * Two things are known of a scope. Its addresses: those of its variable and the stack pointer of its function. And its place
- * in the code: the function around it and the block (LF_I_BLOCK in lf_core.h). A scope that begins proves that another one is
+ * in the code: the function around it, the block and the line (LF_I_AT in lf_core.h). A scope that begins proves that another one is
  * over, if both variables have the same address; if the other variable lies below the stack pointer, both on the stack that
- * the thread was started with; or if the other scope stands in the same function, in a block that is not around the new scope.
+ * the thread was started with; or if the other scope stands in the same function, in a block that is not around the new scope
+ * or further down in the text.
  * Addresses say nothing else: the scopes of one function and of those inlined into it lie in one frame in any order, and
  * another stack may be anywhere.
  */
@@ -13,13 +14,14 @@
 
 #include "segment.h"
 
+enum { LF__LINE_BITS = 20 }; /* of LF_I_AT */
+
 /* Where a scope stands. */
 typedef struct lf__place {
     uintptr_t address;       /* of its variable; UINTPTR_MAX: it is never judged by addresses */
     uintptr_t stack_pointer; /* of the function around */
-    const char *around;      /* that function, NULL for none; compared, never read */
-    uint32_t block;          /* LF_I_BLOCK; 0: none */
-    uint32_t depth;
+    lf__code_place code;
+    uint32_t depth; /* of the block among those of the function that have scopes; 1 is the outermost */
 } lf__place;
 
 static inline bool lf__is_own_stack(const lf__segment *segment, uintptr_t address)
@@ -32,9 +34,15 @@ static inline bool lf__is_own_stack(const lf__segment *segment, uintptr_t addres
 
 /* A scope is about to begin at `place`. */
 uint32_t lf__left_before(const lf__segment *segment, const lf__place *place);
-/* Control is in this block of this function: its innermost scope is open. Nothing is said where it has none. */
-uint32_t lf__left_above(const lf__segment *segment, const char *around, uint32_t block);
+/* Control is at this place: the innermost scope around it is open. Nothing is said where there is none. */
+uint32_t lf__left_above(const lf__segment *segment, const lf__code_place *here);
 /* The same, and the program says that something was left. */
-uint32_t lf__left_caught(const lf__segment *segment, const char *around, uint32_t block, uintptr_t stack_pointer);
+uint32_t lf__left_caught(const lf__segment *segment, const lf__code_place *here, uintptr_t stack_pointer);
+
+/* Is a scope that stands there open, and the innermost of its block, when control is here? The usual case, at one glance. */
+static inline bool lf__left_none(const lf__code_place *scope, const lf__code_place *here)
+{
+    return scope->around == here->around && here->at - scope->at < (uint64_t)1 << LF__LINE_BITS;
+}
 
 #endif

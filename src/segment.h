@@ -34,6 +34,12 @@ typedef enum lf__frame_kind {
     LF__FRAME_HANDLE      /* a handle that is current: a parent, and what updates of the current observation mean */
 } lf__frame_kind;
 
+/* Where in the code something stands, as the macros say it. */
+typedef struct lf__code_place {
+    const char *around; /* the function, NULL for none; compared, never read */
+    uint64_t at;        /* LF_I_AT: block, 0 for none; file; line */
+} lf__code_place;
+
 /* An open observation. Its fields follow it directly; those added while another frame lay above are in `extra` blocks. */
 typedef struct lf__frame {
     uint32_t below; /* offset of the frame below in the segment, 0 for none */
@@ -51,13 +57,11 @@ typedef struct lf__frame {
     uint32_t attributes_size;
     uint16_t child_flags; /* lf__record_flag that a child begins with */
     bool is_too_deep; /* stands for an observation that had no room */
-    uint8_t unused;
-    /* Where its scope stands (lf__place), for left.c. A handle stands nowhere: both addresses are 0. */
-    uintptr_t address;
-    uintptr_t stack_pointer;
-    const char *around;
-    uint32_t block;
-    uint32_t depth;
+    uint8_t depth;    /* of the block, at most 255 */
+    /* Where its scope stands, for left.c. A handle stands nowhere: both addresses are 0. */
+    uintptr_t address;       /* of the scope's variable */
+    uintptr_t stack_pointer; /* of the function around */
+    lf__code_place code;
     const lf_observation *handle; /* LF__FRAME_HANDLE only */
     lf__record record;   /* record.size: header and the fields that follow directly */
 } lf__frame;

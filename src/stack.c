@@ -208,21 +208,21 @@ static void stack_end_from(lf__segment *segment, uint32_t offset)
         lf__stack_abandon_above(segment, lf__frame_at(segment, offset)->below, lf__monotonic_ns(), LF__FLAG_ABANDONED);
 }
 
-__attribute__((noinline)) void lf__stack_end_left_before(lf__segment *segment, const lf__place *place)
+__attribute__((noinline)) void lf__stack_end_left_before(lf__segment *segment, lf__place place)
 {
-    stack_end_from(segment, lf__left_before(segment, place));
+    stack_end_from(segment, lf__left_before(segment, &place));
     lf__stack_drop_ended_handles(segment);
 }
 
-__attribute__((noinline)) void lf__stack_end_left_above(lf__segment *segment, const char *around, uint32_t block)
+__attribute__((noinline)) void lf__stack_end_left_above(lf__segment *segment, lf__code_place here)
 {
-    stack_end_from(segment, lf__left_above(segment, around, block));
+    if (here.at >> 32 != 0)
+        stack_end_from(segment, lf__left_above(segment, &here));
 }
 
-__attribute__((noinline)) void lf__stack_end_caught(lf__segment *segment, const char *around, uint32_t block,
-                                                    uintptr_t stack_pointer)
+__attribute__((noinline)) void lf__stack_end_caught(lf__segment *segment, lf__code_place here, uintptr_t stack_pointer)
 {
-    stack_end_from(segment, lf__left_caught(segment, around, block, stack_pointer));
+    stack_end_from(segment, lf__left_caught(segment, &here, stack_pointer));
 }
 
 __attribute__((noinline)) lf__frame *lf__stack_find_observation(lf__segment *segment, lf__frame *top)
@@ -299,15 +299,14 @@ void lf__stack_count_too_deep(lf__segment *segment)
     lf__count(ignored ? &segment->ignored : &segment->dropped_deep);
 }
 
-/* A context from the reserve stands for the observation that has no room, so that what is said of it does not land on the
- * one below. Deeper ones find it on top already. */
-__attribute__((noinline, cold)) void lf__stack_too_deep(lf__segment *segment, lf_scope *scope, const lf__place *place)
+/* A context from the reserve stands for the scope that has no room, so that what is said in it does not land on the
+ * observation below. Deeper ones find it on top already. */
+__attribute__((noinline, cold)) void lf__stack_stand_in(lf__segment *segment, lf_scope *scope, uintptr_t stack_pointer)
 {
     _Static_assert(LF__STACK_RESERVE >= sizeof(lf__frame) + LF__CAPTURE_MIN_ROOM, "a frame fits into the reserve");
-    lf__stack_count_too_deep(segment);
     uint32_t version;
-    lf__place nowhere = {.address = place->address, .stack_pointer = place->stack_pointer}; /* only addresses count */
-    lf__frame *frame = lf__stack_push(segment, LF__FRAME_CONTEXT, &nowhere, LF__STACK_RESERVE, &version);
+    lf__place place = {.address = (uintptr_t)scope, .stack_pointer = stack_pointer}; /* only addresses count */
+    lf__frame *frame = lf__stack_push(segment, LF__FRAME_CONTEXT, &place, LF__STACK_RESERVE, &version);
     if (frame == NULL)
         return;
     frame->is_too_deep = true;
@@ -334,9 +333,13 @@ void lf__stack_attach(lf_scope *scope, const lf_context *context, const lf__plac
     lf__segment *segment = lf__stack_here();
     lf__frame_kind kind = context == NULL ? LF__FRAME_ATTRIBUTES : LF__FRAME_CONTEXT;
     uint32_t version;
-    lf__frame *frame = segment == NULL ? NULL : lf__stack_push(segment, kind, place, 0, &version);
-    if (frame == NULL)
+    if (segment == NULL)
         return;
+    lf__frame *frame = lf__stack_push(segment, kind, place, 0, &version);
+    if (frame == NULL) {
+        lf__stack_stand_in(segment, scope, place->stack_pointer);
+        return;
+    }
     uint8_t *end = (uint8_t *)(frame + 1);
     if (context == NULL)
         stack_make_same(segment, frame);
@@ -553,8 +556,10 @@ void lf__stack_attributes(lf_scope *scope, const lf__place *place,
     }
     uint32_t version;
     lf__frame *frame = lf__stack_push(segment, LF__FRAME_ATTRIBUTES, place, 0, &version);
-    if (frame == NULL)
+    if (frame == NULL) {
+        lf__stack_stand_in(segment, scope, place->stack_pointer);
         return;
+    }
     stack_make_same(segment, frame);
     uint8_t *start = (uint8_t *)(frame + 1), *at = start;
     size_t room = lf__bytes_to(lf__stack_fields_end(segment, at, LF__CONTEXT_MAX), at);

@@ -51,10 +51,10 @@ void lf__stack_lose(lf__segment *segment, size_t size, const uint8_t trace_id[16
 bool lf__stack_is_crowded(const lf__segment *segment);
 /* Take handles that have ended from the top. */
 void lf__stack_drop_ended_handles(lf__segment *segment);
-/* End the scopes, marked, that left.h says were left: before a scope at `place` begins, and by what is known of a block. */
-void lf__stack_end_left_before(lf__segment *segment, const lf__place *place);
-void lf__stack_end_left_above(lf__segment *segment, const char *around, uint32_t block);
-void lf__stack_end_caught(lf__segment *segment, const char *around, uint32_t block, uintptr_t stack_pointer);
+/* End the scopes, marked, that left.h says were left: before a scope at `place` begins, and when control is here. */
+void lf__stack_end_left_before(lf__segment *segment, lf__place place);
+void lf__stack_end_left_above(lf__segment *segment, lf__code_place here);
+void lf__stack_end_caught(lf__segment *segment, lf__code_place here, uintptr_t stack_pointer);
 lf__frame *lf__stack_find_observation(lf__segment *segment, lf__frame *top);
 uint8_t *lf__stack_copy_attributes(lf__segment *segment, lf__frame *frame, uint8_t *at);
 /* End what lies above `frame` (an offset; 0: everything): its scopes were left without ending. */
@@ -66,8 +66,8 @@ bool lf__stack_bring_to_top(lf__segment *segment, const lf_scope *scope, uint64_
 lf__frame *lf__stack_frame_of(lf__segment *segment, const lf_scope *scope);
 /* An observation or a score that has no room has begun and ended; unless its trace is not kept, it is dropped. */
 void lf__stack_count_too_deep(lf__segment *segment);
-/* Instead of an observation that has no room. */
-void lf__stack_too_deep(lf__segment *segment, lf_scope *scope, const lf__place *place);
+/* Instead of a scope that has no room. */
+void lf__stack_stand_in(lf__segment *segment, lf_scope *scope, uintptr_t stack_pointer);
 
 /* ---- Changing the stack ---- */
 
@@ -178,14 +178,14 @@ LF__FAST lf__frame *lf__stack_top_observation(lf__segment *segment)
 }
 
 /* The same at a place in the code. The scope around that place is open, so what lies above it was left. */
-LF__FAST lf__frame *lf__stack_observation_at(const char *around, uint32_t block)
+LF__FAST lf__frame *lf__stack_observation_at(lf__code_place here)
 {
     lf__segment *segment = lf__thread;
     if (__builtin_expect(segment == NULL || segment->frame == 0, 0))
         return NULL;
     const lf__frame *top = lf__frame_at(segment, segment->frame);
-    if (block != 0 && __builtin_expect(top->block != block || top->around != around, 0))
-        lf__stack_end_left_above(segment, around, block);
+    if (here.at != 0 && __builtin_expect(!lf__left_none(&top->code, &here), 0)) /* 0: a place that is not known */
+        lf__stack_end_left_above(segment, here);
     return lf__stack_top_observation(segment);
 }
 
@@ -196,7 +196,7 @@ LF__FAST void lf__stack_settle(lf__segment *segment, const lf__place *place)
         return;
     const lf__frame *top = lf__frame_at(segment, segment->frame);
     if (__builtin_expect(!top->on_own_stack || top->stack_pointer <= place->address, 0))
-        lf__stack_end_left_before(segment, place);
+        lf__stack_end_left_before(segment, *place);
 }
 
 static inline void lf__stack_random_id(lf__segment *segment, uint8_t *out, size_t size)
@@ -249,9 +249,8 @@ LF__FAST lf__frame *lf__stack_push(lf__segment *segment, lf__frame_kind kind, co
     frame->on_own_stack = lf__is_own_stack(segment, place->address);
     frame->address = place->address;
     frame->stack_pointer = place->stack_pointer;
-    frame->around = place->around;
-    frame->block = place->block;
-    frame->depth = place->depth;
+    frame->depth = (uint8_t)place->depth;
+    memcpy(&frame->code, &place->code, sizeof frame->code);
     frame->attributes = below != NULL ? below->attributes : 0;
     frame->attributes_size = below != NULL ? below->attributes_size : 0;
     lf__record *record = &frame->record;

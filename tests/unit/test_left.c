@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#pragma GCC diagnostic ignored "-Wpedantic" /* nested functions, goto to a label's address */
+
 static jmp_buf target;
 /* Not seen through by the compiler. */
 static void jump(int value)
@@ -118,6 +120,150 @@ TEST(a_function_that_calls_itself_from_several_blocks_ends_none_of_them)
         CHECK(i + 1 == span_count || strcmp(parent_of(spans[i]), id_of(spans[i + 1])) == 0);
     }
     CHECK_INT(stats_now().misused, 0);
+}
+
+/* The recursion is inlined where the compiler likes to; the catch has no scope around it. */
+static inline int catches_at_the_bottom(int depth)
+{
+    if (depth > 0) {
+        OBSERVE_CHAIN(depth);
+        int result = catches_at_the_bottom(depth - 1);
+        OBSERVE_OUTPUT(result);
+        return result + 1;
+    }
+    OBSERVE_CAUGHT(); /* nothing was left */
+    return 0;
+}
+
+static int takes_turns(int depth);
+
+static int takes_the_other_turn(int depth)
+{
+    if (depth == 1)
+        OBSERVE_CAUGHT();
+    return depth > 0 ? takes_turns(depth - 1) : 0;
+}
+
+static int takes_turns(int depth)
+{
+    if (depth > 0) {
+        OBSERVE_WITH((.name = "turn"), depth);
+        int result = takes_the_other_turn(depth);
+        OBSERVE_OUTPUT(depth);
+        return result;
+    }
+    OBSERVE_CAUGHT();
+    return 3;
+}
+
+TEST(a_catch_below_calls_of_its_own_function_ends_none_of_them)
+{
+    start();
+    CHECK_INT(catches_at_the_bottom(5), 5);
+    CHECK_INT(takes_turns(6), 3);
+    collect();
+    CHECK_INT(span_count, 11);
+    for (size_t i = 0; i < span_count; i++)
+        check_complete(spans[i]);
+    CHECK_INT(stats_now().misused, 0);
+}
+
+#ifndef __clang__ /* which has no nested functions */
+static NOINLINE int has_a_nested_function(void)
+{
+    OBSERVE();
+    auto int nested(int depth);
+    int nested(int depth)
+    {
+        if (depth % 2 != 0) {
+            OBSERVE_CHAIN(depth);
+            int result = depth > 0 ? nested(depth - 1) : 0;
+            OBSERVE_OUTPUT(result);
+            return result + 1;
+        }
+        OBSERVE_TOOL(depth);
+        int result = depth > 0 ? nested(depth - 1) : 0;
+        OBSERVE_OUTPUT(result);
+        return result + 1;
+    }
+    OBSERVE_RETURN(nested(4));
+}
+
+TEST(blocks_around_a_nested_function_are_not_its_own)
+{
+    start();
+    CHECK_INT(has_a_nested_function(), 5);
+    collect();
+    CHECK_INT(span_count, 6);
+    for (size_t i = 0; i < span_count; i++)
+        check_complete(spans[i]);
+    CHECK_SAID(span_named("has_a_nested_function"), "output", "5");
+    CHECK_INT(stats_now().misused, 0);
+}
+#endif
+
+static char large_text[200001];
+
+static int fills_the_stack(int depth)
+{
+    OBSERVE(depth);
+    if (depth == 0)
+        return 0;
+    if (depth % 2 != 0) {
+        OBSERVE_CHAIN(depth, large_text);
+        int result = fills_the_stack(depth - 1);
+        OBSERVE_OUTPUT(result);
+        return result + 1;
+    }
+    OBSERVE_TOOL(depth, large_text);
+    int result = fills_the_stack(depth - 1);
+    OBSERVE_OUTPUT(result);
+    return result + 1;
+}
+
+static NOINLINE int has_attributes(int depth);
+
+static NOINLINE int has_a_scope(int depth)
+{
+    OBSERVE(depth);
+    int result = has_attributes(depth - 1);
+    OBSERVE_OUTPUT(result);
+    return result;
+}
+
+static NOINLINE int has_attributes(int depth)
+{
+    OBSERVE_ATTRIBUTES(.user_id = "u");
+    OBSERVE_CONTEXT(NULL);
+    OBSERVE_ERROR("at %d", depth);
+    return depth > 0 ? has_a_scope(depth) + 1 : 0;
+}
+
+static void *fills_it_with_attributes(void *name)
+{
+    enum { DEPTH = 60000 };
+    OBSERVE(name);
+    CHECK_INT(has_attributes(DEPTH), DEPTH);
+    return NULL;
+}
+
+TEST(where_a_scope_has_no_room_those_around_it_stay_open)
+{
+    start();
+    memset(large_text, 'x', sizeof large_text - 1);
+    CHECK_INT(fills_the_stack(100), 100);
+    CHECK(stats_now().dropped[LF_DROP_TOO_DEEP] > 0);
+    CHECK_INT(stats_now().misused, 0);
+    pthread_attr_t attributes;
+    CHECK_INT(pthread_attr_init(&attributes), 0);
+    CHECK_INT(pthread_attr_setstacksize(&attributes, (size_t)256 << 20), 0);
+    for (int i = 0; i < 6; i++) { /* what comes first moves the end of the room */
+        pthread_t thread;
+        CHECK_INT(pthread_create(&thread, &attributes, fills_it_with_attributes, &large_text[sizeof large_text - 1 - 24 * (size_t)i]), 0);
+        CHECK_INT(pthread_join(thread, NULL), 0);
+        CHECK_INT(stats_now().misused, 0);
+    }
+    CHECK_INT(stats_now().open, 0);
 }
 
 static NOINLINE void has_a_current_handle(void)
@@ -288,6 +434,44 @@ TEST(scopes_around_the_catch_stay_open)
     }
 }
 
+/* The second scope of the block begins behind the catch, so it is over there. */
+static NOINLINE int catches_between_two_scopes(int i, bool says_it)
+{
+    OBSERVE(i);
+    if (setjmp(target) != 0) {
+        if (says_it)
+            OBSERVE_CAUGHT();
+        OBSERVE_ERROR("failed");
+        leaf();
+        OBSERVE_RETURN(-1);
+    }
+    OBSERVE_ATTRIBUTES(.user_id = "u");
+    OBSERVE_WITH((.name = "second"));
+    fails(i);
+    OBSERVE_RETURN(i);
+}
+
+TEST(a_second_scope_of_the_block_is_told_by_its_line)
+{
+    start();
+    CHECK_INT(catches_between_two_scopes(1, false), -1);
+    CHECK_INT(catches_between_two_scopes(2, true), -1);
+    CHECK_INT(catches_between_two_scopes(3, true), 3);
+    collect();
+    CHECK_INT(span_count, 11);
+    for (size_t i = 0; i < 2; i++) {
+        const cJSON *outer = nth_named("catches_between_two_scopes", i);
+        check_complete(outer);
+        CHECK_SAID(outer, "output", "-1");
+        CHECK_SAID(outer, "status_message", "failed");
+        check_left(nth_named("second", i));
+        CHECK_SAID(nth_named("second", i), "output", "");
+        CHECK_CHILD(nth_named("leaf", i), outer);
+    }
+    CHECK_SAID(nth_named("second", 2), "output", "3");
+    CHECK_INT(stats_now().misused, 0);
+}
+
 static NOINLINE void fails_in_a_large_frame(void)
 {
     char text[3000];
@@ -426,8 +610,6 @@ TEST(no_context_is_a_scope_too)
 /* ---- goto ------------------------------------------------------------------------------------------------------------ */
 
 #ifndef __clang__ /* which refuses a computed goto out of a scope */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpedantic"
 static NOINLINE int interpret(long count)
 {
     static void *const operations[] = {&&increment, &&decrement, &&end};
@@ -449,7 +631,6 @@ decrement: {
 end:
     OBSERVE_RETURN(result);
 }
-#pragma GCC diagnostic pop
 
 TEST(a_computed_goto_leaves_scopes_and_the_next_one_tells)
 {
@@ -597,11 +778,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scopes_of_one_function_and_of_inlined_ones_are_never_taken_for_left),
         cmocka_unit_test(a_function_that_calls_itself_from_several_blocks_ends_none_of_them),
+        cmocka_unit_test(a_catch_below_calls_of_its_own_function_ends_none_of_them),
+#ifndef __clang__
+        cmocka_unit_test(blocks_around_a_nested_function_are_not_its_own),
+#endif
+        cmocka_unit_test(where_a_scope_has_no_room_those_around_it_stay_open),
         cmocka_unit_test(a_current_handle_is_what_updates_mean_until_it_ends),
         cmocka_unit_test(requests_that_fail_again_and_again_are_traces_of_their_own),
         cmocka_unit_test(a_scope_of_the_catching_function_itself_is_told_by_its_block),
         cmocka_unit_test(the_same_where_the_catch_says_so),
         cmocka_unit_test(scopes_around_the_catch_stay_open),
+        cmocka_unit_test(a_second_scope_of_the_block_is_told_by_its_line),
         cmocka_unit_test(where_the_catch_says_so_different_functions_may_fail),
         cmocka_unit_test(a_handle_made_current_in_a_scope_that_was_left_is_open_but_not_current),
         cmocka_unit_test(the_result_of_a_call_is_said_of_that_call),
