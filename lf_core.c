@@ -88,12 +88,10 @@ static __attribute__((noinline, cold)) uint32_t core_intern(lf_site *site, bool 
     return id;
 }
 
-LF__FAST uint8_t *core_capture_arguments(lf__segment *segment, uint8_t *at, const lf_value *arguments, unsigned count)
+LF__FAST uint8_t *core_capture_arguments(lf__segment *segment, const lf__frame *frame, uint8_t *at, const lf_value *arguments,
+                                         unsigned count)
 {
-    /* Arguments take at most half, so that the result has a place too, and what was there before them is not theirs. */
-    size_t room = lf__stack_room_left(lf__frame_at(segment, segment->top), at);
-    size_t half = atomic_load_explicit(&lf__record_bytes, memory_order_relaxed) / 2;
-    uint8_t *end = lf__stack_fields_end(segment, at, room < half ? room : half);
+    uint8_t *end = lf__stack_arguments_end(segment, frame, at);
     for (unsigned i = 0; i < count; i++)
         at = lf__capture(at, end, LF__TAG_ARGUMENT, i, &arguments[i]);
     return at;
@@ -110,19 +108,13 @@ LF__FAST bool core_is_sampled(const lf__frame *frame)
     return __builtin_expect((frame->record.flags & LF__FLAG_UNSAMPLED) == 0, 1);
 }
 
-/* Where a scope of a macro stands. Sites of version 1 are all there are. */
-LF__FAST lf__place core_place(const lf_scope *scope, const lf_site *site, uintptr_t stack_pointer)
-{
-    return (lf__place){(uintptr_t)scope, stack_pointer, {site->around, site->at}, site->depth};
-}
-
 void lf_i_open(lf_scope *scope, lf_site *site, const lf_value *arguments, uintptr_t stack_pointer)
 {
     lf__segment *segment = lf__stack_here();
     if (__builtin_expect(segment == NULL, 0))
         return;
     uint32_t id = core_site_id(site, false);
-    lf__place place = core_place(scope, site, stack_pointer);
+    lf__place place = lf__scope_place(scope, site, stack_pointer);
     uint32_t version;
     lf__frame *frame = lf__stack_push(segment, LF__FRAME_OBSERVATION, &place, 0, &version);
     if (__builtin_expect(frame == NULL, 0)) {
@@ -135,7 +127,7 @@ void lf_i_open(lf_scope *scope, lf_site *site, const lf_value *arguments, uintpt
     frame->capture_output = __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) == LF_I_ON_CAPTURING;
     uint8_t *at = lf__stack_fields(segment, frame);
     if (arguments != NULL && core_is_sampled(frame))
-        at = core_capture_arguments(segment, at, arguments, site->count);
+        at = core_capture_arguments(segment, frame, at, arguments, site->count);
     lf__segment_prefetch(segment);
     lf__count(&segment->begun);
     frame->record.start_ns = lf__now();
@@ -149,7 +141,7 @@ void lf_i_open_with(lf_scope *scope, lf_site *site, const lf_observe_options *op
     if (segment == NULL)
         return;
     uint32_t id = core_site_id(site, true);
-    lf__place place = core_place(scope, site, stack_pointer);
+    lf__place place = lf__scope_place(scope, site, stack_pointer);
     uint32_t version;
     lf__frame *frame = lf__stack_push(segment, LF__FRAME_OBSERVATION, &place, 0, &version);
     if (frame == NULL) {
@@ -172,7 +164,7 @@ void lf_i_open_with(lf_scope *scope, lf_site *site, const lf_observe_options *op
             w.at = lf__stack_copy_attributes(segment, frame, w.at);
         lf__write_text(&w, LF__TAG_NAME, options->name);
         if (arguments != NULL)
-            w.at = core_capture_arguments(segment, w.at, arguments, site->count);
+            w.at = core_capture_arguments(segment, frame, w.at, arguments, site->count);
     }
     lf__count(&segment->begun);
     frame->record.start_ns = lf__now();
@@ -182,12 +174,14 @@ void lf_i_open_with(lf_scope *scope, lf_site *site, const lf_observe_options *op
 
 void lf_i_close(lf_scope *scope)
 {
-    uint64_t now = lf__now();
     lf__segment *segment = lf__thread;
     if (__builtin_expect(segment == NULL, 0))
         return;
     uint32_t offset = lf__scope_frame(scope);
-    bool innermost = segment->frame == offset && lf__frame_at(segment, offset)->serial == lf__scope_serial(scope);
+    const lf__frame *frame = lf__frame_at(segment, offset);
+    bool innermost = segment->frame == offset && frame->serial == lf__scope_serial(scope);
+    /* Scopes that are no observation need no time. */
+    uint64_t now = innermost && frame->kind != LF__FRAME_OBSERVATION ? 0 : lf__now();
     if (__builtin_expect(innermost, 1) || lf__stack_bring_to_top(segment, scope, now))
         lf__stack_pop(segment, now);
 }
@@ -382,22 +376,20 @@ void lf_context_free(lf_context *context)
 /* In a scope of our own functions. */
 static void core_attach(lf_scope *scope, const lf_context *context, uintptr_t stack_pointer)
 {
-    lf__place place = {.address = (uintptr_t)scope, .stack_pointer = stack_pointer};
+    static const lf_site nowhere;
     scope->words[0] = 0;
     if (context != NULL && lf_i_mode() >= LF_I_ON)
-        lf__stack_attach(scope, context, &place);
+        lf__stack_attach(scope, &nowhere, context, stack_pointer);
 }
 
 void lf_i_open_context(lf_scope *scope, lf_site *site, const lf_context *context, uintptr_t stack_pointer)
 {
-    lf__place place = core_place(scope, site, stack_pointer);
-    lf__stack_attach(scope, context, &place);
+    lf__stack_attach(scope, site, context, stack_pointer);
 }
 
 void lf_i_open_attributes(lf_scope *scope, lf_site *site, const lf_attributes *attributes, uintptr_t stack_pointer)
 {
-    lf__place place = core_place(scope, site, stack_pointer);
-    lf__stack_attributes(scope, &place, lf__write_attributes, attributes);
+    lf__stack_attributes(scope, site, attributes, lf__write_attributes, stack_pointer);
 }
 
 void *lf_context_run(lf_context *context, void *(*fn)(void *), void *arg)

@@ -52,6 +52,7 @@ void lf__stack_set_wake(lf__segment *segment)
 }
 
 static lf_context *stack_context_of(const lf__segment *segment, const lf__frame *frame);
+static void stack_attach(lf_scope *scope, const lf_context *context, const lf__place *place);
 
 static bool stack_inherits(void)
 {
@@ -73,7 +74,7 @@ __attribute__((noinline, cold)) lf__segment *lf__stack_enter(void)
             lf_context *context = stack.inherited;
             stack.inherited = NULL;
             lf_scope scope; /* never ended: the thread goes on in it */
-            lf__stack_attach(&scope, context, &(lf__place){.address = UINTPTR_MAX, .stack_pointer = UINTPTR_MAX});
+            stack_attach(&scope, context, &(lf__place){.address = UINTPTR_MAX, .stack_pointer = UINTPTR_MAX});
             lf__free(context);
         }
     }
@@ -208,8 +209,10 @@ static void stack_end_from(lf__segment *segment, uint32_t offset)
         lf__stack_abandon_above(segment, lf__frame_at(segment, offset)->below, lf__monotonic_ns(), LF__FLAG_ABANDONED);
 }
 
-__attribute__((noinline)) void lf__stack_end_left_before(lf__segment *segment, lf__place place)
+__attribute__((noinline)) void lf__stack_end_left_before(lf__segment *segment, uintptr_t address, uintptr_t stack_pointer,
+                                                         const char *around, uint64_t at, uint32_t depth)
 {
+    lf__place place = {address, stack_pointer, {around, at}, depth};
     stack_end_from(segment, lf__left_before(segment, &place));
     lf__stack_drop_ended_handles(segment);
 }
@@ -328,7 +331,7 @@ static uint8_t *stack_put_context(lf__segment *segment, lf__frame *frame, const 
     return at + frame->attributes_size;
 }
 
-void lf__stack_attach(lf_scope *scope, const lf_context *context, const lf__place *place)
+static void stack_attach(lf_scope *scope, const lf_context *context, const lf__place *place)
 {
     lf__segment *segment = lf__stack_here();
     lf__frame_kind kind = context == NULL ? LF__FRAME_ATTRIBUTES : LF__FRAME_CONTEXT;
@@ -346,6 +349,12 @@ void lf__stack_attach(lf_scope *scope, const lf_context *context, const lf__plac
     else
         end = stack_put_context(segment, frame, context);
     lf__stack_push_done(segment, frame, end, version, scope);
+}
+
+void lf__stack_attach(lf_scope *scope, const lf_site *site, const lf_context *context, uintptr_t stack_pointer)
+{
+    lf__place place = lf__scope_place(scope, site, stack_pointer);
+    stack_attach(scope, context, &place);
 }
 
 /* The innermost frame. */
@@ -538,13 +547,14 @@ void lf__write_int(lf__writer *w, lf__tag tag, int64_t number)
 }
 
 /* The outer attributes and the new ones lie behind the frame in one piece. */
-void lf__stack_attributes(lf_scope *scope, const lf__place *place,
-                          void (*write)(lf__writer *w, const lf_attributes *attributes), const lf_attributes *attributes)
+void lf__stack_attributes(lf_scope *scope, const lf_site *site, const lf_attributes *attributes,
+                          void (*write)(lf__writer *w, const lf_attributes *attributes), uintptr_t stack_pointer)
 {
     lf__segment *segment = lf__stack_here();
+    lf__place place = lf__scope_place(scope, site, stack_pointer);
     if (segment == NULL)
         return;
-    lf__stack_settle(segment, place);
+    lf__stack_settle(segment, &place);
     lf__frame *target = lf__stack_top_observation(segment);
     lf__writer w;
     if (target != NULL && lf__write_begin(&w, target)) {
@@ -555,9 +565,9 @@ void lf__stack_attributes(lf_scope *scope, const lf__place *place,
         lf__write_end(&w);
     }
     uint32_t version;
-    lf__frame *frame = lf__stack_push(segment, LF__FRAME_ATTRIBUTES, place, 0, &version);
+    lf__frame *frame = lf__stack_push(segment, LF__FRAME_ATTRIBUTES, &place, 0, &version);
     if (frame == NULL) {
-        lf__stack_stand_in(segment, scope, place->stack_pointer);
+        lf__stack_stand_in(segment, scope, stack_pointer);
         return;
     }
     stack_make_same(segment, frame);

@@ -52,7 +52,8 @@ bool lf__stack_is_crowded(const lf__segment *segment);
 /* Take handles that have ended from the top. */
 void lf__stack_drop_ended_handles(lf__segment *segment);
 /* End the scopes, marked, that left.h says were left: before a scope at `place` begins, and when control is here. */
-void lf__stack_end_left_before(lf__segment *segment, lf__place place);
+void lf__stack_end_left_before(lf__segment *segment, uintptr_t address, uintptr_t stack_pointer, const char *around, uint64_t at,
+                               uint32_t depth);
 void lf__stack_end_left_above(lf__segment *segment, lf__code_place here);
 void lf__stack_end_caught(lf__segment *segment, lf__code_place here, uintptr_t stack_pointer);
 lf__frame *lf__stack_find_observation(lf__segment *segment, lf__frame *top);
@@ -158,6 +159,12 @@ static inline uint32_t lf__scope_serial(const lf_scope *scope)
     return (uint32_t)scope->words[0];
 }
 
+/* Where a scope stands. Sites of version 1 are all there are. */
+LF__FAST lf__place lf__scope_place(const lf_scope *scope, const lf_site *site, uintptr_t stack_pointer)
+{
+    return (lf__place){(uintptr_t)scope, stack_pointer, {site->around, site->at}, site->depth};
+}
+
 /* The innermost frame, NULL for none. A handle that has ended is current no longer. */
 LF__FAST lf__frame *lf__stack_top(lf__segment *segment)
 {
@@ -196,7 +203,8 @@ LF__FAST void lf__stack_settle(lf__segment *segment, const lf__place *place)
         return;
     const lf__frame *top = lf__frame_at(segment, segment->frame);
     if (__builtin_expect(!top->on_own_stack || top->stack_pointer <= place->address, 0))
-        lf__stack_end_left_before(segment, *place);
+        lf__stack_end_left_before(segment, place->address, place->stack_pointer, place->code.around, place->code.at,
+                                  place->depth); /* one by one: a struct would be written to memory in the usual case, too */
 }
 
 static inline void lf__stack_random_id(lf__segment *segment, uint8_t *out, size_t size)
@@ -250,7 +258,8 @@ LF__FAST lf__frame *lf__stack_push(lf__segment *segment, lf__frame_kind kind, co
     frame->address = place->address;
     frame->stack_pointer = place->stack_pointer;
     frame->depth = (uint8_t)place->depth;
-    memcpy(&frame->code, &place->code, sizeof frame->code);
+    frame->code.around = place->code.around;
+    frame->code.at = place->code.at;
     frame->attributes = below != NULL ? below->attributes : 0;
     frame->attributes_size = below != NULL ? below->attributes_size : 0;
     lf__record *record = &frame->record;
@@ -291,6 +300,16 @@ static inline uint8_t *lf__stack_fields_end(lf__segment *segment, uint8_t *at, s
     return at + (stack < room ? stack : room);
 }
 
+/* Where arguments must end: they take at most half of a record, so that the result has a place too, and no more than what is
+ * left of it. May lie before `at`. */
+LF__FAST uint8_t *lf__stack_arguments_end(lf__segment *segment, const lf__frame *frame, uint8_t *at)
+{
+    size_t limit = atomic_load_explicit(&lf__record_bytes, memory_order_relaxed);
+    uint8_t *half = at + limit / 2, *whole = (uint8_t *)(uintptr_t)&frame->record + limit;
+    uint8_t *stack = (uint8_t *)segment + segment->stack_end, *end = half < whole ? half : whole;
+    return end < stack ? end : stack;
+}
+
 /* What large values may still take of a frame whose fields end at `at`. */
 LF__FAST size_t lf__stack_room_left(const lf__frame *frame, const uint8_t *at)
 {
@@ -302,15 +321,15 @@ LF__FAST size_t lf__stack_room_left(const lf__frame *frame, const uint8_t *at)
 /* ---- Contexts ---- */
 
 /* Put a context on the stack. NULL: a scope in the same place of the trace, so that every scope of a program has a frame. */
-void lf__stack_attach(lf_scope *scope, const lf_context *context, const lf__place *place);
+void lf__stack_attach(lf_scope *scope, const lf_site *site, const lf_context *context, uintptr_t stack_pointer);
 /* What this thread is in, for lf_context_free; NULL: nothing, or no memory. */
 lf_context *lf__stack_context(void);
 /* The innermost frame that has a trace, or NULL. */
 const lf__frame *lf__stack_current(void);
 /* A scope that sets attributes: the outer ones, then what lf__writer adds. */
 typedef struct lf__writer lf__writer;
-void lf__stack_attributes(lf_scope *scope, const lf__place *place,
-                          void (*write)(lf__writer *w, const lf_attributes *attributes), const lf_attributes *attributes);
+void lf__stack_attributes(lf_scope *scope, const lf_site *site, const lf_attributes *attributes,
+                          void (*write)(lf__writer *w, const lf_attributes *attributes), uintptr_t stack_pointer);
 /* Make a handle this thread's current observation. */
 void lf__stack_push_handle(const lf_observation *handle, const lf__record *record);
 
