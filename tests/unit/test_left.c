@@ -225,7 +225,7 @@ static NOINLINE int has_attributes(int depth);
 
 static NOINLINE int has_a_scope(int depth)
 {
-    OBSERVE(depth);
+    OBSERVE(depth, large_text + sizeof large_text - 1 - 20000);
     int result = has_attributes(depth - 1);
     OBSERVE_OUTPUT(result);
     return result;
@@ -241,7 +241,7 @@ static NOINLINE int has_attributes(int depth)
 
 static void *fills_it_with_attributes(void *name)
 {
-    enum { DEPTH = 60000 };
+    enum { DEPTH = 2000 };
     OBSERVE(name);
     CHECK_INT(has_attributes(DEPTH), DEPTH);
     return NULL;
