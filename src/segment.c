@@ -119,7 +119,7 @@ static void segment_skip(lf__segment *segment, uint64_t size)
     lf__record *pad = (lf__record *)lf__segment_at(segment, segment->head);
     pad->size = (uint32_t)size;
     pad->kind = LF__RECORD_PAD;
-    lf__segment_publish(segment, size);
+    lf__segment_publish(segment, (size_t)size);
 }
 
 static uint64_t segment_offset(const lf__segment *segment, uint64_t position)

@@ -140,15 +140,15 @@ static void run_jobs(void)
 
 static void schedules(int turns)
 {
-    char *stack = malloc(STACK_BYTES);
-    if (stack == NULL || getcontext(&coroutine) != 0)
+    char *memory = malloc(STACK_BYTES);
+    if (memory == NULL || getcontext(&coroutine) != 0)
         return;
-    coroutine.uc_stack.ss_sp = stack;
+    coroutine.uc_stack.ss_sp = memory;
     coroutine.uc_stack.ss_size = STACK_BYTES;
     makecontext(&coroutine, run_jobs, 0);
     for (int i = 0; i < turns; i++)
         swapcontext(&scheduler, &coroutine);
-    free(stack);
+    free(memory);
 }
 #else
 /* The same observations. */
@@ -190,9 +190,9 @@ static NOINLINE void recovers(void)
 int main(void)
 {
     static _Alignas(64) char alternate[STACK_BYTES];
-    stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
+    stack_t on_the_side = {.ss_sp = alternate, .ss_size = sizeof alternate};
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
-    if (sigaltstack(&stack, NULL) != 0 || sigaction(SIGUSR1, &action, NULL) != 0)
+    if (sigaltstack(&on_the_side, NULL) != 0 || sigaction(SIGUSR1, &action, NULL) != 0)
         return 1;
     retries(7);
     retries_and_says_so(3);
