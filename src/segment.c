@@ -133,14 +133,14 @@ static uint64_t segment_burst_end(const lf__segment *segment)
     return segment->ring_size < SEGMENT_RING_BURST ? segment->ring_size : SEGMENT_RING_BURST;
 }
 
-/* How much to leave out so that `size` bytes fit in one piece, and how much there is then. */
+/* How much to leave out so that `size` bytes fit in one piece, and how much there is then. More than the ring: they do not. */
 static uint64_t segment_find_place(const lf__segment *segment, size_t size, bool returning, uint64_t *out_rest)
 {
     uint64_t offset = segment_offset(segment, segment->head), burst_end = segment_burst_end(segment), skipped = 0;
     for (;;) {
         bool below = returning && offset < burst_end;
         uint64_t end = below ? SEGMENT_RING_KEEP : segment->ring_size;
-        if (offset + size <= end) {
+        if (offset + size <= end || skipped > segment->ring_size) {
             *out_rest = end - offset;
             return skipped;
         }

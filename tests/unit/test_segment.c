@@ -417,6 +417,20 @@ TEST(what_waits_and_what_may_be_written_does_not_go_back)
     lf__segment_unmap(segment);
 }
 
+/* As on 32 bit, where nothing of the ring lies above the part that goes back. */
+TEST(while_memory_of_a_small_ring_goes_back_what_is_larger_than_the_rest_is_refused)
+{
+    enum { SMALL_RING = 4 << 20, TOO_LARGE = 3 << 19 };
+    lf__segment *segment = new_segment((size_t)1 << 30);
+    segment->ring_size = SMALL_RING;
+    atomic_store(&segment->returning, true);
+    CHECK(!lf__segment_grant(segment, &budget, TOO_LARGE));
+    CHECK(lf__segment_grant(segment, &budget, LF__RING_GRANT));
+    atomic_store(&segment->returning, false);
+    CHECK(lf__segment_grant(segment, &budget, TOO_LARGE));
+    lf__segment_unmap(segment);
+}
+
 TEST(while_memory_goes_back_records_lie_elsewhere_and_none_is_lost)
 {
     lf__segment *segment = new_segment((size_t)1 << 30);
@@ -789,6 +803,7 @@ int main(void)
         cmocka_unit_test(memory_of_a_burst_goes_back_to_the_system),
         cmocka_unit_test(memory_stays_while_bursts_go_on),
         cmocka_unit_test(what_waits_and_what_may_be_written_does_not_go_back),
+        cmocka_unit_test(while_memory_of_a_small_ring_goes_back_what_is_larger_than_the_rest_is_refused),
         cmocka_unit_test(while_memory_goes_back_records_lie_elsewhere_and_none_is_lost),
         cmocka_unit_test(a_small_ring_gives_nothing_back),
         cmocka_unit_test(one_thread_writes_while_another_gives_back),
