@@ -517,7 +517,8 @@ static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void
 #define LF_I_CONTEXT(id, context) LF_I_SCOPE(id, (context), LF_I_OPEN_CONTEXT, context)
 
 /* Where control lands that left scopes without their ends: behind setjmp, in PG_CATCH, behind lua_pcall. Every scope that was
- * left below this point ends now, marked "incomplete: abandoned". A statement; it costs a look at what is open.
+ * left below this point ends now, marked "incomplete: abandoned"; those around this point stay open. An expression without a
+ * value. Threads: of the calling thread only. Blocks: never. Nothing happens where nothing was left, and when tracing is off.
  *     if (setjmp(env) == 0) { work(); } else { OBSERVE_CAUGHT(); OBSERVE_ERROR("work failed"); }
  * docs/macros.md says what is noticed without it, and what is not. */
 #define OBSERVE_CAUGHT() LF_I_WHEN_ON((lf_i_stay_a_function(), lf_i_caught(LF_I_HERE, lf_i_stack_pointer())))

@@ -224,6 +224,24 @@ TEST(observing_allocates_nothing_and_takes_no_lock)
     release_the_worker();
 }
 
+TEST(below_a_current_handle_observing_takes_no_lock_either)
+{
+    if (!INTERPOSED || under_valgrind()) {
+        harness_skip("below_a_current_handle_observing_takes_no_lock_either", "the checker has the locks for itself");
+        return;
+    }
+    start_and_hold_the_worker();
+    lf_observation *handle = lf_start_as_current_observation(.name = "handle");
+    one_round(0);
+    counting = true;
+    for (int i = 0; i < 1000; i++)
+        one_round(i);
+    counting = false;
+    CHECK_INT(locks, 0);
+    lf_observation_end(handle);
+    release_the_worker();
+}
+
 /* ---- System calls ---------------------------------------------------------------------------------------------------- */
 
 static _Atomic long trapped_calls;
@@ -509,6 +527,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(observing_allocates_nothing_and_takes_no_lock),
+        cmocka_unit_test(below_a_current_handle_observing_takes_no_lock_either),
         cmocka_unit_test(observing_makes_no_system_call),
         cmocka_unit_test(errno_is_left_alone),
         cmocka_unit_test(errno_is_left_alone_when_tracing_is_off),
