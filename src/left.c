@@ -88,14 +88,25 @@ uint32_t lf__left_before(const lf__segment *segment, const lf__place *place)
     return lowest;
 }
 
+/* Is that a scope of another call than the one with this stack pointer, as far as can be told? A stack pointer of 0 tells
+ * nothing. Variables of a call never lie below its stack pointer, unless a sanitizer moves them away. */
+static bool left_of_another_call(const lf__segment *segment, const lf__frame *frame, uintptr_t stack_pointer)
+{
+    if (stack_pointer == 0 || frame->stack_pointer == 0)
+        return false;
+    bool moved_away = lf__is_own_stack(segment, frame->stack_pointer) != frame->on_own_stack;
+    return (!moved_away && frame->address < stack_pointer) ||
+           stack_pointer - frame->stack_pointer + LEFT_ALLOCATED >= 2 * LEFT_ALLOCATED;
+}
+
 /* The innermost scope of the block that is open here; what lies above it was left. False: it has none. */
-static bool left_own(const lf__segment *segment, const lf__code_place *here, uint32_t *out_lowest)
+static bool left_own(const lf__segment *segment, const lf__code_place *here, uintptr_t stack_pointer, uint32_t *out_lowest)
 {
     *out_lowest = 0;
     LEFT_EACH(segment, offset) {
         const lf__frame *frame = left_frame(segment, offset);
         bool same_block = frame->code.around == here->around && left_block(&frame->code) == left_block(here);
-        if (same_block && !left_is_after(&frame->code, here))
+        if (same_block && !left_is_after(&frame->code, here) && !left_of_another_call(segment, frame, stack_pointer))
             return true;
         if (frame->is_too_deep)
             break; /* the scope of that block may have had no room either */
@@ -107,7 +118,7 @@ static bool left_own(const lf__segment *segment, const lf__code_place *here, uin
 uint32_t lf__left_above(const lf__segment *segment, const lf__code_place *here)
 {
     uint32_t lowest;
-    return left_own(segment, here, &lowest) ? lowest : 0;
+    return left_own(segment, here, 0, &lowest) ? lowest : 0;
 }
 
 /* A scope of this call of the function, where control has left all blocks that have one. No such function is inlined
@@ -121,7 +132,7 @@ static bool left_of_this_call(const lf__frame *frame, const char *around, uintpt
 uint32_t lf__left_caught(const lf__segment *segment, const lf__code_place *here, uintptr_t stack_pointer)
 {
     uint32_t lowest;
-    if (left_block(here) != 0 && left_own(segment, here, &lowest))
+    if (left_block(here) != 0 && left_own(segment, here, stack_pointer, &lowest))
         return lowest;
     bool on_own_stack = lf__is_own_stack(segment, stack_pointer);
     int looked = 0;

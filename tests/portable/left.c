@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #ifdef __GLIBC__
 #include <ucontext.h>
 #endif
@@ -117,6 +118,27 @@ static int calls_itself(int depth)
     }
 }
 
+/* Each level catches what failed below, and fails again, unless it is the one where it ends. */
+static NOINLINE int catches_at_each_level(int depth, int ends_at)
+{
+    OBSERVE(depth);
+    jmp_buf outer;
+    volatile bool caught = false;
+    if (depth == 0)
+        longjmp(target, 1);
+    memcpy(outer, target, sizeof outer);
+    if (setjmp(target) == 0) {
+        catches_at_each_level(depth - 1, ends_at);
+    } else {
+        OBSERVE_CAUGHT();
+        caught = true;
+    }
+    memcpy(target, outer, sizeof outer);
+    if (caught && depth < ends_at)
+        longjmp(target, 1);
+    OBSERVE_RETURN(depth);
+}
+
 #ifdef __GLIBC__ /* musl has no contexts */
 static ucontext_t scheduler, coroutine;
 static jmp_buf coroutine_target;
@@ -199,6 +221,7 @@ int main(void)
     serves(6);
     printf("caught from far below: %d\n", catches_from_far_below());
     printf("calls itself: %d\n", calls_itself(14));
+    printf("catches at each level: %d\n", catches_at_each_level(4, 3));
     schedules(6);
     recovers();
     recovers();

@@ -401,6 +401,50 @@ TEST(the_same_where_the_catch_says_so)
     check_retries();
 }
 
+/* Each level catches what failed below, and fails again, unless it is the one where it ends. */
+static NOINLINE int catches_at_each_level(int depth, int ends_at)
+{
+    OBSERVE(depth);
+    jmp_buf outer;
+    memcpy(outer, target, sizeof outer);
+    volatile bool caught = false;
+    if (depth == 0)
+        jump_now(1);
+    if (setjmp(target) == 0) {
+        catches_at_each_level(depth - 1, ends_at);
+    } else {
+        caught = true;
+        OBSERVE_CAUGHT();
+    }
+    memcpy(target, outer, sizeof outer);
+    if (caught && depth < ends_at)
+        jump_now(1);
+    OBSERVE_RETURN(depth);
+}
+
+static void check_levels(int depth, int ends_at)
+{
+    collect();
+    CHECK_INT(span_count, depth + 1);
+    for (int i = 0; i <= depth; i++) {
+        const cJSON *span = spans[i]; /* in the order of their ends, innermost first */
+        char result[16];
+        snprintf(result, sizeof result, "%d", i);
+        CHECK_SAID(span, "metadata.incomplete", i < ends_at ? "abandoned" : "");
+        CHECK_SAID(span, "output", i < ends_at ? "" : result);
+        if (i < depth)
+            CHECK_CHILD(span, spans[i + 1]);
+    }
+    CHECK_INT(stats_now().misused, 0);
+}
+
+TEST(a_function_that_calls_itself_catches_at_each_level)
+{
+    start();
+    CHECK_INT(catches_at_each_level(4, 3), 4);
+    check_levels(4, 3);
+}
+
 /* A scope around the catch that was not left. */
 static NOINLINE void catches_inside_of_a_block(void)
 {
@@ -729,6 +773,30 @@ TEST(jobs_that_fail_on_an_allocated_stack_of_their_own_are_told)
     free(stack);
 }
 
+static void catch_at_each_level(void)
+{
+    catches_at_each_level(4, 3);
+}
+
+TEST(a_function_that_calls_itself_on_a_stack_of_its_own_catches_at_each_level)
+{
+    if (HARNESS_ASAN || HARNESS_TSAN) {
+        harness_skip("a_function_that_calls_itself_on_a_stack_of_its_own_catches_at_each_level",
+                     "the checker cannot follow longjmp on such a stack");
+        return;
+    }
+    start();
+    void *stack = malloc(STACK_BYTES);
+    CHECK(stack != NULL && getcontext(&coroutine) == 0);
+    coroutine.uc_stack.ss_sp = stack;
+    coroutine.uc_stack.ss_size = STACK_BYTES;
+    coroutine.uc_link = &scheduler;
+    makecontext(&coroutine, catch_at_each_level, 0);
+    CHECK(swapcontext(&scheduler, &coroutine) == 0);
+    check_levels(4, 3);
+    free(stack);
+}
+
 static sigjmp_buf signal_target;
 
 static void observes_and_jumps(int number)
@@ -787,6 +855,7 @@ int main(void)
         cmocka_unit_test(requests_that_fail_again_and_again_are_traces_of_their_own),
         cmocka_unit_test(a_scope_of_the_catching_function_itself_is_told_by_its_block),
         cmocka_unit_test(the_same_where_the_catch_says_so),
+        cmocka_unit_test(a_function_that_calls_itself_catches_at_each_level),
         cmocka_unit_test(scopes_around_the_catch_stay_open),
         cmocka_unit_test(a_second_scope_of_the_block_is_told_by_its_line),
         cmocka_unit_test(where_the_catch_says_so_different_functions_may_fail),
@@ -798,6 +867,7 @@ int main(void)
 #endif
         cmocka_unit_test(jobs_that_fail_on_a_mapped_stack_of_their_own_are_told),
         cmocka_unit_test(jobs_that_fail_on_an_allocated_stack_of_their_own_are_told),
+        cmocka_unit_test(a_function_that_calls_itself_on_a_stack_of_its_own_catches_at_each_level),
         cmocka_unit_test(a_handler_on_a_stack_of_its_own_may_jump_out),
     };
     return cmocka_run_group_tests_name("left", tests, NULL, NULL);
