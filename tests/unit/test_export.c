@@ -829,7 +829,7 @@ static void what_stays_undeliverable_is_given_up_and_counted(void **state)
         start_over();
         rig.reply = replies[i];
         START(.timeout_ms = 0);
-        lf__export_tune(rig.x, (lf__export_times){2 * MS, 20 * MS, 50 * MS});
+        lf__export_tune(rig.x, (lf__export_times){2 * MS, 20 * MS, 500 * MS});
         for (int j = 0; j < 3; j++)
             send_many(10);
         settle();
@@ -1064,7 +1064,7 @@ static void events_that_stay_undeliverable_are_given_up_and_counted(void **state
     (void)state;
     rig.verdict = always_busy;
     START(.exporter = "ingestion");
-    lf__export_tune(rig.x, (lf__export_times){2 * MS, 20 * MS, 50 * MS});
+    lf__export_tune(rig.x, (lf__export_times){2 * MS, 20 * MS, 500 * MS});
     send_many(20);
     settle();
     assert_int_equal(delivered(), 10);
