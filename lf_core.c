@@ -186,10 +186,10 @@ void lf_i_close(lf_scope *scope)
         lf__stack_pop(segment, now);
 }
 
-void lf_i_caught(const char *around, uint64_t at, uintptr_t stack_pointer)
+void lf_i_caught(const char *around, uint64_t at, uintptr_t stack_pointer, uintptr_t frame_top)
 {
     if (lf__thread != NULL && lf__thread->frame != 0)
-        lf__stack_end_caught(lf__thread, (lf__code_place){around, at}, stack_pointer);
+        lf__stack_end_caught(lf__thread, (lf__code_place){around, at}, stack_pointer, frame_top);
 }
 
 /* ---- Adding to an open observation -------------------------------------------------------------------------------- */

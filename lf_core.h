@@ -592,7 +592,7 @@ LF_API void lf_i_put_return(const char *around, uint64_t at, const lf_value *val
 LF_API void lf_i_put_output(const char *around, uint64_t at, const lf_value *value); /* always kept */
 LF_API void lf_i_put_error(const char *around, uint64_t at, const char *format, ...) LF_PRINTF(3, 4);
 LF_API void lf_i_put_fields(const char *around, uint64_t at, const lf_observation_fields *fields);
-LF_API void lf_i_caught(const char *around, uint64_t at, uintptr_t stack_pointer);
+LF_API void lf_i_caught(const char *around, uint64_t at, uintptr_t stack_pointer, uintptr_t frame_top);
 
 static inline void lf_i_scope_end(lf_scope *scope)
 {
@@ -622,17 +622,29 @@ static inline __attribute__((always_inline, no_instrument_function)) uintptr_t l
     return pointer;
 }
 
+/* In the function that this is expanded in: no lower than any value that the stack pointer has there, whatever is allocated on the
+ * stack, and lower than all of those that it has in the callers. */
+#if defined(__s390x__) /* what the compilers call the frame's address there is the stack pointer of the caller */
+#define LF_I_FRAME_TOP ((uintptr_t)__builtin_frame_address(0) - 1)
+#else
+#define LF_I_FRAME_TOP ((uintptr_t)__builtin_frame_address(0))
+#endif
+
 /* Which scopes stand around a place in the code, as the compiler knows it. LF_I_BLOCK_HAS_SCOPE(id) gives the block that it
  * stands in a number, unless the block has one already, and a depth, one more than that of the numbered block around;
- * LF_I_BLOCK and LF_I_DEPTH are those of the innermost numbered block, 0 outside of all. LF_I_AT adds the line: in one block,
- * what stands further down in the text is not open yet. goto and longjmp run no end of scope; by these numbers the library
+ * LF_I_BLOCK and LF_I_DEPTH are those of the innermost numbered block, 0 outside of all. LF_I_AT adds the order in the text: in
+ * one block, what stands further down is not open yet. goto and longjmp run no end of scope; by these numbers the library
  * knows which scopes of a function can still be open where control is now.
  *
  * A tag may be declared again in its block, and is then the same type; in a block inside it is another. A typedef may be
  * repeated in its block with the same type. So the tag tells whether the block is new, and the typedef, an array type of
  * depth + 1 rows of number + 1 bytes, holds the numbers.
  *
- * C++ has exceptions for this, which do run the ends; there the numbers are 0, and no function is named: that says nothing. */
+ * C++ has no such types, and exceptions, which do run the ends. There all scopes of a function count as in one block that has no
+ * number; only OBSERVE_CAUGHT asks for it. */
+/* The block and the order in the text: __COUNTER__ grows with each use. Lines would not do, since a macro may write two scopes in
+ * one, and generated code has lines of several files in one function. */
+#define LF_I_AT ((uint64_t)LF_I_BLOCK << 32 | (__COUNTER__ & 0xffffff))
 #ifndef __cplusplus
 struct lf_i_block;
 typedef struct lf_i_block *lf_i_block_tag;
@@ -648,9 +660,13 @@ typedef char lf_i_block_numbers[1][1];
         __attribute__((unused));                                                                                 \
     typedef struct lf_i_block *lf_i_block_tag __attribute__((unused));                                           \
     _Pragma("GCC diagnostic pop")
-/* Block, file and line; generated code may have lines of several files in one function, and their names' lengths differ. */
-#define LF_I_AT ((uint64_t)LF_I_BLOCK << 32 | (uint32_t)((sizeof(__FILE__) & 0xfff) << 20 | ((size_t)__LINE__ & 0xfffff)))
 #define LF_I_HERE __func__, LF_I_AT
+#else
+#define LF_I_BLOCK UINT32_MAX
+#define LF_I_DEPTH 1
+#define LF_I_BLOCK_HAS_SCOPE(id)
+#define LF_I_HERE (static_cast<const char *>(0)), 0
+#endif
 
 /* No compiler inlines a function that allocates on its stack, unless it must. So two calls of a function with OBSERVE_CAUGHT
  * have two stack pointers, and scopes of a call further up are not taken for scopes of this one. Nothing is ever allocated. */
@@ -664,15 +680,6 @@ static inline __attribute__((always_inline, no_instrument_function)) void lf_i_s
         __asm__ volatile("" : : "r"(__builtin_alloca(never)));
 }
 #pragma GCC diagnostic pop
-#else
-#define LF_I_AT 0
-#define LF_I_DEPTH 0
-#define LF_I_BLOCK_HAS_SCOPE(id)
-#define LF_I_HERE (static_cast<const char *>(0)), 0
-static inline void lf_i_stay_a_function(void)
-{
-}
-#endif
 
 #ifdef __cplusplus
 #define LF_I_ZERO {}

@@ -358,9 +358,10 @@ static inline bool lf_i_wants(int mode, lf_switch said)
 }
 
 /* `function` NULL: the first of `names` is the observation's name. `names` of OBSERVE_WITH begin with its options. */
-#define LF_I_SITE(variable, function, names, type, ...)                                                                 \
+#define LF_I_SITE(variable, function, names, type, ...) LF_I_SITE_IN(__func__, variable, function, names, type, __VA_ARGS__)
+#define LF_I_SITE_IN(around, variable, function, names, type, ...)                                                      \
     static lf_site variable = {LF_I_SITE_VERSION, 0, function, __FILE__, names, __LINE__, type,                         \
-                               LF_I_COUNT_CHECKED(__VA_ARGS__), __func__, LF_I_AT, LF_I_DEPTH < 255 ? LF_I_DEPTH : 255}
+                               LF_I_COUNT_CHECKED(__VA_ARGS__), around, LF_I_AT, LF_I_DEPTH < 255 ? LF_I_DEPTH : 255}
 
 /* What opens the scope variable that it is given; `lf_i_now` is what the thread should do. */
 #define LF_I_OPEN(id, scope, function, names, type, ...)                                                                \
@@ -521,7 +522,8 @@ static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void
  * value. Threads: of the calling thread only. Blocks: never. Nothing happens where nothing was left, and when tracing is off.
  *     if (setjmp(env) == 0) { work(); } else { OBSERVE_CAUGHT(); OBSERVE_ERROR("work failed"); }
  * docs/macros.md says what is noticed without it, and what is not. */
-#define OBSERVE_CAUGHT() LF_I_WHEN_ON((lf_i_stay_a_function(), lf_i_caught(LF_I_HERE, lf_i_stack_pointer())))
+#define OBSERVE_CAUGHT() \
+    LF_I_WHEN_ON((lf_i_stay_a_function(), lf_i_caught(__func__, LF_I_AT, lf_i_stack_pointer(), LF_I_FRAME_TOP)))
 
 /* The decorator: wraps a whole definition, whose ordinary return statements are captured. Parameters as (type, name):
  *     OBSERVE_FN(char *, answer, (const char *, question), (int, top_k)) { return llm(question, top_k); }
@@ -657,9 +659,10 @@ template <class F, class... A> inline decltype(auto) lf_i_call(lf_site *site, F 
 }
 }
 
+/* It stands in no function: OBSERVE_CAUGHT must not take it for a scope around itself. */
 #define LF_I_CALL(id, names, fn, ...)                                                                            \
     __extension__({                                                                                              \
-        LF_I_SITE(LF_I_CAT(lf_i_site_, id), (const char *)0, names, LF_SPAN, __VA_ARGS__);                       \
+        LF_I_SITE_IN((const char *)0, LF_I_CAT(lf_i_site_, id), (const char *)0, names, LF_SPAN, __VA_ARGS__);   \
         lf_i_call(&LF_I_CAT(lf_i_site_, id),                                                                                    \
                   [&](auto &&...lf_i_p) -> decltype(auto) { return fn(static_cast<decltype(lf_i_p)>(lf_i_p)...); } \
                   LF_I_CAT(LF_I_TRAILING_, LF_I_IS_EMPTY(__VA_ARGS__))(__VA_ARGS__));                            \

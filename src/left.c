@@ -1,10 +1,8 @@
 #include "left.h"
 
 enum {
-    /* The stack pointer moves a little inside a function where arguments are pushed, and by more where it allocates. */
-    LEFT_PUSHED = 32,
-    LEFT_ALLOCATED = 64 << 10,
-    LEFT_LOOK = 4096 /* scopes of which nothing can be said, before the search ends */
+    LEFT_PUSHED = 32, /* so far the stack pointer moves down inside a function where arguments are pushed */
+    LEFT_LOOK = 4096  /* scopes of which nothing can be said, before the search ends */
 };
 
 static const lf__frame *left_frame(const lf__segment *segment, uint32_t offset)
@@ -45,11 +43,10 @@ static uint32_t left_block(const lf__code_place *place)
     return (uint32_t)(place->at >> 32);
 }
 
-/* Does the scope stand further down in the same file than that place? */
+/* Does the scope stand further down in the text than that place, if both stand in one function? */
 static bool left_is_after(const lf__code_place *scope, const lf__code_place *place)
 {
-    uint32_t one = (uint32_t)scope->at, other = (uint32_t)place->at;
-    return one >> LF__LINE_BITS == other >> LF__LINE_BITS && one > other;
+    return (uint32_t)scope->at > (uint32_t)place->at;
 }
 
 /* Is the scope, one of the same function, open at that place? */
@@ -88,25 +85,27 @@ uint32_t lf__left_before(const lf__segment *segment, const lf__place *place)
     return lowest;
 }
 
-/* Is that a scope of another call than the one with this stack pointer, as far as can be told? A stack pointer of 0 tells
- * nothing. Variables of a call never lie below its stack pointer, unless a sanitizer moves them away. */
-static bool left_of_another_call(const lf__segment *segment, const lf__frame *frame, uintptr_t stack_pointer)
+/* The stack of a call: no scope of it, or of a function inlined into it, began with a stack pointer outside of that. A call
+ * further up has higher ones, a call from here lower ones, if the stack is the same. */
+typedef struct left_call {
+    uintptr_t low, top; /* 0 and UINTPTR_MAX: not known */
+} left_call;
+
+static const left_call left_any_call = {0, UINTPTR_MAX};
+
+static bool left_is_of_call(const lf__frame *frame, const left_call *call)
 {
-    if (stack_pointer == 0 || frame->stack_pointer == 0)
-        return false;
-    bool moved_away = lf__is_own_stack(segment, frame->stack_pointer) != frame->on_own_stack;
-    return (!moved_away && frame->address < stack_pointer) ||
-           stack_pointer - frame->stack_pointer + LEFT_ALLOCATED >= 2 * LEFT_ALLOCATED;
+    return frame->stack_pointer == 0 || (frame->stack_pointer >= call->low && frame->stack_pointer <= call->top);
 }
 
 /* The innermost scope of the block that is open here; what lies above it was left. False: it has none. */
-static bool left_own(const lf__segment *segment, const lf__code_place *here, uintptr_t stack_pointer, uint32_t *out_lowest)
+static bool left_own(const lf__segment *segment, const lf__code_place *here, const left_call *call, uint32_t *out_lowest)
 {
     *out_lowest = 0;
     LEFT_EACH(segment, offset) {
         const lf__frame *frame = left_frame(segment, offset);
         bool same_block = frame->code.around == here->around && left_block(&frame->code) == left_block(here);
-        if (same_block && !left_is_after(&frame->code, here) && !left_of_another_call(segment, frame, stack_pointer))
+        if (same_block && !left_is_after(&frame->code, here) && left_is_of_call(frame, call))
             return true;
         if (frame->is_too_deep)
             break; /* the scope of that block may have had no room either */
@@ -118,30 +117,24 @@ static bool left_own(const lf__segment *segment, const lf__code_place *here, uin
 uint32_t lf__left_above(const lf__segment *segment, const lf__code_place *here)
 {
     uint32_t lowest;
-    return left_own(segment, here, 0, &lowest) ? lowest : 0;
+    return left_own(segment, here, &left_any_call, &lowest) ? lowest : 0;
 }
 
-/* A scope of this call of the function, where control has left all blocks that have one. No such function is inlined
- * (lf_i_stay_a_function), so another call has another stack pointer. */
-static bool left_of_this_call(const lf__frame *frame, const char *around, uintptr_t stack_pointer)
+/* A function that says OBSERVE_CAUGHT is not inlined itself (lf_i_stay_a_function): its callers have stacks of their own. */
+uint32_t lf__left_caught(const lf__segment *segment, const lf__code_place *here, uintptr_t stack_pointer, uintptr_t frame_top)
 {
-    return around != NULL && frame->code.around == around && stack_pointer != 0 &&
-           stack_pointer - frame->stack_pointer + LEFT_PUSHED < LEFT_ALLOCATED;
-}
-
-uint32_t lf__left_caught(const lf__segment *segment, const lf__code_place *here, uintptr_t stack_pointer)
-{
-    uint32_t lowest;
-    if (left_block(here) != 0 && left_own(segment, here, stack_pointer, &lowest))
+    left_call call = stack_pointer == 0 ? left_any_call : (left_call){stack_pointer - LEFT_PUSHED, frame_top};
+    uint32_t lowest, block = left_block(here);
+    if (block != 0 && left_own(segment, here, &call, &lowest))
         return lowest;
+    bool none_around = stack_pointer != 0 && (block == 0 || block == LF__BLOCK_UNKNOWN);
     bool on_own_stack = lf__is_own_stack(segment, stack_pointer);
     int looked = 0;
     lowest = 0;
     LEFT_EACH(segment, offset) {
         const lf__frame *frame = left_frame(segment, offset);
-        bool comparable = frame->on_own_stack && on_own_stack;
-        if ((comparable && frame->address < stack_pointer) ||
-            (left_block(here) == 0 && left_of_this_call(frame, here->around, stack_pointer)))
+        bool comparable = on_own_stack && lf__is_own_stack(segment, frame->stack_pointer);
+        if ((comparable && frame->stack_pointer < call.low) || (none_around && left_is_of_call(frame, &call)))
             lowest = offset;
         else if (comparable || ++looked == LEFT_LOOK)
             break;

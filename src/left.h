@@ -2,7 +2,7 @@
  * tells us (OBSERVE_CAUGHT); what is noticed otherwise is here.
  *
  * Two things are known of a scope. Its addresses: those of its variable and the stack pointer of its function. And its place
- * in the code: the function around it, the block and the line (LF_I_AT in lf_core.h). A scope that begins proves that another
+ * in the code: the function around it, the block and the order in the text (LF_I_AT in lf_core.h). A scope that begins proves that another
  * one is over, if both variables have the same address; if the other variable lies below the stack pointer, both on the stack
  * that the thread was started with; or if the other scope stands in the same function, in a block that is not around the new
  * scope or further down in the text. Addresses say nothing else: the scopes of one function and of those inlined into it lie in one frame in any order, and
@@ -13,7 +13,8 @@
 
 #include "segment.h"
 
-enum { LF__LINE_BITS = 20 }; /* of LF_I_AT */
+enum { LF__ORDER_BITS = 24 }; /* of LF_I_AT */
+#define LF__BLOCK_UNKNOWN UINT32_MAX /* C++: all scopes of a function count as in one block */
 
 /* Where a scope stands. */
 typedef struct lf__place {
@@ -35,13 +36,13 @@ static inline bool lf__is_own_stack(const lf__segment *segment, uintptr_t addres
 uint32_t lf__left_before(const lf__segment *segment, const lf__place *place);
 /* Control is at this place: the innermost scope around it is open. Nothing is said where there is none. */
 uint32_t lf__left_above(const lf__segment *segment, const lf__code_place *here);
-/* The same, and the program says that something was left. */
-uint32_t lf__left_caught(const lf__segment *segment, const lf__code_place *here, uintptr_t stack_pointer);
+/* The same, and the program says that something was left. The function around has the stack from `stack_pointer` to `frame_top`. */
+uint32_t lf__left_caught(const lf__segment *segment, const lf__code_place *here, uintptr_t stack_pointer, uintptr_t frame_top);
 
 /* Is a scope that stands there open, and the innermost of its block, when control is here? The usual case, at one glance. */
 static inline bool lf__left_none(const lf__code_place *scope, const lf__code_place *here)
 {
-    return scope->around == here->around && here->at - scope->at < (uint64_t)1 << LF__LINE_BITS;
+    return scope->around == here->around && here->at - scope->at < (uint64_t)1 << LF__ORDER_BITS;
 }
 
 #endif

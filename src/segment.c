@@ -80,8 +80,10 @@ static void segment_find_machine_stack(lf__segment *segment)
     }
 #endif
     pthread_attr_t attributes;
-    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) { /* glibc reads /proc for the main thread: there may be none */
+        (void)lf__segment_main_stack(&segment->machine_stack_low, &segment->machine_stack_size);
         return;
+    }
     void *low;
     size_t size;
     if (pthread_attr_getstack(&attributes, &low, &size) == 0) {

@@ -37,7 +37,7 @@ typedef enum lf__frame_kind {
 /* Where in the code something stands, as the macros say it. */
 typedef struct lf__code_place {
     const char *around; /* the function, NULL for none; compared, never read */
-    uint64_t at;        /* LF_I_AT: block, 0 for none; file; line */
+    uint64_t at;        /* LF_I_AT: block, 0 for none; order in the text */
 } lf__code_place;
 
 /* An open observation. Its fields follow it directly; those added while another frame lay above are in `extra` blocks. */

@@ -223,9 +223,10 @@ __attribute__((noinline)) void lf__stack_end_left_above(lf__segment *segment, lf
         stack_end_from(segment, lf__left_above(segment, &here));
 }
 
-__attribute__((noinline)) void lf__stack_end_caught(lf__segment *segment, lf__code_place here, uintptr_t stack_pointer)
+__attribute__((noinline)) void lf__stack_end_caught(lf__segment *segment, lf__code_place here, uintptr_t stack_pointer,
+                                                    uintptr_t frame_top)
 {
-    stack_end_from(segment, lf__left_caught(segment, &here, stack_pointer));
+    stack_end_from(segment, lf__left_caught(segment, &here, stack_pointer, frame_top));
 }
 
 __attribute__((noinline)) lf__frame *lf__stack_find_observation(lf__segment *segment, lf__frame *top)

@@ -55,7 +55,7 @@ void lf__stack_drop_ended_handles(lf__segment *segment);
 void lf__stack_end_left_before(lf__segment *segment, uintptr_t address, uintptr_t stack_pointer, const char *around, uint64_t at,
                                uint32_t depth);
 void lf__stack_end_left_above(lf__segment *segment, lf__code_place here);
-void lf__stack_end_caught(lf__segment *segment, lf__code_place here, uintptr_t stack_pointer);
+void lf__stack_end_caught(lf__segment *segment, lf__code_place here, uintptr_t stack_pointer, uintptr_t frame_top);
 lf__frame *lf__stack_find_observation(lf__segment *segment, lf__frame *top);
 uint8_t *lf__stack_copy_attributes(lf__segment *segment, lf__frame *frame, uint8_t *at);
 /* End what lies above `frame` (an offset; 0: everything): its scopes were left without ending. */

@@ -182,6 +182,11 @@ exceptions() { # compiler
     traces '"name":"catches"' "$OUT/exceptions.$1"
 }
 
+jumps() { # compiler level
+    "$1" -std=c++17 "$2" $STRICT tests/compile/jumps.cpp -o "$OUT/jumps.$1.$2" "$BUILD/liblangfuse.a" -lcurl -lcjson -lpthread
+    traces '"name":"parse"' "$OUT/jumps.$1.$2"
+}
+
 doc_compiles() { # compiler file flag...
     "$1" -std=gnu11 -I. -Wall -Wextra -Werror -Wno-unused "${@:3}" -fsyntax-only "$2"
 }
@@ -280,6 +285,9 @@ all_jobs() {
     echo static_symbols
     for compiler in $CXX_COMPILERS; do
         echo "exceptions $compiler"
+        for level in -O0 -O1 -O2 -O3 -Os; do
+            echo "jumps $compiler $level"
+        done
     done
     jobs_of_modes
     jobs_of_headers
@@ -312,7 +320,7 @@ run_job() { # line
 }
 
 export -f compiles must_fail header_alone disassembly disabled_is_nothing only absent shared_symbols static_symbols traces scored one_file fast_math \
-    one_file_is_quiet installs plugin exceptions doc_compiles run_job
+    one_file_is_quiet installs plugin exceptions jumps doc_compiles run_job
 for page in README.md docs/*.md; do
     [[ ! -e $page ]] || extract_docs "$page"
 done

@@ -97,6 +97,100 @@ static NOINLINE int catches_from_far_below(void)
     OBSERVE_RETURN(7);
 }
 
+/* Inlined into what catches, which has no scope, or one in its caller. */
+static inline int parses(const char *text)
+{
+    OBSERVE_TOOL(text);
+    if (text[0] == '\0')
+        longjmp(target, 1);
+    OBSERVE_RETURN(text[0]);
+}
+
+static NOINLINE int parses_or_not(const char *text)
+{
+    if (setjmp(target) != 0) {
+        OBSERVE_CAUGHT();
+        OBSERVE_ERROR("not parsed");
+        return 0;
+    }
+    return parses(text);
+}
+
+static NOINLINE int parses_both(void)
+{
+    OBSERVE();
+    int result = parses_or_not("a") + parses_or_not("");
+    OBSERVE_RETURN(result);
+}
+
+/* Memory that comes and goes on the stack, before the jump and where it lands. */
+static NOINLINE void uses(char *bytes, size_t size)
+{
+    memset(bytes, 1, size);
+    __asm__ volatile("" : : "r"(bytes) : "memory");
+}
+
+static NOINLINE void catches_below_an_array(size_t size)
+{
+    if (setjmp(target) == 0) {
+        OBSERVE_WITH((.name = "block"));
+        fails(1);
+    } else {
+        char array[size];
+        uses(array, size);
+        OBSERVE_CAUGHT();
+        OBSERVE_WITH((.name = "below an array"));
+    }
+}
+
+static NOINLINE void catches_between_arrays(size_t size)
+{
+    OBSERVE();
+    char before[size];
+    uses(before, size);
+    if (setjmp(target) == 0) {
+        OBSERVE_WITH((.name = "block"));
+        fails(1);
+    } else {
+        char after[size];
+        uses(after, size);
+        OBSERVE_CAUGHT();
+        OBSERVE_WITH((.name = "between arrays"));
+    }
+}
+
+/* One line has two scopes and the catch between them. */
+#define STEP(name_of_step)             \
+    OBSERVE();                         \
+    if (setjmp(target) != 0) {         \
+        OBSERVE_CAUGHT();              \
+        OBSERVE_ERROR("step failed");  \
+        return;                        \
+    }                                  \
+    OBSERVE_WITH((.name = name_of_step))
+
+static NOINLINE void takes_a_step(void)
+{
+    STEP("step");
+    fails(1);
+}
+
+/* As generated code has it: lines of two files, in any order. */
+static NOINLINE int is_generated(int i)
+{
+#line 20 "grammar.y"
+    OBSERVE_ATTRIBUTES(.user_id = "u");
+#line 900 "grammar.c"
+    OBSERVE_WITH((.name = "generated"), i);
+#line 31 "grammar.y"
+    {
+        OBSERVE_WITH((.name = "rule"));
+        fails(0);
+    }
+    OBSERVE_RETURN(i);
+}
+#line 130 "left.c"
+
 /* Each call stands in a block that is not around those of the next one. */
 static int calls_itself(int depth)
 {
@@ -220,6 +314,15 @@ int main(void)
     retries_and_says_so(3);
     serves(6);
     printf("caught from far below: %d\n", catches_from_far_below());
+    printf("not parsed: %d\n", parses_or_not(""));
+    printf("parsed: %d\n", parses_or_not("b"));
+    printf("parsed: %d\n", parses_both());
+    catches_below_an_array(400);
+    catches_below_an_array(100000);
+    catches_between_arrays(400);
+    catches_between_arrays(100000);
+    takes_a_step();
+    printf("generated: %d\n", is_generated(3));
     printf("calls itself: %d\n", calls_itself(14));
     printf("catches at each level: %d\n", catches_at_each_level(4, 3));
     schedules(6);
