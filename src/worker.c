@@ -194,11 +194,17 @@ static int worker_membarrier(int command)
 #endif
 }
 
+/* The newest ticket that is done, or being worked on. */
+static uint64_t worker_known_flush(void)
+{
+    return worker.flush_active != 0 ? worker.flush_active : worker.flush_done;
+}
+
 /* Sleep on the condition until woken or `until_ns` (0: for ever). */
 static void worker_sleep(int kind, uint64_t until_ns)
 {
     pthread_mutex_lock(&worker.lock);
-    atomic_store_explicit(&lf__worker_waiting, worker_has_requests(worker.flush_done) ? LF__WORKER_BUSY : kind, memory_order_relaxed);
+    atomic_store_explicit(&lf__worker_waiting, worker_has_requests(worker_known_flush()) ? LF__WORKER_BUSY : kind, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
     bool settle = false;
     atomic_thread_fence(memory_order_seq_cst);
@@ -240,7 +246,7 @@ static void worker_sleep(int kind, uint64_t until_ns)
 static void worker_poll(lf__http *http, uint64_t until_ns)
 {
     pthread_mutex_lock(&worker.lock);
-    bool requests = worker_has_requests(worker.flush_active);
+    bool requests = worker_has_requests(worker_known_flush());
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_IN_POLL, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
     lf__http_poll(http, requests ? 0 : worker_ms_until(until_ns));

@@ -198,6 +198,31 @@ static void a_flush_while_the_server_fails_times_out_and_keeps_the_queue(void **
     }
 }
 
+static uint64_t cpu_ns(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+/* Waiting is what it does, between two tries and for an answer, also after a flush before this one. */
+static void a_flush_that_waits_uses_no_processor(void **state)
+{
+    (void)state;
+    static const fake_reply replies[] = {{.status = 503}, {.manner = FAKE_HANG}};
+    START(.timeout_ms = 0);
+    observe_many(1);
+    assert_int_equal(lf_flush(PATIENCE_MS), LF_OK);
+    for (int i = 0; i < 2; i++) {
+        let_server_reply(replies[i]);
+        observe_many(1);
+        uint64_t before_ns = lf__monotonic_ns(), used_ns = cpu_ns();
+        assert_int_equal(lf_flush(2000), LF_ERR_TIMEOUT);
+        used_ns = cpu_ns() - used_ns;
+        assert_true(used_ns < (lf__monotonic_ns() - before_ns) / 4);
+    }
+}
+
 static void a_flush_reports_a_loss_once(void **state)
 {
     (void)state;
@@ -517,6 +542,7 @@ int main(void)
         CASE(flush_from_several_threads_delivers_what_each_of_them_saw_end),
         CASE(a_flush_of_nothing_succeeds_without_a_request),
         CASE(a_flush_while_the_server_fails_times_out_and_keeps_the_queue),
+        CASE(a_flush_that_waits_uses_no_processor),
         CASE(a_flush_reports_a_loss_once),
         CASE(flush_at_observations_are_sent_without_a_flush_and_fewer_wait),
         CASE(an_observation_alone_is_sent_within_the_flush_interval),
