@@ -614,6 +614,8 @@ static uint64_t worker_due_ns(void)
 {
     uint64_t until_ns = UINT64_MAX;
     WORKER_EACH_LANE(client, lane) {
+        if (worker_should_send(client, lane) && worker_may_batch(client, lane))
+            return 0; /* what was on its way when we looked has arrived meanwhile */
         uint64_t next_ns = lf__export_next_ns(lane->exporter);
         until_ns = next_ns < until_ns ? next_ns : until_ns;
         if (lane->deadline_ns != 0 && lane->deadline_ns < until_ns)
@@ -634,6 +636,8 @@ static void worker_wait(void)
     lf__http *http = atomic_load_explicit(&worker.transport.http, memory_order_relaxed);
     if (http != NULL && lf__http_running(http) != 0)
         worker_poll(http, until_ns);
+    else if (due_ns <= lf__monotonic_ns())
+        return;
     else if (due_ns != UINT64_MAX)
         worker_sleep(LF__WORKER_TIMED, until_ns);
     else
