@@ -624,7 +624,7 @@ static inline __attribute__((always_inline, no_instrument_function)) uintptr_t l
 
 /* In the function that this is expanded in: no lower than any value that the stack pointer has there, whatever is allocated on the
  * stack, and lower than all of those that it has in the callers. */
-#if defined(__s390x__) /* what the compilers call the frame's address there is the stack pointer of the caller */
+#if defined(__s390x__) || defined(__riscv) || defined(__loongarch__) /* there the frame's address is the caller's stack pointer */
 #define LF_I_FRAME_TOP ((uintptr_t)__builtin_frame_address(0) - 1)
 #else
 #define LF_I_FRAME_TOP ((uintptr_t)__builtin_frame_address(0))
