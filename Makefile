@@ -19,7 +19,7 @@ PROGRAM_FLAGS := -std=gnu11 $(WARNINGS) -MMD -MP -I.
 LIBS := -lcurl -lcjson -lpthread
 SERVER_LIBS := -lmicrohttpd -lsqlite3 -lz -lpthread -lm
 
-LIB_SOURCES := lf_core.c $(filter-out src/all.c,$(wildcard src/*.c)) $(wildcard langfuse/*.c)
+LIB_SOURCES := lf_core.c $(filter-out src/all.c,$(wildcard src/*.c src/*/*.c)) $(wildcard langfuse/*.c)
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*.c))
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c examples/distributed/*.c))

@@ -1,48 +1,19 @@
 #define _GNU_SOURCE
 #include "lf_core.h"
 
-#include "src/config.h"
 #include "src/handle.h"
-#include "src/http.h"
 #include "src/ids.h"
+#include "src/life/life.h"
 #include "src/manual.h"
-#include "src/rest.h"
 #include "src/stack.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
 enum {
     CORE_ERROR_TEXT = 1024,
-    CORE_CALLED_NAME = 256,
-    CORE_EXIT_LOCK_MS = 500,
-    CORE_EXIT_STOP_MS = 100, /* for the worker to put down what it holds, when the time is over */
-    CORE_FREE_CLIENT_MS = 2000
+    CORE_CALLED_NAME = 256
 };
-
-/* What every thread should do; see lf_i_mode. */
-int lf_i_mode_word = LF_I_UNKNOWN;
-
-_Atomic uint64_t lf__client_threshold[LF__CLIENTS];
-_Atomic bool lf__client_on[LF__CLIENTS];
-lf_client lf__clients[LF__CLIENTS];
-_Atomic uint32_t lf__client_epoch;
-
-/* Guarded by `lock`, unless said otherwise. User callbacks (log) may run while it is held; they must not call us. */
-static struct {
-    pthread_mutex_t lock;
-    lf__config *configs[LF__CLIENTS]; /* by client; frozen while the client is on */
-    uint32_t client_count;            /* ever made, the default one included */
-    bool has_hooks; /* key, fork and exit handlers are in place; they are never taken back */
-    bool exiting;   /* the exit handler has stopped everything: it will not run a second time */
-} core = {.lock = PTHREAD_MUTEX_INITIALIZER, .client_count = 1};
-
-static void core_before_fork(void);
-static void core_after_fork_parent(void);
-static void core_after_fork_child(void);
-static void core_at_exit(void);
 
 /* ---- Beginning and ending ----------------------------------------------------------------------------------------- */
 
@@ -434,351 +405,77 @@ int lf_thread_create(pthread_t *out_thread, const pthread_attr_t *attributes, vo
 
 /* ---- Starting and stopping ---------------------------------------------------------------------------------------- */
 
-static bool core_install_hooks(void)
+/* Our manners on a thread of the program: it is not cancelled while it waits for us, and errno stays. */
+typedef struct core_guest {
+    int saved_errno;
+    int cancel_state;
+} core_guest;
+
+static core_guest core_enter(void)
 {
-    if (core.has_hooks)
-        return true;
-    lf__http_watch_forks(); /* before ours, so that a fork takes core.lock first, as starting does */
-    if (!lf__stack_install() ||
-        pthread_atfork(core_before_fork, core_after_fork_parent, core_after_fork_child) != 0 || atexit(core_at_exit) != 0)
-        return false;
-    lf__http_at_exit = core_at_exit; /* once more, with a better place in the order; the second call finds nothing to do */
-    core.has_hooks = true;
-    return true;
+    core_guest guest = {.saved_errno = errno};
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guest.cancel_state);
+    return guest;
 }
 
-static void core_set_mode(int mode)
+static void core_leave(core_guest guest)
 {
-    __atomic_store_n(&lf_i_mode_word, mode, __ATOMIC_RELAXED);
-}
-
-static bool core_is_on(uint32_t client)
-{
-    return core.configs[client] != NULL && core.configs[client]->enabled;
-}
-
-static bool core_any_is_on(void)
-{
-    for (uint32_t i = 0; i < core.client_count; i++)
-        if (core_is_on(i))
-            return true;
-    return false;
-}
-
-/* What the observing path knows of a client. */
-static void core_set_sampling(uint32_t client, bool on, uint64_t threshold)
-{
-    atomic_store_explicit(&lf__client_on[client], on, memory_order_relaxed);
-    atomic_store_explicit(&lf__client_threshold[client], threshold, memory_order_relaxed);
-}
-
-/* Take over a configuration, and let observing begin. The first one that is on decides what holds for the process: how much is
- * captured, and when the worker is woken. */
-static lf_status core_switch_on(uint32_t client)
-{
-    const lf__config *config = core.configs[client];
-    core_set_sampling(client, false, 0);
-    if (!config->enabled)
-        return LF_ERR_DISABLED;
-    lf__clients[client].index = client;
-    if (lf_i_mode_word < LF_I_ON || client == 0) {
-        lf__capture_set_limits(config->record_bytes);
-        atomic_store_explicit(&lf__flush_at, config->flush_at, memory_order_relaxed);
-        if (lf__thread != NULL)
-            lf__stack_set_wake(lf__thread); /* other threads count to the old number once more */
-    }
-    if (config->file_path == NULL)
-        lf__http_set_up();
-    lf__worker_set_client(client, core.configs[client]);
-    lf_status status = lf__worker_start();
-    if (status != LF_OK)
-        return status;
-    core_set_sampling(client, true, config->sample_threshold);
-    if (lf_i_mode_word < LF_I_ON || client == 0)
-        core_set_mode(config->capture_io ? LF_I_ON_CAPTURING : LF_I_ON);
-    return LF_OK;
-}
-
-static bool core_same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static bool core_same_project(const lf__config *a, const lf__config *b)
-{
-    return a != NULL && b != NULL && core_same_text(a->base_url, b->base_url) && core_same_text(a->public_key, b->public_key);
-}
-
-static lf_status core_start_locked(const lf_options *options)
-{
-    if (lf_i_mode_word >= LF_I_ON && lf__client_is_on(0))
-        return LF_OK;
-    if (core.exiting)
-        return LF_ERR_DISABLED; /* nobody would stop the worker any more; the one before may still use the configuration */
-    lf__worker_set_client(0, NULL);
-    lf__config *before = core.configs[0];
-    core.configs[0] = lf__config_new(options);
-    if (before != NULL && !core_same_project(before, core.configs[0]))
-        lf__client_epoch++;
-    lf__config_free(before);
-    lf_status status = core.configs[0] == NULL || !core_install_hooks() ? LF_ERR_MEMORY : core_switch_on(0);
-    /* After a shutdown the other clients start again with the default one. */
-    for (uint32_t i = 1; i < core.client_count; i++)
-        if (core_is_on(i))
-            (void)core_switch_on(i);
-    if (lf_i_mode_word < LF_I_ON || !core_any_is_on())
-        core_set_mode(LF_I_OFF);
-    return status;
-}
-
-static lf_status core_start(const lf_options *options, bool only_if_unknown)
-{
-    int saved = errno, cancel;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    pthread_mutex_lock(&core.lock);
-    lf_status status = only_if_unknown && lf_i_mode_word != LF_I_UNKNOWN ? LF_OK : core_start_locked(options);
-    pthread_mutex_unlock(&core.lock);
-    pthread_setcancelstate(cancel, NULL);
-    errno = saved;
-    return status;
+    pthread_setcancelstate(guest.cancel_state, NULL);
+    errno = guest.saved_errno;
 }
 
 lf_status lf_init(const lf_options *options)
 {
-    return core_start(options, false);
+    core_guest guest = core_enter();
+    lf_status status = lf__life_start(options, false);
+    core_leave(guest);
+    return status;
 }
 
 int lf_i_mode_unknown(void)
 {
-    (void)core_start(NULL, true);
+    core_guest guest = core_enter();
+    (void)lf__life_start(NULL, true);
+    core_leave(guest);
     return __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED);
 }
 
 lf_status lf_flush(int timeout_ms)
 {
-    int saved = errno, cancel;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    core_guest guest = core_enter();
     lf_status status = LF_ERR_DISABLED;
     if (__atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) >= LF_I_ON) {
-        lf__worker_ensure();
+        lf__worker_ensure(true);
         status = lf__worker_flush(timeout_ms);
     }
-    pthread_setcancelstate(cancel, NULL);
-    errno = saved;
+    core_leave(guest);
     return status;
-}
-
-/* What this thread and all handles have open is sent, marked. */
-static void core_interrupt_own(uint64_t now)
-{
-    lf__segment *segment = lf__stack_here();
-    if (segment == NULL)
-        return;
-    lf__stack_abandon_above(segment, 0, now, LF__FLAG_INTERRUPTED);
-    lf__handles_end_all(segment, now, LF__FLAG_INTERRUPTED, lf__stack_submit_record);
 }
 
 lf_status lf_shutdown(int timeout_ms)
 {
-    int saved = errno, cancel;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    pthread_mutex_lock(&core.lock);
-    lf_status status = LF_ERR_DISABLED;
-    if (lf_i_mode_word >= LF_I_ON) {
-        core_interrupt_own(lf__monotonic_ns());
-        core_set_mode(LF_I_OFF);
-        (void)lf__worker_start();
-        status = lf__worker_flush(timeout_ms);
-        lf__worker_stop(true, 0);
-        for (uint32_t i = 0; i < core.client_count; i++) { /* a client made from now on wakes no other */
-            core_set_sampling(i, false, 0);
-            lf__worker_set_client(i, NULL);
-        }
-    }
-    pthread_mutex_unlock(&core.lock);
-    pthread_setcancelstate(cancel, NULL);
-    errno = saved;
+    core_guest guest = core_enter();
+    lf_status status = lf__life_stop(timeout_ms);
+    core_leave(guest);
     return status;
-}
-
-/* ---- Several clients ---------------------------------------------------------------------------------------------- */
-
-static uint32_t core_add_client(const lf_options *options)
-{
-    if (core.exiting || core.client_count >= LF__CLIENT_NONE) {
-        if (!core.exiting)
-            lf__log(LF__LOG_ERROR, "no more than %d clients can be made in one process; this one sends nothing", LF__CLIENT_NONE - 1);
-        return LF__CLIENT_NONE;
-    }
-    /* Without a log of its own it uses the one there is. */
-    lf_options own = {LF_OPTIONS_INIT};
-    size_t size = options == NULL ? 0 : options->struct_size != 0 ? options->struct_size : sizeof own;
-    if (size != 0)
-        memcpy(&own, options, size < sizeof own ? size : sizeof own);
-    own.struct_size = sizeof own;
-    if (own.log == NULL)
-        lf__log_target(&own.log, &own.log_data);
-    uint32_t client = core.client_count;
-    lf__config *config = lf__config_new(&own);
-    if (config == NULL || !core_install_hooks()) {
-        lf__config_free(config);
-        return LF__CLIENT_NONE;
-    }
-    core.configs[client] = config;
-    core.client_count++;
-    (void)core_switch_on(client);
-    return client;
 }
 
 lf_client *lf_client_new(const lf_options *options)
 {
-    (void)lf_i_mode(); /* the default client first: what names no client must not come here */
-    int saved = errno, cancel;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    pthread_mutex_lock(&core.lock);
-    uint32_t client = core_add_client(options);
-    lf__clients[client].index = client;
-    pthread_mutex_unlock(&core.lock);
-    pthread_setcancelstate(cancel, NULL);
-    errno = saved;
+    core_guest guest = core_enter();
+    uint32_t client = lf__life_add_client(options);
+    core_leave(guest);
     return &lf__clients[client];
 }
 
 void lf_client_free(lf_client *client)
 {
-    if (client == NULL || client->index == 0 || client->index >= LF__CLIENT_NONE)
+    uint32_t index = lf__client_index(client);
+    if (index == 0 || index >= LF__CLIENT_NONE)
         return;
-    int saved = errno, cancel;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    core_set_sampling(client->index, false, 0);
-    if (__atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) >= LF_I_ON) {
-        lf__worker_ensure();
-        (void)lf__worker_send(CORE_FREE_CLIENT_MS);
-    }
-    pthread_mutex_lock(&core.lock);
-    lf__worker_set_client(client->index, NULL);
-    lf__config_free(core.configs[client->index]);
-    core.configs[client->index] = NULL;
-    if (!core_any_is_on())
-        core_set_mode(LF_I_OFF);
-    pthread_mutex_unlock(&core.lock);
-    pthread_setcancelstate(cancel, NULL);
-    errno = saved;
-}
-
-lf__config *lf__client_hold(uint32_t client)
-{
-    bool on = lf_i_mode() >= LF_I_ON; /* not under the lock: it may be the first call of all */
-    pthread_mutex_lock(&core.lock);
-    lf__config *config = on && core_is_on(client) && lf_i_mode_word >= LF_I_ON ? lf__config_ref(core.configs[client]) : NULL;
-    pthread_mutex_unlock(&core.lock);
-    return config;
-}
-
-lf__config *lf__client_config(const lf_client *client)
-{
-    (void)lf_i_mode();
-    uint32_t index = client == NULL ? 0 : client->index;
-    pthread_mutex_lock(&core.lock);
-    lf__config *config = core.configs[index] == NULL ? NULL : lf__config_ref(core.configs[index]);
-    pthread_mutex_unlock(&core.lock);
-    return config;
-}
-
-/* ---- Exit and fork ------------------------------------------------------------------------------------------------ */
-
-/* Copies of what other threads have open go to the worker, innermost first, marked as interrupted. */
-static void core_interrupt_others(uint64_t now)
-{
-    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {
-        uint32_t offset;
-        if (s == lf__thread || atomic_load_explicit(&s->state, memory_order_acquire) != LF__SEGMENT_IN_USE)
-            continue;
-        uint8_t *copy = lf__segment_snapshot(s, &offset);
-        while (copy != NULL && offset != 0) {
-            const lf__frame *frame = lf__frame_at(copy, offset);
-            bool is_sent = frame->kind == LF__FRAME_OBSERVATION && (frame->record.flags & LF__FLAG_UNSAMPLED) == 0;
-            lf__record *record = is_sent ? lf__alloc(lf__frame_record_size(frame)) : NULL;
-            if (record != NULL) {
-                lf__frame_copy_record(record, copy, frame);
-                record->end_ns = now;
-                record->flags |= LF__FLAG_INTERRUPTED;
-                lf__worker_submit(record);
-            }
-            offset = frame->below;
-        }
-        lf__free(copy);
-    }
-}
-
-static bool core_lock_for_exit(void)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += CORE_EXIT_LOCK_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
-    return pthread_mutex_timedlock(&core.lock, &until) == 0;
-}
-
-/* The longest that any client wants. */
-static long core_exit_timeout_ms(void)
-{
-    long longest = 0;
-    for (uint32_t i = 0; i < core.client_count; i++)
-        if (core_is_on(i) && core.configs[i]->exit_timeout_ms > longest)
-            longest = core.configs[i]->exit_timeout_ms;
-    return longest;
-}
-
-/* Also called when a host exits from the middle of anything: nothing here waits without a limit. */
-static void core_at_exit(void)
-{
-    if (__atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) < LF_I_ON || !core_lock_for_exit())
-        return;
-    if (lf_i_mode_word >= LF_I_ON) {
-        uint64_t now = lf__monotonic_ns();
-        core_interrupt_own(now);
-        core_set_mode(LF_I_OFF);
-        core.exiting = true;
-        lf__worker_barrier(); /* what others end from here on is ignored, or was in their rings before we look */
-        core_interrupt_others(now);
-        lf_stats stats;
-        lf_get_stats(&stats);
-        long timeout_ms = core_exit_timeout_ms();
-        if (stats.queued != 0 && timeout_ms > 0 && lf__worker_start() == LF_OK)
-            (void)lf__worker_send((int)timeout_ms);
-        /* The exit handlers of TLS libraries come after this: the worker must be out of them. */
-        long left_ms = timeout_ms - (long)((lf__monotonic_ns() - now) / 1000000u);
-        lf__worker_stop(false, left_ms > CORE_EXIT_STOP_MS ? (int)left_ms : CORE_EXIT_STOP_MS);
-    }
-    pthread_mutex_unlock(&core.lock);
-}
-
-static void core_before_fork(void)
-{
-    pthread_mutex_lock(&core.lock);
-    lf__worker_before_fork();
-    lf__site_lock();
-    lf__log_lock();
-}
-
-static void core_after_fork_parent(void)
-{
-    lf__log_unlock();
-    lf__site_unlock();
-    lf__worker_after_fork_parent();
-    pthread_mutex_unlock(&core.lock);
-}
-
-static void core_after_fork_child(void)
-{
-    lf__log_unlock();
-    lf__site_unlock();
-    lf__worker_after_fork_child();
-    pthread_mutex_init(&core.lock, NULL);
-    lf__handles_after_fork_child();
-    lf__stack_after_fork_child();
+    core_guest guest = core_enter();
+    lf__life_remove_client(index);
+    core_leave(guest);
 }
 
 void lf_get_stats(lf_stats *out_stats)

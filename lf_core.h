@@ -186,6 +186,9 @@ static inline lf_value lf_pointer(const volatile void *pointer)
 /* Three-valued switch: zero is "not said". */
 typedef enum lf_switch { LF_DEFAULT = 0, LF_ON = 1, LF_OFF = 2 } lf_switch;
 
+/* How much is said: nothing; what needs attention (the default); what goes well, too; a line for each request. */
+typedef enum lf_log_level { LF_LOG_DEFAULT = 0, LF_LOG_QUIET, LF_LOG_WARN, LF_LOG_INFO, LF_LOG_DEBUG } lf_log_level;
+
 #define LF_SAMPLE_NONE (-1.0)
 
 /* A value on its way out, as lf_options.mask sees it: inputs, outputs, metadata, those of traces, values and comments of
@@ -245,6 +248,7 @@ typedef struct lf_options {
                                 LF_SAMPLE_NONE keeps none */
     bool (*mask)(void *data, lf_masked *value); /* sees and changes what leaves the process; see lf_masked */
     void *mask_data;
+    lf_log_level log_level;  /* LANGFUSE_LOG: quiet, warn, info, debug, or a file to append to (at the level info); warn */
 } lf_options;
 
 #define LF_OPTIONS_INIT .struct_size = sizeof(lf_options)

@@ -5,6 +5,7 @@
 #include "../src/config.h"
 #include "../src/capture.h"
 #include "../src/json.h"
+#include "../src/once.h"
 #include "../src/prompt_cache.h"
 #include "../src/prompt_link.h"
 #include "../src/rest.h"
@@ -173,9 +174,8 @@ static lf_prompt *prompt_fallback(const char *name, const lf_prompt_query *query
 
 static void prompt_tell_fallback(const char *name, const lf_error *error)
 {
-    static _Atomic int told;
-    if (atomic_exchange(&told, 1) == 0)
-        lf__log(LF__LOG_WARNING, "prompt \"%.80s\" could not be fetched, its fallback is used: %s", name, error->message);
+    if (lf__first_time(lf__cause(0, "fallback", NULL)))
+        lf__client_tell(0, LF__LOG_WARNING, "prompt \"%.80s\" could not be fetched, its fallback is used: %s", name, error->message);
 }
 
 /* The server was no help: a stale copy, from memory or disk, or the fallback. */
@@ -194,9 +194,17 @@ static lf_prompt *prompt_without_server(const lf__prompt_key *key, const lf__con
     return fallback;
 }
 
+/* Prompts are asked for where nothing is traced, too. NULL: there is no configuration. */
+static lf__config *prompt_config(const lf_client *client)
+{
+    (void)lf_i_mode(); /* it may be the first call of all */
+    return lf__client_config(lf__client_index(client));
+}
+
 static uint32_t prompt_client(const lf_client *client)
 {
-    return client != NULL && client->index != 0 ? client->index : lf__client_epoch * LF__CLIENTS;
+    uint32_t index = lf__client_index(client);
+    return index != 0 ? index : lf__client_epoch * LF__CLIENTS;
 }
 
 static lf_prompt *prompt_get(const lf__prompt_key *key, lf__config *config, const lf_prompt_query *query)
@@ -232,7 +240,7 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query)
         return prompt_new_at(body, LF_PROMPT_CACHED, now_ns, query->error);
     prompt_guest guest;
     prompt_enter(&guest);
-    lf__config *config = lf__client_config(query->client);
+    lf__config *config = prompt_config(query->client);
     lf_prompt *prompt;
     if (found == LF__PROMPT_IS_STALE) {
         if (config != NULL) {
@@ -263,7 +271,7 @@ lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeou
     const lf_prompt_query query = LF_PROMPT_QUERY_INIT;
     prompt_guest guest;
     prompt_enter(&guest);
-    lf__config *config = lf__client_config(NULL);
+    lf__config *config = prompt_config(NULL);
     if (config == NULL || config->authorization == NULL) {
         lf__config_free(config);
         prompt_leave(&guest);
@@ -384,7 +392,7 @@ static bool prompt_add_given(lf__buf *out, const lf__json_item *item, const lf_p
 
 static void prompt_tell_placeholder(const char *name, const char *what)
 {
-    lf__log(LF__LOG_WARNING, "placeholder \"%.80s\" of a prompt %s", name, what);
+    lf__client_tell(0, LF__LOG_WARNING, "placeholder \"%.80s\" of a prompt %s", name, what);
 }
 
 /* One that is no list of messages is shown as text, so that it is seen. */
@@ -638,7 +646,7 @@ lf_prompt *lf_create_prompt_with(const lf_new_prompt *fields)
         return NULL;
     prompt_guest guest;
     prompt_enter(&guest);
-    lf__config *config = lf__client_config(fields->client);
+    lf__config *config = prompt_config(fields->client);
     lf__buf body;
     lf__buf_init(&body, PROMPT_JSON_MAX);
     bool ok = prompt_write_new(&body, fields);
@@ -670,7 +678,7 @@ lf_status lf_update_prompt_with(const lf_prompt_change *change)
         return prompt_fail(change->error, LF_ERR_ARGUMENT, "labels are given to a prompt's version: name and version are needed");
     prompt_guest guest;
     prompt_enter(&guest);
-    lf__config *config = lf__client_config(change->client);
+    lf__config *config = prompt_config(change->client);
     lf__buf body, path;
     lf__buf_init(&body, PROMPT_JSON_MAX);
     lf__buf_init(&path, PROMPT_PATH_MAX);

@@ -2,6 +2,7 @@
 
 #include "../src/handle.h"
 #include "../src/ids.h"
+#include "../src/once.h"
 #include "../src/real.h"
 #include "../src/stack.h"
 
@@ -17,9 +18,8 @@ static lf_status score_refuse(score_problem problem, const char *name)
         [SCORE_VALUE] = ("a score whose value does not fit its type is not sent: numeric takes .value (not NaN or infinite),"
                          " boolean 0 or 1, the others .string_value (text: 1 to 500 characters)"),
     };
-    static _Atomic int told[SCORE_PROBLEMS];
-    if (atomic_exchange(&told[problem], 1) == 0)
-        lf__log(LF__LOG_WARNING, "%s (score \"%.40s\")", texts[problem], name == NULL ? "" : name);
+    if (lf__first_time(lf__cause(0, texts[problem], NULL)))
+        lf__client_tell(0, LF__LOG_WARNING, "%s (score \"%.40s\")", texts[problem], name == NULL ? "" : name);
     return LF_ERR_ARGUMENT;
 }
 
@@ -161,7 +161,7 @@ static lf__record *score_begin(lf__writer *w, const lf_score_fields *fields, con
     if (score == NULL)
         return NULL;
     *out_frame = lf__stack_top(w->segment);
-    score->client = fields->client != NULL ? fields->client->index : *out_frame != NULL ? (*out_frame)->record.client : 0;
+    score->client = fields->client != NULL ? lf__client_index(fields->client) : *out_frame != NULL ? (*out_frame)->record.client : 0;
     return score;
 }
 

@@ -1,4 +1,4 @@
-/* What every other file may use: allocation (with fault injection for the tests), clocks, the log, random bytes.
+/* What every other file may use: allocation (with fault injection for the tests), clocks, random bytes.
  * Nothing here knows what an observation is.
  */
 #ifndef LF_SRC_BASE_H
@@ -69,15 +69,5 @@ static inline int lf__hex_digit(char c)
 {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
-
-/* One line to the user's log callback, or to stderr as "langfuse: ...". errno is preserved. Debug lines cost one
- * comparison unless debug is on. Never called on the observing path. */
-typedef enum lf__log_level { LF__LOG_DEBUG, LF__LOG_NOTICE, LF__LOG_WARNING, LF__LOG_ERROR } lf__log_level;
-void lf__log(lf__log_level level, const char *format, ...) LF_PRINTF(2, 3);
-void lf__log_configure(bool debug, void (*callback)(void *data, const char *line), void *data);
-void lf__log_target(void (**out_callback)(void *data, const char *line), void **out_data);
-/* For the fork handlers: nobody is inside the log's lock while it is held. */
-void lf__log_lock(void);
-void lf__log_unlock(void);
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef LF_SRC_CLIENTS_H
 #define LF_SRC_CLIENTS_H
 
-#include "base.h"
+#include "config.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -13,14 +13,20 @@ enum {
     LF__CLIENT_NONE = LF__CLIENTS - 1 /* stands for one that could not be made: keeps nothing */
 };
 
+/* Which client it is, is told by its place. */
 struct lf_client {
-    uint32_t index;
+    char unused;
 };
 
 /* A trace is kept when the low half of its id is below this; UINT64_MAX: always, 0: never (the client is off). */
 extern _Atomic uint64_t lf__client_threshold[LF__CLIENTS];
 extern _Atomic bool lf__client_on[LF__CLIENTS];
 extern lf_client lf__clients[LF__CLIENTS];
+static inline uint32_t lf__client_index(const lf_client *client)
+{
+    return client == NULL ? 0 : (uint32_t)(client - lf__clients);
+}
+
 /* Grows when the default client is started anew with other keys or for another server: what was kept of it is not its own. */
 extern _Atomic uint32_t lf__client_epoch;
 
@@ -36,12 +42,21 @@ static inline bool lf__client_keeps(uint32_t client, const uint8_t trace_id[16])
     return low < threshold || threshold == UINT64_MAX;
 }
 
-typedef struct lf__config lf__config;
-
-/* The configuration of a client that traces, for lf__config_free. NULL: it is off. Any thread; a lock. */
+/* The configuration of a client that traces, for lf__config_free. NULL: it is off. Any thread; a lock held for a moment. */
 lf__config *lf__client_hold(uint32_t client);
-/* A client's configuration, whether it traces or not, for lf__config_free. NULL: there is none. Any thread; a lock. */
-lf__config *lf__client_config(const lf_client *client);
+/* A client's configuration, whether it traces or not, for lf__config_free. NULL: there is none. Likewise. */
+lf__config *lf__client_config(uint32_t client);
+/* Give a client another configuration; takes the reference, returns the one before (or NULL) with its own. */
+lf__config *lf__client_exchange(uint32_t client, lf__config *config);
+/* A further client. LF__CLIENT_NONE: there are as many as there can be; the reference stays the caller's. */
+uint32_t lf__client_add(lf__config *config);
+uint32_t lf__client_count(void); /* ever made, the default one included */
+/* A line to a client's log; to stderr where it has no configuration. */
+void lf__client_tell(uint32_t client, lf__log_level level, const char *format, ...) LF_PRINTF(3, 4);
+
+void lf__client_before_fork(void);
+void lf__client_after_fork_parent(void);
+void lf__client_after_fork_child(void);
 
 static inline bool lf__client_is_on(uint32_t client)
 {

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "config.h"
 
+#include "once.h"
 #include "real.h"
 
 #include <stdatomic.h>
@@ -38,6 +39,7 @@ static config_names config_client_certificate = {"OTEL_EXPORTER_OTLP_TRACES_CLIE
 static config_names config_client_key = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY", NULL};
 static config_names config_sample_rate = {"LANGFUSE_SAMPLE_RATE", NULL};
 static config_names config_prompt_cache_dir = {"LANGFUSE_PROMPT_CACHE_DIR", NULL};
+static config_names config_log = {"LANGFUSE_LOG", NULL};
 static config_names config_no_variable = {NULL}; /* libcurl reads HTTPS_PROXY and its like by itself */
 
 /* A value as it was given, and the name under which the user knows it. */
@@ -92,7 +94,7 @@ static bool config_has_control(const char *text)
 
 /* ---- Switches and numbers ---- */
 
-static bool config_switch(lf_switch option, const char *variable, bool standard)
+static bool config_switch(const config_maker *maker, lf_switch option, const char *variable, bool standard)
 {
     if (option != LF_DEFAULT)
         return option == LF_ON;
@@ -103,7 +105,7 @@ static bool config_switch(lf_switch option, const char *variable, bool standard)
         return true;
     if (strcasecmp(given.text, "false") == 0 || strcmp(given.text, "0") == 0)
         return false;
-    lf__log(LF__LOG_WARNING, "%s=%.80s is neither true nor false; keeping %s", given.name, given.text,
+    lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is neither true nor false; keeping %s", given.name, given.text,
             standard ? "true" : "false");
     return standard;
 }
@@ -145,13 +147,13 @@ static bool config_parse(const char *text, bool seconds, int64_t *out_number)
     return digits > 0;
 }
 
-static int64_t config_number(int64_t option, const config_range *range)
+static int64_t config_number(const config_maker *maker, int64_t option, const config_range *range)
 {
     const char *unit = range->seconds ? " ms" : "";
     if (option != 0) {
         if (option >= range->least && option <= range->most)
             return option;
-        lf__log(LF__LOG_WARNING, "option %s: %lld is not between %lld and %lld; keeping %lld%s", range->option,
+        lf__log(&maker->config->logger, LF__LOG_WARNING, "option %s: %lld is not between %lld and %lld; keeping %lld%s", range->option,
                 (long long)option, (long long)range->least, (long long)range->most, (long long)range->standard, unit);
         return range->standard;
     }
@@ -161,7 +163,7 @@ static int64_t config_number(int64_t option, const config_range *range)
         return range->standard;
     if (config_parse(given.text, range->seconds, &number) && number >= range->least && number <= range->most)
         return number;
-    lf__log(LF__LOG_WARNING, "%s=%.80s is not a %s between %lld and %lld%s; keeping %lld%s", given.name, given.text,
+    lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is not a %s between %lld and %lld%s; keeping %lld%s", given.name, given.text,
             range->seconds ? "time in seconds" : "whole number", (long long)range->least, (long long)range->most, unit,
             (long long)range->standard, unit);
     return range->standard;
@@ -189,16 +191,16 @@ static void config_read_numbers(config_maker *maker)
 
     const lf_options *options = &maker->options;
     lf__config *config = maker->config;
-    config->flush_at = (unsigned)config_number(options->flush_at, &flush_at);
-    config->flush_interval_ms = (uint64_t)config_number(options->flush_interval_ms, &interval);
-    config->timeout_ms = (long)config_number(options->timeout_ms, &timeout);
-    config->exit_timeout_ms = (long)config_number(options->exit_timeout_ms, &at_exit);
+    config->flush_at = (unsigned)config_number(maker, options->flush_at, &flush_at);
+    config->flush_interval_ms = (uint64_t)config_number(maker, options->flush_interval_ms, &interval);
+    config->timeout_ms = (long)config_number(maker, options->timeout_ms, &timeout);
+    config->exit_timeout_ms = (long)config_number(maker, options->exit_timeout_ms, &at_exit);
     if (config->exit_timeout_ms < 0)
         config->exit_timeout_ms = 0;
-    config->queue_bytes = (size_t)config_number(config_size(options->max_queue_bytes), &queue);
-    config->batch_bytes = (size_t)config_number(config_size(options->max_batch_bytes), &batch);
-    config->record_bytes = (size_t)config_number(config_size(options->max_event_bytes), &event);
-    config->prompt_ttl_s = (int)config_number(0, &ttl);
+    config->queue_bytes = (size_t)config_number(maker, config_size(options->max_queue_bytes), &queue);
+    config->batch_bytes = (size_t)config_number(maker, config_size(options->max_batch_bytes), &batch);
+    config->record_bytes = (size_t)config_number(maker, config_size(options->max_event_bytes), &event);
+    config->prompt_ttl_s = (int)config_number(maker, 0, &ttl);
     if (config->record_bytes > config->batch_bytes)
         config->record_bytes = config->batch_bytes; /* what can never be sent need not be kept */
 }
@@ -246,11 +248,11 @@ static void config_read_sample_rate(config_maker *maker)
     else if (is_number && option > 0 && option <= 1)
         rate = option;
     else if (!is_number || option != 0)
-        lf__log(LF__LOG_WARNING, "option sample_rate: %g is neither above 0 and at most 1 nor LF_SAMPLE_NONE; keeping every trace",
+        lf__log(&maker->config->logger, LF__LOG_WARNING, "option sample_rate: %g is neither above 0 and at most 1 nor LF_SAMPLE_NONE; keeping every trace",
                 option);
     else if (given.text != NULL && !config_parse_rate(given.text, &rate)) {
         rate = 1;
-        lf__log(LF__LOG_WARNING, "%s=%.80s is not a number from 0 to 1, as in 0.25; keeping every trace", given.name, given.text);
+        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is not a number from 0 to 1, as in 0.25; keeping every trace", given.name, given.text);
     }
     maker->config->sample_threshold = config_threshold(rate);
 }
@@ -332,14 +334,14 @@ static void config_put_text(config_maker *maker, config_list list, const char *n
     bool header = list.pairs == &maker->config->headers;
     const char *at = memchr(text, separator, size);
     if (at == NULL) {
-        lf__log(LF__LOG_WARNING, "%s: an entry without '%c' is ignored", name, separator);
+        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s: an entry without '%c' is ignored", name, separator);
         return;
     }
     bool decode = separator == '=';
     char *key = config_copy(text, (size_t)(at - text), decode);
     char *value = config_copy(at + 1, size - (size_t)(at - text) - 1, decode);
     if (key != NULL && value != NULL && (!config_key_is_good(key, header) || config_has_control(value))) {
-        lf__log(LF__LOG_WARNING, "%s: the entry \"%.40s\" is ignored: its %s", name, config_has_control(key) ? "?" : key,
+        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s: the entry \"%.40s\" is ignored: its %s", name, config_has_control(key) ? "?" : key,
                 config_key_is_good(key, header) ? "value contains control characters" : "name is not valid");
         lf__free(key);
         lf__free(value);
@@ -389,7 +391,7 @@ static void config_read_environment(config_maker *maker)
         config_keep(maker, &maker->config->environment, given.text);
         return;
     }
-    lf__log(LF__LOG_WARNING,
+    lf__log(&maker->config->logger, LF__LOG_WARNING,
             "%s=%.80s is not sent: an environment is at most %d of a-z, 0-9, - and _, and does not start with \"langfuse\"",
             given.name, given.text, CONFIG_ENVIRONMENT_MAX);
 }
@@ -401,7 +403,7 @@ static void config_read_protocol(config_maker *maker)
         return;
     maker->config->json = strcmp(given.text, "http/json") == 0;
     if (!maker->config->json)
-        lf__log(LF__LOG_WARNING, "%s=%.80s is neither http/protobuf nor http/json; keeping http/protobuf", given.name,
+        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is neither http/protobuf nor http/json; keeping http/protobuf", given.name,
                 given.text);
 }
 
@@ -464,12 +466,12 @@ static bool config_read_url(config_maker *maker)
     if (base.text == NULL)
         base.text = config_cloud;
     if (strchr(base.text, '@') != NULL) { /* said first and without the value, which may hold a password */
-        lf__log(LF__LOG_ERROR, "%s contains a user or password, use the keys instead; tracing is off", base.name);
+        lf__log(&maker->config->logger, LF__LOG_ERROR, "%s contains a user or password, use the keys instead; tracing is off", base.name);
         return false;
     }
     const char *fault = config_url_fault(base.text);
     if (fault != NULL) {
-        lf__log(LF__LOG_ERROR, "%s=%.80s %s; tracing is off", base.name, base.text, fault);
+        lf__log(&maker->config->logger, LF__LOG_ERROR, "%s=%.80s %s; tracing is off", base.name, base.text, fault);
         return false;
     }
     config_keep(maker, &config->base_url, base.text);
@@ -480,7 +482,7 @@ static bool config_read_url(config_maker *maker)
 
     config_given path = config_pick(NULL, NULL, config_traces_path);
     if (path.text != NULL && config_has_control(path.text)) {
-        lf__log(LF__LOG_ERROR, "%s contains control characters; tracing is off", path.name);
+        lf__log(&maker->config->logger, LF__LOG_ERROR, "%s contains control characters; tracing is off", path.name);
         return false;
     }
     const char *text = path.text != NULL ? path.text : config_path;
@@ -491,19 +493,17 @@ static bool config_read_url(config_maker *maker)
     return !maker->no_memory;
 }
 
-static void config_warn_of_insecure(void)
+static void config_warn_of_insecure(const config_maker *maker)
 {
-    static atomic_flag warned = ATOMIC_FLAG_INIT;
-    if (!atomic_flag_test_and_set_explicit(&warned, memory_order_relaxed))
-        lf__log(LF__LOG_WARNING, "option insecure: the server's certificate is not verified; whoever is between can read along");
+    if (lf__first_time(lf__cause(0, "insecure", NULL)))
+        lf__log(&maker->config->logger, LF__LOG_WARNING, "option insecure: the server's certificate is not verified; whoever is between can read along");
 }
 
-static void config_warn_of_missing_keys(bool public_key, bool secret_key)
+static void config_warn_of_missing_keys(const config_maker *maker, bool public_key, bool secret_key)
 {
-    static atomic_flag warned = ATOMIC_FLAG_INIT; /* once in a process: who has no keys does not want us */
-    if (atomic_flag_test_and_set_explicit(&warned, memory_order_relaxed))
+    if (!lf__first_time(lf__cause(0, "keys", NULL))) /* whatever the configuration: a program without keys does without us */
         return;
-    lf__log(LF__LOG_WARNING, "%s%s%s not set; nothing is recorded", public_key ? "" : "LANGFUSE_PUBLIC_KEY",
+    lf__log(&maker->config->logger, LF__LOG_WARNING, "%s%s%s not set; nothing is recorded", public_key ? "" : "LANGFUSE_PUBLIC_KEY",
             public_key || secret_key ? "" : " and ",
             secret_key ? " is" : public_key ? "LANGFUSE_SECRET_KEY is" : "LANGFUSE_SECRET_KEY are");
 }
@@ -512,7 +512,7 @@ static void config_warn_of_missing_keys(bool public_key, bool secret_key)
 static bool config_read_key(config_maker *maker, char **field, config_given given)
 {
     if (given.text != NULL && config_has_control(given.text)) {
-        lf__log(LF__LOG_ERROR, "%s contains a line end or another control character; tracing is off", given.name);
+        lf__log(&maker->config->logger, LF__LOG_ERROR, "%s contains a line end or another control character; tracing is off", given.name);
         return false;
     }
     config_keep(maker, field, given.text);
@@ -580,7 +580,7 @@ static bool config_read_keys(config_maker *maker)
     }
     if (config->exporter == LF__EXPORTER_FILE || (public_key.text != NULL && secret_key.text != NULL))
         return true;
-    config_warn_of_missing_keys(public_key.text != NULL, secret_key.text != NULL);
+    config_warn_of_missing_keys(maker, public_key.text != NULL, secret_key.text != NULL);
     return false;
 }
 
@@ -598,24 +598,61 @@ static bool config_read_exporter(config_maker *maker)
         config_keep(maker, &maker->config->file_path, given.text + 5);
         return true;
     }
-    lf__log(LF__LOG_ERROR, "%s=%.80s is none of \"otlp\", \"ingestion\" and \"file:PATH\"; tracing is off", given.name, given.text);
+    lf__log(&maker->config->logger, LF__LOG_ERROR, "%s=%.80s is none of \"otlp\", \"ingestion\" and \"file:PATH\"; tracing is off", given.name, given.text);
     return false;
 }
 
 /* ---- The whole ---- */
 
-/* Switched off by hand is said in debug mode only: the user knows. */
-static bool config_is_wanted(const lf_options *options)
+/* Switched off by hand is said at the debug level only: the user knows. */
+static bool config_is_wanted(const config_maker *maker)
 {
-    if (config_switch(LF_DEFAULT, "OTEL_SDK_DISABLED", false)) {
-        lf__log(LF__LOG_DEBUG, "tracing is off: OTEL_SDK_DISABLED");
+    if (config_switch(maker, LF_DEFAULT, "OTEL_SDK_DISABLED", false)) {
+        lf__log(&maker->config->logger, LF__LOG_DEBUG, "tracing is off: OTEL_SDK_DISABLED");
         return false;
     }
-    bool wanted = config_switch(options->tracing, "LANGFUSE_TRACING_ENABLED", true);
+    bool wanted = config_switch(maker, maker->options.tracing, "LANGFUSE_TRACING_ENABLED", true);
     if (!wanted)
-        lf__log(LF__LOG_DEBUG, "tracing is switched off");
+        lf__log(&maker->config->logger, LF__LOG_DEBUG, "tracing is switched off");
     return wanted;
 }
+
+static bool config_read_level(const char *text, lf__log_level *out_level)
+{
+    static const struct {
+        const char *name;
+        lf__log_level level;
+    } levels[] = {{"quiet", LF__LOG_QUIET}, {"warn", LF__LOG_WARNING}, {"info", LF__LOG_INFO}, {"debug", LF__LOG_DEBUG}};
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+        if (strcasecmp(text, levels[i].name) == 0) {
+            *out_level = levels[i].level;
+            return true;
+        }
+    return false;
+}
+
+/* How much is said, and where. */
+static void config_read_log(config_maker *maker)
+{
+    static const lf__log_level levels[] = {[LF_LOG_DEFAULT] = LF__LOG_WARNING, [LF_LOG_QUIET] = LF__LOG_QUIET,
+                                           [LF_LOG_WARN] = LF__LOG_WARNING,    [LF_LOG_INFO] = LF__LOG_INFO,
+                                           [LF_LOG_DEBUG] = LF__LOG_DEBUG};
+    lf__logger *logger = &maker->config->logger;
+    const lf_options *options = &maker->options;
+    *logger = (lf__logger){.least = LF__LOG_WARNING, .hook = options->log, .hook_data = options->log_data, .gate = maker->config->gate};
+    config_given given = config_pick(NULL, NULL, config_log);
+    bool is_level = given.text != NULL && config_read_level(given.text, &logger->least);
+    if (given.text != NULL && !is_level) {
+        config_keep(maker, &logger->path, given.text);
+        logger->least = LF__LOG_INFO;
+    }
+    if ((!is_level || options->debug != LF_DEFAULT) && config_switch(maker, options->debug, "LANGFUSE_DEBUG", false))
+        logger->least = LF__LOG_DEBUG;
+    if (options->log_level > LF_LOG_DEFAULT && options->log_level <= LF_LOG_DEBUG)
+        logger->least = levels[options->log_level];
+}
+
+static _Atomic unsigned long config_number_of_all;
 
 lf__config *lf__config_new(const lf_options *options)
 {
@@ -630,10 +667,10 @@ lf__config *lf__config_new(const lf_options *options)
         size_t size = options->struct_size != 0 ? options->struct_size : sizeof maker.options;
         memcpy(&maker.options, options, size < sizeof maker.options ? size : sizeof maker.options);
     }
-    lf__log_configure(false, maker.options.log, maker.options.log_data); /* where to complain of LANGFUSE_DEBUG itself */
-    config->debug = config_switch(maker.options.debug, "LANGFUSE_DEBUG", false);
-    lf__log_configure(config->debug, maker.options.log, maker.options.log_data);
-    config->capture_io = config_switch(maker.options.capture_io, "LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED", true);
+    config->number = atomic_fetch_add_explicit(&config_number_of_all, 1, memory_order_relaxed) + 1;
+    config->gate = &config->gate_itself;
+    config_read_log(&maker); /* first: it is where to complain of all others */
+    config->capture_io = config_switch(&maker, maker.options.capture_io, "LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED", true);
     config->insecure = maker.options.insecure == LF_ON;
     config->curl_hook = maker.options.curl_hook;
     config->curl_hook_data = maker.options.curl_hook_data;
@@ -644,13 +681,13 @@ lf__config *lf__config_new(const lf_options *options)
     config_read_texts(&maker);
     config_read_lists(&maker);
     /* In this order, and no further than the first obstacle: it is the one the user has to hear about. */
-    bool wanted = config_is_wanted(&maker.options);
+    bool wanted = config_is_wanted(&maker);
     /* Prompts are fetched where nothing is traced, too; who has no keys then need not hear of it. */
     bool usable = (wanted || config_gives_keys(&maker.options)) && config_read_exporter(&maker) && config_read_keys(&maker) &&
                   config_read_url(&maker);
     config->enabled = wanted && usable;
     if (config->insecure && config->enabled && config->exporter != LF__EXPORTER_FILE)
-        config_warn_of_insecure();
+        config_warn_of_insecure(&maker);
     if (!maker.no_memory)
         return config;
     lf__config_free(config);
@@ -682,7 +719,7 @@ void lf__config_free(lf__config *config)
     char *texts[] = {config->public_key, config->base_url,   config->traces_url, config->ingestion_url,
                      config->file_path,  config->environment, config->release,   config->ca_file,
                      config->ca_path,    config->client_key,  config->proxy,     config->client_certificate,
-                     config->prompt_cache_dir, config->project_id};
+                     config->prompt_cache_dir, config->project_id, config->logger.path};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         lf__free(texts[i]);
     config_free_pairs(config->headers, config->header_count);

@@ -4,7 +4,7 @@
 #ifndef LF_SRC_CONFIG_H
 #define LF_SRC_CONFIG_H
 
-#include "base.h"
+#include "log.h"
 
 #include <stdatomic.h>
 
@@ -20,9 +20,11 @@ typedef struct lf__pair {
 } lf__pair;
 
 typedef struct lf__config {
+    uint64_t number; /* of those that this process and its parents made */
+    lf__logger logger;
+    lf__gate *gate; /* of log, mask and curl_hook */
     bool enabled;    /* false: no keys, switched off, OTEL_SDK_DISABLED; nothing is recorded */
     bool capture_io; /* default for arguments and returns */
-    bool debug;
     bool json; /* OTLP/JSON rather than protobuf (the file exporter always writes JSON) */
     lf__exporter exporter;
 
@@ -64,6 +66,7 @@ typedef struct lf__config {
     void *mask_data;
 
     _Atomic(char *) project_id; /* on the server; set once, when it was asked for */
+    lf__gate gate_itself;
     atomic_uint references;
 } lf__config;
 

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "export.h"
 
+#include "once.h"
 #include "rest.h"
 #include "wire.h"
 
@@ -21,7 +22,6 @@ enum {
     EXPORT_SERVER_TEXT = 200,
     EXPORT_TYPE_MAX = 40, /* of an event, in a line */
     EXPORT_LINE_MAX = 512, /* a refused event: type, address, status, message and details, each of limited size */
-    EXPORT_CAUSES = 8, /* as many as export_likely_cause knows */
     EXPORT_SCRATCH_MAX = 8 << 20,
     /* An ingestion server answers about each event: 60 bytes when it took it, several hundred when it did not. So many
      * items, of at most two events each, get an answer that fits. */
@@ -76,12 +76,7 @@ struct lf__export {
     int split_refused;
     lf__export_times times;
 
-    bool told_accepted;
-    const char *told_causes[EXPORT_CAUSES]; /* of refusals, each once: after a busy server, wrong keys are still news */
-    bool told_unreachable;
-    bool told_too_large;
-    uint64_t told_reasons[EXPORT_REASONS]; /* hashes of what was said */
-    int told_reason_count;
+    int told_reasons; /* for refusing single events, so many */
 };
 
 /* ---- Batches ---- */
@@ -137,7 +132,7 @@ static bool export_reserve_end(export_batch *batch)
 
 static void export_count(_Atomic uint64_t *counter, uint64_t more)
 {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_release);
+    atomic_fetch_add_explicit(counter, more, memory_order_release);
 }
 
 /* Take a batch off the list; its observations are accounted for by the caller. */
@@ -181,13 +176,18 @@ static bool export_encode(lf__export *x, export_batch *batch, const lf__record *
     return true;
 }
 
+/* Is this said for the first time, of the client's observations or of its scores? */
+static bool export_is_news(const lf__export *x, const char *what, const char *more)
+{
+    return lf__first_time(lf__cause(2 * x->config->number + (x->kind == LF__EXPORT_SCORES), what, more));
+}
+
 static void export_lose(lf__export *x, lf_drop_reason reason, const lf__record *record)
 {
     export_count(&x->counters->dropped[reason], 1);
-    if (reason != LF_DROP_TOO_LARGE || x->told_too_large)
+    if (reason != LF_DROP_TOO_LARGE || !export_is_news(x, "too large", NULL))
         return;
-    x->told_too_large = true;
-    lf__log(LF__LOG_WARNING,
+    lf__log(&x->config->logger, LF__LOG_WARNING,
             "%s of %zu bytes does not fit into a request of %zu bytes and is dropped; see"
             " LANGFUSE_MAX_EVENT_SIZE_BYTES and LANGFUSE_MAX_BATCH_SIZE_BYTES",
             record->kind == LF__RECORD_SCORE   ? "a score"
@@ -260,34 +260,28 @@ static const char *export_likely_cause(const lf__export *x, int status)
 static void export_tell_refused(lf__export *x, const lf__http_answer *answer)
 {
     const char *cause = export_likely_cause(x, answer->status);
-    int told = 0;
-    while (told < EXPORT_CAUSES && x->told_causes[told] != NULL && x->told_causes[told] != cause)
-        told++;
-    if (told == EXPORT_CAUSES || x->told_causes[told] == cause)
+    if (!export_is_news(x, "refused", cause)) /* each cause: after a busy server, wrong keys are news */
         return;
-    x->told_causes[told] = cause;
     char text[EXPORT_SERVER_TEXT + 1];
     lf__rest_server_text(text, sizeof text, answer->body, answer->body_size);
-    lf__log(LF__LOG_ERROR, "export%s refused by %s: HTTP %d \"%s\" (public key %.8s...): %s",
+    lf__log(&x->config->logger, LF__LOG_ERROR, "export%s refused by %s: HTTP %d \"%s\" (public key %.8s...): %s",
             x->kind == LF__EXPORT_SCORES ? " of scores" : "", x->config->base_url, answer->status, text,
             x->config->public_key == NULL ? "none" : x->config->public_key, cause);
 }
 
 static void export_tell_unreachable(lf__export *x, const char *why)
 {
-    if (x->told_unreachable)
+    if (!export_is_news(x, "unreachable", NULL))
         return;
-    x->told_unreachable = true;
-    lf__log(LF__LOG_WARNING, "cannot deliver %sto %s: %s; will keep trying, up to %zu MiB are kept",
+    lf__log(&x->config->logger, LF__LOG_WARNING, "cannot deliver %sto %s: %s; will keep trying, up to %zu MiB are kept",
             x->kind == LF__EXPORT_SCORES ? "scores " : "", export_target(x), why, x->config->queue_bytes >> 20);
 }
 
 static void export_tell_accepted(lf__export *x, size_t count)
 {
-    if (x->told_accepted || x->kind == LF__EXPORT_SCORES)
+    if (x->kind == LF__EXPORT_SCORES || !export_is_news(x, "accepted", NULL))
         return;
-    x->told_accepted = true;
-    lf__log(LF__LOG_NOTICE, "first export accepted by %s (%zu %s%s)", export_target(x), count, export_noun(x), count == 1 ? "" : "s");
+    lf__log(&x->config->logger, LF__LOG_INFO, "first export accepted by %s (%zu %s%s)", export_target(x), count, export_noun(x), count == 1 ? "" : "s");
 }
 
 /* ---- Outcomes ---- */
@@ -537,14 +531,6 @@ static void export_detail(char *out, size_t room, const char *detail)
     cJSON_Delete(list);
 }
 
-static uint64_t export_hash(const char *text)
-{
-    uint64_t hash = 14695981039346656037u;
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-    return hash;
-}
-
 /* Each distinct reason once, and no more than EXPORT_REASONS of them. */
 static void export_tell_event_refused(lf__export *x, const export_event *event, int status, const cJSON *error)
 {
@@ -556,14 +542,10 @@ static void export_tell_event_refused(lf__export *x, const export_event *event, 
     snprintf(line, sizeof line, "%.*s refused by %.100s: HTTP %d \"%.80s\"%s%s",
              event->type_size < EXPORT_TYPE_MAX ? (int)event->type_size : EXPORT_TYPE_MAX, event->type, x->config->base_url, status,
              cJSON_IsString(message) ? message->valuestring : "", details[0] == '\0' ? "" : ": ", details);
-    uint64_t hash = export_hash(line);
-    for (int i = 0; i < x->told_reason_count; i++)
-        if (x->told_reasons[i] == hash)
-            return;
-    if (x->told_reason_count == EXPORT_REASONS)
+    if (x->told_reasons == EXPORT_REASONS || !export_is_news(x, "event", line))
         return;
-    x->told_reasons[x->told_reason_count++] = hash;
-    lf__log(LF__LOG_ERROR, "%s", line);
+    x->told_reasons++;
+    lf__log(&x->config->logger, LF__LOG_ERROR, "%s", line);
 }
 
 /* One element of the answer. Those of events that were taken have a status below 300. */
@@ -578,7 +560,7 @@ static void export_judge(lf__export *x, const char *object, size_t size, const e
         const export_event *event = bsearch(&wanted, events, count, sizeof *events, export_compare_events);
         export_verdict verdict = status == 408 || status == 429 || status >= 500 ? EXPORT_AGAIN : EXPORT_REFUSED;
         if (event == NULL)
-            lf__log(LF__LOG_DEBUG, "the server refuses an event that was not in the batch: HTTP %d", status);
+            lf__log(&x->config->logger, LF__LOG_DEBUG, "the server refuses an event that was not in the batch: HTTP %d", status);
         else if (verdicts[event->item] < verdict)
             verdicts[event->item] = (unsigned char)verdict;
         if (event != NULL && verdict == EXPORT_REFUSED)
@@ -626,7 +608,7 @@ static void export_partial(lf__export *x, export_batch *batch, const lf__http_an
         any = true;
     }
     if (!any || answer->cut)
-        lf__log(LF__LOG_DEBUG, "an answer to %zu events could not be read to its end; the rest counts as delivered", event_count);
+        lf__log(&x->config->logger, LF__LOG_DEBUG, "an answer to %zu events could not be read to its end; the rest counts as delivered", event_count);
     for (size_t i = 0; verdicts != NULL && i < batch->count; i++) {
         again += verdicts[i] == EXPORT_AGAIN;
         refused += verdicts[i] == EXPORT_REFUSED;
@@ -650,8 +632,8 @@ static void export_partial(lf__export *x, export_batch *batch, const lf__http_an
 static void export_answered(lf__export *x, export_batch *batch, const lf__http_answer *answer)
 {
     int status = answer->status;
-    if (x->config->debug)
-        lf__log(LF__LOG_DEBUG, "export of %zu %s%s: HTTP %d %s", batch->count, export_noun(x), batch->count == 1 ? "" : "s", status,
+    if (lf__logs(&x->config->logger, LF__LOG_DEBUG))
+        lf__log(&x->config->logger, LF__LOG_DEBUG, "export of %zu %s%s: HTTP %d %s", batch->count, export_noun(x), batch->count == 1 ? "" : "s", status,
                 answer->message);
     if (status == 207 && x->wire == &lf__wire_ingestion) {
         export_partial(x, batch, answer);
@@ -833,7 +815,7 @@ static bool export_measure_envelope(lf__export *x)
     x->envelope = envelope.length + EXPORT_LENGTHS_MAX;
     lf__buf_done(&envelope);
     if (!ok)
-        lf__log(LF__LOG_ERROR, "OTEL_RESOURCE_ATTRIBUTES or a name like it is too long for requests of %zu bytes; tracing is off",
+        lf__log(&x->config->logger, LF__LOG_ERROR, "OTEL_RESOURCE_ATTRIBUTES or a name like it is too long for requests of %zu bytes; tracing is off",
                 x->config->batch_bytes);
     return ok;
 }

@@ -12,7 +12,7 @@
 
 #include <stdatomic.h>
 
-/* Written by one thread, read by any. */
+/* Written by the worker and a thread that exits, read by any. */
 typedef struct lf__counters {
     _Atomic uint64_t delivered;                      /* acknowledged by the server, or written to the file */
     _Atomic uint64_t dropped[LF_DROP_REASON_COUNT];  /* by lf_drop_reason */
@@ -25,6 +25,7 @@ typedef struct lf__counters {
  * from another thread loads it (acquire) and calls lf__http_wakeup. */
 typedef struct lf__transport {
     _Atomic(lf__http *) http; /* NULL: nothing was sent yet, or only to files */
+    _Atomic bool stop;        /* what waits for a file gives up */
 } lf__transport;
 
 void lf__transport_done(lf__transport *transport); /* after the exporters that use it */

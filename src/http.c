@@ -1,5 +1,7 @@
 #include "http.h"
 
+#include "monitor.h"
+
 #include <curl/curl.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -11,7 +13,8 @@ enum {
     HTTP_POOL = 4, /* easy handles kept for reuse */
     HTTP_CONNECT_TIMEOUT_MS = 5000,
     HTTP_READ_MAX = 1 << 20,         /* an answer longer than this, and than what is to be kept, is not read to its end */
-    HTTP_RETRY_AFTER_MAX_S = 600
+    HTTP_RETRY_AFTER_MAX_S = 600,
+    HTTP_UNLOAD_MS = 2000 /* the longest wait for a set-up of libcurl when the process ends */
 };
 
 typedef struct http_transfer {
@@ -38,54 +41,107 @@ struct lf__http {
     int pool_count;
 };
 
-/* libcurl is set up once, and no process is forked meanwhile: its own lock would stay held in the child for ever. */
-static pthread_once_t http_fork_once = PTHREAD_ONCE_INIT;
-static pthread_mutex_t http_setup_lock = PTHREAD_MUTEX_INITIALIZER;
-static bool http_is_set_up;
+/* ---- Set-up and the end of the process ---- */
+
+static struct {
+    pthread_once_t once;
+    lf__monitor monitor; /* guards the rest */
+    bool running;        /* a thread, `owner`, sets libcurl up */
+    pthread_t owner;
+    bool ready;
+    bool ended; /* the process takes its libraries down */
+} http_setup = {.once = PTHREAD_ONCE_INIT};
 
 void (*lf__http_at_exit)(void);
 
-/* Exit handlers run last in, first out: ours must come behind the one that the TLS library registers here. */
+static void http_init_setup(void)
+{
+    lf__monitor_init(&http_setup.monitor);
+}
+
+static void http_lock_setup(void)
+{
+    pthread_once(&http_setup.once, http_init_setup);
+    lf__monitor_lock(&http_setup.monitor);
+}
+
+static void http_unlock_setup(void)
+{
+    lf__monitor_unlock(&http_setup.monitor);
+}
+
+/* With the lock held. */
+static void http_await_setup(uint64_t until_ns)
+{
+    while (http_setup.running && !pthread_equal(http_setup.owner, pthread_self()) &&
+           lf__monitor_wait(&http_setup.monitor, until_ns))
+        continue;
+}
+
+#pragma weak OPENSSL_init_crypto
+extern int OPENSSL_init_crypto(uint64_t options, const void *settings);
+
+/* OpenSSL registers an exit handler in the middle of its set-up. A program that exits in that moment would run the handler while
+ * this thread is still inside. Without it OpenSSL leaves its memory to the end of the process. */
+static void http_keep_openssl_from_exit_handlers(void)
+{
+    enum { NO_ATEXIT = 0x00080000 };
+    if (OPENSSL_init_crypto != NULL)
+        (void)OPENSSL_init_crypto(NO_ATEXIT, NULL);
+}
+
 static void http_global_init(void)
 {
+    http_keep_openssl_from_exit_handlers();
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
     if (lf__http_at_exit != NULL)
-        (void)atexit(lf__http_at_exit);
+        (void)atexit(lf__http_at_exit); /* exit handlers run last in, first out: ours before those of TLS libraries */
 }
 
-static void http_before_fork(void)
+bool lf__http_set_up(void)
 {
-    pthread_mutex_lock(&http_setup_lock);
-}
-
-static void http_after_fork_parent(void)
-{
-    pthread_mutex_unlock(&http_setup_lock);
-}
-
-static void http_after_fork_child(void)
-{
-    pthread_mutex_init(&http_setup_lock, NULL);
-}
-
-static void http_register_forks(void)
-{
-    (void)pthread_atfork(http_before_fork, http_after_fork_parent, http_after_fork_child);
-}
-
-void lf__http_watch_forks(void)
-{
-    pthread_once(&http_fork_once, http_register_forks);
-}
-
-void lf__http_set_up(void)
-{
-    lf__http_watch_forks();
-    pthread_mutex_lock(&http_setup_lock);
-    if (!http_is_set_up)
+    http_lock_setup();
+    http_await_setup(UINT64_MAX);
+    bool mine = !http_setup.ready && !http_setup.ended && !http_setup.running;
+    if (mine) {
+        http_setup.running = true;
+        http_setup.owner = pthread_self();
+        http_unlock_setup();
         http_global_init();
-    http_is_set_up = true;
-    pthread_mutex_unlock(&http_setup_lock);
+        http_lock_setup();
+        http_setup.running = false;
+        http_setup.ready = true;
+        lf__monitor_tell(&http_setup.monitor);
+    }
+    bool ok = http_setup.ready && !http_setup.ended;
+    http_unlock_setup();
+    return ok;
+}
+
+/* Runs when the program's libraries are taken down, ours before those that it uses: a thread that is just setting libcurl up comes
+ * out of it first, and none begins. */
+static __attribute__((destructor)) void http_at_unload(void)
+{
+    http_lock_setup();
+    http_setup.ended = true;
+    http_await_setup(lf__monotonic_ns() + HTTP_UNLOAD_MS * 1000000u);
+    http_unlock_setup();
+}
+
+void lf__http_before_fork(void)
+{
+    http_lock_setup();
+    http_await_setup(UINT64_MAX);
+}
+
+void lf__http_after_fork_parent(void)
+{
+    http_unlock_setup();
+}
+
+void lf__http_after_fork_child(void)
+{
+    http_init_setup();
 }
 
 /* ---- Headers ---- */
@@ -340,8 +396,19 @@ static void http_set_options(http_transfer *t)
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
     http_set_tls(easy, request->config);
-    if (request->config->curl_hook != NULL)
-        request->config->curl_hook(request->config->curl_hook_data, easy);
+}
+
+/* False: the hook may not be called any more, and without what it sets no request is to be made. */
+static bool http_call_hook(http_transfer *t)
+{
+    const lf__config *config = t->request->config;
+    if (config->curl_hook == NULL)
+        return true;
+    if (!lf__gate_enter(config->gate))
+        return false;
+    config->curl_hook(config->curl_hook_data, t->easy);
+    lf__gate_leave(config->gate);
+    return true;
 }
 
 bool lf__http_start(lf__http *http, lf__http_request *request)
@@ -360,7 +427,7 @@ bool lf__http_start(lf__http *http, lf__http_request *request)
         return false;
     }
     http_set_options(t);
-    if (curl_multi_add_handle(http->multi, t->easy) != CURLM_OK) {
+    if (!http_call_hook(t) || curl_multi_add_handle(http->multi, t->easy) != CURLM_OK) {
         http_give_back(http, t);
         return false;
     }
@@ -438,8 +505,7 @@ static void http_finish(lf__http *http, http_transfer *t, CURLcode code)
 
 lf__http *lf__http_new(void)
 {
-    lf__http_set_up();
-    lf__http *http = lf__alloc(sizeof *http);
+    lf__http *http = lf__http_set_up() ? lf__alloc(sizeof *http) : NULL;
     if (http == NULL)
         return NULL;
     http->multi = curl_multi_init();

@@ -56,17 +56,20 @@ typedef struct lf__http_request {
 
 typedef struct lf__http lf__http;
 
-/* Called at exit, unless NULL: before the exit handler of libcurl's TLS library, after which no request may run. */
+/* Called at exit, unless NULL; registered when libcurl is set up, so it comes before what was registered until then. */
 extern void (*lf__http_at_exit)(void);
 
-/* Set libcurl up, unless that was done; about half a millisecond. A thread of its own that does so while the program exits would
- * crash it: the TLS library registers its exit handler before it is ready for it. */
-void lf__http_set_up(void);
-/* Who calls lf__http_set_up with a lock held that a fork handler takes, too, calls this before registering that handler: what is
- * registered last is taken first. */
-void lf__http_watch_forks(void);
+/* Set libcurl up, unless that was done; about half a millisecond. A process that ends meanwhile waits for it, two seconds at most.
+ * False: the process ends, libcurl must not be used any more. */
+bool lf__http_set_up(void);
+
+/* Fork handlers: no process is forked while libcurl is being set up, whose own lock would stay held in the child. */
+void lf__http_before_fork(void);
+void lf__http_after_fork_parent(void);
+void lf__http_after_fork_child(void);
+
 lf__http *lf__http_new(void); /* NULL: no memory */
-bool lf__http_start(lf__http *http, lf__http_request *request); /* false: no memory, `done` is not called */
+bool lf__http_start(lf__http *http, lf__http_request *request); /* false: no memory, or its hook's gate is closed; `done` is not called */
 int lf__http_running(const lf__http *http);
 /* Move transfers on; wait at most timeout_ms for something to happen (0: do not wait). With nothing in flight it waits for a
  * wakeup only. */

@@ -152,12 +152,13 @@ void lf__place_in_trace(lf__writer *w, lf__record *record, const char *trace_id_
 
 void lf__place_at_client(lf__record *record, const lf_client *client)
 {
-    if (client == NULL || client->index == record->client)
+    uint32_t index = lf__client_index(client);
+    if (client == NULL || index == record->client)
         return;
     /* What is around it lies in another project. */
-    record->client = client->index;
+    record->client = index;
     memset(record->parent_id, 0, sizeof record->parent_id);
-    record->flags = (uint16_t)(LF__FLAG_APP_ROOT | (lf__client_keeps(client->index, record->trace_id) ? 0 : LF__FLAG_UNSAMPLED));
+    record->flags = (uint16_t)(LF__FLAG_APP_ROOT | (lf__client_keeps(index, record->trace_id) ? 0 : LF__FLAG_UNSAMPLED));
 }
 
 /* ---- Handles ------------------------------------------------------------------------------------------------------ */
@@ -365,7 +366,7 @@ static bool manual_find_trace(lf__writer *w, lf__record *record, const lf_trace_
         record->flags = frame->record.flags & LF__FLAG_UNSAMPLED;
     }
     if (fields->client != NULL)
-        record->client = fields->client->index;
+        record->client = lf__client_index(fields->client);
     if (!lf__id_given(fields->trace_id))
         return frame != NULL;
     manual_read_id(w, LF__TAG_EXTERNAL_TRACE_ID, fields->trace_id, record->trace_id, sizeof record->trace_id);

@@ -74,8 +74,12 @@ static bool mask_ask(mask_job *job, unsigned tag, const char *text, size_t size,
     replacement->given = replacement->failed = replacement->is_json = false;
     lf_masked value = { .field = mask_name(tag), .text = size > 0 ? text : "", .size = size, .is_json = is_json,
                         .replacement = replacement };
-    if (!job->config->mask(job->config->mask_data, &value))
-        replacement->failed = true;
+    bool ok = lf__gate_enter(job->config->gate);
+    if (ok) {
+        ok = job->config->mask(job->config->mask_data, &value);
+        lf__gate_leave(job->config->gate);
+    }
+    replacement->failed = replacement->failed || !ok; /* also when the hook may not be called any more */
     return !replacement->failed && !replacement->given;
 }
 

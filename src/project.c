@@ -19,7 +19,7 @@ enum {
 lf_status lf_auth_check(int timeout_ms, lf_error *error)
 {
     char id[PROJECT_ID_MAX];
-    lf__config *config = lf__client_hold(0);
+    lf__config *config = lf_i_mode() >= LF_I_ON ? lf__client_hold(0) : NULL;
     if (config == NULL) {
         if (error != NULL)
             *error = (lf_error){.status = LF_ERR_DISABLED, .message = "tracing is off: no keys, switched off, or shut down"};
@@ -63,7 +63,7 @@ static lf_status project_trace_text(uint32_t client, const uint8_t id[16], int t
 {
     int cancel;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel); /* the question lies on this stack */
-    lf__worker_ensure();
+    lf__worker_ensure(true);
     lf_status status = lf__worker_trace_text(client, id, timeout_ms, out_text);
     pthread_setcancelstate(cancel, NULL);
     return status;
@@ -100,7 +100,7 @@ char *lf_trace_url(const char *trace_id_or_null, int timeout_ms)
     else
         return NULL;
     int saved = errno;
-    lf__config *config = lf__client_hold(client);
+    lf__config *config = lf_i_mode() >= LF_I_ON ? lf__client_hold(client) : NULL;
     const char *project = config == NULL ? NULL : project_id(config, timeout_ms);
     uint64_t now = lf__monotonic_ns();
     int left_ms = now < until_ns ? (int)((until_ns - now) / 1000000u) : 0;

@@ -82,18 +82,6 @@ static void cache_unlock_readers(void)
         pthread_mutex_unlock(&cache.readers[i].lock);
 }
 
-static void cache_before_fork(void)
-{
-    pthread_mutex_lock(&cache.lock);
-    cache_lock_readers();
-}
-
-static void cache_after_fork_parent(void)
-{
-    cache_unlock_readers();
-    pthread_mutex_unlock(&cache.lock);
-}
-
 static void cache_init_locks(void)
 {
     pthread_condattr_t attributes;
@@ -106,8 +94,21 @@ static void cache_init_locks(void)
     pthread_condattr_destroy(&attributes);
 }
 
+void lf__prompts_before_fork(void)
+{
+    pthread_once(&cache_once, cache_init_locks);
+    pthread_mutex_lock(&cache.lock);
+    cache_lock_readers();
+}
+
+void lf__prompts_after_fork_parent(void)
+{
+    cache_unlock_readers();
+    pthread_mutex_unlock(&cache.lock);
+}
+
 /* Whoever was fetching is the parent's; the prompts stay. */
-static void cache_after_fork_child(void)
+void lf__prompts_after_fork_child(void)
 {
     cache_init_locks();
     for (int i = 0; i < CACHE_BUCKETS; i++)
@@ -122,23 +123,13 @@ static void cache_after_fork_child(void)
     cache.running = false;
 }
 
-static void cache_at_exit(void)
+void lf__prompts_stop(void)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec++;
-    if (pthread_mutex_timedlock(&cache.lock, &until) != 0)
-        return;
+    pthread_once(&cache_once, cache_init_locks);
+    pthread_mutex_lock(&cache.lock);
     cache.exiting = true;
     pthread_cond_broadcast(&cache.changed);
     pthread_mutex_unlock(&cache.lock);
-}
-
-static void cache_start(void)
-{
-    cache_init_locks();
-    (void)pthread_atfork(cache_before_fork, cache_after_fork_parent, cache_after_fork_child);
-    (void)atexit(cache_at_exit);
 }
 
 /* ---- The table ---- */
@@ -165,7 +156,7 @@ static cache_entry *cache_look(const lf__prompt_key *key, uint64_t hash)
 
 lf__prompt_found lf__prompts_find_at(const lf__prompt_key *key, uint64_t now, lf__prompt_body **out_body)
 {
-    pthread_once(&cache_once, cache_start);
+    pthread_once(&cache_once, cache_init_locks);
     unsigned reader = lf__reader();
     uint64_t hash = cache_hash(key);
     lf__prompt_found found = LF__PROMPT_MISS;
@@ -475,7 +466,7 @@ static lf_status cache_fetch_locked(cache_entry *entry, const lf__prompt_key *ke
 lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *fetch, bool always, lf__prompt_body **out_body,
                             lf_error *error)
 {
-    pthread_once(&cache_once, cache_start);
+    pthread_once(&cache_once, cache_init_locks);
     pthread_mutex_lock(&cache.lock);
     cache_entry *entry = cache_find_or_add(key);
     lf_status status = entry == NULL ? cache_no_memory(error)
@@ -517,7 +508,7 @@ static lf__prompt_body *cache_keep_stale(const lf__prompt_key *key, lf__prompt_b
 
 lf__prompt_body *lf__prompts_from_disk(const lf__prompt_key *key, const lf__config *config)
 {
-    pthread_once(&cache_once, cache_start);
+    pthread_once(&cache_once, cache_init_locks);
     lf__prompt_body *body = cache_read_disk(key, config);
     if (body == NULL)
         return NULL;
@@ -553,7 +544,7 @@ static void cache_refresh_one(cache_entry *entry)
     lf_error error;
     lf_status status = cache_download(&key, &how, &body, &error);
     if (status != LF_OK)
-        lf__log(error.http_status == 404 ? LF__LOG_WARNING : LF__LOG_DEBUG, "prompt \"%.80s\" could not be refreshed: %s",
+        lf__log(&how.config->logger, error.http_status == 404 ? LF__LOG_WARNING : LF__LOG_DEBUG, "prompt \"%.80s\" could not be refreshed: %s",
                 key.name, error.message);
     lf__config_free(how.config);
     pthread_mutex_lock(&cache.lock);
@@ -568,12 +559,8 @@ static void *cache_main(void *unused)
     (void)unused;
     pthread_setname_np(pthread_self(), "langfuse-prompt");
     pthread_mutex_lock(&cache.lock);
-    while (!cache.exiting) {
-        cache_entry *entry = cache.refresh_first;
-        if (entry == NULL) {
-            pthread_cond_wait(&cache.changed, &cache.lock);
-            continue;
-        }
+    cache_entry *entry;
+    while (!cache.exiting && (entry = cache.refresh_first) != NULL) {
         cache.refresh_first = entry->next_refresh;
         if (cache.refresh_first == NULL)
             cache.refresh_last = NULL;
@@ -582,6 +569,7 @@ static void *cache_main(void *unused)
         cache.refresh_now = NULL;
         pthread_cond_broadcast(&cache.changed);
     }
+    cache.running = false; /* the next refresh has a thread of its own */
     pthread_mutex_unlock(&cache.lock);
     return NULL;
 }
@@ -606,7 +594,7 @@ static bool cache_ensure_thread(void)
 
 void lf__prompts_refresh(const lf__prompt_key *key, const lf__prompt_fetch *fetch)
 {
-    pthread_once(&cache_once, cache_start);
+    pthread_once(&cache_once, cache_init_locks);
     pthread_mutex_lock(&cache.lock);
     cache_entry *entry = cache_find_or_add(key);
     if (entry != NULL && !cache_is_fresh(entry) && !entry->refreshing && lf__monotonic_ns() >= entry->not_before_ns &&
@@ -629,7 +617,7 @@ bool lf__prompts_settle(int timeout_ms)
 {
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
     struct timespec until = {(time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u)};
-    pthread_once(&cache_once, cache_start);
+    pthread_once(&cache_once, cache_init_locks);
     pthread_mutex_lock(&cache.lock);
     while ((cache.refresh_first != NULL || cache.refresh_now != NULL) &&
            pthread_cond_timedwait(&cache.changed, &cache.lock, &until) != ETIMEDOUT)
@@ -641,7 +629,7 @@ bool lf__prompts_settle(int timeout_ms)
 
 void lf__prompts_forget(const char *name)
 {
-    pthread_once(&cache_once, cache_start);
+    pthread_once(&cache_once, cache_init_locks);
     pthread_mutex_lock(&cache.lock);
     for (int i = 0; i < CACHE_BUCKETS; i++) {
         for (cache_entry *entry = cache.buckets[i]; entry != NULL; entry = entry->next_in_bucket) {

@@ -42,4 +42,10 @@ lf__prompt_body *lf__prompts_from_disk(const lf__prompt_key *key, const lf__conf
 /* Forget what is cached of a name, of all for NULL. What is being fetched meanwhile is not kept. */
 void lf__prompts_forget(const char *name);
 
+/* At exit: the background thread ends with what it does. */
+void lf__prompts_stop(void);
+void lf__prompts_before_fork(void);
+void lf__prompts_after_fork_parent(void);
+void lf__prompts_after_fork_child(void);
+
 #endif

@@ -2,6 +2,7 @@
 #include "prompt_disk.h"
 
 #include "ids.h"
+#include "once.h"
 #include "sha256.h"
 
 #include <errno.h>
@@ -48,10 +49,9 @@ static char *disk_path(const lf__config *config, const lf__prompt_key *key, cons
 
 static void disk_complain(const lf__config *config)
 {
-    static _Atomic int told;
     int error = errno;
-    if (atomic_exchange(&told, 1) == 0)
-        lf__log(LF__LOG_WARNING, "prompts are not kept in LANGFUSE_PROMPT_CACHE_DIR=%.200s: %s", config->prompt_cache_dir,
+    if (lf__first_time(lf__cause(config->number, "cache", NULL)))
+        lf__log(&config->logger, LF__LOG_WARNING, "prompts are not kept in LANGFUSE_PROMPT_CACHE_DIR=%.200s: %s", config->prompt_cache_dir,
                 strerror(error));
 }
 

@@ -150,28 +150,11 @@ static struct {
     lf__http *https[REST_TOGETHER]; /* as many as fit are woken at exit; others see `stopped` when they are done waiting */
 } rest_askers = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void rest_at_exit(void);
-
-/* What ran is the parent's. */
-static void rest_after_fork_child(void)
-{
-    pthread_mutex_init(&rest_askers.lock, NULL);
-    rest_askers.running = 0;
-    memset(rest_askers.https, 0, sizeof rest_askers.https);
-}
-
-static void rest_start(void)
-{
-    lf__http_set_up(); /* libcurl's own exit handlers are registered before ours, and run after it */
-    (void)pthread_atfork(NULL, NULL, rest_after_fork_child);
-    (void)atexit(rest_at_exit);
-}
-
 /* False: the process is ending, nothing of libcurl may be used any more. */
 static bool rest_enter_library(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, rest_start);
+    if (!lf__http_set_up())
+        return false;
     pthread_mutex_lock(&rest_askers.lock);
     bool ok = !rest_askers.stopped;
     rest_askers.running += ok;
@@ -217,7 +200,7 @@ static bool rest_is_stopped(void)
 
 /* The exit handlers of TLS libraries come after this: cut short what runs, on whatever thread, refuse what comes, and wait
  * until nobody is inside of libcurl any more. */
-static void rest_at_exit(void)
+void lf__rest_stop(void)
 {
     int timeout_ms = REST_EXIT_MS;
     pthread_mutex_lock(&rest_askers.lock);
@@ -231,6 +214,23 @@ static void rest_at_exit(void)
         pthread_mutex_lock(&rest_askers.lock);
     }
     pthread_mutex_unlock(&rest_askers.lock);
+}
+
+void lf__rest_before_fork(void)
+{
+    pthread_mutex_lock(&rest_askers.lock);
+}
+
+void lf__rest_after_fork_parent(void)
+{
+    pthread_mutex_unlock(&rest_askers.lock);
+}
+
+void lf__rest_after_fork_child(void)
+{
+    pthread_mutex_init(&rest_askers.lock, NULL);
+    rest_askers.running = 0; /* what ran is the parent's */
+    memset(rest_askers.https, 0, sizeof rest_askers.https);
 }
 
 /* Signals are blocked here, but for the waiting. */

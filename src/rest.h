@@ -37,6 +37,13 @@ lf_status lf__rest_call(const lf__config *config, const lf__rest_request *reques
  * small for the id. `id` is untouched on failure. */
 lf_status lf__rest_project(const lf__config *config, int timeout_ms, char *id, size_t room, lf_error *error);
 
+/* At exit: cut short what runs, on whatever thread, refuse what comes, and wait until nobody is inside of libcurl, at most half a
+ * second. */
+void lf__rest_stop(void);
+void lf__rest_before_fork(void);
+void lf__rest_after_fork_parent(void);
+void lf__rest_after_fork_child(void);
+
 /* Write the gist of an error answer, in whatever shape the server or a proxy worded it: one line without control characters,
  * cut to fit, at the end of a character. */
 void lf__rest_server_text(char *out, size_t room, const char *body, size_t size);

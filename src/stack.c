@@ -135,7 +135,7 @@ __attribute__((noinline)) void lf__stack_wake(lf__segment *segment)
     int saved = errno, cancel;
     /* A host thread must not be cancelled while it holds our locks. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    lf__worker_ensure();
+    lf__worker_ensure(false);
     lf__worker_wake();
     pthread_setcancelstate(cancel, NULL);
     errno = saved;

@@ -103,6 +103,7 @@ LF__FAST lf__record *lf__stack_room(lf__segment *segment, size_t size, const uin
 LF__FAST void lf__stack_publish(lf__segment *segment, size_t size, uint64_t ended, bool wake)
 {
     lf__segment_publish(segment, size);
+    atomic_signal_fence(memory_order_seq_cst); /* the worker's membarrier orders the processor, this the compiler */
     bool idle = atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) == LF__WORKER_IDLE;
     if (__builtin_expect(wake || idle || ended >= segment->wake_at, 0))
         lf__stack_wake(segment);

@@ -4,6 +4,7 @@
 #include "capture.h"
 #include "http.h"
 #include "mask.h"
+#include "once.h"
 #include "pending.h"
 #include "propagate.h"
 #include "trace_table.h"
@@ -27,7 +28,8 @@ enum {
     /* Without membarrier: how long a store of another thread may stay unseen, generously. */
     WORKER_SETTLE_MS = 20,
     /* Memory of a burst goes back once it was not needed for this long, or twice as long. */
-    WORKER_PAGES_MS = 500
+    WORKER_PAGES_MS = 500,
+    WORKER_RETRY_MS = 1000 /* between two tries to create the thread */
 };
 
 _Atomic int lf__worker_waiting;
@@ -72,6 +74,8 @@ typedef struct worker_client {
     lf__traces *traces; /* NULL: nothing was said of a trace so far */
 } worker_client;
 
+typedef enum worker_state { WORKER_NONE, WORKER_RUNS, WORKER_STOPS } worker_state;
+
 /* Guarded by `lock`, except what only the worker's thread touches. User callbacks never run with it held. */
 static struct {
     pthread_mutex_t lock;
@@ -79,10 +83,13 @@ static struct {
     pthread_cond_t to_callers;
     bool conditions_ready;
     pthread_t thread;
-    bool wanted;  /* it was started and not stopped: the child of a fork starts it again */
-    bool running;
-    bool stop;
-    bool stopped; /* the thread has dropped or sent everything */
+    bool joinable; /* somebody is still to join it */
+    bool wanted;   /* it was started and not stopped: the child of a fork starts it again */
+    worker_state state;
+    bool again;        /* it was started again while it stopped: then it goes on */
+    bool keeps_memory; /* at exit, where there is no time to give it back */
+    uint64_t ends;     /* how often it has stopped */
+    uint64_t retry_ns; /* no earlier is a thread asked for again that could not be created */
     uint64_t flush_wanted;
     uint64_t flush_done;
     worker_copy *copies;
@@ -151,7 +158,7 @@ void lf__worker_wake(void)
 {
     int saved = errno;
     pthread_mutex_lock(&worker.lock);
-    if (worker.running)
+    if (worker.state != WORKER_NONE)
         worker_wake_locked();
     pthread_mutex_unlock(&worker.lock);
     errno = saved;
@@ -171,7 +178,7 @@ static bool worker_has_requests(uint64_t flushed)
     bool asked = false;
     for (const worker_question *question = worker.questions; question != NULL; question = question->next)
         asked |= !question->answered;
-    return asked || worker.stop || worker.flush_wanted > flushed || worker.copies != NULL;
+    return asked || worker.state == WORKER_STOPS || worker.flush_wanted > flushed || worker.copies != NULL;
 }
 
 /* How long until then, rounded up; a minute when there is no deadline. */
@@ -249,16 +256,24 @@ static void worker_poll(lf__http *http, uint64_t until_ns)
     bool requests = worker_has_requests(worker_known_flush());
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_IN_POLL, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
+    atomic_thread_fence(memory_order_seq_cst);
+    requests |= atomic_load_explicit(&lf__worker_asked, memory_order_relaxed); /* by a thread that saw us busy */
     lf__http_poll(http, requests ? 0 : worker_ms_until(until_ns));
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
 }
 
 /* ---- Clients ---- */
 
+/* Both are also called by a thread that exits. */
 static void worker_drop(void *owner, lf_drop_reason reason)
 {
     (void)owner;
-    lf__count(&lf__worker_counters.dropped[reason]);
+    atomic_fetch_add_explicit(&lf__worker_counters.dropped[reason], 1, memory_order_release);
+}
+
+static void worker_accept(void)
+{
+    atomic_fetch_add_explicit(&lf__worker_accepted, 1, memory_order_relaxed);
 }
 
 static void worker_close_lane(worker_lane *lane)
@@ -323,13 +338,13 @@ static void worker_update_clients(void)
 
 /* ---- Taking records in ---- */
 
-static void worker_tell_problems(const lf__record *record)
+static void worker_tell_problems(const worker_client *client, const lf__record *record)
 {
     unsigned problems = lf__propagated_problems(record) & ~worker.told_problems;
     worker.told_problems |= problems;
     for (unsigned bit = 1; problems != 0; problems &= ~bit, bit <<= 1)
-        if ((problems & bit) != 0)
-            lf__log(LF__LOG_WARNING, "%s", lf__propagated_problem_text(bit));
+        if ((problems & bit) != 0 && lf__first_time(lf__cause(0, lf__propagated_problem_text(bit), NULL)))
+            lf__log(&client->config->logger, LF__LOG_WARNING, "%s", lf__propagated_problem_text(bit));
 }
 
 /* What is said of a trace is masked once, when it comes in. */
@@ -354,9 +369,9 @@ static bool worker_take(void *owner, const lf__record *record)
             worker_take_trace(client, record);
         if (!batches || (record->flags & LF__FLAG_SILENT) != 0)
             return true;
-        lf__count(&lf__worker_accepted); /* there it is an event by itself */
-    } else if ((record->flags & LF__FLAG_ATTRIBUTES) != 0) {
-        worker_tell_problems(record);
+        worker_accept(); /* there it is an event by itself */
+    } else if ((record->flags & LF__FLAG_ATTRIBUTES) != 0 && client->config != NULL) {
+        worker_tell_problems(client, record);
     }
     int kind = record->kind == LF__RECORD_SCORE && !batches ? WORKER_SCORES : WORKER_OBSERVATIONS;
     if (client->config == NULL)
@@ -388,8 +403,10 @@ static void worker_tell_left_out(void)
     if (worker.told_left_out || atomic_load_explicit(&lf__left_out, memory_order_relaxed) == 0)
         return;
     worker.told_left_out = true;
-    lf__log(LF__LOG_WARNING, "values are left out of observations that have no room for them: LANGFUSE_MAX_EVENT_SIZE_BYTES is"
-                             " reached, or open handles hold all they may; lf_stats.left_out counts them");
+    if (lf__first_time(lf__cause(0, "left out", NULL)))
+        lf__client_tell(0, LF__LOG_WARNING, "values are left out of observations that have no room for them:"
+                                            " LANGFUSE_MAX_EVENT_SIZE_BYTES is reached, or open handles hold all they may;"
+                                            " lf_stats.left_out counts them");
 }
 
 static void worker_update_client_budget(worker_client *client)
@@ -493,7 +510,8 @@ static void worker_send(worker_client *client, worker_lane *lane)
 {
     int64_t wall_offset_ns = (int64_t)(lf__wall_ns() - lf__monotonic_ns());
     const lf__record *record;
-    while (worker_may_batch(client, lane) && (record = lf__pending_first(lane->pending)) != NULL) {
+    while (!atomic_load_explicit(&worker.transport.stop, memory_order_relaxed) && worker_may_batch(client, lane) &&
+           (record = lf__pending_first(lane->pending)) != NULL) { /* a mask hook may take its time for each of them */
         if (worker_add(client, lane, record, wall_offset_ns) == LF__ADD_FULL) {
             lf__export_send(lane->exporter);
             if (!worker_may_batch(client, lane) || worker_add(client, lane, record, wall_offset_ns) == LF__ADD_FULL)
@@ -590,11 +608,12 @@ static void worker_answer(void)
 static bool worker_should_stop(void)
 {
     pthread_mutex_lock(&worker.lock);
-    bool stop = worker.stop;
+    bool stop = worker.state == WORKER_STOPS;
     pthread_mutex_unlock(&worker.lock);
     return stop;
 }
 
+/* What is left is dropped, and counted. */
 static void worker_let_go(void)
 {
     worker_drain();
@@ -603,10 +622,38 @@ static void worker_let_go(void)
         lf__export_abandon(lane->exporter, LF_DROP_SHUTDOWN);
     }
     worker_update_budget();
+}
+
+static void worker_release(void)
+{
+    WORKER_EACH_CLIENT(client)
+        worker_close_client(client);
+    lf__transport_done(&worker.transport);
+    lf__buf_done(&worker.masked);
+    atomic_store_explicit(&lf__worker_budget.worker, 0, memory_order_relaxed);
+}
+
+/* True: the thread ends. False: it was started again meanwhile, perhaps with other clients. */
+static bool worker_finish(void)
+{
     pthread_mutex_lock(&worker.lock);
-    worker.stopped = true;
+    bool keeps_memory = worker.keeps_memory, again = worker.again;
+    pthread_mutex_unlock(&worker.lock);
+    if (!again && !keeps_memory)
+        worker_release();
+    pthread_mutex_lock(&worker.lock);
+    again = worker.again;
+    worker.again = false;
+    worker.state = again ? WORKER_RUNS : WORKER_NONE;
+    worker.ends++;
+    worker.flush_active = 0;
+    worker.flush_done = worker.flush_wanted;
+    atomic_store(&worker.clients_changed, 1);
+    atomic_store(&worker.transport.stop, false);
+    atomic_store_explicit(&lf__worker_waiting, again ? LF__WORKER_BUSY : LF__WORKER_IDLE, memory_order_relaxed);
     pthread_cond_broadcast(&worker.to_callers);
     pthread_mutex_unlock(&worker.lock);
+    return !again;
 }
 
 /* When something is due of what is queued or on its way. */
@@ -629,9 +676,8 @@ static uint64_t worker_due_ns(void)
 }
 
 /* Until a transfer moves, something is due, or for ever. */
-static void worker_wait(void)
+static void worker_wait(uint64_t due_ns)
 {
-    uint64_t due_ns = worker_due_ns();
     uint64_t until_ns = worker.pages_ns != 0 && worker.pages_ns < due_ns ? worker.pages_ns : due_ns;
     lf__http *http = atomic_load_explicit(&worker.transport.http, memory_order_relaxed);
     if (http != NULL && lf__http_running(http) != 0)
@@ -644,47 +690,57 @@ static void worker_wait(void)
         worker_sleep(LF__WORKER_IDLE, worker.pages_ns);
 }
 
+/* One round: take in what ended, start what is due, answer who asks. Never waits. Returns when it wants to be called next at the
+ * latest (monotonic; UINT64_MAX: when it is woken): worker_wait keeps to that, and lets transfers move meanwhile. */
+static uint64_t worker_step(void)
+{
+    uint64_t wanted = worker_begin_round();
+    atomic_store(&lf__worker_asked, false);
+    worker_drain();
+    worker_update_clients(); /* after the records that were made before */
+    worker_begin_flush(wanted);
+    WORKER_EACH_LANE(client, lane) {
+        if (worker_should_send(client, lane))
+            worker_send(client, lane);
+        lf__export_step(lane->exporter);
+    }
+    worker_end_flush();
+    worker_answer();
+    worker_give_back();
+    return worker_due_ns();
+}
+
 static void *worker_main(void *unused)
 {
     (void)unused;
     pthread_setname_np(pthread_self(), "langfuse");
     worker.has_membarrier = worker_membarrier(WORKER_MEMBARRIER_REGISTER) == 0;
-    while (!worker_should_stop()) {
-        uint64_t wanted = worker_begin_round();
-        atomic_store(&lf__worker_asked, false);
-        worker_drain();
-        worker_update_clients(); /* after the records that were made before */
-        worker_begin_flush(wanted);
-        WORKER_EACH_LANE(client, lane) {
-            if (worker_should_send(client, lane))
-                worker_send(client, lane);
-            lf__export_step(lane->exporter);
-        }
-        worker_end_flush();
-        worker_answer();
-        worker_give_back();
-        worker_wait();
-    }
-    worker_let_go();
+    do {
+        while (!worker_should_stop())
+            worker_wait(worker_step());
+        worker_let_go();
+    } while (!worker_finish());
     return NULL;
 }
 
 /* ---- Called by others ---- */
 
-static bool worker_create_thread(void)
+/* 0, or why there is no thread. */
+static int worker_create_thread(void)
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_attr_t attributes;
-    if (pthread_attr_init(&attributes) != 0)
-        return false;
+    int error = pthread_attr_init(&attributes);
+    if (error != 0)
+        return error;
     pthread_attr_setstacksize(&attributes, WORKER_STACK_BYTES);
     /* The thread inherits the mask: the host's signals are delivered to the host's threads. */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool ok = pthread_create(&worker.thread, &attributes, worker_main, NULL) == 0;
+    error = pthread_create(&worker.thread, &attributes, worker_main, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
-    return ok;
+    return error;
 }
 
 static void worker_set_limit_locked(void)
@@ -695,36 +751,71 @@ static void worker_set_limit_locked(void)
     atomic_store_explicit(&lf__worker_budget.limit, limit, memory_order_relaxed);
 }
 
-static lf_status worker_start_locked(void)
+/* The thread that has ended, for its last owner to join outside of the lock: it has nothing left to do but to return. */
+static bool worker_take_thread(pthread_t *out_thread)
 {
-    if (worker.running)
-        return LF_OK;
+    bool taken = worker.joinable && worker.state == WORKER_NONE;
+    if (taken) {
+        *out_thread = worker.thread;
+        worker.joinable = false;
+    }
+    return taken;
+}
+
+/* 0, or why there is no thread. */
+static int worker_start_locked(void)
+{
+    worker.wanted = true;
+    worker_set_limit_locked();
+    if (worker.state != WORKER_NONE) {
+        worker.again = worker.state == WORKER_STOPS;
+        return 0;
+    }
     worker_init_conditions();
-    worker.stop = worker.stopped = false;
+    worker.keeps_memory = false;
     worker.flush_active = 0;
     worker.flush_done = worker.flush_wanted;
     lf__buf_init(&worker.masked, WORKER_MASKED_MAX);
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
-    worker_set_limit_locked();
-    worker.wanted = true;
-    worker.running = worker_create_thread();
-    return worker.running ? LF_OK : LF_ERR_MEMORY;
+    worker.state = WORKER_RUNS;
+    int error = worker_create_thread();
+    if (error == 0) {
+        worker.joinable = true;
+        return 0;
+    }
+    worker.state = WORKER_NONE;
+    worker.retry_ns = lf__monotonic_ns() + WORKER_RETRY_MS * 1000000u;
+    atomic_store_explicit(&lf__worker_waiting, LF__WORKER_IDLE, memory_order_relaxed); /* the next record asks again */
+    return error;
+}
+
+static lf_status worker_start(bool only_if_wanted, bool now)
+{
+    pthread_t ended;
+    pthread_mutex_lock(&worker.lock);
+    bool due = worker.state != WORKER_RUNS && (worker.wanted || !only_if_wanted) && (now || lf__monotonic_ns() >= worker.retry_ns);
+    bool joins = due && worker_take_thread(&ended);
+    pthread_mutex_unlock(&worker.lock);
+    if (joins)
+        pthread_join(ended, NULL);
+    if (!due)
+        return LF_OK;
+    pthread_mutex_lock(&worker.lock);
+    int error = worker.wanted || !only_if_wanted ? worker_start_locked() : 0;
+    pthread_mutex_unlock(&worker.lock);
+    if (error != 0 && lf__first_time(lf__cause(0, "no thread", NULL)))
+        lf__client_tell(0, LF__LOG_ERROR, "no thread can be created (%s); what is observed waits, and it is tried again", strerror(error));
+    return error == 0 ? LF_OK : LF_ERR_MEMORY;
 }
 
 lf_status lf__worker_start(void)
 {
-    pthread_mutex_lock(&worker.lock);
-    lf_status status = worker_start_locked();
-    pthread_mutex_unlock(&worker.lock);
-    return status;
+    return worker_start(false, true);
 }
 
-void lf__worker_ensure(void)
+void lf__worker_ensure(bool now)
 {
-    pthread_mutex_lock(&worker.lock);
-    if (worker.wanted && !worker.running)
-        (void)worker_start_locked();
-    pthread_mutex_unlock(&worker.lock);
+    (void)worker_start(true, now);
 }
 
 void lf__worker_set_client(uint32_t index, lf__config *config)
@@ -737,7 +828,7 @@ void lf__worker_set_client(uint32_t index, lf__config *config)
         atomic_store(&worker.client_count, index + 1);
     worker_set_limit_locked();
     atomic_store(&worker.clients_changed, 1);
-    if (worker.running)
+    if (worker.state != WORKER_NONE)
         worker_wake_locked();
     pthread_mutex_unlock(&worker.lock);
     lf__config_free(before);
@@ -752,9 +843,9 @@ void lf__worker_barrier(void)
 void lf__worker_submit(lf__record *record)
 {
     worker_copy *copy = lf__alloc(sizeof *copy);
-    lf__count(&lf__worker_accepted);
+    worker_accept();
     if (copy == NULL) {
-        lf__count(&lf__worker_counters.dropped[LF_DROP_NO_MEMORY]);
+        worker_drop(NULL, LF_DROP_NO_MEMORY);
         lf__free(record);
         return;
     }
@@ -783,13 +874,14 @@ static lf_status worker_flush(int timeout_ms, bool tells)
     struct timespec until = worker_timespec(until_ns);
     lf_status status = LF_OK;
     pthread_mutex_lock(&worker.lock);
-    if (!worker.running) {
+    if (worker.state == WORKER_NONE) {
+        status = worker.wanted ? LF_ERR_MEMORY : LF_ERR_DISABLED; /* wanted: there is no thread to be had */
         pthread_mutex_unlock(&worker.lock);
-        return LF_ERR_DISABLED;
+        return status;
     }
     uint64_t ticket = ++worker.flush_wanted;
     worker_wake_locked();
-    while (worker.flush_done < ticket && !worker.stopped && status == LF_OK)
+    while (worker.flush_done < ticket && status == LF_OK)
         if (pthread_cond_timedwait(&worker.to_callers, &worker.lock, &until) == ETIMEDOUT && worker.flush_done < ticket)
             status = LF_ERR_TIMEOUT;
     uint64_t dropped = worker_dropped_total();
@@ -817,7 +909,7 @@ lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int
     worker_question question = {.client = client, .trace_id = trace_id, .status = LF_OK};
     bool in_time = true;
     pthread_mutex_lock(&worker.lock);
-    if (!worker.running || worker.stopped) {
+    if (worker.state == WORKER_NONE) {
         pthread_mutex_unlock(&worker.lock);
         return LF_ERR_DISABLED;
     }
@@ -825,7 +917,7 @@ lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int
     question.next = worker.questions;
     worker.questions = &question;
     worker_wake_locked();
-    while (!question.answered && !worker.stopped && in_time)
+    while (!question.answered && worker.state != WORKER_NONE && in_time)
         in_time = pthread_cond_timedwait(&worker.to_callers, &worker.lock, &until) != ETIMEDOUT;
     worker_question **link = &worker.questions;
     while (*link != &question)
@@ -838,33 +930,35 @@ lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int
     return question.status;
 }
 
-void lf__worker_stop(bool join, int timeout_ms)
+bool lf__worker_is_this_thread(void)
 {
-    struct timespec until = worker_timespec(lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u);
     pthread_mutex_lock(&worker.lock);
-    if (!worker.running || worker.stop) {
-        pthread_mutex_unlock(&worker.lock);
-        return;
+    bool is = worker.state != WORKER_NONE && pthread_equal(worker.thread, pthread_self());
+    pthread_mutex_unlock(&worker.lock);
+    return is;
+}
+
+bool lf__worker_stop(bool keeps_memory, uint64_t until_ns)
+{
+    struct timespec until = worker_timespec(until_ns);
+    pthread_t ended;
+    pthread_mutex_lock(&worker.lock);
+    worker.wanted = worker.again = false;
+    if (worker.state == WORKER_RUNS) {
+        worker.state = WORKER_STOPS;
+        worker.keeps_memory = keeps_memory;
+        atomic_store(&worker.transport.stop, true);
+        worker_wake_locked();
     }
-    worker.stop = true;
-    worker_wake_locked();
-    if (!join)
-        while (!worker.stopped && pthread_cond_timedwait(&worker.to_callers, &worker.lock, &until) != ETIMEDOUT)
-            continue;
-    bool ends = join || worker.stopped; /* without waiting for anything any more */
+    uint64_t ends = worker.ends;
+    bool waits = worker.state == WORKER_STOPS && !pthread_equal(worker.thread, pthread_self());
+    while (waits && worker.ends == ends && pthread_cond_timedwait(&worker.to_callers, &worker.lock, &until) != ETIMEDOUT)
+        continue;
+    bool is_over = worker.state == WORKER_NONE || worker.ends != ends, joins = worker_take_thread(&ended);
     pthread_mutex_unlock(&worker.lock);
-    if (ends)
-        pthread_join(worker.thread, NULL);
-    if (!join)
-        return;
-    WORKER_EACH_CLIENT(client)
-        worker_close_client(client);
-    lf__transport_done(&worker.transport);
-    lf__buf_done(&worker.masked);
-    pthread_mutex_lock(&worker.lock);
-    worker.running = worker.wanted = false;
-    atomic_store_explicit(&lf__worker_budget.worker, 0, memory_order_relaxed);
-    pthread_mutex_unlock(&worker.lock);
+    if (joins)
+        pthread_join(ended, NULL);
+    return is_over;
 }
 
 void lf__worker_before_fork(void)
@@ -892,7 +986,10 @@ void lf__worker_after_fork_child(void)
     atomic_store(&worker.transport.http, NULL);
     worker.copies = NULL;
     worker.questions = NULL; /* of threads that are no more */
-    worker.running = worker.stop = worker.stopped = false;
+    worker.state = WORKER_NONE;
+    worker.joinable = worker.again = false;
+    worker.retry_ns = 0;
+    atomic_store(&worker.transport.stop, false);
     worker.dropped_reported = 0;
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_IDLE, memory_order_relaxed);
     atomic_store_explicit(&lf__worker_budget.rings, 0, memory_order_relaxed);

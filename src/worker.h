@@ -30,10 +30,12 @@ extern _Atomic uint64_t lf__worker_accepted;
 
 /* What a client (clients.h) sends, and where; NULL: nothing any more, and what it still has is dropped. Takes a reference. */
 void lf__worker_set_client(uint32_t index, lf__config *config);
-/* Start the thread unless it runs. */
+/* Start the thread unless it runs; one that is stopping goes on. LF_ERR_MEMORY: there is none to be had, which is told; it is
+ * tried again when something ends. */
 lf_status lf__worker_start(void);
-/* The same, if it was started before and not stopped: in the child of a fork, and in a process that was out of threads. */
-void lf__worker_ensure(void);
+/* The same, if it was started before and not stopped: in the child of a fork, and in a process that was out of threads. There it
+ * is tried once a second, or with `now`. */
+void lf__worker_ensure(bool now);
 /* Every running thread of the process executes a memory barrier, where the system can do that. */
 void lf__worker_barrier(void);
 /* End the worker's wait. Any thread; a lock and perhaps a system call: only when lf__worker_waiting says it sleeps. */
@@ -47,9 +49,11 @@ lf_status lf__worker_send(int timeout_ms);
 lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int timeout_ms, char **out_text);
 /* Queue a copy of a record made outside a segment; the worker counts it as accepted. Takes the buffer. */
 void lf__worker_submit(lf__record *record);
-/* Drop what is left as LF_DROP_SHUTDOWN and end the thread. With join, everything is released; without (at exit) at most
- * timeout_ms are waited, and memory stays. */
-void lf__worker_stop(bool join, int timeout_ms);
+bool lf__worker_is_this_thread(void);
+/* Let the thread put down what it does, drop what is left as LF_DROP_SHUTDOWN, give its memory back unless it is to keep it, and
+ * end. Waits until then at most (monotonic). False: it has not come so far; it will, by itself, unless it is started again. On
+ * the worker's own thread, in a hook, nothing is waited for. */
+bool lf__worker_stop(bool keeps_memory, uint64_t until_ns);
 
 /* Fork handlers. In the child the worker is gone and everything queued belongs to the parent. */
 void lf__worker_before_fork(void);

@@ -104,7 +104,8 @@ static void keys_alone_give_the_documented_defaults(void **state)
     assert_non_null(config);
     assert_true(config->enabled);
     assert_true(config->capture_io);
-    assert_false(config->debug);
+    assert_int_equal(config->logger.least, LF__LOG_WARNING);
+    assert_null(config->logger.path);
     assert_false(config->json);
     assert_false(config->insecure);
     assert_int_equal(config->exporter, LF__EXPORTER_OTLP);
@@ -308,7 +309,6 @@ static const switch_case switches[] = {
     {"LANGFUSE_TRACING_ENABLED", offsetof(lf_options, tracing), offsetof(lf__config, enabled), true, false},
     {"LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED", offsetof(lf_options, capture_io), offsetof(lf__config, capture_io), true,
      false},
-    {"LANGFUSE_DEBUG", offsetof(lf_options, debug), offsetof(lf__config, debug), false, false},
     {"OTEL_SDK_DISABLED", 0, offsetof(lf__config, enabled), true, true},
 };
 
@@ -904,9 +904,64 @@ static void a_bad_debug_variable_is_told_to_the_log_callback_too(void **state)
 {
     (void)state;
     setenv("LANGFUSE_DEBUG", "loud", 1);
-    lf__log_configure(false, NULL, NULL);
     lf__config_free(MAKE(.timeout_ms = 0));
     ASSERT_ONE_LINE("LANGFUSE_DEBUG=loud");
+}
+
+static lf__log_level level_of(lf_options options)
+{
+    lf__config *config = make(options);
+    lf__log_level level = config->logger.least;
+    lf__config_free(config);
+    return level;
+}
+
+static void how_much_is_said_is_an_option_or_a_variable(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        lf__log_level level;
+    } levels[] = {{"quiet", LF__LOG_QUIET}, {"warn", LF__LOG_WARNING}, {"info", LF__LOG_INFO}, {"debug", LF__LOG_DEBUG}, {"INFO", LF__LOG_INFO}};
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        setenv("LANGFUSE_LOG", levels[i].text, 1);
+        assert_int_equal(level_of((lf_options){.timeout_ms = 0}), levels[i].level);
+        assert_int_equal(level_of((lf_options){.debug = LF_ON}), LF__LOG_DEBUG);
+        assert_int_equal(level_of((lf_options){.log_level = LF_LOG_QUIET}), LF__LOG_QUIET);
+    }
+    setenv("LANGFUSE_DEBUG", "true", 1);
+    setenv("LANGFUSE_LOG", "quiet", 1);
+    assert_int_equal(level_of((lf_options){.timeout_ms = 0}), LF__LOG_QUIET);
+    unsetenv("LANGFUSE_LOG");
+    assert_int_equal(level_of((lf_options){.timeout_ms = 0}), LF__LOG_DEBUG);
+    assert_int_equal(level_of((lf_options){.debug = LF_OFF}), LF__LOG_WARNING);
+    assert_int_equal(level_of((lf_options){.log_level = LF_LOG_INFO}), LF__LOG_INFO);
+    unsetenv("LANGFUSE_DEBUG");
+}
+
+static void a_log_may_be_a_file(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/langfuse-log-XXXXXX", text[200] = "";
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    setenv("LANGFUSE_LOG", path, 1);
+    setenv("LANGFUSE_TIMEOUT", "soon", 1);
+    lf__config *config = lf__config_new(NULL);
+    assert_non_null(config);
+    assert_string_equal(config->logger.path, path);
+    assert_int_equal(config->logger.least, LF__LOG_INFO);
+    lf__log(&config->logger, LF__LOG_DEBUG, "not this one");
+    lf__log(&config->logger, LF__LOG_INFO, "the second\nline");
+    assert_true(read(file, text, sizeof text - 1) > 0);
+    assert_ptr_equal(strstr(text, "langfuse: LANGFUSE_TIMEOUT=soon"), text);
+    assert_non_null(strstr(text, "\nlangfuse: the second?line\n"));
+    assert_null(strstr(text, "not this one"));
+    lf__config_free(config);
+    unsetenv("LANGFUSE_LOG");
+    unsetenv("LANGFUSE_TIMEOUT");
+    close(file);
+    unlink(path);
 }
 
 static void switched_off_by_hand_is_said_in_debug_mode_only(void **state)
@@ -1057,6 +1112,8 @@ int main(int argc, char **argv)
         CASE(resource_attributes_and_the_service_name_come_from_their_variables),
         CASE(the_curl_hook_is_taken_over),
         CASE(a_bad_debug_variable_is_told_to_the_log_callback_too),
+        CASE(how_much_is_said_is_an_option_or_a_variable),
+        CASE(a_log_may_be_a_file),
         CASE(switched_off_by_hand_is_said_in_debug_mode_only),
         CASE(a_line_stays_one_line_and_the_secret_out_of_it_whatever_is_wrong),
         CASE(out_of_memory_at_any_allocation_gives_null_and_leaks_nothing),

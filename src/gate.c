@@ -1,0 +1,108 @@
+#include "gate.h"
+
+#include "monitor.h"
+
+static struct {
+    pthread_once_t once;
+    lf__monitor monitor;
+    unsigned forks; /* of this process and those before it */
+} gates = {.once = PTHREAD_ONCE_INIT};
+
+/* The gates that this thread is in, innermost last. A hook that calls us may pass through another one. */
+enum { GATE_DEPTH = 4 };
+static __thread lf__gate *gate_mine[GATE_DEPTH];
+static __thread unsigned gate_depth;
+
+static void gate_init(void)
+{
+    lf__monitor_init(&gates.monitor);
+}
+
+static void gate_lock(void)
+{
+    pthread_once(&gates.once, gate_init);
+    lf__monitor_lock(&gates.monitor);
+}
+
+static void gate_unlock(void)
+{
+    lf__monitor_unlock(&gates.monitor);
+}
+
+static void gate_catch_up(lf__gate *gate)
+{
+    if (gate->forks != gates.forks) {
+        gate->forks = gates.forks;
+        gate->inside = 0;
+        for (unsigned i = 0; i < gate_depth && i < GATE_DEPTH; i++)
+            gate->inside += gate_mine[i] == gate;
+    }
+}
+
+bool lf__gate_enter(lf__gate *gate)
+{
+    gate_lock();
+    gate_catch_up(gate);
+    bool ok = !gate->closed;
+    gate->inside += ok;
+    gate_unlock();
+    if (ok && gate_depth < GATE_DEPTH)
+        gate_mine[gate_depth] = gate;
+    gate_depth += ok;
+    return ok;
+}
+
+void lf__gate_leave(lf__gate *gate)
+{
+    gate_lock();
+    gate_catch_up(gate);
+    gate_depth--;
+    gate->inside -= gate->inside != 0;
+    if (gate->closed)
+        lf__monitor_tell(&gates.monitor);
+    gate_unlock();
+}
+
+static unsigned gate_inside_here(const lf__gate *gate)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < gate_depth && i < GATE_DEPTH; i++)
+        count += gate_mine[i] == gate;
+    return count;
+}
+
+bool lf__gate_close(lf__gate *gate, uint64_t until_ns)
+{
+    unsigned mine = gate_inside_here(gate);
+    gate_lock();
+    gate_catch_up(gate);
+    gate->closed = true;
+    while (gate->inside > mine && lf__monitor_wait(&gates.monitor, until_ns))
+        continue;
+    bool empty = gate->inside <= mine;
+    gate_unlock();
+    return empty;
+}
+
+void lf__gate_open(lf__gate *gate)
+{
+    gate_lock();
+    gate->closed = false;
+    gate_unlock();
+}
+
+void lf__gate_before_fork(void)
+{
+    gate_lock();
+}
+
+void lf__gate_after_fork_parent(void)
+{
+    gate_unlock();
+}
+
+void lf__gate_after_fork_child(void)
+{
+    gate_init();
+    gates.forks++;
+}

@@ -1,0 +1,512 @@
+#define _GNU_SOURCE
+#include "life.h"
+
+#include "../handle.h"
+#include "../http.h"
+#include "../monitor.h"
+#include "../once.h"
+#include "../prompt_cache.h"
+#include "../rest.h"
+#include "../stack.h"
+
+#include <stdlib.h>
+
+enum {
+    LIFE_START_MS = 1000, /* the longest wait for another thread that starts us: its log hook may sleep */
+    LIFE_STOP_MS = 2000,  /* lf_shutdown(-1) */
+    LIFE_GRACE_MS = 50,   /* for the worker to put down what it holds, when the time is over */
+    LIFE_EXIT_GRACE_MS = 100,
+    LIFE_FREE_CLIENT_MS = 2000
+};
+
+/* What every thread should do; see lf_i_mode. */
+int lf_i_mode_word = LF_I_UNKNOWN;
+
+/* Guarded by the monitor, which is told of each change. */
+static struct {
+    pthread_once_t once;
+    lf__monitor monitor;
+    bool busy; /* `owner` is starting us, or makes a client */
+    pthread_t owner;
+    unsigned starts; /* tells a stop that it was overtaken by a start */
+    bool has_hooks;  /* key, fork and exit handlers are in place; they are never taken back */
+    bool exiting;    /* nothing starts any more */
+    bool exited;     /* the exit handler has done its work */
+} life = {.once = PTHREAD_ONCE_INIT};
+
+static void life_before_fork(void);
+static void life_after_fork_parent(void);
+static void life_after_fork_child(void);
+static void life_at_exit(void);
+
+static void life_init(void)
+{
+    lf__monitor_init(&life.monitor);
+}
+
+static void life_lock(void)
+{
+    pthread_once(&life.once, life_init);
+    lf__monitor_lock(&life.monitor);
+}
+
+static void life_unlock(void)
+{
+    lf__monitor_unlock(&life.monitor);
+}
+
+static uint64_t life_until(int timeout_ms)
+{
+    return lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
+}
+
+static int life_left_ms(uint64_t until_ns)
+{
+    uint64_t now = lf__monotonic_ns();
+    return now >= until_ns ? 0 : (int)((until_ns - now) / 1000000u);
+}
+
+static void life_set_mode(int mode)
+{
+    __atomic_store_n(&lf_i_mode_word, mode, __ATOMIC_RELAXED);
+}
+
+/* ---- Changes: one thread at a time -------------------------------------------------------------------------------- */
+
+static bool life_is_mine(void)
+{
+    return life.busy && pthread_equal(life.owner, pthread_self());
+}
+
+/* With the lock held: wait until no other thread starts us. False: it takes too long, or it is this thread, in a hook of ours. */
+static bool life_await_others(uint64_t until_ns)
+{
+    while (life.busy && !life_is_mine() && lf__monitor_wait(&life.monitor, until_ns))
+        continue;
+    return !life.busy;
+}
+
+/* False: the process ends, or another thread takes too long. */
+static bool life_begin_change(void)
+{
+    life_lock();
+    bool ok = life_await_others(life_until(LIFE_START_MS)) && !life.exiting;
+    if (ok) {
+        life.busy = true;
+        life.owner = pthread_self();
+    }
+    life_unlock();
+    return ok;
+}
+
+static void life_end_change(void)
+{
+    life_lock();
+    life.busy = false;
+    lf__monitor_tell(&life.monitor);
+    life_unlock();
+}
+
+/* ---- Start -------------------------------------------------------------------------------------------------------- */
+
+static bool life_install_hooks(void)
+{
+    if (life.has_hooks)
+        return true;
+    if (!lf__stack_install() || pthread_atfork(life_before_fork, life_after_fork_parent, life_after_fork_child) != 0 ||
+        atexit(life_at_exit) != 0)
+        return false;
+    lf__http_at_exit = life_at_exit; /* once more, behind the handlers of libcurl's TLS library; the second call finds nothing */
+    life.has_hooks = true;
+    return true;
+}
+
+/* What the observing path knows of a client. */
+static void life_set_sampling(uint32_t client, bool on, uint64_t threshold)
+{
+    atomic_store_explicit(&lf__client_on[client], on, memory_order_relaxed);
+    atomic_store_explicit(&lf__client_threshold[client], threshold, memory_order_relaxed);
+}
+
+static bool life_any_is_on(void)
+{
+    for (uint32_t i = 0; i < LF__CLIENTS; i++)
+        if (lf__client_is_on(i))
+            return true;
+    return false;
+}
+
+/* Let observing begin for a client whose configuration is in its place. The first one that is on decides what holds for the
+ * process: how much is captured, and when the worker is woken. */
+static lf_status life_switch_on(uint32_t client, lf__config *config)
+{
+    life_set_sampling(client, false, 0);
+    if (!config->enabled)
+        return LF_ERR_DISABLED;
+    bool decides = lf_i_mode_word < LF_I_ON || client == 0;
+    if (decides) {
+        lf__capture_set_limits(config->record_bytes);
+        atomic_store_explicit(&lf__flush_at, config->flush_at, memory_order_relaxed);
+        if (lf__thread != NULL)
+            lf__stack_set_wake(lf__thread); /* other threads count to the old number once more */
+    }
+    if (config->file_path == NULL && !lf__http_set_up())
+        return LF_ERR_DISABLED; /* the process ends */
+    lf__worker_set_client(client, config);
+    lf_status status = lf__worker_start();
+    if (status != LF_OK)
+        return status;
+    life_lock();
+    bool ok = !life.exiting;
+    if (ok) {
+        life_set_sampling(client, true, config->sample_threshold);
+        if (decides)
+            life_set_mode(config->capture_io ? LF_I_ON_CAPTURING : LF_I_ON);
+    }
+    life_unlock();
+    return ok ? LF_OK : LF_ERR_DISABLED;
+}
+
+/* The project that the default client is of. */
+static uint64_t life_project(const lf__config *config)
+{
+    return lf__cause(0, config->base_url == NULL ? "" : config->base_url, config->public_key);
+}
+
+static lf_status life_start_default(const lf_options *options)
+{
+    static uint64_t project; /* 0: none so far */
+    lf__config *config = lf__config_new(options);
+    if (config == NULL || !life_install_hooks()) {
+        lf__config_free(config);
+        return LF_ERR_MEMORY;
+    }
+    lf__client_epoch += project != 0 && project != life_project(config);
+    project = life_project(config);
+    lf__config_free(lf__client_exchange(0, lf__config_ref(config)));
+    lf_status status = life_switch_on(0, config);
+    lf__config_free(config);
+    return status;
+}
+
+/* After a shutdown the other clients start again with the default one. */
+static void life_start_others(void)
+{
+    for (uint32_t i = 1; i < lf__client_count(); i++) {
+        lf__config *config = lf__client_config(i);
+        if (config != NULL) {
+            lf__gate_open(config->gate);
+            (void)life_switch_on(i, config);
+        }
+        lf__config_free(config);
+    }
+}
+
+/* A stop in another thread keeps its hands off what is started from here on. */
+static void life_overtake(void)
+{
+    life_lock();
+    life.starts++;
+    life_unlock();
+}
+
+static lf_status life_start_now(const lf_options *options)
+{
+    if (lf_i_mode_word >= LF_I_ON && lf__client_is_on(0))
+        return LF_OK;
+    life_overtake();
+    lf_status status = life_start_default(options);
+    life_start_others();
+    if (lf_i_mode_word < LF_I_ON || !life_any_is_on())
+        life_set_mode(LF_I_OFF);
+    return status;
+}
+
+lf_status lf__life_start(const lf_options *options, bool only_if_unknown)
+{
+    if (!life_begin_change())
+        return LF_ERR_DISABLED;
+    lf_status status = only_if_unknown && lf_i_mode_word != LF_I_UNKNOWN ? LF_OK : life_start_now(options);
+    life_end_change();
+    return status;
+}
+
+/* ---- Stop --------------------------------------------------------------------------------------------------------- */
+
+/* What this thread and all handles have open is sent, marked. */
+static void life_interrupt_own(uint64_t now)
+{
+    lf__segment *segment = lf__stack_here();
+    if (segment == NULL)
+        return;
+    lf__stack_abandon_above(segment, 0, now, LF__FLAG_INTERRUPTED);
+    lf__handles_end_all(segment, now, LF__FLAG_INTERRUPTED, lf__stack_submit_record);
+}
+
+/* Is there something to stop? *out_starts is for life_is_overtaken. */
+static bool life_may_stop(uint64_t until_ns, unsigned *out_starts)
+{
+    life_lock();
+    bool on = life_await_others(until_ns) && !life.exiting && lf_i_mode_word >= LF_I_ON;
+    *out_starts = life.starts;
+    life_unlock();
+    return on;
+}
+
+/* Switch observing off, unless another thread has done so, or has started us again. */
+static bool life_switch_off(unsigned starts)
+{
+    life_lock();
+    bool mine = !life.exiting && life.starts == starts && lf_i_mode_word >= LF_I_ON;
+    if (mine)
+        life_set_mode(LF_I_OFF);
+    life_unlock();
+    return mine;
+}
+
+/* Take the clients from the worker; the default one loses its configuration, and with it its keys. False: another thread has
+ * started us again, or the process ends. `out_configs` is for life_close_gates. */
+static bool life_take_clients(unsigned starts, lf__config *out_configs[LF__CLIENTS])
+{
+    uint32_t count = lf__client_count();
+    for (uint32_t i = 0; i < count; i++)
+        out_configs[i] = lf__client_config(i);
+    life_lock();
+    bool mine = !life.exiting && life.starts == starts;
+    for (uint32_t i = 0; mine && i < count; i++) {
+        life_set_sampling(i, false, 0);
+        lf__worker_set_client(i, NULL);
+    }
+    life_unlock();
+    if (mine)
+        lf__config_free(lf__client_exchange(0, NULL));
+    return mine;
+}
+
+/* From here on no hook is called. */
+static void life_close_gates(lf__config *configs[LF__CLIENTS], bool close, uint64_t until_ns)
+{
+    for (uint32_t i = 0; i < LF__CLIENTS; i++) {
+        if (configs[i] != NULL && close)
+            (void)lf__gate_close(configs[i]->gate, until_ns);
+        lf__config_free(configs[i]);
+    }
+}
+
+lf_status lf__life_stop(int timeout_ms)
+{
+    uint64_t until_ns = life_until(timeout_ms < 0 ? LIFE_STOP_MS : timeout_ms);
+    unsigned starts;
+    if (!life_may_stop(until_ns, &starts))
+        return LF_ERR_DISABLED;
+    life_interrupt_own(lf__monotonic_ns());
+    if (!life_switch_off(starts))
+        return LF_ERR_DISABLED;
+    lf__worker_ensure(true);
+    lf_status status = lf__worker_flush(life_left_ms(until_ns));
+    lf__config *configs[LF__CLIENTS] = {NULL};
+    bool mine = life_take_clients(starts, configs);
+    uint64_t end_ns = until_ns + LIFE_GRACE_MS * 1000000u;
+    if (mine)
+        (void)lf__worker_stop(false, end_ns);
+    life_close_gates(configs, mine, end_ns);
+    return status;
+}
+
+/* ---- Clients ------------------------------------------------------------------------------------------------------ */
+
+/* Options of a further client. Without a log of its own it uses the one that the default client has. */
+static lf_options life_own_options(const lf_options *options)
+{
+    lf_options own = {LF_OPTIONS_INIT};
+    size_t size = options == NULL ? 0 : options->struct_size != 0 ? options->struct_size : sizeof own;
+    if (size != 0)
+        memcpy(&own, options, size < sizeof own ? size : sizeof own);
+    own.struct_size = sizeof own;
+    lf__config *standard = own.log == NULL ? lf__client_config(0) : NULL;
+    if (standard != NULL) {
+        own.log = standard->logger.hook;
+        own.log_data = standard->logger.hook_data;
+    }
+    lf__config_free(standard);
+    return own;
+}
+
+static uint32_t life_add_client(const lf_options *options)
+{
+    const lf_options own = life_own_options(options);
+    lf__config *config = lf__config_new(&own);
+    if (config == NULL || !life_install_hooks()) {
+        lf__config_free(config);
+        return LF__CLIENT_NONE;
+    }
+    uint32_t client = lf__client_add(lf__config_ref(config));
+    if (client == LF__CLIENT_NONE) {
+        lf__log(&config->logger, LF__LOG_ERROR, "no more than %d clients can be made in one process; this one sends nothing",
+                LF__CLIENT_NONE - 1);
+        lf__config_free(config);
+    } else {
+        (void)life_switch_on(client, config);
+    }
+    lf__config_free(config);
+    return client;
+}
+
+uint32_t lf__life_add_client(const lf_options *options)
+{
+    (void)lf_i_mode(); /* the default client first: what names no client must not come here */
+    if (!life_begin_change())
+        return LF__CLIENT_NONE;
+    uint32_t client = life_add_client(options);
+    life_end_change();
+    return client;
+}
+
+void lf__life_remove_client(uint32_t client)
+{
+    uint64_t until_ns = life_until(LIFE_FREE_CLIENT_MS);
+    life_set_sampling(client, false, 0);
+    if (__atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) >= LF_I_ON) {
+        lf__worker_ensure(true);
+        (void)lf__worker_send(life_left_ms(until_ns));
+    }
+    lf__worker_set_client(client, NULL);
+    lf__config *config = lf__client_exchange(client, NULL);
+    if (config != NULL)
+        (void)lf__gate_close(config->gate, until_ns);
+    lf__config_free(config);
+    life_lock();
+    if (lf_i_mode_word >= LF_I_ON && !life_any_is_on())
+        life_set_mode(LF_I_OFF);
+    life_unlock();
+}
+
+/* ---- Exit --------------------------------------------------------------------------------------------------------- */
+
+/* Copies of what other threads have open go to the worker, innermost first, marked as interrupted. */
+static void life_interrupt_others(uint64_t now)
+{
+    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {
+        uint32_t offset;
+        if (s == lf__thread || atomic_load_explicit(&s->state, memory_order_acquire) != LF__SEGMENT_IN_USE)
+            continue;
+        uint8_t *copy = lf__segment_snapshot(s, &offset);
+        while (copy != NULL && offset != 0) {
+            const lf__frame *frame = lf__frame_at(copy, offset);
+            bool is_sent = frame->kind == LF__FRAME_OBSERVATION && (frame->record.flags & LF__FLAG_UNSAMPLED) == 0;
+            lf__record *record = is_sent ? lf__alloc(lf__frame_record_size(frame)) : NULL;
+            if (record != NULL) {
+                lf__frame_copy_record(record, copy, frame);
+                record->end_ns = now;
+                record->flags |= LF__FLAG_INTERRUPTED;
+                lf__worker_submit(record);
+            }
+            offset = frame->below;
+        }
+        lf__free(copy);
+    }
+}
+
+/* The longest that any client wants. */
+static int life_exit_timeout_ms(void)
+{
+    long longest = 0;
+    for (uint32_t i = 0; i < lf__client_count(); i++) {
+        lf__config *config = lf__client_hold(i);
+        if (config != NULL && config->exit_timeout_ms > longest)
+            longest = config->exit_timeout_ms;
+        lf__config_free(config);
+    }
+    return (int)longest;
+}
+
+/* True: this call of the exit handler does the work. */
+static bool life_begin_exit(void)
+{
+    life_lock();
+    if (life.exiting && !life.exited) /* another thread has begun to */
+        while (!life.exited && !pthread_equal(life.owner, pthread_self()) &&
+               lf__monitor_wait(&life.monitor, life_until(LIFE_START_MS)))
+            continue;
+    bool mine = !life.exiting && (life_await_others(life_until(LIFE_START_MS / 2)) ? lf_i_mode_word >= LF_I_ON : true);
+    if (mine) {
+        life.exiting = true;
+        life.owner = pthread_self();
+    }
+    life_unlock();
+    return mine;
+}
+
+static void life_exit(void)
+{
+    uint64_t now = lf__monotonic_ns();
+    int timeout_ms = life_exit_timeout_ms();
+    life_interrupt_own(now);
+    life_set_mode(LF_I_OFF);
+    lf__worker_barrier(); /* what others end from here on is ignored, or was in their rings before we look */
+    life_interrupt_others(now);
+    lf_stats stats;
+    lf_get_stats(&stats);
+    if (stats.queued != 0 && timeout_ms > 0 && lf__worker_start() == LF_OK)
+        (void)lf__worker_send(timeout_ms);
+    /* The exit handlers of TLS libraries come after this: the worker must be out of them. */
+    uint64_t until_ns = now + (uint64_t)timeout_ms * 1000000u, grace_ns = lf__monotonic_ns() + LIFE_EXIT_GRACE_MS * 1000000u;
+    (void)lf__worker_stop(true, until_ns > grace_ns ? until_ns : grace_ns);
+}
+
+/* Also called when a host exits from the middle of anything, a hook of ours included: nothing here waits without a limit. */
+static void life_at_exit(void)
+{
+    if (life_begin_exit()) {
+        if (__atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) >= LF_I_ON)
+            life_exit();
+        life_lock();
+        life.exited = true;
+        lf__monitor_tell(&life.monitor);
+        life_unlock();
+    }
+    lf__prompts_stop();
+    lf__rest_stop();
+}
+
+/* ---- Fork --------------------------------------------------------------------------------------------------------- */
+
+static void life_before_fork(void)
+{
+    lf__http_before_fork();
+    life_lock();
+    lf__prompts_before_fork();
+    lf__rest_before_fork();
+    lf__client_before_fork();
+    lf__worker_before_fork();
+    lf__site_lock();
+    lf__gate_before_fork();
+}
+
+static void life_after_fork_parent(void)
+{
+    lf__gate_after_fork_parent();
+    lf__site_unlock();
+    lf__worker_after_fork_parent();
+    lf__client_after_fork_parent();
+    lf__rest_after_fork_parent();
+    lf__prompts_after_fork_parent();
+    life_unlock();
+    lf__http_after_fork_parent();
+}
+
+static void life_after_fork_child(void)
+{
+    lf__gate_after_fork_child();
+    lf__site_unlock();
+    lf__worker_after_fork_child();
+    lf__client_after_fork_child();
+    lf__rest_after_fork_child();
+    lf__prompts_after_fork_child();
+    life_init();
+    life.busy = life_is_mine(); /* a change of a thread that is no more is over */
+    life.exiting = life.exiting && pthread_equal(life.owner, pthread_self());
+    lf__http_after_fork_child();
+    lf__handles_after_fork_child();
+    lf__stack_after_fork_child();
+}

@@ -1,0 +1,32 @@
+/* Life and death of the library in a process: start, stop, fork, exit, and the clients that come and go. This is the one place
+ * that knows of all others.
+ *
+ * One lock says who changes something (life.c); it is held for a few instructions, never while we wait, call a hook, join a
+ * thread or do I/O. Locks are taken in this order, each only with those before it held:
+ *
+ *     libcurl's set-up (http.c)    held by a fork, and for a moment by the thread that sets libcurl up
+ *     life                         (life.c)
+ *     prompt cache, its readers    (prompt_cache.c)
+ *     askers                       (rest.c)
+ *     clients                      (clients.c)
+ *     worker                       (worker.c)
+ *     handles                      (handle.c)
+ *     sites                        (site.c)
+ *     hooks                        (gate.c)
+ *
+ * A fork takes all of them, in this order, so that none is held by a thread that the child does not have.
+ */
+#ifndef LF_SRC_LIFE_H
+#define LF_SRC_LIFE_H
+
+#include "../clients.h"
+
+/* As lf_init. With only_if_unknown: nothing happens unless this is the first call of all. */
+lf_status lf__life_start(const lf_options *options, bool only_if_unknown);
+/* As lf_shutdown. */
+lf_status lf__life_stop(int timeout_ms);
+/* As lf_client_new and lf_client_free. */
+uint32_t lf__life_add_client(const lf_options *options);
+void lf__life_remove_client(uint32_t client);
+
+#endif

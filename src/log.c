@@ -1,0 +1,66 @@
+#define _GNU_SOURCE
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { LOG_LINE = 1024 };
+
+static const char log_prefix[] = "langfuse: ";
+
+/* One write, so that lines of several threads and processes do not mix. */
+static void log_write(int file, const char *line, size_t size)
+{
+    while (write(file, line, size) < 0 && errno == EINTR)
+        continue;
+}
+
+static void log_to_file(const char *path, const char *line, size_t size)
+{
+    int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    if (file < 0)
+        return;
+    log_write(file, line, size);
+    (void)close(file);
+}
+
+static void log_to_hook(const lf__logger *logger, const char *text)
+{
+    if (!lf__gate_enter(logger->gate))
+        return;
+    logger->hook(logger->hook_data, text);
+    lf__gate_leave(logger->gate);
+}
+
+void lf__log(const lf__logger *logger, lf__log_level level, const char *format, ...)
+{
+    if (!lf__logs(logger, level))
+        return;
+    int saved = errno;
+    char line[LOG_LINE];
+    memcpy(line, log_prefix, sizeof log_prefix - 1);
+    char *text = line + sizeof log_prefix - 1;
+    size_t room = sizeof line - sizeof log_prefix; /* keeps one byte for the newline */
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, room, format, arguments);
+    va_end(arguments);
+    size_t size = length < 0 ? 0 : (size_t)length < room ? (size_t)length : room - 1;
+    for (size_t i = 0; i < size; i++) /* a quoted text must not start a line of its own */
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            text[i] = '?';
+    text[size] = '\0';
+    if (logger->hook != NULL) {
+        log_to_hook(logger, text);
+    } else {
+        text[size] = '\n';
+        if (logger->path != NULL)
+            log_to_file(logger->path, line, sizeof log_prefix - 1 + size + 1);
+        else
+            log_write(STDERR_FILENO, line, sizeof log_prefix - 1 + size + 1);
+    }
+    errno = saved;
+}

@@ -1,0 +1,29 @@
+/* Lines for whoever runs the program: to the client's log hook, to a file, or to stderr as "langfuse: ...". Success says nothing
+ * unless it is asked for (LANGFUSE_LOG). Never called on the observing path.
+ */
+#ifndef LF_SRC_LOG_H
+#define LF_SRC_LOG_H
+
+#include "gate.h"
+
+typedef enum lf__log_level { LF__LOG_DEBUG, LF__LOG_INFO, LF__LOG_WARNING, LF__LOG_ERROR, LF__LOG_QUIET } lf__log_level;
+
+/* Where a client's lines go. */
+typedef struct lf__logger {
+    lf__log_level least; /* lines below are not written */
+    void (*hook)(void *data, const char *line); /* NULL: none */
+    void *hook_data;
+    lf__gate *gate; /* the hook's */
+    char *path;     /* a file to append to; NULL: stderr */
+} lf__logger;
+
+/* Write a line, cut at 1000 bytes; control characters become '?'. errno stays. A closed gate, a full disk or a closed stderr
+ * lose it. */
+void lf__log(const lf__logger *logger, lf__log_level level, const char *format, ...) LF_PRINTF(3, 4);
+/* For what is only worked out where it is written. */
+static inline bool lf__logs(const lf__logger *logger, lf__log_level level)
+{
+    return level >= logger->least;
+}
+
+#endif

@@ -1,0 +1,17 @@
+/* A thing is said once in a process and in those that it forks: a hundred children of a server with a wrong key print one line,
+ * not a hundred.
+ */
+#ifndef LF_SRC_ONCE_H
+#define LF_SRC_ONCE_H
+
+#include "base.h"
+
+/* A number for a cause: of whom it is (lf__config.number), and its text. `more` may be NULL. */
+uint64_t lf__cause(uint64_t whose, const char *text, const char *more);
+/* Was nothing said of this cause so far? From now on something was. Any thread, never blocks. False also once LF__CAUSES
+ * of them are known, so that what is said has an end. */
+bool lf__first_time(uint64_t cause);
+
+enum { LF__CAUSES = 512 };
+
+#endif
