@@ -8,6 +8,7 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,9 @@ enum {
     EXPORT_INGESTION_ITEMS = 500,
     EXPORT_INGESTION_ANSWER = 1 << 20,
     EXPORT_REASONS = 8, /* distinct reasons for refusing single events that are told */
-    EXPORT_ITEMS_MIN = 256
+    EXPORT_ITEMS_MIN = 256,
+    EXPORT_FILE_STEP_MS = 5,
+    EXPORT_LOCK_MS = 100
 };
 
 typedef struct export_batch {
@@ -56,6 +59,7 @@ struct lf__export {
     const lf__wire *wire;
     const char *url;
     char *file_path; /* NULL: to the server */
+    bool half_line;  /* a pipe has got the beginning of one */
     lf__buf scratch;
     size_t envelope; /* ceiling of a request's head and tail: resource, scope and brackets */
     export_batch *open;
@@ -673,20 +677,67 @@ static void export_request_done(lf__http_request *request, const lf__http_answer
         export_answered(x, batch, answer);
 }
 
-/* One line a batch, as the file receiver of an OpenTelemetry Collector reads it. */
+/* Wait a moment, unless the worker is to stop. False: the time is over. */
+static bool export_pause(const lf__export *x, uint64_t until_ns, int file)
+{
+    if (lf__monotonic_ns() >= until_ns || atomic_load_explicit(&x->transport->stop, memory_order_relaxed))
+        return false;
+    struct pollfd writable = {.fd = file, .events = POLLOUT};
+    (void)poll(&writable, file < 0 ? 0 : 1, EXPORT_FILE_STEP_MS);
+    return true;
+}
+
+/* Several processes may write to one file, one after the other. One that holds its lock for long is not waited for. */
+static bool export_lock_file(const lf__export *x, int file)
+{
+    uint64_t until_ns = lf__monotonic_ns() + EXPORT_LOCK_MS * 1000000u;
+    while (flock(file, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return true; /* a file system without locks: as well as it goes */
+        if (!export_pause(x, until_ns, -1)) {
+            errno = EWOULDBLOCK;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A pipe may be full: its reader gets as much time as a server has for an answer. */
+static bool export_write(const lf__export *x, int file, const char *bytes, size_t size, uint64_t until_ns)
+{
+    while (size > 0) {
+        ssize_t written = write(file, bytes, size);
+        if (written < 0 && errno != EINTR && (errno != EAGAIN || !export_pause(x, until_ns, file)))
+            return false;
+        bytes += written > 0 ? written : 0;
+        size -= written > 0 ? (size_t)written : 0;
+    }
+    return true;
+}
+
+static bool export_write_parts(lf__export *x, int file, const export_batch *batch)
+{
+    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)x->config->timeout_ms * 1000000u;
+    off_t before = lseek(file, 0, SEEK_END);
+    bool is_whole = !x->half_line || export_write(x, file, "\n", 1, until_ns);
+    bool ok = is_whole && export_write(x, file, batch->head.data, batch->head.length, until_ns) &&
+              export_write(x, file, batch->items.data, batch->items.length, until_ns) &&
+              export_write(x, file, batch->tail.data, batch->tail.length, until_ns) && export_write(x, file, "\n", 1, until_ns);
+    int error = errno;
+    /* Half a line would spoil the next one. It cannot be taken back from a pipe: there the next one begins anew. */
+    x->half_line = !ok && (before < 0 || ftruncate(file, before) != 0);
+    errno = error;
+    return ok;
+}
+
+/* One line a batch, as the file receiver of an OpenTelemetry Collector reads it. A pipe without a reader cannot be opened so. */
 static bool export_write_line(lf__export *x, const export_batch *batch)
 {
-    int file = open(x->file_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    int file = open(x->file_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
     if (file < 0)
         return false;
-    (void)flock(file, LOCK_EX); /* of several processes one after the other; without it, as well as it goes */
-    off_t before = lseek(file, 0, SEEK_END);
-    bool ok = lf__write_all(file, batch->head.data, batch->head.length) &&
-              lf__write_all(file, batch->items.data, batch->items.length) &&
-              lf__write_all(file, batch->tail.data, batch->tail.length) && lf__write_all(file, "\n", 1);
+    bool ok = export_lock_file(x, file) && export_write_parts(x, file, batch);
     int error = errno;
-    if (!ok && before >= 0)
-        (void)!ftruncate(file, before); /* half a line would spoil the next one */
     (void)flock(file, LOCK_UN); /* closing is not enough: a child forked meanwhile has the file open, too */
     if (close(file) != 0 && ok) {
         error = errno;

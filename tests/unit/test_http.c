@@ -700,6 +700,7 @@ static void the_users_curl_hook_is_called_for_every_handle(void **state)
     (void)state;
     hook_calls = 0;
     config.curl_hook = set_user_agent;
+    config.gate = &config.gate_itself;
     config.curl_hook_data = (void *)(uintptr_t)"mine";
     fake_server *server = fake_server_start(NULL, NULL);
     lf__http *http = lf__http_new();

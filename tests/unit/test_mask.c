@@ -54,6 +54,7 @@ static int set_up(void **state)
     memset(&hook, 0, sizeof hook);
     memset(&config, 0, sizeof config);
     config.mask = hook_call;
+    config.gate = &config.gate_itself;
     config.mask_data = &hook;
     lf__record *record = builder_begin(&b, LF_GENERATION, 0);
     memset(record->trace_id, 0xab, sizeof record->trace_id);
