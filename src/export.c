@@ -753,7 +753,9 @@ static void export_to_file(lf__export *x, export_batch *batch)
         export_delivered(x, batch);
         return;
     }
-    export_tell_unreachable(x, strerror(errno));
+    export_tell_unreachable(x, errno == ENXIO         ? "nobody reads this pipe"
+                               : errno == EWOULDBLOCK ? "another process holds its lock, or nobody empties this pipe"
+                                                      : strerror(errno));
     export_retry(x, batch, -1);
 }
 

@@ -9,9 +9,13 @@
 #include "propagate.h"
 #include "trace_table.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -29,6 +33,7 @@ enum {
     WORKER_SETTLE_MS = 20,
     /* Memory of a burst goes back once it was not needed for this long, or twice as long. */
     WORKER_PAGES_MS = 500,
+    WORKER_LOOK_MS = 100,  /* without the main thread: between two looks for other threads */
     WORKER_RETRY_MS = 1000 /* between two tries to create the thread */
 };
 
@@ -89,6 +94,7 @@ static struct {
     bool again;        /* it was started again while it stopped: then it goes on */
     bool keeps_memory; /* at exit, where there is no time to give it back */
     uint64_t ends;     /* how often it has stopped */
+    _Atomic int main_left; /* the main thread has ended, the process not */
     uint64_t retry_ns; /* no earlier is a thread asked for again that could not be created */
     uint64_t flush_wanted;
     uint64_t flush_done;
@@ -207,46 +213,77 @@ static uint64_t worker_known_flush(void)
     return worker.flush_active != 0 ? worker.flush_active : worker.flush_done;
 }
 
-/* Sleep on the condition until woken or `until_ns` (0: for ever). */
-static void worker_sleep(int kind, uint64_t until_ns)
+/* Say that it sleeps, so that observing threads wake it. False: there is something to do. *out_settles: a thread may have published
+ * a record that is not seen yet. */
+static bool worker_fall_asleep(int kind, bool *out_settles)
 {
     pthread_mutex_lock(&worker.lock);
     atomic_store_explicit(&lf__worker_waiting, worker_has_requests(worker_known_flush()) ? LF__WORKER_BUSY : kind, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
-    bool settle = false;
+    *out_settles = false;
     atomic_thread_fence(memory_order_seq_cst);
-    if (kind == LF__WORKER_TIMED && atomic_load_explicit(&lf__worker_asked, memory_order_relaxed)) {
-        /* A thread that reached flush_at meanwhile saw us busy and left us alone. */
-        atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
-        return;
-    }
+    /* A thread that reached flush_at meanwhile saw us busy and left us alone. */
+    bool more = kind == LF__WORKER_TIMED && atomic_load_explicit(&lf__worker_asked, memory_order_relaxed);
     if (kind == LF__WORKER_IDLE) {
         /* An observing thread publishes a record and then reads lf__worker_waiting, without a fence between. The barrier
          * makes every running thread execute one: either it sees that we sleep, or we see its record. */
-        if (worker.has_membarrier)
-            settle = worker_membarrier(WORKER_MEMBARRIER) != 0;
-        else
-            settle = true;
-        if (worker_anything_published()) {
-            atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
-            return;
-        }
+        *out_settles = !worker.has_membarrier || worker_membarrier(WORKER_MEMBARRIER) != 0;
+        more = worker_anything_published();
     }
-    uint64_t end_ns = settle ? lf__monotonic_ns() + WORKER_SETTLE_MS * 1000000u : until_ns;
+    if (more)
+        atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
+    return !more;
+}
+
+/* With the lock held. False: the time is over. */
+static bool worker_await_wake(uint64_t until_ns)
+{
+    struct timespec until = worker_timespec(until_ns);
+    int result = 0;
+    while (atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) != LF__WORKER_BUSY && result != ETIMEDOUT)
+        result = until_ns == 0 ? pthread_cond_wait(&worker.to_worker, &worker.lock)
+                               : pthread_cond_timedwait(&worker.to_worker, &worker.lock, &until);
+    return result != ETIMEDOUT;
+}
+
+/* True: asleep for so long that every record which was on its way has arrived, and there was none. */
+static bool worker_settle(void)
+{
+    return !worker_await_wake(lf__monotonic_ns() + WORKER_SETTLE_MS * 1000000u) && !worker_anything_published();
+}
+
+/* Sleep on the condition until woken or `until_ns` (0: for ever). */
+static void worker_sleep(int kind, uint64_t until_ns)
+{
+    bool settles;
+    if (!worker_fall_asleep(kind, &settles))
+        return;
     pthread_mutex_lock(&worker.lock);
-    while (atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) != LF__WORKER_BUSY) {
-        struct timespec until = worker_timespec(end_ns);
-        int result = end_ns == 0 ? pthread_cond_wait(&worker.to_worker, &worker.lock)
-                                   : pthread_cond_timedwait(&worker.to_worker, &worker.lock, &until);
-        if (result != ETIMEDOUT)
-            continue;
-        if (!settle || worker_anything_published())
-            break;
-        settle = false; /* whatever was on its way has arrived: now sleep as long as was meant */
-        end_ns = until_ns;
-    }
+    if (!settles || worker_settle())
+        (void)worker_await_wake(until_ns);
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
+}
+
+/* End the thread instead of sleeping for ever. True: it ends. A record that ends from now on starts another one. */
+static bool worker_retire(void)
+{
+    bool settles;
+    if (!worker_fall_asleep(LF__WORKER_IDLE, &settles))
+        return false;
+    pthread_mutex_lock(&worker.lock);
+    bool ends = worker.state == WORKER_RUNS && (!settles || worker_settle()) &&
+                atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) == LF__WORKER_IDLE;
+    if (ends) {
+        worker.state = WORKER_NONE;
+        worker.ends++;
+        lf__buf_done(&worker.masked);
+        pthread_cond_broadcast(&worker.to_callers);
+    } else {
+        atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&worker.lock);
+    return ends;
 }
 
 /* Let transfers go on until `until_ns`. */
@@ -710,14 +747,84 @@ static uint64_t worker_step(void)
     return worker_due_ns();
 }
 
+/* ---- Without the main thread ---- */
+
+/* Are there no threads of the program any more? Threads that we and libcurl start have our name. */
+static bool worker_is_alone(void)
+{
+    static const char own[] = "langfuse";
+    DIR *threads = opendir("/proc/self/task");
+    bool alone = threads != NULL;
+    const struct dirent *entry;
+    while (alone && (entry = readdir(threads)) != NULL) {
+        char path[64 + sizeof entry->d_name], name[sizeof own] = "";
+        if (entry->d_name[0] == '.' || strtol(entry->d_name, NULL, 10) == getpid())
+            continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        int file = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t size = file < 0 ? 0 : read(file, name, sizeof name - 1);
+        if (file >= 0)
+            (void)close(file);
+        alone = size == 0 || memcmp(name, own, sizeof own - 1) == 0; /* 0: it has ended meanwhile */
+    }
+    if (threads != NULL)
+        (void)closedir(threads);
+    return alone;
+}
+
+/* Send now, and until then at most: as long as exit would take. */
+static uint64_t worker_hurry(void)
+{
+    long longest_ms = 0;
+    WORKER_EACH_CLIENT(client)
+        if (client->config != NULL && client->config->exit_timeout_ms > longest_ms)
+            longest_ms = client->config->exit_timeout_ms;
+    WORKER_EACH_LANE(client, lane) {
+        lf__export_hurry(lane->exporter);
+        lane->deadline_ns = lane->deadline_ns == 0 ? 0 : 1;
+    }
+    return lf__monotonic_ns() + (uint64_t)longest_ms * 1000000u;
+}
+
+static void worker_stop_self(void)
+{
+    pthread_mutex_lock(&worker.lock);
+    worker.state = WORKER_STOPS;
+    worker.wanted = false;
+    worker.keeps_memory = true;
+    pthread_mutex_unlock(&worker.lock);
+}
+
+/* A step's worth of waiting. True: the thread ends at once. *until_ns is 0 as long as the program has other threads. */
+static bool worker_wait_without_main(uint64_t due_ns, uint64_t *until_ns)
+{
+    lf__http *http = atomic_load_explicit(&worker.transport.http, memory_order_relaxed);
+    if (due_ns == UINT64_MAX && (http == NULL || lf__http_running(http) == 0) && worker_retire())
+        return true;
+    uint64_t now = lf__monotonic_ns(), look_ns = now + WORKER_LOOK_MS * 1000000u;
+    if (*until_ns == 0 && worker_is_alone())
+        *until_ns = worker_hurry();
+    else if (*until_ns != 0 && now >= *until_ns)
+        worker_stop_self();
+    else
+        worker_wait(due_ns < look_ns ? due_ns : look_ns);
+    return false;
+}
+
 static void *worker_main(void *unused)
 {
     (void)unused;
+    uint64_t until_ns = 0;
     pthread_setname_np(pthread_self(), "langfuse");
     worker.has_membarrier = worker_membarrier(WORKER_MEMBARRIER_REGISTER) == 0;
     do {
-        while (!worker_should_stop())
-            worker_wait(worker_step());
+        while (!worker_should_stop()) {
+            uint64_t due_ns = worker_step();
+            if (atomic_load(&worker.main_left) == 0)
+                worker_wait(due_ns);
+            else if (worker_wait_without_main(due_ns, &until_ns))
+                return NULL;
+        }
         worker_let_go();
     } while (!worker_finish());
     return NULL;
@@ -961,6 +1068,12 @@ bool lf__worker_stop(bool keeps_memory, uint64_t until_ns)
     return is_over;
 }
 
+void lf__worker_main_left(void)
+{
+    atomic_store(&worker.main_left, 1);
+    lf__worker_wake();
+}
+
 void lf__worker_before_fork(void)
 {
     pthread_mutex_lock(&worker.lock);
@@ -989,6 +1102,7 @@ void lf__worker_after_fork_child(void)
     worker.state = WORKER_NONE;
     worker.joinable = worker.again = false;
     worker.retry_ns = 0;
+    atomic_store(&worker.main_left, 0); /* the thread that forked is the main one here */
     atomic_store(&worker.transport.stop, false);
     worker.dropped_reported = 0;
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_IDLE, memory_order_relaxed);

@@ -55,6 +55,11 @@ bool lf__worker_is_this_thread(void);
  * the worker's own thread, in a hook, nothing is waited for. */
 bool lf__worker_stop(bool keeps_memory, uint64_t until_ns);
 
+/* The main thread has ended, by pthread_exit, and the process goes on without it. From now on the worker's thread ends when it has
+ * nothing to do, and starts again when something ends; with none but threads of ours left, it sends what there is and ends: the
+ * process is over when its last thread is. */
+void lf__worker_main_left(void);
+
 /* Fork handlers. In the child the worker is gone and everything queued belongs to the parent. */
 void lf__worker_before_fork(void);
 void lf__worker_after_fork_parent(void);

@@ -10,6 +10,8 @@
 #include "../stack.h"
 
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum {
     LIFE_START_MS = 1000, /* the longest wait for another thread that starts us: its log hook may sleep */
@@ -467,6 +469,23 @@ static void life_at_exit(void)
     }
     lf__prompts_stop();
     lf__rest_stop();
+}
+
+/* ---- The end of the main thread ----------------------------------------------------------------------------------- */
+
+/* pthread_exit in main runs this, exit does not. */
+static void life_main_left(void *unused)
+{
+    (void)unused;
+    lf__worker_main_left();
+}
+
+/* Constructors run on the main thread, unless we are loaded later: then a program that leaves main by pthread_exit keeps our thread. */
+static __attribute__((constructor)) void life_watch_main(void)
+{
+    pthread_key_t key;
+    if (syscall(SYS_gettid) == getpid() && pthread_key_create(&key, life_main_left) == 0)
+        (void)pthread_setspecific(key, &life);
 }
 
 /* ---- Fork --------------------------------------------------------------------------------------------------------- */

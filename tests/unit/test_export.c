@@ -176,7 +176,8 @@ static void rig_start(lf_options options)
 {
     options.struct_size = sizeof options;
     options.log = fixture_log;
-    options.log_level = options.log_level == LF_LOG_DEFAULT ? LF_LOG_INFO : options.log_level; /* what goes well is said, too */
+    if (options.log_level == LF_LOG_DEFAULT && options.debug == LF_DEFAULT)
+        options.log_level = LF_LOG_INFO; /* what goes well is said, too */
     options.public_key = "pk-lf-public";
     options.secret_key = "sk-lf-most-secret";
     if (options.base_url == NULL)
