@@ -103,6 +103,8 @@ static struct {
     uint64_t round; /* of the worker's loop */
     uint64_t dropped_reported; /* total of drops that a flush has told */
     _Atomic uint32_t client_count;
+    uint64_t changes_wanted; /* of clients, and how many of them the worker has taken over */
+    uint64_t changes_done;
     _Atomic int clients_changed; /* whole words are what every machine exchanges without a library */
 
     /* The worker's own. */
@@ -368,9 +370,17 @@ static void worker_update_client(worker_client *client)
 
 static void worker_update_clients(void)
 {
-    if (atomic_exchange(&worker.clients_changed, 0) != 0)
-        WORKER_EACH_CLIENT(client)
-            worker_update_client(client);
+    if (atomic_exchange(&worker.clients_changed, 0) == 0)
+        return;
+    pthread_mutex_lock(&worker.lock);
+    uint64_t changes = worker.changes_wanted;
+    pthread_mutex_unlock(&worker.lock);
+    WORKER_EACH_CLIENT(client)
+        worker_update_client(client);
+    pthread_mutex_lock(&worker.lock);
+    worker.changes_done = changes;
+    pthread_cond_broadcast(&worker.to_callers);
+    pthread_mutex_unlock(&worker.lock);
 }
 
 /* ---- Taking records in ---- */
@@ -935,10 +945,22 @@ void lf__worker_set_client(uint32_t index, lf__config *config)
         atomic_store(&worker.client_count, index + 1);
     worker_set_limit_locked();
     atomic_store(&worker.clients_changed, 1);
+    worker.changes_wanted++;
     if (worker.state != WORKER_NONE)
         worker_wake_locked();
     pthread_mutex_unlock(&worker.lock);
     lf__config_free(before);
+}
+
+void lf__worker_await_clients(uint64_t until_ns)
+{
+    struct timespec until = worker_timespec(until_ns);
+    pthread_mutex_lock(&worker.lock);
+    uint64_t wanted = worker.changes_wanted;
+    while (worker.state != WORKER_NONE && worker.changes_done < wanted && !pthread_equal(worker.thread, pthread_self()) &&
+           pthread_cond_timedwait(&worker.to_callers, &worker.lock, &until) != ETIMEDOUT)
+        continue;
+    pthread_mutex_unlock(&worker.lock);
 }
 
 void lf__worker_barrier(void)
@@ -985,6 +1007,10 @@ static lf_status worker_flush(int timeout_ms, bool tells)
         status = worker.wanted ? LF_ERR_MEMORY : LF_ERR_DISABLED; /* wanted: there is no thread to be had */
         pthread_mutex_unlock(&worker.lock);
         return status;
+    }
+    if (pthread_equal(worker.thread, pthread_self())) { /* in a hook: who would do it? */
+        pthread_mutex_unlock(&worker.lock);
+        return LF_ERR_TIMEOUT;
     }
     uint64_t ticket = ++worker.flush_wanted;
     worker_wake_locked();
@@ -1037,10 +1063,10 @@ lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int
     return question.status;
 }
 
-bool lf__worker_is_this_thread(void)
+bool lf__worker_is_there(void)
 {
     pthread_mutex_lock(&worker.lock);
-    bool is = worker.state != WORKER_NONE && pthread_equal(worker.thread, pthread_self());
+    bool is = worker.state != WORKER_NONE;
     pthread_mutex_unlock(&worker.lock);
     return is;
 }

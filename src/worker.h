@@ -30,6 +30,9 @@ extern _Atomic uint64_t lf__worker_accepted;
 
 /* What a client (clients.h) sends, and where; NULL: nothing any more, and what it still has is dropped. Takes a reference. */
 void lf__worker_set_client(uint32_t index, lf__config *config);
+/* Wait until the worker has taken over what was set, at most until then (monotonic): what ends from then on goes to the new place,
+ * what ended before to the old one. */
+void lf__worker_await_clients(uint64_t until_ns);
 /* Start the thread unless it runs; one that is stopping goes on. LF_ERR_MEMORY: there is none to be had, which is told; it is
  * tried again when something ends. */
 lf_status lf__worker_start(void);
@@ -49,7 +52,7 @@ lf_status lf__worker_send(int timeout_ms);
 lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int timeout_ms, char **out_text);
 /* Queue a copy of a record made outside a segment; the worker counts it as accepted. Takes the buffer. */
 void lf__worker_submit(lf__record *record);
-bool lf__worker_is_this_thread(void);
+bool lf__worker_is_there(void);
 /* Let the thread put down what it does, drop what is left as LF_DROP_SHUTDOWN, give its memory back unless it is to keep it, and
  * end. Waits until then at most (monotonic). False: it has not come so far; it will, by itself, unless it is started again. On
  * the worker's own thread, in a hook, nothing is waited for. */

@@ -15,6 +15,7 @@
 
 enum {
     LIFE_START_MS = 1000, /* the longest wait for another thread that starts us: its log hook may sleep */
+    LIFE_TAKE_OVER_MS = 100, /* a mask hook may hold the worker */
     LIFE_STOP_MS = 2000,  /* lf_shutdown(-1) */
     LIFE_GRACE_MS = 50,   /* for the worker to put down what it holds, when the time is over */
     LIFE_EXIT_GRACE_MS = 100,
@@ -154,10 +155,11 @@ static lf_status life_switch_on(uint32_t client, lf__config *config)
     }
     if (config->file_path == NULL && !lf__http_set_up())
         return LF_ERR_DISABLED; /* the process ends */
+    bool goes_on = lf__worker_is_there();
     lf__worker_set_client(client, config);
     lf_status status = lf__worker_start();
-    if (status != LF_OK)
-        return status;
+    if (goes_on) /* it may still have records for the place before */
+        lf__worker_await_clients(life_until(LIFE_TAKE_OVER_MS));
     life_lock();
     bool ok = !life.exiting;
     if (ok) {
@@ -166,7 +168,7 @@ static lf_status life_switch_on(uint32_t client, lf__config *config)
             life_set_mode(config->capture_io ? LF_I_ON_CAPTURING : LF_I_ON);
     }
     life_unlock();
-    return ok ? LF_OK : LF_ERR_DISABLED;
+    return ok ? status : LF_ERR_DISABLED; /* without a thread what ends waits for one */
 }
 
 /* The project that the default client is of. */
