@@ -1063,14 +1063,6 @@ lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int
     return question.status;
 }
 
-bool lf__worker_is_there(void)
-{
-    pthread_mutex_lock(&worker.lock);
-    bool is = worker.state != WORKER_NONE;
-    pthread_mutex_unlock(&worker.lock);
-    return is;
-}
-
 bool lf__worker_stop(bool keeps_memory, uint64_t until_ns)
 {
     struct timespec until = worker_timespec(until_ns);

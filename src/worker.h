@@ -52,7 +52,6 @@ lf_status lf__worker_send(int timeout_ms);
 lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int timeout_ms, char **out_text);
 /* Queue a copy of a record made outside a segment; the worker counts it as accepted. Takes the buffer. */
 void lf__worker_submit(lf__record *record);
-bool lf__worker_is_there(void);
 /* Let the thread put down what it does, drop what is left as LF_DROP_SHUTDOWN, give its memory back unless it is to keep it, and
  * end. Waits until then at most (monotonic). False: it has not come so far; it will, by itself, unless it is started again. On
  * the worker's own thread, in a hook, nothing is waited for. */

@@ -155,11 +155,9 @@ static lf_status life_switch_on(uint32_t client, lf__config *config)
     }
     if (config->file_path == NULL && !lf__http_set_up())
         return LF_ERR_DISABLED; /* the process ends */
-    bool goes_on = lf__worker_is_there();
     lf__worker_set_client(client, config);
     lf_status status = lf__worker_start();
-    if (goes_on) /* it may still have records for the place before */
-        lf__worker_await_clients(life_until(LIFE_TAKE_OVER_MS));
+    lf__worker_await_clients(life_until(LIFE_TAKE_OVER_MS)); /* what ended before is for the place before */
     life_lock();
     bool ok = !life.exiting;
     if (ok) {
