@@ -7,6 +7,7 @@
 #include "once.h"
 #include "pending.h"
 #include "propagate.h"
+#include "trace_clock.h"
 #include "trace_table.h"
 
 #include <dirent.h>
@@ -33,9 +34,13 @@ enum {
     WORKER_SETTLE_MS = 20,
     /* Memory of a burst goes back once it was not needed for this long, or twice as long. */
     WORKER_PAGES_MS = 500,
+    WORKER_CLOCK_MS = 1000, /* between two looks at a clock that is not set */
     WORKER_LOOK_MS = 100,  /* without the main thread: between two looks for other threads */
     WORKER_RETRY_MS = 1000 /* between two tries to create the thread */
 };
+
+/* Earlier than this no program has used the library: November 2026. */
+static const uint64_t worker_built_s = 1793491200;
 
 _Atomic int lf__worker_waiting;
 _Atomic bool lf__worker_asked;
@@ -110,6 +115,7 @@ static struct {
     /* The worker's own. */
     worker_client clients[LF__CLIENTS];
     lf__transport transport;
+    lf__trace_clocks *clocks;
     lf__buf masked;
     uint64_t flush_active; /* ticket being worked on, 0 for none */
     uint64_t pages_ns;     /* when to look for memory of the rings to give back; 0: there is none */
@@ -121,6 +127,7 @@ static struct {
     worker_client inherited[WORKER_GENERATIONS][LF__CLIENTS];
     lf__transport inherited_transport[WORKER_GENERATIONS];
     lf__buf inherited_masked[WORKER_GENERATIONS];
+    lf__trace_clocks *inherited_clocks[WORKER_GENERATIONS];
     unsigned generation;
 } worker = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -524,10 +531,19 @@ static void worker_give_back(void)
 
 /* ---- Handing over to the exporter ---- */
 
+/* A device that has just booted may believe that it is 1970. What it sends waits until its clock is set, or until it stops. */
+static bool worker_waits_for_clock(void)
+{
+    bool waits = lf__wall_ns() < worker_built_s * 1000000000u && lf_i_mode() >= LF_I_ON;
+    if (waits && lf__first_time(lf__cause(0, "clock", NULL)))
+        lf__client_tell(0, LF__LOG_WARNING, "the clock of this machine is not set; nothing is sent until it is");
+    return waits;
+}
+
 static bool worker_should_send(const worker_client *client, const worker_lane *lane)
 {
     size_t count = lf__pending_count(lane->pending);
-    if (count == 0)
+    if (count == 0 || worker_waits_for_clock())
         return false;
     return worker.flush_active != 0 || count >= client->config->flush_at ||
            lf__pending_bytes(lane->pending) >= client->config->batch_bytes || lf__monotonic_ns() >= lane->deadline_ns;
@@ -541,27 +557,32 @@ static bool worker_may_batch(const worker_client *client, const worker_lane *lan
 }
 
 /* Encode one record, masked, with what is known of its trace. */
-static lf__add worker_add(worker_client *client, worker_lane *lane, const lf__record *record, int64_t wall_offset_ns)
+static lf__add worker_add(worker_client *client, worker_lane *lane, const lf__record *record, int64_t now_offset_ns)
 {
+    /* A score is made when it is made, whatever the times of its trace are. */
+    int64_t offset_ns =
+        record->kind == LF__RECORD_SCORE ? now_offset_ns : lf__trace_clock(worker.clocks, record->trace_id, now_offset_ns);
     const lf__record *trace = client->traces == NULL ? NULL : lf__traces_get(client->traces, record->trace_id);
     const lf__record *masked = lf__mask_record(&worker.masked, record, client->config);
     if (masked == NULL) {
         worker_drop(NULL, LF_DROP_NO_MEMORY);
         return LF__ADD_DONE;
     }
-    return lf__export_add(lane->exporter, masked, trace, wall_offset_ns);
+    return lf__export_add(lane->exporter, masked, trace, offset_ns);
 }
 
 /* Move queued records into batches, as far as the exporter takes them. */
 static void worker_send(worker_client *client, worker_lane *lane)
 {
-    int64_t wall_offset_ns = (int64_t)(lf__wall_ns() - lf__monotonic_ns());
+    int64_t now_offset_ns = (int64_t)(lf__wall_ns() - lf__monotonic_ns());
     const lf__record *record;
+    if (worker.clocks == NULL)
+        worker.clocks = lf__trace_clocks_new(); /* without memory each send has its own offset */
     while (!atomic_load_explicit(&worker.transport.stop, memory_order_relaxed) && worker_may_batch(client, lane) &&
            (record = lf__pending_first(lane->pending)) != NULL) { /* a mask hook may take its time for each of them */
-        if (worker_add(client, lane, record, wall_offset_ns) == LF__ADD_FULL) {
+        if (worker_add(client, lane, record, now_offset_ns) == LF__ADD_FULL) {
             lf__export_send(lane->exporter);
-            if (!worker_may_batch(client, lane) || worker_add(client, lane, record, wall_offset_ns) == LF__ADD_FULL)
+            if (!worker_may_batch(client, lane) || worker_add(client, lane, record, now_offset_ns) == LF__ADD_FULL)
                 break; /* as much is on its way as may be */
         }
         lf__pending_remove_first(lane->pending);
@@ -677,6 +698,8 @@ static void worker_release(void)
         worker_close_client(client);
     lf__transport_done(&worker.transport);
     lf__buf_done(&worker.masked);
+    lf__trace_clocks_free(worker.clocks);
+    worker.clocks = NULL;
     atomic_store_explicit(&lf__worker_budget.worker, 0, memory_order_relaxed);
 }
 
@@ -712,8 +735,11 @@ static uint64_t worker_due_ns(void)
             return 0; /* what was on its way when we looked has arrived meanwhile */
         uint64_t next_ns = lf__export_next_ns(lane->exporter);
         until_ns = next_ns < until_ns ? next_ns : until_ns;
-        if (lane->deadline_ns != 0 && lane->deadline_ns < until_ns)
-            until_ns = lane->deadline_ns;
+        uint64_t deadline_ns = lane->deadline_ns;
+        if (deadline_ns != 0 && worker_waits_for_clock())
+            deadline_ns = lf__monotonic_ns() + WORKER_CLOCK_MS * 1000000u;
+        if (deadline_ns != 0 && deadline_ns < until_ns)
+            until_ns = deadline_ns;
         /* While one waits for its server, others may be given records: a look now and then. */
         uint64_t look_ns = lf__monotonic_ns() + client->config->flush_interval_ms * 1000000u;
         if (lf__export_busy(lane->exporter) && look_ns < until_ns)
@@ -1112,6 +1138,8 @@ void lf__worker_after_fork_child(void)
     memcpy(worker.inherited[at], worker.clients, sizeof worker.clients);
     atomic_store(&worker.inherited_transport[at].http, atomic_load(&worker.transport.http));
     worker.inherited_masked[at] = worker.masked;
+    worker.inherited_clocks[at] = worker.clocks;
+    worker.clocks = NULL;
     WORKER_EACH_CLIENT(client)
         *client = (worker_client){.wanted = client->wanted};
     atomic_store(&worker.transport.http, NULL);
