@@ -30,6 +30,7 @@ enum {
     EXPORT_INGESTION_ANSWER = 1 << 20,
     EXPORT_REASONS = 8, /* distinct reasons for refusing single events that are told */
     EXPORT_ITEMS_MIN = 256,
+    EXPORT_HOPELESS = 2, /* the first try, and one more */
     EXPORT_FILE_STEP_MS = 5,
     EXPORT_LOCK_MS = 100
 };
@@ -76,6 +77,7 @@ struct lf__export {
     bool failing;
     uint64_t gate_ns;
     uint64_t step_ns;
+    int unreached; /* tries in a row that found nobody, since somebody answered or we were told to hurry */
     uint64_t split_whole; /* the batch being searched, and the bad observations found in it */
     int split_refused;
     lf__export_times times;
@@ -320,6 +322,7 @@ static void export_count_delivered(lf__export *x, size_t count)
 
 static void export_server_is_well(lf__export *x)
 {
+    x->unreached = 0;
     x->failing = false;
     x->step_ns = x->gate_ns = 0;
 }
@@ -644,6 +647,8 @@ static void export_answered(lf__export *x, export_batch *batch, const lf__http_a
     } else if (status >= 200 && status < 300) {
         export_delivered(x, batch);
     } else if (status == 0) {
+        bool nobody = answer->failure == LF__HTTP_NO_CONNECTION || answer->failure == LF__HTTP_NO_SUCH_HOST;
+        x->unreached = nobody ? x->unreached + 1 : 0;
         export_tell_unreachable(x, answer->message);
         export_retry(x, batch, -1);
     } else {
@@ -753,6 +758,7 @@ static void export_to_file(lf__export *x, export_batch *batch)
         export_delivered(x, batch);
         return;
     }
+    x->unreached++;
     export_tell_unreachable(x, errno == ENXIO         ? "nobody reads this pipe"
                                : errno == EWOULDBLOCK ? "another process holds its lock, or nobody empties this pipe"
                                                       : strerror(errno));
@@ -968,6 +974,12 @@ uint64_t lf__export_next_ns(const lf__export *x)
 void lf__export_hurry(lf__export *x)
 {
     x->gate_ns = 0;
+    x->unreached = 0;
+}
+
+bool lf__export_is_hopeless(const lf__export *x)
+{
+    return x->unreached >= EXPORT_HOPELESS;
 }
 
 void lf__export_abandon(lf__export *x, lf_drop_reason reason)

@@ -72,6 +72,8 @@ void lf__export_step(lf__export *exporter);
 uint64_t lf__export_next_ns(const lf__export *exporter);
 /* Try now what waits for a retry, once: before exit. */
 void lf__export_hurry(lf__export *exporter);
+/* Was nobody found there, at once and once more since then: no host of that name, a refused connection, no file? */
+bool lf__export_is_hopeless(const lf__export *exporter);
 /* Drop and count everything held as `reason`. */
 void lf__export_abandon(lf__export *exporter, lf_drop_reason reason);
 void lf__export_free(lf__export *exporter);   /* abandons as LF_DROP_SHUTDOWN */

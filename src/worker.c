@@ -99,6 +99,7 @@ static struct {
     bool again;        /* it was started again while it stopped: then it goes on */
     bool keeps_memory; /* at exit, where there is no time to give it back */
     uint64_t ends;     /* how often it has stopped */
+    _Atomic int exits; /* the process ends: nobody waits for a server that is not there */
     _Atomic int main_left; /* the main thread has ended, the process not */
     uint64_t retry_ns; /* no earlier is a thread asked for again that could not be created */
     uint64_t flush_wanted;
@@ -618,9 +619,11 @@ static void worker_begin_flush(uint64_t wanted)
     }
 }
 
-/* Has all of a lane that the flush concerns been delivered or dropped? */
+/* Has all of a lane that the flush concerns been delivered or dropped? At exit also: is there nobody to deliver it to? */
 static bool worker_is_flushed(worker_lane *lane)
 {
+    if (atomic_load(&worker.exits) != 0 && lf__export_is_hopeless(lane->exporter))
+        return true;
     if (lf__pending_first_number(lane->pending) < lane->flush_target)
         return false;
     if (!lane->flush_handed_over) {
@@ -812,6 +815,7 @@ static bool worker_is_alone(void)
 static uint64_t worker_hurry(void)
 {
     long longest_ms = 0;
+    atomic_store(&worker.exits, 1);
     WORKER_EACH_CLIENT(client)
         if (client->config != NULL && client->config->exit_timeout_ms > longest_ms)
             longest_ms = client->config->exit_timeout_ms;
@@ -831,6 +835,14 @@ static void worker_stop_self(void)
     pthread_mutex_unlock(&worker.lock);
 }
 
+static bool worker_is_hopeless(void)
+{
+    bool hopeless = true;
+    WORKER_EACH_LANE(client, lane)
+        hopeless = hopeless && (lf__pending_count(lane->pending) + lf__export_held(lane->exporter) == 0 || lf__export_is_hopeless(lane->exporter));
+    return hopeless;
+}
+
 /* A step's worth of waiting. True: the thread ends at once. *until_ns is 0 as long as the program has other threads. */
 static bool worker_wait_without_main(uint64_t due_ns, uint64_t *until_ns)
 {
@@ -840,7 +852,7 @@ static bool worker_wait_without_main(uint64_t due_ns, uint64_t *until_ns)
     uint64_t now = lf__monotonic_ns(), look_ns = now + WORKER_LOOK_MS * 1000000u;
     if (*until_ns == 0 && worker_is_alone())
         *until_ns = worker_hurry();
-    else if (*until_ns != 0 && now >= *until_ns)
+    else if (*until_ns != 0 && (now >= *until_ns || worker_is_hopeless()))
         worker_stop_self();
     else
         worker_wait(due_ns < look_ns ? due_ns : look_ns);
@@ -1062,6 +1074,12 @@ lf_status lf__worker_send(int timeout_ms)
     return worker_flush(timeout_ms, false);
 }
 
+void lf__worker_send_at_exit(int timeout_ms)
+{
+    atomic_store(&worker.exits, 1);
+    (void)worker_flush(timeout_ms, false);
+}
+
 lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int timeout_ms, char **out_text)
 {
     struct timespec until = worker_timespec(lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u);
@@ -1148,6 +1166,7 @@ void lf__worker_after_fork_child(void)
     worker.state = WORKER_NONE;
     worker.joinable = worker.again = false;
     worker.retry_ns = 0;
+    atomic_store(&worker.exits, 0);
     atomic_store(&worker.main_left, 0); /* the thread that forked is the main one here */
     atomic_store(&worker.transport.stop, false);
     worker.dropped_reported = 0;

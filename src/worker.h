@@ -47,6 +47,8 @@ void lf__worker_wake(void);
 lf_status lf__worker_flush(int timeout_ms);
 /* The same for callers that cannot tell of a loss: it stays for the next flush. */
 lf_status lf__worker_send(int timeout_ms);
+/* The same at exit: the wait is over, too, once nobody was found at the place where it goes, twice. */
+void lf__worker_send_at_exit(int timeout_ms);
 /* The text that a trace's id was derived from, as its observations are sent with it over the batch endpoint; *out_text (for
  * free) is NULL when there is none. Blocks: until the worker has looked, at most timeout_ms. */
 lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int timeout_ms, char **out_text);

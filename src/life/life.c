@@ -450,7 +450,7 @@ static void life_exit(void)
     lf_stats stats;
     lf_get_stats(&stats);
     if (stats.queued != 0 && timeout_ms > 0 && lf__worker_start() == LF_OK)
-        (void)lf__worker_send(timeout_ms);
+        lf__worker_send_at_exit(timeout_ms);
     /* The exit handlers of TLS libraries come after this: the worker must be out of them. */
     uint64_t until_ns = now + (uint64_t)timeout_ms * 1000000u, grace_ns = lf__monotonic_ns() + LIFE_EXIT_GRACE_MS * 1000000u;
     (void)lf__worker_stop(true, until_ns > grace_ns ? until_ns : grace_ns);
