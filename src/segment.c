@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "segment.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/auxv.h>
@@ -10,7 +11,8 @@
 #include <unistd.h>
 
 enum {
-    SEGMENT_PAGE_MAX = 64 << 10, /* a page of any kernel: what starts at a multiple of it starts a page */
+    SEGMENT_PAGE_MAX = 64 << 10, /* a page of any kernel */
+    SEGMENT_FIXED_NOREPLACE = 0x100000, /* of mmap; not every C library names it */
     /* This much of an empty ring stays in memory for ever, and the page behind it, so that a filler record finds a place. */
     SEGMENT_RING_KEEP = 1 << 20,
     /* This much stays while bursts come one after the other: to get a page anew costs as much as the observations in it. */
@@ -20,20 +22,80 @@ enum {
     SEGMENT_MAIN_STACK_MAX = 128 << 20 /* the kernel keeps at least so much below the main stack free of other mappings */
 };
 
-static lf__segment *segment_map(size_t stack_bytes, size_t ring_bytes)
+/* ---- Addresses ---- */
+
+static _Atomic size_t segment_mapped; /* by all segments of the process */
+
+static size_t segment_page(void)
 {
-    size_t header = (sizeof(lf__segment) + SEGMENT_PAGE_MAX - 1) & ~(size_t)(SEGMENT_PAGE_MAX - 1);
-    size_t size = header + stack_bytes + ring_bytes;
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    static _Atomic size_t page;
+    size_t known = atomic_load_explicit(&page, memory_order_relaxed);
+    if (known == 0) {
+        long asked = sysconf(_SC_PAGESIZE);
+        known = asked > 0 ? (size_t)asked : SEGMENT_PAGE_MAX;
+        atomic_store_explicit(&page, known, memory_order_relaxed);
+    }
+    return known;
+}
+
+/* With vm.overcommit_memory=2 the kernel counts addresses as if they were memory. */
+static bool segment_addresses_are_memory(void)
+{
+    static _Atomic int known; /* 0: not asked; 1: no; 2: yes */
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (answer == 0) {
+        char mode = '0';
+        int file = open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC);
+        if (file >= 0) {
+            (void)!read(file, &mode, 1);
+            (void)close(file);
+        }
+        answer = mode == '2' ? 2 : 1;
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer == 2;
+}
+
+/* A program with a limit on its addresses (RLIMIT_AS) needs them itself: large segments take a sixteenth of it, small ones go up
+ * to a quarter. */
+static bool segment_may_map(size_t size, bool large)
+{
+    struct rlimit limit;
+    if (large && segment_addresses_are_memory())
+        return false;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return true;
+    return atomic_load_explicit(&segment_mapped, memory_order_relaxed) + size <= limit.rlim_cur / (large ? 16 : 4);
+}
+
+static void *segment_mmap(void *at, size_t size, int flags)
+{
+    void *memory = mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
     /* A huge page would turn a touched kilobyte into two megabytes of the host's memory. */
     (void)madvise(memory, size, MADV_NOHUGEPAGE);
-    lf__segment *segment = memory;
+    atomic_fetch_add_explicit(&segment_mapped, size, memory_order_relaxed);
+    return memory;
+}
+
+static void segment_munmap(void *memory, size_t size)
+{
+    (void)munmap(memory, size);
+    atomic_fetch_sub_explicit(&segment_mapped, size, memory_order_relaxed);
+}
+
+static lf__segment *segment_map(size_t stack_bytes, size_t ring_bytes, bool large)
+{
+    size_t page = segment_page(), header = (sizeof(lf__segment) + page - 1) & ~(page - 1);
+    size_t size = header + stack_bytes + ring_bytes;
+    lf__segment *segment = segment_may_map(size, large) ? segment_mmap(NULL, size, 0) : NULL;
+    if (segment == NULL)
+        return NULL;
     segment->mapped = size;
     segment->stack_begin = (uint32_t)header;
     segment->stack_end = (uint32_t)(header + stack_bytes - LF__STACK_RESERVE);
-    segment->ring = (uint8_t *)memory + header + stack_bytes;
+    segment->ring = (uint8_t *)segment + header + stack_bytes;
     segment->ring_size = ring_bytes;
     segment->top = segment->stack_begin;
     return segment;
@@ -41,14 +103,35 @@ static lf__segment *segment_map(size_t stack_bytes, size_t ring_bytes)
 
 lf__segment *lf__segment_new(void)
 {
-    lf__segment *segment = segment_map(LF__STACK_BYTES, LF__RING_BYTES);
-    return segment != NULL ? segment : segment_map(LF__STACK_BYTES_SMALL, LF__RING_BYTES_SMALL);
+    lf__segment *segment = segment_map(LF__STACK_BYTES, LF__RING_BYTES, true);
+    return segment != NULL ? segment : segment_map(LF__STACK_BYTES_SMALL, LF__RING_BYTES_SMALL, false);
 }
 
 void lf__segment_unmap(lf__segment *segment)
 {
-    munmap(segment, segment->mapped);
+    bool hollow = atomic_load_explicit(&segment->state, memory_order_relaxed) == LF__SEGMENT_HOLLOW;
+    segment_munmap(segment, hollow ? segment->stack_begin : segment->mapped);
 }
+
+void lf__segment_hollow(lf__segment *segment)
+{
+    segment_munmap((uint8_t *)segment + segment->stack_begin, segment->mapped - segment->stack_begin);
+}
+
+bool lf__segment_fill(lf__segment *segment)
+{
+    void *wanted = (uint8_t *)segment + segment->stack_begin;
+    size_t size = segment->mapped - segment->stack_begin;
+    if (!segment_may_map(size, size > LF__STACK_BYTES_SMALL + LF__RING_BYTES_SMALL))
+        return false;
+    /* Not over what the program has mapped there meanwhile. Kernels before 4.17 take the address for a hint. */
+    void *got = segment_mmap(wanted, size, SEGMENT_FIXED_NOREPLACE);
+    if (got != NULL && got != wanted)
+        segment_munmap(got, size);
+    return got == wanted;
+}
+
+/* ---- The machine's stack ---- */
 
 /* The kernel writes the program's name above the first frame of the main thread. From there the stack may grow downwards as
  * far as its limit says. */

@@ -71,7 +71,13 @@ typedef struct lf__block {
     uint32_t size; /* of the fields that follow */
 } lf__block;
 
-typedef enum lf__segment_state { LF__SEGMENT_FREE, LF__SEGMENT_IN_USE, LF__SEGMENT_LEFT, LF__SEGMENT_RESTING } lf__segment_state;
+typedef enum lf__segment_state {
+    LF__SEGMENT_FREE,
+    LF__SEGMENT_IN_USE,
+    LF__SEGMENT_LEFT,    /* its thread is over, its ring may hold records */
+    LF__SEGMENT_RESTING, /* the worker, or a thread that takes it, works on it */
+    LF__SEGMENT_HOLLOW   /* free; of its addresses only the header is left */
+} lf__segment_state;
 
 typedef struct lf__segment {
     /* Constant once the segment is registered. */
@@ -81,7 +87,8 @@ typedef struct lf__segment {
     uint64_t ring_size; /* a power of two */
     uint32_t stack_begin;
     uint32_t stack_end;
-    _Atomic int state; /* lf__segment_state; a thread takes FREE or LEFT, its end makes LEFT, the worker RESTING, then FREE */
+    _Atomic int state; /* lf__segment_state; a thread takes FREE, LEFT or HOLLOW, its end makes LEFT, the worker RESTING, then FREE
+                          or HOLLOW */
 
     /* The owning thread's. */
     _Alignas(64) uint32_t frame; /* offset of the innermost open frame, 0 for none */
@@ -145,6 +152,10 @@ typedef struct lf__budget {
 /* A new segment, mapped; NULL when the address space or memory is out. */
 lf__segment *lf__segment_new(void);
 void lf__segment_unmap(lf__segment *segment);
+/* Give the addresses of a resting segment back, too, all but the header, which others may be looking at. */
+void lf__segment_hollow(lf__segment *segment);
+/* Take them again. False: there are none left, or the program uses those. */
+bool lf__segment_fill(lf__segment *segment);
 /* Where the machine stack of the main thread lies, without the C library's help. False: the calling thread is another one, or
  * runs on another stack. */
 bool lf__segment_main_stack(uintptr_t *out_low, uintptr_t *out_size);

@@ -17,17 +17,36 @@ static struct {
     lf_context *inherited;
 } stack;
 
+enum { STACK_REFILLS = 8 /* segments that a thread tries to fill again before it maps another one */ };
+
 /* ---- Threads: taking and leaving a segment ------------------------------------------------------------------------ */
+
+static bool stack_take(lf__segment *segment, int from, int to)
+{
+    return atomic_compare_exchange_strong_explicit(&segment->state, &from, to, memory_order_acquire, memory_order_relaxed);
+}
 
 static lf__segment *stack_reuse_segment(void)
 {
     /* One that was just left will do: its ring goes on where the thread before stopped, read or not. */
-    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {
-        int state = atomic_load_explicit(&s->state, memory_order_relaxed);
-        if ((state == LF__SEGMENT_FREE || state == LF__SEGMENT_LEFT) &&
-            atomic_compare_exchange_strong_explicit(&s->state, &state, LF__SEGMENT_IN_USE, memory_order_acquire,
-                                                    memory_order_relaxed))
+    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next)
+        if (stack_take(s, LF__SEGMENT_FREE, LF__SEGMENT_IN_USE) || stack_take(s, LF__SEGMENT_LEFT, LF__SEGMENT_IN_USE))
             return s;
+    return NULL;
+}
+
+/* One whose addresses were given back; not all may be to be had again. */
+static lf__segment *stack_refill_segment(void)
+{
+    int tries = STACK_REFILLS;
+    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL && tries > 0; s = s->next) {
+        if (!stack_take(s, LF__SEGMENT_HOLLOW, LF__SEGMENT_RESTING))
+            continue;
+        bool filled = lf__segment_fill(s);
+        atomic_store_explicit(&s->state, filled ? LF__SEGMENT_IN_USE : LF__SEGMENT_HOLLOW, memory_order_release);
+        if (filled)
+            return s;
+        tries--;
     }
     return NULL;
 }
@@ -63,6 +82,8 @@ __attribute__((noinline, cold)) lf__segment *lf__stack_enter(void)
 {
     int saved = errno;
     lf__segment *segment = stack_reuse_segment();
+    if (segment == NULL)
+        segment = stack_refill_segment();
     if (segment == NULL)
         segment = stack_register_segment();
     if (segment != NULL) {

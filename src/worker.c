@@ -29,6 +29,7 @@ enum {
     WORKER_DEFAULT_TIMEOUT_MS = 2000,
     WORKER_STACK_BYTES = 1 << 20,
     WORKER_GENERATIONS = 8,
+    WORKER_FREE_SEGMENTS = 4, /* of ended threads that keep their addresses */
     WORKER_MASKED_MAX = 16 << 20,
     /* Without membarrier: how long a store of another thread may stay unseen, generously. */
     WORKER_SETTLE_MS = 20,
@@ -492,6 +493,20 @@ static void worker_update_budget(void)
     atomic_store_explicit(&lf__worker_budget.worker, bytes, memory_order_relaxed);
 }
 
+/* A few segments keep their addresses for the next threads; those of the others go back. */
+static void worker_rest(lf__segment *segment)
+{
+    unsigned free_segments = 0;
+    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL && free_segments < WORKER_FREE_SEGMENTS;
+         s = s->next)
+        free_segments += atomic_load_explicit(&s->state, memory_order_relaxed) == LF__SEGMENT_FREE;
+    lf__segment_rest(segment);
+    bool keeps = free_segments < WORKER_FREE_SEGMENTS;
+    if (!keeps)
+        lf__segment_hollow(segment);
+    atomic_store_explicit(&segment->state, keeps ? LF__SEGMENT_FREE : LF__SEGMENT_HOLLOW, memory_order_release);
+}
+
 static void worker_drain(void)
 {
     for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {
@@ -503,10 +518,8 @@ static void worker_drain(void)
         while (lf__segment_lost_trace(s, trace_id))
             WORKER_EACH_LANE(client, lane)
                 lf__pending_drop_trace(lane->pending, trace_id, LF_DROP_QUEUE_FULL);
-        if (rests) {
-            lf__segment_rest(s);
-            atomic_store_explicit(&s->state, LF__SEGMENT_FREE, memory_order_release);
-        }
+        if (rests)
+            worker_rest(s);
         worker_update_budget();
     }
     worker_take_copies();
