@@ -248,6 +248,8 @@ typedef struct lf_options {
                                 LF_SAMPLE_NONE keeps none */
     bool (*mask)(void *data, lf_masked *value); /* sees and changes what leaves the process; see lf_masked */
     void *mask_data;
+    int max_handles;         /* LANGFUSE_MAX_HANDLES: handles open at once, in steps of 64; 65536, 16320 on 32 bit, and no more */
+    size_t max_handle_bytes; /* LANGFUSE_MAX_HANDLE_BYTES: memory of all open handles beyond 400 bytes each; 64 MiB */
     lf_log_level log_level;  /* LANGFUSE_LOG: quiet, warn, info, debug, or a file to append to (at the level info); warn */
 } lf_options;
 

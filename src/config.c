@@ -189,8 +189,13 @@ static void config_read_numbers(config_maker *maker)
     static const config_range batch = {"max_batch_bytes", "LANGFUSE_MAX_BATCH_SIZE_BYTES", 2500000, BODY_MIN, BODY_MAX, false};
     static const config_range event = {"max_event_bytes", "LANGFUSE_MAX_EVENT_SIZE_BYTES", 1000000, 1024, BODY_MAX, false};
 
+    static const config_range handles = {"max_handles", "LANGFUSE_MAX_HANDLES", LF__CONFIG_HANDLES, 64, LF__CONFIG_HANDLES, false};
+    const config_range handle_bytes = {"max_handle_bytes", "LANGFUSE_MAX_HANDLE_BYTES", 64 << 20, 1 << 16, memory_max, false};
+
     const lf_options *options = &maker->options;
     lf__config *config = maker->config;
+    config->handles = (unsigned)config_number(maker, options->max_handles, &handles);
+    config->handle_bytes = (size_t)config_number(maker, config_size(options->max_handle_bytes), &handle_bytes);
     config->flush_at = (unsigned)config_number(maker, options->flush_at, &flush_at);
     config->flush_interval_ms = (uint64_t)config_number(maker, options->flush_interval_ms, &interval);
     config->timeout_ms = (long)config_number(maker, options->timeout_ms, &timeout);

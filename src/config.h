@@ -8,6 +8,8 @@
 
 #include <stdatomic.h>
 
+enum { LF__CONFIG_HANDLES = sizeof(void *) == 8 ? 65536 : 16320 }; /* LF__HANDLES, which lies above this file */
+
 typedef enum lf__exporter {
     LF__EXPORTER_OTLP,
     LF__EXPORTER_FILE,
@@ -49,6 +51,8 @@ typedef struct lf__config {
     size_t queue_bytes;  /* ceiling of everything queued */
     size_t batch_bytes;  /* a request body is cut at this */
     size_t record_bytes; /* one observation */
+    unsigned handles;    /* open at once in the process */
+    size_t handle_bytes; /* that they hold beyond their slots */
 
     char *ca_file;
     char *ca_path;

@@ -14,7 +14,6 @@ enum {
     HANDLE_HOARD = 1024, /* more than this goes to the common list: one thread may start what another ends */
     HANDLE_MOVE = 64,
     /* The same when few are left, so that hundreds of threads do not keep each other from all slots. */
-    HANDLE_SCARCE = LF__HANDLES / 2,
     HANDLE_SCARCE_REST = 8,
     HANDLE_SCARCE_HOARD = 32,
     HANDLE_SCARCE_MOVE = 8
@@ -43,9 +42,11 @@ static struct {
     uint32_t slab_count;
     uint32_t free_first; /* common list of slots to use again */
     uint32_t free_count;
-    _Atomic uint32_t left; /* that no thread has: in the common list, or not made yet; read without the lock */
+    _Atomic int32_t left;  /* that no thread has: in the common list, or not made yet; read without the lock */
+    _Atomic int32_t most;
     _Atomic size_t bytes; /* on the heap */
-} handles = {.lock = PTHREAD_MUTEX_INITIALIZER, .left = LF__HANDLES};
+    _Atomic size_t bytes_most;
+} handles = {.lock = PTHREAD_MUTEX_INITIALIZER, .left = LF__HANDLES, .most = LF__HANDLES, .bytes_most = LF__HANDLE_BYTES};
 
 static handle_slot *handle_slot_at(uint32_t index)
 {
@@ -100,7 +101,7 @@ static uint32_t handle_pop(lf__segment *segment)
 
 static bool handle_is_scarce(void)
 {
-    return atomic_load_explicit(&handles.left, memory_order_relaxed) < HANDLE_SCARCE;
+    return atomic_load_explicit(&handles.left, memory_order_relaxed) < atomic_load_explicit(&handles.most, memory_order_relaxed) / 2;
 }
 
 static void handle_push_common(uint32_t index)
@@ -113,7 +114,9 @@ static void handle_push_common(uint32_t index)
 /* A slab of new slots for the common list. */
 static bool handle_make_slab(void)
 {
-    handle_slot *slab = handles.slab_count < HANDLE_SLABS ? lf__alloc(HANDLE_SLAB * sizeof *slab) : NULL;
+    handle_slot *slab = handles.slab_count < (uint32_t)atomic_load_explicit(&handles.most, memory_order_relaxed) / HANDLE_SLAB
+                            ? lf__alloc(HANDLE_SLAB * sizeof *slab)
+                            : NULL;
     if (slab == NULL)
         return false;
     for (int i = 0; i < HANDLE_SLAB; i++) {
@@ -153,6 +156,16 @@ static void handle_share(lf__segment *segment, uint32_t kept)
     pthread_mutex_unlock(&handles.lock);
 }
 
+void lf__handles_set_limits(unsigned count, size_t bytes)
+{
+    int32_t most = (int32_t)((count + HANDLE_SLAB - 1) / HANDLE_SLAB * HANDLE_SLAB);
+    pthread_mutex_lock(&handles.lock);
+    int32_t before = atomic_exchange_explicit(&handles.most, most, memory_order_relaxed);
+    atomic_fetch_add_explicit(&handles.left, most - before, memory_order_relaxed); /* below 0: those that are there stay */
+    pthread_mutex_unlock(&handles.lock);
+    atomic_store_explicit(&handles.bytes_most, bytes, memory_order_relaxed);
+}
+
 /* ---- Records ---- */
 
 static void handle_shrink(handle_slot *slot)
@@ -174,7 +187,8 @@ static bool handle_grow(handle_slot *slot, size_t size)
     size_t capacity = size > 2 * slot->capacity ? size : 2 * slot->capacity;
     bool on_heap = slot->record != &slot->room.record;
     size_t more = on_heap ? capacity - slot->capacity : capacity;
-    if (atomic_fetch_add_explicit(&handles.bytes, more, memory_order_relaxed) + more > LF__HANDLE_BYTES)
+    if (atomic_fetch_add_explicit(&handles.bytes, more, memory_order_relaxed) + more >
+        atomic_load_explicit(&handles.bytes_most, memory_order_relaxed))
         goto full;
     lf__record *record = on_heap ? lf__realloc(slot->record, capacity) : lf__alloc(capacity);
     if (record == NULL)
@@ -370,7 +384,7 @@ void lf__handles_after_fork_child(void)
 {
     pthread_mutex_init(&handles.lock, NULL);
     handles.free_first = handles.free_count = 0; /* the threads' lists are gone; all is common now */
-    atomic_store_explicit(&handles.left, LF__HANDLES, memory_order_relaxed);
+    atomic_store_explicit(&handles.left, atomic_load_explicit(&handles.most, memory_order_relaxed), memory_order_relaxed);
     uint32_t count = 0;
     while (count < LF__HANDLES && handle_slot_at(count) != NULL) /* another thread may have been making one */
         count += HANDLE_SLAB;

@@ -38,6 +38,8 @@ bool lf__handle_end(lf__segment *segment, lf_observation *handle, uint64_t end_n
 /* End all that are open. */
 void lf__handles_end_all(lf__segment *segment, uint64_t end_ns, lf__record_flag flags,
                          void (*submit)(lf__segment *segment, const lf__record *record));
+/* How many may be open at once, at most LF__HANDLES, in steps of 64; and how much all may hold beyond their slots. */
+void lf__handles_set_limits(unsigned count, size_t bytes);
 /* In the child of a fork: they are the parent's. */
 void lf__handles_after_fork_child(void);
 

@@ -22,6 +22,8 @@ enum {
     LIFE_FREE_CLIENT_MS = 2000
 };
 
+_Static_assert((int)LF__CONFIG_HANDLES == (int)LF__HANDLES, "config.h says how many handles there are");
+
 /* What every thread should do; see lf_i_mode. */
 int lf_i_mode_word = LF_I_UNKNOWN;
 
@@ -149,6 +151,7 @@ static lf_status life_switch_on(uint32_t client, lf__config *config)
     bool decides = lf_i_mode_word < LF_I_ON || client == 0;
     if (decides) {
         lf__capture_set_limits(config->record_bytes);
+        lf__handles_set_limits(config->handles, config->handle_bytes);
         atomic_store_explicit(&lf__flush_at, config->flush_at, memory_order_relaxed);
         if (lf__thread != NULL)
             lf__stack_set_wake(lf__thread); /* other threads count to the old number once more */

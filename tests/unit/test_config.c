@@ -400,6 +400,8 @@ static const number_case numbers[] = {
     NUMBER("LANGFUSE_EXIT_TIMEOUT_MS", exit_timeout_ms, exit_timeout_ms, 2000, 0, 3600000, false),
     NUMBER("LANGFUSE_MAX_QUEUE_BYTES", max_queue_bytes, queue_bytes, 268435456, 1 << 20, (int64_t)1 << 40, false),
     NUMBER("LANGFUSE_MAX_BATCH_SIZE_BYTES", max_batch_bytes, batch_bytes, 2500000, 65536, 4000000, false),
+    NUMBER("LANGFUSE_MAX_HANDLES", max_handles, handles, 65536, 64, 65536, false),
+    NUMBER("LANGFUSE_MAX_HANDLE_BYTES", max_handle_bytes, handle_bytes, 64 << 20, 1 << 16, (int64_t)1 << 40, false),
     NUMBER("LANGFUSE_MAX_EVENT_SIZE_BYTES", max_event_bytes, record_bytes, 1000000, 1024, 2500000, false),
 };
 

@@ -161,6 +161,43 @@ static size_t resident_bytes(void)
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+TEST(fewer_handles_may_be_open_if_an_option_says_so)
+{
+    lf_options options = to_file(harness_path);
+    options.max_handles = 100; /* in steps of 64 */
+    CHECK_INT(lf_init(&options), LF_OK);
+    static lf_observation *some[300];
+    int got = 0;
+    for (int i = 0; i < 300; i++)
+        got += (some[i] = lf_start_observation(.name = "handle")) != NULL;
+    CHECK_INT(got, 128);
+    CHECK_INT(stats_now().dropped[LF_DROP_TOO_DEEP], 300 - 128);
+    for (int i = 0; i < 300; i++)
+        lf_observation_end(some[i]);
+    lf_observation *again = lf_start_observation(.name = "again");
+    CHECK(again != NULL);
+    lf_observation_end(again);
+    CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_ERR_LOST);
+    CHECK_INT(stats_now().delivered, 129);
+}
+
+TEST(and_they_may_hold_less)
+{
+    lf_options options = to_file(harness_path);
+    options.max_handle_bytes = 100000;
+    CHECK_INT(lf_init(&options), LF_OK);
+    static char text[40001];
+    memset(text, 'x', sizeof text - 1);
+    lf_observation *some[10];
+    for (int i = 0; i < 10; i++)
+        some[i] = lf_start_observation(.name = "handle", .input = LF_VALUE(text));
+    CHECK(stats_now().left_out >= 8);
+    for (int i = 0; i < 10; i++)
+        lf_observation_end(some[i]);
+    CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_OK);
+    CHECK_INT(stats_now().delivered, 10);
+}
+
 TEST(open_handles_hold_no_more_memory_than_they_may)
 {
     enum { COUNT = 300, SIZE = 900000, SLACK = 64 << 20 };
@@ -554,6 +591,8 @@ int main(void)
         cmocka_unit_test(an_ended_handle_is_good_as_a_parent_for_a_while),
         cmocka_unit_test(any_bits_are_a_harmless_handle),
         cmocka_unit_test(beyond_65536_open_ones_there_are_none_until_some_end),
+        cmocka_unit_test(fewer_handles_may_be_open_if_an_option_says_so),
+        cmocka_unit_test(and_they_may_hold_less),
         cmocka_unit_test(open_handles_hold_no_more_memory_than_they_may),
         cmocka_unit_test(hundreds_of_threads_with_a_few_handles_each_all_get_them),
         cmocka_unit_test(one_thread_may_start_for_ever_what_another_ends),

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 enum { PAGE = 4096, RECORD_MIN = sizeof(lf__record) };
 
@@ -534,6 +535,63 @@ TEST(a_resting_segment_holds_no_memory_and_can_be_used_again)
 
 /* ---- Lost traces ----------------------------------------------------------------------------------------------------- */
 
+static size_t addresses_kib(void)
+{
+    size_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    CHECK(file != NULL && fscanf(file, "%zu", &pages) == 1);
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+TEST(a_hollow_segment_has_no_addresses_and_can_be_filled_again)
+{
+    lf__segment *segment = lf__segment_new();
+    CHECK(segment != NULL);
+    size_t before = addresses_kib(), size = segment->mapped / 1024;
+    lf__segment_adopt(segment);
+    segment->ring[5] = 'x';
+    lf__segment_rest(segment);
+    lf__segment_hollow(segment);
+    CHECK(before - addresses_kib() >= size - 64);
+    CHECK(lf__segment_fill(segment));
+    CHECK(before == addresses_kib());
+    CHECK_INT(segment->ring[5], 0);
+    lf__segment_hollow(segment);
+    /* The program maps something of its own there: it is left alone. */
+    char *host = mmap((char *)segment + segment->stack_begin + 65536, 65536, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    CHECK(host != MAP_FAILED);
+    host[0] = 'h';
+    CHECK(!lf__segment_fill(segment));
+    CHECK_INT(host[0], 'h');
+    atomic_store(&segment->state, LF__SEGMENT_HOLLOW);
+    lf__segment_unmap(segment);
+    CHECK_INT(host[0], 'h');
+}
+
+TEST(segments_take_a_part_of_what_a_limit_of_addresses_allows)
+{
+    if (HARNESS_ASAN || HARNESS_TSAN || under_valgrind()) {
+        harness_skip("segments_take_a_part_of_what_a_limit_of_addresses_allows", "the checker needs the addresses");
+        return;
+    }
+    const size_t limit_kib = 1 << 20;
+    struct rlimit limit = {(rlim_t)limit_kib << 10, (rlim_t)limit_kib << 10};
+    CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
+    size_t before = addresses_kib();
+    lf__segment *first = lf__segment_new();
+    CHECK(first != NULL);
+    CHECK(first->mapped / 1024 <= limit_kib / 16);
+    while (lf__segment_new() != NULL)
+        continue;
+    size_t taken = addresses_kib() - before;
+    CHECK(taken > limit_kib / 8 && taken <= limit_kib / 4);
+    void *host = malloc((size_t)500 << 20);
+    CHECK(host != NULL);
+    free(host);
+}
+
 TEST(lost_traces_are_told_once_and_in_order)
 {
     lf__segment *segment = new_segment(1 << 20);
@@ -808,6 +866,8 @@ int main(void)
         cmocka_unit_test(a_small_ring_gives_nothing_back),
         cmocka_unit_test(one_thread_writes_while_another_gives_back),
         cmocka_unit_test(a_resting_segment_holds_no_memory_and_can_be_used_again),
+        cmocka_unit_test(a_hollow_segment_has_no_addresses_and_can_be_filled_again),
+        cmocka_unit_test(segments_take_a_part_of_what_a_limit_of_addresses_allows),
         cmocka_unit_test(lost_traces_are_told_once_and_in_order),
         cmocka_unit_test(the_parts_of_a_record_are_put_together),
         cmocka_unit_test(a_snapshot_reads_like_the_segment),
