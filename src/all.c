@@ -38,6 +38,7 @@
 #include "site.c"
 #include "stack.c"
 #include "template.c"
+#include "threads.c"
 #include "trace_clock.c"
 #include "trace_context.c"
 #include "trace_table.c"

@@ -4,6 +4,7 @@
 #include "ids.h"
 #include "prompt_disk.h"
 #include "rest.h"
+#include "threads.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -557,7 +558,7 @@ static void cache_refresh_one(cache_entry *entry)
 static void *cache_main(void *unused)
 {
     (void)unused;
-    pthread_setname_np(pthread_self(), "langfuse-prompt");
+    pthread_setname_np(pthread_self(), LF__THREAD_PROMPT);
     pthread_mutex_lock(&cache.lock);
     cache_entry *entry;
     while (!cache.exiting && (entry = cache.refresh_first) != NULL) {

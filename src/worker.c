@@ -7,16 +7,13 @@
 #include "once.h"
 #include "pending.h"
 #include "propagate.h"
+#include "threads.h"
 #include "trace_clock.h"
 #include "trace_table.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -801,27 +798,11 @@ static uint64_t worker_step(void)
 
 /* ---- Without the main thread ---- */
 
-/* Are there no threads of the program any more? Threads that we and libcurl start have our name. */
+/* Are there no threads of the program any more? */
 static bool worker_is_alone(void)
 {
-    static const char own[] = "langfuse";
-    DIR *threads = opendir("/proc/self/task");
-    bool alone = threads != NULL;
-    const struct dirent *entry;
-    while (alone && (entry = readdir(threads)) != NULL) {
-        char path[64 + sizeof entry->d_name], name[sizeof own] = "";
-        if (entry->d_name[0] == '.' || strtol(entry->d_name, NULL, 10) == getpid())
-            continue;
-        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
-        int file = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t size = file < 0 ? 0 : read(file, name, sizeof name - 1);
-        if (file >= 0)
-            (void)close(file);
-        alone = size == 0 || memcmp(name, own, sizeof own - 1) == 0; /* 0: it has ended meanwhile */
-    }
-    if (threads != NULL)
-        (void)closedir(threads);
-    return alone;
+    lf__threads threads;
+    return lf__threads_count(&threads) && threads.others == 0;
 }
 
 /* Send now, and until then at most: as long as exit would take. */
@@ -876,7 +857,7 @@ static void *worker_main(void *unused)
 {
     (void)unused;
     uint64_t until_ns = 0;
-    pthread_setname_np(pthread_self(), "langfuse");
+    pthread_setname_np(pthread_self(), LF__THREAD_WORKER);
     worker.has_membarrier = worker_membarrier(WORKER_MEMBARRIER_REGISTER) == 0;
     do {
         while (!worker_should_stop()) {

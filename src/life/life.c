@@ -8,7 +8,9 @@
 #include "../prompt_cache.h"
 #include "../rest.h"
 #include "../stack.h"
+#include "../threads.h"
 
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -114,10 +116,31 @@ static void life_end_change(void)
 
 /* ---- Start -------------------------------------------------------------------------------------------------------- */
 
+#pragma weak dladdr /* C libraries before 2021 have them apart, which not every program links */
+#pragma weak dlopen
+
+/* Our code must outlive a plugin that it is part of: threads call us when they end. */
+static void life_stay_loaded(void)
+{
+    Dl_info here;
+    if (dladdr != NULL && dlopen != NULL && dladdr(&life, &here) != 0 && here.dli_fname != NULL)
+        (void)dlopen(here.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+/* A plugin and a program may each have a copy of us. That works, but traces do not pass from one to the other. */
+static void life_tell_of_another_copy(const lf__config *config)
+{
+    lf__threads threads;
+    if (!life.has_hooks && lf__threads_count(&threads) && threads.ours != 0)
+        lf__log(&config->logger, LF__LOG_WARNING, "another copy of this library runs in this process; what one observes has no parents in"
+                                                  " the other. Link all of the program with one shared library");
+}
+
 static bool life_install_hooks(void)
 {
     if (life.has_hooks)
         return true;
+    life_stay_loaded();
     if (!lf__stack_install() || pthread_atfork(life_before_fork, life_after_fork_parent, life_after_fork_child) != 0 ||
         atexit(life_at_exit) != 0)
         return false;
@@ -182,6 +205,8 @@ static lf_status life_start_default(const lf_options *options)
 {
     static uint64_t project; /* 0: none so far */
     lf__config *config = lf__config_new(options);
+    if (config != NULL)
+        life_tell_of_another_copy(config);
     if (config == NULL || !life_install_hooks()) {
         lf__config_free(config);
         return LF_ERR_MEMORY;

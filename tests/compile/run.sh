@@ -177,6 +177,19 @@ plugin() {
     traces '"name":"from_a_plugin"' "$OUT/plugin" "$(readlink -f "$BUILD/liblangfuse.so")"
 }
 
+# A plugin that contains the static library, linked without a thought for that; and a program with a copy of its own.
+plugin_static() {
+    "$C_COMPILER" -std=gnu11 $STRICT -DPART -shared -fPIC tests/compile/plugin_static.c -o "$OUT/part.so" "$BUILD/liblangfuse.a" \
+        -lcurl -lcjson -lpthread
+    "$C_COMPILER" -std=gnu11 $STRICT tests/compile/plugin_static.c -o "$OUT/host" -ldl -lpthread
+    "$C_COMPILER" -std=gnu11 $STRICT -DCOPY tests/compile/plugin_static.c -o "$OUT/host_with_copy" "$BUILD/liblangfuse.a" -ldl \
+        -lcurl -lcjson -lpthread
+    traces '"name":"of_the_plugin"' "$OUT/host" "$OUT/part.so"
+    ! grep -q 'another copy' "$OUT/trace.$BASHPID.log"
+    traces '"name":"of_the_plugin"' "$OUT/host_with_copy" "$OUT/part.so"
+    [ "$(grep -c 'another copy' "$OUT/trace.$BASHPID.log")" = 1 ]
+}
+
 exceptions() { # compiler
     "$1" -std=c++17 $STRICT tests/compile/exceptions.cpp -o "$OUT/exceptions.$1" "$BUILD/liblangfuse.a" -lcurl -lcjson -lpthread
     traces '"name":"catches"' "$OUT/exceptions.$1"
@@ -281,6 +294,8 @@ all_jobs() {
     echo "fast_math $C_COMPILER -Ofast -g -fsanitize=address,undefined -fno-sanitize-recover=all"
     echo installs
     echo plugin
+    echo plugin_static
+    echo plugin_static
     echo shared_symbols
     echo static_symbols
     for compiler in $CXX_COMPILERS; do
@@ -320,7 +335,7 @@ run_job() { # line
 }
 
 export -f compiles must_fail header_alone disassembly disabled_is_nothing only absent shared_symbols static_symbols traces scored one_file fast_math \
-    one_file_is_quiet installs plugin exceptions jumps doc_compiles run_job
+    one_file_is_quiet installs plugin plugin_static exceptions jumps doc_compiles run_job
 for page in README.md docs/*.md; do
     [[ ! -e $page ]] || extract_docs "$page"
 done

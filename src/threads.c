@@ -1,0 +1,48 @@
+#include "threads.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* False: it has ended meanwhile. */
+static bool thread_name(const char *id, char *out, size_t room)
+{
+    char path[320];
+    snprintf(path, sizeof path, "/proc/self/task/%.256s/comm", id);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = file < 0 ? -1 : read(file, out, room - 1);
+    if (file >= 0)
+        (void)close(file);
+    out[size > 0 ? size : 0] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+    return size > 0;
+}
+
+static bool thread_is_ours(const char *name)
+{
+    return strcmp(name, LF__THREAD_WORKER) == 0 || strcmp(name, LF__THREAD_PROMPT) == 0;
+}
+
+bool lf__threads_count(lf__threads *out)
+{
+    *out = (lf__threads){0, 0};
+    DIR *threads = opendir("/proc/self/task");
+    bool known = threads != NULL;
+    const struct dirent *entry;
+    while (known && (entry = readdir(threads)) != NULL) {
+        char name[32];
+        if (entry->d_name[0] == '.' || !thread_name(entry->d_name, name, sizeof name))
+            continue;
+        bool ours = thread_is_ours(name);
+        if (strtol(entry->d_name, NULL, 10) == getpid())
+            known = !ours;
+        else
+            (*(ours ? &out->ours : &out->others))++;
+    }
+    if (threads != NULL)
+        (void)closedir(threads);
+    return known;
+}
