@@ -295,7 +295,6 @@ all_jobs() {
     echo installs
     echo plugin
     echo plugin_static
-    echo plugin_static
     echo shared_symbols
     echo static_symbols
     for compiler in $CXX_COMPILERS; do
