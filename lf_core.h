@@ -239,7 +239,7 @@ typedef struct lf_options {
     const char *proxy;       /* else libcurl reads HTTPS_PROXY, NO_PROXY and their like */
     lf_switch insecure;      /* LF_ON: do not verify the server's certificate (warned about, once); off */
     const char *const *headers; /* additional request headers "Name: value", NULL-terminated; OTEL_EXPORTER_OTLP_HEADERS */
-    void (*log)(void *data, const char *line); /* receives our lines instead of stderr; any thread; must not call us back */
+    void (*log)(void *data, const char *line); /* receives our lines instead of stderr; any thread. See the hooks below */
     void *log_data;
     void (*curl_hook)(void *data, void *curl); /* set your own options on each new CURL *easy handle; on the worker thread,
                                                   and on threads that ask the server something, all signals blocked */
@@ -253,6 +253,9 @@ typedef struct lf_options {
     lf_log_level log_level;  /* LANGFUSE_LOG: quiet, warn, info, debug, or a file to append to (at the level info); warn */
 } lf_options;
 
+/* The hooks (log, curl_hook, mask) and what their data pointers name must live until lf_shutdown or lf_client_free has returned in
+ * time, or the process ends. After that none is called. No lock of ours is held while a hook runs: it may take locks, sleep, fork
+ * and exit; it must not throw, and must not call us except as said. A child forked in a hook must exec or _exit. */
 #define LF_OPTIONS_INIT .struct_size = sizeof(lf_options)
 
 /* Why an observation or a score was not delivered. */
@@ -309,9 +312,13 @@ typedef enum lf_level {
 /* Start with these options, merged with the environment. NULL: environment only.
  *
  * Not needed: the first observation does the same with NULL. Sets libcurl up and creates the worker thread, together about
- * half a millisecond. Blocks: never on the network. Threads: any. Calling it while already started changes nothing and returns
- * LF_OK; after lf_shutdown it starts anew.
- * Returns: LF_OK; LF_ERR_DISABLED when nothing will be recorded (no keys, switched off); LF_ERR_MEMORY.
+ * half a millisecond.
+ * Blocks:  never on the network. Where another thread is starting us, until it is done, at most one second (its log hook may
+ *          sleep); then LF_ERR_DISABLED.
+ * Threads: any. Calling it while already started changes nothing and returns LF_OK; after lf_shutdown it starts anew, also while
+ *          that is still waiting in another thread.
+ * Returns: LF_OK; LF_ERR_DISABLED when nothing will be recorded (no keys, switched off, the process ends); LF_ERR_MEMORY: no
+ *          memory, or no thread, which is told. Without a thread what ends is kept, and a thread is tried for again.
  */
 LF_API lf_status lf_init(const lf_options *options);
 
@@ -327,7 +334,10 @@ LF_API lf_status lf_flush(int timeout_ms);
 /* Flush, then stop the worker thread and release what it holds. Observing afterwards does nothing until lf_init.
  *
  * Not needed before exit: an exit handler does the same within exit_timeout_ms. Open observations of the calling thread
- * are closed and sent, marked incomplete. Blocks: at most timeout_ms (negative: 2000), and a moment to stop the worker.
+ * are closed and sent, marked incomplete. The keys of the default client are wiped: prompts, too, need lf_init from then on.
+ * Blocks:  at most timeout_ms (negative: 2000) and 50 ms, whatever the server, a file or a hook does. What does not come to an
+ *          end in that time (a mask hook that sleeps) ends later, by itself.
+ * Threads: any. fork, lf_init, lf_client_new and prompts of other threads do not wait for it.
  * Returns: as lf_flush; what could not be sent in time is dropped and counted (LF_DROP_SHUTDOWN).
  */
 LF_API lf_status lf_shutdown(int timeout_ms);
