@@ -29,6 +29,7 @@ typedef struct http_transfer {
     size_t body_size;
     size_t received;
     bool no_memory;
+    bool has_head; /* the empty line behind the headers has come */
     char small[LF__HTTP_ANSWER_MAX + 1];
     char error[CURL_ERROR_SIZE];
 } http_transfer;
@@ -283,6 +284,15 @@ static size_t http_write(char *bytes, size_t unit, size_t count, void *data)
     return t->received > HTTP_READ_MAX && t->received > most ? 0 : size;
 }
 
+/* libcurl takes a connection that ends between two headers for an answer. It is none: half of "200 OK" acknowledges nothing. */
+static size_t http_head(char *line, size_t unit, size_t count, void *data)
+{
+    http_transfer *t = data;
+    size_t size = unit * count;
+    t->has_head = size > 0 && (line[0] == '\r' || line[0] == '\n');
+    return size;
+}
+
 /* ---- Transfers ---- */
 
 static http_transfer *http_take(lf__http *http)
@@ -394,6 +404,8 @@ static void http_set_options(http_transfer *t)
     http_set_method(t);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_write);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, http_head);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
     http_set_tls(easy, request->config);
 }
@@ -419,7 +431,7 @@ bool lf__http_start(lf__http *http, lf__http_request *request)
     t->request = request;
     t->part = t->offset = t->body_size = t->received = 0;
     t->capacity = LF__HTTP_ANSWER_MAX;
-    t->no_memory = false;
+    t->no_memory = t->has_head = false;
     t->error[0] = '\0';
     t->headers = http_headers(request);
     if (t->headers == NULL) {
@@ -486,6 +498,8 @@ static void http_finish(lf__http *http, http_transfer *t, CURLcode code)
     /* An answer whose body we did not want to the end is an answer all the same. */
     if (code == CURLE_WRITE_ERROR && t->received > HTTP_READ_MAX)
         code = CURLE_OK;
+    if (code == CURLE_OK && !t->has_head)
+        code = CURLE_PARTIAL_FILE;
     lf__http_answer answer = {
         .status = code == CURLE_OK ? (int)status : 0,
         .failure = http_failure(code),

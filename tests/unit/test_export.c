@@ -697,6 +697,8 @@ static void transport_failures_are_retried_until_delivered(void **state)
         {.manner = FAKE_CLOSE},
         {.manner = FAKE_RESET_BODY, .body = "half of this"},
         {.manner = FAKE_RAW, .body = "SSH-2.0-garbage\r\n"},
+        {.manner = FAKE_RAW, .body = "HTTP/1.1 200 OK\r\nContent-Le"},
+        {.manner = FAKE_RAW, .body = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"},
     };
     for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
         start_over();
