@@ -33,6 +33,7 @@
 #include "propagate.c"
 #include "record.c"
 #include "rest.c"
+#include "secret.c"
 #include "segment.c"
 #include "sha256.c"
 #include "site.c"

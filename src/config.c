@@ -92,6 +92,12 @@ static bool config_has_control(const char *text)
     return false;
 }
 
+/* A value as it may stand in a line. Variables get mixed up. */
+static const char *config_shown(const char *text)
+{
+    return strstr(text, "sk-lf-") != NULL ? "(a secret key)" : text;
+}
+
 /* ---- Switches and numbers ---- */
 
 static bool config_switch(const config_maker *maker, lf_switch option, const char *variable, bool standard)
@@ -105,7 +111,7 @@ static bool config_switch(const config_maker *maker, lf_switch option, const cha
         return true;
     if (strcasecmp(given.text, "false") == 0 || strcmp(given.text, "0") == 0)
         return false;
-    lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is neither true nor false; keeping %s", given.name, given.text,
+    lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is neither true nor false; keeping %s", given.name, config_shown(given.text),
             standard ? "true" : "false");
     return standard;
 }
@@ -163,7 +169,7 @@ static int64_t config_number(const config_maker *maker, int64_t option, const co
         return range->standard;
     if (config_parse(given.text, range->seconds, &number) && number >= range->least && number <= range->most)
         return number;
-    lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is not a %s between %lld and %lld%s; keeping %lld%s", given.name, given.text,
+    lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is not a %s between %lld and %lld%s; keeping %lld%s", given.name, config_shown(given.text),
             range->seconds ? "time in seconds" : "whole number", (long long)range->least, (long long)range->most, unit,
             (long long)range->standard, unit);
     return range->standard;
@@ -257,7 +263,7 @@ static void config_read_sample_rate(config_maker *maker)
                 option);
     else if (given.text != NULL && !config_parse_rate(given.text, &rate)) {
         rate = 1;
-        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is not a number from 0 to 1, as in 0.25; keeping every trace", given.name, given.text);
+        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is not a number from 0 to 1, as in 0.25; keeping every trace", given.name, config_shown(given.text));
     }
     maker->config->sample_threshold = config_threshold(rate);
 }
@@ -332,22 +338,38 @@ static bool config_key_is_good(const char *key, bool header)
     return *key != '\0' && (header ? strspn(key, token) == strlen(key) : !config_has_control(key));
 }
 
-/* One "key=value" or "Name: value". Its value is never logged: it may be a token. */
+/* The value of an entry may be a token and is never logged, nor is what stands behind a sign that somebody took for the separator.
+ * Only the name before it is, and nothing of an entry without one. */
+static void config_complain_of_entry(const config_maker *maker, const char *name, const char *text, size_t size, const char *fault)
+{
+    char *entry = config_copy(text, size, true);
+    size_t shown = entry == NULL ? 0 : strcspn(entry, ":= \t");
+    if (entry != NULL && entry[shown] == '\0')
+        shown = 0;
+    if (entry != NULL)
+        entry[shown] = '\0';
+    if (shown == 0 || config_has_control(entry))
+        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s: an entry is ignored: %s", name, fault);
+    else
+        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s: the entry \"%.40s\" is ignored: %s", name, config_shown(entry), fault);
+    lf__free(entry);
+}
+
+/* One "key=value" or "Name: value". */
 static void config_put_text(config_maker *maker, config_list list, const char *name, const char *text, size_t size,
                             char separator)
 {
-    bool header = list.pairs == &maker->config->headers;
+    bool header = list.pairs == &maker->config->headers, decode = separator == '=';
     const char *at = memchr(text, separator, size);
     if (at == NULL) {
-        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s: an entry without '%c' is ignored", name, separator);
+        config_complain_of_entry(maker, name, text, size, decode ? "it is without '='" : "it is without ':'");
         return;
     }
-    bool decode = separator == '=';
     char *key = config_copy(text, (size_t)(at - text), decode);
     char *value = config_copy(at + 1, size - (size_t)(at - text) - 1, decode);
     if (key != NULL && value != NULL && (!config_key_is_good(key, header) || config_has_control(value))) {
-        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s: the entry \"%.40s\" is ignored: its %s", name, config_has_control(key) ? "?" : key,
-                config_key_is_good(key, header) ? "value contains control characters" : "name is not valid");
+        config_complain_of_entry(maker, name, text, size, config_key_is_good(key, header) ? "its value contains control characters"
+                                                                                          : "its name is not valid");
         lf__free(key);
         lf__free(value);
         return;
@@ -391,14 +413,14 @@ static void config_read_environment(config_maker *maker)
     if (given.text == NULL)
         return;
     size_t size = strlen(given.text);
-    if (size <= CONFIG_ENVIRONMENT_MAX && strncmp(given.text, "langfuse", 8) != 0 &&
+    if (size <= CONFIG_ENVIRONMENT_MAX && strncmp(given.text, "langfuse", 8) != 0 && config_shown(given.text) == given.text &&
         strspn(given.text, "abcdefghijklmnopqrstuvwxyz0123456789-_") == size) {
         config_keep(maker, &maker->config->environment, given.text);
         return;
     }
     lf__log(&maker->config->logger, LF__LOG_WARNING,
             "%s=%.80s is not sent: an environment is at most %d of a-z, 0-9, - and _, and does not start with \"langfuse\"",
-            given.name, given.text, CONFIG_ENVIRONMENT_MAX);
+            given.name, config_shown(given.text), CONFIG_ENVIRONMENT_MAX);
 }
 
 static void config_read_protocol(config_maker *maker)
@@ -409,7 +431,7 @@ static void config_read_protocol(config_maker *maker)
     maker->config->json = strcmp(given.text, "http/json") == 0;
     if (!maker->config->json)
         lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is neither http/protobuf nor http/json; keeping http/protobuf", given.name,
-                given.text);
+                config_shown(given.text));
 }
 
 static void config_read_texts(config_maker *maker)
@@ -460,6 +482,8 @@ static const char *config_url_fault(const char *url)
         return "contains blanks or control characters";
     if (strpbrk(url, "?#") != NULL)
         return "has a query or fragment";
+    if (config_shown(url) != url)
+        return "in place of an address";
     return NULL;
 }
 
@@ -476,7 +500,7 @@ static bool config_read_url(config_maker *maker)
     }
     const char *fault = config_url_fault(base.text);
     if (fault != NULL) {
-        lf__log(&maker->config->logger, LF__LOG_ERROR, "%s=%.80s %s; tracing is off", base.name, base.text, fault);
+        lf__log(&maker->config->logger, LF__LOG_ERROR, "%s=%.80s %s; tracing is off", base.name, config_shown(base.text), fault);
         return false;
     }
     config_keep(maker, &config->base_url, base.text);
@@ -603,7 +627,7 @@ static bool config_read_exporter(config_maker *maker)
         config_keep(maker, &maker->config->file_path, given.text + 5);
         return true;
     }
-    lf__log(&maker->config->logger, LF__LOG_ERROR, "%s=%.80s is none of \"otlp\", \"ingestion\" and \"file:PATH\"; tracing is off", given.name, given.text);
+    lf__log(&maker->config->logger, LF__LOG_ERROR, "%s=%.80s is none of \"otlp\", \"ingestion\" and \"file:PATH\"; tracing is off", given.name, config_shown(given.text));
     return false;
 }
 

@@ -3,6 +3,7 @@
 
 #include "once.h"
 #include "rest.h"
+#include "secret.h"
 #include "wire.h"
 
 #include <cjson/cJSON.h>
@@ -269,7 +270,7 @@ static void export_tell_refused(lf__export *x, const lf__http_answer *answer)
     if (!export_is_news(x, "refused", cause)) /* each cause: after a busy server, wrong keys are news */
         return;
     char text[EXPORT_SERVER_TEXT + 1];
-    lf__rest_server_text(text, sizeof text, answer->body, answer->body_size);
+    lf__rest_server_text(x->config, text, sizeof text, answer->body, answer->body_size);
     lf__log(&x->config->logger, LF__LOG_ERROR, "export%s refused by %s: HTTP %d \"%s\" (public key %.8s...): %s",
             x->kind == LF__EXPORT_SCORES ? " of scores" : "", x->config->base_url, answer->status, text,
             x->config->public_key == NULL ? "none" : x->config->public_key, cause);
@@ -543,12 +544,16 @@ static void export_tell_event_refused(lf__export *x, const export_event *event, 
 {
     const cJSON *message = cJSON_GetObjectItemCaseSensitive(error, "message");
     const cJSON *detail = cJSON_GetObjectItemCaseSensitive(error, "error");
-    char details[EXPORT_SERVER_TEXT + 1] = "", line[EXPORT_LINE_MAX];
+    char said[EXPORT_SERVER_TEXT + 1] = "", details[EXPORT_SERVER_TEXT + 1] = "", line[EXPORT_LINE_MAX];
+    if (cJSON_IsString(message))
+        snprintf(said, sizeof said, "%s", message->valuestring);
     if (cJSON_IsString(detail))
         export_detail(details, sizeof details, detail->valuestring);
+    lf__secret_hide(said, x->config); /* before they are cut further, and not the same as before */
+    lf__secret_hide(details, x->config);
     snprintf(line, sizeof line, "%.*s refused by %.100s: HTTP %d \"%.80s\"%s%s",
              event->type_size < EXPORT_TYPE_MAX ? (int)event->type_size : EXPORT_TYPE_MAX, event->type, x->config->base_url, status,
-             cJSON_IsString(message) ? message->valuestring : "", details[0] == '\0' ? "" : ": ", details);
+             said, details[0] == '\0' ? "" : ": ", details);
     if (x->told_reasons == EXPORT_REASONS || !export_is_news(x, "event", line))
         return;
     x->told_reasons++;

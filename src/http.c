@@ -1,6 +1,7 @@
 #include "http.h"
 
 #include "monitor.h"
+#include "secret.h"
 
 #include <curl/curl.h>
 #include <stdatomic.h>
@@ -510,6 +511,7 @@ static void http_finish(lf__http *http, http_transfer *t, CURLcode code)
         .cut = t->received > t->body_size,
         .no_memory = t->no_memory,
     };
+    lf__secret_hide(t->error, t->request->config); /* libcurl names what it could not do with: a header, a proxy */
     http_unlink(http, t);
     t->request->done(t->request, &answer);
     http_give_back(http, t);

@@ -25,7 +25,7 @@ typedef struct lf__http_answer {
     int status;              /* HTTP status; 0: no answer, `failure` and `message` say why */
     lf__http_failure failure;
     long retry_after_ms;     /* Retry-After in seconds or as a date; -1 when absent */
-    const char *message;     /* libcurl's own words for a failed transfer, else "" */
+    const char *message;     /* libcurl's own words for a failed transfer, no secrets in them, else "" */
     const char *body;        /* its first bytes, at most `answer_max` of them, NUL-terminated */
     size_t body_size;
     bool cut;                /* there was more */

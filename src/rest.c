@@ -2,6 +2,7 @@
 #include "rest.h"
 
 #include "json.h"
+#include "secret.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -64,7 +65,7 @@ static void rest_leave(const rest_guest *guest)
 
 /* ---- Words ---- */
 
-void lf__rest_server_text(char *out, size_t room, const char *body, size_t size)
+void lf__rest_server_text(const lf__config *config, char *out, size_t room, const char *body, size_t size)
 {
     cJSON *json = cJSON_ParseWithLengthOpts(body, size, NULL, 0);
     const cJSON *message = cJSON_GetObjectItemCaseSensitive(json, "message");
@@ -78,15 +79,7 @@ void lf__rest_server_text(char *out, size_t room, const char *body, size_t size)
         out[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
     out[length] = '\0';
     cJSON_Delete(json);
-}
-
-/* What others said is quoted as long as it does not repeat a secret. */
-static const char *rest_harmless(const lf__config *config, const char *text)
-{
-    const char *basic = config->authorization == NULL ? NULL : config->authorization + strlen("Basic ");
-    if (config->secret_key != NULL && strstr(text, config->secret_key) != NULL)
-        return "(not shown: it repeats the secret key)";
-    return basic != NULL && strstr(text, basic) != NULL ? "(not shown: it repeats the secret key)" : text;
+    lf__secret_hide(out, config);
 }
 
 static lf_status rest_fail(lf_error *error, lf_status status, int http_status, const char *format, ...) LF_PRINTF(4, 5);
@@ -132,7 +125,7 @@ static void rest_done(lf__http_request *request, const lf__http_answer *answer)
         if (answer->status == 0)
             snprintf(result->text, sizeof result->text, "%s", answer->message);
         else
-            lf__rest_server_text(result->text, sizeof result->text, answer->body, answer->body_size);
+            lf__rest_server_text(request->config, result->text, sizeof result->text, answer->body, answer->body_size);
         return;
     }
     result->body = answer->no_memory ? NULL : lf__alloc(answer->body_size + 1);
@@ -297,7 +290,7 @@ static char *rest_url(const lf__config *config, const char *path)
 
 static lf_status rest_no_answer(const lf__config *config, const rest_result *result, int timeout_ms, lf_error *error)
 {
-    const char *host = config->base_url, *text = rest_harmless(config, result->text);
+    const char *host = config->base_url, *text = result->text;
     switch (result->failure) {
     case LF__HTTP_NO_SUCH_HOST:
         return rest_fail(error, LF_ERR_NETWORK, 0, "no such host: %.100s (%s); check LANGFUSE_BASE_URL", host, text);
@@ -315,7 +308,7 @@ static lf_status rest_no_answer(const lf__config *config, const rest_result *res
 static lf_status rest_bad_answer(const lf__config *config, const rest_result *result, lf_error *error)
 {
     int status = result->status;
-    const char *host = config->base_url, *text = rest_harmless(config, result->text);
+    const char *host = config->base_url, *text = result->text;
     if (status == 401 || status == 403)
         return rest_fail(error, LF_ERR_UNAUTHORIZED, status, "%.100s refused the keys: HTTP %d \"%s\"", host, status, text);
     if (status >= 300 && status < 400)

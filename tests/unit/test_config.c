@@ -833,6 +833,10 @@ static void bad_headers_are_left_out_with_a_line_that_does_not_show_their_value(
         {"=hush", "name is not valid"},
         {"a b=hush", "name is not valid"},
         {"a:b=hush", "name is not valid"},
+        {"x-api-key: hushhushhush==", "the entry \"x-api-key\" is ignored: its name is not valid"},
+        {"x-api-key%3A%20hushhushhush==", "the entry \"x-api-key\" is ignored: its name is not valid"},
+        {"Authorization: Basic hushhushhush", "the entry \"Authorization\" is ignored: it is without '='"},
+        {"Authorization Basic hushhushhush=", "the entry \"Authorization\" is ignored: its name is not valid"},
         {"X-Bad=hush%0d%0aX-Evil:1", "value contains control characters"},
         {"X-Bad=hush\r\nX-Evil:1", "value contains control characters"},
         {"X-Bad=hush%00hidden", "value contains control characters"},
@@ -849,14 +853,35 @@ static void bad_headers_are_left_out_with_a_line_that_does_not_show_their_value(
         ASSERT_HEADERS(config, "before", "1", "after", "2");
     }
     unsetenv("OTEL_EXPORTER_OTLP_HEADERS");
-    const char *lines[] = {"hush without a colon", NULL};
+    const char *lines[] = {"hush-without-a-colon", NULL};
     ASSERT_HEADERS(MAKE(.headers = lines), NULL);
     ASSERT_ONE_LINE("option headers", "without ':'");
+    assert_int_equal(lines_with("hush"), 0);
+    const char *equals[] = {"Authorization=Basic hush:hush", NULL};
+    ASSERT_HEADERS(MAKE(.headers = equals), NULL);
+    ASSERT_ONE_LINE("option headers", "the entry \"Authorization\" is ignored");
     assert_int_equal(lines_with("hush"), 0);
     const char *injection[] = {"X-Bad: hush\r\nX-Evil: 1", NULL};
     ASSERT_HEADERS(MAKE(.headers = injection), NULL);
     ASSERT_ONE_LINE("option headers", "X-Bad", "control characters");
     assert_int_equal(lines_with("hush"), 0);
+}
+
+static void a_secret_key_in_another_variable_is_not_shown(void **state)
+{
+    (void)state;
+    static const char *const variables[] = {"LANGFUSE_BASE_URL", "LANGFUSE_EXPORTER", "LANGFUSE_TRACING_ENVIRONMENT",
+                                            "LANGFUSE_FLUSH_AT", "LANGFUSE_TIMEOUT", "LANGFUSE_SAMPLE_RATE", "LANGFUSE_DEBUG",
+                                            "OTEL_EXPORTER_OTLP_PROTOCOL"};
+    static const char *const values[] = {"sk-lf-hush", "x sk-lf-hush", "https://h.invalid/sk-lf-hush"};
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
+        for (size_t j = 0; j < sizeof values / sizeof *values; j++) {
+            setenv(variables[i], values[j], 1);
+            lf__config_free(MAKE(.timeout_ms = 0));
+            ASSERT_ONE_LINE(variables[i], "=(a secret key)");
+            assert_int_equal(lines_with("hush"), 0);
+            unsetenv(variables[i]);
+        }
 }
 
 static const char *resource(const lf__config *config, const char *key)
@@ -1111,6 +1136,7 @@ int main(int argc, char **argv)
         CASE(headers_from_the_environment_are_percent_decoded),
         CASE(header_options_come_on_top_and_replace_without_regard_to_case),
         CASE(bad_headers_are_left_out_with_a_line_that_does_not_show_their_value),
+        CASE(a_secret_key_in_another_variable_is_not_shown),
         CASE(resource_attributes_and_the_service_name_come_from_their_variables),
         CASE(the_curl_hook_is_taken_over),
         CASE(a_bad_debug_variable_is_told_to_the_log_callback_too),

@@ -182,6 +182,8 @@ static void rig_start(lf_options options)
     options.secret_key = "sk-lf-most-secret";
     if (options.base_url == NULL)
         options.base_url = rig.server->url;
+    if (options.log_level == LF_LOG_DEFAULT && options.debug == LF_DEFAULT)
+        options.log_level = LF_LOG_INFO;
     if (options.protocol == NULL)
         options.protocol = "http/json";
     if (options.timeout_ms == 0)
@@ -1185,6 +1187,31 @@ static int all_bad(unsigned n, const char *type)
     return 400;
 }
 
+static void a_secret_that_the_server_repeats_is_not_told(void **state)
+{
+    (void)state;
+    static char body[300];
+    for (int before = 160; before < 200; before++) { /* the quote ends within the key */
+        start_over();
+        snprintf(body, sizeof body, "%0*d%s", before, 0, "sk-lf-most-secret");
+        rig.reply = (fake_reply){.status = 400, .body = body};
+        START(.timeout_ms = 0);
+        send_many(1);
+        settle();
+        assert_int_equal(lines_with("HTTP 400"), 1);
+        assert_int_equal(lines_with("sk-lf-mo"), 0);
+    }
+    start_over();
+    rig.verdict = all_bad;
+    rig.message = "bad key sk-lf-most-secret";
+    rig.detail = "you sent cGstbGYtcHVibGljOnNrLWxmLW1vc3Qtc2VjcmV0 or sk-lf-other";
+    START(.exporter = "ingestion");
+    send_many(1);
+    settle();
+    assert_int_equal(lines_with("\"bad key (secret)\""), 1);
+    assert_int_equal(lines_with("you sent (secret) or (secret)"), 1);
+}
+
 static void the_answer_to_the_largest_batch_is_read_to_its_end(void **state)
 {
     (void)state;
@@ -1521,6 +1548,7 @@ int main(void)
         CASE(answers_that_say_nothing_of_an_event_count_it_as_delivered),
         CASE(content_that_looks_like_an_event_is_none),
         CASE(each_distinct_reason_is_told_once_and_not_more_than_eight),
+        CASE(a_secret_that_the_server_repeats_is_not_told),
         CASE(the_answer_to_the_largest_batch_is_read_to_its_end),
         CASE(of_an_answer_that_is_too_long_the_beginning_counts),
         CASE(exporters_share_connections_and_abandon_only_their_own),

@@ -206,12 +206,59 @@ static void no_secret_gets_out_even_when_the_server_repeats_it(void **state)
     char body[512];
     ANSWER(.status = 401, .body = "{\"message\":\"unknown key " SECRET "\"}");
     assert_int_equal(get(), LF_ERR_UNAUTHORIZED);
-    ASSERT_TOLD("not shown");
+    ASSERT_TOLD("unknown key (secret)\"");
     snprintf(body, sizeof body, "you sent %s", config->authorization);
     ANSWER(.status = 500, .body = body);
     assert_int_equal(get(), LF_ERR_SERVER);
     assert_null(strstr(told.message, config->authorization + 6));
-    ASSERT_TOLD("not shown");
+    ASSERT_TOLD("you sent Basic (secret)\"");
+}
+
+/* The quote ends in the middle of it, wherever. */
+static void a_cut_secret_does_not_get_out_either(void **state)
+{
+    (void)state;
+    char body[512];
+    for (int before = 80; before < 120; before++) {
+        snprintf(body, sizeof body, "%0*d%s", before, 0, SECRET);
+        ANSWER(.status = 400, .body = body);
+        assert_int_equal(get(), LF_ERR_REFUSED);
+        assert_null(strstr(told.message, "sk-lf-mo"));
+        snprintf(body, sizeof body, "%0*d%s", before, 0, config->authorization + 6);
+        ANSWER(.status = 400, .body = body);
+        assert_int_equal(get(), LF_ERR_REFUSED);
+        snprintf(body, sizeof body, "%.8s", config->authorization + 6);
+        assert_null(strstr(told.message, body));
+    }
+}
+
+static void values_of_headers_are_secrets_too(void **state)
+{
+    (void)state;
+    const char *headers[] = {"X-Api-Key: abcdef-ghijkl", "Authorization: Bearer mnopqr.stuvwx", "X-Short: abc", NULL};
+    lf_options options = {LF_OPTIONS_INIT, .public_key = PUBLIC, .secret_key = SECRET, .base_url = server->url, .log = fixture_log,
+                          .headers = headers};
+    lf__config_free(config);
+    config = lf__config_new(&options);
+    ANSWER(.status = 400, .body = "key abcdef-ghijkl, abc, token mnopqr.stuvwx, other sk-lf-other; sk-lf-... mnopqr.stuv");
+    assert_int_equal(get(), LF_ERR_REFUSED);
+    ASSERT_TOLD("\"key (secret), abc, token (secret), other (secret); sk-lf-...(secret)\"");
+}
+
+static void a_short_key_is_hidden_and_a_word_is_not(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"s3cr", "any"}, *const told_of[] = {"\"**** is no use for anyone\"", "\"any is no use for anyone\""};
+    for (int i = 0; i < 2; i++) {
+        char body[64];
+        lf_options options = {LF_OPTIONS_INIT, .public_key = PUBLIC, .secret_key = keys[i], .base_url = server->url, .log = fixture_log};
+        lf__config_free(config);
+        config = lf__config_new(&options);
+        snprintf(body, sizeof body, "%s is no use for anyone", keys[i]);
+        ANSWER(.status = 400, .body = body);
+        assert_int_equal(get(), LF_ERR_REFUSED);
+        ASSERT_TOLD(told_of[i]);
+    }
 }
 
 static void the_error_may_be_left_out(void **state)
@@ -585,11 +632,11 @@ static void server_texts_are_cut_at_the_end_of_a_character(void **state)
 {
     (void)state;
     char out[8];
-    lf__rest_server_text(out, sizeof out, "abc\xe2\x82\xac\xe2\x82\xac", 9);
+    lf__rest_server_text(config, out, sizeof out, "abc\xe2\x82\xac\xe2\x82\xac", 9);
     assert_string_equal(out, "abc\xe2\x82\xac");
-    lf__rest_server_text(out, sizeof out, "{\"message\":\"a\\tb\"}", 18);
+    lf__rest_server_text(config, out, sizeof out, "{\"message\":\"a\\tb\"}", 18);
     assert_string_equal(out, "a b");
-    lf__rest_server_text(out, sizeof out, "", 0);
+    lf__rest_server_text(config, out, sizeof out, "", 0);
     assert_string_equal(out, "");
 }
 
@@ -602,6 +649,9 @@ int main(void)
         CASE(large_answers_come_whole_and_larger_ones_are_refused),
         CASE(every_status_becomes_the_documented_result),
         CASE(no_secret_gets_out_even_when_the_server_repeats_it),
+        CASE(a_cut_secret_does_not_get_out_either),
+        CASE(values_of_headers_are_secrets_too),
+        CASE(a_short_key_is_hidden_and_a_word_is_not),
         CASE(the_error_may_be_left_out),
         CASE(without_keys_nothing_is_asked),
         CASE(each_way_of_not_answering_has_its_words),
