@@ -51,6 +51,20 @@ void lf__free(void *pointer)
     errno = saved;
 }
 
+/* A plain memset before free would be optimised away, and explicit_bzero is missing in C libraries before 2017. */
+void lf__wipe(void *bytes, size_t size)
+{
+    memset(bytes, 0, size);
+    __asm__ volatile("" : : "r"(bytes) : "memory"); /* may read it, for all the compiler knows */
+}
+
+void lf__free_secret(char *text)
+{
+    if (text != NULL)
+        lf__wipe(text, strlen(text));
+    lf__free(text);
+}
+
 char *lf__strdup(const char *text)
 {
     if (text == NULL)

@@ -14,6 +14,9 @@ void *lf__alloc(size_t size); /* zeroed */
 void *lf__realloc(void *pointer, size_t size);
 void lf__free(void *pointer);
 char *lf__strdup(const char *text); /* NULL for NULL */
+/* Free a text that nobody may find in memory afterwards: a core file, or a later allocation, would show it. NULL is fine. */
+void lf__free_secret(char *text);
+void lf__wipe(void *bytes, size_t size);
 /* Tests: let the n-th allocation from now, and every later one, fail; 0 switches this off. */
 void lf__alloc_fail_from(unsigned long n);
 

@@ -293,14 +293,14 @@ static void config_put(config_maker *maker, config_list list, char *key, char *v
         pairs[at] = (lf__pair){NULL, NULL};
     }
     lf__free((*list.pairs)[at].key);
-    lf__free((*list.pairs)[at].value);
+    lf__free_secret((*list.pairs)[at].value);
     (*list.pairs)[at] = (lf__pair){key, value};
     return;
 
 no_memory:
     maker->no_memory = true;
     lf__free(key);
-    lf__free(value);
+    lf__free_secret(value);
 }
 
 /* Copy without the blanks around it; with `decode`, %41 becomes A (a % without two digits behind it stays). */
@@ -346,13 +346,13 @@ static void config_complain_of_entry(const config_maker *maker, const char *name
     size_t shown = entry == NULL ? 0 : strcspn(entry, ":= \t");
     if (entry != NULL && entry[shown] == '\0')
         shown = 0;
-    if (entry != NULL)
-        entry[shown] = '\0';
-    if (shown == 0 || config_has_control(entry))
+    char label[41];
+    snprintf(label, sizeof label, "%.*s", (int)(shown < 40 ? shown : 40), entry == NULL ? "" : entry);
+    if (shown == 0 || config_has_control(label))
         lf__log(&maker->config->logger, LF__LOG_WARNING, "%s: an entry is ignored: %s", name, fault);
     else
-        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s: the entry \"%.40s\" is ignored: %s", name, config_shown(entry), fault);
-    lf__free(entry);
+        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s: the entry \"%s\" is ignored: %s", name, config_shown(label), fault);
+    lf__free_secret(entry);
 }
 
 /* One "key=value" or "Name: value". */
@@ -371,7 +371,7 @@ static void config_put_text(config_maker *maker, config_list list, const char *n
         config_complain_of_entry(maker, name, text, size, config_key_is_good(key, header) ? "its value contains control characters"
                                                                                           : "its name is not valid");
         lf__free(key);
-        lf__free(value);
+        lf__free_secret(value);
         return;
     }
     config_put(maker, list, key, value);
@@ -548,17 +548,6 @@ static bool config_read_key(config_maker *maker, char **field, config_given give
     return true;
 }
 
-/* Nothing of it stays in memory that is given back. A plain memset before free would be optimised away, and explicit_bzero is
- * missing in C libraries before 2017. */
-static void config_free_secret(char *text)
-{
-    if (text != NULL) {
-        memset(text, 0, strlen(text));
-        __asm__ volatile("" : : "r"(text) : "memory"); /* may read it, for all the compiler knows */
-    }
-    lf__free(text);
-}
-
 /* "Basic " and base64 of "public:secret". NULL: no memory. */
 static char *config_basic(const char *public_key, const char *secret_key)
 {
@@ -585,7 +574,7 @@ static char *config_basic(const char *public_key, const char *secret_key)
         lf__free(basic);
         basic = NULL;
     }
-    config_free_secret(plain);
+    lf__free_secret(plain);
     return basic;
 }
 
@@ -727,7 +716,7 @@ static void config_free_pairs(lf__pair *pairs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         lf__free(pairs[i].key);
-        lf__free(pairs[i].value);
+        lf__free_secret(pairs[i].value); /* of a header it may be a token */
     }
     lf__free(pairs);
 }
@@ -743,8 +732,8 @@ void lf__config_free(lf__config *config)
     /* Releases what this owner did with it to the last one, who acquires all of that. */
     if (config == NULL || atomic_fetch_sub_explicit(&config->references, 1, memory_order_acq_rel) != 1)
         return;
-    config_free_secret(config->secret_key);
-    config_free_secret(config->authorization);
+    lf__free_secret(config->secret_key);
+    lf__free_secret(config->authorization);
     char *texts[] = {config->public_key, config->base_url,   config->traces_url, config->ingestion_url,
                      config->file_path,  config->environment, config->release,   config->ca_file,
                      config->ca_path,    config->client_key,  config->proxy,     config->client_certificate,

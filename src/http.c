@@ -174,8 +174,16 @@ static bool http_add_pair(struct curl_slist **list, const char *name, const char
         return false;
     snprintf(line, size, "%s: %s", name, value);
     bool ok = http_add_header(list, line);
-    lf__free(line);
+    lf__free_secret(line);
     return ok;
+}
+
+/* Our copies of keys go with the request. Those that libcurl makes while it sends are its own. */
+static void http_free_headers(struct curl_slist *list)
+{
+    for (struct curl_slist *line = list; line != NULL; line = line->next)
+        lf__wipe(line->data, strlen(line->data));
+    curl_slist_free_all(list);
 }
 
 struct curl_slist *lf__http_append(struct curl_slist *list, const char *name, const char *value)
@@ -206,7 +214,7 @@ static struct curl_slist *http_headers(const lf__http_request *request)
         ok = http_add_pair(&list, config->headers[i].key, config->headers[i].value);
     if (ok)
         return list;
-    curl_slist_free_all(list);
+    http_free_headers(list);
     return NULL;
 }
 
@@ -320,13 +328,13 @@ static void http_destroy(http_transfer *t)
     curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L); /* lest SIGPIPE is ignored meanwhile: in the whole process */
     curl_easy_cleanup(t->easy);
     lf__free(t->large);
-    curl_slist_free_all(t->headers);
+    http_free_headers(t->headers);
     lf__free(t);
 }
 
 static void http_give_back(lf__http *http, http_transfer *t)
 {
-    curl_slist_free_all(t->headers);
+    http_free_headers(t->headers);
     t->headers = NULL;
     lf__free(t->large);
     t->large = NULL;

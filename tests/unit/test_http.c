@@ -38,6 +38,7 @@ static int start_clean(void **state)
     fixture_clean_environment();
     config = (lf__config){.public_key = (char *)"pk-lf-1", .secret_key = (char *)"sk-lf-2",
                           .authorization = (char *)"Basic cGstbGYtMTpzay1sZi0y"};
+    config.gate = &config.gate_itself;
     return 0;
 }
 
@@ -135,6 +136,33 @@ static void a_request_carries_our_headers_and_the_body_in_one_piece(void **state
     assert_null(fake_header(request, "Transfer-Encoding"));
     assert_null(fake_header(request, "Expect"));
     assert_string_equal(request->body, "{\"a\":[1,2]}");
+    fake_server_free(server);
+}
+
+/* libcurl's, as the library reaches it: what it gives back must not contain a line any more. */
+static int lines_given_back, lines_still_readable;
+
+void curl_slist_free_all(struct curl_slist *list)
+{
+    while (list != NULL) {
+        struct curl_slist *next = list->next;
+        lines_given_back++;
+        lines_still_readable += list->data[0] != '\0' || strstr(list->data + 1, "Basic") != NULL;
+        free(list->data);
+        free(list);
+        list = next;
+    }
+}
+
+static void header_lines_are_overwritten_before_they_are_given_back(void **state)
+{
+    (void)state;
+    fake_server *server = fake_server_start(NULL, NULL);
+    lines_given_back = lines_still_readable = 0;
+    outcome out = post_once(server->url, PATIENCE_MS);
+    assert_int_equal(out.status, 200);
+    assert_true(lines_given_back > 5);
+    assert_int_equal(lines_still_readable, 0);
     fake_server_free(server);
 }
 
@@ -831,6 +859,7 @@ int main(void)
 #define CASE(test) cmocka_unit_test_setup(test, start_clean)
     const struct CMUnitTest tests[] = {
         CASE(a_request_carries_our_headers_and_the_body_in_one_piece),
+        CASE(header_lines_are_overwritten_before_they_are_given_back),
         CASE(without_keys_there_is_no_authorization),
         CASE(keys_of_any_length_are_sent),
         CASE(configured_headers_are_added_and_replace_ours),
