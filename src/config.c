@@ -537,15 +537,52 @@ static void config_warn_of_missing_keys(const config_maker *maker, bool public_k
             secret_key ? " is" : public_key ? "LANGFUSE_SECRET_KEY is" : "LANGFUSE_SECRET_KEY are");
 }
 
+static bool config_begins(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* What is wrong with a key, whatever server it is for; NULL: nothing. Shells and files of variables leave quotes and blanks. */
+static const char *config_key_fault(const char *key)
+{
+    if (config_has_control(key))
+        return "contains a line end or another control character";
+    char last = key[strlen(key) - 1];
+    if (*key == '"' || *key == '\'' || last == '"' || last == '\'')
+        return "is in quotes, which are not part of a key";
+    if (*key == ' ' || last == ' ')
+        return "begins or ends with a blank";
+    if (strstr(key, "...") != NULL || strstr(key, "\xe2\x80\xa6") != NULL)
+        return "is a placeholder; the project's settings in Langfuse show the key";
+    return NULL;
+}
+
 /* False: a key is there and cannot be used. */
 static bool config_read_key(config_maker *maker, char **field, config_given given)
 {
-    if (given.text != NULL && config_has_control(given.text)) {
-        lf__log(&maker->config->logger, LF__LOG_ERROR, "%s contains a line end or another control character; tracing is off", given.name);
+    const char *fault = given.text == NULL ? NULL : config_key_fault(given.text);
+    if (fault != NULL) {
+        lf__log(&maker->config->logger, LF__LOG_ERROR, "%s %s; tracing is off", given.name, fault);
         return false;
     }
     config_keep(maker, field, given.text);
     return true;
+}
+
+/* A server would answer 401, and a line about that shows the public key. Keys that do not look like Langfuse's may be right: a
+ * Collector takes any. */
+static bool config_keys_are_in_place(const config_maker *maker, config_given public_key, config_given secret_key)
+{
+    bool secret_first = public_key.text != NULL && config_begins(public_key.text, "sk-lf-");
+    bool public_second = secret_key.text != NULL && config_begins(secret_key.text, "pk-lf-");
+    const lf__logger *logger = &maker->config->logger;
+    if (secret_first && public_second)
+        lf__log(logger, LF__LOG_ERROR, "%s and %s are swapped; tracing is off", public_key.name, secret_key.name);
+    else if (secret_first)
+        lf__log(logger, LF__LOG_ERROR, "%s is a secret key, public ones begin with pk-lf-; tracing is off", public_key.name);
+    else if (public_second)
+        lf__log(logger, LF__LOG_ERROR, "%s is a public key, secret ones begin with sk-lf-; tracing is off", secret_key.name);
+    return !secret_first && !public_second;
 }
 
 /* "Basic " and base64 of "public:secret". NULL: no memory. */
@@ -590,7 +627,7 @@ static bool config_read_keys(config_maker *maker)
     config_given public_key = config_pick(maker->options.public_key, "option public_key", config_public_key);
     config_given secret_key = config_pick(maker->options.secret_key, "option secret_key", config_secret_key);
     if (!config_read_key(maker, &config->public_key, public_key) ||
-        !config_read_key(maker, &config->secret_key, secret_key))
+        !config_read_key(maker, &config->secret_key, secret_key) || !config_keys_are_in_place(maker, public_key, secret_key))
         return false;
     if (config->public_key != NULL && config->secret_key != NULL) {
         config->authorization = config_basic(config->public_key, config->secret_key);

@@ -168,6 +168,48 @@ static void keys_with_control_characters_are_refused_without_being_shown(void **
     lf__config_free(config);
 }
 
+static void keys_in_the_wrong_place_or_shape_are_told_before_anything_is_sent(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *public_key, *secret_key, *line;
+    } cases[] = {
+        {"sk-lf-hush", "pk-lf-1", "LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are swapped; tracing is off"},
+        {"sk-lf-hush", "sk-lf-hush", "LANGFUSE_PUBLIC_KEY is a secret key, public ones begin with pk-lf-; tracing is off"},
+        {"sk-lf-hush", "", "LANGFUSE_PUBLIC_KEY is a secret key"},
+        {"pk-lf-1", "pk-lf-1", "LANGFUSE_SECRET_KEY is a public key, secret ones begin with sk-lf-; tracing is off"},
+        {"", "pk-lf-1", "LANGFUSE_SECRET_KEY is a public key"},
+        {"\"pk-lf-1\"", "\"sk-lf-hush\"", "LANGFUSE_PUBLIC_KEY is in quotes, which are not part of a key; tracing is off"},
+        {"pk-lf-1", "'sk-lf-hush'", "LANGFUSE_SECRET_KEY is in quotes"},
+        {"pk-lf-1", "sk-lf-hush\"", "LANGFUSE_SECRET_KEY is in quotes"},
+        {" pk-lf-1", "sk-lf-hush", "LANGFUSE_PUBLIC_KEY begins or ends with a blank; tracing is off"},
+        {"pk-lf-1", "sk-lf-hush ", "LANGFUSE_SECRET_KEY begins or ends with a blank"},
+        {"pk-lf-1", " ", "LANGFUSE_SECRET_KEY begins or ends with a blank"},
+        {"pk-lf-...", "sk-lf-...", "LANGFUSE_PUBLIC_KEY is a placeholder"},
+        {"pk-lf-1", "sk-lf-\xe2\x80\xa6", "LANGFUSE_SECRET_KEY is a placeholder"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        setenv("LANGFUSE_PUBLIC_KEY", cases[i].public_key, 1);
+        setenv("LANGFUSE_SECRET_KEY", cases[i].secret_key, 1);
+        lf__config *config = MAKE(.timeout_ms = 0);
+        assert_false(config->enabled);
+        assert_null(config->base_url); /* nor are prompts asked for */
+        ASSERT_ONE_LINE(cases[i].line);
+        assert_int_equal(lines_with("hush"), 0);
+        lf__config_free(config);
+    }
+    lf__config *config = MAKE(.public_key = "sk-lf-hush", .secret_key = "pk-lf-1");
+    ASSERT_ONE_LINE("option public_key and option secret_key are swapped");
+    lf__config_free(config);
+    static const char *const good[][2] = {{"any", "any"}, {"key", "pk"}, {"pk lf", "s\"k"}, {"sk", "pk"}, {"1", "\xc3\xa4"}};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        config = MAKE(.public_key = good[i][0], .secret_key = good[i][1]);
+        assert_true(config->enabled);
+        assert_int_equal(lines_with(""), 0);
+        lf__config_free(config);
+    }
+}
+
 static void a_short_struct_of_an_older_program_is_understood(void **state)
 {
     (void)state;
@@ -1108,6 +1150,7 @@ int main(int argc, char **argv)
         CASE(keys_alone_give_the_documented_defaults),
         CASE(key_options_win_over_the_environment),
         CASE(keys_with_control_characters_are_refused_without_being_shown),
+        CASE(keys_in_the_wrong_place_or_shape_are_told_before_anything_is_sent),
         CASE(a_short_struct_of_an_older_program_is_understood),
         CASE(authorization_is_basic_and_padded_as_base64_demands),
         CASE(the_last_reference_frees_a_configuration),
