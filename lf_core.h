@@ -251,6 +251,8 @@ typedef struct lf_options {
     int max_handles;         /* LANGFUSE_MAX_HANDLES: handles open at once, in steps of 64; 65536, 16320 on 32 bit, and no more */
     size_t max_handle_bytes; /* LANGFUSE_MAX_HANDLE_BYTES: memory of all open handles beyond 400 bytes each; 64 MiB */
     lf_log_level log_level;  /* LANGFUSE_LOG: quiet, warn, info, debug, or a file to append to (at the level info); warn */
+    const char *secret_key_file; /* LANGFUSE_SECRET_KEY_FILE: path of a file whose first line is the secret key, when none is given
+                                    otherwise; read again when the server refuses the key */
 } lf_options;
 
 /* The hooks (log, curl_hook, mask) and what their data pointers name must live until lf_shutdown or lf_client_free has returned in

@@ -17,6 +17,7 @@
 #include "http.c"
 #include "ids.c"
 #include "json.c"
+#include "key_file.c"
 #include "left.c"
 #include "life/life.c"
 #include "limits.c"

@@ -1,6 +1,8 @@
+#define _GNU_SOURCE
 #include "base.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,6 +133,22 @@ void lf__random_bytes(void *out, size_t size)
         done += (size_t)got;
     }
     errno = saved;
+}
+
+int lf__above_standard(int file)
+{
+    if (file < 0 || file > STDERR_FILENO)
+        return file;
+    int higher = fcntl(file, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int error = errno;
+    (void)close(file);
+    errno = error;
+    return higher;
+}
+
+int lf__open_at(int folder, const char *path, int flags, unsigned mode)
+{
+    return lf__above_standard(openat(folder, path, flags | O_CLOEXEC, (mode_t)mode));
 }
 
 bool lf__write_all(int file, const char *bytes, size_t size)

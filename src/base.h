@@ -38,6 +38,11 @@ uint64_t lf__wall_ns(void);
 /* Fill with bytes from the kernel; falls back to the clock and addresses, so it cannot fail. */
 void lf__random_bytes(void *out, size_t size);
 
+/* As openat, close-on-exec. Never 0, 1 or 2: where a program has closed these, what it prints must not end up in our files. */
+int lf__open_at(int folder, const char *path, int flags, unsigned mode);
+/* The same for a descriptor that is there already: it, or a copy that takes its place. Negative stays; negative: errno. */
+int lf__above_standard(int file);
+
 /* All of it, however many writes that takes. False: errno says why. */
 bool lf__write_all(int file, const char *bytes, size_t size);
 

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "config.h"
 
+#include "key_file.h"
 #include "once.h"
 #include "real.h"
 
@@ -20,6 +21,7 @@ static const char config_ingestion_path[] = "api/public/ingestion";
 typedef const char *const config_names[];
 static config_names config_public_key = {"LANGFUSE_PUBLIC_KEY", NULL};
 static config_names config_secret_key = {"LANGFUSE_SECRET_KEY", NULL};
+static config_names config_secret_key_file = {"LANGFUSE_SECRET_KEY_FILE", NULL};
 static config_names config_base_url = {"LANGFUSE_BASE_URL", "LANGFUSE_HOST", NULL};
 static config_names config_traces_path = {"LANGFUSE_OTEL_TRACES_EXPORT_PATH", NULL};
 static config_names config_environment = {"LANGFUSE_TRACING_ENVIRONMENT", NULL};
@@ -618,14 +620,64 @@ static char *config_basic(const char *public_key, const char *secret_key)
 static bool config_gives_keys(const lf_options *options)
 {
     return config_pick(options->public_key, "", config_public_key).text != NULL &&
-           config_pick(options->secret_key, "", config_secret_key).text != NULL;
+           (config_pick(options->secret_key, "", config_secret_key).text != NULL ||
+            config_pick(options->secret_key_file, "", config_secret_key_file).text != NULL);
 }
 
-static bool config_read_keys(config_maker *maker)
+static void config_free_source(lf__key_source *source)
+{
+    if (source == NULL)
+        return;
+    for (lf__keys *keys = source->newest, *before; keys != NULL; keys = before) {
+        before = keys->before;
+        lf__free_secret(keys->secret_key);
+        lf__free_secret(keys->authorization);
+        lf__free(keys);
+    }
+    lf__free(source->path);
+    lf__free(source);
+}
+
+static lf__key_source *config_new_source(config_given file)
+{
+    lf__key_source *source = lf__alloc(sizeof *source);
+    if (source == NULL)
+        return NULL;
+    source->name = file.name;
+    source->path = lf__strdup(file.text);
+    if (source->path != NULL)
+        return source;
+    config_free_source(source);
+    return NULL;
+}
+
+/* The secret key of a file, when none is given otherwise. False: there is a file, and no key can be read from it. */
+static bool config_read_key_file(config_maker *maker, config_given *secret_key, char **out_key)
+{
+    config_given file = config_pick(maker->options.secret_key_file, "option secret_key_file", config_secret_key_file);
+    const char *fault;
+    if (secret_key->text != NULL || file.text == NULL)
+        return true;
+    *out_key = lf__key_file_read(file.text, &fault);
+    if (*out_key == NULL && fault == NULL) {
+        maker->no_memory = true;
+        return false;
+    }
+    if (*out_key == NULL) {
+        lf__log(&maker->config->logger, LF__LOG_ERROR, "%s=%.200s: the secret key cannot be read: %s; tracing is off", file.name,
+                config_shown(file.text), fault);
+        return false;
+    }
+    maker->config->key_source = config_new_source(file);
+    maker->no_memory = maker->no_memory || maker->config->key_source == NULL;
+    *secret_key = (config_given){*out_key, file.name == config_secret_key_file[0] ? "the key in LANGFUSE_SECRET_KEY_FILE"
+                                                                                  : "the key in option secret_key_file"};
+    return true;
+}
+
+static bool config_take_keys(config_maker *maker, config_given public_key, config_given secret_key)
 {
     lf__config *config = maker->config;
-    config_given public_key = config_pick(maker->options.public_key, "option public_key", config_public_key);
-    config_given secret_key = config_pick(maker->options.secret_key, "option secret_key", config_secret_key);
     if (!config_read_key(maker, &config->public_key, public_key) ||
         !config_read_key(maker, &config->secret_key, secret_key) || !config_keys_are_in_place(maker, public_key, secret_key))
         return false;
@@ -636,6 +688,70 @@ static bool config_read_keys(config_maker *maker)
     if (config->exporter == LF__EXPORTER_FILE || (public_key.text != NULL && secret_key.text != NULL))
         return true;
     config_warn_of_missing_keys(maker, public_key.text != NULL, secret_key.text != NULL);
+    return false;
+}
+
+static bool config_read_keys(config_maker *maker)
+{
+    config_given public_key = config_pick(maker->options.public_key, "option public_key", config_public_key);
+    config_given secret_key = config_pick(maker->options.secret_key, "option secret_key", config_secret_key);
+    char *from_file = NULL;
+    bool ok = config_read_key_file(maker, &secret_key, &from_file) && config_take_keys(maker, public_key, secret_key);
+    lf__free_secret(from_file);
+    return ok;
+}
+
+/* ---- A secret key that is replaced ---- */
+
+static lf__keys *config_newest_keys(const lf__config *config)
+{
+    /* Pairs with the exchange below. */
+    return config->key_source == NULL ? NULL : atomic_load_explicit(&config->key_source->newest, memory_order_acquire);
+}
+
+const char *lf__config_authorization(const lf__config *config)
+{
+    const lf__keys *keys = config_newest_keys(config);
+    return keys == NULL ? config->authorization : keys->authorization;
+}
+
+/* Takes `key`. False: no memory. */
+static bool config_replace_key(const lf__config *config, lf__keys *before, char *key)
+{
+    lf__keys *keys = lf__alloc(sizeof *keys);
+    char *authorization = keys == NULL ? NULL : config_basic(config->public_key, key);
+    if (authorization == NULL) {
+        lf__free(keys);
+        lf__free_secret(key);
+        return false;
+    }
+    *keys = (lf__keys){before, key, authorization};
+    if (atomic_compare_exchange_strong_explicit(&config->key_source->newest, &before, keys, memory_order_acq_rel,
+                                                memory_order_relaxed)) {
+        lf__log(&config->logger, LF__LOG_INFO, "the server refused the secret key; %s has another one, which is used from now on",
+                config->key_source->name);
+        return true;
+    }
+    lf__free_secret(key); /* another thread was first, with what the same file said */
+    lf__free_secret(authorization);
+    lf__free(keys);
+    return true;
+}
+
+bool lf__config_reread_secret(const lf__config *config, const char *refused)
+{
+    lf__keys *keys = config_newest_keys(config);
+    if (config->key_source == NULL || config->authorization == NULL)
+        return false;
+    if ((keys == NULL ? config->authorization : keys->authorization) != refused)
+        return true; /* replaced while the request was on its way */
+    const char *fault;
+    char *key = lf__key_file_read(config->key_source->path, &fault);
+    if (key != NULL && strcmp(key, keys == NULL ? config->secret_key : keys->secret_key) != 0 && config_key_fault(key) == NULL)
+        return config_replace_key(config, keys, key);
+    if (key == NULL && fault != NULL && lf__first_time(lf__cause(config->number, "key file", NULL)))
+        lf__log(&config->logger, LF__LOG_WARNING, "%s: the secret key cannot be read again: %s", config->key_source->name, fault);
+    lf__free_secret(key);
     return false;
 }
 
@@ -771,6 +887,7 @@ void lf__config_free(lf__config *config)
         return;
     lf__free_secret(config->secret_key);
     lf__free_secret(config->authorization);
+    config_free_source(config->key_source);
     char *texts[] = {config->public_key, config->base_url,   config->traces_url, config->ingestion_url,
                      config->file_path,  config->environment, config->release,   config->ca_file,
                      config->ca_path,    config->client_key,  config->proxy,     config->client_certificate,

@@ -21,6 +21,20 @@ typedef struct lf__pair {
     char *value;
 } lf__pair;
 
+/* A secret key that took the place of an older one. */
+typedef struct lf__keys {
+    struct lf__keys *before; /* the one that it replaced; NULL: that of lf__config */
+    char *secret_key;
+    char *authorization;
+} lf__keys;
+
+/* Where the secret key is read again. Keys that were once in use stay: a request may carry one, an answer may quote it. */
+typedef struct lf__key_source {
+    char *path;
+    const char *name;            /* of the setting */
+    _Atomic(lf__keys *) newest; /* NULL: that of lf__config */
+} lf__key_source;
+
 typedef struct lf__config {
     uint64_t number; /* of those that this process and its parents made */
     lf__logger logger;
@@ -31,8 +45,9 @@ typedef struct lf__config {
     lf__exporter exporter;
 
     char *public_key;
-    char *secret_key;
-    char *authorization; /* "Basic ...", NULL without keys */
+    char *secret_key;    /* the first one */
+    char *authorization; /* "Basic ..." of it, NULL without keys; requests take lf__config_authorization */
+    lf__key_source *key_source; /* NULL: the secret key is from no file */
     char *base_url; /* without trailing slashes; NULL when not enabled */
     char *traces_url;
     char *ingestion_url;
@@ -81,5 +96,11 @@ lf__config *lf__config_new(const lf_options *options);
 lf__config *lf__config_ref(lf__config *config);
 /* Drop one reference; the last one overwrites the secrets and frees it. Any thread. */
 void lf__config_free(lf__config *config);
+
+/* What a request has to carry now; stays valid as long as the configuration. NULL without keys. Any thread, never blocks. */
+const char *lf__config_authorization(const lf__config *config);
+/* The server refused this authorization: read the file of the secret key again. True: there is another one now, of whatever thread,
+ * so try again. Any thread; blocks for as long as a small file takes. */
+bool lf__config_reread_secret(const lf__config *config, const char *refused);
 
 #endif

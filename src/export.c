@@ -641,6 +641,15 @@ static void export_partial(lf__export *x, export_batch *batch, const lf__http_an
 
 /* ---- Any answer ---- */
 
+/* The secret key is in a file, and was replaced there: the batch goes out once more, at once. */
+static bool export_has_another_key(lf__export *x, const export_batch *batch)
+{
+    if (!lf__config_reread_secret(x->config, batch->request.authorization))
+        return false;
+    export_server_is_well(x);
+    return true;
+}
+
 static void export_answered(lf__export *x, export_batch *batch, const lf__http_answer *answer)
 {
     int status = answer->status;
@@ -656,7 +665,7 @@ static void export_answered(lf__export *x, export_batch *batch, const lf__http_a
         x->unreached = nobody ? x->unreached + 1 : 0;
         export_tell_unreachable(x, answer->message);
         export_retry(x, batch, -1);
-    } else {
+    } else if (status != 401 || !export_has_another_key(x, batch)) {
         export_tell_refused(x, answer);
         if (status == 408 || status == 429 || status >= 500 || status < 200) {
             export_retry(x, batch, answer->retry_after_ms);

@@ -197,9 +197,10 @@ static bool http_add_own(const lf__config *config, struct curl_slist **list, con
     return value == NULL || http_is_overridden(config, name) || http_add_pair(list, name, value);
 }
 
-static struct curl_slist *http_headers(const lf__http_request *request)
+static struct curl_slist *http_headers(lf__http_request *request)
 {
     const lf__config *config = request->config;
+    request->authorization = lf__config_authorization(config);
     struct curl_slist *list = NULL;
     bool ok = http_add_header(&list, "Expect:") &&
               (request->content_type == NULL ? http_add_header(&list, "Content-Type:") /* none, not libcurl's default */
@@ -209,7 +210,7 @@ static struct curl_slist *http_headers(const lf__http_request *request)
               http_add_own(config, &list, "x-langfuse-sdk-version", LF_VERSION) &&
               http_add_own(config, &list, "x-langfuse-public-key", config->public_key) &&
               http_add_own(config, &list, "x-langfuse-ingestion-version", "4") &&
-              http_add_own(config, &list, "Authorization", config->authorization);
+              http_add_own(config, &list, "Authorization", request->authorization);
     for (size_t i = 0; ok && i < config->header_count; i++)
         ok = http_add_pair(&list, config->headers[i].key, config->headers[i].value);
     if (ok)

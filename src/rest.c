@@ -356,7 +356,14 @@ static lf_status rest_call(rest_guest *guest, const lf__config *config, const lf
         .done = rest_done,
         .owner = &result,
     };
+    uint64_t begin_ns = lf__monotonic_ns();
     rest_ask(guest, &http, &result);
+    if (result.status == 401 && lf__config_reread_secret(config, http.authorization)) {
+        int left_ms = timeout_ms - (int)((lf__monotonic_ns() - begin_ns) / 1000000u);
+        http.timeout_ms = left_ms > 0 ? left_ms : 1;
+        result = (rest_result){0};
+        rest_ask(guest, &http, &result);
+    }
     lf__free(url);
     lf_status status = rest_conclude(config, &result, timeout_ms, error);
     if (status == LF_OK)

@@ -48,13 +48,19 @@ static size_t secret_larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+static size_t secret_of_keys(const char *text, const char *secret_key, const char *authorization)
+{
+    size_t key = secret_key == NULL ? 0 : secret_part(text, secret_key, SECRET_WORD);
+    return authorization == NULL ? key : secret_larger(key, secret_part(text, secret_last_word(authorization), SECRET_CUT));
+}
+
 static size_t secret_size(const char *text, const lf__config *config)
 {
     size_t size = secret_key_by_its_look(text);
-    if (config->secret_key != NULL)
-        size = secret_larger(size, secret_part(text, config->secret_key, SECRET_WORD));
-    if (config->authorization != NULL)
-        size = secret_larger(size, secret_part(text, secret_last_word(config->authorization), SECRET_CUT));
+    size = secret_larger(size, secret_of_keys(text, config->secret_key, config->authorization));
+    const lf__keys *keys = config->key_source == NULL ? NULL : atomic_load_explicit(&config->key_source->newest, memory_order_acquire);
+    for (; keys != NULL; keys = keys->before)
+        size = secret_larger(size, secret_of_keys(text, keys->secret_key, keys->authorization));
     for (size_t i = 0; i < config->header_count; i++) {
         size = secret_larger(size, secret_part(text, config->headers[i].value, SECRET_CUT));
         size = secret_larger(size, secret_part(text, secret_last_word(config->headers[i].value), SECRET_CUT));

@@ -210,6 +210,126 @@ static void keys_in_the_wrong_place_or_shape_are_told_before_anything_is_sent(vo
     }
 }
 
+static char key_path[64];
+
+static const char *key_file_with(const char *text, size_t size)
+{
+    snprintf(key_path, sizeof key_path, "/tmp/langfuse-test-key-%ld", (long)getpid());
+    FILE *file = fopen(key_path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    return key_path;
+}
+
+static const char *key_file(const char *text)
+{
+    return key_file_with(text, strlen(text));
+}
+
+static void the_secret_key_may_be_the_first_line_of_a_file(void **state)
+{
+    (void)state;
+    unsetenv("LANGFUSE_SECRET_KEY");
+    static const char *const texts[] = {"sk-lf-from-file", "sk-lf-from-file\n", "sk-lf-from-file \t\r\nsecond line\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        setenv("LANGFUSE_SECRET_KEY_FILE", key_file(texts[i]), 1);
+        lf__config *config = MAKE(.timeout_ms = 0);
+        assert_true(config->enabled);
+        assert_string_equal(config->secret_key, "sk-lf-from-file");
+        assert_string_equal(lf__config_authorization(config), config->authorization);
+        assert_int_equal(lines_with(""), 0);
+        lf__config_free(config);
+    }
+    lf__config *config = MAKE(.tracing = LF_OFF); /* prompts are fetched all the same */
+    assert_non_null(config->base_url);
+    lf__config_free(config);
+    setenv("LANGFUSE_SECRET_KEY", SECRET, 1);
+    config = MAKE(.secret_key_file = key_path);
+    assert_string_equal(config->secret_key, SECRET);
+    lf__config_free(config);
+    unsetenv("LANGFUSE_SECRET_KEY");
+    setenv("LANGFUSE_SECRET_KEY_FILE", "/nonexistent", 1);
+    config = MAKE(.secret_key_file = key_path);
+    assert_string_equal(config->secret_key, "sk-lf-from-file");
+    lf__config_free(config);
+    unlink(key_path);
+}
+
+static void a_file_without_a_usable_key_is_told_in_one_line(void **state)
+{
+    (void)state;
+    static char large[4097];
+    memset(large, 'k', sizeof large);
+    unsetenv("LANGFUSE_SECRET_KEY");
+#define REFUSED(path, ...) \
+    do { \
+        lf__config *config_ = MAKE(.secret_key_file = (path)); \
+        assert_false(config_->enabled); \
+        ASSERT_ONE_LINE(__VA_ARGS__, "tracing is off"); \
+        assert_int_equal(lines_with("hush"), 0); \
+        lf__config_free(config_); \
+    } while (0)
+    REFUSED(key_file("\nsk-lf-hush"), "option secret_key_file=/tmp/langfuse-test-key-", "its first line is empty");
+    REFUSED(key_file(" \t\n"), "its first line is empty");
+    REFUSED(key_file_with(large, sizeof large), "larger than 4096 bytes");
+    REFUSED(key_file("pk-lf-hush"), "the key in option secret_key_file is a public key");
+    REFUSED(key_file("\"sk-lf-hush\""), "the key in option secret_key_file is in quotes");
+    REFUSED("/tmp", "not a regular file");
+    REFUSED("/nonexistent/key", "option secret_key_file=/nonexistent/key: the secret key cannot be read: No such file");
+    unlink(key_path);
+    assert_int_equal(mkfifo(key_path, 0600), 0);
+    REFUSED(key_path, "not a regular file");
+    unlink(key_path);
+    setenv("LANGFUSE_SECRET_KEY_FILE", "sk-lf-hush", 1);
+    REFUSED(NULL, "LANGFUSE_SECRET_KEY_FILE=(a secret key): the secret key cannot be read");
+    setenv("LANGFUSE_SECRET_KEY_FILE", key_file("pk-lf-hush"), 1);
+    REFUSED(NULL, "the key in LANGFUSE_SECRET_KEY_FILE is a public key");
+    lf__config *config = lf__config_new(&(lf_options){LF_OPTIONS_INIT, .secret_key_file = key_file_with(large, 4096), .log = fixture_log});
+    assert_true(config->enabled);
+    assert_int_equal(strlen(config->secret_key), 4096);
+    lf__config_free(config);
+    unlink(key_path);
+}
+
+static void a_key_file_is_read_again_when_its_key_is_refused(void **state)
+{
+    (void)state;
+    unsetenv("LANGFUSE_SECRET_KEY");
+    lf__config *config = MAKE(.secret_key_file = key_file("sk-lf-hush-1"), .log_level = LF_LOG_INFO);
+    const char *first = lf__config_authorization(config);
+    assert_false(lf__config_reread_secret(config, first));
+    key_file("sk-lf-hush-2\n");
+    assert_true(lf__config_reread_secret(config, first));
+    ASSERT_ONE_LINE("the server refused the secret key; option secret_key_file has another one");
+    const char *second = lf__config_authorization(config);
+    assert_string_equal(second, "Basic cGstbGYtcHVibGljOnNrLWxmLWh1c2gtMg==");
+    assert_true(lf__config_reread_secret(config, first)); /* as another thread sees it */
+    assert_false(lf__config_reread_secret(config, second));
+    key_file("\"sk-lf-hush-3\"");
+    assert_false(lf__config_reread_secret(config, second));
+    unlink(key_path);
+    lines_forget();
+    assert_false(lf__config_reread_secret(config, second));
+    assert_false(lf__config_reread_secret(config, second));
+    ASSERT_ONE_LINE("option secret_key_file: the secret key cannot be read again: No such file");
+    key_file("sk-lf-hush-1");
+    assert_true(lf__config_reread_secret(config, second));
+    assert_string_equal(lf__config_authorization(config), first);
+    assert_int_equal(lines_with("hush"), 0);
+    for (unsigned long n = 1; n < 4; n++) {
+        key_file("sk-lf-hush-5");
+        lf__alloc_fail_from(n);
+        assert_false(lf__config_reread_secret(config, lf__config_authorization(config)));
+        lf__alloc_fail_from(0);
+    }
+    lf__config_free(config);
+    config = MAKE(.secret_key = "sk-lf-hush");
+    assert_false(lf__config_reread_secret(config, config->authorization));
+    lf__config_free(config);
+    unlink(key_path);
+}
+
 static void a_short_struct_of_an_older_program_is_understood(void **state)
 {
     (void)state;
@@ -1075,6 +1195,8 @@ static void out_of_memory_at_any_allocation_gives_null_and_leaks_nothing(void **
     setenv("OTEL_RESOURCE_ATTRIBUTES", "c=3", 1);
     setenv("OTEL_SERVICE_NAME", "s", 1);
     setenv("LANGFUSE_RELEASE", "r", 1);
+    unsetenv("LANGFUSE_SECRET_KEY");
+    setenv("LANGFUSE_SECRET_KEY_FILE", key_file(SECRET), 1);
     unsigned long n = 1;
     for (lf__config *config = NULL; config == NULL; n++) {
         lf__alloc_fail_from(n);
@@ -1084,6 +1206,7 @@ static void out_of_memory_at_any_allocation_gives_null_and_leaks_nothing(void **
         if (config != NULL)
             break;
     }
+    unlink(key_path);
     assert_in_range(n, 10, 100);
 }
 
@@ -1151,6 +1274,9 @@ int main(int argc, char **argv)
         CASE(key_options_win_over_the_environment),
         CASE(keys_with_control_characters_are_refused_without_being_shown),
         CASE(keys_in_the_wrong_place_or_shape_are_told_before_anything_is_sent),
+        CASE(the_secret_key_may_be_the_first_line_of_a_file),
+        CASE(a_file_without_a_usable_key_is_told_in_one_line),
+        CASE(a_key_file_is_read_again_when_its_key_is_refused),
         CASE(a_short_struct_of_an_older_program_is_understood),
         CASE(authorization_is_basic_and_padded_as_base64_demands),
         CASE(the_last_reference_frees_a_configuration),

@@ -179,7 +179,8 @@ static void rig_start(lf_options options)
     if (options.log_level == LF_LOG_DEFAULT && options.debug == LF_DEFAULT)
         options.log_level = LF_LOG_INFO; /* what goes well is said, too */
     options.public_key = "pk-lf-public";
-    options.secret_key = "sk-lf-most-secret";
+    if (options.secret_key_file == NULL)
+        options.secret_key = "sk-lf-most-secret";
     if (options.base_url == NULL)
         options.base_url = rig.server->url;
     if (options.log_level == LF_LOG_DEFAULT && options.debug == LF_DEFAULT)
@@ -544,6 +545,64 @@ static void verdicts_are_said_once_each_and_another_cause_is_told_too(void **sta
     assert_int_equal(lines_with(""), 3);
     assert_int_equal(delivered(), 25);
     assert_int_equal(dropped(LF_DROP_REFUSED), 15);
+}
+
+/* ---- A secret key that is replaced ---- */
+
+static char key_path[64];
+
+static void write_key(const char *key)
+{
+    snprintf(key_path, sizeof key_path, "/tmp/langfuse-test-export-key-%ld", (long)getpid());
+    FILE *file = fopen(key_path, "w");
+    assert_non_null(file);
+    fprintf(file, "%s\n", key);
+    assert_int_equal(fclose(file), 0);
+}
+
+static bool has_the_old_key(const fake_request *request)
+{
+    return fake_header_is(request, "Authorization", "Basic cGstbGYtcHVibGljOnNrLWxmLW9sZA==");
+}
+
+static void a_key_that_was_replaced_in_its_file_works_without_a_restart(void **state)
+{
+    (void)state;
+    write_key("sk-lf-old");
+    START(.secret_key_file = key_path);
+    send_many(1);
+    settle();
+    assert_int_equal(delivered(), 1);
+    rig.refuses = has_the_old_key;
+    rig.reply = (fake_reply){.status = 401};
+    write_key("sk-lf-new");
+    for (int i = 0; i < 3; i++) /* all on their way at once */
+        send_many(1);
+    settle();
+    assert_int_equal(delivered(), 4);
+    assert_int_equal(lines_with("HTTP 401"), 0);
+    assert_int_equal(lines_with("has another one"), 1);
+    assert_int_equal(lines_with("sk-lf-"), 0);
+    unlink(key_path);
+}
+
+static void a_key_that_was_not_replaced_is_refused_at_once_and_so_is_another_wrong_one(void **state)
+{
+    (void)state;
+    write_key("sk-lf-old");
+    rig.reply = (fake_reply){.status = 401, .body = "no sk-lf-old"};
+    START(.secret_key_file = key_path);
+    send_many(1);
+    settle();
+    assert_int_equal(dropped(LF_DROP_REFUSED), 1);
+    assert_int_equal(atomic_load(&rig.counters.requests), 1);
+    write_key("sk-lf-new");
+    send_many(1);
+    settle();
+    assert_int_equal(dropped(LF_DROP_REFUSED), 2);
+    assert_int_equal(atomic_load(&rig.counters.requests), 3);
+    assert_int_equal(lines_with("HTTP 401 \"no (secret)\""), 1);
+    unlink(key_path);
 }
 
 static void server_texts_of_all_shapes_become_one_readable_line(void **state)
@@ -1519,6 +1578,8 @@ int main(void)
         CASE(an_observation_too_large_for_any_request_is_dropped_with_one_line),
         CASE(every_status_has_its_outcome_and_its_line),
         CASE(verdicts_are_said_once_each_and_another_cause_is_told_too),
+        CASE(a_key_that_was_replaced_in_its_file_works_without_a_restart),
+        CASE(a_key_that_was_not_replaced_is_refused_at_once_and_so_is_another_wrong_one),
         CASE(server_texts_of_all_shapes_become_one_readable_line),
         CASE(a_400_is_searched_until_exactly_the_bad_record_is_left),
         CASE(a_batch_full_of_bad_records_is_given_up_after_a_bounded_search),

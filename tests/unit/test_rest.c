@@ -261,6 +261,46 @@ static void a_short_key_is_hidden_and_a_word_is_not(void **state)
     }
 }
 
+static void write_key(const char *path, const char *key)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(key, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static fake_reply know_the_new_key(fake_server *self, const fake_request *request)
+{
+    (void)self;
+    bool good = fake_header_is(request, "Authorization", "Basic cGstbGYtMTIzNDU2Nzg5MDpzay1sZi1uZXc=");
+    return (fake_reply){.status = good ? 200 : 401, .body = "sk-lf-old"};
+}
+
+static void a_key_that_was_replaced_in_its_file_is_tried_once(void **state)
+{
+    (void)state;
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/langfuse-test-rest-key-%ld", (long)getpid());
+    write_key(path, "sk-lf-old");
+    fake_server_free(server);
+    server = fake_server_start(know_the_new_key, NULL);
+    lf_options options = {LF_OPTIONS_INIT, .public_key = PUBLIC, .secret_key_file = path, .base_url = server->url, .log = fixture_log};
+    lf__config_free(config);
+    config = lf__config_new(&options);
+    assert_int_equal(get(), LF_ERR_UNAUTHORIZED);
+    assert_int_equal(fake_count(server, &server->request_count), 1);
+    write_key(path, "sk-lf-wrong");
+    assert_int_equal(get(), LF_ERR_UNAUTHORIZED);
+    assert_int_equal(fake_count(server, &server->request_count), 3);
+    ASSERT_TOLD("\"(secret)\"");
+    write_key(path, "sk-lf-new");
+    assert_int_equal(get(), LF_OK);
+    assert_int_equal(fake_count(server, &server->request_count), 5);
+    assert_int_equal(get(), LF_OK);
+    assert_int_equal(fake_count(server, &server->request_count), 6);
+    unlink(path);
+}
+
 static void the_error_may_be_left_out(void **state)
 {
     (void)state;
@@ -650,6 +690,7 @@ int main(void)
         CASE(every_status_becomes_the_documented_result),
         CASE(no_secret_gets_out_even_when_the_server_repeats_it),
         CASE(a_cut_secret_does_not_get_out_either),
+        CASE(a_key_that_was_replaced_in_its_file_is_tried_once),
         CASE(values_of_headers_are_secrets_too),
         CASE(a_short_key_is_hidden_and_a_word_is_not),
         CASE(the_error_may_be_left_out),
