@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum {
     HTTP_POOL = 4, /* easy handles kept for reuse */
@@ -303,6 +305,31 @@ static size_t http_head(char *line, size_t unit, size_t count, void *data)
     return size;
 }
 
+/* ---- Descriptors ---- */
+
+/* Programs that the process starts must not hold our connections, and what a program prints must not go into one where 0 to 2 are
+ * closed. */
+static curl_socket_t http_open_socket(void *unused, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)unused;
+    (void)purpose;
+    return lf__above_standard(socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol));
+}
+
+/* A multi handle has a pipe of its own, for whose numbers libcurl has no hook: it finds 0 to 2 taken. */
+static CURLM *http_new_multi(void)
+{
+    int taken[STDERR_FILENO + 1], count = 0, file = -1;
+    while (count <= STDERR_FILENO && (file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) >= 0 && file <= STDERR_FILENO)
+        taken[count++] = file;
+    if (file > STDERR_FILENO)
+        (void)close(file);
+    CURLM *multi = curl_multi_init();
+    while (count > 0)
+        (void)close(taken[--count]);
+    return multi;
+}
+
 /* ---- Transfers ---- */
 
 static http_transfer *http_take(lf__http *http)
@@ -406,6 +433,7 @@ static void http_set_options(http_transfer *t)
 #if LIBCURL_VERSION_NUM >= 0x075700
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a name lookup that hangs must not outlast the time given */
 #endif
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http_open_socket);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L); /* a redirected POST would become a GET without its body */
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
@@ -533,7 +561,7 @@ lf__http *lf__http_new(void)
     lf__http *http = lf__http_set_up() ? lf__alloc(sizeof *http) : NULL;
     if (http == NULL)
         return NULL;
-    http->multi = curl_multi_init();
+    http->multi = http_new_multi();
     if (http->multi != NULL) {
         curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)HTTP_POOL);
         return http;

@@ -20,7 +20,7 @@ static void log_write(int file, const char *line, size_t size)
 
 static void log_to_file(const char *path, const char *line, size_t size)
 {
-    int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    int file = lf__open_at(AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK, 0600);
     if (file < 0)
         return;
     log_write(file, line, size);

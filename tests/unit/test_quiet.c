@@ -1,0 +1,136 @@
+/* What a host notices of our descriptors and lines: nothing in its own 0 to 2, nothing in programs that it starts.
+ */
+#include "core_harness.h"
+
+#include "fake_server.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+enum { DESCRIPTORS = 256 };
+
+static bool is_open(int file)
+{
+    return fcntl(file, F_GETFD) >= 0;
+}
+
+static bool is_internet(int file)
+{
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    return getsockopt(file, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && (domain == AF_INET || domain == AF_INET6);
+}
+
+static int internet_sockets(void)
+{
+    int count = 0;
+    for (int file = 0; file < DESCRIPTORS; file++)
+        count += is_internet(file);
+    return count;
+}
+
+/* ---- A server in a process of its own, so that its descriptors are not among ours ---- */
+
+static struct {
+    _Atomic int requests;
+    char url[64];
+} *far;
+
+static fake_reply count_request(fake_server *server, const fake_request *request)
+{
+    (void)server;
+    (void)request;
+    far->requests++;
+    return (fake_reply){.body = "{}"};
+}
+
+static void serve(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    fake_server *server = fake_server_start(count_request, NULL);
+    CHECK(server != NULL);
+    memcpy(far->url, server->url, sizeof far->url);
+    far->requests = 0;
+    for (;;)
+        pause();
+}
+
+static pid_t start_far_server(void)
+{
+    far = mmap(NULL, sizeof *far, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(far != MAP_FAILED);
+    far->requests = -1;
+    pid_t server = harness_fork(serve);
+    CHECK_SOON(far->requests == 0);
+    return server;
+}
+
+static void stop_far_server(pid_t server)
+{
+    kill(server, SIGKILL);
+    CHECK(waitpid(server, NULL, 0) == server);
+}
+
+static void observe_and_flush(int times)
+{
+    for (int i = 0; i < times; i++) {
+        {
+            OBSERVE();
+        }
+        CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_OK);
+    }
+}
+
+/* ---- Tests ---- */
+
+TEST(closed_standard_descriptors_stay_closed_and_everything_arrives)
+{
+    pid_t server = start_far_server();
+    lf_options options = to_server(far->url);
+    int kept[3];
+    for (int i = 0; i < 3; i++) {
+        kept[i] = fcntl(i, F_DUPFD_CLOEXEC, 100);
+        CHECK(kept[i] >= 0);
+    }
+    for (int i = 0; i < 3; i++)
+        close(i);
+    CHECK_INT(lf_init(&options), LF_OK);
+    observe_and_flush(3);
+    bool free = !is_open(0) && !is_open(1) && !is_open(2);
+    for (int i = 0; i < 3; i++)
+        dup2(kept[i], i);
+    CHECK(free);
+    CHECK_INT(far->requests, 3);
+    CHECK_INT(stats_now().delivered, 3);
+    CHECK(internet_sockets() > 0);
+    stop_far_server(server);
+}
+
+TEST(a_program_that_is_started_has_none_of_our_connections)
+{
+    pid_t server = start_far_server();
+    lf_options options = to_server(far->url);
+    CHECK_INT(lf_init(&options), LF_OK);
+    observe_and_flush(2);
+    CHECK_INT(internet_sockets(), 1); /* kept for the next request */
+    pid_t child = fork();
+    if (child == 0) {
+        execl("/proc/self/exe", "test_quiet", "--internet-sockets", (char *)NULL);
+        _exit(HARNESS_FAILED);
+    }
+    CHECK_INT(end_of_child(child), 0);
+    stop_far_server(server);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--internet-sockets") == 0)
+        _exit(internet_sockets());
+    if (argc > 1) /* one test, or those that match a pattern */
+        cmocka_set_test_filter(argv[1]);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(closed_standard_descriptors_stay_closed_and_everything_arrives),
+        cmocka_unit_test(a_program_that_is_started_has_none_of_our_connections),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
