@@ -27,6 +27,24 @@ static void log_to_file(const char *path, const char *line, size_t size)
     (void)close(file);
 }
 
+enum { LOG_UNSEEN = 0, LOG_OPEN, LOG_CLOSED };
+static _Atomic int log_stderr; /* how descriptor 2 was when it was looked at */
+
+void lf__log_look_at_stderr(void)
+{
+    int saved = errno, unseen = LOG_UNSEEN;
+    if (atomic_load_explicit(&log_stderr, memory_order_relaxed) == LOG_UNSEEN)
+        (void)atomic_compare_exchange_strong(&log_stderr, &unseen, fcntl(STDERR_FILENO, F_GETFD) < 0 ? LOG_CLOSED : LOG_OPEN);
+    errno = saved;
+}
+
+static void log_to_stderr(const char *line, size_t size)
+{
+    lf__log_look_at_stderr();
+    if (atomic_load_explicit(&log_stderr, memory_order_relaxed) == LOG_OPEN)
+        log_write(STDERR_FILENO, line, size);
+}
+
 static void log_to_hook(const lf__logger *logger, const char *text)
 {
     if (!lf__gate_enter(logger->gate))
@@ -60,7 +78,7 @@ void lf__log(const lf__logger *logger, lf__log_level level, const char *format, 
         if (logger->path != NULL)
             log_to_file(logger->path, line, sizeof log_prefix - 1 + size + 1);
         else
-            log_write(STDERR_FILENO, line, sizeof log_prefix - 1 + size + 1);
+            log_to_stderr(line, sizeof log_prefix - 1 + size + 1);
     }
     errno = saved;
 }

@@ -18,8 +18,11 @@ typedef struct lf__logger {
 } lf__logger;
 
 /* Write a line, cut at 1000 bytes; control characters become '?'. errno stays. A closed gate, a full disk or a closed stderr
- * lose it. */
+ * (as it was when the library started) lose it. */
 void lf__log(const lf__logger *logger, lf__log_level level, const char *format, ...) LF_PRINTF(3, 4);
+/* Look whether descriptor 2 is open, the first time only: lines go there if it is. Where the program began without a stderr, the
+ * number may later be that of a file or a connection. */
+void lf__log_look_at_stderr(void);
 /* For what is only worked out where it is written. */
 static inline bool lf__logs(const lf__logger *logger, lf__log_level level)
 {

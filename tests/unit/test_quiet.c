@@ -122,6 +122,55 @@ TEST(a_program_that_is_started_has_none_of_our_connections)
     stop_far_server(server);
 }
 
+static off_t size_of(int file)
+{
+    struct stat info;
+    CHECK(fstat(file, &info) == 0);
+    return info.st_size;
+}
+
+static void complain(void)
+{
+    setenv("LANGFUSE_FLUSH_AT", "many", 1);
+    lf_options options = to_file(harness_path);
+    options.log = NULL;
+    CHECK_INT(lf_init(&options), LF_OK);
+    lf_shutdown(0);
+}
+
+TEST(a_file_that_takes_the_number_of_a_closed_stderr_is_not_written_to)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/database", harness_folder);
+    int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 100);
+    close(STDERR_FILENO);
+    complain();
+    int file = open(path, O_RDWR | O_CREAT, 0600);
+    errno = ECHILD;
+    complain();
+    int after = errno;
+    off_t size = size_of(STDERR_FILENO);
+    dup2(kept, STDERR_FILENO);
+    CHECK_INT(file, STDERR_FILENO);
+    CHECK_INT(size, 0);
+    CHECK_INT(after, ECHILD);
+}
+
+TEST(a_stderr_that_is_redirected_is_followed)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/log", harness_folder);
+    int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 100);
+    setenv("LANGFUSE_LOG", "quiet", 1);
+    complain();
+    unsetenv("LANGFUSE_LOG");
+    int file = open(path, O_RDWR | O_CREAT, 0600);
+    dup2(file, STDERR_FILENO);
+    complain();
+    dup2(kept, STDERR_FILENO);
+    CHECK(size_of(file) > 0);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--internet-sockets") == 0)
@@ -130,6 +179,8 @@ int main(int argc, char **argv)
         cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closed_standard_descriptors_stay_closed_and_everything_arrives),
+        cmocka_unit_test(a_file_that_takes_the_number_of_a_closed_stderr_is_not_written_to),
+        cmocka_unit_test(a_stderr_that_is_redirected_is_followed),
         cmocka_unit_test(a_program_that_is_started_has_none_of_our_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
