@@ -2,9 +2,11 @@
  * Values are always bound, never part of the SQL text. */
 #include "store_private.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A row's position in time is its start in milliseconds: the key that decides what a resend replaces, and the order of pages. */
 static const char schema[] =
@@ -157,6 +159,15 @@ static bool prepare_ready(store *s)
     return true;
 }
 
+/* What was traced is for its owner's eyes. SQLite gives its files of a database (-wal, -shm) the permissions that the database has;
+ * those of one that is already there are their owner's decision. */
+static void create_for_owner_only(const char *path)
+{
+    int file = strcmp(path, ":memory:") == 0 || *path == '\0' ? -1 : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file >= 0)
+        close(file);
+}
+
 store *store_open(const char *path, bool read_only, char *why, size_t why_size)
 {
     int flags = SQLITE_OPEN_NOMUTEX | (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
@@ -166,6 +177,8 @@ store *store_open(const char *path, bool read_only, char *why, size_t why_size)
         free(s);
         return NULL;
     }
+    if (!read_only)
+        create_for_owner_only(path); /* where it fails, SQLite says why */
     if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK || !set_up(s, read_only)) {
         snprintf(why, why_size, "cannot open the database %s: %s", path, *s->problem ? s->problem : sqlite3_errmsg(s->db));
         store_close(s);

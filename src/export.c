@@ -752,7 +752,7 @@ static bool export_write_parts(lf__export *x, int file, const export_batch *batc
 /* One line a batch, as the file receiver of an OpenTelemetry Collector reads it. A pipe without a reader cannot be opened so. */
 static bool export_write_line(lf__export *x, const export_batch *batch)
 {
-    int file = lf__open_at(AT_FDCWD, x->file_path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK, 0644);
+    int file = lf__open_at(AT_FDCWD, x->file_path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK, 0600);
     if (file < 0)
         return false;
     bool ok = export_lock_file(x, file) && export_write_parts(x, file, batch);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MS INT64_C(1000000)
@@ -185,6 +186,42 @@ static void text_with_nul_comes_back_whole(void **state)
     store_close(reader);
     store_close(s);
     unlink(path);
+}
+
+static int mode_of(const char *path, const char *ending)
+{
+    char name[100];
+    struct stat info;
+    snprintf(name, sizeof name, "%s%s", path, ending);
+    return stat(name, &info) == 0 ? (int)(info.st_mode & 0777) : -1;
+}
+
+static void the_database_and_its_files_are_for_their_owner_only(void **state)
+{
+    char path[] = "/tmp/langfuse-local-test-XXXXXX", name[100], why[200];
+    static const char *const endings[] = { "", "-wal", "-shm" };
+    (void)state;
+    mode_t before = umask(0);
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    unlink(path);
+    store *s = store_open(path, false, why, sizeof why);
+    assert_non_null(s);
+    put_one(s, row_of("t", "i", 1, "n"));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(mode_of(path, endings[i]), 0600);
+    store_close(s);
+    assert_int_equal(chmod(path, 0640), 0);
+    s = store_open(path, false, why, sizeof why);
+    assert_non_null(s);
+    assert_int_equal(mode_of(path, ""), 0640); /* its owner wants it so */
+    store_close(s);
+    umask(before);
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "%s%s", path, endings[i]);
+        unlink(name);
+    }
 }
 
 static void a_foreign_file_is_refused_with_a_reason(void **state)
@@ -410,6 +447,7 @@ int main(void)
         cmocka_unit_test(filters_select),
         cmocka_unit_test(traces_come_newest_first_and_by_prefix),
         cmocka_unit_test(text_with_nul_comes_back_whole),
+        cmocka_unit_test(the_database_and_its_files_are_for_their_owner_only),
         cmocka_unit_test(a_foreign_file_is_refused_with_a_reason),
         cmocka_unit_test(a_locked_database_is_waited_for_and_then_told),
         cmocka_unit_test(a_database_of_version_1_is_upgraded),

@@ -1455,6 +1455,9 @@ static void a_file_gets_one_json_document_a_line_and_is_appended_to(void **state
         rig.x = NULL;
         rig.config = NULL;
     }
+    struct stat info;
+    assert_int_equal(stat(file_path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600); /* what was traced is for its owner's eyes */
     assert_int_equal(lines_with("first export accepted by "), 2); /* one for each exporter */
     remove_folder();
 }
