@@ -13,6 +13,7 @@
 #include "config.c"
 #include "export.c"
 #include "gate.c"
+#include "guest.c"
 #include "handle.c"
 #include "http.c"
 #include "ids.c"

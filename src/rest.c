@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "rest.h"
 
+#include "guest.h"
 #include "json.h"
 #include "secret.h"
 
@@ -8,7 +9,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,52 +16,6 @@
 #include <time.h>
 
 enum { REST_TIMEOUT_MS = 5000, REST_SERVER_TEXT = 120, REST_TOGETHER = 64, REST_EXIT_MS = 500, REST_STOP_STEP_MS = 5 };
-
-/* ---- Being a guest on the caller's thread ---- */
-
-typedef struct rest_guest {
-    int saved_errno;
-    int cancel_state;
-    sigset_t before;
-    bool pipe_was_pending;
-} rest_guest;
-
-/* While libcurl works no signal is taken: threads that it starts for name lookups inherit the mask, so that no handler of the
- * program runs on them, and a closed connection raises a SIGPIPE that must not get out. */
-static void rest_block_signals(rest_guest *guest)
-{
-    sigset_t all, pending;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &guest->before);
-    sigpending(&pending);
-    guest->pipe_was_pending = sigismember(&pending, SIGPIPE) == 1;
-}
-
-static void rest_restore_signals(const rest_guest *guest)
-{
-    sigset_t pipe;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    struct timespec now = {0, 0};
-    if (!guest->pipe_was_pending)
-        while (sigtimedwait(&pipe, NULL, &now) < 0 && errno == EINTR)
-            continue;
-    pthread_sigmask(SIG_SETMASK, &guest->before, NULL);
-}
-
-static void rest_enter(rest_guest *guest)
-{
-    guest->saved_errno = errno;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guest->cancel_state);
-    rest_block_signals(guest);
-}
-
-static void rest_leave(const rest_guest *guest)
-{
-    rest_restore_signals(guest);
-    pthread_setcancelstate(guest->cancel_state, NULL);
-    errno = guest->saved_errno;
-}
 
 /* ---- Words ---- */
 
@@ -227,7 +181,7 @@ void lf__rest_after_fork_child(void)
 }
 
 /* Signals are blocked here, but for the waiting. */
-static void rest_run(rest_guest *guest, lf__http *http, const rest_result *result, int timeout_ms)
+static void rest_run(lf__guest *guest, lf__http *http, const rest_result *result, int timeout_ms)
 {
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
     for (lf__http_poll(http, 0); !result->done && !rest_is_stopped(); lf__http_poll(http, 0)) {
@@ -235,13 +189,13 @@ static void rest_run(rest_guest *guest, lf__http *http, const rest_result *resul
         /* libcurl ends the transfer on time by itself; this is for the case that it does not. */
         if (now > until_ns + 1000000000u)
             return;
-        rest_restore_signals(guest);
+        lf__guest_restore_signals(guest);
         lf__http_wait(http, now < until_ns ? (int)((until_ns - now) / 1000000u) + 1 : 10);
-        rest_block_signals(guest);
+        lf__guest_block_signals(guest);
     }
 }
 
-static void rest_ask_inside(rest_guest *guest, lf__http_request *request, rest_result *result)
+static void rest_ask_inside(lf__guest *guest, lf__http_request *request, rest_result *result)
 {
     lf__http *http = lf__http_new();
     if (http == NULL || !lf__http_start(http, request)) {
@@ -259,7 +213,7 @@ static void rest_ask_inside(rest_guest *guest, lf__http_request *request, rest_r
     lf__http_free(http);
 }
 
-static void rest_ask(rest_guest *guest, lf__http_request *request, rest_result *result)
+static void rest_ask(lf__guest *guest, lf__http_request *request, rest_result *result)
 {
     if (!rest_enter_library()) {
         result->failure = LF__HTTP_BROKEN;
@@ -336,7 +290,7 @@ static lf_status rest_conclude(const lf__config *config, rest_result *result, in
                      LF__REST_ANSWER_MAX >> 20);
 }
 
-static lf_status rest_call(rest_guest *guest, const lf__config *config, const lf__rest_request *request,
+static lf_status rest_call(lf__guest *guest, const lf__config *config, const lf__rest_request *request,
                            lf__rest_answer *answer, lf_error *error)
 {
     int timeout_ms = request->timeout_ms < 0 ? REST_TIMEOUT_MS : request->timeout_ms == 0 ? 1 : request->timeout_ms;
@@ -375,10 +329,10 @@ lf_status lf__rest_call(const lf__config *config, const lf__rest_request *reques
 {
     if (config == NULL || config->base_url == NULL || !rest_has_authorization(config))
         return rest_fail(error, LF_ERR_DISABLED, 0, "no keys: LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set");
-    rest_guest guest;
-    rest_enter(&guest);
+    lf__guest guest;
+    lf__guest_enter(&guest);
     lf_status status = rest_call(&guest, config, request, answer, error);
-    rest_leave(&guest);
+    lf__guest_leave(&guest);
     return status;
 }
 
