@@ -350,6 +350,137 @@ TEST(a_copy_is_always_whole)
     fake_server_free(server);
 }
 
+/* ---- Whose folder it is ---- */
+
+static void check_folder_is_refused(const char *why)
+{
+    lf_clear_prompt_cache();
+    script.status = 500;
+    CHECK(get_now() == NULL);
+    CHECK_INT(lines_with(why), 1);
+    CHECK(lf_get_prompt("other", .max_retries = 0) == NULL);
+    script.status = 0;
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "q");
+    CHECK_INT(file_count(), 1);
+    CHECK_INT(lines_with("LANGFUSE_PROMPT_CACHE_DIR"), 1);
+}
+
+TEST(a_folder_that_all_may_write_is_not_used)
+{
+    fake_server *server = keep_one(500);
+    CHECK(chmod(folder, 0777) == 0);
+    check_folder_is_refused("other users may write there");
+    CHECK(chmod(folder, 0755) == 0); /* that they may look is its owner's decision */
+    lf_clear_prompt_cache();
+    script.status = 500;
+    CHECK_GETS(LF_PROMPT_STALE, 1, "p", .max_retries = 0);
+    fake_server_free(server);
+}
+
+TEST(a_folder_that_a_group_may_write_is_not_used)
+{
+    fake_server *server = keep_one(500);
+    CHECK(chmod(folder, 01770) == 0);
+    check_folder_is_refused("other users may write there");
+    fake_server_free(server);
+}
+
+TEST(a_link_to_a_folder_is_not_used)
+{
+    fake_server *server = keep_one(500);
+    char real[400];
+    snprintf(real, sizeof real, "%s-real", folder);
+    CHECK(rename(folder, real) == 0 && symlink(real, folder) == 0);
+    check_folder_is_refused("it is no folder, or a link to one");
+    fake_server_free(server);
+}
+
+TEST(what_belongs_to_another_user_is_not_used)
+{
+    fake_server *server = keep_one(500);
+    if (geteuid() != 0) {
+        harness_skip("what_belongs_to_another_user_is_not_used", "only root can give files away");
+    } else {
+        CHECK(chown(only_copy(), 65534, 65534) == 0);
+        CHECK(get_now() == NULL);
+        CHECK_INT(lines_with("a file there belongs to another user"), 1);
+        CHECK(chown(only_copy(), 0, 0) == 0);
+        CHECK_GETS(LF_PROMPT_STALE, 1, "p", .max_retries = 0);
+    }
+    fake_server_free(server);
+}
+
+TEST(a_folder_of_another_user_is_not_used)
+{
+    fake_server *server = keep_one(500);
+    if (geteuid() != 0) {
+        harness_skip("a_folder_of_another_user_is_not_used", "only root can give folders away");
+    } else {
+        CHECK(chown(folder, 65534, 65534) == 0);
+        check_folder_is_refused("it belongs to another user");
+    }
+    fake_server_free(server);
+}
+
+/* ---- A bad moment ---- */
+
+static _Atomic int size_signals;
+
+static void count_size_signal(int number)
+{
+    (void)number;
+    size_signals++;
+}
+
+/* Without a handler the signal would kill the program. */
+TEST(a_limit_of_file_sizes_raises_no_signal_in_the_program)
+{
+    fake_server *server = keep_one(0);
+    struct rlimit few = {10, RLIM_INFINITY};
+    CHECK(getrlimit(RLIMIT_FSIZE, &few) == 0);
+    few.rlim_cur = 10;
+    for (int handled = 0; handled < 2; handled++) {
+        signal(SIGXFSZ, handled ? count_size_signal : SIG_DFL);
+        CHECK(setrlimit(RLIMIT_FSIZE, &few) == 0);
+        script.version = 2;
+        CHECK_GETS(LF_PROMPT_FRESH, 2, "p");
+        lf_clear_prompt_cache();
+    }
+    CHECK_INT(size_signals, 0);
+    CHECK_INT(file_count(), 1);
+    CHECK_INT(lines_with("File too large"), 1);
+    sigset_t pending;
+    CHECK(sigpending(&pending) == 0 && sigismember(&pending, SIGXFSZ) == 0);
+    fake_server_free(server);
+}
+
+static void make_file(const char *name, time_t age_s)
+{
+    char path[600];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    write_file(path, "x");
+    struct timespec times[2] = {{.tv_sec = time(NULL) - age_s}, {.tv_sec = time(NULL) - age_s}};
+    CHECK(utimensat(AT_FDCWD, path, times, 0) == 0);
+}
+
+TEST(files_that_were_left_half_written_are_removed_after_a_day)
+{
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    enum { HOUR = 3600 };
+    use_folder();
+    CHECK(mkdir(folder, 0700) == 0);
+    make_file(HASH ".1.2.3.part", 25 * HOUR);
+    make_file(HASH ".4.5.6.part", 1000 * HOUR);
+    make_file(HASH ".7.8.9.part", 23 * HOUR); /* may be of a process that runs */
+    make_file(HASH ".json", 1000 * HOUR);
+    make_file("mine.part", 1000 * HOUR); /* and what is not ours */
+    make_file("x" HASH ".1.2.3.part", 1000 * HOUR);
+    fake_server *server = start_prompts();
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "p");
+    CHECK_INT(file_count(), 5);
+    fake_server_free(server);
+}
+
 /* A full disk: the file size limit stands for it. */
 TEST(what_cannot_be_written_leaves_the_old_copy)
 {
@@ -384,6 +515,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_folder_that_is_none_is_said_once_and_fails_nothing),
         cmocka_unit_test(a_copy_is_always_whole),
         cmocka_unit_test(what_cannot_be_written_leaves_the_old_copy),
+        cmocka_unit_test(a_folder_that_all_may_write_is_not_used),
+        cmocka_unit_test(a_folder_that_a_group_may_write_is_not_used),
+        cmocka_unit_test(a_link_to_a_folder_is_not_used),
+        cmocka_unit_test(what_belongs_to_another_user_is_not_used),
+        cmocka_unit_test(a_folder_of_another_user_is_not_used),
+        cmocka_unit_test(a_limit_of_file_sizes_raises_no_signal_in_the_program),
+        cmocka_unit_test(files_that_were_left_half_written_are_removed_after_a_day),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
