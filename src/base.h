@@ -14,6 +14,11 @@ void *lf__alloc(size_t size); /* zeroed */
 void *lf__realloc(void *pointer, size_t size);
 void lf__free(void *pointer);
 char *lf__strdup(const char *text); /* NULL for NULL */
+/* What an allocation of this size takes, its head and padding included, about: small ones take much more than they are asked for. */
+static inline size_t lf__alloc_cost(size_t size)
+{
+    return size <= 24 ? 32 : (size + 8 + 15) & ~(size_t)15;
+}
 /* Free a text that nobody may find in memory afterwards: a core file, or a later allocation, would show it. NULL is fine. */
 void lf__free_secret(char *text);
 void lf__wipe(void *bytes, size_t size);

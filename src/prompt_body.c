@@ -166,20 +166,68 @@ static bool body_read(lf__prompt_body *body, bool *bad)
     return !*bad && !no_memory && body->config != NULL && body_collect_variables(body);
 }
 
+/* ---- What it takes ---- */
+
+static size_t body_text_cost(const char *text)
+{
+    return text == NULL ? 0 : lf__alloc_cost(strlen(text) + 1);
+}
+
+/* Of a tree: in *out_nodes its nodes, in *out_texts its texts. cJSON bounds the depth. */
+static void body_count_tree(const cJSON *json, size_t *out_nodes, size_t *out_texts)
+{
+    for (const cJSON *item = json; item != NULL; item = item->next) {
+        *out_nodes += lf__alloc_cost(sizeof *item);
+        *out_texts += body_text_cost(item->string) + body_text_cost(item->valuestring);
+        body_count_tree(item->child, out_nodes, out_texts);
+    }
+}
+
+static size_t body_cost_of_list(const cJSON *array)
+{
+    return lf__alloc_cost(((size_t)cJSON_GetArraySize(array) + 1) * sizeof(char *));
+}
+
+static size_t body_cost_of_variables(const lf__prompt_body *body)
+{
+    size_t room = 1, cost = 0;
+    while (room < body->variable_count)
+        room *= 2;
+    for (size_t i = 0; i < body->variable_count; i++)
+        cost += body_text_cost(body->variables[i]);
+    return cost + lf__alloc_cost((2 * room + 2) * sizeof *body->variables);
+}
+
+/* A tree takes many times its text when its parts are small. A text with escapes takes more than is left of it: cJSON allocates
+ * by what was there before, `size`, and so do we count. */
+static size_t body_cost(const lf__prompt_body *body, size_t size)
+{
+    size_t nodes = 0, texts = 0, cost = lf__alloc_cost(sizeof *body);
+    body_count_tree(body->json, &nodes, &texts);
+    cost += nodes + (texts > size ? texts : size) + body_text_cost(body->made_text) + lf__template_bytes(&body->template) +
+            body_cost_of_list(cJSON_GetObjectItemCaseSensitive(body->json, "labels")) +
+            body_cost_of_list(cJSON_GetObjectItemCaseSensitive(body->json, "tags")) + body_cost_of_variables(body);
+    if (body->messages != NULL)
+        cost += lf__alloc_cost((body->message_count + 1) * sizeof *body->messages);
+    for (size_t i = 0; i < body->message_count; i++)
+        cost += lf__template_bytes(&body->messages[i].content);
+    return cost;
+}
+
 /* Takes `json`. */
 static lf__prompt_body *body_new(cJSON *json, size_t size, bool *bad)
 {
-    enum { TREE_FACTOR = 4 }; /* a cJSON tree takes several times its text */
     lf__prompt_body *body = json == NULL ? NULL : lf__alloc(sizeof *body);
     if (body == NULL) {
         cJSON_Delete(json);
         return NULL;
     }
     body->json = json;
-    body->bytes = sizeof *body + TREE_FACTOR * size;
     body->fetched_ns = lf__monotonic_ns();
-    if (body_read(body, bad))
+    if (body_read(body, bad)) {
+        body->bytes = body_cost(body, size);
         return body;
+    }
     lf__prompt_body_free(body);
     return NULL;
 }

@@ -50,7 +50,7 @@ typedef struct lf__prompt_body {
     const struct cJSON *json_messages;
     const struct cJSON *config;
     uint64_t fetched_ns; /* monotonic */
-    size_t bytes;        /* about what it holds */
+    size_t bytes;        /* of memory that it holds, about */
 
     struct cJSON *json;  /* owns most of the texts above */
     char *made_text;

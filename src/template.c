@@ -152,6 +152,25 @@ static void template_sort_names(lf__template *t)
             t->parts[i].name = template_name_index(t, t->text + t->parts[i].name_at, t->parts[i].name_size);
 }
 
+/* A literal before each variable and one at the end; the names lie behind the parts. */
+static size_t template_parts(size_t tags)
+{
+    return 2 * tags + 1;
+}
+
+static size_t template_size(size_t tags)
+{
+    return template_parts(tags) * sizeof(lf__template_part) + tags * sizeof(lf__template_name);
+}
+
+size_t lf__template_bytes(const lf__template *t)
+{
+    size_t tags = 0;
+    for (size_t i = 0; i < t->count; i++)
+        tags += t->parts[i].name != LF__TEMPLATE_LITERAL;
+    return t->parts == NULL ? 0 : lf__alloc_cost(template_size(tags));
+}
+
 bool lf__template_parse(lf__template *out, const char *text, size_t size)
 {
     *out = (lf__template){.text = text, .size = size};
@@ -161,12 +180,10 @@ bool lf__template_parse(lf__template *out, const char *text, size_t size)
         tags++;
     if (tags == 0)
         return true;
-    /* A literal before each variable and one at the end; the names lie behind the parts. */
-    size_t parts = 2 * tags + 1;
-    out->parts = lf__alloc(parts * sizeof *out->parts + tags * sizeof *out->names);
+    out->parts = lf__alloc(template_size(tags));
     if (out->parts == NULL)
         return false;
-    out->names = (lf__template_name *)(void *)(out->parts + parts);
+    out->names = (lf__template_name *)(void *)(out->parts + template_parts(tags));
     template_fill_parts(out);
     template_sort_names(out);
     return true;

@@ -36,6 +36,7 @@ typedef struct lf__template {
  * whatever is in it. False: no memory; *out is then safe to free. */
 bool lf__template_parse(lf__template *out, const char *text, size_t size);
 void lf__template_free(lf__template *t);
+size_t lf__template_bytes(const lf__template *t); /* of memory that it holds, without the text */
 
 /* Append the text with the values of the variables. `variables` is an object (LF_OBJECT, cJSON, or JSON text); with anything
  * else, also NULL, the text is appended as it is. A value is written as Python's str() would (lf__template_add_value). A

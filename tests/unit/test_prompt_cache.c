@@ -3,7 +3,10 @@
  */
 #include "prompt_cases.h"
 
+#include "../../src/prompt_body.h"
 #include "../../src/prompt_cache.h"
+
+#include <malloc.h>
 
 #if HARNESS_TSAN
 /* Programs that exit in the middle of things leave threads behind: that is what is tested here. */
@@ -1201,6 +1204,59 @@ TEST(signals_do_not_disturb)
     fake_server_free(server);
 }
 
+/* ---- What a prompt takes ---- */
+
+#if defined __GLIBC__ && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+#define CAN_MEASURE (!HARNESS_ASAN && !HARNESS_TSAN)
+static size_t allocated(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+#else
+#define CAN_MEASURE false
+static size_t allocated(void)
+{
+    return 0;
+}
+#endif
+
+/* A prompt whose text, or list of messages, is `begin`, `count` times `piece`, and `end`. */
+static void check_count(const char *begin, const char *piece, size_t count, const char *end)
+{
+    char *json = malloc(200 + count * (strlen(piece) + 1)), *to = json;
+    CHECK(json != NULL);
+    to += sprintf(to, "{\"name\":\"p\",\"version\":1,\"labels\":[],\"tags\":[],\"prompt\":%s", begin);
+    for (size_t i = 0; i < count; i++)
+        to += sprintf(to, "%s%s", *begin == '[' && i > 0 ? "," : "", piece);
+    to += sprintf(to, "%s}", end);
+    bool bad = false;
+    size_t before = allocated();
+    lf__prompt_body *body = lf__prompt_body_parse(json, (size_t)(to - json), &bad);
+    CHECK(body != NULL && !bad);
+    size_t held = allocated() - before;
+    if (body->bytes > 2 * held || body->bytes < held / 2)
+        harness_fail(__FILE__, __LINE__, "%s: %zu bytes are held, %zu counted", piece, held, body->bytes);
+    lf__prompt_body_free(body);
+    free(json);
+}
+
+TEST(the_count_of_bytes_is_what_a_prompt_holds)
+{
+    if (!CAN_MEASURE) {
+        harness_skip("the_count_of_bytes_is_what_a_prompt_holds", "the allocator cannot be asked");
+        return;
+    }
+    check_count("\"", "{{a}}", 1400000, "\"");
+    check_count("\"", "{{ a_longer_name_of_a_variable_that_has_a_value }} and more. ", 50000, "\"");
+    check_count("[", "{\"role\":\"user\",\"content\":\"x\"}", 200000, "]");
+    check_count("[", "{\"role\":\"user\",\"content\":\"a text that is somewhat longer than that, {{a}}\"}", 20000, "]");
+    check_count("\"", "x", 5000000, "\"");
+    check_count("\"", "\\u0041", 100000, "\"");
+    check_count("\"\",\"config\":[", "[]", 1, "]");
+    check_count("\"", "x", 1, "\"");
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) /* one test, or those that match a pattern */
@@ -1257,6 +1313,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_cancelled_thread_leaves_no_lock_behind),
         cmocka_unit_test(a_thread_cancelled_between_tries_leaves_the_prompt_free),
         cmocka_unit_test(signals_do_not_disturb),
+        cmocka_unit_test(the_count_of_bytes_is_what_a_prompt_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
