@@ -95,7 +95,7 @@ shared_symbols() {
     nm -D --defined-only "$library" | awk '{print $NF}' | only 'exported' '^lf_[a-z]'
     nm -D --defined-only "$library" | absent ' lf__'
     nm -D --undefined-only "$library" | awk '{print $NF}' |
-        only 'undefined' '@GLIBC|^curl_|^cJSON_|^_ITM_|^__gmon_start__$|^__cxa_finalize'
+        only 'undefined' '@GLIBC|^curl_|^cJSON_|^OPENSSL_init_crypto$|^_ITM_|^__gmon_start__$|^__cxa_finalize'
     readelf -dW "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
         only 'needs' '^lib(curl|cjson|c|pthread)\.so'
     readelf -dW "$library" | grep -q 'Flags:.*NODELETE'
@@ -104,8 +104,11 @@ shared_symbols() {
 
 static_symbols() {
     nm -g --defined-only "$BUILD/liblangfuse.a" 2>/dev/null | awk 'NF == 3 {print $3}' | only 'global' '^lf_'
-    # Nothing of ours runs before main or after it, but what we ask for at run time.
-    readelf -SW "$BUILD/liblangfuse.a" | absent '\.(init_array|fini_array|ctors|dtors|preinit_array)'
+    # Before main one function of ours runs, which watches for the end of the main thread, and after it one, which waits for
+    # libcurl's set-up. All else is asked for at run time.
+    readelf -SW "$BUILD/liblangfuse.a" | absent '\.(ctors|dtors|preinit_array)'
+    [ "$(readelf -SW "$BUILD/liblangfuse.a" | grep -cE ' \.init_array.* 000008 ')" = 1 ]
+    [ "$(readelf -SW "$BUILD/liblangfuse.a" | grep -cE ' \.fini_array.* 000008 ')" = 1 ]
 }
 
 # Run a traced program; what it wrote must hold this text.

@@ -349,6 +349,8 @@ static size_t memory_of_bursts(void)
     static unsigned char in_memory[LF__RING_BYTES / RING_PAGE];
     size_t bytes = 0;
     for (lf__segment *s = lf__segments; s != NULL; s = s->next) {
+        if (atomic_load(&s->state) == LF__SEGMENT_HOLLOW)
+            continue;
         size_t size = s->ring_size - KEPT;
         assert_int_equal(mincore(s->ring + KEPT, size, in_memory), 0);
         for (size_t i = 0; i < size / RING_PAGE; i++)
