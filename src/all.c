@@ -5,6 +5,7 @@
 #include "../lf_core.c"
 #include "../langfuse/prompt.c"
 #include "../langfuse/score.c"
+#include "answer.c"
 #include "base.c"
 #include "buf.c"
 #include "capture.c"

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "export.h"
 
+#include "answer.h"
 #include "once.h"
 #include "rest.h"
 #include "secret.h"
@@ -244,6 +245,8 @@ static const char *export_noun(const lf__export *x)
 
 static const char *export_likely_cause(const lf__export *x, int status)
 {
+    if (status >= 200 && status < 300)
+        return "something else answers there; check LANGFUSE_BASE_URL";
     if (status == 401)
         return "check LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY; keys of one region are unknown in another"
                " (EU https://cloud.langfuse.com, US https://us.cloud.langfuse.com)";
@@ -650,15 +653,35 @@ static bool export_has_another_key(lf__export *x, const export_batch *batch)
     return true;
 }
 
+static void export_refused(lf__export *x, export_batch *batch, const lf__http_answer *answer)
+{
+    int status = answer->status;
+    export_tell_refused(x, answer);
+    if (status == 408 || status == 429 || status >= 500 || status < 200) {
+        export_retry(x, batch, answer->retry_after_ms);
+    } else if (status == 413 && batch->count > 1) {
+        export_split(x, batch);
+    } else if (status == 413) {
+        export_drop(x, batch, LF_DROP_TOO_LARGE);
+    } else if (status == 400 || status == 422) {
+        export_bisect(x, batch);
+    } else {
+        /* It concerns the keys or the address, not the content: searching would not help, nor would hurrying. */
+        export_drop(x, batch, LF_DROP_REFUSED);
+        export_close_gate(x, answer->retry_after_ms);
+    }
+}
+
 static void export_answered(lf__export *x, export_batch *batch, const lf__http_answer *answer)
 {
     int status = answer->status;
+    bool delivered = status >= 200 && status < 300 && !lf__answer_is_page(answer->body, answer->body_size);
     if (lf__logs(&x->config->logger, LF__LOG_DEBUG))
         lf__log(&x->config->logger, LF__LOG_DEBUG, "export of %zu %s%s: HTTP %d %s", batch->count, export_noun(x), batch->count == 1 ? "" : "s", status,
                 answer->message);
-    if (status == 207 && x->wire == &lf__wire_ingestion) {
+    if (delivered && status == 207 && x->wire == &lf__wire_ingestion) {
         export_partial(x, batch, answer);
-    } else if (status >= 200 && status < 300) {
+    } else if (delivered) {
         export_delivered(x, batch);
     } else if (status == 0) {
         bool nobody = answer->failure == LF__HTTP_NO_CONNECTION || answer->failure == LF__HTTP_NO_SUCH_HOST;
@@ -666,21 +689,7 @@ static void export_answered(lf__export *x, export_batch *batch, const lf__http_a
         export_tell_unreachable(x, answer->message);
         export_retry(x, batch, -1);
     } else if (status != 401 || !export_has_another_key(x, batch)) {
-        export_tell_refused(x, answer);
-        if (status == 408 || status == 429 || status >= 500 || status < 200) {
-            export_retry(x, batch, answer->retry_after_ms);
-        } else if (status == 413) {
-            if (batch->count > 1)
-                export_split(x, batch);
-            else
-                export_drop(x, batch, LF_DROP_TOO_LARGE);
-        } else if (status == 400 || status == 422) {
-            export_bisect(x, batch);
-        } else {
-            /* It concerns the keys or the address, not the content: searching would not help, nor would hurrying. */
-            export_drop(x, batch, LF_DROP_REFUSED);
-            export_close_gate(x, answer->retry_after_ms);
-        }
+        export_refused(x, batch, answer);
     }
 }
 

@@ -332,12 +332,12 @@ static void poll_until_requests(int count)
 
 /* ---- Delivered ---- */
 
-static void every_2xx_delivers_whatever_the_body_says(void **state)
+static void every_2xx_that_can_be_an_answer_delivers(void **state)
 {
     (void)state;
     static const fake_reply replies[] = {
         {.status = 200, .body = "{\"partialSuccess\":{}}", .headers = "Content-Type: application/json\r\n"},
-        {.status = 200, .body = "<html><body>Welcome!</body></html>", .headers = "Content-Type: text/html\r\n"},
+        {.status = 200, .body = "OK", .headers = "Content-Type: text/html\r\n"},
         {.status = 200, .body = "{\"partialSuccess\":{\"rejectedSpans\":\"1\",\"errorMessage\":\"no\"}}"},
         {.status = 207, .body = "{\"successes\":[],\"errors\":[]}"},
         {.status = 202, .body = "\0\x01\xff", .body_size = 3},
@@ -356,6 +356,37 @@ static void every_2xx_delivers_whatever_the_body_says(void **state)
     assert_int_equal(atomic_load(&rig.counters.requests), 6);
     assert_int_equal(atomic_load(&rig.counters.retries), 0);
     assert_true(atomic_load(&rig.counters.last_success_ns) > 0);
+}
+
+static void answer_with_page(void)
+{
+    rig.first = 1;
+    rig.first_reply = (fake_reply){.status = 200, .body = "\r\n <!DOCTYPE html><html>Welcome!</html>"};
+}
+
+static void a_page_with_status_2xx_is_a_refusal_by_something_else(void **state)
+{
+    (void)state;
+    static const char *const exporters[] = {"otlp", "otlp", "ingestion"};
+    static const char *const protocols[] = {"http/json", "http/protobuf", "http/json"};
+    for (int round = 0; round < 4; round++) {
+        start_over();
+        answer_with_page();
+        rig.first_reply.status = round == 2 ? 207 : 200;
+        rig.kind = round == 3 ? LF__EXPORT_SCORES : LF__EXPORT_OBSERVATIONS;
+        START(.exporter = exporters[round % 3], .protocol = protocols[round % 3]);
+        send_many(5);
+        settle();
+        assert_int_equal(delivered(), 0);
+        assert_int_equal(dropped(LF_DROP_REFUSED), 5);
+        assert_int_equal(lines_with("something else answers there; check LANGFUSE_BASE_URL"), 1);
+        assert_int_equal(lines_with("first export accepted"), 0);
+        assert_int_equal(atomic_load(&rig.counters.last_success_ns), 0);
+        send_many(5); /* no earlier than after a pause, as after a 404 */
+        settle();
+        assert_int_equal(delivered(), 5);
+        assert_true(rig.server->requests[1].at_ns - rig.server->requests[0].at_ns >= MS);
+    }
 }
 
 static void requests_go_to_the_traces_url_in_the_encoding_asked_for(void **state)
@@ -1173,7 +1204,7 @@ static void answers_that_say_nothing_of_an_event_count_it_as_delivered(void **st
     (void)state;
     static const char *const bodies[] = {
         "",
-        "<html><body>[{\"id\":\"s1\",\"status\":400}]</body></html>",
+        "Welcome! [{\"id\":\"s1\",\"status\":400}]",
         "{\"successes\":[],\"errors\":[]}",
         "{\"successes\":[],\"errors\":[{\"id\":\"unknown\",\"status\":400,\"message\":\"m\"}]}",
         "{\"errors\":[{\"id\":\"s1\"},{\"status\":400},{\"id\":7,\"status\":400},{\"id\":\"s1\",\"status\":\"400\"},7,null]}",
@@ -1572,7 +1603,8 @@ int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(every_2xx_delivers_whatever_the_body_says),
+        CASE(every_2xx_that_can_be_an_answer_delivers),
+        CASE(a_page_with_status_2xx_is_a_refusal_by_something_else),
         CASE(requests_go_to_the_traces_url_in_the_encoding_asked_for),
         CASE(nothing_open_sends_nothing),
         CASE(no_request_is_larger_than_max_batch_bytes),
