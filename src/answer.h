@@ -1,10 +1,23 @@
-/* What the body of an answer says: whether a server that was meant can have written it. Pure: no I/O, no memory kept. */
+/* What the body of an answer says: whether a server that was meant can have written it, and how much of a request it did not
+ * take. Bodies may be cut off, and may be anything. No I/O, nothing is kept.
+ */
 #ifndef LF_SRC_ANSWER_H
 #define LF_SRC_ANSWER_H
 
 #include "base.h"
 
+enum { LF__ANSWER_TEXT = 200 }; /* bytes of a server's text that are worth a line */
+
 /* Is it a page (HTML, XML) and thus neither JSON nor protobuf? Captive portals, proxies and other programs answer with those. */
 bool lf__answer_is_page(const char *body, size_t size);
+
+/* The partial success of an OTLP receiver. */
+typedef struct lf__answer_partial {
+    uint64_t rejected;                 /* spans that it did not take; may be more than were sent */
+    char message[LF__ANSWER_TEXT + 1]; /* one line; with 0 spans a warning, or "" */
+} lf__answer_partial;
+
+/* Read an ExportTraceServiceResponse in the format of its request. All zero when the body is another text, or says nothing. */
+void lf__answer_read_partial(lf__answer_partial *out, const char *body, size_t size, bool is_json);
 
 #endif

@@ -30,6 +30,7 @@ enum {
      * items, of at most two events each, get an answer that fits. */
     EXPORT_INGESTION_ITEMS = 500,
     EXPORT_INGESTION_ANSWER = 1 << 20,
+    EXPORT_OTLP_ANSWER = 64 << 10, /* a partial success with a message of any usual size */
     EXPORT_REASONS = 8, /* distinct reasons for refusing single events that are told */
     EXPORT_ITEMS_MIN = 256,
     EXPORT_HOPELESS = 2, /* the first try, and one more */
@@ -287,6 +288,15 @@ static void export_tell_unreachable(lf__export *x, const char *why)
             x->kind == LF__EXPORT_SCORES ? "scores " : "", export_target(x), why, x->config->queue_bytes >> 20);
 }
 
+static void export_tell_rejected(lf__export *x, size_t rejected, size_t count, const char *message)
+{
+    if (rejected != 0 && export_is_news(x, "rejected", NULL))
+        lf__log(&x->config->logger, LF__LOG_ERROR, "%zu of %zu observations refused by %s: \"%s\"", rejected, count, x->config->base_url,
+                message);
+    else if (rejected == 0 && message[0] != '\0' && export_is_news(x, "warning", NULL))
+        lf__log(&x->config->logger, LF__LOG_WARNING, "%s took %zu observations, and says: \"%s\"", x->config->base_url, count, message);
+}
+
 static void export_tell_accepted(lf__export *x, size_t count)
 {
     if (x->kind == LF__EXPORT_SCORES || !export_is_news(x, "accepted", NULL))
@@ -331,12 +341,25 @@ static void export_server_is_well(lf__export *x)
     x->step_ns = x->gate_ns = 0;
 }
 
-static void export_delivered(lf__export *x, export_batch *batch)
+/* All of it, but for so many that the server rejected. */
+static void export_delivered(lf__export *x, export_batch *batch, size_t rejected)
 {
     export_server_is_well(x);
     export_unlink(x, batch);
-    export_count_delivered(x, batch->count);
+    export_count(&x->counters->dropped[LF_DROP_REFUSED], rejected);
+    export_count_delivered(x, batch->count - rejected);
     export_free_batch(batch);
+}
+
+/* The server has taken the batch. One that speaks OTLP tells how much of it not; which observations these are it does not tell. */
+static void export_taken(lf__export *x, export_batch *batch, const lf__http_answer *answer)
+{
+    lf__answer_partial partial = {0};
+    if (x->wire != &lf__wire_ingestion)
+        lf__answer_read_partial(&partial, answer->body, answer->body_size, x->wire == &lf__wire_otlp_json);
+    size_t rejected = partial.rejected < batch->count ? (size_t)partial.rejected : batch->count;
+    export_tell_rejected(x, rejected, batch->count, partial.message);
+    export_delivered(x, batch, rejected);
 }
 
 static void export_retry(lf__export *x, export_batch *batch, long retry_after_ms)
@@ -682,7 +705,7 @@ static void export_answered(lf__export *x, export_batch *batch, const lf__http_a
     if (delivered && status == 207 && x->wire == &lf__wire_ingestion) {
         export_partial(x, batch, answer);
     } else if (delivered) {
-        export_delivered(x, batch);
+        export_taken(x, batch, answer);
     } else if (status == 0) {
         bool nobody = answer->failure == LF__HTTP_NO_CONNECTION || answer->failure == LF__HTTP_NO_SUCH_HOST;
         x->unreached = nobody ? x->unreached + 1 : 0;
@@ -778,7 +801,7 @@ static bool export_write_line(lf__export *x, const export_batch *batch)
 static void export_to_file(lf__export *x, export_batch *batch)
 {
     if (export_write_line(x, batch)) {
-        export_delivered(x, batch);
+        export_delivered(x, batch, 0);
         return;
     }
     x->unreached++;
@@ -811,7 +834,7 @@ static bool export_to_server(lf__export *x, export_batch *batch)
                  {batch->items.data, batch->items.length},
                  {batch->tail.data, batch->tail.length}},
         .timeout_ms = x->config->timeout_ms,
-        .answer_max = x->wire == &lf__wire_ingestion ? EXPORT_INGESTION_ANSWER : 0,
+        .answer_max = x->wire == &lf__wire_ingestion ? EXPORT_INGESTION_ANSWER : EXPORT_OTLP_ANSWER,
         .done = export_request_done,
         .owner = batch,
     };

@@ -9,6 +9,8 @@
 #include "../../src/answer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define BODY(literal) literal, sizeof literal - 1
 
@@ -41,10 +43,124 @@ static void pages_are_told_from_answers(void **state)
             fail_msg("%zu: %s", i, cases[i].body);
 }
 
+static void assert_partial(const char *body, size_t size, bool json, uint64_t rejected, const char *message)
+{
+    lf__answer_partial partial;
+    lf__answer_read_partial(&partial, body, size, json);
+    if (partial.rejected != rejected || strcmp(partial.message, message) != 0)
+        fail_msg("%.*s: %llu \"%s\"", (int)size, body, (unsigned long long)partial.rejected, partial.message);
+}
+
+static void a_partial_success_is_read_from_json(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *message;
+        uint64_t rejected;
+    } cases[] = {
+        {"{\"partialSuccess\":{\"rejectedSpans\":\"12\",\"errorMessage\":\"span\\ntoo old\"}}", "span too old", 12},
+        {" { \"partialSuccess\" : { \"rejectedSpans\" : 1 } }", "", 1},
+        {"{\"partialSuccess\":{\"errorMessage\":\"careful\"}}", "careful", 0},
+        {"{\"partialSuccess\":{\"rejectedSpans\":1e300}}", "", UINT64_C(1) << 53},
+        {"{\"partialSuccess\":{\"rejectedSpans\":\"99999999999999999999\"}}", "", UINT64_MAX},
+        {"{\"partialSuccess\":{\"rejectedSpans\":-1}}", "", 0},
+        {"{\"partialSuccess\":{\"rejectedSpans\":\"-1\"}}", "", 0},
+        {"{\"partialSuccess\":{\"rejectedSpans\":[1],\"errorMessage\":2}}", "", 0},
+        {"{\"partialSuccess\":{}}", "", 0},
+        {"{\"partialSuccess\":null}", "", 0},
+        {"{\"partialSuccess\":7}", "", 0},
+        {"{\"rejectedSpans\":1}", "", 0},
+        {"{}", "", 0},
+        {"[]", "", 0},
+        {"", "", 0},
+        {"OK", "", 0},
+        {"{\"partialSuccess\":{\"rejectedSpans\":1", "", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_partial(cases[i].body, strlen(cases[i].body), true, cases[i].rejected, cases[i].message);
+}
+
+static void a_partial_success_is_read_from_protobuf(void **state)
+{
+    (void)state;
+    assert_partial(BODY(""), false, 0, "");
+    assert_partial(BODY("\x0a\x00"), false, 0, "");
+    assert_partial(BODY("\x0a\x02\x08\x03"), false, 3, "");
+    assert_partial(BODY("\x0a\x05\x08\xac\x02\x12\x00"), false, 300, "");
+    assert_partial(BODY("\x0a\x06\x12\x02no\x08\x07"), false, 7, "no");
+    assert_partial(BODY("\x0a\x06\x12\x04n\n\to"), false, 0, "n  o");
+    /* Other fields, before and inside. */
+    assert_partial(BODY("\x10\x01\x1d....\x19........\x0a\x07\x1a\x03xyz\x08\x07"), false, 7, "");
+    /* -1 */
+    assert_partial(BODY("\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), false, 0, "");
+    /* Cut off: what is there counts. */
+    assert_partial(BODY("\x0a\xff\x7f\x08\x07\x12\x50too ol"), false, 7, "too ol");
+    assert_partial(BODY("\x0a"), false, 0, "");
+    assert_partial(BODY("\x0a\x02\x08"), false, 0, "");
+    /* No protobuf. */
+    assert_partial(BODY("{\"partialSuccess\":{\"rejectedSpans\":1}}"), false, 0, "");
+    assert_partial(BODY("OK\n"), false, 0, "");
+    assert_partial(BODY("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), false, 0, "");
+}
+
+static void long_messages_are_cut_at_the_end_of_a_character(void **state)
+{
+    (void)state;
+    char body[400] = "{\"partialSuccess\":{\"errorMessage\":\"";
+    size_t size = strlen(body);
+    for (int i = 0; i < 100; i++, size += 3)
+        memcpy(body + size, "\xe2\x82\xac", 3);
+    memcpy(body + size, "\"}}", 3);
+    lf__answer_partial partial;
+    lf__answer_read_partial(&partial, body, size + 3, true);
+    assert_int_equal(strlen(partial.message), LF__ANSWER_TEXT / 3 * 3);
+}
+
+/* Bodies that are nearly right, and any bytes: nothing is read beyond their end, which a checker sees, and texts are lines. */
+static void any_bytes_are_read_safely(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t size;
+    } seeds[] = {
+        {BODY("{\"partialSuccess\":{\"rejectedSpans\":\"12\",\"errorMessage\":\"span too old\"}}")},
+        {BODY("\x0a\x12\x08\xac\x02\x12\x0cspan too old\x10\x01\x1d....")},
+        {BODY("\xef\xbb\xbf \t<html></html>")},
+    };
+    uint64_t random = 20260115;
+    for (int round = 0; round < 60000; round++) {
+        size_t seed = (size_t)round % 3, size = seeds[seed].size;
+        char *body = malloc(size);
+        memcpy(body, seeds[seed].text, size);
+        for (int i = 0; i < round % 7; i++) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            body[(random >> 33) % size] = (char)(random >> 55);
+        }
+        size -= (random >> 40) % size;
+        char *exact = malloc(size);
+        memcpy(exact, body, size);
+        lf__answer_partial partial;
+        for (int json = 0; json < 2; json++) {
+            lf__answer_read_partial(&partial, exact, size, json);
+            assert_true(strlen(partial.message) <= LF__ANSWER_TEXT);
+            for (const char *c = partial.message; *c != '\0'; c++)
+                assert_true((unsigned char)*c >= 0x20);
+        }
+        (void)lf__answer_is_page(exact, size);
+        free(exact);
+        free(body);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_are_told_from_answers),
+        cmocka_unit_test(a_partial_success_is_read_from_json),
+        cmocka_unit_test(a_partial_success_is_read_from_protobuf),
+        cmocka_unit_test(long_messages_are_cut_at_the_end_of_a_character),
+        cmocka_unit_test(any_bytes_are_read_safely),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -338,7 +338,7 @@ static void every_2xx_that_can_be_an_answer_delivers(void **state)
     static const fake_reply replies[] = {
         {.status = 200, .body = "{\"partialSuccess\":{}}", .headers = "Content-Type: application/json\r\n"},
         {.status = 200, .body = "OK", .headers = "Content-Type: text/html\r\n"},
-        {.status = 200, .body = "{\"partialSuccess\":{\"rejectedSpans\":\"1\",\"errorMessage\":\"no\"}}"},
+        {.status = 200, .body = "{\"partialSuccess\":{\"rejectedSpans\":\"0\"}}"},
         {.status = 207, .body = "{\"successes\":[],\"errors\":[]}"},
         {.status = 202, .body = "\0\x01\xff", .body_size = 3},
         {.status = 204},
@@ -386,6 +386,56 @@ static void a_page_with_status_2xx_is_a_refusal_by_something_else(void **state)
         settle();
         assert_int_equal(delivered(), 5);
         assert_true(rig.server->requests[1].at_ns - rig.server->requests[0].at_ns >= MS);
+    }
+}
+
+/* The same answer in both formats; Content-Type says nothing. */
+static void a_partial_success(bool json, int rejected, const char *message)
+{
+    static char body[256];
+    size_t size = strlen(message);
+    int length = json ? snprintf(body, sizeof body, "{\"partialSuccess\":{\"rejectedSpans\":\"%d\",\"errorMessage\":\"%s\"}}", rejected, message)
+                      : snprintf(body, sizeof body, "\x0a%c\x08%c\x12%c%s", (char)(size + 4), (char)rejected, (char)size, message);
+    pthread_mutex_lock(&rig.lock);
+    rig.reply = (fake_reply){.status = 200, .body = body, .body_size = rejected == 0 && !json ? size + 6 : (size_t)length};
+    pthread_mutex_unlock(&rig.lock);
+}
+
+static void what_a_receiver_rejects_is_dropped_and_the_rest_delivered(void **state)
+{
+    (void)state;
+    for (int json = 0; json < 2; json++) {
+        start_over();
+        START(.protocol = json ? "http/json" : "http/protobuf");
+        a_partial_success(json, 2, "span too old");
+        send_many(5);
+        settle();
+        assert_int_equal(dropped(LF_DROP_REFUSED), 2);
+        assert_int_equal(delivered(), 3);
+        assert_int_equal(lines_with("2 of 5 observations refused by http://127.0.0.1"), 1);
+        assert_int_equal(lines_with("\"span too old\""), 1);
+        a_partial_success(json, 9, "more than there were");
+        send_many(5);
+        settle();
+        assert_int_equal(dropped(LF_DROP_REFUSED), 7);
+        assert_int_equal(delivered(), 3);
+        assert_int_equal(lines_with("observations refused by"), 1);
+        assert_int_equal(atomic_load(&rig.counters.retries), 0);
+    }
+}
+
+static void a_warning_of_a_receiver_is_told_and_nothing_dropped(void **state)
+{
+    (void)state;
+    for (int json = 0; json < 2; json++) {
+        start_over();
+        START(.protocol = json ? "http/json" : "http/protobuf");
+        a_partial_success(json, 0, "this endpoint is old");
+        for (int i = 0; i < 2; i++)
+            send_many(5);
+        settle();
+        assert_int_equal(delivered(), 10);
+        assert_int_equal(lines_with("took 5 observations, and says: \"this endpoint is old\""), 1);
     }
 }
 
@@ -1605,6 +1655,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(every_2xx_that_can_be_an_answer_delivers),
         CASE(a_page_with_status_2xx_is_a_refusal_by_something_else),
+        CASE(what_a_receiver_rejects_is_dropped_and_the_rest_delivered),
+        CASE(a_warning_of_a_receiver_is_told_and_nothing_dropped),
         CASE(requests_go_to_the_traces_url_in_the_encoding_asked_for),
         CASE(nothing_open_sends_nothing),
         CASE(no_request_is_larger_than_max_batch_bytes),
