@@ -482,10 +482,11 @@ void lf_get_stats(lf_stats *out_stats)
 {
     lf_stats stats = {0};
     const lf__counters *counters = &lf__worker_counters;
-    /* What left is read before what came in, so that a queue never looks negative. */
+    /* What left is read first, then what waits, then what came in. */
     stats.delivered = atomic_load_explicit(&counters->delivered, memory_order_acquire);
     for (int i = 0; i < LF_DROP_REASON_COUNT; i++)
         stats.dropped[i] = atomic_load_explicit(&counters->dropped[i], memory_order_acquire);
+    stats.queued = lf__worker_queued();
     stats.requests = atomic_load_explicit(&counters->requests, memory_order_relaxed);
     stats.retries = atomic_load_explicit(&counters->retries, memory_order_relaxed);
     stats.last_success_ns = atomic_load_explicit(&counters->last_success_ns, memory_order_relaxed);
@@ -509,7 +510,5 @@ void lf_get_stats(lf_stats *out_stats)
     for (int i = 0; i < LF_DROP_REASON_COUNT; i++)
         stats.dropped_total += stats.dropped[i];
     stats.open = begun > ended ? begun - ended : 0;
-    uint64_t gone = stats.delivered + stats.dropped_total;
-    stats.queued = stats.accepted > gone ? stats.accepted - gone : 0;
     *out_stats = stats;
 }

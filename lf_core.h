@@ -272,13 +272,14 @@ typedef enum lf_drop_reason {
     LF_DROP_REASON_COUNT
 } lf_drop_reason;
 
-/* accepted == delivered + the sum of dropped + queued, whenever no observation ends during the call. */
+/* accepted == delivered + the sum of dropped + queued, while nothing moves: no observation ends, and nothing is sent or dropped at
+ * this moment, as after lf_flush. Each of them is counted by itself. */
 typedef struct lf_stats {
     uint64_t accepted;  /* observations that ended, and scores that were made, while tracing was on; sampled out ones not */
     uint64_t delivered; /* acknowledged by the server, or written to the file */
     uint64_t dropped[LF_DROP_REASON_COUNT];
     uint64_t dropped_total;
-    uint64_t queued;         /* ended, neither delivered nor dropped yet */
+    uint64_t queued;         /* ended, neither delivered nor dropped yet; counted where they wait */
     uint64_t open;           /* begun, not ended */
     uint64_t queued_bytes;   /* memory that holds the queued ones */
     uint64_t requests;       /* HTTP requests made, tries included */

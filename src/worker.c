@@ -47,6 +47,11 @@ lf__budget lf__worker_budget;
 lf__counters lf__worker_counters;
 _Atomic uint64_t lf__worker_accepted;
 
+/* For lf__worker_queued. The worker writes the first two, whoever copies a record the third. */
+static _Atomic uint64_t worker_held;   /* records in queues and batches, as of a moment ago, and what was taken since */
+static _Atomic uint64_t worker_taken;  /* ever, out of rings; updates of traces not. Release, pairs with worker_in_rings */
+static _Atomic uint64_t worker_copied; /* and not taken yet */
+
 typedef struct worker_copy {
     struct worker_copy *next;
     lf__record *record;
@@ -137,6 +142,41 @@ static struct {
     WORKER_EACH_CLIENT(client)                                                                                     \
         for (worker_lane *lane = client->lanes; lane < client->lanes + WORKER_LANES; lane++)                       \
             if (lane->exporter != NULL)
+
+/* ---- Where records are ---- */
+
+static void worker_tell_held(void)
+{
+    uint64_t held = 0;
+    WORKER_EACH_LANE(client, lane)
+        held += lf__pending_count(lane->pending) + lf__export_held(lane->exporter);
+    atomic_store_explicit(&worker_held, held, memory_order_relaxed);
+}
+
+/* A ring that is empty holds nothing, whatever the counters say; of the others they know the sum. */
+static uint64_t worker_in_rings(void)
+{
+    uint64_t put = 0;
+    bool any = false;
+    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {
+        any |= atomic_load_explicit(&s->consumed, memory_order_acquire) != atomic_load_explicit(&s->published, memory_order_acquire);
+        uint64_t not_put = atomic_load_explicit(&s->ignored, memory_order_relaxed) +
+                           atomic_load_explicit(&s->dropped_full, memory_order_relaxed) +
+                           atomic_load_explicit(&s->dropped_large, memory_order_relaxed) +
+                           atomic_load_explicit(&s->dropped_deep, memory_order_relaxed);
+        put += atomic_load_explicit(&s->ended, memory_order_relaxed) - not_put;
+    }
+    uint64_t taken = atomic_load_explicit(&worker_taken, memory_order_acquire);
+    return any && put > taken ? put - taken : 0;
+}
+
+uint64_t lf__worker_queued(void)
+{
+    /* The way that records go, so that none is missed. */
+    uint64_t queued = worker_in_rings();
+    queued += atomic_load_explicit(&worker_copied, memory_order_acquire);
+    return queued + atomic_load_explicit(&worker_held, memory_order_relaxed);
+}
 
 /* ---- Waiting ---- */
 
@@ -304,6 +344,7 @@ static void worker_poll(lf__http *http, uint64_t until_ns)
     atomic_thread_fence(memory_order_seq_cst);
     requests |= atomic_load_explicit(&lf__worker_asked, memory_order_relaxed); /* by a thread that saw us busy */
     lf__http_poll(http, requests ? 0 : worker_ms_until(until_ns));
+    worker_tell_held();
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
 }
 
@@ -436,6 +477,15 @@ static bool worker_take(void *owner, const lf__record *record)
     return true;
 }
 
+static bool worker_take_from_ring(void *owner, const lf__record *record)
+{
+    lf__count(&worker_held); /* before it counts as taken; counted anew when the ring is empty */
+    bool taken = worker_take(owner, record);
+    if (record->kind != LF__RECORD_TRACE)
+        atomic_store_explicit(&worker_taken, atomic_load_explicit(&worker_taken, memory_order_relaxed) + 1, memory_order_release);
+    return taken;
+}
+
 static void worker_take_copies(void)
 {
     pthread_mutex_lock(&worker.lock);
@@ -444,7 +494,9 @@ static void worker_take_copies(void)
     pthread_mutex_unlock(&worker.lock);
     while (copy != NULL) {
         worker_copy *next = copy->next;
+        lf__count(&worker_held);
         (void)worker_take(NULL, copy->record);
+        atomic_fetch_sub_explicit(&worker_copied, 1, memory_order_release);
         lf__free(copy->record);
         lf__free(copy);
         copy = next;
@@ -488,6 +540,7 @@ static void worker_update_budget(void)
     WORKER_EACH_LANE(client, lane)
         bytes += lf__pending_bytes(lane->pending) + lf__export_bytes(lane->exporter);
     atomic_store_explicit(&lf__worker_budget.worker, bytes, memory_order_relaxed);
+    worker_tell_held();
 }
 
 /* A few segments keep their addresses for the next threads; those of the others go back. */
@@ -510,7 +563,7 @@ static void worker_drain(void)
         int left = LF__SEGMENT_LEFT; /* unless a new thread takes it first */
         bool rests = atomic_compare_exchange_strong_explicit(&s->state, &left, LF__SEGMENT_RESTING, memory_order_acquire,
                                                              memory_order_relaxed);
-        lf__segment_drain(s, &lf__worker_budget, worker_take, NULL);
+        lf__segment_drain(s, &lf__worker_budget, worker_take_from_ring, NULL);
         uint8_t trace_id[16];
         while (lf__segment_lost_trace(s, trace_id))
             WORKER_EACH_LANE(client, lane)
@@ -790,6 +843,7 @@ static uint64_t worker_step(void)
             worker_send(client, lane);
         lf__export_step(lane->exporter);
     }
+    worker_tell_held(); /* before who flushes is told that it is over */
     worker_end_flush();
     worker_answer();
     worker_give_back();
@@ -1011,6 +1065,7 @@ void lf__worker_submit(lf__record *record)
         return;
     }
     copy->record = record;
+    atomic_fetch_add_explicit(&worker_copied, 1, memory_order_relaxed);
     pthread_mutex_lock(&worker.lock);
     copy->next = worker.copies;
     worker.copies = copy;
@@ -1168,6 +1223,9 @@ void lf__worker_after_fork_child(void)
     atomic_store_explicit(&lf__worker_budget.rings, 0, memory_order_relaxed);
     atomic_store_explicit(&lf__worker_budget.worker, 0, memory_order_relaxed);
     atomic_store_explicit(&lf__worker_accepted, 0, memory_order_relaxed);
+    atomic_store_explicit(&worker_held, 0, memory_order_relaxed);
+    atomic_store_explicit(&worker_taken, 0, memory_order_relaxed); /* the rings are new, too */
+    atomic_store_explicit(&worker_copied, 0, memory_order_relaxed);
     atomic_store_explicit(&lf__left_out, 0, memory_order_relaxed);
     atomic_store_explicit(&lf__refused, 0, memory_order_relaxed);
     lf__counters none = {0};

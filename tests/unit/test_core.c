@@ -180,7 +180,7 @@ TEST(flush_and_shutdown_tell_when_the_time_was_not_enough)
     leaf();
     leaf();
     CHECK_INT(lf_flush(50), LF_ERR_TIMEOUT);
-    CHECK_INT(stats_now().queued, 2); /* what is left stays queued */
+    CHECK_SOON(stats_now().queued == 2); /* what is left stays queued */
     CHECK_INT(stats_now().dropped_total, 0);
     CHECK_INT(lf_flush(0), LF_ERR_TIMEOUT);
     CHECK_INT(lf_shutdown(50), LF_ERR_TIMEOUT);
@@ -1192,6 +1192,12 @@ static void check_whole_traces(void)
     CHECK(parts <= LF__EXPORT_BATCHES + 1);
 }
 
+static bool account_is_even(void)
+{
+    lf_stats stats = stats_now();
+    return stats.accepted == stats.delivered + stats.dropped_total + stats.queued;
+}
+
 static void fill_the_queue(size_t queue_bytes, size_t batch_bytes, int traces)
 {
     char folder[256], path[300];
@@ -1203,10 +1209,10 @@ static void fill_the_queue(size_t queue_bytes, size_t batch_bytes, int traces)
         if (i % 100 == 99) { /* a quiet moment: all rings are empty, the worker waits */
             CHECK_INT(lf_flush(1), LF_ERR_TIMEOUT);
             CHECK_SOON(atomic_load(&lf__worker_budget.rings) <= LF__RING_GRANT);
+            CHECK_SOON(account_is_even());
             lf_stats stats = stats_now();
             CHECK_INT(stats.accepted, (uint64_t)(i + 1) * PER_TRACE);
             CHECK_INT(stats.delivered, 0);
-            CHECK_INT(stats.accepted, stats.dropped_total + stats.queued);
             most = stats.queued_bytes > most ? stats.queued_bytes : most;
         }
     }
@@ -1263,13 +1269,13 @@ TEST(many_threads_at_the_ceiling_account_for_everything)
         CHECK_INT(pthread_create(&threads[i], NULL, observe_a_crowd, padding), 0);
     for (int i = 0; i < 50; i++) {
         lf_stats stats = stats_now();
-        CHECK(stats.delivered + stats.dropped_total + stats.queued <= stats.accepted + CROWD);
         CHECK(stats.queued_bytes <= (1 << 20) + CROWD * LF__RING_GRANT + OVERSHOOT);
         sleep_ms(1);
     }
     for (int i = 0; i < CROWD; i++)
         pthread_join(threads[i], NULL);
     free(padding);
+    CHECK_SOON(account_is_even());
     let_through(folder);
     CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_ERR_LOST);
     check_account((uint64_t)CROWD * (uint64_t)rounds(CROWD_TRACES) * PER_TRACE, path);

@@ -186,8 +186,8 @@ static void a_flush_while_the_server_fails_times_out_and_keeps_the_queue(void **
         observe_many(3);
         assert_int_equal(lf_flush(100), LF_ERR_TIMEOUT);
         assert_int_equal(lf_flush(0), LF_ERR_TIMEOUT);
+        WAIT_UNTIL(stats_now().queued == 3);
         lf_stats stats = stats_now();
-        assert_int_equal(stats.queued, 3);
         assert_int_equal(stats.dropped_total, 0);
         assert_account(&stats);
         let_server_reply((fake_reply){0});
@@ -246,6 +246,96 @@ static void without_a_worker_its_calls_do_nothing(void **state)
     assert_true(lf__worker_stop(true, 0));
     assert_int_equal(lf_flush(100), LF_ERR_DISABLED);
     assert_int_equal(lf_shutdown(100), LF_ERR_DISABLED);
+}
+
+/* ---- What is queued is counted where it is ---- */
+
+/* A record that vanishes without being counted must show: it is not taken for queued. */
+static void a_loss_that_nobody_counts_is_seen_in_the_account(void **state)
+{
+    (void)state;
+    START(.timeout_ms = 0);
+    observe_many(3);
+    assert_int_equal(lf_flush(PATIENCE_MS), LF_OK);
+    lf_stats stats = stats_now();
+    assert_account(&stats);
+    atomic_fetch_sub(&lf__worker_counters.delivered, 1);
+    stats = stats_now();
+    atomic_fetch_add(&lf__worker_counters.delivered, 1);
+    assert_int_equal(stats.queued, 0);
+    assert_int_equal(stats.accepted, stats.delivered + 1);
+}
+
+static void what_waits_is_counted_in_the_queue_and_in_batches(void **state)
+{
+    (void)state;
+    START(.flush_at = 1000000, .flush_interval_ms = HOUR_MS);
+    observe_many(5);
+    WAIT_UNTIL(stats_now().queued == 5 && lf__worker_waiting == LF__WORKER_TIMED); /* in the worker's queue */
+    let_server_reply((fake_reply){.manner = FAKE_HANG});
+    assert_int_equal(lf_flush(0), LF_ERR_TIMEOUT);
+    WAIT_UNTIL(fake_count(server, &server->request_count) == 1);
+    WAIT_UNTIL(stats_now().queued == 5); /* on their way */
+    observe_many(2);
+    WAIT_UNTIL(stats_now().queued == 7);
+    lf_stats stats = stats_now();
+    assert_account(&stats);
+}
+
+/* The worker's thread is held up in a hook, so that the rings are not emptied. */
+static _Atomic bool hook_waits, hook_may_go;
+
+static bool wait_in_mask(void *data, lf_masked *value)
+{
+    (void)data;
+    (void)value;
+    hook_waits = true;
+    while (!hook_may_go)
+        pause_ms(1);
+    return true;
+}
+
+static void *observe_ten(void *thread)
+{
+    for (unsigned i = 1; i <= 10; i++)
+        observe_one((unsigned)(uintptr_t)thread, i);
+    return NULL;
+}
+
+static void what_waits_is_counted_in_the_rings_of_all_threads(void **state)
+{
+    (void)state;
+    hook_waits = hook_may_go = false;
+    START(.flush_at = 1, .mask = wait_in_mask);
+    observe_many(1);
+    WAIT_UNTIL(hook_waits);
+    pthread_t threads[THREADS];
+    for (uintptr_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, observe_ten, (void *)i), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    lf_stats stats = stats_now();
+    assert_int_equal(stats.queued, 1 + THREADS * 10);
+    assert_account(&stats);
+    hook_may_go = true;
+    assert_int_equal(lf_flush(PATIENCE_MS), LF_OK);
+    stats = stats_now();
+    assert_int_equal(stats.queued, 0);
+    assert_account(&stats);
+}
+
+/* At exit it decides whether there is anything to wait for. */
+static void what_moves_meanwhile_is_never_missed(void **state)
+{
+    (void)state;
+    START(.flush_at = 1, .flush_interval_ms = 1);
+    let_server_reply((fake_reply){.manner = FAKE_HANG});
+    for (unsigned i = 1; i <= 3000; i++) {
+        observe_one(0, i);
+        for (int look = 0; look < 20; look++)
+            if (stats_now().queued < i)
+                fail_msg("%u observations wait, %llu are told", i, (unsigned long long)stats_now().queued);
+    }
 }
 
 /* ---- When it sends by itself ---- */
@@ -546,6 +636,10 @@ int main(void)
         CASE(a_flush_while_the_server_fails_times_out_and_keeps_the_queue),
         CASE(a_flush_that_waits_uses_no_processor),
         CASE(a_flush_reports_a_loss_once),
+        CASE(a_loss_that_nobody_counts_is_seen_in_the_account),
+        CASE(what_waits_is_counted_in_the_queue_and_in_batches),
+        CASE(what_waits_is_counted_in_the_rings_of_all_threads),
+        CASE(what_moves_meanwhile_is_never_missed),
         CASE(flush_at_observations_are_sent_without_a_flush_and_fewer_wait),
         CASE(an_observation_alone_is_sent_within_the_flush_interval),
         CASE(a_batch_worth_of_bytes_is_sent_without_a_flush),
