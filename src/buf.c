@@ -32,16 +32,17 @@ void lf__buf_rewind(lf__buf *buf, size_t length)
     buf->failed = false;
 }
 
-static bool buf_fail(lf__buf *buf)
+static bool buf_fail(lf__buf *buf, bool no_memory)
 {
     buf->failed = true;
+    buf->no_memory |= no_memory;
     return false;
 }
 
 bool lf__buf_grow(lf__buf *buf, size_t size)
 {
     if (buf->borrowed || size > buf->limit - buf->length)
-        return buf_fail(buf);
+        return buf_fail(buf, false);
     size_t needed = buf->length + size;
     size_t capacity = buf->capacity < BUF_FIRST_CAPACITY ? BUF_FIRST_CAPACITY : buf->capacity;
     while (capacity < needed && capacity <= buf->limit / 2)
@@ -50,7 +51,7 @@ bool lf__buf_grow(lf__buf *buf, size_t size)
         capacity = buf->limit;
     char *data = lf__realloc(buf->data, capacity);
     if (data == NULL)
-        return buf_fail(buf);
+        return buf_fail(buf, true);
     buf->data = data;
     buf->capacity = capacity;
     return true;

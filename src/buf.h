@@ -12,6 +12,7 @@ typedef struct lf__buf {
     size_t capacity;
     size_t limit;  /* the ceiling in bytes */
     bool failed;
+    bool no_memory; /* an append found no memory; stays until somebody sets it false */
     bool borrowed; /* `data` belongs to somebody else and cannot grow (lf__buf_over) */
 } lf__buf;
 

@@ -173,8 +173,13 @@ static bool export_encode(lf__export *x, export_batch *batch, const lf__record *
     lf__wire_context context = {
         .config = x->config, .wall_offset_ns = wall_offset_ns, .trace = trace, .scratch = &x->scratch};
     size_t before = batch->items.length;
-    if (export_is_full(x, batch) || !export_reserve_end(batch))
+    batch->items.no_memory = x->scratch.no_memory = false;
+    if (export_is_full(x, batch))
         return false;
+    if (!export_reserve_end(batch)) {
+        batch->items.no_memory = true;
+        return false;
+    }
     if (batch->count != 0)
         lf__buf_add_text(&batch->items, x->wire->separator);
     if (batch->items.failed || !x->wire->item(&batch->items, record, &context)) {
@@ -223,11 +228,9 @@ lf__add lf__export_add(lf__export *x, const lf__record *record, const lf__record
     if (batch->count != 0)
         return LF__ADD_FULL;
     /* Alone in an empty batch it must fit, unless memory is out. */
-    lf_drop_reason reason = lf__buf_reserve(&batch->items, batch->items.limit) == NULL || !export_reserve_end(batch)
-                                ? LF_DROP_NO_MEMORY
-                                : LF_DROP_TOO_LARGE;
+    bool no_memory = batch->items.no_memory || x->scratch.no_memory;
     x->added++;
-    export_lose(x, reason, record);
+    export_lose(x, no_memory ? LF_DROP_NO_MEMORY : LF_DROP_TOO_LARGE, record);
     return LF__ADD_DONE;
 }
 

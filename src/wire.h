@@ -19,7 +19,8 @@ typedef struct lf__wire_context {
 typedef struct lf__wire {
     const char *content_type;
     const char *separator; /* between two items: "," for JSON, "" for protobuf */
-    /* Append one observation. False: no memory or over the ceiling; `out` is then as it was before. */
+    /* Append one observation. False: over a ceiling, or no memory, which no_memory of `out` or of the scratch buffer then says;
+     * `out` is otherwise as it was before. */
     bool (*item)(lf__buf *out, const lf__record *record, const lf__wire_context *context);
     bool (*head)(lf__buf *out, const lf__config *config, size_t items_size);
     bool (*tail)(lf__buf *out);

@@ -439,6 +439,7 @@ static void ingest_flatten(ingest *to, const lf__field *map)
     lf__buf_init(&costs, to->scratch->limit);
     lf__buf_clear(to->scratch);
     to->failed |= !lf__usage_convert(to->scratch, &costs, lf__field_payload(map), map->length);
+    to->scratch->no_memory |= costs.no_memory;
     lf__buf_done(&costs);
 }
 
@@ -452,6 +453,7 @@ static void ingest_usage_details(ingest *to)
     lf__buf_clear(to->scratch);
     if (usage != NULL && (details == NULL || given_costs == NULL))
         to->failed |= !lf__usage_convert(to->scratch, &costs, lf__field_payload(usage), usage->length);
+    to->scratch->no_memory |= costs.no_memory;
     bool nests = map != NULL && ingest_nests(map);
     if (nests)
         ingest_flatten(to, map);

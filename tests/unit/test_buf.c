@@ -36,6 +36,7 @@ static void fits_exactly_to_the_ceiling_and_no_further(void **state)
         assert_true(buf.capacity <= limit);
         assert_false(lf__buf_add_char(&buf, 'y'));
         assert_true(buf.failed);
+        assert_false(buf.no_memory);
         assert_int_equal(buf.length, limit);
         lf__buf_done(&buf);
     }
@@ -96,6 +97,7 @@ static void keeps_its_content_when_memory_is_out(void **state)
     static char bytes[10000];
     assert_false(lf__buf_add(&buf, bytes, sizeof bytes));
     lf__alloc_fail_from(0);
+    assert_true(buf.no_memory);
     assert_int_equal(buf.length, 4);
     assert_memory_equal(buf.data, "kept", 4);
     lf__buf_rewind(&buf, 4);

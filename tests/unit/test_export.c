@@ -1459,6 +1459,7 @@ static void run_out_of_memory(void)
         assert_account();
     }
     assert_true(dropped(LF_DROP_NO_MEMORY) > 0);
+    assert_int_equal(dropped(LF_DROP_TOO_LARGE), 0);
     assert_true(delivered() > 0);
 }
 
@@ -1471,6 +1472,40 @@ static void out_of_memory_is_counted_and_never_loses_the_account(void **state)
         rig.verdict = round == 1 ? busy_for_some : NULL;
         START(.exporter = round == 1 ? "ingestion" : "otlp");
         run_out_of_memory();
+    }
+}
+
+/* A record for which the encoder needs its scratch buffer too. */
+static const lf__record *a_record_of_all_kinds(void)
+{
+    numbered_record(&rig.made, 1, 1, 5000);
+    builder_json(&rig.made, LF__TAG_METADATA, "{\"b\":[1,2,3],\"a\":\"text\"}");
+    builder_json(&rig.made, LF__TAG_USAGE, "{\"prompt_tokens\":7,\"cost\":0.25}");
+    return &rig.made.as.record;
+}
+
+static void lack_of_memory_is_never_taken_for_too_large(void **state)
+{
+    (void)state;
+    static const char *const protocols[] = {"http/json", "http/protobuf"};
+    for (int i = 0; i < 2; i++) {
+        start_over();
+        START(.protocol = protocols[i]);
+        unsigned long fail = 1;
+        for (uint64_t held = 0; held == 0; fail++) {
+            assert_true(fail < 40);
+            lf__export_free(rig.x);
+            rig.x = lf__export_new(rig.config, rig.kind, &rig.transport, &rig.counters);
+            assert_non_null(rig.x);
+            lf__alloc_fail_from(fail);
+            assert_int_equal(lf__export_add(rig.x, a_record_of_all_kinds(), NULL, 0), LF__ADD_DONE);
+            lf__alloc_fail_from(0);
+            held = lf__export_held(rig.x);
+            assert_int_equal(dropped(LF_DROP_NO_MEMORY), held == 0 ? fail : fail - 1);
+        }
+        assert_true(fail > 4);
+        assert_int_equal(dropped(LF_DROP_TOO_LARGE), 0);
+        assert_int_equal(lines_with("does not fit"), 0);
     }
 }
 
@@ -1685,6 +1720,7 @@ int main(void)
         CASE(hurry_tries_now_what_would_wait),
         CASE(abandon_drops_everything_held_for_the_reason_given),
         CASE(out_of_memory_is_counted_and_never_loses_the_account),
+        CASE(lack_of_memory_is_never_taken_for_too_large),
         CASE(what_was_accepted_first_is_called_what_it_is),
         CASE(scores_and_the_ingestion_exporter_use_the_batch_endpoint),
         CASE(refused_scores_and_unreachable_servers_are_told),

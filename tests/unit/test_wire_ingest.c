@@ -1030,6 +1030,7 @@ static void an_item_is_whole_or_absent(void **state)
         }
         assert_int_equal(out.length, sizeof before - 1);
         assert_false(out.failed);
+        assert_true(out.no_memory || scratch.no_memory);
         assert_memory_equal(out.data, before, sizeof before - 1);
     }
     /* And for want of room, at every byte. */
@@ -1041,6 +1042,7 @@ static void an_item_is_whole_or_absent(void **state)
         lf__buf_over(&small, memory, room);
         fits = lf__wire_ingestion.item(&small, &b.as.record, &context);
         assert_true(fits || (small.length == 0 && !small.failed));
+        assert_false(small.no_memory || scratch.no_memory);
     }
     assert_true(fits);
 }

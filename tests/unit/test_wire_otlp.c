@@ -975,6 +975,7 @@ static void every_failing_allocation_fails_cleanly(void **state)
             lf__alloc_fail_from(n);
             bool item = wires[i]->item(&to, &b.as.record, &poor);
             assert_true(item || (to.length == 0 && !to.failed));
+            assert_true(item || to.no_memory || own.no_memory);
             size_t before = to.length;
             bool head = wires[i]->head(&to, &config, 10);
             lf__alloc_fail_from(0);
