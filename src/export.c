@@ -66,6 +66,7 @@ struct lf__export {
     bool half_line;  /* a pipe has got the beginning of one */
     lf__buf scratch;
     size_t envelope; /* ceiling of a request's head and tail: resource, scope and brackets */
+    bool no_room;    /* for records beside it */
     export_batch *open;
     export_batch *batches; /* on their way, oldest first */
     size_t batch_count;
@@ -212,6 +213,11 @@ static void export_lose(lf__export *x, lf_drop_reason reason, const lf__record *
 
 lf__add lf__export_add(lf__export *x, const lf__record *record, const lf__record *trace, int64_t wall_offset_ns)
 {
+    if (x->no_room) { /* which was told */
+        x->added++;
+        export_count(&x->counters->dropped[LF_DROP_TOO_LARGE], 1);
+        return LF__ADD_DONE;
+    }
     if (x->open == NULL && (x->open = export_new_batch(x)) == NULL) {
         x->added++;
         export_lose(x, LF_DROP_NO_MEMORY, record);
@@ -914,18 +920,28 @@ void lf__export_step(lf__export *x)
 
 /* ---- Interface ---- */
 
-/* How much of a request is not observations. False: no memory, or nothing would be left for them. */
+static void export_tell_no_room(const lf__export *x)
+{
+    if (export_is_news(x, "no room", NULL))
+        lf__log(&x->config->logger, LF__LOG_ERROR,
+                "OTEL_RESOURCE_ATTRIBUTES, or a name like it, takes more than half of a request of %zu bytes"
+                " (LANGFUSE_MAX_BATCH_SIZE_BYTES); all %ss are dropped",
+                x->config->batch_bytes, export_noun(x));
+}
+
+/* How much of a request is not records: less than half, lest there is no room for them. False: no memory. */
 static bool export_measure_envelope(lf__export *x)
 {
     lf__buf envelope;
     lf__buf_init(&envelope, x->config->batch_bytes / 2);
     bool ok = x->wire->head(&envelope, x->config, 0) && x->wire->tail(&envelope);
     x->envelope = envelope.length + EXPORT_LENGTHS_MAX;
+    bool no_memory = envelope.no_memory;
     lf__buf_done(&envelope);
-    if (!ok)
-        lf__log(&x->config->logger, LF__LOG_ERROR, "OTEL_RESOURCE_ATTRIBUTES or a name like it is too long for requests of %zu bytes; tracing is off",
-                x->config->batch_bytes);
-    return ok;
+    x->no_room = !ok && !no_memory;
+    if (x->no_room)
+        export_tell_no_room(x);
+    return !no_memory;
 }
 
 static const lf__wire *export_wire(const lf__config *config, lf__export_kind kind)

@@ -22,6 +22,7 @@ typedef struct lf__wire {
     /* Append one observation. False: over a ceiling, or no memory, which no_memory of `out` or of the scratch buffer then says;
      * `out` is otherwise as it was before. */
     bool (*item)(lf__buf *out, const lf__record *record, const lf__wire_context *context);
+    /* Likewise. */
     bool (*head)(lf__buf *out, const lf__config *config, size_t items_size);
     bool (*tail)(lf__buf *out);
 } lf__wire;

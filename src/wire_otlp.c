@@ -633,6 +633,7 @@ static bool otlp_pb_head(lf__buf *out, const lf__config *config, size_t items_si
         lf__pb_add_prefix(out, OTLP_RESOURCE_SPANS_SCOPE_SPANS, scope_spans);
         lf__buf_add(out, parts.data + resource_size, scope_size);
     }
+    out->no_memory |= parts.no_memory;
     bool done = otlp_finish(out, start, parts.failed);
     lf__buf_done(&parts);
     return done;

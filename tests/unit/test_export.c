@@ -521,17 +521,47 @@ static void resource_attributes_of_any_length_leave_room_for_observations(void *
         assert_in_range(rig.server->requests[i].body_size, 20000, 65536);
 }
 
-static void resource_attributes_that_fill_a_request_are_told_at_once(void **state)
+static void resource_attributes_that_fill_a_request_are_told_once(void **state)
 {
     (void)state;
-    char attributes[50000];
+    char attributes[60000];
     memset(attributes, 'r', sizeof attributes);
     memcpy(attributes, "key=", 4);
     attributes[sizeof attributes - 1] = '\0';
-    setenv("OTEL_RESOURCE_ATTRIBUTES", attributes, 1);
-    START(.max_batch_bytes = 65536);
-    assert_null(rig.x);
-    assert_int_equal(lines_with("OTEL_RESOURCE_ATTRIBUTES"), 1);
+    static const char *const protocols[] = {"http/json", "http/protobuf"};
+    for (int i = 0; i < 2; i++) {
+        start_over();
+        setenv("OTEL_RESOURCE_ATTRIBUTES", attributes, 1);
+        START(.max_batch_bytes = 65536, .protocol = protocols[i]);
+        assert_non_null(rig.x);
+        send_many(100);
+        settle();
+        assert_int_equal(dropped(LF_DROP_TOO_LARGE), 100);
+        assert_int_equal(lines_with("takes more than half of a request of 65536 bytes"), 1);
+        assert_int_equal(lines_with("all observations are dropped"), 1);
+        assert_int_equal(lines_with(""), 1);
+        assert_int_equal(atomic_load(&rig.counters.requests), 0);
+    }
+}
+
+static void an_exporter_that_finds_no_memory_is_not_told(void **state)
+{
+    (void)state;
+    static const char *const protocols[] = {"http/json", "http/protobuf"};
+    for (int i = 0; i < 2; i++) {
+        start_over();
+        START(.protocol = protocols[i]);
+        lf__export *made = NULL;
+        for (unsigned long fail = 1; made == NULL; fail++) {
+            assert_true(fail < 20);
+            lf__alloc_fail_from(fail);
+            made = lf__export_new(rig.config, rig.kind, &rig.transport, &rig.counters);
+            lf__alloc_fail_from(0);
+            assert_true(fail > 2 || made == NULL);
+        }
+        lf__export_free(made);
+        assert_int_equal(lines_with(""), 0);
+    }
 }
 
 static void an_observation_too_large_for_any_request_is_dropped_with_one_line(void **state)
@@ -1696,7 +1726,8 @@ int main(void)
         CASE(nothing_open_sends_nothing),
         CASE(no_request_is_larger_than_max_batch_bytes),
         CASE(resource_attributes_of_any_length_leave_room_for_observations),
-        CASE(resource_attributes_that_fill_a_request_are_told_at_once),
+        CASE(resource_attributes_that_fill_a_request_are_told_once),
+        CASE(an_exporter_that_finds_no_memory_is_not_told),
         CASE(an_observation_too_large_for_any_request_is_dropped_with_one_line),
         CASE(every_status_has_its_outcome_and_its_line),
         CASE(verdicts_are_said_once_each_and_another_cause_is_told_too),

@@ -338,6 +338,24 @@ static void what_moves_meanwhile_is_never_missed(void **state)
     }
 }
 
+static void what_can_never_be_sent_is_told_once_and_counted_under_one_reason(void **state)
+{
+    (void)state;
+    char attributes[60000];
+    memset(attributes, 'r', sizeof attributes);
+    memcpy(attributes, "key=", 4);
+    attributes[sizeof attributes - 1] = '\0';
+    setenv("OTEL_RESOURCE_ATTRIBUTES", attributes, 1);
+    START(.max_batch_bytes = 65536);
+    observe_many(50);
+    assert_int_equal(lf_flush(PATIENCE_MS), LF_ERR_LOST);
+    lf_stats stats = stats_now();
+    assert_int_equal(stats.dropped[LF_DROP_TOO_LARGE], 50);
+    assert_account(&stats);
+    assert_int_equal(lines_with("OTEL_RESOURCE_ATTRIBUTES"), 1);
+    assert_int_equal(lines_with(""), 1);
+}
+
 /* ---- When it sends by itself ---- */
 
 static void flush_at_observations_are_sent_without_a_flush_and_fewer_wait(void **state)
@@ -640,6 +658,7 @@ int main(void)
         CASE(what_waits_is_counted_in_the_queue_and_in_batches),
         CASE(what_waits_is_counted_in_the_rings_of_all_threads),
         CASE(what_moves_meanwhile_is_never_missed),
+        CASE(what_can_never_be_sent_is_told_once_and_counted_under_one_reason),
         CASE(flush_at_observations_are_sent_without_a_flush_and_fewer_wait),
         CASE(an_observation_alone_is_sent_within_the_flush_interval),
         CASE(a_batch_worth_of_bytes_is_sent_without_a_flush),
