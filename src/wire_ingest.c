@@ -107,6 +107,40 @@ static void ingest_string(ingest *to, const char *key, const lf__field *field)
     ingest_scratch(to, key);
 }
 
+/* A number, true or false. */
+static bool ingest_is_scalar(const lf__field *field)
+{
+    for (const char *first = "-0123456789tf"; *first != '\0'; first++)
+        if (lf__field_is_json(field, *first))
+            return true;
+    switch ((lf_kind)field->kind) {
+    case LF_KIND_BOOL:
+    case LF_KIND_INT:
+    case LF_KIND_UINT:
+    case LF_KIND_INT128:
+    case LF_KIND_UINT128:
+    case LF_KIND_FLOAT:
+    case LF_KIND_DOUBLE: return true;
+    default: return false;
+    }
+}
+
+/* An input or an output. The server looks for one that JavaScript calls true, so it loses 0 and false. As text they arrive, and
+ * are read as the number or the boolean again. Some are text anyway, as a number that a double cannot hold. */
+static void ingest_content(ingest *to, const char *key, const lf__field *field)
+{
+    bool scalar = lf__field_is_set(field) && ingest_is_scalar(field);
+    if (scalar) {
+        lf__buf_clear(to->scratch);
+        lf__field_json(to->scratch, field);
+        scalar = to->scratch->failed || to->scratch->data[0] != '"';
+    }
+    if (scalar)
+        ingest_scratch(to, key);
+    else
+        ingest_value(to, key, field);
+}
+
 /* ---- Events ----------------------------------------------------------------------------------------------------- */
 
 /* What identifies an event of this record, so that the server notices when a batch comes twice. Of an observation its ids and
@@ -216,7 +250,7 @@ static void ingest_environment(ingest *to)
 static void ingest_input(ingest *to)
 {
     if (to->view.last[LF__TAG_INPUT] != NULL) {
-        ingest_value(to, "input", to->view.last[LF__TAG_INPUT]);
+        ingest_content(to, "input", to->view.last[LF__TAG_INPUT]);
     } else if (to->view.last[LF__TAG_ARGUMENT] != NULL) {
         ingest_key(to->out, "input");
         lf__view_arguments_json(to->out, &to->view);
@@ -226,7 +260,7 @@ static void ingest_input(ingest *to)
 static void ingest_output(ingest *to)
 {
     if (!to->view.pieces_win) {
-        ingest_value(to, "output", to->view.last[LF__TAG_OUTPUT]);
+        ingest_content(to, "output", to->view.last[LF__TAG_OUTPUT]);
         return;
     }
     lf__buf_clear(to->scratch);
@@ -596,11 +630,11 @@ static void ingest_trace(ingest *to, bool root)
     if (last[LF__TAG_TRACE_METADATA] != NULL)
         ingest_metadata(to, LF__TAG_TRACE_METADATA, NULL);
     if (last[LF__TAG_TRACE_INPUT] != NULL || !root)
-        ingest_value(to, "input", last[LF__TAG_TRACE_INPUT]);
+        ingest_content(to, "input", last[LF__TAG_TRACE_INPUT]);
     else
         ingest_input(to);
     if (last[LF__TAG_TRACE_OUTPUT] != NULL || !root)
-        ingest_value(to, "output", last[LF__TAG_TRACE_OUTPUT]);
+        ingest_content(to, "output", last[LF__TAG_TRACE_OUTPUT]);
     else
         ingest_output(to);
     ingest_end(to);
