@@ -65,6 +65,7 @@ struct lf__export {
     char *file_path; /* NULL: to the server */
     bool half_line;  /* a pipe has got the beginning of one */
     lf__buf scratch;
+    lf__wire_times *trace_times; /* of batches of events about traces */
     size_t envelope; /* ceiling of a request's head and tail: resource, scope and brackets */
     bool no_room;    /* for records beside it */
     export_batch *open;
@@ -172,7 +173,7 @@ static bool export_encode(lf__export *x, export_batch *batch, const lf__record *
                           int64_t wall_offset_ns)
 {
     lf__wire_context context = {
-        .config = x->config, .wall_offset_ns = wall_offset_ns, .trace = trace, .scratch = &x->scratch};
+        .config = x->config, .wall_offset_ns = wall_offset_ns, .trace = trace, .scratch = &x->scratch, .times = x->trace_times};
     size_t before = batch->items.length;
     batch->items.no_memory = x->scratch.no_memory = false;
     if (export_is_full(x, batch))
@@ -980,8 +981,12 @@ lf__export *lf__export_new(const lf__config *config, lf__export_kind kind, lf__t
     bool to_file = config->exporter == LF__EXPORTER_FILE;
     if (to_file)
         x->file_path = export_file_path(config, kind);
-    if ((!to_file || x->file_path != NULL) && export_measure_envelope(x))
+    bool has_traces = config->exporter == LF__EXPORTER_INGESTION;
+    if (has_traces)
+        x->trace_times = lf__alloc(sizeof *x->trace_times);
+    if ((!to_file || x->file_path != NULL) && (!has_traces || x->trace_times != NULL) && export_measure_envelope(x))
         return x;
+    lf__free(x->trace_times);
     lf__free(x->file_path);
     lf__free(x);
     return NULL;
@@ -1073,6 +1078,7 @@ void lf__export_free(lf__export *x)
         return;
     lf__export_abandon(x, LF_DROP_SHUTDOWN);
     lf__buf_done(&x->scratch);
+    lf__free(x->trace_times);
     lf__free(x->file_path);
     lf__free(x);
 }

@@ -9,11 +9,24 @@
 #include "config.h"
 #include "record.h"
 
+/* The latest event about a trace. */
+typedef struct lf__wire_event {
+    uint8_t trace_id[16];
+    uint64_t wall_ns;  /* when it was */
+    uint64_t given_ms; /* when it was as the server is told; 0: there was none */
+} lf__wire_event;
+
+/* Of the traces that came last: by the last byte of their ids, where a newer one takes the place of an older. Begins as zero. */
+typedef struct lf__wire_times {
+    lf__wire_event traces[256];
+} lf__wire_times;
+
 typedef struct lf__wire_context {
     const lf__config *config;
     int64_t wall_offset_ns; /* wall clock minus monotonic clock */
     const lf__record *trace; /* what lf_update_current_trace said of the record's trace, or NULL */
     lf__buf *scratch;       /* for text whose length must be known first; made by lf__buf_init */
+    lf__wire_times *times;  /* of batches of events; NULL: their times are as they are */
 } lf__wire_context;
 
 typedef struct lf__wire {

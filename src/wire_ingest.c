@@ -28,6 +28,8 @@ typedef struct ingest {
     uint64_t start_ns; /* wall clock */
     uint64_t end_ns;
     int64_t wall_offset_ns;
+    lf__wire_times *times;
+    lf__wire_event event; /* about the trace, if there is one in this item */
     bool failed;
 } ingest;
 
@@ -597,11 +599,35 @@ static void ingest_trace_begin(ingest *to)
     ingest_end(to);
 }
 
+/* A server compares whole milliseconds, and of equal ones the first event wins. So what comes later within a millisecond is moved
+ * on to the next one, and so is what then comes after that. What is really earlier, as of another thread, stays where it is. */
+static uint64_t ingest_trace_time(ingest *to, uint64_t wall_ns)
+{
+    const uint8_t *id = to->view.record->trace_id;
+    const lf__wire_event *before = to->times == NULL ? NULL : &to->times->traces[id[15]];
+    bool moves = before != NULL && before->given_ms >= wall_ns / 1000000 && before->wall_ns <= wall_ns &&
+                 memcmp(before->trace_id, id, sizeof before->trace_id) == 0;
+    uint64_t given_ms = moves ? before->given_ms + 1 : wall_ns / 1000000;
+    to->event = (lf__wire_event){.wall_ns = wall_ns, .given_ms = given_ms};
+    memcpy(to->event.trace_id, id, sizeof to->event.trace_id);
+    return moves ? given_ms * 1000000 : wall_ns;
+}
+
+/* Once the item is whole. An event that is earlier than the latest one is not the latest. */
+static void ingest_remember(const ingest *to)
+{
+    if (to->times == NULL || to->event.given_ms == 0)
+        return;
+    lf__wire_event *place = &to->times->traces[to->event.trace_id[15]];
+    if (memcmp(place->trace_id, to->event.trace_id, sizeof place->trace_id) != 0 || place->wall_ns <= to->event.wall_ns)
+        *place = to->event;
+}
+
 static void ingest_trace(ingest *to, bool root)
 {
     const lf__field *const *last = to->view.last;
     bool alone = to->view.record->kind == LF__RECORD_TRACE;
-    ingest_begin(to, "trace", "trace", to->end_ns);
+    ingest_begin(to, "trace", "trace", ingest_trace_time(to, to->end_ns));
     ingest_trace_id(to, "id");
     if (root)
         ingest_time(to->out, "timestamp", to->start_ns);
@@ -785,7 +811,7 @@ static void ingest_score(ingest *to)
 static void ingest_read(ingest *to, const lf__record *record, const lf__wire_context *context)
 {
     *to = (ingest){.config = context->config, .scratch = context->scratch, .trace = context->trace,
-                   .wall_offset_ns = context->wall_offset_ns};
+                   .times = context->times, .wall_offset_ns = context->wall_offset_ns};
     /* A score is judged by itself: what was said of its trace, as a user or a session, is not said of the score. */
     lf__record_view(&to->view, record, record->kind == LF__RECORD_SCORE ? NULL : context->trace);
     to->start_ns = lf__wire_wall_ns(record->start_ns, (record->flags & LF__FLAG_WALL_START) != 0, context->wall_offset_ns);
@@ -809,12 +835,13 @@ static bool ingest_item(lf__buf *out, const lf__record *record, const lf__wire_c
         ingest_trace(&to, false);
     else
         ingest_observation(&to);
-    bool failed = to.failed || out->failed || to.scratch->failed;
-    if (failed)
+    if (to.failed || out->failed || to.scratch->failed) {
         lf__buf_rewind(out, to.start);
-    else
-        lf__json_mend(out->data + to.start, out->length - to.start); /* JSON of the user stands in it as it is */
-    return !failed;
+        return false;
+    }
+    ingest_remember(&to);
+    lf__json_mend(out->data + to.start, out->length - to.start); /* JSON of the user stands in it as it is */
+    return true;
 }
 
 /* What is said of the sender comes first, since only the head knows the configuration. */

@@ -893,6 +893,71 @@ static void what_is_said_of_the_trace_wins_over_the_root(void **state)
     assert_body(2, "{" IDS ",\"name\":\"ask\"," TIMES ",\"environment\":\"prod\",\"input\":\"question\",\"output\":\"answer\"}");
 }
 
+/* Encode the record and read the time of the event about its trace in ns since the half hour. */
+static uint64_t trace_event_ns(uint64_t end_ns)
+{
+    b.as.record.end_ns = end_ns - 1000000; /* the monotonic clock */
+    int events = encode();
+    const char *time = text_of(event_at(events < 2 ? 0 : events - 2), "timestamp");
+    assert_memory_equal(time, "2026-01-15T06:3", 15);
+    char *rest;
+    uint64_t minute = strtoul(time + 15, NULL, 10), second = strtoul(time + 17, NULL, 10);
+    uint64_t micros = strtoul(time + 20, &rest, 10);
+    assert_string_equal(rest, "Z");
+    return ((minute * 60 + second) * 1000000 + micros) * 1000;
+}
+
+static void events_of_one_trace_are_at_least_a_millisecond_apart(void **state)
+{
+    (void)state;
+    static lf__wire_times times;
+    const uint64_t base = START + 1000000 - 123456000, ms = 1000000; /* on a second of the wall, 06:30:00 */
+    memset(&times, 0, sizeof times);
+    context.times = &times;
+    begin_child(LF_SPAN);
+    builder_text(&b, LF__TAG_USER_ID, "42");
+    b.as.record.start_ns = base - ms;
+    /* Three within a millisecond, one just after it, one as far away as need be: in this order. */
+    assert_int_equal(trace_event_ns(base + 300000), 300000);
+    assert_int_equal(trace_event_ns(base + 300000), ms);
+    assert_int_equal(trace_event_ns(base + 900000), 2 * ms);
+    assert_int_equal(trace_event_ns(base + ms + 100000), 3 * ms);
+    assert_int_equal(trace_event_ns(base + 4 * ms + 500000), 4 * ms + 500000);
+    /* Another thread's, of an earlier time. It does not move those after it. */
+    assert_int_equal(trace_event_ns(base + 2 * ms + 500000), 2 * ms + 500000);
+    assert_int_equal(trace_event_ns(base + 4 * ms + 600000), 5 * ms);
+    /* Another trace's, and this one again, which is forgotten now. */
+    b.as.record.trace_id[0] = 1;
+    assert_int_equal(trace_event_ns(base + 4 * ms + 600000), 4 * ms + 600000);
+    assert_int_equal(trace_event_ns(base + 4 * ms + 600000), 5 * ms);
+    b.as.record.trace_id[15] = 1;
+    assert_int_equal(trace_event_ns(base + 4 * ms + 600000), 4 * ms + 600000);
+    b.as.record.trace_id[15] = 0xab;
+    assert_int_equal(trace_event_ns(base + 4 * ms + 600000), 6 * ms);
+    b.as.record.trace_id[0] = 0xab;
+    assert_int_equal(trace_event_ns(base + 4 * ms + 600000), 4 * ms + 600000);
+    /* A root's, too, while its beginning stays the earliest; the time of an observation is its own. */
+    memset(b.as.record.parent_id, 0, 8);
+    assert_int_equal(trace_event_ns(base + 4 * ms + 600000), 5 * ms);
+    assert_string_equal(text_of(event_at(0), "timestamp"), "2026-01-15T06:30:00.000000Z");
+    assert_string_equal(text_of(event_at(2), "timestamp"), "2026-01-15T06:30:00.004600Z");
+}
+
+static void an_item_that_fails_moves_nothing(void **state)
+{
+    (void)state;
+    static lf__wire_times times;
+    memset(&times, 0, sizeof times);
+    context.times = &times;
+    begin(LF__RECORD_OBSERVATION, LF_SPAN);
+    lf__buf small;
+    char memory[10];
+    lf__buf_over(&small, memory, sizeof memory);
+    assert_false(lf__wire_ingestion.item(&small, &b.as.record, &context));
+    (void)encode();
+    assert_string_equal(text_of(event_at(1), "timestamp"), END_TEXT);
+}
+
 static void a_child_that_knows_of_its_trace_says_only_that(void **state)
 {
     (void)state;
@@ -1212,6 +1277,8 @@ int main(void)
         T(a_root_that_takes_no_time_begins_its_trace_in_one_event),
         T(the_first_of_a_trace_in_this_process_is_a_root_too),
         T(what_is_said_of_the_trace_wins_over_the_root),
+        T(events_of_one_trace_are_at_least_a_millisecond_apart),
+        T(an_item_that_fails_moves_nothing),
         T(a_child_that_knows_of_its_trace_says_only_that),
         T(each_trace_field_of_a_child_is_told),
         T(versions_of_traces_and_observations_are_kept_apart),
