@@ -55,9 +55,10 @@ static void on_click(const place *p, bool liked, int64_t clicked_ns)
                     .comment = liked ? "helpful" : "not what I asked");
 }
 
+/* The server stores a correction under this name, whatever it is called. */
 static void on_correction(const place *p, const char *text)
 {
-    lf_create_score(.name = "expected", .string_value = text, .data_type = LF_SCORE_CORRECTION, .trace_id = p->trace_id,
+    lf_create_score(.name = "output", .string_value = text, .data_type = LF_SCORE_CORRECTION, .trace_id = p->trace_id,
                     .observation_id = p->observation_id);
 }
 

@@ -7,7 +7,7 @@
 #include "../src/stack.h"
 
 /* Refusals, each said once. */
-typedef enum score_problem { SCORE_NO_NAME, SCORE_NO_TARGET, SCORE_TWO_TARGETS, SCORE_VALUE, SCORE_PROBLEMS } score_problem;
+typedef enum score_problem { SCORE_NO_NAME, SCORE_NO_TARGET, SCORE_TWO_TARGETS, SCORE_CORRECTS, SCORE_VALUE, SCORE_PROBLEMS } score_problem;
 
 static lf_status score_refuse(score_problem problem, const char *name)
 {
@@ -15,6 +15,7 @@ static lf_status score_refuse(score_problem problem, const char *name)
         [SCORE_NO_NAME] = "a score without a name is not sent",
         [SCORE_NO_TARGET] = "a score without a target is not sent: it needs trace_id, observation, session_id or dataset_run_id",
         [SCORE_TWO_TARGETS] = "a score with two targets is not sent: one of trace_id, session_id, dataset_run_id",
+        [SCORE_CORRECTS] = "a correction of a session or a dataset run is not sent: the server takes those of traces and observations only",
         [SCORE_VALUE] = ("a score whose value does not fit its type is not sent: numeric takes .value (not NaN or infinite),"
                          " boolean 0 or 1, the others .string_value (text: 1 to 500 characters)"),
     };
@@ -179,6 +180,8 @@ lf_status lf_create_score_with(const lf_score_fields *fields)
     int targets = trace + lf__id_given(fields->session_id) + lf__id_given(fields->dataset_run_id);
     if (targets != 1)
         return score_refuse(targets == 0 ? SCORE_NO_TARGET : SCORE_TWO_TARGETS, fields->name);
+    if (!trace && fields->data_type == LF_SCORE_CORRECTION) /* answered with 201, and then dropped */
+        return score_refuse(SCORE_CORRECTS, fields->name);
     if (!trace) {
         /* Scores of no trace must not share one: they would be dropped together. */
         lf__stack_random_id(w.segment, score->trace_id, sizeof score->trace_id);

@@ -23,7 +23,8 @@ typedef enum lf_score_type {
     LF_SCORE_BOOLEAN,     /* .value 0 or 1 */
     LF_SCORE_CATEGORICAL, /* .string_value */
     LF_SCORE_TEXT,        /* .string_value of 1 to 500 characters */
-    LF_SCORE_CORRECTION   /* .string_value: what the output should have been */
+    LF_SCORE_CORRECTION   /* .string_value: what the output of a trace or an observation should have been; the server stores
+                             it under the name "output", whatever it is called */
 } lf_score_type;
 
 /* Zero means "not said". Text is copied. */
@@ -48,8 +49,8 @@ typedef struct lf_score_fields {
 } lf_score_fields;
 
 /* Make a score.
- * Returns: LF_OK: queued, or sampled out with its trace; LF_ERR_ARGUMENT: no name, no target, several targets, or a value
- *          that does not fit the type (one line is logged for each cause, once); LF_ERR_DISABLED. Threads: any. */
+ * Returns: LF_OK: queued, or sampled out with its trace; LF_ERR_ARGUMENT: no name, no target, several targets, a value that
+ *          does not fit the type, or a correction of a session or dataset run (one line is logged for each cause, once); LF_ERR_DISABLED. Threads: any. */
 LF_API lf_status lf_create_score_with(const lf_score_fields *fields);
 #define lf_create_score(...) LF_I_SCORE(LF_I_WITH_FIELDS(lf_score_fields, lf_create_score_with, __VA_ARGS__))
 

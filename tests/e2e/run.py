@@ -343,7 +343,7 @@ SCORES = {  # of the examples that make some
         ["brevity", "NUMERIC", 0.95, "observation complete", ""],
         ["correct", "BOOLEAN", 0, "trace ask", ""],
         ["correct", "BOOLEAN", 1, "trace ask", ""],
-        ["expected", "CORRECTION", "There is none.", "observation ask", ""],
+        ["output", "CORRECTION", "There is none.", "observation ask", ""],
         ["reason", "TEXT", "no answer", "trace ask", ""],
         ["reason", "TEXT", "the capital is Paris", "trace ask", ""],
         ["satisfaction", "NUMERIC", 4, "session session_abc", "survey after the chat"],

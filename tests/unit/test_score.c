@@ -213,6 +213,8 @@ TEST(what_makes_no_sense_is_refused_each_kind_told_once)
         CHECK_INT(lf_create_score(.name = "s", .value = 1, .observation_id = observation_hex), LF_ERR_ARGUMENT);
         CHECK_INT(lf_create_score(.name = "s", .value = 1, .trace_id = trace_hex, .session_id = "s"), LF_ERR_ARGUMENT);
         CHECK_INT(lf_create_score(.name = "s", .value = 1, .dataset_run_id = "r", .session_id = "s"), LF_ERR_ARGUMENT);
+        CHECK_INT(lf_create_score(.name = "s", .string_value = "better", .data_type = LF_SCORE_CORRECTION, .session_id = "s"), LF_ERR_ARGUMENT);
+        CHECK_INT(lf_create_score(.name = "s", .string_value = "better", .data_type = LF_SCORE_CORRECTION, .dataset_run_id = "r"), LF_ERR_ARGUMENT);
         CHECK_INT(lf_create_score(.name = "s", .value = (double)NAN, .trace_id = trace_hex), LF_ERR_ARGUMENT);
         CHECK_INT(lf_create_score(.name = "s", .value = (double)-INFINITY, .trace_id = trace_hex), LF_ERR_ARGUMENT);
         CHECK_INT(lf_create_score(.name = "s", .value = 2, .data_type = LF_SCORE_BOOLEAN, .trace_id = trace_hex), LF_ERR_ARGUMENT);
@@ -226,7 +228,8 @@ TEST(what_makes_no_sense_is_refused_each_kind_told_once)
         CHECK_INT(lf_score_current_observation(.name = "s", .value = 1), LF_ERR_ARGUMENT);
         CHECK_INT(lf_score_current_trace(.name = "s", .value = 1), LF_ERR_ARGUMENT);
     }
-    CHECK_INT(lines_with(""), 4);
+    CHECK_INT(lines_with(""), 5);
+    CHECK_INT(lines_with("a correction of a session"), 1);
     CHECK_INT(lines_with("without a name"), 1);
     CHECK_INT(lines_with("without a target"), 1);
     CHECK_INT(lines_with("two targets"), 1);
