@@ -2,6 +2,7 @@
 
 #include "../src/handle.h"
 #include "../src/ids.h"
+#include "../src/json.h"
 #include "../src/once.h"
 #include "../src/real.h"
 #include "../src/stack.h"
@@ -17,18 +18,25 @@ static lf_status score_refuse(score_problem problem, const char *name)
         [SCORE_TWO_TARGETS] = "a score with two targets is not sent: one of trace_id, session_id, dataset_run_id",
         [SCORE_CORRECTS] = "a correction of a session or a dataset run is not sent: the server takes those of traces and observations only",
         [SCORE_VALUE] = ("a score whose value does not fit its type is not sent: numeric takes .value (not NaN or infinite),"
-                         " boolean 0 or 1, the others .string_value (text: 1 to 500 characters)"),
+                         " boolean 0 or 1, the others .string_value (text: 1 to 500 UTF-16 units)"),
     };
     if (lf__first_time(lf__cause(0, texts[problem], NULL)))
         lf__client_tell(0, LF__LOG_WARNING, "%s (score \"%.40s\")", texts[problem], name == NULL ? "" : name);
     return LF_ERR_ARGUMENT;
 }
 
-static size_t score_characters(const char *text)
+/* As the server counts: in UTF-16 units, two for a character of four bytes in UTF-8. A byte that is no UTF-8 is sent as one
+ * character. */
+static size_t score_units(const char *text)
 {
-    size_t count = 0;
-    for (; *text != '\0'; text++)
-        count += ((unsigned char)*text & 0xc0) != 0x80;
+    size_t count = 0, size = strlen(text);
+    for (size_t at = 0; at < size; at++, count++) {
+        size_t valid = at + lf__utf8_valid_prefix(text + at, size - at);
+        for (; at < valid; at++)
+            count += (unsigned char)text[at] >= 0xf0 ? 2 : ((unsigned char)text[at] & 0xc0) != 0x80;
+        if (at == size)
+            break;
+    }
     return count;
 }
 
@@ -46,7 +54,7 @@ static bool score_value_fits(const lf_score_fields *fields)
     case LF_SCORE_CORRECTION: return fields->string_value != NULL;
     case LF_SCORE_TEXT: break;
     }
-    size_t size = fields->string_value == NULL ? 0 : score_characters(fields->string_value);
+    size_t size = fields->string_value == NULL ? 0 : score_units(fields->string_value);
     return fields->data_type == LF_SCORE_TEXT && size >= 1 && size <= TEXT_MAX;
 }
 

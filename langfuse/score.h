@@ -22,7 +22,7 @@ typedef enum lf_score_type {
     LF_SCORE_NUMERIC,
     LF_SCORE_BOOLEAN,     /* .value 0 or 1 */
     LF_SCORE_CATEGORICAL, /* .string_value */
-    LF_SCORE_TEXT,        /* .string_value of 1 to 500 characters */
+    LF_SCORE_TEXT,        /* .string_value of 1 to 500 UTF-16 units: an emoji counts as two */
     LF_SCORE_CORRECTION   /* .string_value: what the output of a trace or an observation should have been; the server stores
                              it under the name "output", whatever it is called */
 } lf_score_type;

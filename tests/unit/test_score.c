@@ -244,6 +244,27 @@ TEST(what_makes_no_sense_is_refused_each_kind_told_once)
     check_all_delivered(2);
 }
 
+/* The server's limit for text. */
+TEST(text_is_measured_in_utf_16_units)
+{
+    static const struct {
+        const char *character;
+        size_t fit;
+    } cases[] = {{"x", 500}, {"\xc3\xa4", 500}, {"\xe2\x82\xac", 500}, {"\xf0\x9f\x98\x80", 250}, {"\x80", 500}, {"\xff", 500}};
+    start_quiet();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[4 * 501 + 1] = "";
+        size_t size = strlen(cases[i].character);
+        for (size_t j = 0; j < cases[i].fit; j++)
+            memcpy(text + j * size, cases[i].character, size + 1);
+        CHECK_INT(lf_create_score(.name = "t", .string_value = text, .data_type = LF_SCORE_TEXT, .trace_id = trace_hex), LF_OK);
+        memcpy(text + cases[i].fit * size, "x", 2);
+        CHECK_INT(lf_create_score(.name = "t", .string_value = text, .data_type = LF_SCORE_TEXT, .trace_id = trace_hex), LF_ERR_ARGUMENT);
+    }
+    collect_scores();
+    CHECK_INT(event_count, sizeof cases / sizeof *cases);
+}
+
 TEST(a_handle_that_is_long_gone_is_no_target)
 {
     start();
@@ -452,6 +473,7 @@ int main(void)
         cmocka_unit_test(a_trace_may_be_named_by_any_text),
         cmocka_unit_test(a_thread_that_carries_the_context_judges_its_trace),
         cmocka_unit_test(what_makes_no_sense_is_refused_each_kind_told_once),
+        cmocka_unit_test(text_is_measured_in_utf_16_units),
         cmocka_unit_test(a_handle_that_is_long_gone_is_no_target),
         cmocka_unit_test(a_scope_of_attributes_alone_is_no_target),
         cmocka_unit_test(while_tracing_is_off_scores_are_neither_made_nor_judged),
