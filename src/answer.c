@@ -1,18 +1,26 @@
+#define _GNU_SOURCE
 #include "answer.h"
 
 #include "json.h"
 
 #include <cjson/cJSON.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One line without control characters, cut at the end of a character. */
-static void answer_line(char *out, size_t room, const char *text, size_t size)
+/* Append to a line: no control characters, cut at the end of a character. Returns its length then. */
+static size_t answer_add(char *out, size_t room, size_t length, const char *text, size_t size)
 {
-    size_t length = size > room - 1 ? lf__utf8_floor(text, room - 1) : size;
-    for (size_t i = 0; i < length; i++)
-        out[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
-    out[length] = '\0';
+    size_t left = room - 1 - length, kept = size > left ? lf__utf8_floor(text, left) : size;
+    for (size_t i = 0; i < kept; i++)
+        out[length + i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
+    out[length + kept] = '\0';
+    return length + kept;
+}
+
+static size_t answer_add_text(char *out, size_t room, size_t length, const char *text)
+{
+    return answer_add(out, room, length, text, strlen(text));
 }
 
 /* ---- Pages -------------------------------------------------------------------------------------------------------- */
@@ -104,7 +112,7 @@ static void answer_read_success(lf__answer_partial *out, answer_reader in)
         if (field.number == 1)
             out->rejected = field.value > INT64_MAX ? 0 : field.value;
         else if (field.number == 2 && field.bytes.at != NULL)
-            answer_line(out->message, sizeof out->message, (const char *)field.bytes.at, (size_t)(field.bytes.end - field.bytes.at));
+            answer_add(out->message, sizeof out->message, 0, (const char *)field.bytes.at, (size_t)(field.bytes.end - field.bytes.at));
     }
 }
 
@@ -138,7 +146,7 @@ static void answer_read_json(lf__answer_partial *out, const char *body, size_t s
     const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(partial, "errorMessage"));
     out->rejected = answer_number(cJSON_GetObjectItemCaseSensitive(partial, "rejectedSpans"));
     if (message != NULL)
-        answer_line(out->message, sizeof out->message, message, strlen(message));
+        answer_add_text(out->message, sizeof out->message, 0, message);
     cJSON_Delete(json);
 }
 
@@ -149,4 +157,69 @@ void lf__answer_read_partial(lf__answer_partial *out, const char *body, size_t s
         answer_read_json(out, body, size);
     else
         answer_read_protobuf(out, body, size);
+}
+
+/* ---- Refusals ------------------------------------------------------------------------------------------------------ */
+
+/* Where: "labels.0: ". */
+static size_t answer_add_path(char *out, size_t room, size_t length, const cJSON *path)
+{
+    enum { STEP_MAX = 30 };
+    const cJSON *step;
+    cJSON_ArrayForEach(step, path) {
+        char text[STEP_MAX + 1];
+        if (cJSON_IsNumber(step))
+            snprintf(text, sizeof text, "%d", step->valueint);
+        else
+            snprintf(text, sizeof text, "%.*s", STEP_MAX, cJSON_IsString(step) ? step->valuestring : "?");
+        length = answer_add_text(out, room, length, text);
+        length = answer_add_text(out, room, length, step->next != NULL ? "." : ": ");
+    }
+    return length;
+}
+
+static size_t answer_add_issue(char *out, size_t room, size_t length, const cJSON *issue)
+{
+    const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(issue, "message"));
+    if (message == NULL)
+        return length;
+    const char *content = strcasestr(message, ", received"); /* older validators quote what they got */
+    length = answer_add_text(out, room, length, ": ");
+    length = answer_add_path(out, room, length, cJSON_GetObjectItemCaseSensitive(issue, "path"));
+    return answer_add(out, room, length, message, content == NULL ? strlen(message) : (size_t)(content - message));
+}
+
+/* A validator's list, also as text, or a sentence. One word is the name of a kind of error, which says no more than the message;
+ * any other JSON may be what was sent. */
+static size_t answer_add_detail(char *out, size_t room, size_t length, const cJSON *detail)
+{
+    if (cJSON_IsArray(detail))
+        return answer_add_issue(out, room, length, cJSON_GetArrayItem(detail, 0));
+    const char *text = cJSON_GetStringValue(detail);
+    if (text == NULL)
+        return length;
+    cJSON *list = cJSON_Parse(text);
+    if (cJSON_IsArray(list)) {
+        length = answer_add_issue(out, room, length, cJSON_GetArrayItem(list, 0));
+    } else if (list == NULL && strchr(text, ' ') != NULL) {
+        length = answer_add_text(out, room, length, ": ");
+        length = answer_add_text(out, room, length, text);
+    }
+    cJSON_Delete(list);
+    return length;
+}
+
+void lf__answer_text(char *out, size_t room, const char *body, size_t size)
+{
+    cJSON *json = cJSON_ParseWithLengthOpts(body, size, NULL, 0);
+    const cJSON *detail = cJSON_GetObjectItemCaseSensitive(json, "error");
+    const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "message"));
+    const char *error = cJSON_GetStringValue(detail);
+    if (message != NULL)
+        (void)answer_add_detail(out, room, answer_add_text(out, room, 0, message), detail);
+    else if (error != NULL)
+        (void)answer_add_text(out, room, 0, error);
+    else
+        (void)answer_add(out, room, 0, body, size);
+    cJSON_Delete(json);
 }

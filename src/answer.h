@@ -1,5 +1,5 @@
-/* What the body of an answer says: whether a server that was meant can have written it, and how much of a request it did not
- * take. Bodies may be cut off, and may be anything. No I/O, nothing is kept.
+/* What the body of an answer says: whether a server that was meant can have written it, how much of a request it did not take,
+ * and the gist of a refusal. Bodies may be cut off, and may be anything. No I/O, nothing is kept.
  */
 #ifndef LF_SRC_ANSWER_H
 #define LF_SRC_ANSWER_H
@@ -19,5 +19,9 @@ typedef struct lf__answer_partial {
 
 /* Read an ExportTraceServiceResponse in the format of its request. All zero when the body is another text, or says nothing. */
 void lf__answer_read_partial(lf__answer_partial *out, const char *body, size_t size, bool is_json);
+
+/* Write the gist of a refusal, in whatever shape the server or a proxy worded it: one line without control characters, cut to fit,
+ * at the end of a character. Of a validator's list the first entry is told, and of what was sent nothing. */
+void lf__answer_text(char *out, size_t room, const char *body, size_t size);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include "answer.h"
 #include "once.h"
-#include "rest.h"
 #include "secret.h"
 #include "wire.h"
 
@@ -22,9 +21,8 @@ enum {
     EXPORT_LENGTHS_MAX = 64, /* a head may grow by this when it knows how long the items are */
     EXPORT_IN_FLIGHT = 3,
     EXPORT_SPLIT_REFUSED_MAX = 64, /* bad observations that one batch is searched for before the rest goes with them */
-    EXPORT_SERVER_TEXT = 200,
     EXPORT_TYPE_MAX = 40, /* of an event, in a line */
-    EXPORT_LINE_MAX = 512, /* a refused event: type, address, status, message and details, each of limited size */
+    EXPORT_LINE_MAX = 512, /* a refused event: type, address, status and text, each of limited size */
     EXPORT_SCRATCH_MAX = 8 << 20,
     /* An ingestion server answers about each event: 60 bytes when it took it, several hundred when it did not. So many
      * items, of at most two events each, get an answer that fits. */
@@ -283,8 +281,9 @@ static void export_tell_refused(lf__export *x, const lf__http_answer *answer)
     const char *cause = export_likely_cause(x, answer->status);
     if (!export_is_news(x, "refused", cause)) /* each cause: after a busy server, wrong keys are news */
         return;
-    char text[EXPORT_SERVER_TEXT + 1];
-    lf__rest_server_text(x->config, text, sizeof text, answer->body, answer->body_size);
+    char text[LF__ANSWER_TEXT + 1];
+    lf__answer_text(text, sizeof text, answer->body, answer->body_size);
+    lf__secret_hide(text, x->config);
     lf__log(&x->config->logger, LF__LOG_ERROR, "export%s refused by %s: HTTP %d \"%s\" (public key %.8s...): %s",
             x->kind == LF__EXPORT_SCORES ? " of scores" : "", x->config->base_url, answer->status, text,
             x->config->public_key == NULL ? "none" : x->config->public_key, cause);
@@ -550,46 +549,15 @@ static export_event *export_list_events(const export_batch *batch, size_t *out_c
     return events;
 }
 
-/* What the details say without the content that they are about: of a validator's list the first path and message. */
-static void export_detail(char *out, size_t room, const char *detail)
-{
-    cJSON *list = cJSON_Parse(detail);
-    const cJSON *issue = cJSON_IsArray(list) ? cJSON_GetArrayItem(list, 0) : NULL;
-    const cJSON *message = cJSON_GetObjectItemCaseSensitive(issue, "message"), *step;
-    size_t length = 0;
-    cJSON_ArrayForEach(step, cJSON_GetObjectItemCaseSensitive(issue, "path")) {
-        if (cJSON_IsString(step) && length + 2 < room)
-            length += (size_t)snprintf(out + length, room - length, "%.30s%s", step->valuestring, step->next != NULL ? "." : ": ");
-        if (length >= room)
-            length = room - 1;
-    }
-    out[length] = '\0';
-    if (cJSON_IsString(message)) {
-        char *content = strcasestr(message->valuestring, ", received"); /* older validators quote what they got */
-        if (content != NULL)
-            *content = '\0';
-        snprintf(out + length, room - length, "%s", message->valuestring);
-    } else if (list == NULL) {
-        snprintf(out, room, "%s", detail);
-    }
-    cJSON_Delete(list);
-}
-
 /* Each distinct reason once, and no more than EXPORT_REASONS of them. */
-static void export_tell_event_refused(lf__export *x, const export_event *event, int status, const cJSON *error)
+static void export_tell_event_refused(lf__export *x, const export_event *event, int status, const char *object, size_t size)
 {
-    const cJSON *message = cJSON_GetObjectItemCaseSensitive(error, "message");
-    const cJSON *detail = cJSON_GetObjectItemCaseSensitive(error, "error");
-    char said[EXPORT_SERVER_TEXT + 1] = "", details[EXPORT_SERVER_TEXT + 1] = "", line[EXPORT_LINE_MAX];
-    if (cJSON_IsString(message))
-        snprintf(said, sizeof said, "%s", message->valuestring);
-    if (cJSON_IsString(detail))
-        export_detail(details, sizeof details, detail->valuestring);
-    lf__secret_hide(said, x->config); /* before they are cut further, and not the same as before */
-    lf__secret_hide(details, x->config);
-    snprintf(line, sizeof line, "%.*s refused by %.100s: HTTP %d \"%.80s\"%s%s",
+    char text[LF__ANSWER_TEXT + 1], line[EXPORT_LINE_MAX];
+    lf__answer_text(text, sizeof text, object, size);
+    lf__secret_hide(text, x->config);
+    snprintf(line, sizeof line, "%.*s refused by %.100s: HTTP %d \"%s\"",
              event->type_size < EXPORT_TYPE_MAX ? (int)event->type_size : EXPORT_TYPE_MAX, event->type, x->config->base_url, status,
-             said, details[0] == '\0' ? "" : ": ", details);
+             text);
     if (x->told_reasons == EXPORT_REASONS || !export_is_news(x, "event", line))
         return;
     x->told_reasons++;
@@ -612,7 +580,7 @@ static void export_judge(lf__export *x, const char *object, size_t size, const e
         else if (verdicts[event->item] < verdict)
             verdicts[event->item] = (unsigned char)verdict;
         if (event != NULL && verdict == EXPORT_REFUSED)
-            export_tell_event_refused(x, event, status, json);
+            export_tell_event_refused(x, event, status, object, size);
     }
     cJSON_Delete(json);
 }

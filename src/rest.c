@@ -1,8 +1,8 @@
 #define _GNU_SOURCE
 #include "rest.h"
 
+#include "answer.h"
 #include "guest.h"
-#include "json.h"
 #include "secret.h"
 
 #include <cjson/cJSON.h>
@@ -18,23 +18,6 @@
 enum { REST_TIMEOUT_MS = 5000, REST_SERVER_TEXT = 120, REST_TOGETHER = 64, REST_EXIT_MS = 500, REST_STOP_STEP_MS = 5 };
 
 /* ---- Words ---- */
-
-void lf__rest_server_text(const lf__config *config, char *out, size_t room, const char *body, size_t size)
-{
-    cJSON *json = cJSON_ParseWithLengthOpts(body, size, NULL, 0);
-    const cJSON *message = cJSON_GetObjectItemCaseSensitive(json, "message");
-    if (!cJSON_IsString(message))
-        message = cJSON_GetObjectItemCaseSensitive(json, "error");
-    const char *text = cJSON_IsString(message) ? message->valuestring : body;
-    size_t length = cJSON_IsString(message) ? strlen(text) : size;
-    if (length > room - 1)
-        length = lf__utf8_floor(text, room - 1);
-    for (size_t i = 0; i < length; i++)
-        out[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
-    out[length] = '\0';
-    cJSON_Delete(json);
-    lf__secret_hide(out, config);
-}
 
 static lf_status rest_fail(lf_error *error, lf_status status, int http_status, const char *format, ...) LF_PRINTF(4, 5);
 
@@ -79,7 +62,8 @@ static void rest_done(lf__http_request *request, const lf__http_answer *answer)
         if (answer->status == 0)
             snprintf(result->text, sizeof result->text, "%s", answer->message);
         else
-            lf__rest_server_text(request->config, result->text, sizeof result->text, answer->body, answer->body_size);
+            lf__answer_text(result->text, sizeof result->text, answer->body, answer->body_size);
+        lf__secret_hide(result->text, request->config);
         return;
     }
     result->body = answer->no_memory ? NULL : lf__alloc(answer->body_size + 1);

@@ -44,8 +44,4 @@ void lf__rest_before_fork(void);
 void lf__rest_after_fork_parent(void);
 void lf__rest_after_fork_child(void);
 
-/* Write the gist of an error answer, in whatever shape the server or a proxy worded it: one line without control characters
- * and without the secrets of this configuration, cut to fit, at the end of a character. */
-void lf__rest_server_text(const lf__config *config, char *out, size_t room, const char *body, size_t size);
-
 #endif

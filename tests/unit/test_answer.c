@@ -116,6 +116,63 @@ static void long_messages_are_cut_at_the_end_of_a_character(void **state)
     assert_int_equal(strlen(partial.message), LF__ANSWER_TEXT / 3 * 3);
 }
 
+static void assert_text(size_t room, const char *body, const char *expected)
+{
+    char out[256];
+    memset(out, 'x', sizeof out);
+    lf__answer_text(out, room, body, strlen(body));
+    assert_string_equal(out, expected);
+    assert_int_equal(out[room], 'x');
+}
+
+static void refusals_are_told_in_one_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *expected;
+    } cases[] = {
+        {"", ""},
+        {"Body exceeded 1mb limit", "Body exceeded 1mb limit"},
+        {"line one\r\nline two\x1b[31m", "line one  line two [31m"},
+        {"[1,2,3]", "[1,2,3]"},
+        {"{\"message\": 12", "{\"message\": 12"},
+        {"{\"message\":\"a\\tb\"}", "a b"},
+        {"{\"error\":\"only an error\"}", "only an error"},
+        {"{\"message\":\"No such prompt\",\"error\":\"LangfuseNotFoundError\"}", "No such prompt"},
+        {"{\"message\":\"Not accepted\",\"error\":\"Event types of traces are not accepted\"}",
+         "Not accepted: Event types of traces are not accepted"},
+        /* A validator's list, as JSON and as text in JSON. */
+        {"{\"message\":\"Invalid request data\",\"error\":[{\"path\":[\"labels\",0],\"message\":\"Too long\"},{\"message\":\"m\"}]}",
+         "Invalid request data: labels.0: Too long"},
+        {"{\"message\":\"Invalid\",\"error\":\"[{\\\"path\\\":[\\\"body\\\",\\\"name\\\"],\\\"message\\\":\\\"Too long\\\"}]\"}",
+         "Invalid: body.name: Too long"},
+        {"{\"message\":\"Invalid\",\"error\":[{\"path\":[],\"message\":\"Expected string, received 'my secret'\"}]}",
+         "Invalid: Expected string"},
+        {"{\"message\":\"Invalid\",\"error\":[{\"message\":\"No path\"}]}", "Invalid: No path"},
+        {"{\"message\":\"Invalid\",\"error\":[{\"path\":[{}],\"message\":\"m\"}]}", "Invalid: ?: m"},
+        /* Lists of other things, and what may be the content. */
+        {"{\"message\":\"Invalid\",\"error\":[]}", "Invalid"},
+        {"{\"message\":\"Invalid\",\"error\":[1,2]}", "Invalid"},
+        {"{\"message\":\"Invalid\",\"error\":{\"a\":\"my secret\"}}", "Invalid"},
+        {"{\"message\":\"Invalid\",\"error\":\"{\\\"a\\\": \\\"my secret\\\"}\"}", "Invalid"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_text(200, cases[i].body, cases[i].expected);
+}
+
+static void refusals_are_cut_at_the_end_of_a_character(void **state)
+{
+    (void)state;
+    static const char issue[] = "{\"message\":\"Invalid\",\"error\":[{\"path\":[\"labels\",0],\"message\":\"Too long\"}]}";
+    static const char whole[] = "Invalid: labels.0: Too long";
+    assert_text(8, "abc\xe2\x82\xac\xe2\x82\xac", "abc\xe2\x82\xac");
+    for (size_t room = 1; room <= sizeof whole; room++) {
+        char expected[sizeof whole] = "";
+        memcpy(expected, whole, room - 1);
+        assert_text(room, issue, expected);
+    }
+}
+
 /* Bodies that are nearly right, and any bytes: nothing is read beyond their end, which a checker sees, and texts are lines. */
 static void any_bytes_are_read_safely(void **state)
 {
@@ -127,10 +184,11 @@ static void any_bytes_are_read_safely(void **state)
         {BODY("{\"partialSuccess\":{\"rejectedSpans\":\"12\",\"errorMessage\":\"span too old\"}}")},
         {BODY("\x0a\x12\x08\xac\x02\x12\x0cspan too old\x10\x01\x1d....")},
         {BODY("\xef\xbb\xbf \t<html></html>")},
+        {BODY("{\"message\":\"Invalid\",\"error\":[{\"path\":[\"labels\",0],\"message\":\"Too long\"}]}")},
     };
     uint64_t random = 20260115;
     for (int round = 0; round < 60000; round++) {
-        size_t seed = (size_t)round % 3, size = seeds[seed].size;
+        size_t seed = (size_t)round % 4, size = seeds[seed].size;
         char *body = malloc(size);
         memcpy(body, seeds[seed].text, size);
         for (int i = 0; i < round % 7; i++) {
@@ -148,6 +206,9 @@ static void any_bytes_are_read_safely(void **state)
                 assert_true((unsigned char)*c >= 0x20);
         }
         (void)lf__answer_is_page(exact, size);
+        char text[20];
+        lf__answer_text(text, sizeof text, exact, size);
+        assert_true(strlen(text) < sizeof text);
         free(exact);
         free(body);
     }
@@ -160,6 +221,8 @@ int main(void)
         cmocka_unit_test(a_partial_success_is_read_from_json),
         cmocka_unit_test(a_partial_success_is_read_from_protobuf),
         cmocka_unit_test(long_messages_are_cut_at_the_end_of_a_character),
+        cmocka_unit_test(refusals_are_told_in_one_line),
+        cmocka_unit_test(refusals_are_cut_at_the_end_of_a_character),
         cmocka_unit_test(any_bytes_are_read_safely),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1178,7 +1178,7 @@ static void refused_events_are_dropped_the_others_delivered(void **state)
         assert_int_equal(rig.taken[n], n % 3 != 0);
     assert_int_equal(lines_with(""), 1);
     assert_int_equal(lines_with("score-create refused by http://127.0.0.1"), 1);
-    assert_int_equal(lines_with("HTTP 400 \"Invalid request data\": body.name: Too small: expected string"), 1);
+    assert_int_equal(lines_with("HTTP 400 \"Invalid request data: body.name: Too small: expected string\""), 1);
     assert_int_equal(lines_with("my secret"), 0);
     assert_true(atomic_load(&rig.counters.last_success_ns) > 0);
 }

@@ -200,6 +200,15 @@ static void every_status_becomes_the_documented_result(void **state)
     assert_int_equal(fake_count(server, &server->request_count), sizeof cases / sizeof *cases); /* nothing is tried again */
 }
 
+static void a_refusal_says_which_field_and_why(void **state)
+{
+    (void)state;
+    ANSWER(.status = 400, .body = "{\"message\":\"Invalid request data\",\"error\":[{\"code\":\"too_big\",\"path\":[\"labels\",0],"
+                                  "\"message\":\"Too long\"}]}");
+    assert_int_equal(get(), LF_ERR_REFUSED);
+    ASSERT_TOLD("\"Invalid request data: labels.0: Too long\"");
+}
+
 static void no_secret_gets_out_even_when_the_server_repeats_it(void **state)
 {
     (void)state;
@@ -666,20 +675,6 @@ static void of_a_cloud_region_the_others_are_named(void **state)
     unsetenv("http_proxy");
 }
 
-/* ---- Texts ---- */
-
-static void server_texts_are_cut_at_the_end_of_a_character(void **state)
-{
-    (void)state;
-    char out[8];
-    lf__rest_server_text(config, out, sizeof out, "abc\xe2\x82\xac\xe2\x82\xac", 9);
-    assert_string_equal(out, "abc\xe2\x82\xac");
-    lf__rest_server_text(config, out, sizeof out, "{\"message\":\"a\\tb\"}", 18);
-    assert_string_equal(out, "a b");
-    lf__rest_server_text(config, out, sizeof out, "", 0);
-    assert_string_equal(out, "");
-}
-
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -688,6 +683,7 @@ int main(void)
         CASE(a_body_may_be_given_with_its_size),
         CASE(large_answers_come_whole_and_larger_ones_are_refused),
         CASE(every_status_becomes_the_documented_result),
+        CASE(a_refusal_says_which_field_and_why),
         CASE(no_secret_gets_out_even_when_the_server_repeats_it),
         CASE(a_cut_secret_does_not_get_out_either),
         CASE(a_key_that_was_replaced_in_its_file_is_tried_once),
@@ -706,7 +702,6 @@ int main(void)
         CASE(the_projects_id_is_found),
         CASE(every_reason_for_no_project_has_its_words),
         CASE(of_a_cloud_region_the_others_are_named),
-        CASE(server_texts_are_cut_at_the_end_of_a_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
