@@ -470,7 +470,7 @@ typedef struct lf_trace_fields {
     const char *release;
     lf_value tags;     /* LF_TAGS("a", "b"); they add up */
     lf_value metadata; /* an object is merged key by key */
-    lf_value input;    /* default: the root observation's */
+    lf_value input;    /* default: the root observation's; servers from version 4 on show those of the root only */
     lf_value output;
     int public_;       /* true or LF_ON: readable by everybody who has the link; LF_OFF takes it back as long as nothing of
                           the trace has been sent */
