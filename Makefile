@@ -34,7 +34,7 @@ SHARED := $(BUILD)/liblangfuse.so.$(VERSION)
 SERVER := $(BUILD)/langfuse-local
 
 .PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind lto small clang \
-        portable portable-fast full interop fast-math fuzz hosts hosts_built install uninstall clean help deps
+        portable portable-fast full torture interop fast-math fuzz hosts hosts_built install uninstall clean help deps
 
 all: lib server examples ## library, server and examples
 
@@ -212,7 +212,13 @@ portable-fast: ## the few of them that CI runs
 	@BUILD=$(BUILD) CC='$(CC)' tests/portable/prepare.sh
 	@BUILD=$(BUILD) $(PYTHON) tests/portable/run.py fast $(PORTABLE)
 
-FULL := lto small clang fast-math portable
+# SCALE=0.1: a tenth of each round. ROUNDS='faults forks': only those.
+torture: lib ## again and again: exit at any microsecond, hooks that fork and exit, bad servers, forks, threads; about 20 minutes
+	@mkdir -p $(BUILD)/tests/torture
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) tests/torture/torture.c -o $(BUILD)/tests/torture/torture $(STATIC) $(LDFLAGS) $(LIBS) -lm
+	@$(PYTHON) tests/torture/run.py $(BUILD)/tests/torture/torture $(ROUNDS)
+
+FULL := torture lto small clang fast-math portable
 
 full: ## what is too slow for CI: all machines, and all tests in other builds
 	@$(foreach target,$(FULL),$(MAKE) --no-print-directory $(target) &&) true

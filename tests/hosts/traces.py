@@ -89,8 +89,6 @@ class Trees:
         if not span.get("parentSpanId"):
             return
         assert parent is not None, f"the parent of {span['name']} is not there"
-        if span["batch"] != parent["batch"]:
-            return  # the wall clock is read once for a batch, and between two it may be set
         for limit in ["startTimeUnixNano"] + ["endTimeUnixNano"] * (span["name"] not in self.outliving):
             assert int(parent["startTimeUnixNano"]) <= int(span[limit]) <= int(parent["endTimeUnixNano"]), (
                 f"{span['name']} lies not within its parent {parent['name']}")
