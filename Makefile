@@ -149,8 +149,9 @@ e2e: all $(E2E_PROGRAMS) ## examples and stress programs against langfuse-local 
 	@tests/server/http.sh $(BUILD)/langfuse-local
 	@BUILD=$(BUILD) TEST_WRAPPER='$(TEST_WRAPPER)' E2E_OBSERVATIONS=$(E2E_OBSERVATIONS) tests/e2e/run.sh
 
-layers: ## who may include whom
+layers: ## who may include whom, and what may happen while a lock is held
 	@tests/layers.sh
+	@$(PYTHON) tests/locks.py
 
 # The same tests under a checker, in a build folder of their own. `compile` and `layers` have nothing to run.
 CHECKED := unit golden e2e E2E_OBSERVATIONS=40000
