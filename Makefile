@@ -214,10 +214,10 @@ portable-fast: ## the few of them that CI runs
 	@BUILD=$(BUILD) $(PYTHON) tests/portable/run.py fast $(PORTABLE)
 
 # SCALE=0.1: a tenth of each round. ROUNDS='faults forks': only those.
-torture: lib ## again and again: exit at any microsecond, hooks that fork and exit, bad servers, forks, threads; about 20 minutes
+torture: lib server ## again and again: exit at any microsecond, hooks that fork and exit, bad servers, forks, threads; about 20 minutes
 	@mkdir -p $(BUILD)/tests/torture
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) tests/torture/torture.c -o $(BUILD)/tests/torture/torture $(STATIC) $(LDFLAGS) $(LIBS) -lm
-	@$(PYTHON) tests/torture/run.py $(BUILD)/tests/torture/torture $(ROUNDS)
+	@$(PYTHON) tests/torture/run.py $(BUILD)/tests/torture/torture $(SERVER) $(ROUNDS)
 
 FULL := torture lto small clang fast-math portable
 

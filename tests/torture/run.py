@@ -1,7 +1,7 @@
 """Again and again what goes right nearly always: the end of a process at any microsecond, hooks that fork, sleep and exit, servers that
 fail in every way, processes that fork, ten thousand threads. Each round must come out exact.
 
-    run.py PROGRAM [NAME...]      all rounds, or those named; SCALE=0.1 in the environment: a tenth of each
+    run.py PROGRAM LANGFUSE_LOCAL [NAME...]      all rounds, or those named; SCALE=0.1 in the environment: a tenth of each
 
 What a server gets is counted here, by id, from bodies in OTLP/JSON.
 """
@@ -10,6 +10,7 @@ import os
 import random
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-PROGRAM = os.path.abspath(sys.argv[1])
+PROGRAM, LOCAL = map(os.path.abspath, sys.argv[1:3])
 SCALE = float(os.environ.get("SCALE", "1"))
 LIMIT_S = 120  # a run that takes longer hangs
 
@@ -29,7 +30,7 @@ def rounds(count):
 def environment(**more):
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LANGFUSE_", "OTEL_"))}
     return clean | {"LANGFUSE_PUBLIC_KEY": "pk-lf-torture", "LANGFUSE_SECRET_KEY": "sk-lf-torture", "LANGFUSE_LOG": "quiet",
-                    "no_proxy": "*"} | more
+                    "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json", "no_proxy": "*"} | more
 
 
 def run(env, *arguments):
@@ -151,7 +152,7 @@ def faults():
         kinds = random.choice((["good", "busy"], ["good", "reset", "half", "garbage"], ["good", "late", "hang"],
                                ["good", "busy", "reset", "half", "garbage", "late"]))
         server = Server(lambda kinds=kinds: random.choice(kinds))
-        env = environment(LANGFUSE_BASE_URL=server.url(), OTEL_EXPORTER_OTLP_PROTOCOL="http/json", LANGFUSE_TIMEOUT="1")
+        env = environment(LANGFUSE_BASE_URL=server.url(), LANGFUSE_TIMEOUT="1")
         count = 16 * 1000
         status, said, _ = run(env, "load", count)
         server.shutdown()
@@ -165,7 +166,7 @@ def overload():
     for _ in range(rounds(10)):
         away = time.monotonic() + 3
         server = Server(lambda away=away: "good" if time.monotonic() > away else "busy")
-        env = environment(LANGFUSE_BASE_URL=server.url(), OTEL_EXPORTER_OTLP_PROTOCOL="http/json", LANGFUSE_MAX_QUEUE_BYTES=str(1 << 20))
+        env = environment(LANGFUSE_BASE_URL=server.url(), LANGFUSE_MAX_QUEUE_BYTES=str(1 << 20))
         status, said, _ = run(env, "load", 64000)
         server.shutdown()
         got = numbers(said)
@@ -176,7 +177,7 @@ def overload():
 def forks():
     for _ in range(rounds(5)):
         server = Server(lambda: "good")
-        env = environment(LANGFUSE_BASE_URL=server.url(), OTEL_EXPORTER_OTLP_PROTOCOL="http/json")
+        env = environment(LANGFUSE_BASE_URL=server.url())
         status, said, _ = run(env, "forks", 100)
         server.shutdown()
         delivered = sum(int(number) for number in re.findall(r"delivered (\d+)", said))
@@ -188,11 +189,63 @@ def forks():
 def threads():
     for _ in range(rounds(3)):
         server = Server(lambda: "good")
-        env = environment(LANGFUSE_BASE_URL=server.url(), OTEL_EXPORTER_OTLP_PROTOCOL="http/json")
+        env = environment(LANGFUSE_BASE_URL=server.url())
         status, said, _ = run(env, "threads", 10000)
         server.shutdown()
         if status != 0 or len(server.ids) != 10000 * 10 or numbers(said).get("delivered") != 10000 * 10:
             yield f"status {status}, {said.strip()}, {len(server.ids)} arrived"
+
+
+def memory():
+    server = Server(lambda: "good")
+    for n in range(1, rounds(300) + 1):
+        status, said, wrong = run(environment(LANGFUSE_BASE_URL=server.url()), "memory", n)
+        if status != 0:
+            yield f"from allocation {n} on: status {status}, {said.strip()} {wrong.strip()}"
+    server.shutdown()
+
+
+def kill():
+    """langfuse-local is killed again and again: each observation that it acknowledged is in its database once."""
+    for i in range(rounds(5)):
+        with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+            probe.close()
+            database = os.path.join(folder, "local.db")
+            command = [LOCAL, "serve", "--port", str(port), "--db", database, "--quiet", "--public-key", "pk-lf-torture",
+                       "--secret-key", "sk-lf-torture"]
+            exporter = "ingestion" if i % 2 else "otlp"
+            env = environment(LANGFUSE_BASE_URL=f"http://127.0.0.1:{port}", LANGFUSE_EXPORTER=exporter, LANGFUSE_TIMEOUT="2")
+            count = 64000
+            load = subprocess.Popen([PROGRAM, "load", str(count)], env=env, stdout=subprocess.PIPE, text=True)
+            while load.poll() is None:
+                local = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL)
+                try:
+                    load.wait(timeout=0.1 + random.random())
+                except subprocess.TimeoutExpired:
+                    pass
+                if load.poll() is None:
+                    local.kill()
+                    local.wait()
+            local.terminate()
+            local.wait()
+            said = load.stdout.read()
+            with sqlite3.connect(database) as rows:
+                stored = rows.execute("SELECT count(*) FROM observations").fetchone()[0]
+                whole = rows.execute("PRAGMA integrity_check").fetchone()[0]
+            if load.returncode != 0 or numbers(said).get("delivered") != count or stored != count or whole != "ok":
+                yield f"{exporter}: status {load.returncode}, {said.strip()}, {stored} stored, {whole}"
+
+
+def soak():
+    server = Server(lambda: "good")
+    status, said, _ = run(environment(LANGFUSE_BASE_URL=server.url()), "soak", rounds(60))
+    server.shutdown()
+    sizes = [int(size) for size in re.findall(r"memory (\d+)", said)]
+    half = len(sizes) // 2
+    if status != 0 or numbers(said).get("dropped") != 0 or max(sizes[half:]) > max(sizes[:half]) + 8192:
+        yield f"status {status}, {said.strip().splitlines()[-1:]}, KiB {sizes}"
 
 
 def silence():
@@ -207,12 +260,13 @@ def silence():
 
 
 ALL = {"first": lambda: ends("first"), "prompt": lambda: ends("prompt"), "stops": stops, "hooks": hooks, "faults": faults,
-       "overload": overload, "forks": forks, "threads": threads, "silence": silence}
+       "overload": overload, "forks": forks, "threads": threads, "memory": memory,
+       "kill": kill, "soak": soak, "silence": silence}
 
 
 def main():
     failed = 0
-    for name in sys.argv[2:] or ALL:
+    for name in sys.argv[3:] or ALL:
         began = time.monotonic()
         wrong = list(ALL[name]())
         for line in wrong[:20]:

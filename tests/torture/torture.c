@@ -192,6 +192,58 @@ static int load(int count)
     return print_stats();
 }
 
+/* Of the static library: the n-th allocation from now, and every later one, fails. */
+void lf__alloc_fail_from(unsigned long n);
+
+/* With memory that is out from some allocation on: calls return errors, what is lost is counted, nothing crashes. */
+static int without_memory(int n)
+{
+    lf__alloc_fail_from((unsigned long)n);
+    (void)lf_init(NULL);
+    for (int i = 0; i < 200; i++) {
+        OBSERVE_WITH((.name = "outer"), i);
+        OBSERVE_ATTRIBUTES(.user_id = "u", .tags = LF_TAGS("a", "b"));
+        lf_observation *handle = lf_start_observation(.name = "handle", .input = LF_OBJECT("i", i));
+        lf_update_current_trace(.name = "trace", .metadata = LF_OBJECT("i", i));
+        lf_context *context = lf_context_copy();
+        lf_context_free(context);
+        lf_observation_end(handle);
+        observe_one(i);
+    }
+    lf_prompt_free(lf_get_prompt("greeting", .timeout_ms = 100, .fallback = "hello"));
+    (void)lf_flush(2000);
+    (void)lf_shutdown(2000);
+    lf__alloc_fail_from(0);
+    lf_stats s;
+    lf_get_stats(&s);
+    printf("accepted %" PRIu64 " delivered %" PRIu64 " dropped %" PRIu64 " queued %" PRIu64 "\n", s.accepted, s.delivered, s.dropped_total,
+           s.queued);
+    return s.accepted == s.delivered + s.dropped_total && s.queued == 0 ? 0 : 1;
+}
+
+/* Ten thousand a second for so many seconds. Prints the memory that it has, in KiB, twice a second. */
+static int soak(int seconds)
+{
+    uint64_t end = now_us() + (uint64_t)seconds * 1000000u, look = 0;
+    for (int i = 0; now_us() < end; i++) {
+        observe_one(i);
+        if (now_us() >= look) {
+            long pages = 0;
+            FILE *file = fopen("/proc/self/statm", "r");
+            if (file == NULL || fscanf(file, "%*d %ld", &pages) != 1)
+                return 2;
+            fclose(file);
+            printf("memory %ld\n", pages * (sysconf(_SC_PAGESIZE) / 1024));
+            look = now_us() + 500000;
+        }
+        if (i % 64 == 0)
+            usleep(5000); /* not more than a receiver in Python takes */
+    }
+    while (lf_flush(1000) == LF_ERR_TIMEOUT)
+        continue;
+    return print_stats();
+}
+
 /* So many threads, a hundred at once; each observes a little and ends. */
 static int many_threads(int count)
 {
@@ -253,6 +305,10 @@ int main(int argc, char **argv)
         return random_hooks((unsigned)number);
     if (strcmp(mode, "load") == 0)
         return load(number);
+    if (strcmp(mode, "memory") == 0)
+        return without_memory(number);
+    if (strcmp(mode, "soak") == 0)
+        return soak(number);
     if (strcmp(mode, "threads") == 0)
         return many_threads(number);
     if (strcmp(mode, "forks") == 0)
