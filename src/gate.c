@@ -9,9 +9,9 @@ static struct {
 } gates = {.once = PTHREAD_ONCE_INIT};
 
 /* The gates that this thread is in, innermost last. A hook that calls us may pass through another one. */
-enum { GATE_DEPTH = 4 };
-static __thread lf__gate *gate_mine[GATE_DEPTH];
-static __thread unsigned gate_depth;
+enum { GATE_DEPTH = 2 };
+static __thread lf__gate *gate_mine[GATE_DEPTH] __attribute__((tls_model("initial-exec")));
+static __thread unsigned gate_depth __attribute__((tls_model("initial-exec")));
 
 static void gate_init(void)
 {

@@ -182,15 +182,16 @@ plugin() {
 
 # A plugin that contains the static library, linked without a thought for that; and a program with a copy of its own.
 plugin_static() {
+    local log=$OUT/trace.$BASHPID.log # as `traces` names it
     "$C_COMPILER" -std=gnu11 $STRICT -DPART -shared -fPIC tests/compile/plugin_static.c -o "$OUT/part.so" "$BUILD/liblangfuse.a" \
         -lcurl -lcjson -lpthread
     "$C_COMPILER" -std=gnu11 $STRICT tests/compile/plugin_static.c -o "$OUT/host" -ldl -lpthread
     "$C_COMPILER" -std=gnu11 $STRICT -DCOPY tests/compile/plugin_static.c -o "$OUT/host_with_copy" "$BUILD/liblangfuse.a" -ldl \
         -lcurl -lcjson -lpthread
     traces '"name":"of_the_plugin"' "$OUT/host" "$OUT/part.so"
-    ! grep -q 'another copy' "$OUT/trace.$BASHPID.log"
+    ! grep -q 'another copy' "$log"
     traces '"name":"of_the_plugin"' "$OUT/host_with_copy" "$OUT/part.so"
-    [ "$(grep -c 'another copy' "$OUT/trace.$BASHPID.log")" = 1 ]
+    [ "$(grep -c 'another copy' "$log")" = 1 ]
 }
 
 exceptions() { # compiler
