@@ -171,9 +171,9 @@ static int64_t config_number(const config_maker *maker, int64_t option, const co
         return range->standard;
     if (config_parse(given.text, range->seconds, &number) && number >= range->least && number <= range->most)
         return number;
-    lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is not a %s between %lld and %lld%s; keeping %lld%s", given.name, config_shown(given.text),
-            range->seconds ? "time in seconds" : "whole number", (long long)range->least, (long long)range->most, unit,
-            (long long)range->standard, unit);
+    lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is not a %s; %lld to %lld%s are possible; keeping %lld%s", given.name,
+            config_shown(given.text), range->seconds ? "time in seconds" : "whole number", (long long)range->least,
+            (long long)range->most, unit, (long long)range->standard, unit);
     return range->standard;
 }
 
