@@ -341,7 +341,7 @@ static void worker_poll(lf__http *http, uint64_t until_ns)
     bool requests = worker_has_requests(worker_known_flush());
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_IN_POLL, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
-    atomic_thread_fence(memory_order_seq_cst);
+    LF__FENCE(memory_order_seq_cst);
     requests |= atomic_load_explicit(&lf__worker_asked, memory_order_relaxed); /* by a thread that saw us busy */
     lf__http_poll(http, requests ? 0 : worker_ms_until(until_ns));
     worker_tell_held();

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,21 @@ typedef struct fake_connection {
     fake_server *server;
     int socket;
 } fake_connection;
+
+/* A text for an answer. The server's threads may still be reading the one before, so each has a place of its own. */
+static inline const char *fake_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static inline const char *fake_text(const char *format, ...)
+{
+    static char texts[256][320];
+    static unsigned next;
+    char *text = texts[next++ % 256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof texts[0], format, arguments);
+    va_end(arguments);
+    return text;
+}
 
 static inline bool fake_stopping(fake_server *server)
 {

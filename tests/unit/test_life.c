@@ -174,7 +174,7 @@ TEST(a_fork_does_not_wait_for_a_shutdown)
         return;
     }
     harness_leaves_threads_behind = true;
-    (void)stop_in_a_thread();
+    CHECK_INT(pthread_detach(stop_in_a_thread()), 0);
     uint64_t before = now_ms();
     pid_t child = fork();
     if (child == 0)
@@ -185,7 +185,7 @@ TEST(a_fork_does_not_wait_for_a_shutdown)
 
 TEST(a_prompt_does_not_wait_for_a_shutdown)
 {
-    (void)stop_in_a_thread();
+    CHECK_INT(pthread_detach(stop_in_a_thread()), 0);
     uint64_t before = now_ms();
     lf_prompt *prompt = lf_get_prompt("greeting", .timeout_ms = 50, .fallback = "hello");
     CHECK(prompt != NULL && prompt->is_fallback);
@@ -195,7 +195,7 @@ TEST(a_prompt_does_not_wait_for_a_shutdown)
 
 TEST(a_client_does_not_wait_for_a_shutdown)
 {
-    (void)stop_in_a_thread();
+    CHECK_INT(pthread_detach(stop_in_a_thread()), 0);
     uint64_t before = now_ms();
     lf_options options = to_file(harness_path);
     CHECK(lf_client_new(&options) != NULL);

@@ -212,12 +212,10 @@ static void a_refusal_says_which_field_and_why(void **state)
 static void no_secret_gets_out_even_when_the_server_repeats_it(void **state)
 {
     (void)state;
-    char body[512];
     ANSWER(.status = 401, .body = "{\"message\":\"unknown key " SECRET "\"}");
     assert_int_equal(get(), LF_ERR_UNAUTHORIZED);
     ASSERT_TOLD("unknown key (secret)\"");
-    snprintf(body, sizeof body, "you sent %s", config->authorization);
-    ANSWER(.status = 500, .body = body);
+    ANSWER(.status = 500, .body = fake_text("you sent %s", config->authorization));
     assert_int_equal(get(), LF_ERR_SERVER);
     assert_null(strstr(told.message, config->authorization + 6));
     ASSERT_TOLD("you sent Basic (secret)\"");
@@ -227,17 +225,13 @@ static void no_secret_gets_out_even_when_the_server_repeats_it(void **state)
 static void a_cut_secret_does_not_get_out_either(void **state)
 {
     (void)state;
-    char body[512];
     for (int before = 80; before < 120; before++) {
-        snprintf(body, sizeof body, "%0*d%s", before, 0, SECRET);
-        ANSWER(.status = 400, .body = body);
+        ANSWER(.status = 400, .body = fake_text("%0*d%s", before, 0, SECRET));
         assert_int_equal(get(), LF_ERR_REFUSED);
         assert_null(strstr(told.message, "sk-lf-mo"));
-        snprintf(body, sizeof body, "%0*d%s", before, 0, config->authorization + 6);
-        ANSWER(.status = 400, .body = body);
+        ANSWER(.status = 400, .body = fake_text("%0*d%s", before, 0, config->authorization + 6));
         assert_int_equal(get(), LF_ERR_REFUSED);
-        snprintf(body, sizeof body, "%.8s", config->authorization + 6);
-        assert_null(strstr(told.message, body));
+        assert_null(strstr(told.message, fake_text("%.8s", config->authorization + 6)));
     }
 }
 
@@ -259,12 +253,10 @@ static void a_short_key_is_hidden_and_a_word_is_not(void **state)
     (void)state;
     static const char *const keys[] = {"s3cr", "any"}, *const told_of[] = {"\"**** is no use for anyone\"", "\"any is no use for anyone\""};
     for (int i = 0; i < 2; i++) {
-        char body[64];
         lf_options options = {LF_OPTIONS_INIT, .public_key = PUBLIC, .secret_key = keys[i], .base_url = server->url, .log = fixture_log};
         lf__config_free(config);
         config = lf__config_new(&options);
-        snprintf(body, sizeof body, "%s is no use for anyone", keys[i]);
-        ANSWER(.status = 400, .body = body);
+        ANSWER(.status = 400, .body = fake_text("%s is no use for anyone", keys[i]));
         assert_int_equal(get(), LF_ERR_REFUSED);
         ASSERT_TOLD(told_of[i]);
     }
