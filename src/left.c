@@ -2,7 +2,7 @@
 
 enum {
     LEFT_PUSHED = 32, /* so far the stack pointer moves down inside a function where arguments are pushed */
-    LEFT_LOOK = 4096  /* scopes of which nothing can be said, before the search ends */
+    LEFT_LOOK = 256   /* scopes of which nothing can be said, before the search ends: each beginning would take long */
 };
 
 static const lf__frame *left_frame(const lf__segment *segment, uint32_t offset)
