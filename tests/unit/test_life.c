@@ -12,7 +12,7 @@
 
 enum {
     STOP_MS = 300,
-    MARGIN_MS = HARNESS_ASAN || HARNESS_TSAN ? 5000 : 700, /* of a promise about time: a loaded machine may be late by so much */
+    MARGIN_MS = HARNESS_ASAN || HARNESS_TSAN ? 5000 : 2000, /* of a promise about time: a loaded machine may be late by so much */
     LONG_MS = 20000
 };
 
@@ -269,10 +269,11 @@ TEST(hooks_may_fork_while_we_start_send_and_stop)
     for (int i = 0; i < 20; i++) {
         OBSERVE_WITH((.name = "masked"), i);
     }
+    int calls = atomic_load(&hook_calls);
     uint64_t before = now_ms();
     CHECK_INT(lf_shutdown(STOP_MS), LF_ERR_TIMEOUT);
     CHECK(now_ms() - before < STOP_MS + MARGIN_MS);
-    CHECK(atomic_load(&hook_calls) >= 20);
+    CHECK(atomic_load(&hook_calls) > calls);
 }
 
 static bool mask_and_exit(void *data, lf_masked *value)
