@@ -98,6 +98,7 @@ static lf__segment *segment_map(size_t stack_bytes, size_t ring_bytes, bool larg
     segment->ring = (uint8_t *)segment + header + stack_bytes;
     segment->ring_size = ring_bytes;
     segment->top = segment->stack_begin;
+    atomic_init(&segment->filled, true);
     return segment;
 }
 
@@ -109,12 +110,14 @@ lf__segment *lf__segment_new(void)
 
 void lf__segment_unmap(lf__segment *segment)
 {
-    bool hollow = atomic_load_explicit(&segment->state, memory_order_relaxed) == LF__SEGMENT_HOLLOW;
-    segment_munmap(segment, hollow ? segment->stack_begin : segment->mapped);
+    bool filled = atomic_load_explicit(&segment->filled, memory_order_relaxed);
+    segment_munmap(segment, filled ? segment->mapped : segment->stack_begin);
 }
 
 void lf__segment_hollow(lf__segment *segment)
 {
+    /* First: a fork in between must not unmap what the program has mapped there since. */
+    atomic_store_explicit(&segment->filled, false, memory_order_relaxed);
     segment_munmap((uint8_t *)segment + segment->stack_begin, segment->mapped - segment->stack_begin);
 }
 
@@ -128,7 +131,9 @@ bool lf__segment_fill(lf__segment *segment)
     void *got = segment_mmap(wanted, size, SEGMENT_FIXED_NOREPLACE);
     if (got != NULL && got != wanted)
         segment_munmap(got, size);
-    return got == wanted;
+    bool filled = got == wanted;
+    atomic_store_explicit(&segment->filled, filled, memory_order_relaxed);
+    return filled;
 }
 
 /* ---- The machine's stack ---- */
@@ -293,7 +298,7 @@ void lf__segment_return_grant(lf__segment *segment, lf__budget *budget)
 /* Give whole pages of the ring back. */
 static void segment_release(lf__segment *segment, uint64_t begin, uint64_t end)
 {
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t page = segment_page();
     begin = (begin + page - 1) & ~(page - 1);
     end &= ~(page - 1);
     if (begin < end)

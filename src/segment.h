@@ -89,6 +89,7 @@ typedef struct lf__segment {
     uint32_t stack_end;
     _Atomic int state; /* lf__segment_state; a thread takes FREE, LEFT or HOLLOW, its end makes LEFT, the worker RESTING, then FREE
                           or HOLLOW */
+    _Atomic bool filled; /* all of `mapped` is, not only the header */
 
     /* The owning thread's. */
     _Alignas(64) uint32_t frame; /* offset of the innermost open frame, 0 for none */

@@ -565,7 +565,6 @@ TEST(a_hollow_segment_has_no_addresses_and_can_be_filled_again)
     host[0] = 'h';
     CHECK(!lf__segment_fill(segment));
     CHECK_INT(host[0], 'h');
-    atomic_store(&segment->state, LF__SEGMENT_HOLLOW);
     lf__segment_unmap(segment);
     CHECK_INT(host[0], 'h');
 }
