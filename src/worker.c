@@ -764,6 +764,7 @@ static void worker_release(void)
         worker_close_client(client);
     lf__transport_done(&worker.transport);
     lf__buf_done(&worker.masked);
+    lf__buf_init(&worker.masked, WORKER_MASKED_MAX); /* the thread may be started again before it ends */
     lf__trace_clocks_free(worker.clocks);
     worker.clocks = NULL;
     atomic_store_explicit(&lf__worker_budget.worker, 0, memory_order_relaxed);
