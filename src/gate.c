@@ -3,31 +3,14 @@
 #include "monitor.h"
 
 static struct {
-    pthread_once_t once;
     lf__monitor monitor;
     unsigned forks; /* of this process and those before it */
-} gates = {.once = PTHREAD_ONCE_INIT};
+} gates = {.monitor = LF__MONITOR_INIT};
 
 /* The gates that this thread is in, innermost last. A hook that calls us may pass through another one. */
 enum { GATE_DEPTH = 2 };
 static __thread lf__gate *gate_mine[GATE_DEPTH] __attribute__((tls_model("initial-exec")));
 static __thread unsigned gate_depth __attribute__((tls_model("initial-exec")));
-
-static void gate_init(void)
-{
-    lf__monitor_init(&gates.monitor);
-}
-
-static void gate_lock(void)
-{
-    pthread_once(&gates.once, gate_init);
-    lf__monitor_lock(&gates.monitor);
-}
-
-static void gate_unlock(void)
-{
-    lf__monitor_unlock(&gates.monitor);
-}
 
 static void gate_catch_up(lf__gate *gate)
 {
@@ -41,11 +24,11 @@ static void gate_catch_up(lf__gate *gate)
 
 bool lf__gate_enter(lf__gate *gate)
 {
-    gate_lock();
+    lf__monitor_lock(&gates.monitor);
     gate_catch_up(gate);
     bool ok = !gate->closed;
     gate->inside += ok;
-    gate_unlock();
+    lf__monitor_unlock(&gates.monitor);
     if (ok && gate_depth < GATE_DEPTH)
         gate_mine[gate_depth] = gate;
     gate_depth += ok;
@@ -54,13 +37,13 @@ bool lf__gate_enter(lf__gate *gate)
 
 void lf__gate_leave(lf__gate *gate)
 {
-    gate_lock();
+    lf__monitor_lock(&gates.monitor);
     gate_catch_up(gate);
     gate_depth--;
     gate->inside -= gate->inside != 0;
     if (gate->closed)
         lf__monitor_tell(&gates.monitor);
-    gate_unlock();
+    lf__monitor_unlock(&gates.monitor);
 }
 
 static unsigned gate_inside_here(const lf__gate *gate)
@@ -74,35 +57,35 @@ static unsigned gate_inside_here(const lf__gate *gate)
 bool lf__gate_close(lf__gate *gate, uint64_t until_ns)
 {
     unsigned mine = gate_inside_here(gate);
-    gate_lock();
+    lf__monitor_lock(&gates.monitor);
     gate_catch_up(gate);
     gate->closed = true;
     while (gate->inside > mine && lf__monitor_wait(&gates.monitor, until_ns))
         continue;
     bool empty = gate->inside <= mine;
-    gate_unlock();
+    lf__monitor_unlock(&gates.monitor);
     return empty;
 }
 
 void lf__gate_open(lf__gate *gate)
 {
-    gate_lock();
+    lf__monitor_lock(&gates.monitor);
     gate->closed = false;
-    gate_unlock();
+    lf__monitor_unlock(&gates.monitor);
 }
 
 void lf__gate_before_fork(void)
 {
-    gate_lock();
+    lf__monitor_lock(&gates.monitor);
 }
 
 void lf__gate_after_fork_parent(void)
 {
-    gate_unlock();
+    lf__monitor_unlock(&gates.monitor);
 }
 
 void lf__gate_after_fork_child(void)
 {
-    gate_init();
+    lf__monitor_after_fork_child(&gates.monitor);
     gates.forks++;
 }

@@ -48,31 +48,14 @@ struct lf__http {
 /* ---- Set-up and the end of the process ---- */
 
 static struct {
-    pthread_once_t once;
     lf__monitor monitor; /* guards the rest */
     bool running;        /* a thread, `owner`, sets libcurl up */
     pthread_t owner;
     bool ready;
     bool ended; /* the process takes its libraries down */
-} http_setup = {.once = PTHREAD_ONCE_INIT};
+} http_setup = {.monitor = LF__MONITOR_INIT};
 
 void (*lf__http_at_exit)(void);
-
-static void http_init_setup(void)
-{
-    lf__monitor_init(&http_setup.monitor);
-}
-
-static void http_lock_setup(void)
-{
-    pthread_once(&http_setup.once, http_init_setup);
-    lf__monitor_lock(&http_setup.monitor);
-}
-
-static void http_unlock_setup(void)
-{
-    lf__monitor_unlock(&http_setup.monitor);
-}
 
 /* With the lock held. */
 static void http_await_setup(uint64_t until_ns)
@@ -104,21 +87,21 @@ static void http_global_init(void)
 
 bool lf__http_set_up(void)
 {
-    http_lock_setup();
+    lf__monitor_lock(&http_setup.monitor);
     http_await_setup(UINT64_MAX);
     bool mine = !http_setup.ready && !http_setup.ended && !http_setup.running;
     if (mine) {
         http_setup.running = true;
         http_setup.owner = pthread_self();
-        http_unlock_setup();
+        lf__monitor_unlock(&http_setup.monitor);
         http_global_init();
-        http_lock_setup();
+        lf__monitor_lock(&http_setup.monitor);
         http_setup.running = false;
         http_setup.ready = true;
         lf__monitor_tell(&http_setup.monitor);
     }
     bool ok = http_setup.ready && !http_setup.ended;
-    http_unlock_setup();
+    lf__monitor_unlock(&http_setup.monitor);
     return ok;
 }
 
@@ -126,26 +109,26 @@ bool lf__http_set_up(void)
  * out of it first, and none begins. */
 static __attribute__((destructor)) void http_at_unload(void)
 {
-    http_lock_setup();
+    lf__monitor_lock(&http_setup.monitor);
     http_setup.ended = true;
     http_await_setup(lf__monotonic_ns() + HTTP_UNLOAD_MS * 1000000u);
-    http_unlock_setup();
+    lf__monitor_unlock(&http_setup.monitor);
 }
 
 void lf__http_before_fork(void)
 {
-    http_lock_setup();
+    lf__monitor_lock(&http_setup.monitor);
     http_await_setup(UINT64_MAX);
 }
 
 void lf__http_after_fork_parent(void)
 {
-    http_unlock_setup();
+    lf__monitor_unlock(&http_setup.monitor);
 }
 
 void lf__http_after_fork_child(void)
 {
-    http_init_setup();
+    lf__monitor_after_fork_child(&http_setup.monitor);
 }
 
 /* ---- Headers ---- */

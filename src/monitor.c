@@ -3,19 +3,27 @@
 #include <errno.h>
 #include <time.h>
 
-void lf__monitor_init(lf__monitor *monitor)
+static void monitor_init_condition(lf__monitor *monitor)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&monitor->lock, NULL);
     pthread_cond_init(&monitor->changed, &attributes);
     pthread_condattr_destroy(&attributes);
+    monitor->ready = true;
 }
 
 void lf__monitor_lock(lf__monitor *monitor)
 {
     pthread_mutex_lock(&monitor->lock);
+    if (!monitor->ready)
+        monitor_init_condition(monitor);
+}
+
+void lf__monitor_after_fork_child(lf__monitor *monitor)
+{
+    pthread_mutex_init(&monitor->lock, NULL);
+    monitor->ready = false;
 }
 
 void lf__monitor_unlock(lf__monitor *monitor)

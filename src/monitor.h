@@ -10,10 +10,13 @@
 typedef struct lf__monitor {
     pthread_mutex_t lock;
     pthread_cond_t changed;
+    bool ready; /* `changed` is; the first one who locks makes it so */
 } lf__monitor;
 
-/* Before the first use, and in the child of a fork, where both are new. */
-void lf__monitor_init(lf__monitor *monitor);
+#define LF__MONITOR_INIT {.lock = PTHREAD_MUTEX_INITIALIZER}
+
+/* In the child of a fork, where the threads are no more that hold it or wait. */
+void lf__monitor_after_fork_child(lf__monitor *monitor);
 void lf__monitor_lock(lf__monitor *monitor);
 void lf__monitor_unlock(lf__monitor *monitor);
 /* With the lock held: wait for lf__monitor_tell. False: it is later than `until_ns` (monotonic; UINT64_MAX: no limit). */

@@ -31,7 +31,6 @@ int lf_i_mode_word = LF_I_UNKNOWN;
 
 /* Guarded by the monitor, which is told of each change. */
 static struct {
-    pthread_once_t once;
     lf__monitor monitor;
     bool busy; /* `owner` is starting us, or makes a client */
     pthread_t owner;
@@ -39,28 +38,12 @@ static struct {
     bool has_hooks;  /* key, fork and exit handlers are in place; they are never taken back */
     bool exiting;    /* nothing starts any more */
     bool exited;     /* the exit handler has done its work */
-} life = {.once = PTHREAD_ONCE_INIT};
+} life = {.monitor = LF__MONITOR_INIT};
 
 static void life_before_fork(void);
 static void life_after_fork_parent(void);
 static void life_after_fork_child(void);
 static void life_at_exit(void);
-
-static void life_init(void)
-{
-    lf__monitor_init(&life.monitor);
-}
-
-static void life_lock(void)
-{
-    pthread_once(&life.once, life_init);
-    lf__monitor_lock(&life.monitor);
-}
-
-static void life_unlock(void)
-{
-    lf__monitor_unlock(&life.monitor);
-}
 
 static uint64_t life_until(int timeout_ms)
 {
@@ -96,22 +79,22 @@ static bool life_await_others(uint64_t until_ns)
 /* False: the process ends, or another thread takes too long. */
 static bool life_begin_change(void)
 {
-    life_lock();
+    lf__monitor_lock(&life.monitor);
     bool ok = life_await_others(life_until(LIFE_START_MS)) && !life.exiting;
     if (ok) {
         life.busy = true;
         life.owner = pthread_self();
     }
-    life_unlock();
+    lf__monitor_unlock(&life.monitor);
     return ok;
 }
 
 static void life_end_change(void)
 {
-    life_lock();
+    lf__monitor_lock(&life.monitor);
     life.busy = false;
     lf__monitor_tell(&life.monitor);
-    life_unlock();
+    lf__monitor_unlock(&life.monitor);
 }
 
 /* ---- Start -------------------------------------------------------------------------------------------------------- */
@@ -184,14 +167,14 @@ static lf_status life_switch_on(uint32_t client, lf__config *config)
     lf__worker_set_client(client, config);
     lf_status status = lf__worker_start();
     lf__worker_await_clients(life_until(LIFE_TAKE_OVER_MS)); /* what ended before is for the place before */
-    life_lock();
+    lf__monitor_lock(&life.monitor);
     bool ok = !life.exiting;
     if (ok) {
         life_set_sampling(client, true, config->sample_threshold);
         if (decides)
             life_set_mode(config->capture_io ? LF_I_ON_CAPTURING : LF_I_ON);
     }
-    life_unlock();
+    lf__monitor_unlock(&life.monitor);
     return ok ? status : LF_ERR_DISABLED; /* without a thread what ends waits for one */
 }
 
@@ -235,9 +218,9 @@ static void life_start_others(void)
 /* A stop in another thread keeps its hands off what is started from here on. */
 static void life_overtake(void)
 {
-    life_lock();
+    lf__monitor_lock(&life.monitor);
     life.starts++;
-    life_unlock();
+    lf__monitor_unlock(&life.monitor);
 }
 
 static lf_status life_start_now(const lf_options *options)
@@ -276,21 +259,21 @@ static void life_interrupt_own(uint64_t now)
 /* Is there something to stop? *out_starts is for life_is_overtaken. */
 static bool life_may_stop(uint64_t until_ns, unsigned *out_starts)
 {
-    life_lock();
+    lf__monitor_lock(&life.monitor);
     bool on = life_await_others(until_ns) && !life.exiting && lf_i_mode_word >= LF_I_ON;
     *out_starts = life.starts;
-    life_unlock();
+    lf__monitor_unlock(&life.monitor);
     return on;
 }
 
 /* Switch observing off, unless another thread has done so, or has started us again. */
 static bool life_switch_off(unsigned starts)
 {
-    life_lock();
+    lf__monitor_lock(&life.monitor);
     bool mine = !life.exiting && life.starts == starts && lf_i_mode_word >= LF_I_ON;
     if (mine)
         life_set_mode(LF_I_OFF);
-    life_unlock();
+    lf__monitor_unlock(&life.monitor);
     return mine;
 }
 
@@ -301,13 +284,13 @@ static bool life_take_clients(unsigned starts, lf__config *out_configs[LF__CLIEN
     uint32_t count = lf__client_count();
     for (uint32_t i = 0; i < count; i++)
         out_configs[i] = lf__client_config(i);
-    life_lock();
+    lf__monitor_lock(&life.monitor);
     bool mine = !life.exiting && life.starts == starts;
     for (uint32_t i = 0; mine && i < count; i++) {
         life_set_sampling(i, false, 0);
         lf__worker_set_client(i, NULL);
     }
-    life_unlock();
+    lf__monitor_unlock(&life.monitor);
     if (mine)
         lf__config_free(lf__client_exchange(0, NULL));
     return mine;
@@ -405,10 +388,10 @@ void lf__life_remove_client(uint32_t client)
     if (config != NULL)
         (void)lf__gate_close(config->gate, until_ns);
     lf__config_free(config);
-    life_lock();
+    lf__monitor_lock(&life.monitor);
     if (lf_i_mode_word >= LF_I_ON && !life_any_is_on())
         life_set_mode(LF_I_OFF);
-    life_unlock();
+    lf__monitor_unlock(&life.monitor);
 }
 
 /* ---- Exit --------------------------------------------------------------------------------------------------------- */
@@ -453,7 +436,7 @@ static int life_exit_timeout_ms(void)
 /* True: this call of the exit handler does the work. */
 static bool life_begin_exit(void)
 {
-    life_lock();
+    lf__monitor_lock(&life.monitor);
     if (life.exiting && !life.exited) /* another thread has begun to */
         while (!life.exited && !pthread_equal(life.owner, pthread_self()) &&
                lf__monitor_wait(&life.monitor, life_until(LIFE_START_MS)))
@@ -463,7 +446,7 @@ static bool life_begin_exit(void)
         life.exiting = true;
         life.owner = pthread_self();
     }
-    life_unlock();
+    lf__monitor_unlock(&life.monitor);
     return mine;
 }
 
@@ -490,10 +473,10 @@ static void life_at_exit(void)
     if (life_begin_exit()) {
         if (__atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) >= LF_I_ON)
             life_exit();
-        life_lock();
+        lf__monitor_lock(&life.monitor);
         life.exited = true;
         lf__monitor_tell(&life.monitor);
-        life_unlock();
+        lf__monitor_unlock(&life.monitor);
     }
     lf__prompts_stop();
     lf__rest_stop();
@@ -521,7 +504,7 @@ static __attribute__((constructor)) void life_watch_main(void)
 static void life_before_fork(void)
 {
     lf__http_before_fork();
-    life_lock();
+    lf__monitor_lock(&life.monitor);
     lf__prompts_before_fork();
     lf__rest_before_fork();
     lf__client_before_fork();
@@ -538,7 +521,7 @@ static void life_after_fork_parent(void)
     lf__client_after_fork_parent();
     lf__rest_after_fork_parent();
     lf__prompts_after_fork_parent();
-    life_unlock();
+    lf__monitor_unlock(&life.monitor);
     lf__http_after_fork_parent();
 }
 
@@ -550,7 +533,7 @@ static void life_after_fork_child(void)
     lf__client_after_fork_child();
     lf__rest_after_fork_child();
     lf__prompts_after_fork_child();
-    life_init();
+    lf__monitor_after_fork_child(&life.monitor);
     life.busy = life_is_mine(); /* a change of a thread that is no more is over */
     life.exiting = life.exiting && pthread_equal(life.owner, pthread_self());
     lf__http_after_fork_child();
