@@ -56,6 +56,16 @@ static int life_left_ms(uint64_t until_ns)
     return now >= until_ns ? 0 : (int)((until_ns - now) / 1000000u);
 }
 
+static int life_mode(void)
+{
+    return __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED);
+}
+
+static bool life_is_on(void)
+{
+    return life_mode() >= LF_I_ON;
+}
+
 static void life_set_mode(int mode)
 {
     __atomic_store_n(&lf_i_mode_word, mode, __ATOMIC_RELAXED);
@@ -154,7 +164,7 @@ static lf_status life_switch_on(uint32_t client, lf__config *config)
     life_set_sampling(client, false, 0);
     if (!config->enabled)
         return LF_ERR_DISABLED;
-    bool decides = lf_i_mode_word < LF_I_ON || client == 0;
+    bool decides = !life_is_on() || client == 0;
     if (decides) {
         lf__capture_set_limits(config->record_bytes);
         lf__handles_set_limits(config->handles, config->handle_bytes);
@@ -225,12 +235,12 @@ static void life_overtake(void)
 
 static lf_status life_start_now(const lf_options *options)
 {
-    if (lf_i_mode_word >= LF_I_ON && lf__client_is_on(0))
+    if (life_is_on() && lf__client_is_on(0))
         return LF_OK;
     life_overtake();
     lf_status status = life_start_default(options);
     life_start_others();
-    if (lf_i_mode_word < LF_I_ON || !life_any_is_on())
+    if (!life_is_on() || !life_any_is_on())
         life_set_mode(LF_I_OFF);
     return status;
 }
@@ -239,7 +249,7 @@ lf_status lf__life_start(const lf_options *options, bool only_if_unknown)
 {
     if (!life_begin_change())
         return LF_ERR_DISABLED;
-    lf_status status = only_if_unknown && lf_i_mode_word != LF_I_UNKNOWN ? LF_OK : life_start_now(options);
+    lf_status status = only_if_unknown && life_mode() != LF_I_UNKNOWN ? LF_OK : life_start_now(options);
     life_end_change();
     return status;
 }
@@ -256,11 +266,11 @@ static void life_interrupt_own(uint64_t now)
     lf__handles_end_all(segment, now, LF__FLAG_INTERRUPTED, lf__stack_submit_record);
 }
 
-/* Is there something to stop? *out_starts is for life_is_overtaken. */
+/* Is there something to stop? *out_starts tells life_switch_off and life_take_clients of a start since. */
 static bool life_may_stop(uint64_t until_ns, unsigned *out_starts)
 {
     lf__monitor_lock(&life.monitor);
-    bool on = life_await_others(until_ns) && !life.exiting && lf_i_mode_word >= LF_I_ON;
+    bool on = life_await_others(until_ns) && !life.exiting && life_is_on();
     *out_starts = life.starts;
     lf__monitor_unlock(&life.monitor);
     return on;
@@ -270,7 +280,7 @@ static bool life_may_stop(uint64_t until_ns, unsigned *out_starts)
 static bool life_switch_off(unsigned starts)
 {
     lf__monitor_lock(&life.monitor);
-    bool mine = !life.exiting && life.starts == starts && lf_i_mode_word >= LF_I_ON;
+    bool mine = !life.exiting && life.starts == starts && life_is_on();
     if (mine)
         life_set_mode(LF_I_OFF);
     lf__monitor_unlock(&life.monitor);
@@ -375,23 +385,34 @@ uint32_t lf__life_add_client(const lf_options *options)
     return client;
 }
 
+/* Its configuration; NULL: it had none. A start in another thread, which starts all clients, comes before or after. */
+static lf__config *life_take_client(uint32_t client)
+{
+    bool alone = life_begin_change(); /* false: in a hook of ours, behind one that sleeps, or at exit */
+    life_set_sampling(client, false, 0);
+    lf__worker_set_client(client, NULL);
+    lf__config *config = lf__client_exchange(client, NULL);
+    lf__monitor_lock(&life.monitor);
+    if (life_is_on() && !life_any_is_on())
+        life_set_mode(LF_I_OFF);
+    lf__monitor_unlock(&life.monitor);
+    if (alone)
+        life_end_change();
+    return config;
+}
+
 void lf__life_remove_client(uint32_t client)
 {
     uint64_t until_ns = life_until(LIFE_FREE_CLIENT_MS);
     life_set_sampling(client, false, 0);
-    if (__atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) >= LF_I_ON) {
+    if (life_is_on()) {
         lf__worker_ensure(true);
         (void)lf__worker_send(life_left_ms(until_ns));
     }
-    lf__worker_set_client(client, NULL);
-    lf__config *config = lf__client_exchange(client, NULL);
+    lf__config *config = life_take_client(client);
     if (config != NULL)
         (void)lf__gate_close(config->gate, until_ns);
     lf__config_free(config);
-    lf__monitor_lock(&life.monitor);
-    if (lf_i_mode_word >= LF_I_ON && !life_any_is_on())
-        life_set_mode(LF_I_OFF);
-    lf__monitor_unlock(&life.monitor);
 }
 
 /* ---- Exit --------------------------------------------------------------------------------------------------------- */
@@ -436,12 +457,12 @@ static int life_exit_timeout_ms(void)
 /* True: this call of the exit handler does the work. */
 static bool life_begin_exit(void)
 {
+    uint64_t until_ns = life_until(LIFE_START_MS);
     lf__monitor_lock(&life.monitor);
-    if (life.exiting && !life.exited) /* another thread has begun to */
-        while (!life.exited && !pthread_equal(life.owner, pthread_self()) &&
-               lf__monitor_wait(&life.monitor, life_until(LIFE_START_MS)))
-            continue;
-    bool mine = !life.exiting && (life_await_others(life_until(LIFE_START_MS / 2)) ? lf_i_mode_word >= LF_I_ON : true);
+    while (life.exiting && !life.exited && !pthread_equal(life.owner, pthread_self()) &&
+           lf__monitor_wait(&life.monitor, until_ns))
+        continue; /* another thread has begun to */
+    bool mine = !life.exiting && (!life_await_others(life_until(LIFE_START_MS / 2)) || life_is_on());
     if (mine) {
         life.exiting = true;
         life.owner = pthread_self();
@@ -471,7 +492,7 @@ static void life_exit(void)
 static void life_at_exit(void)
 {
     if (life_begin_exit()) {
-        if (__atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) >= LF_I_ON)
+        if (life_is_on())
             life_exit();
         lf__monitor_lock(&life.monitor);
         life.exited = true;

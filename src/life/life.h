@@ -14,7 +14,8 @@
  *     sites                        (site.c)
  *     hooks                        (gate.c)
  *
- * A fork takes all of them, in this order, so that none is held by a thread that the child does not have.
+ * A fork takes all of them but the handles' own, in this order, so that none is held by a thread that the child does not have.
+ * An observation that another thread was changing in that moment is not there in the child.
  */
 #ifndef LF_SRC_LIFE_H
 #define LF_SRC_LIFE_H

@@ -327,6 +327,42 @@ TEST(shutdown_stops_all_and_init_starts_all_again)
     check_all_delivered(10);
 }
 
+enum { FREED_MAX = 50 };
+static struct {
+    lf_client *clients[FREED_MAX];
+    _Atomic size_t count;
+    _Atomic size_t on;
+} freed;
+
+static void *starts_and_stops(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&busy.over)) {
+        (void)lf_shutdown(0);
+        start_quiet();
+        for (size_t i = 0; i < atomic_load(&freed.count); i++)
+            freed.on += atomic_load(&lf__client_on[lf__client_index(freed.clients[i])]);
+    }
+    return NULL;
+}
+
+/* A start, which starts all clients, comes before or after a client is freed: nothing switches it on again. */
+TEST(a_client_is_freed_while_all_start_again)
+{
+    start_quiet();
+    atomic_store(&busy.over, false);
+    pthread_t thread;
+    CHECK_INT(pthread_create(&thread, NULL, starts_and_stops, NULL), 0);
+    for (size_t i = 0; i < FREED_MAX; i++) {
+        freed.clients[i] = new_other();
+        lf_client_free(freed.clients[i]);
+        freed.count++;
+    }
+    atomic_store(&busy.over, true);
+    pthread_join(thread, NULL);
+    CHECK_INT(freed.on, 0);
+}
+
 TEST(a_client_made_after_shutdown_does_not_wake_the_default_one)
 {
     start_quiet();
@@ -498,6 +534,7 @@ int main(void)
         cmocka_unit_test(a_client_may_be_freed_while_it_is_observed),
         cmocka_unit_test(clients_come_and_go_under_load),
         cmocka_unit_test(shutdown_stops_all_and_init_starts_all_again),
+        cmocka_unit_test(a_client_is_freed_while_all_start_again),
         cmocka_unit_test(a_client_made_after_shutdown_does_not_wake_the_default_one),
         cmocka_unit_test(a_client_leaves_the_log_of_the_default_one_alone),
         cmocka_unit_test(a_process_makes_a_limited_number_and_says_so),
