@@ -840,6 +840,7 @@ lf__config *lf__config_new(const lf_options *options)
     }
     config->number = atomic_fetch_add_explicit(&config_number_of_all, 1, memory_order_relaxed) + 1;
     config->gate = &config->gate_itself;
+    lf__once_prepare();
     lf__log_look_at_stderr();
     config_read_log(&maker); /* first: it is where to complain of all others */
     config->capture_io = config_switch(&maker, maker.options.capture_io, "LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED", true);

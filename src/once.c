@@ -22,6 +22,11 @@ static _Atomic uintptr_t *once_causes(void)
     return table;
 }
 
+void lf__once_prepare(void)
+{
+    (void)once_causes();
+}
+
 uint64_t lf__cause(uint64_t whose, const char *text, const char *more)
 {
     uint64_t hash = 0xcbf29ce484222325u ^ whose * 0x9e3779b97f4a7c15u;

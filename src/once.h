@@ -6,6 +6,8 @@
 
 #include "base.h"
 
+/* Call it before a fork: the children then share what was said. */
+void lf__once_prepare(void);
 /* A number for a cause: of whom it is (lf__config.number), and its text. `more` may be NULL. */
 uint64_t lf__cause(uint64_t whose, const char *text, const char *more);
 /* Was nothing said of this cause so far? From now on something was. Any thread, never blocks. False also once LF__CAUSES

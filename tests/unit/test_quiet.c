@@ -1,6 +1,6 @@
 /* What a host notices of our descriptors and lines: nothing in its own 0 to 2, nothing in programs that it starts.
  */
-#include "core_harness.h"
+#include "cases.h"
 
 #include "fake_server.h"
 
@@ -175,6 +175,33 @@ TEST(a_stderr_that_is_redirected_is_followed)
     CHECK(size_of(file) > 0);
 }
 
+/* Its status: how many lines it said. */
+static int child_that_cannot_write(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        {
+            OBSERVE();
+        }
+        (void)lf_flush(HARNESS_WAIT_MS);
+        _exit((int)lines_with(""));
+    }
+    return end_of_child(child);
+}
+
+TEST(forked_children_say_a_thing_once_together)
+{
+    SKIP_WHERE_FORK_IS_NOT_SUPPORTED(forked_children_say_a_thing_once_together);
+    char path[300];
+    snprintf(path, sizeof path, "%s/none/traces", harness_folder);
+    lf_options options = to_file(path);
+    options.log = keep_line;
+    CHECK_INT(lf_init(&options), LF_OK);
+    CHECK_INT(lines_with(""), 0);
+    CHECK_INT(child_that_cannot_write(), 1);
+    CHECK_INT(child_that_cannot_write(), 0);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--internet-sockets") == 0)
@@ -186,6 +213,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_file_that_takes_the_number_of_a_closed_stderr_is_not_written_to),
         cmocka_unit_test(a_stderr_that_is_redirected_is_followed),
         cmocka_unit_test(a_program_that_is_started_has_none_of_our_connections),
+        cmocka_unit_test(forked_children_say_a_thing_once_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
