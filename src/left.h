@@ -2,11 +2,11 @@
  * tells us (OBSERVE_CAUGHT); what is noticed otherwise is here.
  *
  * Two things are known of a scope. Its addresses: those of its variable and the stack pointer of its function. And its place
- * in the code: the function around it, the block and the order in the text (LF_I_AT in lf_core.h). A scope that begins proves that another
- * one is over, if both variables have the same address; if the other variable lies below the stack pointer, both on the stack
- * that the thread was started with; or if the other scope stands in the same function, in a block that is not around the new
- * scope or further down in the text. Addresses say nothing else: the scopes of one function and of those inlined into it lie in one frame in any order, and
- * another stack may be anywhere.
+ * in the code: the function around it, the block and the order in the text (LF_I_AT in lf_core.h). A scope that begins proves
+ * that another one is over, if both variables have the same address; if the other variable lies below the stack pointer, both
+ * on the stack that the thread was started with; or if the other scope stands in the same function, in a block that is not
+ * around the new scope or further down in the text. Addresses say nothing else: the scopes of one function and of those inlined
+ * into it lie in one frame in any order, and another stack may be anywhere.
  */
 #ifndef LF_SRC_LEFT_H
 #define LF_SRC_LEFT_H

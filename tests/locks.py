@@ -8,10 +8,11 @@ looked at, too. Waiting on a condition gives the lock up and is fine.
 import os
 import re
 import sys
+import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LOCK = r"pthread_mutex_lock|lf__monitor_lock|\w+_lock(?:_setup)?"
-UNLOCK = r"pthread_mutex_unlock|lf__monitor_unlock|\w+_unlock(?:_setup)?"
+LOCK = r"pthread_mutex_lock|lf__monitor_lock|\w+_lock"
+UNLOCK = r"pthread_mutex_unlock|lf__monitor_unlock|\w+_unlock"
 BANNED = set("""pthread_join pthread_create nanosleep usleep sleep poll select read write open openat close flock mkdir rename renameat unlink
 unlinkat fopen opendir fork waitpid curl_multi_perform curl_multi_poll curl_easy_perform curl_global_init curl_multi_cleanup lf__log
 lf__client_tell lf__gate_enter lf__open_at lf__write_all hook mask curl_hook log""".split())
@@ -123,7 +124,6 @@ def main():
     wrong, looked_at = check(files)
     for line in wrong:
         print("locks:", line)
-    import tempfile
     with tempfile.NamedTemporaryFile("w", suffix=".c") as sample:
         sample.write(SAMPLE)
         sample.flush()

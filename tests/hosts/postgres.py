@@ -21,11 +21,11 @@ class Host(common.Host):
         bin_folder = subprocess.check_output(["pg_config", "--bindir"], text=True).strip()
         self.bin = {name: os.path.join(bin_folder, name) for name in ("initdb", "pg_ctl", "psql")}
         self.cluster = os.path.join(self.work, "cluster")
-        self.library = shutil.copy(self.product("postgres.so"), self.work)
+        self.extension = shutil.copy(self.product("postgres.so"), self.work)
         self.user = self.choose_user()
         try:
             self.start()
-            self.psql(["-v", f"library={self.library}", "-f", os.path.join(HERE, "postgres.sql")])
+            self.psql(["-v", f"library={self.extension}", "-f", os.path.join(HERE, "postgres.sql")])
         except BaseException:
             self.__exit__()
             raise
@@ -338,7 +338,7 @@ def backends_of_a_postmaster_that_observes_share_a_file(host):
     path = host.trace_file()
     shutil.copy(os.devnull, path)
     os.chmod(path, 0o666)
-    host.restart(f"shared_preload_libraries = '{host.library}'", LANGFUSE_EXPORTER="file:" + path)
+    host.restart(f"shared_preload_libraries = '{host.extension}'", LANGFUSE_EXPORTER="file:" + path)
     scripts = [mixed(50, seed) for seed in range(CLIENTS)]
     for script in scripts:
         script.statements[1:1] = ["SELECT watch_aborts();"]
