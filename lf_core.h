@@ -36,7 +36,7 @@ extern "C" {
 typedef enum lf_status {
     LF_OK = 0,
     LF_ERR_ARGUMENT = -1,     /* an argument or option is out of its documented range */
-    LF_ERR_MEMORY = -2,       /* an allocation failed */
+    LF_ERR_MEMORY = -2,       /* an allocation failed, or no thread could be created */
     LF_ERR_TIMEOUT = -3,      /* the time given was not enough */
     LF_ERR_NETWORK = -4,      /* no answer: name lookup, connection, TLS or transfer failed */
     LF_ERR_UNAUTHORIZED = -5, /* the server refused the keys (401, 403) */
@@ -329,8 +329,9 @@ LF_API lf_status lf_init(const lf_options *options);
  *
  * Blocks: until all of it is acknowledged or dropped, at most timeout_ms (negative: 2000).
  * Threads: any. Not from a log callback.
- * Returns: LF_OK; LF_ERR_TIMEOUT, what is left stays queued; LF_ERR_LOST when observations, of whichever client, were dropped
- *          since the last flush; LF_ERR_DISABLED when tracing is off.
+ * Returns: LF_OK; LF_ERR_TIMEOUT, what is left stays queued (in a mask or curl hook, which the worker runs: at once);
+ *          LF_ERR_LOST when observations, of whichever client, were dropped since the last flush; LF_ERR_MEMORY: there is no
+ *          thread to send, what ended stays queued; LF_ERR_DISABLED when tracing is off.
  */
 LF_API lf_status lf_flush(int timeout_ms);
 
