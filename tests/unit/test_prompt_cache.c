@@ -1207,7 +1207,7 @@ TEST(signals_do_not_disturb)
 /* ---- What a prompt takes ---- */
 
 #if defined __GLIBC__ && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
-#define CAN_MEASURE (!HARNESS_ASAN && !HARNESS_TSAN)
+#define CAN_MEASURE (!HARNESS_ASAN && !HARNESS_TSAN && !under_valgrind())
 static size_t allocated(void)
 {
     struct mallinfo2 info = mallinfo2();

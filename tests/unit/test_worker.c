@@ -35,10 +35,11 @@ static fake_reply answer(fake_server *unused, const fake_request *request)
     fake_reply now = reply;
     if (now.manner == FAKE_ANSWER && now.status == 0) {
         for (const char *at = request->body; (at = strstr(at, "\"name\":\"obs-")) != NULL; at += 12) {
-            unsigned thread, round;
+            char *end; /* not sscanf: it measures the whole rest of the body each time */
+            unsigned long thread = strtoul(at + 12, &end, 10), round = *end == '-' ? strtoul(end + 1, NULL, 10) : 0;
             taken++;
-            if (sscanf(at + 12, "%u-%u.", &thread, &round) == 2 && thread < THREADS && round > last[thread])
-                last[thread] = round;
+            if (thread < THREADS && round > last[thread])
+                last[thread] = (unsigned)round;
         }
     }
     pthread_mutex_unlock(&lock);
