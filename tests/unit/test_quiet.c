@@ -175,15 +175,22 @@ TEST(a_stderr_that_is_redirected_is_followed)
     CHECK(size_of(file) > 0);
 }
 
+static fake_reply refuse(fake_server *server, const fake_request *request)
+{
+    (void)server;
+    (void)request;
+    return (fake_reply){.status = 400, .body = "{}"};
+}
+
 /* Its status: how many lines it said. */
-static int child_that_cannot_write(void)
+static int child_that_is_refused(void)
 {
     pid_t child = fork();
     if (child == 0) {
         {
             OBSERVE();
         }
-        (void)lf_flush(HARNESS_WAIT_MS);
+        CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_ERR_LOST);
         _exit((int)lines_with(""));
     }
     return end_of_child(child);
@@ -192,14 +199,15 @@ static int child_that_cannot_write(void)
 TEST(forked_children_say_a_thing_once_together)
 {
     SKIP_WHERE_FORK_IS_NOT_SUPPORTED(forked_children_say_a_thing_once_together);
-    char path[300];
-    snprintf(path, sizeof path, "%s/none/traces", harness_folder);
-    lf_options options = to_file(path);
+    fake_server *server = fake_server_start(refuse, NULL);
+    CHECK(server != NULL);
+    lf_options options = to_server(server->url);
     options.log = keep_line;
     CHECK_INT(lf_init(&options), LF_OK);
     CHECK_INT(lines_with(""), 0);
-    CHECK_INT(child_that_cannot_write(), 1);
-    CHECK_INT(child_that_cannot_write(), 0);
+    CHECK_INT(child_that_is_refused(), 1);
+    CHECK_INT(child_that_is_refused(), 0);
+    fake_server_free(server);
 }
 
 int main(int argc, char **argv)
