@@ -485,6 +485,69 @@ TEST(it_does_so_where_no_server_answers)
     CHECK(now_ms() - before < LONG_MS);
 }
 
+static _Atomic bool signalled;
+
+static void on_signal(int number)
+{
+    signalled = number == SIGTERM;
+}
+
+static void *observe_after_a_signal(void *arg)
+{
+    while (!signalled)
+        sleep_ms(1);
+    observe_one();
+    return arg;
+}
+
+static void leave_main_to_a_thread(void)
+{
+    pthread_t thread;
+    start();
+    observe_one();
+    CHECK_INT(pthread_create(&thread, NULL, observe_after_a_signal, NULL), 0);
+    CHECK_INT(pthread_detach(thread), 0);
+    pthread_exit(NULL);
+}
+
+static void leave_main_and_handle_signals(void)
+{
+    CHECK(signal(SIGTERM, on_signal) != SIG_ERR);
+    leave_main_to_a_thread();
+}
+
+/* Has its main thread left, while others run? */
+static bool main_has_left(pid_t process)
+{
+    char path[64], text[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
+    FILE *file = fopen(path, "r");
+    bool left = file != NULL && fgets(text, sizeof text, file) != NULL && strstr(text, ") Z ") != NULL;
+    if (file != NULL)
+        fclose(file);
+    return left;
+}
+
+static int end_by_a_signal_once_main_has_left(void (*body)(void))
+{
+    pid_t child = harness_fork(body);
+    CHECK(child > 0);
+    while (!main_has_left(child))
+        sleep_ms(1);
+    CHECK_INT(kill(child, SIGTERM), 0);
+    return end_of_child(child);
+}
+
+TEST(signals_reach_a_process_whose_main_thread_has_left)
+{
+    if (!main_may_leave("signals_reach_a_process_whose_main_thread_has_left"))
+        return;
+    CHECK_INT(end_by_a_signal_once_main_has_left(leave_main_and_handle_signals), 0);
+    read_spans(harness_path);
+    CHECK_INT(span_count, 2);
+    CHECK_INT(end_by_a_signal_once_main_has_left(leave_main_to_a_thread), -SIGTERM);
+}
+
 TEST(without_a_thread_what_ended_waits_for_one)
 {
     if (getuid() != 0 || HARNESS_TSAN) {
@@ -531,6 +594,7 @@ int main(void)
         cmocka_unit_test(each_client_has_a_log_and_a_level_of_its_own),
         cmocka_unit_test(a_process_whose_main_thread_leaves_ends_with_its_last_thread),
         cmocka_unit_test(it_does_so_where_no_server_answers),
+        cmocka_unit_test(signals_reach_a_process_whose_main_thread_has_left),
         cmocka_unit_test(without_a_thread_what_ended_waits_for_one),
     };
     return cmocka_run_group_tests_name("life", tests, NULL, NULL);
