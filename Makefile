@@ -219,9 +219,9 @@ torture: lib server ## again and again: exit at any microsecond, hooks that fork
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) tests/torture/torture.c -o $(BUILD)/tests/torture/torture $(STATIC) $(LDFLAGS) $(LIBS) -lm
 	@$(PYTHON) tests/torture/run.py $(BUILD)/tests/torture/torture $(SERVER) $(ROUNDS)
 
-FULL := torture lto small clang fast-math portable
+FULL := valgrind torture lto small clang fast-math portable
 
-full: ## what is too slow for CI: all machines, and all tests in other builds
+full: ## what is too slow for CI: valgrind, torture, all machines, all tests in other builds; about two hours
 	@$(foreach target,$(FULL),$(MAKE) --no-print-directory $(target) &&) true
 
 interop: $(BUILD)/tests/interop/otlp_payload ## official OTLP packages, an OpenTelemetry Collector and the official Python SDK agree
