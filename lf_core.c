@@ -99,7 +99,6 @@ void lf_i_open(lf_scope *scope, lf_site *site, const lf_value *arguments, uintpt
     uint8_t *at = lf__stack_fields(segment, frame);
     if (arguments != NULL && core_is_sampled(frame))
         at = core_capture_arguments(segment, frame, at, arguments, site->count);
-    lf__segment_prefetch(segment);
     lf__count(&segment->begun);
     frame->record.start_ns = lf__now();
     lf__stack_push_done(segment, frame, at, version, scope);

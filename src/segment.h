@@ -42,12 +42,12 @@ typedef struct lf__code_place {
 
 /* An open observation. Its fields follow it directly; those added while another frame lay above are in `extra` blocks. */
 typedef struct lf__frame {
-    uint32_t below; /* offset of the frame below in the segment, 0 for none */
+    uint32_t below;  /* offset of the frame below in the segment, 0 for none */
+    uint32_t pop_to; /* where the stack's top goes when this frame ends */
     uint32_t serial;
     uint32_t extra; /* offset of the first block, 0 for none */
     uint32_t extra_last;
     uint32_t extra_size; /* payload of all blocks */
-    uint32_t pop_to;     /* where the stack's top goes when this frame ends */
     uint8_t kind; /* lf__frame_kind */
     bool capture_output;
     bool streaming; /* a piece of output was appended: completion_start_time is set */
@@ -185,6 +185,14 @@ bool lf__segment_lost_trace(lf__segment *segment, uint8_t out_trace_id[16]);
  * segment from offset 0, and its innermost frame in *out_frame; NULL when there is none, or the thread does not hold still. */
 uint8_t *lf__segment_snapshot(const lf__segment *segment, uint32_t *out_frame);
 
+/* Where a frame begins that is put on top of a stack: so that its record begins a cache line. Records are written and copied 16
+ * bytes at a time, and one such access to two lines costs more than the two additions here. */
+static inline uint32_t lf__frame_above(uint32_t top)
+{
+    uint32_t before = offsetof(lf__frame, record);
+    return ((top + before + 63) & ~(uint32_t)63) - before;
+}
+
 static inline lf__frame *lf__frame_at(void *segment, uint32_t offset)
 {
     return (lf__frame *)((uint8_t *)segment + offset);
@@ -195,13 +203,12 @@ static inline void *lf__segment_at(const lf__segment *segment, uint64_t position
     return segment->ring + ((position - segment->origin) & (segment->ring_size - 1));
 }
 
-/* Owner: fetch where records after the next one go. The worker read these lines last, and its processor has them. Inlined
+/* Owner: fetch where records after this one go. The worker read these lines last, and its processor has them. Inlined
  * always: gcc leaves out the call of a function that only fetches. */
-static inline __attribute__((always_inline)) void lf__segment_prefetch(const lf__segment *segment)
+static inline __attribute__((always_inline)) void lf__segment_prefetch(const lf__record *record)
 {
-    const char *ring = (const char *)lf__segment_at(segment, segment->head);
     for (int offset = LF__RING_PREFETCH; offset < LF__RING_PREFETCH + 3 * 64; offset += 64)
-        __builtin_prefetch(ring + offset, 1); /* harmless beyond the ring's end */
+        __builtin_prefetch((const char *)record + offset, 1); /* harmless beyond the ring's end */
 }
 
 /* Owner: must it ask (lf__segment_grant) before it writes `size` bytes? When there is no room left, and when the ring is

@@ -129,6 +129,7 @@ LF__FAST void lf__stack_submit(lf__segment *segment, lf__frame *frame, uint64_t 
         return;
     lf__frame_copy_record(room, (const uint8_t *)segment, frame);
     room->end_ns = now;
+    lf__segment_prefetch(room);
     lf__stack_publish(segment, size, ended, wake);
 }
 
@@ -241,17 +242,17 @@ LF__FAST lf__frame *lf__stack_push(lf__segment *segment, lf__frame_kind kind, co
 {
     lf__stack_settle(segment, place);
     const lf__frame *below = segment->frame == 0 ? NULL : lf__frame_at(segment, segment->frame);
-    uint32_t offset = segment->top;
+    uint32_t top = segment->top, offset = lf__frame_above(top);
     if (__builtin_expect(offset + sizeof(lf__frame) + LF__CAPTURE_MIN_ROOM > segment->stack_end + reserve, 0))
         return NULL;
     *out_version = lf__stack_change_begin(segment);
     lf__frame *frame = lf__frame_at(segment, offset);
     frame->below = segment->frame;
+    frame->pop_to = top;
     frame->serial = ++segment->serial;
     frame->extra = frame->extra_last = frame->extra_size = 0;
-    frame->pop_to = offset;
     frame->kind = (uint8_t)kind;
-    frame->capture_output = true;
+    frame->capture_output = kind != LF__FRAME_OBSERVATION; /* of an observation: whoever begins it says */
     frame->streaming = false;
     frame->is_too_deep = false;
     frame->last_field = 0;
@@ -286,7 +287,7 @@ LF__FAST void lf__stack_push_done(lf__segment *segment, lf__frame *frame, const 
                                   lf_scope *out_scope)
 {
     frame->record.size = (uint32_t)(end - (const uint8_t *)&frame->record);
-    uint32_t offset = segment->top;
+    uint32_t offset = (uint32_t)((const uint8_t *)frame - (const uint8_t *)segment);
     segment->top = (uint32_t)(end - (const uint8_t *)segment);
     segment->frame = offset;
     lf__stack_change_end(segment, version);

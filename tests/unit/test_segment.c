@@ -618,7 +618,8 @@ TEST(lost_traces_are_told_once_and_in_order)
 /* Put a frame with `size` bytes of fields, all `fill`, on the stack. */
 static lf__frame *push_frame(lf__segment *segment, size_t size, uint8_t fill)
 {
-    lf__frame *frame = lf__frame_at(segment, segment->top);
+    uint32_t offset = lf__frame_above(segment->top);
+    lf__frame *frame = lf__frame_at(segment, offset);
     memset(frame, 0, sizeof *frame);
     frame->below = segment->frame;
     frame->pop_to = segment->top;
@@ -626,8 +627,8 @@ static lf__frame *push_frame(lf__segment *segment, size_t size, uint8_t fill)
     frame->record.kind = LF__RECORD_OBSERVATION;
     memset(frame->record.id, fill, sizeof frame->record.id);
     memset(frame + 1, fill, size);
-    segment->frame = segment->top;
-    segment->top += (uint32_t)(sizeof *frame + size);
+    segment->frame = offset;
+    segment->top = (uint32_t)(offset + sizeof *frame + size);
     return frame;
 }
 
@@ -644,6 +645,15 @@ static void add_block(lf__segment *segment, lf__frame *frame, size_t size, uint8
     frame->extra_last = segment->top;
     frame->extra_size += (uint32_t)size;
     segment->top += (uint32_t)(sizeof *block + size);
+}
+
+TEST(a_record_begins_a_cache_line_and_wastes_less_than_one)
+{
+    for (uint32_t top = 4096; top < 4096 + 200; top += 8) {
+        uint32_t offset = lf__frame_above(top);
+        CHECK(offset >= top && offset - top < 64);
+        CHECK_INT((offset + offsetof(lf__frame, record)) % 64, 0);
+    }
 }
 
 TEST(the_parts_of_a_record_are_put_together)
@@ -868,6 +878,7 @@ int main(void)
         cmocka_unit_test(a_hollow_segment_has_no_addresses_and_can_be_filled_again),
         cmocka_unit_test(segments_take_a_part_of_what_a_limit_of_addresses_allows),
         cmocka_unit_test(lost_traces_are_told_once_and_in_order),
+        cmocka_unit_test(a_record_begins_a_cache_line_and_wastes_less_than_one),
         cmocka_unit_test(the_parts_of_a_record_are_put_together),
         cmocka_unit_test(a_snapshot_reads_like_the_segment),
         cmocka_unit_test(a_snapshot_of_a_running_thread_is_whole_or_nothing),
