@@ -1,7 +1,11 @@
 /* The whole library as one file: cc app.c src/all.c -lcjson -lcurl -lpthread
  * Static names must be unique across files for this; the tests build it, so a clash is a compile error.
  */
+#undef _GNU_SOURCE
 #define _GNU_SOURCE
+#if defined __GLIBC__ && !defined __USE_GNU
+#error "include src/all.c before any other header, or compile with -D_GNU_SOURCE"
+#endif
 #include "../lf_core.c"
 #include "../langfuse/prompt.c"
 #include "../langfuse/score.c"

@@ -810,10 +810,12 @@ static void config_read_log(config_maker *maker)
                                            [LF_LOG_DEBUG] = LF__LOG_DEBUG};
     lf__logger *logger = &maker->config->logger;
     const lf_options *options = &maker->options;
-    *logger = (lf__logger){.least = LF__LOG_WARNING, .hook = options->log, .hook_data = options->log_data, .gate = maker->config->gate};
+    *logger = (lf__logger){.least = LF__LOG_WARNING, .has_hook = options->log != NULL, .gate = maker->config->gate};
+    lf__gate_set_log(logger->gate, options->log, options->log_data);
     config_given given = config_pick(NULL, NULL, config_log);
     bool is_level = given.text != NULL && config_read_level(given.text, &logger->least);
-    if (given.text != NULL && !is_level) {
+    bool is_path = given.text != NULL && !is_level && strpbrk(given.text, "/.") != NULL;
+    if (is_path) {
         config_keep(maker, &logger->path, given.text);
         logger->least = LF__LOG_INFO;
     }
@@ -821,6 +823,9 @@ static void config_read_log(config_maker *maker)
         logger->least = LF__LOG_DEBUG;
     if (options->log_level > LF_LOG_DEFAULT && options->log_level <= LF_LOG_DEBUG)
         logger->least = levels[options->log_level];
+    if (given.text != NULL && !is_level && !is_path)
+        lf__log(logger, LF__LOG_WARNING, "%s=%.80s is none of quiet, warn, info and debug, and no file, whose path has a / or a .; ignoring it",
+                given.name, config_shown(given.text));
 }
 
 static _Atomic unsigned long config_number_of_all;

@@ -39,6 +39,7 @@ typedef struct lf__config {
     uint64_t number; /* of those that this process and its parents made */
     lf__logger logger;
     lf__gate *gate; /* of log, mask and curl_hook */
+    bool follows_log; /* it has no log of its own: lines go where those of the default client go */
     bool enabled;    /* false: no keys, switched off, OTEL_SDK_DISABLED; nothing is recorded */
     bool capture_io; /* default for arguments and returns */
     bool json; /* OTLP/JSON rather than protobuf (the file exporter always writes JSON) */

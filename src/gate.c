@@ -46,6 +46,23 @@ void lf__gate_leave(lf__gate *gate)
     lf__monitor_unlock(&gates.monitor);
 }
 
+lf__log_hook lf__gate_log(lf__gate *gate, void **out_data)
+{
+    lf__monitor_lock(&gates.monitor);
+    lf__log_hook log = gate->log;
+    *out_data = gate->log_data;
+    lf__monitor_unlock(&gates.monitor);
+    return log;
+}
+
+void lf__gate_set_log(lf__gate *gate, lf__log_hook log, void *data)
+{
+    lf__monitor_lock(&gates.monitor);
+    gate->log = log;
+    gate->log_data = data;
+    lf__monitor_unlock(&gates.monitor);
+}
+
 static unsigned gate_inside_here(const lf__gate *gate)
 {
     unsigned count = 0;

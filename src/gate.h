@@ -6,16 +6,23 @@
 
 #include "base.h"
 
+typedef void (*lf__log_hook)(void *data, const char *line);
+
 /* All zero: open. Guarded by a lock in gate.c. */
 typedef struct lf__gate {
     unsigned inside; /* hooks that run now */
     unsigned forks;  /* the count of inside is of this generation of the process */
     bool closed;
+    lf__log_hook log; /* the only hook that may change: a client without one of its own follows the default client */
+    void *log_data;
 } lf__gate;
 
 /* False: the gate is closed, the hook is not to be called. True: call the hook, then leave. Any thread. */
 bool lf__gate_enter(lf__gate *gate);
 void lf__gate_leave(lf__gate *gate);
+/* The log hook, NULL for none. Who calls it stands in the gate. */
+lf__log_hook lf__gate_log(lf__gate *gate, void **out_data);
+void lf__gate_set_log(lf__gate *gate, lf__log_hook log, void *data);
 /* Let no hook begin from now on, and wait until those of other threads are over, at most until then (monotonic).
  * False: one of them still runs. */
 bool lf__gate_close(lf__gate *gate, uint64_t until_ns);

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "log.h"
 
+#include "guest.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -18,13 +20,15 @@ static void log_write(int file, const char *line, size_t size)
         continue;
 }
 
-static void log_to_file(const char *path, const char *line, size_t size)
+/* False: it cannot be opened. */
+static bool log_to_file(const char *path, const char *line, size_t size)
 {
     int file = lf__open_at(AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK, 0600);
     if (file < 0)
-        return;
+        return false;
     log_write(file, line, size);
     (void)close(file);
+    return true;
 }
 
 enum { LOG_UNSEEN = 0, LOG_OPEN, LOG_CLOSED };
@@ -45,12 +49,27 @@ static void log_to_stderr(const char *line, size_t size)
         log_write(STDERR_FILENO, line, size);
 }
 
-static void log_to_hook(const lf__logger *logger, const char *text)
+/* False: there is no hook. */
+static bool log_to_hook(const lf__logger *logger, const char *text)
 {
     if (!lf__gate_enter(logger->gate))
-        return;
-    logger->hook(logger->hook_data, text);
+        return true;
+    void *data;
+    lf__log_hook hook = lf__gate_log(logger->gate, &data);
+    if (hook != NULL)
+        hook(data, text);
     lf__gate_leave(logger->gate);
+    return hook != NULL;
+}
+
+/* A pipe that nobody reads and a file at the process's limit raise signals, which are none of the program's. */
+static void log_to_descriptor(const lf__logger *logger, const char *line, size_t size)
+{
+    lf__guest guest;
+    lf__guest_enter(&guest);
+    if (logger->path == NULL || !log_to_file(logger->path, line, size))
+        log_to_stderr(line, size);
+    lf__guest_leave(&guest);
 }
 
 void lf__log(const lf__logger *logger, lf__log_level level, const char *format, ...)
@@ -71,14 +90,9 @@ void lf__log(const lf__logger *logger, lf__log_level level, const char *format, 
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
             text[i] = '?';
     text[size] = '\0';
-    if (logger->hook != NULL) {
-        log_to_hook(logger, text);
-    } else {
+    if (!logger->has_hook || !log_to_hook(logger, text)) {
         text[size] = '\n';
-        if (logger->path != NULL)
-            log_to_file(logger->path, line, sizeof log_prefix - 1 + size + 1);
-        else
-            log_to_stderr(line, sizeof log_prefix - 1 + size + 1);
+        log_to_descriptor(logger, line, sizeof log_prefix - 1 + size + 1);
     }
     errno = saved;
 }

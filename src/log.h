@@ -11,14 +11,13 @@ typedef enum lf__log_level { LF__LOG_DEBUG, LF__LOG_INFO, LF__LOG_WARNING, LF__L
 /* Where a client's lines go. */
 typedef struct lf__logger {
     lf__log_level least; /* lines below are not written */
-    void (*hook)(void *data, const char *line); /* NULL: none */
-    void *hook_data;
-    lf__gate *gate; /* the hook's */
-    char *path;     /* a file to append to; NULL: stderr */
+    bool has_hook;         /* in the gate; where that turns out to be none, lines go on to the file or stderr */
+    lf__gate *gate;
+    char *path; /* a file to append to; NULL, or where it cannot be opened: stderr */
 } lf__logger;
 
-/* Write a line, cut at 1000 bytes; control characters become '?'. errno stays. A closed gate, a full disk or a closed stderr
- * (as it was when the library started) lose it. */
+/* Write a line, cut at 1000 bytes; control characters become '?'. errno stays, and no signal is raised. A closed gate, a full disk
+ * or a closed stderr (as it was when the library started) lose it. */
 void lf__log(const lf__logger *logger, lf__log_level level, const char *format, ...) LF_PRINTF(3, 4);
 /* Look whether descriptor 2 is open, the first time only: lines go there if it is. Where the program began without a stderr, the
  * number may later be that of a file or a connection. */

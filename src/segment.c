@@ -56,16 +56,24 @@ static bool segment_addresses_are_memory(void)
     return answer == 2;
 }
 
+static bool segment_addresses_are_limited(rlim_t *out_limit)
+{
+    struct rlimit limit;
+    bool limited = getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+    *out_limit = limited ? limit.rlim_cur : 0;
+    return limited;
+}
+
 /* A program with a limit on its addresses (RLIMIT_AS) needs them itself: large segments take a sixteenth of it, small ones go up
  * to a quarter. */
 static bool segment_may_map(size_t size, bool large)
 {
-    struct rlimit limit;
+    rlim_t limit;
     if (large && segment_addresses_are_memory())
         return false;
-    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    if (!segment_addresses_are_limited(&limit))
         return true;
-    return atomic_load_explicit(&segment_mapped, memory_order_relaxed) + size <= limit.rlim_cur / (large ? 16 : 4);
+    return atomic_load_explicit(&segment_mapped, memory_order_relaxed) + size <= limit / (large ? 16 : 4);
 }
 
 static void *segment_mmap(void *at, size_t size, int flags)
@@ -159,10 +167,16 @@ static void segment_find_machine_stack(lf__segment *segment)
 {
     segment->machine_stack_low = 0;
     segment->machine_stack_size = 0;
+    bool is_main = syscall(SYS_gettid) == getpid();
+    rlim_t limit;
+    /* To ask, glibc allocates, and a thread's first allocation takes 64 MiB of addresses for an arena. A program that has few does
+     * without what a known stack tells (left.h). */
+    if (!is_main && segment_addresses_are_limited(&limit))
+        return;
 #ifndef __GLIBC__
     /* musl finds the main thread's stack by trying one page after the other. That stops where the stack happens to end today,
      * and under qemu it does not stop at all. */
-    if (syscall(SYS_gettid) == getpid()) {
+    if (is_main) {
         (void)lf__segment_main_stack(&segment->machine_stack_low, &segment->machine_stack_size);
         return;
     }

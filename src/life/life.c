@@ -212,12 +212,26 @@ static lf_status life_start_default(const lf_options *options)
     return status;
 }
 
+/* The log hook of the default client, NULL for none. */
+static lf__log_hook life_log_hook(void **out_data)
+{
+    lf__config *config = lf__client_config(0);
+    *out_data = NULL;
+    lf__log_hook log = config == NULL ? NULL : lf__gate_log(config->gate, out_data);
+    lf__config_free(config);
+    return log;
+}
+
 /* After a shutdown the other clients start again with the default one. */
 static void life_start_others(void)
 {
+    void *log_data;
+    lf__log_hook log = life_log_hook(&log_data);
     for (uint32_t i = 1; i < lf__client_count(); i++) {
         lf__config *config = lf__client_config(i);
         if (config != NULL) {
+            if (config->follows_log)
+                lf__gate_set_log(config->gate, log, log_data); /* the one before may be gone */
             lf__gate_open(config->gate);
             (void)life_switch_on(i, config);
         }
@@ -339,30 +353,30 @@ lf_status lf__life_stop(int timeout_ms)
 /* ---- Clients ------------------------------------------------------------------------------------------------------ */
 
 /* Options of a further client. Without a log of its own it uses the one that the default client has. */
-static lf_options life_own_options(const lf_options *options)
+static lf_options life_own_options(const lf_options *options, bool *out_follows_log)
 {
     lf_options own = {LF_OPTIONS_INIT};
     size_t size = options == NULL ? 0 : options->struct_size != 0 ? options->struct_size : sizeof own;
     if (size != 0)
         memcpy(&own, options, size < sizeof own ? size : sizeof own);
     own.struct_size = sizeof own;
-    lf__config *standard = own.log == NULL ? lf__client_config(0) : NULL;
-    if (standard != NULL) {
-        own.log = standard->logger.hook;
-        own.log_data = standard->logger.hook_data;
-    }
-    lf__config_free(standard);
+    *out_follows_log = own.log == NULL;
+    if (own.log == NULL)
+        own.log = life_log_hook(&own.log_data);
     return own;
 }
 
 static uint32_t life_add_client(const lf_options *options)
 {
-    const lf_options own = life_own_options(options);
+    bool follows_log;
+    const lf_options own = life_own_options(options, &follows_log);
     lf__config *config = lf__config_new(&own);
     if (config == NULL || !life_install_hooks()) {
         lf__config_free(config);
         return LF__CLIENT_NONE;
     }
+    config->follows_log = follows_log;
+    config->logger.has_hook |= follows_log;
     uint32_t client = lf__client_add(lf__config_ref(config));
     if (client == LF__CLIENT_NONE) {
         lf__log(&config->logger, LF__LOG_ERROR, "no more than %d clients can be made in one process; this one sends nothing",

@@ -98,7 +98,7 @@ static void a_partial_success_is_read_from_protobuf(void **state)
     assert_partial(BODY("\x0a"), false, 0, "");
     assert_partial(BODY("\x0a\x02\x08"), false, 0, "");
     /* No protobuf. */
-    assert_partial(BODY("{\"partialSuccess\":{\"rejectedSpans\":1}}"), false, 0, "");
+    assert_partial(BODY("{\"partialSuccess\":{\"rejectedSpans\":1}}"), false, 1, ""); /* not in the format of the request */
     assert_partial(BODY("OK\n"), false, 0, "");
     assert_partial(BODY("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), false, 0, "");
 }

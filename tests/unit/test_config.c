@@ -1128,6 +1128,41 @@ static void how_much_is_said_is_an_option_or_a_variable(void **state)
     unsetenv("LANGFUSE_DEBUG");
 }
 
+static void what_is_no_level_and_no_path_is_told(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"warning", "off", "1"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        setenv("LANGFUSE_LOG", wrong[i], 1);
+        lines_forget();
+        assert_int_equal(level_of((lf_options){.log = fixture_log}), LF__LOG_WARNING);
+        assert_int_equal(lines_with(" is none of quiet, warn, info and debug"), 1);
+        assert_int_not_equal(access(wrong[i], F_OK), 0);
+    }
+    unsetenv("LANGFUSE_LOG");
+}
+
+static void a_log_file_that_cannot_be_opened_leaves_stderr(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/langfuse-log-XXXXXX", text[200] = "";
+    int file = mkstemp(path), kept = dup(STDERR_FILENO);
+    assert_true(file >= 0 && kept >= 0);
+    setenv("LANGFUSE_LOG", "/nobody/has/this/folder", 1);
+    lf__config *config = lf__config_new(NULL);
+    assert_non_null(config);
+    dup2(file, STDERR_FILENO);
+    lf__log(&config->logger, LF__LOG_INFO, "a line");
+    dup2(kept, STDERR_FILENO);
+    assert_true(pread(file, text, sizeof text - 1, 0) > 0);
+    assert_string_equal(text, "langfuse: a line\n");
+    lf__config_free(config);
+    unsetenv("LANGFUSE_LOG");
+    close(kept);
+    close(file);
+    unlink(path);
+}
+
 static void a_log_may_be_a_file(void **state)
 {
     (void)state;
@@ -1310,6 +1345,8 @@ int main(int argc, char **argv)
         CASE(the_curl_hook_is_taken_over),
         CASE(a_bad_debug_variable_is_told_to_the_log_callback_too),
         CASE(how_much_is_said_is_an_option_or_a_variable),
+        CASE(what_is_no_level_and_no_path_is_told),
+        CASE(a_log_file_that_cannot_be_opened_leaves_stderr),
         CASE(a_log_may_be_a_file),
         CASE(switched_off_by_hand_is_said_in_debug_mode_only),
         CASE(a_line_stays_one_line_and_the_secret_out_of_it_whatever_is_wrong),

@@ -14,6 +14,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 /* ---- Counting calls of this thread ----------------------------------------------------------------------------------- */
@@ -222,6 +223,39 @@ TEST(observing_allocates_nothing_and_takes_no_lock)
     counting = false;
     CHECK(allocations != 0); /* the counter does count */
     release_the_worker();
+}
+
+static void observe_here(void)
+{
+    OBSERVE();
+}
+
+static void *count_the_first(void *out_allocations)
+{
+    counting = true;
+    observe_here();
+    counting = false;
+    *(unsigned long *)out_allocations = allocations;
+    return NULL;
+}
+
+/* What a thread's first allocation takes is not memory, but 64 MiB of addresses. */
+TEST(where_addresses_are_few_a_thread_that_observes_allocates_nothing)
+{
+    if (!INTERPOSED || under_valgrind()) {
+        harness_skip("where_addresses_are_few_a_thread_that_observes_allocates_nothing", "the checker has malloc for itself");
+        return;
+    }
+    start();
+    observe_here(); /* its place is known from here on */
+    struct rlimit limit = {.rlim_cur = (rlim_t)1 << 32, .rlim_max = (rlim_t)1 << 32};
+    CHECK_INT(setrlimit(RLIMIT_AS, &limit), 0);
+    unsigned long count = 1;
+    pthread_t thread;
+    CHECK_INT(pthread_create(&thread, NULL, count_the_first, &count), 0);
+    CHECK_INT(pthread_join(thread, NULL), 0);
+    CHECK_INT(count, 0);
+    CHECK_INT(stats_now().accepted, 2);
 }
 
 TEST(below_a_current_handle_observing_takes_no_lock_either)
@@ -527,6 +561,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(observing_allocates_nothing_and_takes_no_lock),
+        cmocka_unit_test(where_addresses_are_few_a_thread_that_observes_allocates_nothing),
         cmocka_unit_test(below_a_current_handle_observing_takes_no_lock_either),
         cmocka_unit_test(observing_makes_no_system_call),
         cmocka_unit_test(errno_is_left_alone),

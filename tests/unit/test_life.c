@@ -413,6 +413,26 @@ TEST(each_client_has_a_log_and_a_level_of_its_own)
     CHECK_INT(atomic_load(&lines_of[0]), before);
 }
 
+TEST(a_client_without_a_log_follows_the_default_one)
+{
+    lf_options options = to_file(harness_path), other = to_file(harness_path);
+    options.log = log_of;
+    other.log = NULL;
+    other.debug = LF_ON;
+    CHECK_INT(lf_init(&options), LF_OK);
+    lf_client *client = lf_client_new(&other);
+    CHECK_INT(lf_shutdown(HARNESS_WAIT_MS), LF_OK);
+    int before = atomic_load(&lines_of[0]); /* what this hook used may be gone from here on */
+    options.log_data = (void *)1;
+    CHECK_INT(lf_init(&options), LF_OK);
+    {
+        OBSERVE_WITH((.name = "of the other", .client = client));
+    }
+    CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_OK);
+    CHECK_INT(atomic_load(&lines_of[0]), before);
+    CHECK(atomic_load(&lines_of[1]) > 0); /* the first export */
+}
+
 /* ---- Threads --------------------------------------------------------------------------------------------------------- */
 
 static void *observe_in_a_thread(void *arg)
@@ -592,6 +612,7 @@ int main(void)
         cmocka_unit_test(a_log_hook_that_sleeps_in_a_start_holds_no_exit_either),
         cmocka_unit_test(what_hooks_use_may_go_when_the_shutdown_is_over),
         cmocka_unit_test(each_client_has_a_log_and_a_level_of_its_own),
+        cmocka_unit_test(a_client_without_a_log_follows_the_default_one),
         cmocka_unit_test(a_process_whose_main_thread_leaves_ends_with_its_last_thread),
         cmocka_unit_test(it_does_so_where_no_server_answers),
         cmocka_unit_test(signals_reach_a_process_whose_main_thread_has_left),

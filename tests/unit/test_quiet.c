@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 enum { DESCRIPTORS = 256 };
 
@@ -175,6 +176,33 @@ TEST(a_stderr_that_is_redirected_is_followed)
     CHECK(size_of(file) > 0);
 }
 
+/* A line to a pipe that nobody reads, to a file that may not grow, and to a log file that may not. */
+static void complain_into_a_pipe(void)
+{
+    int ends[2];
+    CHECK_INT(pipe(ends), 0);
+    close(ends[0]);
+    dup2(ends[1], STDERR_FILENO);
+    complain();
+}
+
+static void complain_into_a_full_file(void)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/full", harness_folder);
+    CHECK_INT(dup2(open(path, O_WRONLY | O_CREAT, 0600), STDERR_FILENO), STDERR_FILENO);
+    CHECK_INT(setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, 0}), 0);
+    complain();
+    setenv("LANGFUSE_LOG", path, 1);
+    complain();
+}
+
+TEST(a_line_that_cannot_be_written_raises_no_signal)
+{
+    CHECK_INT(end_of(complain_into_a_pipe), 0);
+    CHECK_INT(end_of(complain_into_a_full_file), 0);
+}
+
 static fake_reply refuse(fake_server *server, const fake_request *request)
 {
     (void)server;
@@ -220,6 +248,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(closed_standard_descriptors_stay_closed_and_everything_arrives),
         cmocka_unit_test(a_file_that_takes_the_number_of_a_closed_stderr_is_not_written_to),
         cmocka_unit_test(a_stderr_that_is_redirected_is_followed),
+        cmocka_unit_test(a_line_that_cannot_be_written_raises_no_signal),
         cmocka_unit_test(a_program_that_is_started_has_none_of_our_connections),
         cmocka_unit_test(forked_children_say_a_thing_once_together),
     };
