@@ -247,6 +247,22 @@ TEST(exit_waits_no_longer_than_it_may_and_counts_what_is_left)
     check_what_exit_dropped();
 }
 
+static void exit_with_nobody_there(void)
+{
+    lf_options options = to_server("http://127.0.0.1:1");
+    options.exit_timeout_ms = 10 * HARNESS_WAIT_MS;
+    CHECK_INT(lf_init(&options), LF_OK);
+    leaf();
+    exit(7);
+}
+
+TEST(exit_does_not_wait_where_nobody_listens)
+{
+    const uint64_t before = now_ms();
+    CHECK_INT(end_of(exit_with_nobody_there), 7);
+    CHECK(now_ms() - before < HARNESS_WAIT_MS / 2); /* one retry */
+}
+
 TEST(exit_need_not_wait_at_all)
 {
     exit_timeout_ms = -1;
@@ -996,6 +1012,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(quick_exit_sends_nothing),
         cmocka_unit_test(abort_is_not_hooked),
         cmocka_unit_test(exit_waits_no_longer_than_it_may_and_counts_what_is_left),
+        cmocka_unit_test(exit_does_not_wait_where_nobody_listens),
         cmocka_unit_test(exit_need_not_wait_at_all),
         cmocka_unit_test(an_exit_handler_may_observe_before_and_after_ours),
         cmocka_unit_test(the_first_use_may_be_in_an_exit_handler),

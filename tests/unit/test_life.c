@@ -6,6 +6,7 @@
 #include "../../langfuse/prompt.h"
 #include "../../langfuse/score.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -143,6 +144,48 @@ TEST(a_mask_hook_that_sleeps_for_long_does_not_either)
     CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_ERR_LOST); /* of before */
     CHECK(stats_now().delivered >= 1);
     CHECK_INT(atomic_load(&hook_calls), 1);
+}
+
+static _Atomic bool is_over;
+static _Atomic int late_calls;
+
+static bool mask_and_see_whether_it_is_over(void *data, lf_masked *value)
+{
+    (void)data, (void)value;
+    atomic_fetch_add(&hook_calls, 1);
+    late_calls += is_over;
+    sleep_ms(STOP_MS);
+    return true;
+}
+
+static long threads_of_this_process(void)
+{
+    long count = 0;
+    DIR *folder = opendir("/proc/self/task");
+    CHECK(folder != NULL);
+    while (readdir(folder) != NULL)
+        count++;
+    closedir(folder);
+    return count - 2;
+}
+
+/* The worker is in the middle of an observation. */
+TEST(no_hook_begins_once_a_shutdown_is_over)
+{
+    long threads = threads_of_this_process();
+    lf_options options = to_file(harness_path);
+    options.mask = mask_and_see_whether_it_is_over;
+    options.flush_interval_ms = 5;
+    CHECK_INT(lf_init(&options), LF_OK);
+    {
+        OBSERVE_WITH((.name = "masked"), options.flush_interval_ms);
+        lf_update_current_observation(.output = LF_VALUE("text"), .metadata = LF_OBJECT("a", 1));
+    }
+    CHECK_SOON(atomic_load(&hook_calls) > 0);
+    (void)lf_shutdown(STOP_MS / 10);
+    is_over = true;
+    CHECK_SOON(threads_of_this_process() == threads);
+    CHECK_INT(late_calls, 0);
 }
 
 /* ---- What goes on meanwhile ------------------------------------------------------------------------------------------ */
@@ -602,6 +645,7 @@ int main(void)
         cmocka_unit_test(a_file_that_another_process_locks_does_not_hold_a_shutdown),
         cmocka_unit_test(a_slow_mask_hook_does_not_hold_a_shutdown),
         cmocka_unit_test(a_mask_hook_that_sleeps_for_long_does_not_either),
+        cmocka_unit_test(no_hook_begins_once_a_shutdown_is_over),
         cmocka_unit_test(a_fork_does_not_wait_for_a_shutdown),
         cmocka_unit_test(a_prompt_does_not_wait_for_a_shutdown),
         cmocka_unit_test(a_client_does_not_wait_for_a_shutdown),
