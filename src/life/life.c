@@ -11,6 +11,8 @@
 #include "../threads.h"
 
 #include <dlfcn.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -35,7 +37,7 @@ static struct {
     bool busy; /* `owner` is starting us, or makes a client */
     pthread_t owner;
     unsigned starts; /* tells a stop that it was overtaken by a start */
-    bool has_hooks;  /* key, fork and exit handlers are in place; they are never taken back */
+    bool has_hooks;  /* key and exit handler are in place; they are never taken back */
     bool exiting;    /* nothing starts any more */
     bool exited;     /* the exit handler has done its work */
 } life = {.monitor = LF__MONITOR_INIT};
@@ -69,6 +71,28 @@ static bool life_is_on(void)
 static void life_set_mode(int mode)
 {
     __atomic_store_n(&lf_i_mode_word, mode, __ATOMIC_RELAXED);
+}
+
+/* ---- Fork handlers come before the first lock and the first change: a child must find neither half done ---------------- */
+
+enum { LIFE_WATCHES = -1 };
+static _Atomic pid_t life_watch; /* 0; the process in which a thread registers them; or LIFE_WATCHES */
+
+/* False: no memory. */
+static bool life_watch_forks(void)
+{
+    pid_t seen = atomic_load(&life_watch), self = seen == LIFE_WATCHES ? 0 : getpid();
+    while (seen != LIFE_WATCHES) {
+        if (seen == self) { /* another thread, in these microseconds */
+            sched_yield();
+            seen = atomic_load(&life_watch);
+        } else if (atomic_compare_exchange_strong(&life_watch, &seen, self)) { /* it was 0, or a thread of the parent was at it */
+            bool ok = pthread_atfork(life_before_fork, life_after_fork_parent, life_after_fork_child) == 0;
+            atomic_store(&life_watch, ok ? LIFE_WATCHES : 0);
+            return ok;
+        }
+    }
+    return true;
 }
 
 /* ---- Changes: one thread at a time -------------------------------------------------------------------------------- */
@@ -134,8 +158,7 @@ static bool life_install_hooks(void)
     if (life.has_hooks)
         return true;
     life_stay_loaded();
-    if (!lf__stack_install() || pthread_atfork(life_before_fork, life_after_fork_parent, life_after_fork_child) != 0 ||
-        atexit(life_at_exit) != 0)
+    if (!lf__stack_install() || atexit(life_at_exit) != 0)
         return false;
     lf__http_at_exit = life_at_exit; /* once more, behind the handlers of libcurl's TLS library; the second call finds nothing */
     life.has_hooks = true;
@@ -261,6 +284,8 @@ static lf_status life_start_now(const lf_options *options)
 
 lf_status lf__life_start(const lf_options *options, bool only_if_unknown)
 {
+    if (!life_watch_forks())
+        return LF_ERR_MEMORY;
     if (!life_begin_change())
         return LF_ERR_DISABLED;
     lf_status status = only_if_unknown && life_mode() != LF_I_UNKNOWN ? LF_OK : life_start_now(options);
@@ -562,6 +587,7 @@ static void life_after_fork_parent(void)
 
 static void life_after_fork_child(void)
 {
+    atomic_store(&life_watch, LIFE_WATCHES); /* they are registered: they run */
     lf__gate_after_fork_child();
     lf__site_unlock();
     lf__worker_after_fork_child();

@@ -952,6 +952,40 @@ TEST(forking_while_another_thread_starts_and_stops_hangs_nobody)
     CHECK_INT(pthread_join(thread, NULL), 0);
 }
 
+static long fork_after_us;
+
+static void *start_first(void *arg)
+{
+    leaf();
+    return arg;
+}
+
+static void child_is_the_first_to_observe(void)
+{
+    leaf();
+    CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_OK);
+}
+
+static void fork_while_a_thread_starts_us(void)
+{
+    pthread_t thread;
+    CHECK_INT(setenv("LANGFUSE_EXPORTER", "file:/dev/null", 1), 0);
+    CHECK_INT(pthread_create(&thread, NULL, start_first, NULL), 0);
+    CHECK_INT(usleep((useconds_t)fork_after_us), 0);
+    in_child(child_is_the_first_to_observe);
+    CHECK_INT(pthread_join(thread, NULL), 0);
+}
+
+TEST(a_fork_at_any_microsecond_of_the_first_start_leaves_a_child_that_can_start)
+{
+    SKIP_WHERE_FORK_IS_NOT_SUPPORTED(a_fork_at_any_microsecond_of_the_first_start_leaves_a_child_that_can_start);
+    const int forks_wanted = rounds(200);
+    for (int i = 0; i < forks_wanted; i++) {
+        fork_after_us = i * 2;
+        CHECK_INT(end_of(fork_while_a_thread_starts_us), 0);
+    }
+}
+
 static void child_observes_and_flushes(void)
 {
     child_work();
@@ -1036,6 +1070,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(ids_of_parent_and_child_differ),
         cmocka_unit_test(fork_and_exec_is_left_alone),
         cmocka_unit_test(forking_while_another_thread_starts_and_stops_hangs_nobody),
+        cmocka_unit_test(a_fork_at_any_microsecond_of_the_first_start_leaves_a_child_that_can_start),
         cmocka_unit_test(a_hundred_forks_while_everything_is_in_motion),
     };
     return cmocka_run_group_tests_name("core exits", tests, NULL, NULL);
