@@ -3,7 +3,8 @@
  * children from their parents, so a trace keeps the offset that its first record was sent with.
  *
  * The table has a fixed size: of many traces at once those that were not seen for longest are forgotten. They would take the offset
- * of now, which differs only if the clock has been set meanwhile. On the worker's thread only.
+ * of now, which differs only if the clock has been set meanwhile. On the worker's thread only; a forked child goes on with a copy, in
+ * which at worst one trace, the one that was being looked up, is forgotten or has a neighbour's offset.
  */
 #ifndef LF_SRC_TRACE_CLOCK_H
 #define LF_SRC_TRACE_CLOCK_H

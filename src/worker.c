@@ -131,7 +131,6 @@ static struct {
     worker_client inherited[WORKER_GENERATIONS][LF__CLIENTS];
     lf__transport inherited_transport[WORKER_GENERATIONS];
     lf__buf inherited_masked[WORKER_GENERATIONS];
-    lf__trace_clocks *inherited_clocks[WORKER_GENERATIONS];
     unsigned generation;
 } worker = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -765,8 +764,9 @@ static void worker_release(void)
     lf__transport_done(&worker.transport);
     lf__buf_done(&worker.masked);
     lf__buf_init(&worker.masked, WORKER_MASKED_MAX); /* the thread may be started again before it ends */
-    lf__trace_clocks_free(worker.clocks);
-    worker.clocks = NULL;
+    lf__trace_clocks *clocks = worker.clocks;
+    worker.clocks = NULL; /* first: a child that is forked here keeps what it finds */
+    lf__trace_clocks_free(clocks);
     atomic_store_explicit(&lf__worker_budget.worker, 0, memory_order_relaxed);
 }
 
@@ -1206,8 +1206,6 @@ void lf__worker_after_fork_child(void)
     memcpy(worker.inherited[at], worker.clients, sizeof worker.clients);
     atomic_store(&worker.inherited_transport[at].http, atomic_load(&worker.transport.http));
     worker.inherited_masked[at] = worker.masked;
-    worker.inherited_clocks[at] = worker.clocks;
-    worker.clocks = NULL;
     WORKER_EACH_CLIENT(client)
         *client = (worker_client){.wanted = client->wanted};
     atomic_store(&worker.transport.http, NULL);

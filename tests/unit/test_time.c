@@ -83,6 +83,37 @@ TEST(a_clock_that_is_set_forward_tears_no_trace)
     check_step(7200);
 }
 
+static void child_of_a_process(void)
+{
+    child(1);
+    CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_OK);
+}
+
+static NOINLINE void parent_of_a_process(void)
+{
+    OBSERVE();
+    child(0);
+    CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_OK);
+    atomic_fetch_add(&moved_s, 3600);
+    pid_t process = fork();
+    if (process == 0) {
+        child_of_a_process();
+        _exit(0);
+    }
+    CHECK_INT(end_of_child(process), 0);
+}
+
+TEST(nor_is_a_trace_that_goes_on_in_a_forked_child)
+{
+    SKIP_WHERE_FORK_IS_NOT_SUPPORTED(nor_is_a_trace_that_goes_on_in_a_forked_child);
+    start();
+    parent_of_a_process();
+    collect();
+    CHECK_INT(span_count, 3);
+    for (size_t i = 0; i < 2; i++)
+        check_within(nth_named("child", i), span_named("parent_of_a_process"));
+}
+
 TEST(what_is_observed_before_the_clock_is_set_is_sent_with_the_time_that_it_is_set_to)
 {
     atomic_store(&moved_s, -real_s() + 100); /* 1970 */
@@ -146,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clock_that_is_set_back_tears_no_trace),
         cmocka_unit_test(a_clock_that_is_set_forward_tears_no_trace),
+        cmocka_unit_test(nor_is_a_trace_that_goes_on_in_a_forked_child),
         cmocka_unit_test(what_is_observed_before_the_clock_is_set_is_sent_with_the_time_that_it_is_set_to),
         cmocka_unit_test(at_the_end_it_is_sent_with_the_time_there_is),
         cmocka_unit_test(the_table_keeps_what_was_seen_last),
