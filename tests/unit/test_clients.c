@@ -309,6 +309,25 @@ TEST(clients_come_and_go_under_load)
     CHECK_INT(span_count, 1);
 }
 
+TEST(a_client_is_observed_while_another_thread_stops_and_starts_all)
+{
+    pthread_t thread;
+    start_quiet();
+    busy.client = new_other();
+    CHECK_INT(pthread_create(&thread, NULL, observes_all_the_time, NULL), 0);
+    for (int i = 0; i < rounds(30); i++) {
+        (void)lf_shutdown(HARNESS_WAIT_MS);
+        start_quiet();
+    }
+    atomic_store(&busy.over, true);
+    pthread_join(thread, NULL);
+    (void)lf_flush(HARNESS_WAIT_MS);
+    lf_stats stats = stats_now();
+    CHECK_INT(stats.accepted, stats.delivered + stats.dropped_total);
+    CHECK_INT(stats.queued, 0);
+    CHECK_INT(stats.open, 0);
+}
+
 /* ---- Starting and stopping ---------------------------------------------------------------------------------------------- */
 
 TEST(shutdown_stops_all_and_init_starts_all_again)
@@ -533,6 +552,7 @@ int main(void)
         cmocka_unit_test(freeing_a_client_sends_what_it_has),
         cmocka_unit_test(a_client_may_be_freed_while_it_is_observed),
         cmocka_unit_test(clients_come_and_go_under_load),
+        cmocka_unit_test(a_client_is_observed_while_another_thread_stops_and_starts_all),
         cmocka_unit_test(shutdown_stops_all_and_init_starts_all_again),
         cmocka_unit_test(a_client_is_freed_while_all_start_again),
         cmocka_unit_test(a_client_made_after_shutdown_does_not_wake_the_default_one),
