@@ -250,15 +250,15 @@ typedef struct lf_options {
     void *mask_data;
     int max_handles;         /* LANGFUSE_MAX_HANDLES: handles open at once, in steps of 64; 65536, 16320 on 32 bit, and no more */
     size_t max_handle_bytes; /* LANGFUSE_MAX_HANDLE_BYTES: memory of all open handles beyond 400 bytes each; 64 MiB */
-    lf_log_level log_level;  /* LANGFUSE_LOG: quiet, warn, info, debug, or a path with a / or a . (lines of info are appended); warn */
+    lf_log_level log_level;  /* LANGFUSE_LOG: quiet, warn, info, debug; or a path with a / or a ., to append info to; warn */
     const char *secret_key_file; /* LANGFUSE_SECRET_KEY_FILE: path of a file whose first line is the secret key, when none is given
                                     otherwise; read again when the server refuses the key */
 } lf_options;
 
-/* The hooks (log, curl_hook, mask) and what their data pointers name must live: those given to lf_init until lf_shutdown has returned
- * in time; those given to lf_client_new until lf_client_free has, since the next lf_init starts a client that was not freed again.
- * After that none is called. No lock of ours is held while a hook runs: it may take locks, sleep, fork
- * and exit; it must not throw, and must not call us except as said. A child forked in a hook must exec or _exit. */
+/* The hooks (log, curl_hook, mask) and what their data pointers name must live: those given to lf_init until lf_shutdown has
+ * returned in time; those given to lf_client_new until lf_client_free has, since the next lf_init starts again each client that was
+ * not freed. After that none is called. No lock of ours is held while a hook runs: it may take locks, sleep, fork and exit; it must
+ * not throw, and must not call us except as said. A child forked in a hook must exec or _exit. */
 #define LF_OPTIONS_INIT .struct_size = sizeof(lf_options)
 
 /* Why an observation or a score was not delivered. */

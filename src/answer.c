@@ -153,7 +153,7 @@ static void answer_read_json(lf__answer_partial *out, const char *body, size_t s
 void lf__answer_read_partial(lf__answer_partial *out, const char *body, size_t size, bool is_json)
 {
     *out = (lf__answer_partial){0};
-    if (is_json || (size != 0 && body[0] == '{')) /* as protobuf: the end of a group, which is not in use */
+    if (is_json || (size != 0 && body[0] == '{')) /* as protobuf: the start of a group, which is not in use */
         answer_read_json(out, body, size);
     else
         answer_read_protobuf(out, body, size);

@@ -186,7 +186,7 @@ bool lf__segment_lost_trace(lf__segment *segment, uint8_t out_trace_id[16]);
 uint8_t *lf__segment_snapshot(const lf__segment *segment, uint32_t *out_frame);
 
 /* Where a frame begins that is put on top of a stack: so that its record begins a cache line. Records are written and copied 16
- * bytes at a time, and one such access to two lines costs more than the two additions here. */
+ * bytes at a time, and one such access to two lines costs more than the arithmetic here. */
 static inline uint32_t lf__frame_above(uint32_t top)
 {
     uint32_t before = offsetof(lf__frame, record);

@@ -73,12 +73,12 @@ static void life_set_mode(int mode)
     __atomic_store_n(&lf_i_mode_word, mode, __ATOMIC_RELAXED);
 }
 
-/* ---- Fork handlers come before the first lock and the first change: a child must find neither half done ---------------- */
+/* ---- Watching forks ------------------------------------------------------------------------------------------------ */
 
 enum { LIFE_WATCHES = -1 };
-static _Atomic pid_t life_watch; /* 0; the process in which a thread registers them; or LIFE_WATCHES */
+static _Atomic pid_t life_watch; /* 0; the process in which a thread registers the handlers; or LIFE_WATCHES */
 
-/* False: no memory. */
+/* Register the fork handlers, before the first lock and the first change: a child must find neither half done. False: no memory. */
 static bool life_watch_forks(void)
 {
     pid_t seen = atomic_load(&life_watch), self = seen == LIFE_WATCHES ? 0 : getpid();

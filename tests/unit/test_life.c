@@ -473,14 +473,19 @@ static void *observe_in_a_thread(void *arg)
     return arg;
 }
 
-static void leave_main(void)
+static void leave_main_to(void *(*body)(void *))
 {
     pthread_t thread;
     start();
     observe_one();
-    CHECK_INT(pthread_create(&thread, NULL, observe_in_a_thread, NULL), 0);
+    CHECK_INT(pthread_create(&thread, NULL, body, NULL), 0);
     CHECK_INT(pthread_detach(thread), 0);
     pthread_exit(NULL);
+}
+
+static void leave_main(void)
+{
+    leave_main_to(observe_in_a_thread);
 }
 
 static void leave_main_last(void)
@@ -551,20 +556,15 @@ static void *observe_after_a_signal(void *arg)
     return arg;
 }
 
-static void leave_main_to_a_thread(void)
+static void leave_main_and_die_of_signals(void)
 {
-    pthread_t thread;
-    start();
-    observe_one();
-    CHECK_INT(pthread_create(&thread, NULL, observe_after_a_signal, NULL), 0);
-    CHECK_INT(pthread_detach(thread), 0);
-    pthread_exit(NULL);
+    leave_main_to(observe_after_a_signal);
 }
 
 static void leave_main_and_handle_signals(void)
 {
     CHECK(signal(SIGTERM, on_signal) != SIG_ERR);
-    leave_main_to_a_thread();
+    leave_main_to(observe_after_a_signal);
 }
 
 /* Has its main thread left, while others run? */
@@ -596,7 +596,7 @@ TEST(signals_reach_a_process_whose_main_thread_has_left)
     CHECK_INT(end_by_a_signal_once_main_has_left(leave_main_and_handle_signals), 0);
     read_spans(harness_path);
     CHECK_INT(span_count, 2);
-    CHECK_INT(end_by_a_signal_once_main_has_left(leave_main_to_a_thread), -SIGTERM);
+    CHECK_INT(end_by_a_signal_once_main_has_left(leave_main_and_die_of_signals), -SIGTERM);
 }
 
 TEST(without_a_thread_what_ended_waits_for_one)
