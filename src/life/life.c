@@ -153,12 +153,21 @@ static void life_tell_of_another_copy(const lf__config *config)
                                                   " the other. Link all of the program with one shared library");
 }
 
+/* With the lock that a fork takes: a child would inherit glibc's lock of exit handlers from a thread that holds it. */
+static bool life_watch_exit(void)
+{
+    lf__monitor_lock(&life.monitor);
+    bool ok = atexit(life_at_exit) == 0;
+    lf__monitor_unlock(&life.monitor);
+    return ok;
+}
+
 static bool life_install_hooks(void)
 {
     if (life.has_hooks)
         return true;
     life_stay_loaded();
-    if (!lf__stack_install() || atexit(life_at_exit) != 0)
+    if (!lf__stack_install() || !life_watch_exit())
         return false;
     lf__http_at_exit = life_at_exit; /* once more, behind the handlers of libcurl's TLS library; the second call finds nothing */
     life.has_hooks = true;
