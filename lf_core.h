@@ -338,8 +338,9 @@ LF_API lf_status lf_flush(int timeout_ms);
 
 /* Flush, then stop the worker thread and release what it holds. Observing afterwards does nothing until lf_init.
  *
- * Not needed before exit: an exit handler does the same within exit_timeout_ms. Open observations of the calling thread
- * are closed and sent, marked incomplete. The keys of the default client are wiped: prompts, too, need lf_init from then on.
+ * Not needed before exit: an exit handler does the same within exit_timeout_ms. Open observations of the calling thread, and all
+ * handles, are ended and sent, marked incomplete. Scopes of other threads stay open; one that ends before the next lf_init is not
+ * recorded. The keys of the default client are wiped: prompts, too, need lf_init from then on.
  * Blocks:  at most timeout_ms (negative: 2000) and 50 ms, whatever the server, a file or a hook does. What does not come to an
  *          end in that time (a mask hook that sleeps) ends later, by itself.
  * Threads: any. fork, lf_init, lf_client_new and prompts of other threads do not wait for it.

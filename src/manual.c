@@ -296,7 +296,7 @@ void lf_observation_update_with(lf_observation *observation, const lf_observatio
 
 void lf_observation_end_with(lf_observation *observation, const lf_observation_fields *fields)
 {
-    /* One that was started ends also while the library is stopped, as scopes do: else it would stay open. */
+    /* One that was started ends also while the library is stopped, as scopes do: not recorded, but no longer open. */
     if (observation == NULL || (lf_i_mode() < LF_I_ON && !lf__handle_is_open(observation)))
         return;
     uint64_t end_ns = lf__now();

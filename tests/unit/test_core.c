@@ -150,7 +150,67 @@ TEST(shutdown_closes_what_its_thread_has_open)
     CHECK_INT(stats_now().accepted, 6);
 }
 
-TEST(a_thread_of_its_own_may_end_its_scope_after_a_restart)
+static _Atomic int other_thread_step;
+
+static void await_step(int step)
+{
+    while (atomic_load(&other_thread_step) < step)
+        sleep_ms(1);
+}
+
+static NOINLINE void open_until_told(void)
+{
+    OBSERVE();
+    atomic_store(&other_thread_step, 1);
+    await_step(2);
+}
+
+static void *open_in_a_thread(void *arg)
+{
+    open_until_told();
+    atomic_store(&other_thread_step, 3);
+    return arg;
+}
+
+/* Shut down while another thread has a scope open, which ends before or after the next start. */
+static void end_in_another_thread(bool before_start)
+{
+    pthread_t thread;
+    start();
+    atomic_store(&other_thread_step, 0);
+    CHECK_INT(pthread_create(&thread, NULL, open_in_a_thread, NULL), 0);
+    CHECK_SOON(atomic_load(&other_thread_step) == 1);
+    CHECK_INT(lf_shutdown(HARNESS_WAIT_MS), LF_OK);
+    CHECK_INT(stats_now().open, 1);
+    if (!before_start)
+        start();
+    atomic_store(&other_thread_step, 2);
+    CHECK_SOON(atomic_load(&other_thread_step) == 3);
+    CHECK_INT(pthread_join(thread, NULL), 0);
+    CHECK_INT(stats_now().open, 0);
+    start();
+    (void)lf_flush(HARNESS_WAIT_MS);
+}
+
+TEST(a_scope_of_another_thread_that_ends_before_the_next_start_is_not_recorded)
+{
+    end_in_another_thread(true);
+    lf_stats stats = stats_now();
+    CHECK_INT(stats.accepted, 0);
+    CHECK_INT(stats.dropped_total, 0);
+    CHECK_INT(stats.queued, 0);
+}
+
+TEST(one_that_ends_after_it_is_sent)
+{
+    end_in_another_thread(false);
+    read_spans(harness_path);
+    CHECK_INT(span_count, 1);
+    CHECK(!is_incomplete(span_named("open_until_told"), "interrupted"));
+    CHECK_INT(stats_now().delivered, 1);
+}
+
+TEST(a_copied_context_outlives_a_shutdown)
 {
     start();
     lf_context *context;
@@ -167,7 +227,7 @@ TEST(a_thread_of_its_own_may_end_its_scope_after_a_restart)
     lf_context_free(context);
     collect();
     CHECK_INT(span_count, 2);
-    CHECK_CHILD(span_named("leaf"), nth_named("a_thread_of_its_own_may_end_its_scope_after_a_restart_body", 0));
+    CHECK_CHILD(span_named("leaf"), nth_named("a_copied_context_outlives_a_shutdown_body", 0));
 }
 
 TEST(flush_and_shutdown_tell_when_the_time_was_not_enough)
@@ -1293,7 +1353,9 @@ int main(void)
         cmocka_unit_test(a_new_start_after_shutdown_delivers_to_its_own_place),
         cmocka_unit_test(observing_after_shutdown_does_nothing_until_the_next_start),
         cmocka_unit_test(shutdown_closes_what_its_thread_has_open),
-        cmocka_unit_test(a_thread_of_its_own_may_end_its_scope_after_a_restart),
+        cmocka_unit_test(a_scope_of_another_thread_that_ends_before_the_next_start_is_not_recorded),
+        cmocka_unit_test(one_that_ends_after_it_is_sent),
+        cmocka_unit_test(a_copied_context_outlives_a_shutdown),
         cmocka_unit_test(flush_and_shutdown_tell_when_the_time_was_not_enough),
         cmocka_unit_test(flush_tells_once_that_something_was_lost),
         cmocka_unit_test(without_keys_there_is_one_warning_and_then_silence),
