@@ -1,16 +1,23 @@
 # The front door: every job is a target, CI only calls targets. `make help` lists them.
 #
-# Yours: CC, CXX, CFLAGS, LDFLAGS, PREFIX, DESTDIR, BUILD (where products go). Ours stay in separate variables.
+# Yours: CC, CXX, CFLAGS, LDFLAGS, BUILD (where products go), and where `make install` puts them, by the names of the GNU standards:
+# prefix, exec_prefix, libdir, includedir, bindir (or PREFIX, LIBDIR, INCLUDEDIR, BINDIR), DESTDIR. Ours stay in separate variables.
 
 CC ?= cc
 CXX ?= c++
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
+prefix ?= $(PREFIX)
+exec_prefix ?= $(prefix)
+libdir ?= $(or $(LIBDIR),$(exec_prefix)/lib)
+includedir ?= $(or $(INCLUDEDIR),$(prefix)/include)
+bindir ?= $(or $(BINDIR),$(exec_prefix)/bin)
 BUILD ?= build
 PYTHON ?= python3
 
-VERSION := $(shell sed -n 's/^\#define LF_VERSION "\(.*\)"/\1/p' lf_core.h)
-SOVERSION := $(firstword $(subst ., ,$(VERSION)))
+VERSION := $(shell sed -n 's/^\#define LANGFUSE_VERSION "\(.*\)"/\1/p' lf_core.h)
+# Until 1.0 each minor version is a library of its own.
+SOVERSION := $(basename $(VERSION))
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wundef -Wformat=2 -Wpedantic
 # On 32 bit: files beyond 2 GiB, and times after 2038.
@@ -22,7 +29,7 @@ SERVER_LIBS := -lmicrohttpd -lsqlite3 -lz -lpthread -lm
 LIB_SOURCES := lf_core.c $(filter-out src/all.c,$(wildcard src/*.c src/*/*.c)) $(wildcard langfuse/*.c)
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*.c))
-EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c examples/distributed/*.c))
+EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c examples/*/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 SERVER_TESTS := $(patsubst tests/server/%.c,$(BUILD)/tests/server/%,$(wildcard tests/server/test_*.c))
 E2E_PROGRAMS := $(patsubst tests/e2e/%.c,$(BUILD)/tests/e2e/%,$(wildcard tests/e2e/*.c))
@@ -32,9 +39,10 @@ BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 STATIC := $(BUILD)/liblangfuse.a
 SHARED := $(BUILD)/liblangfuse.so.$(VERSION)
 SERVER := $(BUILD)/langfuse-local
+INSTALLED := $(addprefix $(BUILD)/,langfuse.pc langfuseConfig.cmake langfuseConfigVersion.cmake langfuseTargets.cmake)
 
 .PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind lto small clang \
-        portable portable-fast full torture interop fast-math fuzz hosts hosts_built install uninstall clean help deps
+        portable portable-fast full torture interop fast-math fuzz hosts hosts_built install install-server uninstall clean help deps
 
 all: lib server examples ## library, server and examples
 
@@ -43,7 +51,7 @@ help: ## this list
 
 # ---- Library
 
-lib: $(STATIC) $(SHARED) $(BUILD)/langfuse.pc ## static and shared library, pkg-config file
+lib: $(STATIC) $(SHARED) $(INSTALLED) ## static and shared library, and what pkg-config and CMake read of them
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -54,31 +62,37 @@ $(STATIC): $(LIB_OBJECTS)
 	$(AR) rcs $@ $^
 
 # nodelete: thread-exit hooks of ours must not outlive our code.
-$(SHARED): $(LIB_OBJECTS)
-	$(CC) $(CFLAGS) -shared -Wl,-soname,liblangfuse.so.$(SOVERSION) -Wl,-z,nodelete -Wl,--no-undefined $(LDFLAGS) $^ -o $@ $(LIBS)
+$(SHARED): $(LIB_OBJECTS) liblangfuse.map
+	$(CC) $(CFLAGS) -shared -Wl,-soname,liblangfuse.so.$(SOVERSION) -Wl,--version-script=liblangfuse.map -Wl,-z,nodelete \
+	    -Wl,--no-undefined $(LDFLAGS) $(LIB_OBJECTS) -o $@ $(LIBS)
 	@ln -sf $(@F) $(BUILD)/liblangfuse.so.$(SOVERSION)
 	@ln -sf $(@F) $(BUILD)/liblangfuse.so
 
-# Always written: PREFIX may have changed since.
-$(BUILD)/langfuse.pc: FORCE
+# Always written: prefix may have changed since. CMakeLists.txt fills in the same files.
+$(INSTALLED): $(BUILD)/%: tools/install/%.in FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include/langfuse-c' '' \
-	    'Name: langfuse' 'Description: Langfuse SDK for C: tracing of LLM programs' 'Version: $(VERSION)' \
-	    'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -llangfuse' 'Requires.private: libcurl libcjson' \
-	    'Libs.private: -lpthread' > $@
+	@sed -e 's|@prefix@|$(prefix)|' -e 's|@exec_prefix@|$(exec_prefix)|' -e 's|@libdir@|$(libdir)|' \
+	    -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' -e 's|@minor@|$(SOVERSION)|' -e 's|@type@|SHARED_LIBRARY|' \
+	    $< > $@
 
-install: lib ## headers, libraries and pkg-config file below PREFIX
-	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/langfuse-c/langfuse
-	install -m 644 observe.h lf_core.h $(DESTDIR)$(PREFIX)/include/langfuse-c
-	install -m 644 $(wildcard langfuse/*.h) $(DESTDIR)$(PREFIX)/include/langfuse-c/langfuse
-	install -m 644 $(STATIC) $(SHARED) $(DESTDIR)$(PREFIX)/lib
-	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(PREFIX)/lib/liblangfuse.so.$(SOVERSION)
-	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(PREFIX)/lib/liblangfuse.so
-	install -m 644 $(BUILD)/langfuse.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
+install: lib ## headers, libraries, and what pkg-config and CMake read, below prefix
+	install -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(libdir)/cmake/langfuse $(DESTDIR)$(includedir)/langfuse-c/langfuse
+	install -m 644 observe.h lf_core.h $(DESTDIR)$(includedir)/langfuse-c
+	install -m 644 $(wildcard langfuse/*.h) $(DESTDIR)$(includedir)/langfuse-c/langfuse
+	install -m 644 $(STATIC) $(SHARED) $(DESTDIR)$(libdir)
+	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(libdir)/liblangfuse.so.$(SOVERSION)
+	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(libdir)/liblangfuse.so
+	install -m 644 $(filter %.pc,$(INSTALLED)) $(DESTDIR)$(libdir)/pkgconfig
+	install -m 644 $(filter %.cmake,$(INSTALLED)) $(DESTDIR)$(libdir)/cmake/langfuse
 
-uninstall: ## take back what install put there
-	rm -rf $(DESTDIR)$(PREFIX)/include/langfuse-c $(DESTDIR)$(PREFIX)/lib/liblangfuse.* \
-	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/langfuse.pc
+install-server: server ## langfuse-local below prefix
+	install -d $(DESTDIR)$(bindir)
+	install -m 755 $(SERVER) $(DESTDIR)$(bindir)
+
+uninstall: ## take back what install and install-server put there
+	rm -rf $(DESTDIR)$(includedir)/langfuse-c $(DESTDIR)$(libdir)/cmake/langfuse
+	rm -f $(addprefix $(DESTDIR)$(libdir)/,liblangfuse.a liblangfuse.so liblangfuse.so.$(SOVERSION) liblangfuse.so.$(VERSION)) \
+	    $(DESTDIR)$(libdir)/pkgconfig/langfuse.pc $(DESTDIR)$(bindir)/langfuse-local
 
 # ---- Programs
 
@@ -93,8 +107,8 @@ $(BUILD)/examples/%: examples/%.c $(STATIC)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) $< -o $@ $(STATIC) $(LDFLAGS) $(LIBS) -lm
 
-# The only one that serves HTTP.
-$(BUILD)/examples/distributed/server: LIBS += -lmicrohttpd
+# Those that serve HTTP with a library.
+$(BUILD)/examples/distributed/server $(BUILD)/examples/event_loops/microhttpd: LIBS += -lmicrohttpd
 
 $(BUILD)/bench/%: bench/%.c $(STATIC)
 	@mkdir -p $(@D)
@@ -137,7 +151,7 @@ TEST_WRAPPER ?=
 unit: $(UNIT_TESTS) $(SERVER_TESTS) ## unit tests of library and server
 	@BUILD=$(BUILD) TEST_WRAPPER='$(TEST_WRAPPER)' tests/run_unit.sh $(UNIT_TESTS) $(SERVER_TESTS)
 
-compile: lib ## every macro, language mode and compiler; one-file build; install; exported symbols
+compile: lib server ## every macro, language mode and compiler; one-file build; install; CMake; exported symbols
 	@BUILD=$(BUILD) tests/compile/run.sh
 
 golden: $(GOLDEN_PROGRAMS) $(SERVER) ## what the official Python SDK exports for the same scenarios

@@ -1,10 +1,12 @@
 #define _GNU_SOURCE
 #include "lf_core.h"
 
+#include "src/fields.h"
 #include "src/handle.h"
 #include "src/ids.h"
 #include "src/life/life.h"
 #include "src/manual.h"
+#include "src/once.h"
 #include "src/stack.h"
 
 #include <errno.h>
@@ -12,8 +14,14 @@
 
 enum {
     CORE_ERROR_TEXT = 1024,
-    CORE_CALLED_NAME = 256
+    CORE_CALLED_NAME = 256,
+    CORE_SITE_OF_0_1 = 1 /* lf_site.version there */
 };
+
+const char *lf_version(void)
+{
+    return LANGFUSE_VERSION;
+}
 
 /* ---- Beginning and ending ----------------------------------------------------------------------------------------- */
 
@@ -41,13 +49,33 @@ static const char *core_after_first(const char *text)
     return text;
 }
 
+static void core_compare_versions(uint32_t of_headers)
+{
+    static const char text[] = "headers and library differ";
+    of_headers = of_headers == CORE_SITE_OF_0_1 ? 0x000100 : of_headers;
+    if (of_headers != LANGFUSE_VERSION_NUM && lf__first_time(lf__cause(0, text, NULL)))
+        lf__client_tell(0, LF__LOG_DEBUG, "the program was compiled with the headers of version %u.%u.%u and runs with library %s",
+                        of_headers >> 16, of_headers >> 8 & 0xff, of_headers & 0xff, LANGFUSE_VERSION);
+}
+
+/* Lambdas of C++ all have the same name. */
+static const char *core_name_by_place(const lf_site *site, char *out, size_t room)
+{
+    bool has_file = site->file != NULL && site->file[0] != '\0';
+    snprintf(out, room, has_file ? "lambda (%s:%u)" : "lambda (%sline %u)", has_file ? site->file : "", site->line);
+    return out;
+}
+
 /* OBSERVE_CALL has the called function first among the arguments, OBSERVE_WITH its options. */
 static __attribute__((noinline, cold)) uint32_t core_intern(lf_site *site, bool has_options)
 {
     int saved = errno;
-    char called[CORE_CALLED_NAME];
+    char called[CORE_CALLED_NAME], place[CORE_CALLED_NAME];
     const char *function = site->function, *arguments = site->arguments;
-    if (function == NULL || has_options) {
+    core_compare_versions(site->version);
+    if (function != NULL && strcmp(function, "operator()") == 0)
+        function = core_name_by_place(site, place, sizeof place);
+    if (site->function == NULL || has_options) {
         arguments = core_after_first(site->arguments);
         size_t size = (size_t)(arguments - site->arguments);
         size -= size != 0 && site->arguments[size - 1] == ',';
@@ -104,12 +132,14 @@ void lf_i_open(lf_scope *scope, lf_site *site, const lf_value *arguments, uintpt
     lf__stack_push_done(segment, frame, at, version, scope);
 }
 
-void lf_i_open_with(lf_scope *scope, lf_site *site, const lf_observe_options *options, const lf_value *arguments,
+void lf_i_open_with(lf_scope *scope, lf_site *site, const lf_observe_options *given, const lf_value *arguments,
                     uintptr_t stack_pointer)
 {
     lf__segment *segment = lf__stack_here();
     if (segment == NULL)
         return;
+    lf_observe_options own;
+    const lf_observe_options *options = lf__fields(given, &own, sizeof own, LF__SIZE_WITH(lf_observe_options, client));
     uint32_t id = core_site_id(site, true);
     lf__place place = lf__scope_place(scope, site, stack_pointer);
     uint32_t version;
@@ -213,6 +243,41 @@ void lf_i_put_result(lf_scope *scope, const lf_value *value)
         core_add_output(frame, value);
 }
 
+/* Was a status message given, as by OBSERVE_ERROR before `throw`? */
+static bool core_has_message(const lf__segment *segment, const lf__frame *frame)
+{
+    const lf__field *field = NULL;
+    size_t size = frame->record.size - sizeof frame->record;
+    while ((field = lf__fields_next(frame + 1, size, field)) != NULL)
+        if (field->tag == LF__TAG_STATUS_MESSAGE)
+            return true;
+    for (uint32_t at = frame->extra; at != 0;) {
+        const lf__block *block = (const lf__block *)(const void *)((const uint8_t *)segment + at);
+        while ((field = lf__fields_next(block + 1, block->size, field)) != NULL)
+            if (field->tag == LF__TAG_STATUS_MESSAGE)
+                return true;
+        at = block->next;
+    }
+    return false;
+}
+
+void lf_i_put_thrown(lf_scope *scope)
+{
+    lf__segment *segment = lf__thread;
+    lf__frame *frame = segment == NULL ? NULL : lf__stack_frame_of(segment, scope);
+    lf__writer w;
+    if (frame == NULL || frame->kind != LF__FRAME_OBSERVATION || !core_is_sampled(frame))
+        return;
+    lf__stack_abandon_above(segment, lf__scope_frame(scope), lf__now(), LF__FLAG_ABANDONED);
+    bool has_message = core_has_message(segment, frame);
+    if (!lf__write_begin(&w, frame))
+        return;
+    lf__write_int(&w, LF__TAG_LEVEL, LF_LEVEL_ERROR);
+    if (!has_message)
+        lf__write_text(&w, LF__TAG_STATUS_MESSAGE, "left by an exception");
+    lf__write_end(&w);
+}
+
 void lf_i_put_error(const char *around, uint64_t at, const char *format, ...)
 {
     lf__frame *frame = lf__stack_observation_at((lf__code_place){around, at});
@@ -234,13 +299,20 @@ void lf_i_put_error(const char *around, uint64_t at, const char *format, ...)
     errno = saved;
 }
 
+/* Functions that are called now have no scope: what they say would be taken for what a function further up says. */
+static bool core_is_paused(void)
+{
+    return __builtin_expect(lf_i_mode() == LF_I_PAUSED, 0);
+}
+
 void lf_i_put_fields(const char *around, uint64_t at, const lf_observation_fields *fields)
 {
-    lf__frame *frame = lf__stack_observation_at((lf__code_place){around, at});
+    lf__frame *frame = core_is_paused() ? NULL : lf__stack_observation_at((lf__code_place){around, at});
     lf__writer w;
+    lf_observation_fields own;
     if (fields == NULL || frame == NULL || !lf__write_begin(&w, frame))
         return;
-    lf__write_fields(&w, fields);
+    lf__write_fields(&w, lf__observation_fields(fields, &own));
     lf__write_end(&w);
 }
 
@@ -279,8 +351,8 @@ void lf_output_append(const char *text, size_t size)
         lf__refuse();
         return;
     }
-    lf__frame *frame = lf__stack_top_observation(lf__thread);
-    if (frame != NULL && frame->kind == LF__FRAME_HANDLE) {
+    lf__frame *frame = core_is_paused() ? NULL : lf__stack_top_observation(lf__thread);
+    if (frame != NULL && lf__frame_is_handle(frame)) {
         lf_observation_output_append((lf_observation *)(uintptr_t)frame->handle, text, size);
         return;
     }
@@ -348,7 +420,7 @@ static void core_attach(lf_scope *scope, const lf_context *context, uintptr_t st
 {
     static const lf_site nowhere;
     scope->words[0] = 0;
-    if (context != NULL && lf_i_mode() >= LF_I_ON)
+    if (lf_i_mode() >= LF_I_ON)
         lf__stack_attach(scope, &nowhere, context, stack_pointer);
 }
 
@@ -357,12 +429,26 @@ void lf_i_open_context(lf_scope *scope, lf_site *site, const lf_context *context
     lf__stack_attach(scope, site, context, stack_pointer);
 }
 
+void lf_i_open_under(lf_scope *scope, lf_site *site, const lf_observation *observation, uintptr_t stack_pointer)
+{
+    if (observation != NULL)
+        lf__stack_under(scope, site, observation, stack_pointer);
+}
+
 void lf_i_open_attributes(lf_scope *scope, lf_site *site, const lf_attributes *attributes, uintptr_t stack_pointer)
 {
     lf__stack_attributes(scope, site, attributes, lf__write_attributes, stack_pointer);
 }
 
-void *lf_context_run(lf_context *context, void *(*fn)(void *), void *arg)
+lf_context *lf_observation_context(const lf_observation *observation)
+{
+    int saved = errno;
+    lf_context *context = observation == NULL ? NULL : lf__stack_handle_context(observation);
+    errno = saved;
+    return context;
+}
+
+void *lf_context_run(const lf_context *context, void *(*fn)(void *), void *arg)
 {
     lf_scope scope __attribute__((cleanup(lf_i_scope_end), unused));
     core_attach(&scope, context, lf_i_stack_pointer());
@@ -443,7 +529,8 @@ lf_status lf_flush(int timeout_ms)
 {
     core_guest guest = core_enter();
     lf_status status = LF_ERR_DISABLED;
-    if (__atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) >= LF_I_ON) {
+    int mode = __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED);
+    if (mode >= LF_I_ON || mode == LF_I_PAUSED) {
         lf__worker_ensure(true);
         status = lf__worker_flush(timeout_ms);
     }
@@ -457,6 +544,25 @@ lf_status lf_shutdown(int timeout_ms)
     lf_status status = lf__life_stop(timeout_ms);
     core_leave(guest);
     return status;
+}
+
+int lf_poll(int timeout_ms, lf_poll_wants *out_wants)
+{
+    int result = LF_ERR_DISABLED;
+    if (out_wants != NULL)
+        *out_wants = (lf_poll_wants){.timeout_ms = -1};
+    if (lf__is_started()) {
+        lf__worker_ensure(true);
+        result = lf__worker_poll(timeout_ms, out_wants);
+    }
+    return result;
+}
+
+void lf_set_tracing(bool on)
+{
+    core_guest guest = core_enter();
+    lf__life_set_tracing(on);
+    core_leave(guest);
 }
 
 lf_client *lf_client_new(const lf_options *options)
@@ -477,7 +583,7 @@ void lf_client_free(lf_client *client)
     core_leave(guest);
 }
 
-void lf_get_stats(lf_stats *out_stats)
+void lf_get_stats_sized(lf_stats *out_stats, size_t size)
 {
     lf_stats stats = {0};
     const lf__counters *counters = &lf__worker_counters;
@@ -509,5 +615,7 @@ void lf_get_stats(lf_stats *out_stats)
     for (int i = 0; i < LF_DROP_REASON_COUNT; i++)
         stats.dropped_total += stats.dropped[i];
     stats.open = begun > ended ? begun - ended : 0;
-    *out_stats = stats;
+    if (size > sizeof stats)
+        memset((char *)out_stats + sizeof stats, 0, size - sizeof stats);
+    memcpy(out_stats, &stats, size < sizeof stats ? size : sizeof stats);
 }

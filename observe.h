@@ -8,7 +8,7 @@
  *     }
  *
  * gcc and clang; C11 and later, strict and gnu modes; C++17 and later. With -DLF_DISABLE every macro compiles to nothing.
- * Arguments are evaluated at most once, and not at all when capture or tracing is off: no side effects in them, please.
+ * Arguments are evaluated at most once, and not at all when capture or tracing is off: they must have no side effects.
  * Limits of the language, all in docs/macros.md: exit(), longjmp() and pthread_exit() leave scopes without running their
  * end, which the library notices later; a jump into a scope past the macro is an error (clang says so, gcc with
  * -Wjump-misses-init); behind a case label the macro needs braces, as every declaration does; no macros in signal handlers
@@ -27,7 +27,7 @@
  * or in C++ an overload  lf_value lf_capture_value(const point &p);  otherwise only its size is recorded.
  *
  * A char literal is an int in C and captured as such; `unsigned char *` is shown as an address, since it often is no text:
- * lf_strn(p, n) and lf_array(p, n) say what is meant.
+ * lf_strn(p, n) makes it text, lf_array(p, n) a list of numbers.
  */
 struct cJSON;
 
@@ -44,7 +44,7 @@ static inline lf_value lf_i_v_bool(bool b)
 static inline lf_value lf_i_v_char(char c)
 {
     lf_value value = lf_i_make(LF_KIND_CHAR, 0);
-    value.as.i = (unsigned char)c;
+    value.as.i = LF_I_CAST(unsigned char, c);
     return value;
 }
 
@@ -63,9 +63,9 @@ static inline lf_value lf_i_v_float(float f)
     lf_value value = lf_i_make(LF_KIND_FLOAT, 0);
     uint32_t bits;
     __builtin_memcpy(&bits, &f, sizeof bits);
-    value.as.d = (double)f;
+    value.as.d = LF_I_CAST(double, f);
     if ((bits & 0x7f800000) == 0 && (bits & 0x7fffff) != 0) /* so small that -ffast-math may make it zero on the way */
-        value.as.d = (double)(bits & 0x7fffff) * (bits >> 31 != 0 ? -0x1p-149 : 0x1p-149);
+        value.as.d = LF_I_CAST(double, bits & 0x7fffff) * (bits >> 31 != 0 ? -0x1p-149 : 0x1p-149);
     return value;
 }
 
@@ -76,7 +76,7 @@ static inline lf_value lf_i_v_double(double d)
 
 static inline lf_value lf_i_v_long_double(long double d)
 {
-    return lf_double((double)d);
+    return lf_double(LF_I_CAST(double, d));
 }
 
 static inline lf_value lf_i_v_text(const char *text)
@@ -91,7 +91,7 @@ static inline lf_value lf_i_v_cjson(const struct cJSON *json)
 
 static inline lf_value lf_i_v_address(uintptr_t address)
 {
-    return lf_pointer((const void *)address);
+    return lf_pointer(LF_I_ADDRESS_CAST(const void *, address));
 }
 
 static inline lf_value lf_i_v_opaque(size_t size)
@@ -105,27 +105,29 @@ __extension__ typedef unsigned __int128 lf_i_uint128;
 
 static inline lf_value lf_i_v_uint128(lf_i_uint128 u)
 {
-    lf_value value = lf_i_make(LF_KIND_UINT128, (uint64_t)(u >> 64));
-    value.as.u = (uint64_t)u;
+    lf_value value = lf_i_make(LF_KIND_UINT128, LF_I_CAST(uint64_t, u >> 64));
+    value.as.u = LF_I_CAST(uint64_t, u);
     return value;
 }
 
 static inline lf_value lf_i_v_int128(lf_i_int128 i)
 {
-    lf_value value = lf_i_v_uint128((lf_i_uint128)i);
+    lf_value value = lf_i_v_uint128(LF_I_CAST(lf_i_uint128, i));
     value.kind = LF_KIND_INT128;
     return value;
 }
 #define LF_I_INT128_TYPES lf_i_int128: lf_i_v_int128, lf_i_uint128: lf_i_v_uint128,
+#define LF_I_INT128_BITS 128
 #else
 #define LF_I_INT128_TYPES
+#define LF_I_INT128_BITS 0
 #endif
 
 static inline lf_value lf_i_array_of(lf_kind element, size_t element_size, const void *elements, size_t count)
 {
     lf_value value = lf_i_make_pointer(LF_KIND_ARRAY, elements, count);
-    value.element = (uint16_t)element;
-    value.element_size = (uint32_t)element_size;
+    value.element = LF_I_CAST(uint16_t, element);
+    value.element_size = LF_I_CAST(uint32_t, element_size);
     return value;
 }
 
@@ -136,8 +138,20 @@ static inline lf_value lf_i_secret(void)
 
 #ifndef __cplusplus
 
+/* C23: gcc has nullptr since version 13, clang since 16. */
+#if __STDC_VERSION__ > 201710L && ((defined(__clang_major__) && __clang_major__ >= 16) || (!defined(__clang__) && __GNUC__ >= 13))
+static inline lf_value lf_i_v_nullptr(const void *nothing)
+{
+    (void)nothing;
+    return lf_null();
+}
+#define LF_I_NULLPTR_TYPE __typeof__(nullptr): lf_i_v_nullptr,
+#else
+#define LF_I_NULLPTR_TYPE
+#endif
+
 #define LF_I_TYPES                                                                                             \
-    lf_value: lf_i_v_value, bool: lf_i_v_bool, char: lf_i_v_char, signed char: lf_i_v_int, short: lf_i_v_int,  \
+    LF_I_NULLPTR_TYPE lf_value: lf_i_v_value, bool: lf_i_v_bool, char: lf_i_v_char, signed char: lf_i_v_int, short: lf_i_v_int,  \
     int: lf_i_v_int, long: lf_i_v_int, long long: lf_i_v_int, unsigned char: lf_i_v_uint,                      \
     unsigned short: lf_i_v_uint, unsigned: lf_i_v_uint, unsigned long: lf_i_v_uint,                            \
     unsigned long long: lf_i_v_uint, LF_I_INT128_TYPES float: lf_i_v_float, double: lf_i_v_double,             \
@@ -150,28 +164,48 @@ static inline lf_value lf_i_secret(void)
 #define LF_I_ALL_TYPES LF_I_TYPES
 #endif
 
-/* What gcc calls a bit-field's type is in no list, so the rest is sorted by class: 1 to 4 are integers, 5 pointers, 8
- * floating types, others structs. Every branch must compile for every argument, hence the detours over 0.
+/* A bit-field's type, as gcc sees it, is in no list, so the rest is sorted by class: 1 to 4 are integers, 5 pointers, 8
+ * floating types, 18 the _BitInt of C23, others structs, vectors (-1 in older compilers) and their like. Every branch must
+ * compile for every argument, hence the detours over 0.
  *
- * Each x in here is written out in full, and in LF_OBJECT("a", LF_OBJECT("b", ...)) x is such a text itself: one x more, and
- * every level of nesting takes that much longer to compile. So nothing is asked twice: a class becomes a type by its number,
- * as the size of an array, and a set of classes is a mask. */
+ * Each x in here is written out in full, and in LF_VALUE(LF_VALUE(...)) x is such a text itself: one x more, and every level of
+ * nesting takes that much longer to compile. So nothing is asked twice: a class becomes a type by its number, as the size of an
+ * array, and a set of classes is a mask. LF_OBJECT and LF_ARRAY, which do stand in each other, are taken as they are. */
 #define LF_I_CLASS(x) __builtin_classify_type(x)
 #define LF_I_IS_LISTED(x) (!__builtin_types_compatible_p(__typeof__(_Generic((x), LF_I_ALL_TYPES, default: 0)), int))
 #define LF_I_IF(condition, a, b) __builtin_choose_expr(condition, a, b)
 #define LF_I_SIZED(size) char(*)[size]
 
+/* The classes of a mask; a class n is bit n + 1, since it may be -1. */
+#define LF_I_IS_OF(classes, x) ((classes) >> (LF_I_CLASS(x) + 1) & 1)
+#define LF_I_PLAIN_CLASSES (0x23c | LF_I_BITINT_CLASS) /* integers and floating types: their converters take them as they are */
+#define LF_I_VALUE_CLASSES (0x27c | LF_I_BITINT_CLASS) /* and pointers */
+
+#if defined(__BITINT_MAXWIDTH__) && __STDC_VERSION__ > 201710L && LF_I_INT128_BITS == 128 && \
+    ((defined(__clang_major__) && __clang_major__ >= 18) || (!defined(__clang__) && __GNUC__ >= 14))
+#define LF_I_BITINT_CLASS (1 << 19)
+#define LF_I_BITINT(x) LF_I_IF(LF_I_CLASS(x) == 18, (x), 0)
+/* Wider ones than 128 bits are as the compiler converts them: cut. */
+#define LF_I_BITINT_CONVERTER(x)                                                                            \
+    LF_I_SIZED(20): LF_I_IF((__typeof__(LF_I_BITINT(x)))-1 < 1, lf_i_v_int128, lf_i_v_uint128),
+#else
+#define LF_I_BITINT_CLASS 0
+#define LF_I_BITINT_CONVERTER(x)
+#endif
+
 #define LF_I_CONVERTER(x)                                                                                          \
     _Generic((x), LF_I_ALL_TYPES,                                                                                  \
-        default: _Generic((LF_I_SIZED(1 + LF_I_CLASS(x)))0, LF_I_SIZED(2): lf_i_v_int, LF_I_SIZED(3): lf_i_v_int,  \
-                          LF_I_SIZED(4): lf_i_v_int, LF_I_SIZED(5): lf_i_v_int, LF_I_SIZED(6): lf_i_v_address,     \
-                          LF_I_SIZED(9): lf_i_v_long_double, default: lf_i_v_opaque))
-#define LF_I_PLAIN_CLASSES 0x11e /* integers and floating types: what their converters take as it is */
+        default: _Generic((LF_I_SIZED(2 + LF_I_CLASS(x)))0, LF_I_SIZED(3): lf_i_v_int, LF_I_SIZED(4): lf_i_v_int,  \
+                          LF_I_SIZED(5): lf_i_v_int, LF_I_SIZED(6): lf_i_v_int, LF_I_SIZED(7): lf_i_v_address,     \
+                          LF_I_BITINT_CONVERTER(x) LF_I_SIZED(10): lf_i_v_long_double, default: lf_i_v_opaque))
 #define LF_I_CONVERTIBLE(x)                                                                              \
-    LF_I_IF(LF_I_IS_LISTED(x) || (LF_I_PLAIN_CLASSES >> LF_I_CLASS(x) & 1), (x),                         \
+    LF_I_IF(LF_I_IS_LISTED(x) || LF_I_IS_OF(LF_I_PLAIN_CLASSES, x), (x),                                 \
             LF_I_IF(LF_I_CLASS(x) == 5, (uintptr_t)LF_I_IF(LF_I_CLASS(x) == 5, (x), 0),                  \
-                    sizeof(LF_I_IF(LF_I_CLASS(x) > 8, (x), 0))))
-#define LF_VALUE(x) (LF_I_CONVERTER(x)(LF_I_CONVERTIBLE(x)))
+                    sizeof(LF_I_IF(LF_I_IS_OF(LF_I_VALUE_CLASSES, x), 0, (x)))))
+#define LF_VALUE(x) LF_I_CAT(LF_I_VALUE_, LF_I_IS_COMPOSITE(x))(x)
+#define LF_I_VALUE_0(x) (LF_I_CONVERTER(x)(LF_I_CONVERTIBLE(x)))
+#define LF_I_VALUE_1(x) x
+#define LF_I_VALUE_OF(unused, x) LF_VALUE(x)
 
 /* The value of x for a temporary: behind a comma even a bit-field is a plain value, which __auto_type takes. */
 #define LF_I_COPY(x) ((void)0, (x))
@@ -187,14 +221,15 @@ static inline lf_value lf_i_secret(void)
                            default: LF_KIND_POINTER),                                                           \
                   sizeof *(elements), (elements), (size_t)(count))
 
-#define LF_I_LIST(...) ((const lf_value[]){LF_I_MAP(LF_VALUE, __VA_ARGS__)})
+#define LF_I_LIST(...) ((const lf_value[]){LF_I_MAP(LF_I_VALUE_OF, , __VA_ARGS__)})
 #define LF_I_MEMBERS(...) ((const lf_member[]){LF_I_PAIRS(__VA_ARGS__)})
-#define LF_I_STATIC_ASSERT _Static_assert
+#define LF_I_MEMBER(name, value) {name, value}
 
 #else /* C++ */
 
 extern "C++" {
 #include <cstddef>
+#include <exception>
 #include <initializer_list>
 #include <type_traits>
 #include <utility>
@@ -218,8 +253,9 @@ template <class T>
 struct lf_i_has_converter<T, std::void_t<decltype(lf_capture_value(std::declval<const T &>()))>> : std::true_type {};
 template <class T, class = void> struct lf_i_is_text : std::false_type {}; /* std::string, std::string_view and their like */
 template <class T>
-struct lf_i_is_text<T, std::void_t<decltype(std::declval<const T &>().size()),
-                                   std::enable_if_t<std::is_convertible_v<decltype(std::declval<const T &>().data()), const char *>>>>
+struct lf_i_is_text<
+    T, std::void_t<decltype(std::declval<const T &>().size()),
+                   std::enable_if_t<std::is_convertible_v<decltype(std::declval<const T &>().data()), const char *>>>>
     : std::true_type {};
 
 template <class T> inline lf_value lf_i_convert(const T &v)
@@ -266,37 +302,73 @@ template <class T> inline lf_value lf_array(const T *elements, size_t count)
     return lf_i_array_of(kind, sizeof(T), elements, count);
 }
 
+/* A scope that more exceptions leave than were under way when it was opened is left by one. */
+inline void lf_i_remember_exceptions(lf_scope *scope)
+{
+    scope->words[3] = static_cast<uint64_t>(std::uncaught_exceptions());
+}
+
+inline void lf_i_scope_left(lf_scope *scope)
+{
+    if (scope->words[0] == 0)
+        return;
+    if (static_cast<uint64_t>(std::uncaught_exceptions()) > scope->words[3])
+        lf_i_put_thrown(scope);
+    lf_i_close(scope);
+}
+
+/* A name, a member of one, or a number is a word: x, x.y, x->y, -1. Nobody can tell whether these are evaluated once or twice. NULL
+ * is expanded already where its text is asked for. */
+enum class lf_i_text { expression, word, null };
+
+constexpr lf_i_text lf_i_text_of(const char *text)
+{
+    if (__builtin_strcmp(text, "__null") == 0)
+        return lf_i_text::null;
+    for (const char *at = *text == '-' && text[1] >= '0' && text[1] <= '9' ? text + 1 : text; *at != '\0'; at++) {
+        if (*at == '-' && at[1] == '>')
+            at++;
+        else if (!((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9') || *at == '_' ||
+                   *at == '.'))
+            return lf_i_text::expression;
+    }
+    return lf_i_text::word;
+}
+
 inline const lf_value *lf_i_list(const std::initializer_list<lf_value> &values) { return values.begin(); }
 inline const lf_member *lf_i_members(const std::initializer_list<lf_member> &members) { return members.begin(); }
+inline lf_member lf_i_member(const char *name, lf_value value) { return {name, value}; }
 
 /* A bit-field cannot be bound to a reference to its own type; a copy can. */
 #define LF_VALUE(x) lf_i_convert(x)
-#define LF_I_LIST(...) lf_i_list({LF_I_MAP(LF_VALUE, __VA_ARGS__)})
+#define LF_I_VALUE_OF(unused, x) LF_VALUE(x)
+#define LF_I_LIST(...) lf_i_list({LF_I_MAP(LF_I_VALUE_OF, , __VA_ARGS__)})
 #define LF_I_MEMBERS(...) lf_i_members({LF_I_PAIRS(__VA_ARGS__)})
-#define LF_I_STATIC_ASSERT static_assert
+#define LF_I_MEMBER(name, value) lf_i_member(name, value)
 }
 
 #endif
 
-/* A value was there; which, is not recorded. x is not evaluated. */
-#define lf_secret(x) ((void)sizeof(LF_VALUE(x)), lf_i_secret())
+/* There was a value, and it is not recorded. x is not evaluated. */
+#define lf_secret(x) LF_I_INSTEAD_OF(LF_VALUE(x), lf_i_secret())
 
-/* Composite values, up to 16 arguments: LF_OBJECT("temperature", 0.2, "stream", true), LF_ARRAY(1, "two", 3.0). They live
- * as long as the block (in C++: the expression) that they stand in. */
-#define LF_OBJECT(...) \
-    lf_i_make_pointer(LF_KIND_OBJECT, LF_I_MEMBERS(__VA_ARGS__), LF_I_CAT(LF_I_HALF_, LF_I_COUNT(__VA_ARGS__)))
-#define LF_ARRAY(...) lf_i_make_pointer(LF_KIND_LIST, LF_I_LIST(__VA_ARGS__), LF_I_COUNT(__VA_ARGS__))
+/* Composite values: LF_OBJECT("temperature", 0.2, "stream", true) of up to 16 pairs, LF_ARRAY(1, "two", 3.0) of up to 32
+ * values. They live as long as the block (in C++: the expression) that they stand in. In C before C23 `true` is the number 1;
+ * lf_bool(true) is true everywhere. */
+#define LF_OBJECT(...) LF_I_COMPOSITE(LF_KIND_OBJECT, LF_I_MEMBERS(__VA_ARGS__), LF_I_COUNT_PAIRS(__VA_ARGS__))
+#define LF_ARRAY(...) LF_I_COMPOSITE(LF_KIND_LIST, LF_I_LIST(__VA_ARGS__), LF_I_COUNT(__VA_ARGS__))
 
-#define LF_I_PAIRS(...) LF_I_CAT(LF_I_PAIRS_, LF_I_COUNT(__VA_ARGS__))(__VA_ARGS__)
-#define LF_I_PAIR(k, v) {(k), LF_VALUE(v)}
-#define LF_I_PAIRS_2(k, v) LF_I_PAIR(k, v)
-#define LF_I_PAIRS_4(k, v, ...) LF_I_PAIR(k, v), LF_I_PAIRS_2(__VA_ARGS__)
-#define LF_I_PAIRS_6(k, v, ...) LF_I_PAIR(k, v), LF_I_PAIRS_4(__VA_ARGS__)
-#define LF_I_PAIRS_8(k, v, ...) LF_I_PAIR(k, v), LF_I_PAIRS_6(__VA_ARGS__)
-#define LF_I_PAIRS_10(k, v, ...) LF_I_PAIR(k, v), LF_I_PAIRS_8(__VA_ARGS__)
-#define LF_I_PAIRS_12(k, v, ...) LF_I_PAIR(k, v), LF_I_PAIRS_10(__VA_ARGS__)
-#define LF_I_PAIRS_14(k, v, ...) LF_I_PAIR(k, v), LF_I_PAIRS_12(__VA_ARGS__)
-#define LF_I_PAIRS_16(k, v, ...) LF_I_PAIR(k, v), LF_I_PAIRS_14(__VA_ARGS__)
+/* The function that makes a composite value. Its text begins with a list of eight in parentheses, by which LF_VALUE knows it. */
+#define LF_I_COMPOSITE ((void)0, (void)0, (void)0, (void)0, (void)0, (void)0, (void)0, lf_i_make_pointer)
+#define LF_I_IS_COMPOSITE(x) LF_I_CAT(LF_I_IS_COMPOSITE_, LF_I_IS_IN_PARENTHESES(x))(x)
+#define LF_I_IS_COMPOSITE_0(x) 0
+#define LF_I_IS_COMPOSITE_1(x) LF_I_FIRST(LF_I_IS_LIST_OF_8 x)
+#define LF_I_IS_LIST_OF_8(...)                                                                                   \
+    LF_I_64TH(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+              0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0),
+
+#define LF_I_COUNT_PAIRS(...) LF_I_CAT(LF_I_HALF_, LF_I_COUNT(__VA_ARGS__))
+/* An odd number of arguments is an error already. */
 #define LF_I_HALF_2 1
 #define LF_I_HALF_4 2
 #define LF_I_HALF_6 3
@@ -305,12 +377,72 @@ inline const lf_member *lf_i_members(const std::initializer_list<lf_member> &mem
 #define LF_I_HALF_12 6
 #define LF_I_HALF_14 7
 #define LF_I_HALF_16 8
+#define LF_I_HALF_18 9
+#define LF_I_HALF_20 10
+#define LF_I_HALF_22 11
+#define LF_I_HALF_24 12
+#define LF_I_HALF_26 13
+#define LF_I_HALF_28 14
+#define LF_I_HALF_30 15
+#define LF_I_HALF_32 16
+#define LF_I_HALF_0 0
+#define LF_I_HALF_1 0
+#define LF_I_HALF_3 0
+#define LF_I_HALF_5 0
+#define LF_I_HALF_7 0
+#define LF_I_HALF_9 0
+#define LF_I_HALF_11 0
+#define LF_I_HALF_13 0
+#define LF_I_HALF_15 0
+#define LF_I_HALF_17 0
+#define LF_I_HALF_19 0
+#define LF_I_HALF_21 0
+#define LF_I_HALF_23 0
+#define LF_I_HALF_25 0
+#define LF_I_HALF_27 0
+#define LF_I_HALF_29 0
+#define LF_I_HALF_31 0
+#define LF_I_HALF_MANY 0
+#define LF_I_PAIRS(...) LF_I_CAT(LF_I_PAIRS_, LF_I_COUNT(__VA_ARGS__))(__VA_ARGS__)
+#define LF_I_PAIR(k, v) LF_I_MEMBER((k), LF_VALUE(v))
+#define LF_I_NOT_PAIRS LF_OBJECT_takes_pairs_of_a_name_and_a_value_up_to_16
+#define LF_I_PAIRS_2(k, v) LF_I_PAIR(k, v)
+#define LF_I_PAIRS_4(k, v, l, w) LF_I_PAIR(k, v), LF_I_PAIR(l, w)
+#define LF_I_PAIRS_6(k, v, l, w, ...) LF_I_PAIR(k, v), LF_I_PAIR(l, w), LF_I_PAIRS_2(__VA_ARGS__)
+#define LF_I_PAIRS_8(k, v, l, w, ...) LF_I_PAIR(k, v), LF_I_PAIR(l, w), LF_I_PAIRS_4(__VA_ARGS__)
+#define LF_I_PAIRS_10(k, v, l, w, ...) LF_I_PAIR(k, v), LF_I_PAIR(l, w), LF_I_PAIRS_6(__VA_ARGS__)
+#define LF_I_PAIRS_12(k, v, l, w, ...) LF_I_PAIR(k, v), LF_I_PAIR(l, w), LF_I_PAIRS_8(__VA_ARGS__)
+#define LF_I_PAIRS_14(k, v, l, w, ...) LF_I_PAIR(k, v), LF_I_PAIR(l, w), LF_I_PAIRS_10(__VA_ARGS__)
+#define LF_I_PAIRS_16(k, v, l, w, ...) LF_I_PAIR(k, v), LF_I_PAIR(l, w), LF_I_PAIRS_12(__VA_ARGS__)
+#define LF_I_PAIRS_18(k, v, l, w, ...) LF_I_PAIR(k, v), LF_I_PAIR(l, w), LF_I_PAIRS_14(__VA_ARGS__)
+#define LF_I_PAIRS_20(k, v, l, w, ...) LF_I_PAIR(k, v), LF_I_PAIR(l, w), LF_I_PAIRS_16(__VA_ARGS__)
+#define LF_I_PAIRS_22(k, v, l, w, ...) LF_I_PAIR(k, v), LF_I_PAIR(l, w), LF_I_PAIRS_18(__VA_ARGS__)
+#define LF_I_PAIRS_24(k, v, l, w, ...) LF_I_PAIR(k, v), LF_I_PAIR(l, w), LF_I_PAIRS_20(__VA_ARGS__)
+#define LF_I_PAIRS_26(k, v, l, w, ...) LF_I_PAIR(k, v), LF_I_PAIR(l, w), LF_I_PAIRS_22(__VA_ARGS__)
+#define LF_I_PAIRS_28(k, v, l, w, ...) LF_I_PAIR(k, v), LF_I_PAIR(l, w), LF_I_PAIRS_24(__VA_ARGS__)
+#define LF_I_PAIRS_30(k, v, l, w, ...) LF_I_PAIR(k, v), LF_I_PAIR(l, w), LF_I_PAIRS_26(__VA_ARGS__)
+#define LF_I_PAIRS_32(k, v, l, w, ...) LF_I_PAIR(k, v), LF_I_PAIR(l, w), LF_I_PAIRS_28(__VA_ARGS__)
+#define LF_I_PAIRS_0(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_1(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_3(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_5(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_7(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_9(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_11(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_13(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_15(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_17(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_19(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_21(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_23(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_25(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_27(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_29(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_31(...) LF_I_NOT_PAIRS
+#define LF_I_PAIRS_MANY(...) LF_I_NOT_PAIRS
 
 /* ---- Parts of the macros ------------------------------------------------------------------------------------------ */
 
-#define LF_I_TEXT(...) LF_I_TEXT_(__VA_ARGS__)
-#define LF_I_TEXT_(...) #__VA_ARGS__
-#define LF_I_UNWRAP(...) __VA_ARGS__
 #define LF_I_COUNT_CHECKED(...) LF_I_CAT(LF_I_COUNT_OK_, LF_I_COUNT(__VA_ARGS__))
 #define LF_I_COUNT_OK_0 0
 #define LF_I_COUNT_OK_1 1
@@ -329,12 +461,28 @@ inline const lf_member *lf_i_members(const std::initializer_list<lf_member> &mem
 #define LF_I_COUNT_OK_14 14
 #define LF_I_COUNT_OK_15 15
 #define LF_I_COUNT_OK_16 16
+#define LF_I_COUNT_OK_17 LF_I_at_most_16_arguments_can_be_captured
+#define LF_I_COUNT_OK_18 LF_I_at_most_16_arguments_can_be_captured
+#define LF_I_COUNT_OK_19 LF_I_at_most_16_arguments_can_be_captured
+#define LF_I_COUNT_OK_20 LF_I_at_most_16_arguments_can_be_captured
+#define LF_I_COUNT_OK_21 LF_I_at_most_16_arguments_can_be_captured
+#define LF_I_COUNT_OK_22 LF_I_at_most_16_arguments_can_be_captured
+#define LF_I_COUNT_OK_23 LF_I_at_most_16_arguments_can_be_captured
+#define LF_I_COUNT_OK_24 LF_I_at_most_16_arguments_can_be_captured
+#define LF_I_COUNT_OK_25 LF_I_at_most_16_arguments_can_be_captured
+#define LF_I_COUNT_OK_26 LF_I_at_most_16_arguments_can_be_captured
+#define LF_I_COUNT_OK_27 LF_I_at_most_16_arguments_can_be_captured
+#define LF_I_COUNT_OK_28 LF_I_at_most_16_arguments_can_be_captured
+#define LF_I_COUNT_OK_29 LF_I_at_most_16_arguments_can_be_captured
+#define LF_I_COUNT_OK_30 LF_I_at_most_16_arguments_can_be_captured
+#define LF_I_COUNT_OK_31 LF_I_at_most_16_arguments_can_be_captured
+#define LF_I_COUNT_OK_32 LF_I_at_most_16_arguments_can_be_captured
 #define LF_I_COUNT_OK_MANY LF_I_at_most_16_arguments_can_be_captured
 
 /* The captured arguments, or NULL when there are none or `wanted` is false: then nothing is evaluated. */
 #define LF_I_CAPTURED(wanted, ...) LF_I_CAT(LF_I_CAPTURED_, LF_I_IS_EMPTY(__VA_ARGS__))(wanted, __VA_ARGS__)
-#define LF_I_CAPTURED_1(wanted, ...) ((void)(wanted), (const lf_value *)0)
-#define LF_I_CAPTURED_0(wanted, ...) ((wanted) ? LF_I_LIST(__VA_ARGS__) : (const lf_value *)0)
+#define LF_I_CAPTURED_1(wanted, ...) (LF_I_CAST(void, wanted), LF_I_CAST(const lf_value *, 0))
+#define LF_I_CAPTURED_0(wanted, ...) ((wanted) ? LF_I_LIST(__VA_ARGS__) : LF_I_CAST(const lf_value *, 0))
 
 /* Functions, so that a temporary has an address in C and in C++. */
 static inline void lf_i_put_return_value(const char *around, uint64_t at, lf_value value)
@@ -357,60 +505,100 @@ static inline bool lf_i_wants(int mode, lf_switch said)
     return said == LF_DEFAULT ? mode == LF_I_ON_CAPTURING : said == LF_ON;
 }
 
+/* Without the folder: the paths of a build are nobody's business. */
+#ifdef __FILE_NAME__
+#define LF_I_FILE __FILE_NAME__
+#else
+#define LF_I_FILE ""
+#endif
+
 /* `function` NULL: the first of `names` is the observation's name. `names` of OBSERVE_WITH begin with its options. */
 #define LF_I_SITE(variable, function, names, type, ...) LF_I_SITE_IN(__func__, variable, function, names, type, __VA_ARGS__)
 #define LF_I_SITE_IN(around, variable, function, names, type, ...)                                                      \
-    static lf_site variable = {LF_I_SITE_VERSION, 0, function, __FILE__, names, __LINE__, type,                         \
+    static lf_site variable = {LANGFUSE_VERSION_NUM, 0, function, LF_I_FILE, names, __LINE__, type,                         \
                                LF_I_COUNT_CHECKED(__VA_ARGS__), around, LF_I_AT, LF_I_DEPTH < 255 ? LF_I_DEPTH : 255}
 
 /* What opens the scope variable that it is given; `lf_i_now` is what the thread should do. */
 #define LF_I_OPEN(id, scope, function, names, type, ...)                                                                \
+    LF_I_NO_NAME(names);                                                                                                \
     LF_I_SITE(LF_I_CAT(lf_i_site_, id), function, names, type, __VA_ARGS__);                                            \
     lf_i_open(scope, &LF_I_CAT(lf_i_site_, id), LF_I_CAPTURED(LF_I_CAT(lf_i_now_, id) == LF_I_ON_CAPTURING, __VA_ARGS__), \
               lf_i_stack_pointer());
 
+/* The options without their parentheses. */
+#define LF_I_OPTIONS(options) LF_I_CAT(LF_I_OPTIONS_, LF_I_IS_IN_PARENTHESES(options))(options)
+#define LF_I_OPTIONS_1(options) LF_I_UNWRAP options
+#define LF_I_OPTIONS_0(options) = LF_I_the_options_of_OBSERVE_WITH_stand_in_parentheses
+
 #define LF_I_OPEN_WITH(id, scope, options, names, ...)                                                                  \
     LF_I_SITE(LF_I_CAT(lf_i_site_, id), __func__, names, LF_SPAN, __VA_ARGS__);                                         \
-    lf_observe_options lf_i_fields = LF_I_ZERO;                                                                         \
-    LF_I_SET_THEN(lf_i_open_with(scope, &LF_I_CAT(lf_i_site_, id), &lf_i_fields,                                        \
-                                 LF_I_CAPTURED(lf_i_wants(LF_I_CAT(lf_i_now_, id), lf_i_fields.capture_input), __VA_ARGS__), \
+    lf_observe_options LF_I_FIELDS(id) = LF_I_ZERO;                                                                     \
+    LF_I_SET_THEN(id,                                                                                                   \
+                  lf_i_open_with(scope, &LF_I_CAT(lf_i_site_, id), &LF_I_FIELDS(id),                                    \
+                                 LF_I_CAPTURED(lf_i_wants(LF_I_CAT(lf_i_now_, id), LF_I_FIELDS(id).capture_input),      \
+                                               __VA_ARGS__),                                                            \
                                  lf_i_stack_pointer()),                                                                 \
-                  LF_I_UNWRAP options);
+                  LF_I_OPTIONS(options));
 
 #define LF_I_OPEN_ATTRIBUTES(id, scope, ...)                                                                            \
     LF_I_SITE(LF_I_CAT(lf_i_site_, id), "", "", LF_TYPE_DEFAULT, );                                                     \
-    lf_attributes lf_i_fields = LF_I_ZERO;                                                                              \
-    LF_I_SET_THEN(lf_i_open_attributes(scope, &LF_I_CAT(lf_i_site_, id), &lf_i_fields, lf_i_stack_pointer()), __VA_ARGS__);
+    lf_attributes LF_I_FIELDS(id) = LF_I_ZERO;                                                                          \
+    LF_I_SET_THEN(id, lf_i_open_attributes(scope, &LF_I_CAT(lf_i_site_, id), &LF_I_FIELDS(id), lf_i_stack_pointer()),   \
+                  __VA_ARGS__);
 
 #define LF_I_OPEN_CONTEXT(id, scope, context)                                                                           \
     LF_I_SITE(LF_I_CAT(lf_i_site_, id), "", "", LF_TYPE_DEFAULT, );                                                     \
     lf_i_open_context(scope, &LF_I_CAT(lf_i_site_, id), context, lf_i_stack_pointer());
 
-/* The one switch between on and off. Off, arguments are still compiled, in sizeof, so that neither they nor the macros rot
+#define LF_I_OPEN_UNDER(id, scope, observation)                                                                         \
+    LF_I_SITE(LF_I_CAT(lf_i_site_, id), "", "", LF_TYPE_DEFAULT, );                                                     \
+    lf_i_open_under(scope, &LF_I_CAT(lf_i_site_, id), observation, lf_i_stack_pointer());
+
+/* The one switch between on and off. Off, arguments are still compiled, so that neither they nor the macros rot
  * and nothing becomes an unused parameter; no code and no data come of it. The attribute stands behind the name: in front,
  * gcc would accept `if (x) OBSERVE();` and drop the cleanup. A scope is two variables, since what is opened must be an
  * expression of a declaration, and no initializer may write over what the library keeps in the first. */
+#ifndef __cplusplus
+#define LF_I_SCOPE_LEFT lf_i_scope_end
+#define LF_I_REMEMBER_EXCEPTIONS(scope)
+#else
+#define LF_I_SCOPE_LEFT lf_i_scope_left
+#define LF_I_REMEMBER_EXCEPTIONS(scope) lf_i_remember_exceptions(scope)
+#endif
 #ifndef LF_DISABLE
 #define LF_I_ENABLED 1
 #define LF_I_SCOPE(id, used, open, ...)                                                                    \
+    LF_I_SCOPE_VARIABLE(id);                                                                               \
     LF_I_BLOCK_HAS_SCOPE(id)                                                                               \
-    lf_scope LF_I_CAT(lf_i_scope_, id) __attribute__((cleanup(lf_i_scope_end), unused));                   \
+    LF_I_SCOPE_OPENED(id, open, __VA_ARGS__)
+#define LF_I_SCOPE_OF_NO_BLOCK(id, open, ...)                                                              \
+    LF_I_SCOPE_VARIABLE(id);                                                                               \
+    LF_I_SCOPE_OPENED(id, open, __VA_ARGS__)
+/* `if (x) OBSERVE(x);` is an error that names the type in C, the variable in C++. */
+typedef lf_scope lf_i_scope_needs_braces;
+#define LF_I_SCOPE_NAME(id) LF_I_CAT(lf_i_scope_needs_braces_, id)
+#define LF_I_SCOPE_VARIABLE(id) \
+    lf_i_scope_needs_braces LF_I_SCOPE_NAME(id) __attribute__((cleanup(LF_I_SCOPE_LEFT), unused))
+#define LF_I_SCOPE_OPENED(id, open, ...)                                                                   \
     const bool LF_I_CAT(lf_i_opened_, id) __attribute__((unused)) = __extension__({                        \
         const int LF_I_CAT(lf_i_now_, id) = lf_i_mode();                                                   \
-        LF_I_CAT(lf_i_scope_, id).words[0] = 0;                                                            \
+        LF_I_SCOPE_NAME(id).words[0] = 0;                                                                  \
         if (LF_I_CAT(lf_i_now_, id) >= LF_I_ON) {                                                          \
-            open(id, &LF_I_CAT(lf_i_scope_, id), __VA_ARGS__)                                              \
+            LF_I_REMEMBER_EXCEPTIONS(&LF_I_SCOPE_NAME(id));                                                \
+            open(id, &LF_I_SCOPE_NAME(id), __VA_ARGS__)                                                    \
         }                                                                                                  \
         true;                                                                                              \
     })
 #define LF_I_WHEN_ON(call) (lf_i_mode() >= LF_I_ON ? (call) : (void)0)
 #else
 #define LF_I_ENABLED 0
-#define LF_I_SCOPE(id, used, open, ...) LF_I_STATIC_ASSERT(sizeof(LF_I_USED used) != 0, "")
-#define LF_I_WHEN_ON(call) ((void)sizeof((call), 0))
+#define LF_I_SCOPE(id, used, open, ...) LF_I_UNUSED(id, LF_I_USED used)
+#define LF_I_UNUSED(id, x) const bool LF_I_CAT(lf_i_unused_, id) __attribute__((unused)) = LF_I_INSTEAD_OF(x, true)
+#define LF_I_WHEN_ON(call) LF_I_INSTEAD_OF(call, (void)0)
 #endif
+#define LF_I_UNUSED_FIELDS(type, ...) LF_I_WITH_FIELDS(type, sizeof, __VA_ARGS__)
 #define LF_I_USED(...) LF_I_CAT(LF_I_USED_, LF_I_IS_EMPTY(__VA_ARGS__))(__VA_ARGS__)
-#define LF_I_USED_1(...) char
+#define LF_I_USED_1(...) 0
 #define LF_I_USED_0(...) LF_I_LIST(__VA_ARGS__)
 
 #define LF_I_OBSERVE(type, names, ...) LF_I_OBSERVE_(__COUNTER__, type, names, __VA_ARGS__)
@@ -437,27 +625,64 @@ static inline bool lf_i_wants(int mode, lf_switch said)
 #define LF_I_WITH(names, options, ...) LF_I_WITH_(__COUNTER__, names, options, __VA_ARGS__)
 #define LF_I_WITH_(id, names, options, ...) LF_I_SCOPE(id, (__VA_ARGS__), LF_I_OPEN_WITH, options, names, __VA_ARGS__)
 #else
-#define LF_I_WITH(names, options, ...)                                                                     \
-    LF_I_STATIC_ASSERT(sizeof(__extension__({                                                              \
-                                  lf_observe_options lf_i_fields = LF_I_ZERO;                              \
-                                  LF_I_SET_THEN(sizeof(lf_i_fields), LF_I_UNWRAP options);                 \
-                              })) + sizeof(LF_I_USED(__VA_ARGS__)) != 0, "")
+#define LF_I_WITH(names, options, ...) LF_I_WITH_(__COUNTER__, options, __VA_ARGS__)
+#define LF_I_WITH_(id, options, ...) \
+    LF_I_UNUSED(id, ((void)LF_I_UNUSED_FIELDS(lf_observe_options, LF_I_OPTIONS(options)), LF_I_USED(__VA_ARGS__)))
 #endif
 
 /* Return x and record it as the output of the innermost open observation. x is evaluated exactly once. */
+#define OBSERVE_RETURN(...) LF_I_CAT(LF_I_RETURN_, LF_I_IS_EMPTY(__VA_ARGS__))(__VA_ARGS__)
+#define LF_I_RETURN_1(...) return LF_I_OBSERVE_RETURN_needs_a_value_write_a_plain_return
+#define LF_I_VOID_ERROR "OBSERVE_RETURN needs a value: call the void function before, then write a plain return"
 #ifndef __cplusplus
-#define OBSERVE_RETURN(x)                                           \
-    do {                                                            \
-        __extension__ __auto_type lf_i_result = LF_I_COPY(x);       \
+#define LF_I_RETURN_0(x)                                                       \
+    do {                                                                       \
+        _Static_assert(!LF_I_IS_VOID(LF_I_COPY(x)), LF_I_VOID_ERROR);          \
+        __extension__ __auto_type lf_i_result = LF_I_COPY(x);                  \
         LF_I_WHEN_ON(lf_i_put_return_value(LF_I_HERE, LF_VALUE(lf_i_result))); \
-        return LF_I_AGAIN(x, lf_i_result);                          \
+        return LF_I_AGAIN(x, lf_i_result);                                     \
     } while (0)
 #else
-#define OBSERVE_RETURN(x)                                           \
-    do {                                                            \
-        auto lf_i_result = (x);                                     \
-        LF_I_WHEN_ON(lf_i_put_return_value(LF_I_HERE, LF_VALUE(lf_i_result))); \
-        return lf_i_result;                                         \
+/* C++: x may be a reference or what only moves. `return x` moves a local variable, copies a bit-field, and knows that the constant
+ * 1 fits a short. So a name or a number is captured, and then returned as it is. Any other expression is the argument of a
+ * function that returns it: a reference where it is one, otherwise its value. */
+extern "C++" {
+template <class T> constexpr const T &lf_i_OBSERVE_RETURN_needs_a_value(const T &value)
+{
+    return value;
+}
+template <lf_i_text text> using lf_i_is = std::integral_constant<lf_i_text, text>;
+
+template <class T> inline T lf_i_returned(lf_i_is<lf_i_text::expression>, const char *around, uint64_t at, T &&value)
+{
+    LF_I_WHEN_ON(lf_i_put_return_value(around, at, LF_VALUE(value)));
+    return static_cast<T &&>(value);
+}
+
+/* What follows is of words, is only compiled, and only has to fit the function's type. */
+template <class T> struct lf_i_unreached { /* a variable that cannot be copied fits a value and a reference */
+    operator T() const &;
+    template <class U, class = std::enable_if_t<!std::is_same_v<U, T> && std::is_convertible_v<T, U>>> operator U() const &;
+    template <class U, class = std::enable_if_t<std::is_convertible_v<T *, U *>>> operator U &() const &;
+};
+template <class T>
+std::conditional_t<std::is_class_v<T> && !std::is_abstract_v<T> && !std::is_copy_constructible_v<T>, lf_i_unreached<T>, T &>
+lf_i_returned(lf_i_is<lf_i_text::word>, const char *, uint64_t, const T &);
+template <class T, class = std::enable_if_t<!std::is_lvalue_reference_v<T>>>
+constexpr T lf_i_returned(lf_i_is<lf_i_text::word>, const char *, uint64_t, T &&value)
+{
+    return static_cast<T &&>(value);
+}
+std::nullptr_t lf_i_returned(lf_i_is<lf_i_text::null>, ...);
+}
+#define LF_I_RETURN_0(...)                                                                                          \
+    do {                                                                                                            \
+        if constexpr (lf_i_text_of(#__VA_ARGS__) != lf_i_text::expression) {                                        \
+            LF_I_WHEN_ON(lf_i_put_return_value(LF_I_HERE, LF_VALUE(lf_i_OBSERVE_RETURN_needs_a_value(__VA_ARGS__)))); \
+            return __VA_ARGS__;                                                                                     \
+        } else {                                                                                                    \
+            return lf_i_returned(lf_i_is<lf_i_text_of(#__VA_ARGS__)>(), LF_I_HERE, __VA_ARGS__);                    \
+        }                                                                                                           \
     } while (0)
 #endif
 
@@ -475,11 +700,8 @@ static inline bool lf_i_wants(int mode, lf_switch said)
 #define OBSERVE_ATTRIBUTES(...) LF_I_ATTRIBUTES(__COUNTER__, __VA_ARGS__)
 #define LF_I_ATTRIBUTES(id, ...) LF_I_SCOPE(id, (), LF_I_OPEN_ATTRIBUTES, __VA_ARGS__)
 #else
-#define OBSERVE_ATTRIBUTES(...)                                                        \
-    LF_I_STATIC_ASSERT(sizeof(__extension__({                                          \
-                                  lf_attributes lf_i_fields = LF_I_ZERO;               \
-                                  LF_I_SET_THEN(sizeof(lf_i_fields), __VA_ARGS__);     \
-                              })) != 0, "")
+#define OBSERVE_ATTRIBUTES(...) LF_I_ATTRIBUTES(__COUNTER__, __VA_ARGS__)
+#define LF_I_ATTRIBUTES(id, ...) LF_I_UNUSED(id, LF_I_UNUSED_FIELDS(lf_attributes, __VA_ARGS__))
 #endif
 
 /* Calls of the core that only observe follow the same switch; what would return a handle returns NULL. */
@@ -488,7 +710,7 @@ static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void
 {
     return NULL;
 }
-#define LF_I_NO_HANDLE(call) ((void)sizeof(call), lf_i_no_handle())
+#define LF_I_NO_HANDLE(call) LF_I_INSTEAD_OF(call, lf_i_no_handle())
 #undef lf_update_current_observation
 #define lf_update_current_observation(...) \
     LF_I_WHEN_ON(LF_I_WITH_FIELDS_HERE(lf_observation_fields, lf_i_put_fields, __VA_ARGS__))
@@ -513,13 +735,19 @@ static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void
 #define lf_observation_output_append(observation, text, size) LF_I_WHEN_ON(lf_observation_output_append(observation, text, size))
 #endif
 
-/* The rest of this scope runs in a copied context (lf_context_copy): its observations become children of the copied one. */
+/* The rest of this scope runs in a context (lf_context_copy, lf_extract): its observations become children of the context's.
+ * With NULL it is in no trace: each observation that begins here begins one of its own. */
 #define OBSERVE_CONTEXT(context) LF_I_CONTEXT(__COUNTER__, context)
 #define LF_I_CONTEXT(id, context) LF_I_SCOPE(id, (context), LF_I_OPEN_CONTEXT, context)
 
-/* Where control lands that left scopes without their ends: behind setjmp, in PG_CATCH, behind lua_pcall. Every scope that was
+/* The rest of this scope runs below a handle: its observations become the handle's children, and lf_update_current_observation
+ * updates the handle. For callbacks of an event loop, which return before the next one runs. With NULL nothing changes. */
+#define OBSERVE_UNDER(observation) LF_I_UNDER(__COUNTER__, observation)
+#define LF_I_UNDER(id, observation) LF_I_SCOPE(id, (observation), LF_I_OPEN_UNDER, observation)
+
+/* End the scopes that a jump to this place has skipped: behind setjmp, in PG_CATCH, behind lua_pcall. Every scope that was
  * left below this point ends now, marked "incomplete: abandoned"; those around this point stay open. An expression without a
- * value. Threads: of the calling thread only. Blocks: never. Nothing happens where nothing was left, and when tracing is off.
+ * value. Threads: of the calling thread only. Blocks: never. It does nothing where no scope was skipped.
  *     if (setjmp(env) == 0) { work(); } else { OBSERVE_CAUGHT(); OBSERVE_ERROR("work failed"); }
  * docs/macros.md says what is noticed without it, and what is not. */
 #define OBSERVE_CAUGHT() \
@@ -537,18 +765,40 @@ static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void
     LF_I_FN(LF_I_OBSERVE_FN_WITH(LF_I_FIRST(__VA_ARGS__), LF_I_REST(LF_I_REST(LF_I_REST(__VA_ARGS__)))),         \
             LF_I_REST(__VA_ARGS__))
 
-#define LF_I_PARAMETER(pair) LF_I_PARAMETER_ pair
-#define LF_I_PARAMETER_(type, name) type name
-#define LF_I_NAME(pair) LF_I_NAME_ pair
-#define LF_I_NAME_(type, name) name
-#define LF_I_NAMES(...) LF_I_MAP(LF_I_NAME, __VA_ARGS__)
+#define LF_I_PARAMETER(unused, pair) LF_I_CAT(LF_I_PARAMETER_, LF_I_IS_IN_PARENTHESES(pair))(pair)
+#define LF_I_PARAMETER_0(pair) LF_I_write_each_parameter_as_a_pair_of_type_and_name_in_parentheses pair
+#define LF_I_PARAMETER_1(pair) LF_I_TYPE_AND_NAME pair
+#define LF_I_TYPE_AND_NAME(type, name) type name
+#define LF_I_NAME(unused, pair) LF_I_CAT(LF_I_NAME_, LF_I_IS_IN_PARENTHESES(pair))(pair)
+#define LF_I_NAME_0(pair) 0
+#define LF_I_NAME_1(pair) LF_I_SECOND pair
+#define LF_I_SECOND(type, name) name
+#define LF_I_NAMES(...) LF_I_MAP(LF_I_NAME, , __VA_ARGS__)
+#ifndef __cplusplus
+#define LF_I_PASSED(...) LF_I_NAMES(__VA_ARGS__)
+#else /* a parameter by value may be one that only moves */
+#define LF_I_PASS(unused, pair) static_cast<decltype(LF_I_NAME(, pair)) &&>(LF_I_NAME(, pair))
+#define LF_I_PASSED(...) LF_I_MAP(LF_I_PASS, , __VA_ARGS__)
+#endif
 #define LF_I_PARAMETERS(...) LF_I_CAT(LF_I_PARAMETERS_, LF_I_IS_EMPTY(__VA_ARGS__))(__VA_ARGS__)
 #define LF_I_PARAMETERS_1(...) void
-#define LF_I_PARAMETERS_0(...) LF_I_MAP(LF_I_PARAMETER, __VA_ARGS__)
+#define LF_I_PARAMETERS_0(...) LF_I_MAP(LF_I_PARAMETER, , __VA_ARGS__)
 #define LF_I_OBSERVE_FN(type, ...) LF_I_OBSERVE_FN_(type, LF_I_TEXT(LF_I_NAMES(__VA_ARGS__)), LF_I_NAMES(__VA_ARGS__))
 #define LF_I_OBSERVE_FN_(type, names, ...) LF_I_OBSERVE(type, names, __VA_ARGS__)
 #define LF_I_OBSERVE_FN_WITH(options, ...) \
     LF_I_WITH("()," LF_I_TEXT(LF_I_NAMES(__VA_ARGS__)), options, LF_I_NAMES(__VA_ARGS__))
+
+/* An exception's text becomes the status message, then the exception goes on. Nothing else is caught: pthread_exit and
+ * cancellation unwind through here. */
+#if defined(__cplusplus) && defined(__cpp_exceptions)
+#define LF_I_TRY try
+#define LF_I_TELL_AND_RETHROW                                                                         \
+    catch (const std::exception &lf_i_thrown) { OBSERVE_ERROR("%s", lf_i_thrown.what()); throw; }     \
+    catch (const char *lf_i_thrown) { OBSERVE_ERROR("%s", lf_i_thrown); throw; }
+#else
+#define LF_I_TRY
+#define LF_I_TELL_AND_RETHROW
+#endif
 
 /* The first declaration takes the user's `static`; the definition then inherits it. */
 #define LF_I_FN(observe, ...) \
@@ -561,7 +811,8 @@ static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void
     type name(LF_I_PARAMETERS(__VA_ARGS__))                                                \
     {                                                                                      \
         observe;                                                                           \
-        OBSERVE_RETURN(LF_I_CAT(lf_i_body_, name)(LF_I_NAMES(__VA_ARGS__)));               \
+        LF_I_TRY { OBSERVE_RETURN(LF_I_CAT(lf_i_body_, name)(LF_I_PASSED(__VA_ARGS__))); } \
+        LF_I_TELL_AND_RETHROW                                                              \
     }                                                                                      \
     static type LF_I_CAT(lf_i_body_, name)(LF_I_PARAMETERS(__VA_ARGS__))
 #define LF_I_VOID_FN_(observe, name, ...)                                                  \
@@ -570,7 +821,8 @@ static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void
     void name(LF_I_PARAMETERS(__VA_ARGS__))                                                \
     {                                                                                      \
         observe;                                                                           \
-        LF_I_CAT(lf_i_body_, name)(LF_I_NAMES(__VA_ARGS__));                               \
+        LF_I_TRY { LF_I_CAT(lf_i_body_, name)(LF_I_PASSED(__VA_ARGS__)); }                 \
+        LF_I_TELL_AND_RETHROW                                                              \
     }                                                                                      \
     static void LF_I_CAT(lf_i_body_, name)(LF_I_PARAMETERS(__VA_ARGS__))
 #else
@@ -579,7 +831,7 @@ static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void
 #endif
 
 /* Observe one call of a function that you cannot edit: char *text = OBSERVE_CALL(llm_complete, prompt, 256);
- * Named after the function; input by argument text. Each argument is evaluated exactly once, on or off. */
+ * Named after the function; keys of the input as for OBSERVE. Each argument is evaluated exactly once, on or off. */
 #ifdef LF_DISABLE
 #define OBSERVE_CALL(...) LF_I_FIRST(__VA_ARGS__)(LF_I_REST(__VA_ARGS__))
 #else
@@ -590,22 +842,27 @@ static inline __attribute__((always_inline)) lf_observation *lf_i_no_handle(void
 #define LF_I_CALL(id, names, fn, ...) LF_I_CALL_(id, names, fn, __VA_ARGS__)
 #define LF_I_CALL_(id, names, fn, ...)                                                                              \
     __extension__({                                                                                                 \
+        LF_I_STATIC_ASSERT(LF_I_COUNT_CHECKED(__VA_ARGS__) >= 0, "");                                               \
         LF_I_EACH(LF_I_CALL_COPY, LF_I_NOTHING, id, __VA_ARGS__)                                                    \
-        LF_I_SCOPE(id, (), LF_I_OPEN, (const char *)0, names, LF_SPAN,                                              \
-                   LF_I_EACH(LF_I_CALL_TEMPORARY, LF_I_COMMA, id, __VA_ARGS__));                                    \
+        LF_I_SCOPE_OF_NO_BLOCK(id, LF_I_OPEN_CALL, names, LF_I_EACH(LF_I_CALL_TEMPORARY, LF_I_COMMA, id, __VA_ARGS__)); \
         LF_I_CALL_RESULT(id, LF_I_CAT(lf_i_result_, id), fn(LF_I_EACH(LF_I_CALL_PASS, LF_I_COMMA, id, __VA_ARGS__))) \
     })
+/* In no function, as far as jumps are concerned: nothing but the call is in this scope. */
+#define LF_I_OPEN_CALL(id, scope, names, ...)                                                                           \
+    LF_I_SITE_IN(LF_I_NO_TEXT, LF_I_CAT(lf_i_site_, id), LF_I_NO_TEXT, names, LF_SPAN, __VA_ARGS__);              \
+    lf_i_open(scope, &LF_I_CAT(lf_i_site_, id), LF_I_CAPTURED(LF_I_CAT(lf_i_now_, id) == LF_I_ON_CAPTURING, __VA_ARGS__), \
+              lf_i_stack_pointer());
 #define LF_I_CALL_COPY(id, n, x) __auto_type lf_i_a##id##_##n = LF_I_COPY(x);
 #define LF_I_CALL_TEMPORARY(id, n, x) lf_i_a##id##_##n
 #define LF_I_CALL_PASS(id, n, x) LF_I_AGAIN(x, lf_i_a##id##_##n)
-#define LF_I_NOTHING()
-/* A void function has no result to record: 0 stands in for it, and the value of the whole is that 0. */
+/* A void function has no result to record: 0 stands in for it, and the value of the whole is that 0. The value is written as an
+ * assignment, since a plain variable is an unused value to clang where nobody uses it and the call stands in another macro. */
 #define LF_I_IS_VOID(call) __builtin_types_compatible_p(__typeof__(call), void)
 #define LF_I_CALL_RESULT(id, result, call)                                                              \
-    __auto_type result = LF_I_IF(LF_I_IS_VOID(call), ((call), 0), (call));                              \
+    __auto_type result = LF_I_IF(LF_I_IS_VOID(call), ((void)(call), 0), (call));                        \
     if (!LF_I_IS_VOID(call))                                                                            \
-        LF_I_WHEN_ON(lf_i_put_result_value(&LF_I_CAT(lf_i_scope_, id), LF_VALUE(result)));              \
-    result;
+        LF_I_WHEN_ON(lf_i_put_result_value(&LF_I_SCOPE_NAME(id), LF_VALUE(result)));                    \
+    result = result;
 
 /* m(id, position, argument) for each argument, with separator() between. */
 #define LF_I_EACH(m, separator, id, ...) LF_I_CAT(LF_I_EACH_, LF_I_COUNT(__VA_ARGS__))(m, separator, id, __VA_ARGS__)
@@ -636,37 +893,60 @@ template <class... A> inline void lf_i_open_call(lf_scope *scope, lf_site *site,
     scope->words[0] = 0;
     if (mode < LF_I_ON)
         return;
+    lf_i_remember_exceptions(scope);
     if constexpr (sizeof...(A) == 0)
         lf_i_open(scope, site, nullptr, stack_pointer);
     else
         lf_i_open(scope, site, mode == LF_I_ON_CAPTURING ? lf_i_list({LF_VALUE(arguments)...}) : nullptr, stack_pointer);
 }
 
-template <class F, class... A> inline decltype(auto) lf_i_call(lf_site *site, F fn, A &&...arguments)
+template <class F, class... A> inline decltype(auto) lf_i_call(lf_site &site, F fn, A &&...arguments)
 {
-    lf_scope scope __attribute__((cleanup(lf_i_scope_end), unused));
-    lf_i_open_call(&scope, site, lf_i_stack_pointer(), arguments...);
-    if constexpr (std::is_void_v<decltype(fn(std::forward<A>(arguments)...))>) {
-        fn(std::forward<A>(arguments)...);
-    } else {
-        decltype(auto) result = fn(std::forward<A>(arguments)...);
-        LF_I_WHEN_ON(lf_i_put_result_value(&scope, LF_VALUE(result)));
-        if constexpr (std::is_reference_v<decltype(result)>)
-            return static_cast<decltype(result)>(result);
-        else
-            return result;
+    lf_scope scope __attribute__((cleanup(lf_i_scope_left), unused));
+    lf_i_open_call(&scope, &site, lf_i_stack_pointer(), arguments...);
+    LF_I_TRY
+    {
+        if constexpr (std::is_void_v<decltype(fn(std::forward<A>(arguments)...))>) {
+            fn(std::forward<A>(arguments)...);
+        } else {
+            decltype(auto) result = fn(std::forward<A>(arguments)...);
+            LF_I_WHEN_ON(lf_i_put_result_value(&scope, LF_VALUE(result)));
+            if constexpr (std::is_reference_v<decltype(result)>)
+                return static_cast<decltype(result)>(result);
+            else
+                return result;
+        }
     }
+    LF_I_TELL_AND_RETHROW
 }
 }
 
-/* It stands in no function: OBSERVE_CAUGHT must not take it for a scope around itself. */
-#define LF_I_CALL(id, names, fn, ...)                                                                            \
-    __extension__({                                                                                              \
-        LF_I_SITE_IN((const char *)0, LF_I_CAT(lf_i_site_, id), (const char *)0, names, LF_SPAN, __VA_ARGS__);   \
-        lf_i_call(&LF_I_CAT(lf_i_site_, id),                                                                                    \
-                  [&](auto &&...lf_i_p) -> decltype(auto) { return fn(static_cast<decltype(lf_i_p)>(lf_i_p)...); } \
-                  LF_I_CAT(LF_I_TRAILING_, LF_I_IS_EMPTY(__VA_ARGS__))(__VA_ARGS__));                            \
-    })
+/* A constant that is passed on is none any more, and 1 could be too large for a short. g++ before version 12 takes no pragma in an
+ * argument. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define LF_I_WITHOUT_CONVERSION_WARNINGS                                                                           \
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wconversion\"")                              \
+    _Pragma("GCC diagnostic ignored \"-Wsign-conversion\"") _Pragma("GCC diagnostic ignored \"-Wfloat-conversion\"")
+#define LF_I_WITH_CONVERSION_WARNINGS _Pragma("GCC diagnostic pop")
+#else
+#define LF_I_WITHOUT_CONVERSION_WARNINGS
+#define LF_I_WITH_CONVERSION_WARNINGS
+#endif
+
+/* The site is in no function: OBSERVE_CAUGHT must not take it for a scope around itself. It has a lambda of its own, so that
+ * the whole is a call, whose result may be a reference. */
+#define LF_I_CALL(id, names, fn, ...)                                                                              \
+    lf_i_call(                                                                                                     \
+        []() -> lf_site & {                                                                                        \
+            LF_I_SITE_IN(LF_I_NO_TEXT, LF_I_CAT(lf_i_site_, id), LF_I_NO_TEXT, names, LF_SPAN, __VA_ARGS__);       \
+            return LF_I_CAT(lf_i_site_, id);                                                                       \
+        }(),                                                                                                       \
+        [&](auto &&...LF_I_CAT(lf_i_a, id)) -> decltype(auto) {                                                    \
+            LF_I_WITHOUT_CONVERSION_WARNINGS                                                                       \
+            return fn(static_cast<decltype(LF_I_CAT(lf_i_a, id))>(LF_I_CAT(lf_i_a, id))...);                       \
+            LF_I_WITH_CONVERSION_WARNINGS                                                                          \
+        }                                                                                                          \
+        LF_I_CAT(LF_I_TRAILING_, LF_I_IS_EMPTY(__VA_ARGS__))(__VA_ARGS__))
 #define LF_I_TRAILING_1(...)
 #define LF_I_TRAILING_0(...) , __VA_ARGS__
 

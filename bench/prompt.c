@@ -209,7 +209,7 @@ int main(int argc, char **argv)
     lf_options options = {LF_OPTIONS_INIT, .public_key = "pk-lf-bench", .secret_key = "sk-lf-bench", .base_url = url};
     if (!start_server(url, sizeof url) || lf_init(&options) != LF_OK)
         return 1;
-    kept = lf_get_prompt("bench", .cache_ttl_seconds = 86400);
+    kept = lf_get_prompt("bench", .cache_ttl_ms = 86400 * 1000);
     if (kept == NULL || strcmp(kept->prompt, template) != 0)
         return 1;
     run_hit(BURST);

@@ -45,7 +45,7 @@ static void handle(const request *r)
     log_access(r->user); /* the inner scope is over: version 1.9 again */
     OBSERVE_OUTPUT(text); /* the trace shows input and output of its root, which is this observation */
     /* Servers before version 4 show what is said here in their place; later ones do not store it. */
-    lf_update_current_trace(.input = LF_VALUE(question), .output = LF_VALUE(text), .public_ = true);
+    lf_update_current_trace(.input = LF_VALUE(question), .output = LF_VALUE(text), .public_ = LF_ON);
     printf("%s: %s\n%s\n", r->id, trace_id, text);
 
     char *url = lf_trace_url(NULL, 5000); /* asks the server, once, which project the keys belong to */

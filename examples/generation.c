@@ -34,7 +34,7 @@ static void chat(const char *prompt, FILE *out)
     const double dollars_per_input_token = 0.15e-6, dollars_per_output_token = 0.60e-6;
     OBSERVE_GENERATION(prompt);
     lf_update_current_observation(.model = "gpt-4o-mini",
-                                  .model_parameters = LF_OBJECT("temperature", temperature, "stream", true));
+                                  .model_parameters = LF_OBJECT("temperature", temperature, "stream", lf_bool(true)));
 
     usage used = stream_model(prompt, temperature, show_token, out);
 

@@ -80,7 +80,9 @@ static void mixed(void)
 /* ---- What happened earlier ---------------------------------------------------------------------------------------- */
 
 /* From a log: with the times of then. `.id` is an id of yours: the parent is named by it, and a later run that reads the same
- * log writes the same observations again instead of others beside them. */
+ * log writes the same observations again instead of others beside them. Langfuse counts an observation that names its parent by
+ * an id as one more root of its trace, since the parent may be of another process: this trace has three. With `.parent`, the
+ * handle, it would have one. */
 static void import_log(void)
 {
     enum { CALLS = 2 };

@@ -2,16 +2,19 @@
 #include "prompt.h"
 
 #include "../src/clients.h"
-#include "../src/config.h"
 #include "../src/capture.h"
+#include "../src/config.h"
+#include "../src/fields.h"
 #include "../src/json.h"
 #include "../src/once.h"
 #include "../src/prompt_cache.h"
 #include "../src/prompt_link.h"
 #include "../src/rest.h"
+#include "../src/worker.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +22,7 @@
 enum {
     PROMPT_RETRIES = 2, /* as the other SDKs */
     PROMPT_RETRIES_MAX = 4,
+    PROMPT_PREFETCH_MS = 5000,
     PROMPT_JSON_MAX = 64 << 20,  /* a compiled prompt, or a value that goes into one */
     PROMPT_NAME_MAX = 4096, /* of names and labels; no server takes a URL much longer */
     PROMPT_PATH_MAX = 64 << 10
@@ -43,6 +47,12 @@ static lf_status prompt_fail(lf_error *error, lf_status status, const char *form
     vsnprintf(error->message, sizeof error->message, format, arguments);
     va_end(arguments);
     return status;
+}
+
+static void prompt_succeed(lf_error *error)
+{
+    if (error != NULL)
+        *error = (lf_error){.status = LF_OK};
 }
 
 static lf_status prompt_no_memory(lf_error *error)
@@ -114,10 +124,17 @@ void lf_prompt_free(lf_prompt *prompt)
 
 /* ---- Getting ------------------------------------------------------------------------------------------------------ */
 
+/* A folder of a path, which everything on the way to the server takes out of it. */
+static bool prompt_name_is_dots(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
 static bool prompt_name_is_good(const char *name)
 {
     size_t size = name == NULL ? 0 : strlen(name);
-    return size > 0 && size <= PROMPT_NAME_MAX && strchr(name, '|') == NULL && lf__utf8_valid_prefix(name, size) == size;
+    return size > 0 && size <= PROMPT_NAME_MAX && !prompt_name_is_dots(name) && strchr(name, '|') == NULL &&
+           lf__utf8_valid_prefix(name, size) == size;
 }
 
 /* NULL: none. An empty one is none, too. */
@@ -130,6 +147,9 @@ static lf_status prompt_check(const char *name, const lf_prompt_query *query)
 {
     if (name == NULL || name[0] == '\0')
         return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt has a name");
+    if (prompt_name_is_dots(name))
+        return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt named \"%s\" cannot be fetched: in a URL that is a folder",
+                           name);
     if (!prompt_name_is_good(name))
         return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt's name is UTF-8 without '|', of at most %d bytes",
                            PROMPT_NAME_MAX);
@@ -144,15 +164,32 @@ static lf_status prompt_check(const char *name, const lf_prompt_query *query)
 
 static lf__prompt_fetch prompt_fetch_how(lf__config *config, const lf_prompt_query *query)
 {
-    int retries = query->max_retries < 0 ? PROMPT_RETRIES : query->max_retries;
-    int ttl_s = query->cache_ttl_seconds < 0 ? config->prompt_ttl_s : query->cache_ttl_seconds;
+    int timeout_ms = query->timeout_ms > 0 ? query->timeout_ms : (int)config->timeout_ms;
+    uint64_t ttl_ms = query->cache_ttl_ms < 0 ? (uint64_t)config->prompt_ttl_s * 1000u : (uint64_t)query->cache_ttl_ms;
     return (lf__prompt_fetch){
         .config = config,
-        .timeout_ms = query->timeout_ms > 0 ? query->timeout_ms : (int)config->timeout_ms,
-        .max_retries = retries > PROMPT_RETRIES_MAX ? PROMPT_RETRIES_MAX : retries,
-        .ttl_ns = (uint64_t)ttl_s * 1000000000u,
+        .timeout_ms = timeout_ms,
+        .max_retries = query->max_retries > PROMPT_RETRIES_MAX ? PROMPT_RETRIES_MAX : query->max_retries,
+        .ttl_ns = ttl_ms * 1000000u,
     };
 }
+
+LF_I_WITHOUT_DEPRECATION_WARNINGS
+/* The query of any version with what was not said as a negative number; tries are said. */
+static lf_prompt_query prompt_query(const lf_prompt_query *given)
+{
+    lf_prompt_query read, query = {.struct_size = 0};
+    lf_i_unsay_query(&query);
+    if (given != NULL)
+        query = *(const lf_prompt_query *)lf__fields(given, &read, sizeof read, LF__SIZE_WITH(lf_prompt_query, cache_ttl_seconds));
+    int ttl_s = LF__SAID(lf_prompt_query, &query, cache_ttl_seconds, -1);
+    int ttl_s_as_ms = ttl_s < 0 ? -1 : ttl_s > INT_MAX / 1000 ? INT_MAX : ttl_s * 1000;
+    query.cache_ttl_ms = LF__SAID(lf_prompt_query, &query, cache_ttl_ms, ttl_s_as_ms);
+    query.timeout_ms = LF__SAID(lf_prompt_query, &query, timeout_ms, -1);
+    query.max_retries = LF__SAID(lf_prompt_query, &query, max_retries, PROMPT_RETRIES);
+    return query;
+}
+LF_I_WITH_DEPRECATION_WARNINGS
 
 static lf_prompt *prompt_fallback(const char *name, const lf_prompt_query *query)
 {
@@ -207,46 +244,71 @@ static uint32_t prompt_client(const lf_client *client)
     return index != 0 ? index : lf__client_epoch * LF__CLIENTS;
 }
 
+/* Without threads of ours nothing is fetched in the background: who asks has the time, or goes without. */
+static bool prompt_has_background(void)
+{
+    return !lf__worker_is_pumped();
+}
+
+static void prompt_refresh(const lf__prompt_key *key, lf__config *config, const lf_prompt_query *query)
+{
+    lf__prompt_fetch how = prompt_fetch_how(config, query);
+    if (prompt_has_background())
+        lf__prompts_refresh(key, &how);
+}
+
 static lf_prompt *prompt_get(const lf__prompt_key *key, lf__config *config, const lf_prompt_query *query)
 {
     lf_error error = {.status = LF_ERR_DISABLED, .message = "no keys: LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set"};
     lf__prompt_body *body = NULL;
     lf_status status = LF_ERR_DISABLED;
-    if (config != NULL) {
+    if (config != NULL && query->timeout_ms == 0) {
+        prompt_refresh(key, config, query);
+        status = prompt_fail(&error, LF_ERR_TIMEOUT, "there is no time to ask the server (timeout_ms is 0)");
+    } else if (config != NULL) {
         lf__prompt_fetch how = prompt_fetch_how(config, query);
-        status = lf__prompts_fetch(key, &how, query->cache_ttl_seconds == 0, &body, &error);
+        status = lf__prompts_fetch(key, &how, query->cache_ttl_ms == 0, &body, &error);
     }
-    if (status == LF_OK)
+    if (status == LF_OK) {
+        prompt_succeed(query->error);
         return prompt_new(body, LF_PROMPT_FRESH, query->error);
+    }
     lf_prompt *prompt = prompt_without_server(key, config, query, &error);
     if (query->error != NULL)
         *query->error = error;
     return prompt;
 }
 
-lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query)
+static bool prompt_is_fetched_here(const lf__prompt_key *key, const lf_prompt_query *query)
 {
-    const lf_prompt_query standard = LF_PROMPT_QUERY_INIT;
-    query = query == NULL ? &standard : query;
+    return query->timeout_ms != 0 && !prompt_has_background() && lf__prompts_is_due(key);
+}
+
+lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *given)
+{
+    const lf_prompt_query own = prompt_query(given), *query = &own;
     if (prompt_check(name, query) != LF_OK)
-        return prompt_name_is_good(name) ? prompt_fallback(name, query) : NULL;
+        return prompt_fallback(name == NULL ? "" : name, query);
     const char *label = prompt_label(query);
     const lf__prompt_key key = {prompt_client(query->client), name, query->version,
                                 query->version != 0 ? NULL : label == NULL ? "production" : label};
     lf__prompt_body *body = NULL;
     uint64_t now_ns = lf__monotonic_ns(); /* read once: it is a good part of what a cached prompt costs */
-    lf__prompt_found found = query->cache_ttl_seconds == 0 ? LF__PROMPT_MISS : lf__prompts_find_at(&key, now_ns, &body);
+    prompt_succeed(query->error);
+    lf__prompt_found found = query->cache_ttl_ms == 0 ? LF__PROMPT_MISS : lf__prompts_find_at(&key, now_ns, &body);
     if (found == LF__PROMPT_IS_FRESH)
         return prompt_new_at(body, LF_PROMPT_CACHED, now_ns, query->error);
     prompt_guest guest;
     prompt_enter(&guest);
     lf__config *config = prompt_config(query->client);
     lf_prompt *prompt;
+    if (found == LF__PROMPT_IS_STALE && config != NULL && prompt_is_fetched_here(&key, query)) {
+        lf__prompt_body_drop(body);
+        found = LF__PROMPT_MISS;
+    }
     if (found == LF__PROMPT_IS_STALE) {
-        if (config != NULL) {
-            lf__prompt_fetch how = prompt_fetch_how(config, query);
-            lf__prompts_refresh(&key, &how);
-        }
+        if (config != NULL)
+            prompt_refresh(&key, config, query);
         prompt = prompt_new(body, LF_PROMPT_STALE, query->error);
     } else {
         prompt = prompt_get(&key, config, query);
@@ -264,11 +326,25 @@ static bool prompt_is_cached(const char *name)
     return found;
 }
 
+/* Without a background: one after the other, until the time is over. */
+static void prompt_fetch_now(const lf__prompt_key *key, lf__prompt_fetch *how, uint64_t until_ns)
+{
+    uint64_t now_ns = lf__monotonic_ns(), left_ms = until_ns > now_ns ? (until_ns - now_ns) / 1000000u : 0;
+    if (left_ms == 0)
+        return;
+    how->timeout_ms = (int)(left_ms < (uint64_t)how->timeout_ms ? left_ms : (uint64_t)how->timeout_ms);
+    lf_error error;
+    lf__prompt_body *body = NULL;
+    if (lf__prompts_fetch(key, how, false, &body, &error) == LF_OK)
+        lf__prompt_body_drop(body);
+}
+
 lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeout_ms)
 {
     if (names == NULL && count > 0)
         return LF_ERR_ARGUMENT;
-    const lf_prompt_query query = LF_PROMPT_QUERY_INIT;
+    const lf_prompt_query query = prompt_query(NULL);
+    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)(timeout_ms < 0 ? PROMPT_PREFETCH_MS : timeout_ms) * 1000000u;
     prompt_guest guest;
     prompt_enter(&guest);
     lf__config *config = prompt_config(NULL);
@@ -279,15 +355,21 @@ lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeou
     }
     lf__prompt_fetch how = prompt_fetch_how(config, &query);
     lf_status status = LF_OK;
+    bool in_background = prompt_has_background();
     for (size_t i = 0; i < count; i++) {
+        const lf__prompt_key key = {prompt_client(NULL), names[i], 0, "production"};
         if (!prompt_name_is_good(names[i]))
             status = LF_ERR_ARGUMENT;
+        else if (!prompt_is_cached(names[i]) && in_background)
+            lf__prompts_refresh(&key, &how);
         else if (!prompt_is_cached(names[i]))
-            lf__prompts_refresh(&(lf__prompt_key){prompt_client(NULL), names[i], 0, "production"}, &how);
+            prompt_fetch_now(&key, &how, until_ns);
     }
     lf__config_free(config);
-    if (timeout_ms > 0) {
-        bool settled = lf__prompts_settle(timeout_ms), all = true;
+    if (timeout_ms != 0 || !in_background) {
+        bool settled = in_background ? lf__prompts_settle(timeout_ms < 0 ? PROMPT_PREFETCH_MS : timeout_ms)
+                                     : lf__monotonic_ns() < until_ns;
+        bool all = true;
         for (size_t i = 0; i < count; i++)
             all = all && prompt_name_is_good(names[i]) && prompt_is_cached(names[i]);
         status = status != LF_OK ? status : all ? LF_OK : settled ? LF_ERR_REFUSED : LF_ERR_TIMEOUT;
@@ -488,11 +570,13 @@ static bool prompt_add_messages(lf__buf *out, const lf__prompt_body *body, const
     return ok && lf__buf_add_char(out, ']');
 }
 
-static bool prompt_compile(lf__buf *out, const lf_prompt *prompt, const lf_prompt_inputs *inputs)
+static bool prompt_compile(lf__buf *out, const lf_prompt *prompt, const lf_prompt_inputs *given)
 {
     static const lf_prompt_inputs none;
     const lf__prompt_body *body = prompt->body;
-    inputs = inputs == NULL ? &none : inputs;
+    lf_prompt_inputs own;
+    const lf_prompt_inputs *inputs =
+        given == NULL ? &none : lf__fields(given, &own, sizeof own, LF__SIZE_WITH(lf_prompt_inputs, placeholders));
     return body->is_chat ? prompt_add_messages(out, body, inputs) : prompt_render(out, &body->template, inputs);
 }
 
@@ -588,9 +672,12 @@ static lf_status prompt_send(lf__config *config, lf__http_method method, const c
         status = prompt_no_memory(error);
     } else {
         lf__rest_request request = {.method = method, .path = path, .body = body->data, .body_size = body->length - 1,
-                                    .timeout_ms = timeout_ms > 0 ? timeout_ms : (int)config->timeout_ms};
-        status = lf__rest_call(config, &request, answer, error);
+                                    .timeout_ms = timeout_ms >= 0 ? timeout_ms : (int)config->timeout_ms};
+        status = timeout_ms == 0 ? prompt_fail(error, LF_ERR_TIMEOUT, "there is no time to wait: timeout_ms is 0")
+                                 : lf__rest_call(config, &request, answer, error);
     }
+    if (status == LF_OK)
+        prompt_succeed(error);
     lf__buf_done(body);
     return status;
 }
@@ -640,9 +727,13 @@ static bool prompt_write_new(lf__buf *body, const lf_new_prompt *fields)
     return ok && lf__buf_add_char(body, '}');
 }
 
-lf_prompt *lf_create_prompt_with(const lf_new_prompt *fields)
+lf_prompt *lf_create_prompt_with(const lf_new_prompt *given)
 {
-    if (fields == NULL || prompt_check_new(fields) != LF_OK)
+    if (given == NULL)
+        return NULL;
+    lf_new_prompt own;
+    const lf_new_prompt *fields = lf__fields(given, &own, sizeof own, LF__SIZE_WITH(lf_new_prompt, error));
+    if (prompt_check_new(fields) != LF_OK)
         return NULL;
     prompt_guest guest;
     prompt_enter(&guest);
@@ -651,8 +742,8 @@ lf_prompt *lf_create_prompt_with(const lf_new_prompt *fields)
     lf__buf_init(&body, PROMPT_JSON_MAX);
     bool ok = prompt_write_new(&body, fields);
     lf__rest_answer answer = {0};
-    lf_status status = prompt_send(config, LF__HTTP_POST, "api/public/v2/prompts", &body, ok, fields->timeout_ms, &answer,
-                                   fields->error);
+    int timeout_ms = LF__SAID(lf_new_prompt, fields, timeout_ms, -1);
+    lf_status status = prompt_send(config, LF__HTTP_POST, "api/public/v2/prompts", &body, ok, timeout_ms, &answer, fields->error);
     lf_prompt *prompt = NULL;
     if (status == LF_OK) {
         lf__prompts_forget(fields->name);
@@ -670,10 +761,12 @@ lf_prompt *lf_create_prompt_with(const lf_new_prompt *fields)
     return prompt;
 }
 
-lf_status lf_update_prompt_with(const lf_prompt_change *change)
+lf_status lf_update_prompt_with(const lf_prompt_change *given)
 {
-    if (change == NULL)
+    if (given == NULL)
         return LF_ERR_ARGUMENT;
+    lf_prompt_change own;
+    const lf_prompt_change *change = lf__fields(given, &own, sizeof own, LF__SIZE_WITH(lf_prompt_change, error));
     if (!prompt_name_is_good(change->name) || change->version < 1)
         return prompt_fail(change->error, LF_ERR_ARGUMENT, "labels are given to a prompt's version: name and version are needed");
     prompt_guest guest;
@@ -689,8 +782,8 @@ lf_status lf_update_prompt_with(const lf_prompt_change *change)
     bool ok = lf__buf_add_text(&path, version) && lf__buf_add_char(&path, '\0') && lf__buf_add_char(&body, '{') &&
               prompt_add_value(&body, "newLabels", &change->new_labels, "[]") && lf__buf_add_char(&body, '}');
     lf__rest_answer answer = {0};
-    lf_status status = prompt_send(config, LF__HTTP_PATCH, ok ? path.data : "", &body, ok, change->timeout_ms, &answer,
-                                   change->error);
+    int timeout_ms = LF__SAID(lf_prompt_change, change, timeout_ms, -1);
+    lf_status status = prompt_send(config, LF__HTTP_PATCH, ok ? path.data : "", &body, ok, timeout_ms, &answer, change->error);
     if (status == LF_OK)
         lf__prompts_forget(change->name);
     lf__free(answer.body);

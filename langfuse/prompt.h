@@ -7,10 +7,9 @@
  *     free(text);
  *     lf_prompt_free(p);
  *
- * A cached prompt costs a lock that nobody else wants, a look at the clock and a small allocation, together less than two
- * observations. One whose time is over is returned at once all the same, and fetched anew in the background. Only a prompt that
- * was never seen makes the caller wait, for at most timeout_ms, and however many threads ask for it at once, one request is
- * made. With a fallback the call never fails.
+ * A cached prompt takes one lock, one look at the clock and one small allocation: less than two observations. A stale copy is
+ * returned at once and fetched in the background. Without a copy the caller waits, at most timeout_ms; threads that wait for one
+ * prompt share one request. With a fallback the call never fails.
  * Fetching needs keys, but not tracing: LANGFUSE_TRACING_ENABLED=false leaves prompts alone.
  */
 #ifndef LF_PROMPT_H
@@ -52,87 +51,103 @@ struct lf_prompt {
     void *body;                   /* ours */
 };
 
-/* How a prompt is asked for. Start with LF_PROMPT_QUERY_INIT, which the macro does by itself. */
+/* How a prompt is asked for. */
 typedef struct lf_prompt_query {
-    int version;          /* 0: the one that has the label */
-    const char *label;    /* default "production"; "latest" is the newest; not together with version */
-    int cache_ttl_seconds; /* how long it stays fresh; 0: ask the server now; negative (default):
-                              LANGFUSE_PROMPT_CACHE_DEFAULT_TTL_SECONDS, 60 */
-    const char *fallback;       /* text prompt to take when there is none to be had */
-    lf_value fallback_messages; /* the same for a chat prompt: a list of objects with role and content */
-    int timeout_ms;       /* of the whole call, tries and waits included; default: the client's (5000) */
-    int max_retries;      /* after the first try, 0 to 4; negative (default): 2 */
-    lf_client *client;    /* default: the default client */
-    lf_error *error;      /* filled when the answer is NULL or not what was asked for; may be NULL */
+    size_t struct_size; /* the macro sets it; LF_PROMPT_QUERY_INIT by hand */
+    int version;        /* 0: the version that has the label */
+    const char *label;  /* default "production"; "latest" is the newest; not together with version */
+    int cache_ttl_ms;   /* how long a copy stays fresh; default: LANGFUSE_PROMPT_CACHE_DEFAULT_TTL_SECONDS, 60 s. 0: the server
+                           is asked now */
+    const char *fallback; /* the text that is used if neither the cache nor the server gives the prompt */
+    lf_value_from_LF_ARRAY fallback_messages; /* the same for a chat prompt: a list of objects with role and content */
+    int timeout_ms;     /* of the whole call, tries and waits included; default: that of the client (5000); 0: the cache only */
+    int max_retries;    /* tries after the first, up to 4; default 2 */
+    lf_client *client;  /* default: the default client */
+    lf_error *error;    /* written always, or NULL */
+    int cache_ttl_seconds LF_DEPRECATED_FIELD("use .cache_ttl_ms"); /* the same in seconds; counts where cache_ttl_ms is not said */
 } lf_prompt_query;
 
-static inline lf_prompt_query lf_i_prompt_query(void)
-{
-#ifdef __cplusplus
-    lf_prompt_query query = {};
-#else
-    lf_prompt_query query = {0};
-#endif
-    query.cache_ttl_seconds = -1;
-    query.max_retries = -1;
-    return query;
-}
-#define LF_PROMPT_QUERY_INIT lf_i_prompt_query()
+#define LF_PROMPT_QUERY_INIT .struct_size = sizeof(lf_prompt_query)
 
 /* Get a prompt: lf_get_prompt("name"), lf_get_prompt("folder/name", .label = "staging", .fallback = "...").
  *
- * Blocks:  not at all when it is cached, fresh or stale; else at most timeout_ms.
- * Order:   fresh copy; stale copy (and a refresh, one per prompt); the server; a stale copy, also from LANGFUSE_PROMPT_CACHE_DIR;
- *          the fallback; NULL.
- * Errors:  NULL, with *error: LF_ERR_ARGUMENT (no name; version and label; a name with '|' or of more than 4096 bytes),
- *          LF_ERR_REFUSED with http_status 404 (there is none), LF_ERR_UNAUTHORIZED, LF_ERR_TIMEOUT, LF_ERR_NETWORK,
- *          LF_ERR_SERVER, LF_ERR_DISABLED (no keys), LF_ERR_MEMORY. 401, 403, 404 and other 4xx are not tried again; 408, 429, 5xx and network errors are.
- * Threads: any. Free with lf_prompt_free. */
-LF_API lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query);
-#define lf_get_prompt(...) LF_I_GET_PROMPT(LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
+ * Order:   a fresh copy; a stale copy (and it is fetched anew in the background); the server; a stale copy, also from
+ *          LANGFUSE_PROMPT_CACHE_DIR; the fallback; NULL.
+ * Blocks:  never when a copy is cached, fresh or stale; otherwise at most timeout_ms. Not from a hook. Where the program calls
+ *          lf_poll, nothing is fetched in the background: the call that finds a stale copy asks the server itself, within
+ *          timeout_ms, and takes the stale copy after a failure or with a timeout_ms of 0.
+ * Errors:  *error is LF_OK when the answer is the prompt that was asked for, also where it comes from the cache. Otherwise
+ *          (fallback, stale copy after a failure, NULL) it tells why: LF_ERR_ARGUMENT (no name; version and label; a name with
+ *          '|', a name of more than 4096 bytes); LF_ERR_REFUSED with http_status 404 (there is none); LF_ERR_UNAUTHORIZED;
+ *          LF_ERR_TIMEOUT; LF_ERR_NETWORK; LF_ERR_SERVER; LF_ERR_DISABLED (no keys); LF_ERR_MEMORY. 408, 429, 5xx and network
+ *          errors are tried again. A name "." or ".." can be created on a server and is refused here: it is no part of a URL.
+ * The caller frees the prompt with lf_prompt_free. */
+LF_API lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *query) LF_I_SYMBOL("lf_get_prompt_sized");
+#define lf_get_prompt(...) LF_I_GET_PROMPT(__COUNTER__, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
 /* The name is part of the call, so that a temporary of C++ in it lives as long. */
-#define LF_I_GET_PROMPT(name, ...)                                                 \
-    __extension__({                                                                \
-        lf_prompt_query lf_i_fields = LF_PROMPT_QUERY_INIT;                        \
-        LF_I_SET_THEN(lf_get_prompt_with((name), &lf_i_fields), __VA_ARGS__);      \
+#define LF_I_GET_PROMPT(id, name, ...)                                                      \
+    __extension__({                                                                         \
+        lf_prompt_query LF_I_FIELDS(id) = LF_I_ZERO;                                        \
+        lf_i_unsay_query(&LF_I_FIELDS(id));                                                 \
+        LF_I_SET_THEN(id, lf_get_prompt_with((name), &LF_I_FIELDS(id)), __VA_ARGS__);       \
     })
+
+LF_I_WITHOUT_DEPRECATION_WARNINGS
+static inline void lf_i_unsay_query(lf_prompt_query *query)
+{
+    query->cache_ttl_ms = query->cache_ttl_seconds = query->timeout_ms = query->max_retries = -1;
+}
+LF_I_WITH_DEPRECATION_WARNINGS
+
+/* NULL is fine. */
 LF_API void lf_prompt_free(lf_prompt *prompt);
 
-/* Fetch prompts (their production versions) that are not cached yet, in the background. With timeout_ms above 0 wait until all
- * have been tried. LF_OK: started, or all there; LF_ERR_TIMEOUT; LF_ERR_REFUSED: at least one is not there; LF_ERR_ARGUMENT: a
- * name that cannot be one, the others are fetched; LF_ERR_DISABLED. */
-LF_API lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeout_ms);
+/* Fetch the production versions of prompts that are not cached yet, in the background. Where the program calls lf_poll they are
+ * fetched by this call, one after the other.
+ * Blocks:  until all have been tried, at most timeout_ms (5000); 0: not at all.
+ * Returns: LF_OK: all are there, or with 0: begun; LF_ERR_TIMEOUT, also with 0 where the program calls lf_poll; LF_ERR_REFUSED:
+ *          at least one does not exist; LF_ERR_ARGUMENT: a name that cannot be one, the others are fetched; LF_ERR_DISABLED: no
+ *          keys. */
+LF_API lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeout_ms) LF_I_SYMBOL("lf_prefetch_prompts_ms");
 
-/* Forget every cached version of this prompt, or of all prompts: the next call asks the server. Copies on disk stay. */
+/* Forget every cached version of this prompt, or of all prompts: the next call asks the server. Copies on disk stay. Blocks:
+ * never. */
 LF_API void lf_invalidate_prompt(const char *name);
 LF_API void lf_clear_prompt_cache(void);
 
 /* ---- Filling in ---- */
 
-/* What goes into the places. An object by name: LF_OBJECT("movie", title), a cJSON object, JSON text. */
+/* The values to fill in, by name: LF_OBJECT("movie", title), a cJSON object, JSON text. */
 typedef struct lf_prompt_inputs {
-    lf_value variables;    /* for {{name}}: text as it is, other values as the Python SDK writes them */
-    lf_value placeholders; /* for the placeholders of a chat: lists of messages. They may stand among the variables, too, and
-                              without .variables this is where variables are looked up */
+    size_t struct_size; /* the macro sets it; LF_PROMPT_INPUTS_INIT by hand */
+    lf_value_from_LF_OBJECT variables;    /* for {{name}}: a text as it is, other values as the Python SDK writes them */
+    lf_value_from_LF_OBJECT placeholders; /* for the placeholders of a chat: lists of messages. They may stand among the
+                                             variables, too; without .variables, variables are looked up here */
 } lf_prompt_inputs;
+
+#define LF_PROMPT_INPUTS_INIT .struct_size = sizeof(lf_prompt_inputs)
 
 /* A text prompt's text with its variables; a chat prompt's messages as the JSON text of a list. A variable that is not given
  * stays as it is, so does a placeholder (with one warning). Free with free(). NULL: no memory, or `prompt` is NULL.
  * Blocks: never. */
-LF_API char *lf_prompt_compile_with(const lf_prompt *prompt, const lf_prompt_inputs *inputs);
+LF_API char *lf_prompt_compile_with(const lf_prompt *prompt, const lf_prompt_inputs *inputs)
+    LF_I_SYMBOL("lf_prompt_compile_sized");
 /* The same, always as the "messages" of a chat request: a text prompt becomes one message of the user. */
-LF_API char *lf_prompt_compile_messages_with(const lf_prompt *prompt, const lf_prompt_inputs *inputs);
+LF_API char *lf_prompt_compile_messages_with(const lf_prompt *prompt, const lf_prompt_inputs *inputs)
+    LF_I_SYMBOL("lf_prompt_compile_messages_sized");
 /* The messages as a cJSON list, of a text prompt a cJSON string. Free with cJSON_Delete. */
-LF_API struct cJSON *lf_prompt_compile_json_with(const lf_prompt *prompt, const lf_prompt_inputs *inputs);
+LF_API struct cJSON *lf_prompt_compile_json_with(const lf_prompt *prompt, const lf_prompt_inputs *inputs)
+    LF_I_SYMBOL("lf_prompt_compile_json_sized");
 #define lf_prompt_compile(...) LF_I_COMPILE(lf_prompt_compile_with, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
 #define lf_prompt_compile_messages(...) \
     LF_I_COMPILE(lf_prompt_compile_messages_with, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
 #define lf_prompt_compile_json(...) LF_I_COMPILE(lf_prompt_compile_json_with, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
-#define LF_I_COMPILE(function, prompt, ...)                              \
-    __extension__({                                                      \
-        const lf_prompt *const lf_i_prompt = (prompt);                   \
-        lf_prompt_inputs lf_i_fields = LF_I_ZERO;                        \
-        LF_I_SET_THEN(function(lf_i_prompt, &lf_i_fields), __VA_ARGS__); \
+#define LF_I_COMPILE(function, prompt, ...) LF_I_COMPILE_(__COUNTER__, function, prompt, __VA_ARGS__)
+#define LF_I_COMPILE_(id, function, prompt, ...)                                                  \
+    __extension__({                                                                               \
+        const lf_prompt *const LF_I_CAT(lf_i_prompt_, id) = (prompt);                             \
+        lf_prompt_inputs LF_I_FIELDS(id) = LF_I_ZERO;                                             \
+        LF_I_SET_THEN(id, function(LF_I_CAT(lf_i_prompt_, id), &LF_I_FIELDS(id)), __VA_ARGS__);   \
     })
 
 /* The prompt for templates that write {name} instead of {{name}} (LangChain, Python's format): text, or of a chat the JSON text
@@ -143,36 +158,58 @@ LF_API char *lf_prompt_to_single_braces(const lf_prompt *prompt);
 /* ---- Writing ---- */
 
 typedef struct lf_new_prompt {
+    size_t struct_size; /* the macro sets it; LF_NEW_PROMPT_INIT by hand */
     const char *name;
     const char *prompt; /* a text prompt */
-    lf_value messages;  /* a chat prompt: a list of {role, content} and {type: "placeholder", name} */
-    lf_value labels;    /* LF_TAGS("production"); "latest" comes by itself */
-    lf_value tags;
-    lf_value config;    /* any JSON; default {} */
+    lf_value_from_LF_ARRAY messages; /* a chat prompt: a list of {role, content} and {type: "placeholder", name} */
+    lf_value_from_LF_TAGS labels;    /* LF_TAGS("production"); the server adds "latest" */
+    lf_value_from_LF_TAGS tags;
+    lf_value_from_LF_VALUE config;   /* any JSON; default {} */
     const char *commit_message;
-    int timeout_ms;     /* default: the client's (5000) */
-    lf_client *client;
-    lf_error *error;
+    int timeout_ms;     /* default: that of the client (5000) */
+    lf_client *client;  /* default: the default client */
+    lf_error *error;    /* written always, or NULL */
 } lf_new_prompt;
 
-/* Create a prompt, or the next version of one. Cached copies of it are forgotten. Blocks: at most timeout_ms; not tried again,
- * since it may have arrived. NULL, with *error, when it was not created. Free with lf_prompt_free. */
-LF_API lf_prompt *lf_create_prompt_with(const lf_new_prompt *prompt);
-#define lf_create_prompt(...) LF_I_WITH_FIELDS(lf_new_prompt, lf_create_prompt_with, __VA_ARGS__)
+#define LF_NEW_PROMPT_INIT .struct_size = sizeof(lf_new_prompt)
+
+static inline void lf_i_unsay_prompt(lf_new_prompt *prompt)
+{
+    prompt->timeout_ms = -1;
+}
+
+/* Create a prompt, or the next version of one. Cached copies of it are forgotten. The server cuts blanks at both ends of a
+ * name. There is one try, since a request without an answer may have arrived.
+ * Blocks:  at most timeout_ms. Not from a hook.
+ * Returns: NULL, with *error, when it was not created. The caller frees the prompt with lf_prompt_free. */
+LF_API lf_prompt *lf_create_prompt_with(const lf_new_prompt *prompt) LF_I_SYMBOL("lf_create_prompt_sized");
+#define lf_create_prompt(...) \
+    LF_I_NAMED(#__VA_ARGS__, LF_I_WITH_FIELDS_UNSAID(lf_new_prompt, lf_i_unsay_prompt, lf_create_prompt_with, __VA_ARGS__))
 
 typedef struct lf_prompt_change {
+    size_t struct_size; /* the macro sets it; LF_PROMPT_CHANGE_INIT by hand */
     const char *name;
     int version;
-    lf_value new_labels; /* LF_TAGS("production"): added to this version, taken from others; to roll back, give it to an older
-                            one */
-    int timeout_ms;
-    lf_client *client;
-    lf_error *error;
+    lf_value_from_LF_TAGS new_labels; /* LF_TAGS("production"): added to this version, taken from others. To roll back, give
+                                         the label to an older version */
+    int timeout_ms;     /* default: that of the client (5000) */
+    lf_client *client;  /* default: the default client */
+    lf_error *error;    /* written always, or NULL */
 } lf_prompt_change;
 
-/* Give labels to a version. Cached copies of the prompt are forgotten. Blocks: at most timeout_ms. */
-LF_API lf_status lf_update_prompt_with(const lf_prompt_change *change);
-#define lf_update_prompt(...) LF_I_WITH_FIELDS(lf_prompt_change, lf_update_prompt_with, __VA_ARGS__)
+#define LF_PROMPT_CHANGE_INIT .struct_size = sizeof(lf_prompt_change)
+
+static inline void lf_i_unsay_change(lf_prompt_change *change)
+{
+    change->timeout_ms = -1;
+}
+
+/* Give labels to a version. Cached copies of the prompt are forgotten.
+ * Blocks:  at most timeout_ms. Not from a hook.
+ * Returns: LF_OK, or the error, which *error says in words. */
+LF_API lf_status lf_update_prompt_with(const lf_prompt_change *change) LF_I_SYMBOL("lf_update_prompt_sized");
+#define lf_update_prompt(...) \
+    LF_I_NAMED(#__VA_ARGS__, LF_I_WITH_FIELDS_UNSAID(lf_prompt_change, lf_i_unsay_change, lf_update_prompt_with, __VA_ARGS__))
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,6 @@
 #include "score.h"
 
+#include "../src/fields.h"
 #include "../src/handle.h"
 #include "../src/ids.h"
 #include "../src/json.h"
@@ -8,12 +9,21 @@
 #include "../src/stack.h"
 
 /* Refusals, each said once. */
-typedef enum score_problem { SCORE_NO_NAME, SCORE_NO_TARGET, SCORE_TWO_TARGETS, SCORE_CORRECTS, SCORE_VALUE, SCORE_PROBLEMS } score_problem;
+typedef enum score_problem {
+    SCORE_NO_NAME,
+    SCORE_NO_VALUE,
+    SCORE_NO_TARGET,
+    SCORE_TWO_TARGETS,
+    SCORE_CORRECTS,
+    SCORE_VALUE,
+    SCORE_PROBLEMS
+} score_problem;
 
 static lf_status score_refuse(score_problem problem, const char *name)
 {
     static const char *const texts[SCORE_PROBLEMS] = {
         [SCORE_NO_NAME] = "a score without a name is not sent",
+        [SCORE_NO_VALUE] = "a score without a value is not sent: it needs .value or .string_value",
         [SCORE_NO_TARGET] = "a score without a target is not sent: it needs trace_id, observation, session_id or dataset_run_id",
         [SCORE_TWO_TARGETS] = "a score with two targets is not sent: one of trace_id, session_id, dataset_run_id",
         [SCORE_CORRECTS] = "a correction of a session or a dataset run is not sent: the server takes those of traces and observations only",
@@ -158,6 +168,8 @@ static lf_status score_check(const lf_score_fields *fields)
 {
     if (!lf__id_given(fields->name))
         return score_refuse(SCORE_NO_NAME, NULL);
+    if (fields->string_value == NULL && lf__real_class(lf__real_bits(fields->value)) == LF__REAL_NAN)
+        return score_refuse(SCORE_NO_VALUE, fields->name);
     return score_value_fits(fields) ? LF_OK : score_refuse(SCORE_VALUE, fields->name);
 }
 
@@ -174,10 +186,17 @@ static lf__record *score_begin(lf__writer *w, const lf_score_fields *fields, con
     return score;
 }
 
-lf_status lf_create_score_with(const lf_score_fields *fields)
+static const lf_score_fields *score_fields(const lf_score_fields *given, lf_score_fields *own)
+{
+    return given == NULL ? NULL : lf__fields(given, own, sizeof *own, LF__SIZE_WITH(lf_score_fields, client));
+}
+
+lf_status lf_create_score_with(const lf_score_fields *given)
 {
     lf__writer w;
     const lf__frame *frame;
+    lf_score_fields own;
+    const lf_score_fields *fields = score_fields(given, &own);
     lf__record *score = score_begin(&w, fields, &frame);
     if (score == NULL)
         return LF_ERR_DISABLED;
@@ -200,10 +219,12 @@ lf_status lf_create_score_with(const lf_score_fields *fields)
     return score_submit(&w, score, fields, frame);
 }
 
-static lf_status score_current(const lf_score_fields *fields, bool whole_trace)
+static lf_status score_current(const lf_score_fields *given, bool whole_trace)
 {
     lf__writer w;
     const lf__frame *frame;
+    lf_score_fields own;
+    const lf_score_fields *fields = score_fields(given, &own);
     lf__record *score = score_begin(&w, fields, &frame);
     if (score == NULL)
         return LF_ERR_DISABLED;

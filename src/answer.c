@@ -189,8 +189,8 @@ static size_t answer_add_issue(char *out, size_t room, size_t length, const cJSO
     return answer_add(out, room, length, message, content == NULL ? strlen(message) : (size_t)(content - message));
 }
 
-/* A validator's list, also as text, or a sentence. One word is the name of a kind of error, which says no more than the message;
- * any other JSON may be what was sent. */
+/* A validator's list, also as text, or a sentence. One word is the name of a kind of error, which says no more than the
+ * message; any other JSON may be what was sent. */
 static size_t answer_add_detail(char *out, size_t room, size_t length, const cJSON *detail)
 {
     if (cJSON_IsArray(detail))

@@ -14,7 +14,8 @@ void *lf__alloc(size_t size); /* zeroed */
 void *lf__realloc(void *pointer, size_t size);
 void lf__free(void *pointer);
 char *lf__strdup(const char *text); /* NULL for NULL */
-/* What an allocation of this size takes, its head and padding included, about: small ones take much more than they are asked for. */
+/* What an allocation of this size takes, its head and padding included, about: small ones take much more than they are asked
+ * for. */
 static inline size_t lf__alloc_cost(size_t size)
 {
     return size <= 24 ? 32 : (size + 8 + 15) & ~(size_t)15;

@@ -350,13 +350,19 @@ int lf__carrier_inject(const lf_context *context, void (*set)(void *data, const 
     return count;
 }
 
-int lf_inject(void (*set)(void *data, const char *name, const char *value), void *data)
+int lf_inject_from(const lf_context *context, void (*set)(void *data, const char *name, const char *value), void *data)
 {
     int saved = errno;
-    lf_context *context = lf_context_copy();
     int count = lf__carrier_inject(context, set, data);
-    lf_context_free(context);
     errno = saved;
+    return count;
+}
+
+int lf_inject(void (*set)(void *data, const char *name, const char *value), void *data)
+{
+    lf_context *context = lf_context_copy();
+    int count = lf_inject_from(context, set, data);
+    lf_context_free(context);
     return count;
 }
 
@@ -369,6 +375,12 @@ static void carrier_append(void *list, const char *name, const char *value)
 struct curl_slist *lf_inject_curl(struct curl_slist *headers)
 {
     (void)lf_inject(carrier_append, &headers);
+    return headers;
+}
+
+struct curl_slist *lf_inject_curl_from(const lf_context *context, struct curl_slist *headers)
+{
+    (void)lf_inject_from(context, carrier_append, &headers);
     return headers;
 }
 

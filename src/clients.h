@@ -52,6 +52,13 @@ lf__config *lf__client_exchange(uint32_t client, lf__config *config);
 uint32_t lf__client_add(lf__config *config);
 uint32_t lf__client_count(void); /* ever made, the default one included */
 /* A line to a client's log; to stderr where it has no configuration. */
+/* Started, though observing may be switched off for a while. The first call starts the library. */
+static inline bool lf__is_started(void)
+{
+    int mode = lf_i_mode();
+    return mode >= LF_I_ON || mode == LF_I_PAUSED;
+}
+
 void lf__client_tell(uint32_t client, lf__log_level level, const char *format, ...) LF_PRINTF(3, 4);
 
 void lf__client_before_fork(void);

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "config.h"
 
+#include "fields.h"
 #include "key_file.h"
 #include "once.h"
 #include "real.h"
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
 
 enum { CONFIG_ENVIRONMENT_MAX = 40 }; /* the server puts longer names into "default" */
 
@@ -171,7 +173,7 @@ static int64_t config_number(const config_maker *maker, int64_t option, const co
         return range->standard;
     if (config_parse(given.text, range->seconds, &number) && number >= range->least && number <= range->most)
         return number;
-    lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is not a %s; %lld to %lld%s are possible; keeping %lld%s", given.name,
+    lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is not a %s from %lld to %lld%s; keeping %lld%s", given.name,
             config_shown(given.text), range->seconds ? "time in seconds" : "whole number", (long long)range->least,
             (long long)range->most, unit, (long long)range->standard, unit);
     return range->standard;
@@ -183,6 +185,12 @@ static int64_t config_size(uint64_t size)
     return size > INT64_MAX ? INT64_MAX : (int64_t)size;
 }
 
+/* A negative time is one that is not said. */
+static int64_t config_time(int option)
+{
+    return option < 0 ? 0 : option;
+}
+
 static void config_read_numbers(config_maker *maker)
 {
     enum { HOUR_MS = 3600000, BODY_MIN = 1 << 16, BODY_MAX = 4000000 }; /* some servers refuse bodies over 4.5 MB */
@@ -190,7 +198,7 @@ static void config_read_numbers(config_maker *maker)
     static const config_range flush_at = {"flush_at", "LANGFUSE_FLUSH_AT", 512, 1, 1000000, false};
     static const config_range interval = {"flush_interval_ms", "LANGFUSE_FLUSH_INTERVAL", 1000, 1, HOUR_MS, true};
     static const config_range timeout = {"timeout_ms", "LANGFUSE_TIMEOUT", 5000, 1, HOUR_MS, true};
-    static const config_range at_exit = {"exit_timeout_ms", "LANGFUSE_EXIT_TIMEOUT_MS", 2000, INT32_MIN, HOUR_MS, false};
+    static const config_range at_exit = {"exit_timeout_ms", "LANGFUSE_EXIT_TIMEOUT_MS", 2000, 0, HOUR_MS, false};
     static const config_range ttl = {"", "LANGFUSE_PROMPT_CACHE_DEFAULT_TTL_SECONDS", 60, 0, 1000000000, false};
     const config_range queue = {"max_queue_bytes", "LANGFUSE_MAX_QUEUE_BYTES", (int64_t)256 << 20, 1 << 20, memory_max,
                                 false};
@@ -205,11 +213,11 @@ static void config_read_numbers(config_maker *maker)
     config->handles = (unsigned)config_number(maker, options->max_handles, &handles);
     config->handle_bytes = (size_t)config_number(maker, config_size(options->max_handle_bytes), &handle_bytes);
     config->flush_at = (unsigned)config_number(maker, options->flush_at, &flush_at);
-    config->flush_interval_ms = (uint64_t)config_number(maker, options->flush_interval_ms, &interval);
-    config->timeout_ms = (long)config_number(maker, options->timeout_ms, &timeout);
-    config->exit_timeout_ms = (long)config_number(maker, options->exit_timeout_ms, &at_exit);
-    if (config->exit_timeout_ms < 0)
-        config->exit_timeout_ms = 0;
+    config->flush_interval_ms = (uint64_t)config_number(maker, config_time(options->flush_interval_ms), &interval);
+    config->timeout_ms = (long)config_number(maker, config_time(options->timeout_ms), &timeout);
+    config->exit_timeout_ms = options->exit_timeout_ms == LF_NONE
+                                  ? 0
+                                  : (long)config_number(maker, config_time(options->exit_timeout_ms), &at_exit);
     config->queue_bytes = (size_t)config_number(maker, config_size(options->max_queue_bytes), &queue);
     config->batch_bytes = (size_t)config_number(maker, config_size(options->max_batch_bytes), &batch);
     config->record_bytes = (size_t)config_number(maker, config_size(options->max_event_bytes), &event);
@@ -340,8 +348,8 @@ static bool config_key_is_good(const char *key, bool header)
     return *key != '\0' && (header ? strspn(key, token) == strlen(key) : !config_has_control(key));
 }
 
-/* The value of an entry may be a token and is never logged, nor is what stands behind a sign that somebody took for the separator.
- * Only the name before it is, and nothing of an entry without one. */
+/* The value of an entry may be a token and is never logged, nor is what stands behind a sign that somebody took for the
+ * separator. Only the name before it is, and nothing of an entry without one. */
 static void config_complain_of_entry(const config_maker *maker, const char *name, const char *text, size_t size, const char *fault)
 {
     char *entry = config_copy(text, size, true);
@@ -473,11 +481,33 @@ static char *config_join(const char *base, const char *path)
     return url;
 }
 
+/* The path of "unix:/path" and "unix:///path"; NULL: it is another URL. */
+static const char *config_socket_path(const char *url)
+{
+    if (strncasecmp(url, "unix:", 5) != 0)
+        return NULL;
+    return strncmp(url + 5, "//", 2) == 0 ? url + 7 : url + 5;
+}
+
+static const char *config_socket_fault(const char *path)
+{
+    enum { PATH_BYTES = sizeof((struct sockaddr_un *)0)->sun_path };
+    if (path[0] != '/')
+        return "names no socket: write unix: and an absolute path";
+    if (strlen(path) >= PATH_BYTES)
+        return "is longer than a socket's path can be";
+    if (config_has_control(path))
+        return "contains control characters";
+    return NULL;
+}
+
 static const char *config_url_fault(const char *url)
 {
+    if (config_socket_path(url) != NULL)
+        return config_socket_fault(config_socket_path(url));
     size_t scheme = strncasecmp(url, "http://", 7) == 0 ? 7 : strncasecmp(url, "https://", 8) == 0 ? 8 : 0;
     if (scheme == 0)
-        return "does not start with http:// or https://";
+        return "does not start with http://, https:// or unix:";
     if (url[scheme + strspn(url + scheme, "/")] == '\0')
         return "names no host";
     if (config_has_control(url) || strchr(url, ' ') != NULL)
@@ -496,7 +526,8 @@ static bool config_read_url(config_maker *maker)
     config_given base = config_pick(maker->options.base_url, "option base_url", config_base_url);
     if (base.text == NULL)
         base.text = config_cloud;
-    if (strchr(base.text, '@') != NULL) { /* said first and without the value, which may hold a password */
+    const char *socket_path = config_socket_path(base.text);
+    if (socket_path == NULL && strchr(base.text, '@') != NULL) { /* said first and without the value, which may hold a password */
         lf__log(&maker->config->logger, LF__LOG_ERROR, "%s contains a user or password, use the keys instead; tracing is off", base.name);
         return false;
     }
@@ -510,6 +541,10 @@ static bool config_read_url(config_maker *maker)
         return false;
     for (size_t size = strlen(config->base_url); config->base_url[size - 1] == '/'; size--)
         config->base_url[size - 1] = '\0';
+    config_keep(maker, &config->origin, socket_path != NULL ? "http://localhost" : config->base_url);
+    config_keep(maker, &config->socket_path, socket_path);
+    if (config->origin == NULL)
+        return false;
 
     config_given path = config_pick(NULL, NULL, config_traces_path);
     if (path.text != NULL && config_has_control(path.text)) {
@@ -517,8 +552,8 @@ static bool config_read_url(config_maker *maker)
         return false;
     }
     const char *text = path.text != NULL ? path.text : config_path;
-    config->traces_url = config_join(config->base_url, text + strspn(text, "/"));
-    config->ingestion_url = config_join(config->base_url, config_ingestion_path);
+    config->traces_url = config_join(config->origin, text + strspn(text, "/"));
+    config->ingestion_url = config_join(config->origin, config_ingestion_path);
     if (config->traces_url == NULL || config->ingestion_url == NULL)
         maker->no_memory = true;
     return !maker->no_memory;
@@ -828,6 +863,21 @@ static void config_read_log(config_maker *maker)
                 given.name, config_shown(given.text));
 }
 
+lf_options lf__options_read(const lf_options *given)
+{
+    const size_t size_at_0_1 = LF__SIZE_WITH(lf_options, secret_key_file);
+    lf_options own = {LF_OPTIONS_INIT};
+    if (given == NULL)
+        return own;
+    lf_options read;
+    own = *(const lf_options *)lf__fields(given, &read, sizeof read, size_at_0_1);
+    bool is_of_0_1 = given->struct_size <= size_at_0_1;
+    if (is_of_0_1 && own.exit_timeout_ms < 0)
+        own.exit_timeout_ms = LF_NONE; /* its meaning there */
+    own.struct_size = sizeof own;
+    return own;
+}
+
 static _Atomic unsigned long config_number_of_all;
 
 lf__config *lf__config_new(const lf_options *options)
@@ -837,12 +887,7 @@ lf__config *lf__config_new(const lf_options *options)
         return NULL;
     atomic_init(&config->references, 1);
     config_maker maker = {.config = config};
-    if (options != NULL) {
-        /* A program compiled against an older header has a shorter struct; fields it does not know stay zero. Without
-         * LF_OPTIONS_INIT the size is 0: then it is the struct of this, the first version. */
-        size_t size = options->struct_size != 0 ? options->struct_size : sizeof maker.options;
-        memcpy(&maker.options, options, size < sizeof maker.options ? size : sizeof maker.options);
-    }
+    maker.options = lf__options_read(options);
     config->number = atomic_fetch_add_explicit(&config_number_of_all, 1, memory_order_relaxed) + 1;
     config->gate = &config->gate_itself;
     lf__once_prepare();
@@ -850,6 +895,7 @@ lf__config *lf__config_new(const lf_options *options)
     config_read_log(&maker); /* first: it is where to complain of all others */
     config->capture_io = config_switch(&maker, maker.options.capture_io, "LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED", true);
     config->insecure = maker.options.insecure == LF_ON;
+    config->is_pumped = maker.options.worker == LF_OFF;
     config->curl_hook = maker.options.curl_hook;
     config->curl_hook_data = maker.options.curl_hook_data;
     config->mask = maker.options.mask;
@@ -895,7 +941,8 @@ void lf__config_free(lf__config *config)
     lf__free_secret(config->secret_key);
     lf__free_secret(config->authorization);
     config_free_source(config->key_source);
-    char *texts[] = {config->public_key, config->base_url,   config->traces_url, config->ingestion_url,
+    char *texts[] = {config->public_key, config->base_url,   config->origin,     config->socket_path,
+                     config->traces_url, config->ingestion_url,
                      config->file_path,  config->environment, config->release,   config->ca_file,
                      config->ca_path,    config->client_key,  config->proxy,     config->client_certificate,
                      config->prompt_cache_dir, config->project_id, config->logger.path};

@@ -41,6 +41,7 @@ typedef struct lf__config {
     lf__gate *gate; /* of log, mask and curl_hook */
     bool follows_log; /* it has no log of its own: lines go where those of the default client go */
     bool enabled;    /* false: no keys, switched off, OTEL_SDK_DISABLED; nothing is recorded */
+    bool is_pumped;  /* no thread: the program calls lf_poll */
     bool capture_io; /* default for arguments and returns */
     bool json; /* OTLP/JSON rather than protobuf (the file exporter always writes JSON) */
     lf__exporter exporter;
@@ -50,6 +51,8 @@ typedef struct lf__config {
     char *authorization; /* "Basic ..." of it, NULL without keys; requests take lf__config_authorization */
     lf__key_source *key_source; /* NULL: the secret key is from no file */
     char *base_url; /* without trailing slashes; NULL when not enabled */
+    char *origin;   /* what URLs of the server begin with: base_url, or where that is a socket of this machine http://localhost */
+    char *socket_path; /* of that socket, NULL for none */
     char *traces_url;
     char *ingestion_url;
     char *file_path;
@@ -90,6 +93,8 @@ typedef struct lf__config {
     atomic_uint references;
 } lf__config;
 
+/* Options of any version as those of this one; NULL: nothing is said. */
+lf_options lf__options_read(const lf_options *given);
 /* Merge options (NULL: environment only) into a new configuration with one reference. NULL when memory is out. Bad values
  * are logged. */
 lf__config *lf__config_new(const lf_options *options);
@@ -100,8 +105,8 @@ void lf__config_free(lf__config *config);
 
 /* What a request has to carry now; stays valid as long as the configuration. NULL without keys. Any thread, never blocks. */
 const char *lf__config_authorization(const lf__config *config);
-/* The server refused this authorization: read the file of the secret key again. True: there is another one now, of whatever thread,
- * so try again. Any thread; blocks for as long as a small file takes. */
+/* The server refused this authorization: read the file of the secret key again. True: there is another one now, of whatever
+ * thread, so try again. Any thread; blocks for as long as a small file takes. */
 bool lf__config_reread_secret(const lf__config *config, const char *refused);
 
 #endif

@@ -678,8 +678,8 @@ static void export_answered(lf__export *x, export_batch *batch, const lf__http_a
     int status = answer->status;
     bool delivered = status >= 200 && status < 300 && !lf__answer_is_page(answer->body, answer->body_size);
     if (lf__logs(&x->config->logger, LF__LOG_DEBUG))
-        lf__log(&x->config->logger, LF__LOG_DEBUG, "export of %zu %s%s: HTTP %d %s", batch->count, export_noun(x), batch->count == 1 ? "" : "s", status,
-                answer->message);
+        lf__log(&x->config->logger, LF__LOG_DEBUG, "export of %zu %s%s: HTTP %d%s%s", batch->count, export_noun(x),
+                batch->count == 1 ? "" : "s", status, answer->message[0] == '\0' ? "" : " ", answer->message);
     if (delivered && status == 207 && x->wire == &lf__wire_ingestion) {
         export_partial(x, batch, answer);
     } else if (delivered) {

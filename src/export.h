@@ -44,8 +44,8 @@ typedef struct lf__export_times {
 } lf__export_times;
 
 /* All three are borrowed. Observations go to traces_url, or with the ingestion exporter to ingestion_url, where scores always
- * go; with the file exporter to file_path and file_path + ".scores". NULL: no memory. One whose requests have no room for records,
- * since what stands before them is too long, says so once and drops all of them (LF_DROP_TOO_LARGE). */
+ * go; with the file exporter to file_path and file_path + ".scores". NULL: no memory. One whose requests have no room for
+ * records, since what stands before them is too long, says so once and drops all of them (LF_DROP_TOO_LARGE). */
 lf__export *lf__export_new(const lf__config *config, lf__export_kind kind, lf__transport *transport, lf__counters *counters);
 
 void lf__export_tune(lf__export *exporter, lf__export_times times);

@@ -1,5 +1,5 @@
-/* Being a guest on the caller's thread: while we do what may raise a signal there, none is taken, the thread cannot be cancelled,
- * and errno is kept.
+/* Being a guest on the caller's thread: while we do what may raise a signal there, none is taken, the thread cannot be
+ * cancelled, and errno is kept.
  */
 #ifndef LF_SRC_GUEST_H
 #define LF_SRC_GUEST_H
@@ -18,8 +18,8 @@ typedef struct lf__guest {
 
 /* All signals are blocked: threads that are started inherit that, so that no handler of the program runs on them. */
 void lf__guest_enter(lf__guest *guest);
-/* A SIGPIPE (closed connection) or SIGXFSZ (file size limit) that came meanwhile is taken, since we caused it; one that was pending
- * before stays. */
+/* A SIGPIPE (closed connection) or SIGXFSZ (file size limit) that came meanwhile is taken, since we caused it; one that was
+ * pending before stays. */
 void lf__guest_leave(const lf__guest *guest);
 
 /* The same but for errno and cancelling, around a wait in which the program's handlers may run. */

@@ -278,6 +278,34 @@ bool lf__handle_header(const lf_observation *handle, lf__record *out_header)
     return true;
 }
 
+static uint32_t handle_copy_propagated(const handle_slot *slot, uint8_t *out, size_t room)
+{
+    const lf__record *record = slot->record;
+    const lf__field *field = NULL;
+    size_t used = 0;
+    while ((field = lf__fields_next(record + 1, record->size - sizeof *record, field)) != NULL) {
+        size_t size = sizeof *field + lf__align8(field->length);
+        if (!lf__is_propagated(field))
+            continue;
+        if (size > room - used)
+            return 0;
+        memcpy(out + used, field, size);
+        used += size;
+    }
+    return (uint32_t)used;
+}
+
+bool lf__handle_place(const lf_observation *handle, lf__record *out_header, void *out_fields, size_t room, uint32_t *out_size)
+{
+    handle_slot *slot = handle_lock(handle);
+    if (slot == NULL)
+        return false;
+    *out_header = *slot->record;
+    *out_size = (slot->record->flags & LF__FLAG_ATTRIBUTES) == 0 ? 0 : handle_copy_propagated(slot, out_fields, room);
+    pthread_mutex_unlock(&slot->lock);
+    return true;
+}
+
 size_t lf__handle_size(const lf_observation *handle)
 {
     handle_slot *slot = handle_lock(handle);

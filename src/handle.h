@@ -25,6 +25,8 @@ lf_observation *lf__handle_new(lf__segment *segment, const lf__record *record);
 bool lf__handle_is_open(const lf_observation *handle);
 /* Ids, flags and client; also of an ended one whose slot was not used again. */
 bool lf__handle_header(const lf_observation *handle, lf__record *out_header);
+/* Its header, and of its fields those that are propagated to children: *out_size bytes of them, 0 when they exceed the room. */
+bool lf__handle_place(const lf_observation *handle, lf__record *out_header, void *out_fields, size_t room, uint32_t *out_size);
 /* Bytes of its record so far; 0 when it is long ended. */
 size_t lf__handle_size(const lf_observation *handle);
 /* Add fields. Those that have no room are shortened, or left out and counted (capture.h). False: it is not open. */

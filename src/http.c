@@ -68,8 +68,8 @@ static void http_await_setup(uint64_t until_ns)
 #pragma weak OPENSSL_init_crypto
 extern int OPENSSL_init_crypto(uint64_t options, const void *settings);
 
-/* OpenSSL registers an exit handler in the middle of its set-up. A program that exits in that moment would run the handler while
- * this thread is still inside. Without it OpenSSL leaves its memory to the end of the process. */
+/* OpenSSL registers an exit handler in the middle of its set-up. A program that exits in that moment would run the handler
+ * while this thread is still inside. Without it OpenSSL leaves its memory to the end of the process. */
 static void http_keep_openssl_from_exit_handlers(void)
 {
     enum { NO_ATEXIT = 0x00080000 };
@@ -105,8 +105,8 @@ bool lf__http_set_up(void)
     return ok;
 }
 
-/* Runs when the program's libraries are taken down, ours before those that it uses: a thread that is just setting libcurl up comes
- * out of it first, and none begins. */
+/* Runs when the program's libraries are taken down, ours before those that it uses: a thread that is just setting libcurl up
+ * comes out of it first, and none begins. */
 static __attribute__((destructor)) void http_at_unload(void)
 {
     lf__monitor_lock(&http_setup.monitor);
@@ -190,9 +190,9 @@ static struct curl_slist *http_headers(lf__http_request *request)
     bool ok = http_add_header(&list, "Expect:") &&
               (request->content_type == NULL ? http_add_header(&list, "Content-Type:") /* none, not libcurl's default */
                                              : http_add_own(config, &list, "Content-Type", request->content_type)) &&
-              http_add_own(config, &list, "User-Agent", "langfuse-c/" LF_VERSION) &&
+              http_add_own(config, &list, "User-Agent", "langfuse-c/" LANGFUSE_VERSION) &&
               http_add_own(config, &list, "x-langfuse-sdk-name", "c") &&
-              http_add_own(config, &list, "x-langfuse-sdk-version", LF_VERSION) &&
+              http_add_own(config, &list, "x-langfuse-sdk-version", LANGFUSE_VERSION) &&
               http_add_own(config, &list, "x-langfuse-public-key", config->public_key) &&
               http_add_own(config, &list, "x-langfuse-ingestion-version", "4") &&
               http_add_own(config, &list, "Authorization", request->authorization);
@@ -290,8 +290,8 @@ static size_t http_head(char *line, size_t unit, size_t count, void *data)
 
 /* ---- Descriptors ---- */
 
-/* Programs that the process starts must not hold our connections, and what a program prints must not go into one where 0 to 2 are
- * closed. */
+/* Programs that the process starts must not hold our connections, and what a program prints must not go into one where 0 to 2
+ * are closed. */
 static curl_socket_t http_open_socket(void *unused, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)unused;
@@ -421,7 +421,6 @@ static void http_set_options(http_transfer *t)
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, request->timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_URL, request->url);
     http_set_method(t);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_write);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
@@ -444,6 +443,14 @@ static bool http_call_hook(http_transfer *t)
     return true;
 }
 
+/* False: this libcurl knows no sockets of the machine, and would ask whoever is localhost. */
+static bool http_set_place(http_transfer *t)
+{
+    curl_easy_setopt(t->easy, CURLOPT_URL, t->request->url);
+    const char *path = t->request->config->socket_path;
+    return path == NULL || curl_easy_setopt(t->easy, CURLOPT_UNIX_SOCKET_PATH, path) == CURLE_OK;
+}
+
 bool lf__http_start(lf__http *http, lf__http_request *request)
 {
     http_transfer *t = http_take(http);
@@ -460,7 +467,7 @@ bool lf__http_start(lf__http *http, lf__http_request *request)
         return false;
     }
     http_set_options(t);
-    if (!http_call_hook(t) || curl_multi_add_handle(http->multi, t->easy) != CURLM_OK) {
+    if (!http_set_place(t) || !http_call_hook(t) || curl_multi_add_handle(http->multi, t->easy) != CURLM_OK) {
         http_give_back(http, t);
         return false;
     }
@@ -581,6 +588,38 @@ void lf__http_poll(lf__http *http, int timeout_ms)
 void lf__http_wait(lf__http *http, int timeout_ms)
 {
     curl_multi_poll(http->multi, NULL, 0, timeout_ms, NULL);
+}
+
+static bool http_add_wanted(int file, const fd_set *in, const fd_set *out, const fd_set *except, struct pollfd *fds, unsigned room,
+                            unsigned *used)
+{
+    short events = (short)((FD_ISSET(file, in) ? POLLIN : 0) | (FD_ISSET(file, out) ? POLLOUT : 0) |
+                           (FD_ISSET(file, except) ? POLLPRI : 0));
+    if (events == 0)
+        return true;
+    if (*used == room)
+        return false;
+    fds[(*used)++] = (struct pollfd){.fd = file, .events = events};
+    return true;
+}
+
+bool lf__http_wants(lf__http *http, struct pollfd *fds, unsigned room, unsigned *count, int *timeout_ms)
+{
+    fd_set in, out, except;
+    int highest = -1;
+    long wait_ms = -1;
+    unsigned used = 0;
+    FD_ZERO(&in);
+    FD_ZERO(&out);
+    FD_ZERO(&except);
+    /* Sockets of 1024 and more have no place in these sets: then there are fewer of them, perhaps none. */
+    bool all = curl_multi_fdset(http->multi, &in, &out, &except, &highest) == CURLM_OK && highest >= 0;
+    for (int file = 0; file <= highest; file++)
+        all = http_add_wanted(file, &in, &out, &except, fds, room, &used) && all;
+    if (curl_multi_timeout(http->multi, &wait_ms) == CURLM_OK && wait_ms >= 0 && (*timeout_ms < 0 || wait_ms < *timeout_ms))
+        *timeout_ms = (int)wait_ms;
+    *count += used;
+    return all && used >= (unsigned)http->running_count;
 }
 
 void lf__http_wakeup(lf__http *http)

@@ -7,6 +7,8 @@
 
 #include "config.h"
 
+#include <poll.h>
+
 enum { LF__HTTP_ANSWER_MAX = 4096 }; /* kept of an answer when the request names no other limit: enough for messages */
 
 typedef enum lf__http_method { LF__HTTP_GET, LF__HTTP_POST, LF__HTTP_PUT, LF__HTTP_PATCH, LF__HTTP_DELETE } lf__http_method;
@@ -60,7 +62,8 @@ typedef struct lf__http lf__http;
 /* Called at exit, unless NULL; registered when libcurl is set up, so it comes before what was registered until then. */
 extern void (*lf__http_at_exit)(void);
 
-/* Set libcurl up, unless that was done; about half a millisecond. A process that ends meanwhile waits for it, two seconds at most.
+/* Set libcurl up, unless that was done; about half a millisecond. A process that ends meanwhile waits for it, two seconds at
+ * most.
  * False: the process ends, libcurl must not be used any more. */
 bool lf__http_set_up(void);
 
@@ -77,6 +80,9 @@ int lf__http_running(const lf__http *http);
 void lf__http_poll(lf__http *http, int timeout_ms);
 /* Only wait: at most timeout_ms, until lf__http_poll has something to do. Nothing is sent, received or called. */
 void lf__http_wait(lf__http *http, int timeout_ms);
+/* What transfers wait for: *count descriptors more, and no later than *timeout_ms (-1: for ever), which is shortened. False:
+ * some are not among them. */
+bool lf__http_wants(lf__http *http, struct pollfd *fds, unsigned room, unsigned *count, int *timeout_ms);
 void lf__http_wakeup(lf__http *http); /* end a poll or wait early; any thread */
 void lf__http_cancel(lf__http *http, const lf__http_request *request); /* cut this one short; nothing when it is not running */
 void lf__http_abandon(lf__http *http); /* cut every transfer short */

@@ -49,7 +49,8 @@ typedef struct lf__json_item {
 bool lf__json_next_item(const char *text, size_t size, size_t *at, lf__json_item *item);
 /* Append the text that a raw JSON string (without quotes) stands for, as UTF-8; lone surrogates become U+FFFD. */
 bool lf__json_unescape(lf__buf *out, const char *raw, size_t size);
-/* Make each \u escape of half a surrogate pair in JSON text one of U+FFFD, in place: some readers refuse all of a text with one. */
+/* Make each \u escape of half a surrogate pair in JSON text one of U+FFFD, in place: some readers refuse all of a text with
+ * one. */
 void lf__json_mend(char *text, size_t size);
 
 #endif

@@ -36,7 +36,8 @@ static inline bool lf__is_own_stack(const lf__segment *segment, uintptr_t addres
 uint32_t lf__left_before(const lf__segment *segment, const lf__place *place);
 /* Control is at this place: the innermost scope around it is open. Nothing is said where there is none. */
 uint32_t lf__left_above(const lf__segment *segment, const lf__code_place *here);
-/* The same, and the program says that something was left. The function around has the stack from `stack_pointer` to `frame_top`. */
+/* The same, and the program says that something was left. The function around has the stack from `stack_pointer` to
+ * `frame_top`. */
 uint32_t lf__left_caught(const lf__segment *segment, const lf__code_place *here, uintptr_t stack_pointer, uintptr_t frame_top);
 
 /* Is a scope that stands there open, and the innermost of its block, when control is here? The usual case, at one glance. */

@@ -1,5 +1,5 @@
-/* Lines for whoever runs the program: to the client's log hook, to a file, or to stderr as "langfuse: ...". Success says nothing
- * unless it is asked for (LANGFUSE_LOG). Never called on the observing path.
+/* Lines for whoever runs the program: to the client's log hook, to a file, or to stderr as "langfuse: ...". Success says
+ * nothing unless it is asked for (LANGFUSE_LOG). Never called on the observing path.
  */
 #ifndef LF_SRC_LOG_H
 #define LF_SRC_LOG_H
@@ -16,11 +16,11 @@ typedef struct lf__logger {
     char *path; /* a file to append to; NULL, or where it cannot be opened: stderr */
 } lf__logger;
 
-/* Write a line, cut at 1000 bytes; control characters become '?'. errno stays, and no signal is raised. A closed gate, a full disk
- * or a closed stderr (as it was when the library started) lose it. */
+/* Write a line, cut at 1000 bytes; control characters become '?'. errno stays, and no signal is raised. A closed gate, a full
+ * disk or a closed stderr (as it was when the library started) lose it. */
 void lf__log(const lf__logger *logger, lf__log_level level, const char *format, ...) LF_PRINTF(3, 4);
-/* Look whether descriptor 2 is open, the first time only: lines go there if it is. Where the program began without a stderr, the
- * number may later be that of a file or a connection. */
+/* Look whether descriptor 2 is open, the first time only: lines go there if it is. Where the program began without a stderr,
+ * the number may later be that of a file or a connection. */
 void lf__log_look_at_stderr(void);
 /* For what is only worked out where it is written. */
 static inline bool lf__logs(const lf__logger *logger, lf__log_level level)

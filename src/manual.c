@@ -1,6 +1,7 @@
 /* Handles (lf_start_observation), moments (lf_create_event), and what is said of a trace. */
 #include "manual.h"
 
+#include "fields.h"
 #include "handle.h"
 #include "ids.h"
 #include "prompt_link.h"
@@ -31,6 +32,12 @@ static void manual_write_prompt(lf__writer *w, const lf_prompt *prompt, const ch
         return;
     lf__write_text(w, LF__TAG_PROMPT_NAME, name);
     lf__write_int(w, LF__TAG_PROMPT_VERSION, version);
+}
+
+const lf_observation_fields *lf__observation_fields(const lf_observation_fields *given, lf_observation_fields *own)
+{
+    static const lf_observation_fields none;
+    return given == NULL ? &none : lf__fields(given, own, sizeof *own, LF__SIZE_WITH(lf_observation_fields, client));
 }
 
 void lf__write_fields(lf__writer *w, const lf_observation_fields *fields)
@@ -73,9 +80,11 @@ static void manual_write_short_text(lf__writer *w, lf__tag tag, const char *text
         manual_write_short(w, tag, &value, ROOM);
 }
 
-void lf__write_attributes(lf__writer *w, const lf_attributes *attributes)
+void lf__write_attributes(lf__writer *w, const lf_attributes *given)
 {
     enum { LIST_ROOM = 16 << 10 };
+    lf_attributes own;
+    const lf_attributes *attributes = lf__fields(given, &own, sizeof own, LF__SIZE_WITH(lf_attributes, as_baggage));
     w->index = (uint16_t)(LF__MARK_PROPAGATED | (attributes->as_baggage == LF_ON ? LF__MARK_BAGGAGE : 0));
     manual_write_short_text(w, LF__TAG_USER_ID, attributes->user_id);
     manual_write_short_text(w, LF__TAG_SESSION_ID, attributes->session_id);
@@ -211,10 +220,10 @@ static lf__record *manual_begin(lf__writer *w, const lf_observation_fields *fiel
     return record;
 }
 
-static lf_observation *manual_start(const lf_observation_fields *fields, bool current)
+static lf_observation *manual_start(const lf_observation_fields *given, bool current)
 {
-    static const lf_observation_fields none;
-    fields = fields == NULL ? &none : fields;
+    lf_observation_fields own;
+    const lf_observation_fields *fields = lf__observation_fields(given, &own);
     lf__writer w;
     lf_type type = fields->type == LF_TYPE_DEFAULT ? LF_SPAN : fields->type;
     lf__record *record = manual_begin(&w, fields, type);
@@ -257,10 +266,10 @@ static bool manual_end(lf_observation *handle, uint64_t end_ns, lf__record_flag 
     return true;
 }
 
-lf_observation *lf_create_event_with(const lf_observation_fields *fields)
+lf_observation *lf_create_event_with(const lf_observation_fields *given)
 {
-    static const lf_observation_fields none;
-    fields = fields == NULL ? &none : fields;
+    lf_observation_fields own;
+    const lf_observation_fields *fields = lf__observation_fields(given, &own);
     lf__writer w;
     lf__record *record = manual_begin(&w, fields, LF_EVENT);
     if (record == NULL)
@@ -282,9 +291,10 @@ lf_observation *lf_create_event_with(const lf_observation_fields *fields)
 static void manual_update(lf_observation *observation, const lf_observation_fields *fields)
 {
     lf__writer w;
+    lf_observation_fields own;
     if (!lf__write_begin_handle(&w, observation))
         return;
-    lf__write_fields(&w, fields);
+    lf__write_fields(&w, lf__observation_fields(fields, &own));
     lf__write_end(&w);
 }
 
@@ -294,7 +304,7 @@ void lf_observation_update_with(lf_observation *observation, const lf_observatio
         manual_update(observation, fields);
 }
 
-void lf_observation_end_with(lf_observation *observation, const lf_observation_fields *fields)
+void lf_observation_end_with(lf_observation *observation, const lf_observation_fields *given)
 {
     /* One that was started ends also while the library is stopped, as scopes do: not recorded, but no longer open. */
     if (observation == NULL || (lf_i_mode() < LF_I_ON && !lf__handle_is_open(observation)))
@@ -303,6 +313,8 @@ void lf_observation_end_with(lf_observation *observation, const lf_observation_f
     lf__record_flag flags = 0;
     int saved = errno;
     lf__writer w;
+    lf_observation_fields own;
+    const lf_observation_fields *fields = given == NULL ? NULL : lf__observation_fields(given, &own);
     if (fields != NULL && lf__write_begin_handle(&w, observation)) {
         lf__write_fields(&w, fields);
         /* Where another thread was first, ending is what is counted. */
@@ -375,11 +387,15 @@ static bool manual_find_trace(lf__writer *w, lf__record *record, const lf_trace_
     return true;
 }
 
-void lf_update_current_trace_with(const lf_trace_fields *fields)
+void lf_update_current_trace_with(const lf_trace_fields *given)
 {
     lf__writer w;
-    lf__record *record = fields == NULL || lf_i_mode() < LF_I_ON ? NULL : lf__write_begin_record(&w, LF__RECORD_TRACE);
-    if (record == NULL || !manual_find_trace(&w, record, fields) || (record->flags & LF__FLAG_UNSAMPLED) != 0)
+    lf_trace_fields own;
+    lf__record *record = given == NULL || lf_i_mode() < LF_I_ON ? NULL : lf__write_begin_record(&w, LF__RECORD_TRACE);
+    if (record == NULL)
+        return;
+    const lf_trace_fields *fields = lf__fields(given, &own, sizeof own, LF__SIZE_WITH(lf_trace_fields, client));
+    if (!manual_find_trace(&w, record, fields) || (record->flags & LF__FLAG_UNSAMPLED) != 0)
         return;
     lf__write_text(&w, LF__TAG_TRACE_NAME, fields->name);
     lf__write_text(&w, LF__TAG_USER_ID, fields->user_id);
@@ -390,7 +406,7 @@ void lf_update_current_trace_with(const lf_trace_fields *fields)
     manual_write_set(&w, LF__TAG_TRACE_METADATA, &fields->metadata);
     manual_write_set(&w, LF__TAG_TRACE_INPUT, &fields->input);
     manual_write_set(&w, LF__TAG_TRACE_OUTPUT, &fields->output);
-    if (fields->public_ != 0) {
+    if (fields->public_ != LF_DEFAULT) {
         lf_value is_public = lf_bool(fields->public_ == LF_ON);
         lf__write(&w, LF__TAG_TRACE_PUBLIC, &is_public);
     }

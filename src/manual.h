@@ -4,8 +4,10 @@
 
 #include "stack.h"
 
+/* As this version knows them, `own` where they come from another one; NULL: nothing is said. */
+const lf_observation_fields *lf__observation_fields(const lf_observation_fields *given, lf_observation_fields *own);
 void lf__write_fields(lf__writer *w, const lf_observation_fields *fields);
-void lf__write_attributes(lf__writer *w, const lf_attributes *attributes);
+void lf__write_attributes(lf__writer *w, const lf_attributes *given); /* of any version */
 /* Put a record into the trace that a user's text names (NULL: nothing happens). The text, where it is no id, is kept in a
  * field. */
 void lf__place_in_trace(lf__writer *w, lf__record *record, const char *trace_id_text, const char *parent_text);

@@ -43,6 +43,7 @@ static const char *mask_name(unsigned tag)
     case LF__TAG_OUTPUT_PIECE:
     case LF__TAG_OUTPUT: return "output";
     case LF__TAG_METADATA: return "metadata";
+    case LF__TAG_STATUS_MESSAGE: return "status_message";
     case LF__TAG_TRACE_INPUT: return "trace.input";
     case LF__TAG_TRACE_OUTPUT: return "trace.output";
     case LF__TAG_TRACE_METADATA: return "trace.metadata";
@@ -90,8 +91,9 @@ static void mask_add_replacement(mask_job *job, unsigned tag, unsigned index)
         mask_add_field(job->out, tag, index, LF_KIND_STRING, MASK_FAILED, sizeof MASK_FAILED - 1);
         return;
     }
-    /* A score's value and comment are text, whatever the text looks like. */
-    bool is_json = from->is_json && tag != LF__TAG_SCORE_VALUE && tag != LF__TAG_SCORE_COMMENT;
+    /* Those of scores, and status messages, are text, whatever the text looks like. */
+    bool is_text = tag == LF__TAG_SCORE_VALUE || tag == LF__TAG_SCORE_COMMENT || tag == LF__TAG_STATUS_MESSAGE;
+    bool is_json = from->is_json && !is_text;
     mask_add_field(job->out, tag, index, is_json ? LF_KIND_JSON : LF_KIND_STRING, from->text.data, from->text.length);
 }
 

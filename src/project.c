@@ -19,7 +19,7 @@ enum {
 lf_status lf_auth_check(int timeout_ms, lf_error *error)
 {
     char id[PROJECT_ID_MAX];
-    lf__config *config = lf_i_mode() >= LF_I_ON ? lf__client_hold(0) : NULL;
+    lf__config *config = lf__is_started() ? lf__client_hold(0) : NULL;
     if (config == NULL) {
         if (error != NULL)
             *error = (lf_error){.status = LF_ERR_DISABLED, .message = "tracing is off: no keys, switched off, or shut down"};
@@ -50,10 +50,10 @@ static char *project_url(const lf__config *config, const char *project, const ch
     lf__buf_init(&name, 4 * PROJECT_URL_ID);
     lf__buf_add_percent(&name, trace, strlen(trace));
     bool ok = lf__buf_add_char(&name, '\0');
-    size_t size = strlen(config->base_url) + strlen(project) + name.length + sizeof "/project//traces/";
+    size_t size = strlen(config->origin) + strlen(project) + name.length + sizeof "/project//traces/";
     char *url = ok ? lf__alloc(size) : NULL;
     if (url != NULL)
-        snprintf(url, size, "%s/project/%s/traces/%s", config->base_url, project, name.data);
+        snprintf(url, size, "%s/project/%s/traces/%s", config->origin, project, name.data);
     lf__buf_done(&name);
     return url;
 }
@@ -100,7 +100,7 @@ char *lf_trace_url(const char *trace_id_or_null, int timeout_ms)
     else
         return NULL;
     int saved = errno;
-    lf__config *config = lf_i_mode() >= LF_I_ON ? lf__client_hold(client) : NULL;
+    lf__config *config = lf__is_started() ? lf__client_hold(client) : NULL;
     const char *project = config == NULL ? NULL : project_id(config, timeout_ms);
     uint64_t now = lf__monotonic_ns();
     int left_ms = now < until_ns ? (int)((until_ns - now) / 1000000u) : 0;

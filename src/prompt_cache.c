@@ -593,13 +593,27 @@ static bool cache_ensure_thread(void)
     return cache.running;
 }
 
+static bool cache_is_due(const cache_entry *entry)
+{
+    return !cache_is_fresh(entry) && !entry->refreshing && lf__monotonic_ns() >= entry->not_before_ns;
+}
+
+bool lf__prompts_is_due(const lf__prompt_key *key)
+{
+    pthread_once(&cache_once, cache_init_locks);
+    pthread_mutex_lock(&cache.lock);
+    const cache_entry *entry = cache_find_or_add(key);
+    bool is_due = entry != NULL && cache_is_due(entry);
+    pthread_mutex_unlock(&cache.lock);
+    return is_due;
+}
+
 void lf__prompts_refresh(const lf__prompt_key *key, const lf__prompt_fetch *fetch)
 {
     pthread_once(&cache_once, cache_init_locks);
     pthread_mutex_lock(&cache.lock);
     cache_entry *entry = cache_find_or_add(key);
-    if (entry != NULL && !cache_is_fresh(entry) && !entry->refreshing && lf__monotonic_ns() >= entry->not_before_ns &&
-        cache_ensure_thread()) {
+    if (entry != NULL && cache_is_due(entry) && cache_ensure_thread()) {
         entry->refreshing = true;
         entry->next_refresh = NULL;
         entry->how = *fetch;

@@ -34,6 +34,8 @@ lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *f
                             lf_error *error);
 /* Fetch in the background, unless that is under way or failed a moment ago. */
 void lf__prompts_refresh(const lf__prompt_key *key, const lf__prompt_fetch *fetch);
+/* Is it time to fetch a stale one anew? Not while that is under way, nor a moment after it failed. */
+bool lf__prompts_is_due(const lf__prompt_key *key);
 /* Wait until nothing is to be fetched in the background; false: not within the time. */
 bool lf__prompts_settle(int timeout_ms);
 /* The copy on disk, NULL when there is none. From now on it is in the cache, stale. A reference for the caller. */

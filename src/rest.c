@@ -219,10 +219,10 @@ static bool rest_has_authorization(const lf__config *config)
 static char *rest_url(const lf__config *config, const char *path)
 {
     path += strspn(path, "/");
-    size_t size = strlen(config->base_url) + 1 + strlen(path) + 1;
+    size_t size = strlen(config->origin) + 1 + strlen(path) + 1;
     char *url = lf__alloc(size);
     if (url != NULL)
-        snprintf(url, size, "%s/%s", config->base_url, path);
+        snprintf(url, size, "%s/%s", config->origin, path);
     return url;
 }
 
@@ -413,6 +413,8 @@ lf_status lf__rest_project(const lf__config *config, int timeout_ms, char *id, s
         return status;
     int saved = errno;
     status = rest_read_project(config, &answer, id, room, error);
+    if (status == LF_OK && error != NULL)
+        *error = (lf_error){.status = LF_OK};
     lf__free(answer.body);
     errno = saved;
     return status;

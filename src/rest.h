@@ -37,8 +37,8 @@ lf_status lf__rest_call(const lf__config *config, const lf__rest_request *reques
  * small for the id. `id` is untouched on failure. */
 lf_status lf__rest_project(const lf__config *config, int timeout_ms, char *id, size_t room, lf_error *error);
 
-/* At exit: cut short what runs, on whatever thread, refuse what comes, and wait until nobody is inside of libcurl, at most half a
- * second. */
+/* At exit: cut short what runs, on whatever thread, refuse what comes, and wait until nobody is inside of libcurl, at most half
+ * a second. */
 void lf__rest_stop(void);
 void lf__rest_before_fork(void);
 void lf__rest_after_fork_parent(void);

@@ -7,8 +7,8 @@
 #include "config.h"
 
 /* Replace by "(secret)": the secret key, the Basic authorization and the values of configured headers, whole or a long part of
- * one; and anything that begins with sk-lf-. The text becomes no longer. A quote is filtered after it was cut: the beginning of a
- * secret at its end is found, too. Any thread. */
+ * one; and anything that begins with sk-lf-. The text becomes no longer. A quote is filtered after it was cut: the beginning of
+ * a secret at its end is found, too. Any thread. */
 void lf__secret_hide(char *text, const lf__config *config);
 
 #endif

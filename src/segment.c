@@ -64,8 +64,8 @@ static bool segment_addresses_are_limited(rlim_t *out_limit)
     return limited;
 }
 
-/* A program with a limit on its addresses (RLIMIT_AS) needs them itself: large segments take a sixteenth of it, small ones go up
- * to a quarter. */
+/* A program with a limit on its addresses (RLIMIT_AS) needs them itself: large segments take a sixteenth of it, small ones go
+ * up to a quarter. */
 static bool segment_may_map(size_t size, bool large)
 {
     rlim_t limit;
@@ -208,6 +208,11 @@ void lf__segment_adopt(lf__segment *segment)
     segment->frame = 0;
     segment->top = segment->stack_begin;
     segment_find_machine_stack(segment);
+}
+
+void lf__segment_forget_machine_stack(lf__segment *segment)
+{
+    segment->machine_stack_low = segment->machine_stack_size = 0;
 }
 
 void lf__segment_rest(lf__segment *segment)

@@ -31,7 +31,8 @@ typedef enum lf__frame_kind {
     LF__FRAME_OBSERVATION,
     LF__FRAME_CONTEXT,    /* a copied context attached to this thread: a parent, nothing to send */
     LF__FRAME_ATTRIBUTES, /* sets attributes for what comes above it; otherwise the same place in the trace as below */
-    LF__FRAME_HANDLE      /* a handle that is current: a parent, and what updates of the current observation mean */
+    LF__FRAME_HANDLE,     /* a handle that is current: a parent, and what updates of the current observation mean */
+    LF__FRAME_UNDER       /* the same in a scope: until that ends, also where the handle has ended */
 } lf__frame_kind;
 
 /* Where in the code something stands, as the macros say it. */
@@ -62,7 +63,7 @@ typedef struct lf__frame {
     uintptr_t address;       /* of the scope's variable */
     uintptr_t stack_pointer; /* of the function around */
     lf__code_place code;
-    const lf_observation *handle; /* LF__FRAME_HANDLE only */
+    const lf_observation *handle; /* LF__FRAME_HANDLE, LF__FRAME_UNDER */
     lf__record record;   /* record.size: header and the fields that follow directly */
 } lf__frame;
 
@@ -162,6 +163,8 @@ bool lf__segment_fill(lf__segment *segment);
 bool lf__segment_main_stack(uintptr_t *out_low, uintptr_t *out_size);
 /* Make it ready for the calling thread, whose segment it now is. */
 void lf__segment_adopt(lf__segment *segment);
+/* The code that is observed in it runs on machine stacks of its own: whether one address lies below another tells nothing. */
+void lf__segment_forget_machine_stack(lf__segment *segment);
 /* Give its memory back to the system, keep the addresses. The ring must be empty. */
 void lf__segment_rest(lf__segment *segment);
 
@@ -196,6 +199,11 @@ static inline uint32_t lf__frame_above(uint32_t top)
 static inline lf__frame *lf__frame_at(void *segment, uint32_t offset)
 {
     return (lf__frame *)((uint8_t *)segment + offset);
+}
+
+static inline bool lf__frame_is_handle(const lf__frame *frame)
+{
+    return frame->kind == LF__FRAME_HANDLE || frame->kind == LF__FRAME_UNDER;
 }
 
 static inline void *lf__segment_at(const lf__segment *segment, uint64_t position)

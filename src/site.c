@@ -101,6 +101,56 @@ static site_text site_unwrap(site_text text)
     return text;
 }
 
+static bool site_is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80;
+}
+
+/* The name of the last member of request->items[i].count: "count". Texts that are no such chain stay. */
+static site_text site_last_member(site_text text)
+{
+    size_t at = 0, word = 0;
+    while (at < text.size && site_is_word(text.at[at]))
+        at++;
+    if (at == 0 || (text.at[0] >= '0' && text.at[0] <= '9'))
+        return text;
+    while (at < text.size) {
+        bool arrow = text.at[at] == '-' && at + 1 < text.size && text.at[at + 1] == '>';
+        bool index = text.at[at] == '[';
+        if (index)
+            at += 1 + site_find((site_text){ text.at + at + 1, text.size - at - 1 }, ']') + 1;
+        else if (arrow || text.at[at] == '.')
+            for (word = at += arrow ? 2 : 1; at < text.size && site_is_word(text.at[at]);)
+                at++;
+        else
+            return text;
+        if (index ? at > text.size : at == word)
+            return text;
+        word = index ? 0 : word;
+    }
+    return word == 0 ? text : (site_text){ text.at + word, text.size - word };
+}
+
+static bool site_is_same(site_text a, site_text b)
+{
+    return a.size == b.size && memcmp(a.at, b.at, a.size) == 0;
+}
+
+/* Members by their last name, unless two of the call would be called alike. */
+static void site_shorten(site_text *names, unsigned count)
+{
+    site_text shorter[LF__SITE_MAX_ARGUMENTS];
+    for (unsigned i = 0; i < count; i++)
+        shorter[i] = site_last_member(names[i]);
+    for (unsigned i = 0; i < count; i++) {
+        unsigned alike = 0;
+        for (unsigned j = 0; j < count; j++)
+            alike += site_is_same(shorter[i], shorter[j]);
+        if (alike == 1)
+            names[i] = shorter[i];
+    }
+}
+
 static unsigned site_split(site_text text, site_text names[LF__SITE_MAX_ARGUMENTS])
 {
     unsigned count = 0;
@@ -112,6 +162,7 @@ static unsigned site_split(site_text text, site_text names[LF__SITE_MAX_ARGUMENT
         text.at += size;
         text.size -= size;
     }
+    site_shorten(names, count);
     return count;
 }
 
@@ -120,7 +171,7 @@ static void site_add_key(lf__buf *out, const site_text *names, unsigned index)
 {
     unsigned same = 1;
     for (unsigned i = 0; i < index; i++)
-        same += names[i].size == names[index].size && memcmp(names[i].at, names[index].at, names[index].size) == 0;
+        same += site_is_same(names[i], names[index]);
     lf__json_string(out, names[index].at, names[index].size);
     if (same > 1 && !out->failed) {
         out->length--; /* the quote */

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 __thread lf__segment *lf__thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
+__thread lf__segment *lf__thread_own __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 _Atomic uint32_t lf__flush_at;
 
@@ -78,9 +79,8 @@ static bool stack_inherits(void)
     return stack.inherited != NULL && pthread_equal(stack.inheritor, pthread_self());
 }
 
-__attribute__((noinline, cold)) lf__segment *lf__stack_enter(void)
+lf__segment *lf__stack_take(void)
 {
-    int saved = errno;
     lf__segment *segment = stack_reuse_segment();
     if (segment == NULL)
         segment = stack_refill_segment();
@@ -89,7 +89,25 @@ __attribute__((noinline, cold)) lf__segment *lf__stack_enter(void)
     if (segment != NULL) {
         lf__segment_adopt(segment);
         lf__stack_set_wake(segment);
-        lf__thread = segment;
+    }
+    return segment;
+}
+
+void lf__stack_give_back(lf__segment *segment)
+{
+    lf__stack_abandon_above(segment, 0, lf__monotonic_ns(), LF__FLAG_ABANDONED);
+    lf__segment_return_grant(segment, &lf__worker_budget);
+    atomic_store_explicit(&segment->state, LF__SEGMENT_LEFT, memory_order_release); /* pairs with worker_drain */
+    if (atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) == LF__WORKER_IDLE)
+        lf__worker_wake(); /* to take the memory back */
+}
+
+__attribute__((noinline, cold)) lf__segment *lf__stack_enter(void)
+{
+    int saved = errno;
+    lf__segment *segment = lf__stack_take();
+    if (segment != NULL) {
+        lf__thread = lf__thread_own = segment;
         pthread_setspecific(stack.key, segment);
         if (stack_inherits()) {
             lf_context *context = stack.inherited;
@@ -106,15 +124,10 @@ __attribute__((noinline, cold)) lf__segment *lf__stack_enter(void)
 /* Thread end: what its scopes left open is sent, marked; the worker empties the ring and frees the segment. */
 static void stack_leave(void *ending)
 {
-    lf__segment *segment = ending;
     int saved = errno;
-    lf__thread = segment; /* glibc keeps it, but another libc may have torn the variable down */
-    lf__stack_abandon_above(segment, 0, lf__monotonic_ns(), LF__FLAG_ABANDONED);
-    lf__segment_return_grant(segment, &lf__worker_budget);
-    lf__thread = NULL;
-    atomic_store_explicit(&segment->state, LF__SEGMENT_LEFT, memory_order_release); /* pairs with worker_drain */
-    if (atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) == LF__WORKER_IDLE)
-        lf__worker_wake(); /* to take the memory back */
+    lf__thread = ending; /* it may have ended in a coroutine; and glibc keeps the variable, but another libc may have torn it down */
+    lf__stack_give_back(ending);
+    lf__thread = lf__thread_own = NULL;
     errno = saved;
 }
 
@@ -134,7 +147,7 @@ void lf__stack_after_fork_child(void)
     }
     lf__segment *segment = atomic_load_explicit(&lf__segments, memory_order_relaxed);
     atomic_store_explicit(&lf__segments, NULL, memory_order_relaxed);
-    lf__thread = NULL;
+    lf__thread = lf__thread_own = NULL;
     while (segment != NULL) {
         lf__segment *next = segment->next;
         lf__segment_unmap(segment);
@@ -257,7 +270,7 @@ __attribute__((noinline)) lf__frame *lf__stack_find_observation(lf__segment *seg
             return NULL;
         top = lf__frame_at(segment, top->below);
     }
-    bool is_one = top->kind == LF__FRAME_OBSERVATION || top->kind == LF__FRAME_HANDLE;
+    bool is_one = top->kind == LF__FRAME_OBSERVATION || lf__frame_is_handle(top);
     return is_one && (top->record.flags & LF__FLAG_UNSAMPLED) == 0 ? top : NULL;
 }
 
@@ -356,20 +369,16 @@ static uint8_t *stack_put_context(lf__segment *segment, lf__frame *frame, const 
 static void stack_attach(lf_scope *scope, const lf_context *context, const lf__place *place)
 {
     lf__segment *segment = lf__stack_here();
-    lf__frame_kind kind = context == NULL ? LF__FRAME_ATTRIBUTES : LF__FRAME_CONTEXT;
     uint32_t version;
     if (segment == NULL)
         return;
-    lf__frame *frame = lf__stack_push(segment, kind, place, 0, &version);
+    lf__frame *frame = lf__stack_push(segment, LF__FRAME_CONTEXT, place, 0, &version);
     if (frame == NULL) {
         lf__stack_stand_in(segment, scope, place->stack_pointer);
         return;
     }
-    uint8_t *end = (uint8_t *)(frame + 1);
-    if (context == NULL)
-        stack_make_same(segment, frame);
-    else
-        end = stack_put_context(segment, frame, context);
+    static const lf_context nowhere = {.flags = LF__FLAG_NO_TRACE};
+    const uint8_t *end = stack_put_context(segment, frame, context == NULL ? &nowhere : context);
     lf__stack_push_done(segment, frame, end, version, scope);
 }
 
@@ -377,6 +386,53 @@ void lf__stack_attach(lf_scope *scope, const lf_site *site, const lf_context *co
 {
     lf__place place = lf__scope_place(scope, site, stack_pointer);
     stack_attach(scope, context, &place);
+}
+
+void lf__stack_under(lf_scope *scope, const lf_site *site, const lf_observation *handle, uintptr_t stack_pointer)
+{
+    lf__segment *segment = lf__stack_here();
+    lf__place place = lf__scope_place(scope, site, stack_pointer);
+    lf__record header;
+    uint32_t version, size;
+    if (segment == NULL)
+        return;
+    lf__frame *frame = lf__stack_push(segment, LF__FRAME_UNDER, &place, 0, &version);
+    if (frame == NULL) {
+        lf__stack_stand_in(segment, scope, stack_pointer);
+        return;
+    }
+    uint8_t *at = (uint8_t *)(frame + 1);
+    size_t room = lf__bytes_to(lf__stack_fields_end(segment, at, LF__CONTEXT_MAX), at);
+    if (lf__handle_place(handle, &header, at, room, &size)) {
+        stack_make_context(frame, header.trace_id, header.id, header.flags & LF__FLAG_UNSAMPLED, header.client);
+        frame->handle = handle;
+        frame->attributes = (uint32_t)(at - (uint8_t *)segment);
+        frame->attributes_size = size;
+        at += size;
+    } else {
+        lf__count(&segment->misused);
+        frame->kind = LF__FRAME_ATTRIBUTES;
+        stack_make_same(segment, frame);
+    }
+    lf__stack_push_done(segment, frame, at, version, scope);
+}
+
+lf_context *lf__stack_handle_context(const lf_observation *handle)
+{
+    lf__record header;
+    uint32_t size;
+    lf_context *context = lf__alloc(sizeof *context + LF__CONTEXT_MAX);
+    if (context == NULL || !lf__handle_place(handle, &header, context->fields, LF__CONTEXT_MAX, &size)) {
+        lf__free(context);
+        return NULL;
+    }
+    memcpy(context->trace_id, header.trace_id, sizeof context->trace_id);
+    memcpy(context->id, header.id, sizeof context->id);
+    context->flags = header.flags & LF__FLAG_UNSAMPLED;
+    context->client = header.client;
+    context->size = size;
+    lf_context *fitting = lf__realloc(context, sizeof *context + size);
+    return fitting == NULL ? context : fitting;
 }
 
 /* The innermost frame. */
@@ -447,7 +503,7 @@ static void stack_write_at(lf__writer *w, uint8_t *top, size_t used)
 
 bool lf__write_begin(lf__writer *w, lf__frame *frame)
 {
-    if (frame->kind == LF__FRAME_HANDLE)
+    if (lf__frame_is_handle(frame))
         return lf__write_begin_handle(w, (lf_observation *)(uintptr_t)frame->handle);
     lf__segment *segment = lf__thread;
     uint8_t *top = (uint8_t *)segment + segment->top;
@@ -581,7 +637,7 @@ void lf__stack_attributes(lf_scope *scope, const lf_site *site, const lf_attribu
     lf__writer w;
     if (target != NULL && lf__write_begin(&w, target)) {
         target->record.flags |= LF__FLAG_ATTRIBUTES;
-        if (target->kind == LF__FRAME_HANDLE)
+        if (lf__frame_is_handle(target))
             lf__handle_add_flag((lf_observation *)(uintptr_t)target->handle, LF__FLAG_ATTRIBUTES);
         write(&w, attributes);
         lf__write_end(&w);

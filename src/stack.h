@@ -15,9 +15,12 @@
 /* Parts of the path that are worth their size at each of their two or three places. */
 #define LF__FAST static inline __attribute__((always_inline))
 
-/* This thread's memory; NULL until its first observation. Initial-exec: one load instead of a call into the loader, at the
- * price of 8 bytes of the static TLS block when we are dlopened. */
+/* The memory that this thread observes in: its own, NULL until its first observation, or that of the coroutine it is in.
+ * Initial-exec: one load instead of a call into the loader, at the price of 8 bytes of the static TLS block when we are
+ * dlopened. */
 extern __thread lf__segment *lf__thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
+/* Its own, whatever it is in. */
+extern __thread lf__segment *lf__thread_own __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /* Of the default client's configuration. */
 extern _Atomic uint32_t lf__flush_at;
@@ -26,6 +29,9 @@ extern _Atomic uint32_t lf__flush_at;
 bool lf__stack_install(void);
 /* First use by this thread: get it memory. NULL when there is none. */
 lf__segment *lf__stack_enter(void);
+/* Memory for a thread or a coroutine; NULL when there is none. And its end: open observations are sent, marked as left. */
+lf__segment *lf__stack_take(void);
+void lf__stack_give_back(lf__segment *segment);
 /* The worker is to be woken after flush_at more observations. */
 void lf__stack_set_wake(lf__segment *segment);
 /* In the child of a fork: forget what the parent's threads had; this thread goes on where it was. */
@@ -111,7 +117,9 @@ LF__FAST void lf__stack_publish(lf__segment *segment, size_t size, uint64_t ende
 
 LF__FAST bool lf__stack_ignores(const lf__record *record)
 {
-    return __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) < LF_I_ON || (record->flags & LF__FLAG_UNSAMPLED) != 0;
+    /* Off, or not started; while it is paused, what is open ends and is sent. */
+    unsigned mode = (unsigned)__atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED);
+    return mode <= LF_I_OFF || (record->flags & LF__FLAG_UNSAMPLED) != 0;
 }
 
 /* Hand an ended observation over to the worker. */
@@ -322,8 +330,12 @@ LF__FAST size_t lf__stack_room_left(const lf__frame *frame, const uint8_t *at)
 
 /* ---- Contexts ---- */
 
-/* Put a context on the stack. NULL: a scope in the same place of the trace, so that every scope of a program has a frame. */
+/* Put a context on the stack. NULL: one that is in no trace. */
 void lf__stack_attach(lf_scope *scope, const lf_site *site, const lf_context *context, uintptr_t stack_pointer);
+/* Put a handle on the stack, for a scope. */
+void lf__stack_under(lf_scope *scope, const lf_site *site, const lf_observation *handle, uintptr_t stack_pointer);
+/* The context of the children of a handle, for lf_context_free; NULL: it is long ended, or no memory. */
+lf_context *lf__stack_handle_context(const lf_observation *handle);
 /* What this thread is in, for lf_context_free; NULL: nothing, or no memory. */
 lf_context *lf__stack_context(void);
 /* The innermost frame that has a trace, or NULL. */

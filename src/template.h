@@ -48,8 +48,8 @@ bool lf__template_render(lf__buf *out, const lf__template *t, const lf_value *va
 /* The names of the variables in the order of the text, as often as they stand there: start with *at = 0, false at the end. */
 bool lf__template_names(const lf__template *t, size_t *at, const char **name, size_t *name_size);
 
-/* What `variables` (as for lf__template_render) has for a name; *value borrows from it. False: nothing, and *value is untouched;
- * or no memory, and *value is unset. */
+/* What `variables` (as for lf__template_render) has for a name; *value borrows from it. False: nothing, and *value is
+ * untouched; or no memory, and *value is unset. */
 bool lf__template_find(const lf_value *variables, const char *name, size_t name_size, lf_value *value);
 
 /* Append a value as Python's str() writes it: text as it is (its UTF-8 repaired), null and unset as nothing, True and False,

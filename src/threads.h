@@ -1,5 +1,5 @@
-/* The threads of the process, by their names. Ours are called "langfuse" and "langfuse-prompt", and so are those that libcurl starts
- * from them.
+/* The threads of the process, by their names. Ours are called "langfuse" and "langfuse-prompt", and so are those that libcurl
+ * starts from them.
  */
 #ifndef LF_SRC_THREADS_H
 #define LF_SRC_THREADS_H

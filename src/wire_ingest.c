@@ -599,8 +599,9 @@ static void ingest_trace_begin(ingest *to)
     ingest_end(to);
 }
 
-/* A server compares whole milliseconds, and of equal ones the first event wins. So what comes later within a millisecond is moved
- * on to the next one, and so is what then comes after that. What is really earlier, as of another thread, stays where it is. */
+/* A server compares whole milliseconds, and of equal ones the first event wins. So what comes later within a millisecond is
+ * moved on to the next one, and so is what then comes after that. What is really earlier, as of another thread, stays where it
+ * is. */
 static uint64_t ingest_trace_time(ingest *to, uint64_t wall_ns)
 {
     const uint8_t *id = to->view.record->trace_id;
@@ -851,7 +852,7 @@ static bool ingest_head(lf__buf *out, const lf__config *config, size_t items_siz
     if (out->failed)
         return false;
     size_t start = out->length;
-    INGEST_ADD(out, "{\"metadata\":{\"sdk_name\":\"c\",\"sdk_version\":\"" LF_VERSION "\"");
+    INGEST_ADD(out, "{\"metadata\":{\"sdk_name\":\"c\",\"sdk_version\":\"" LANGFUSE_VERSION "\"");
     ingest_option(out, "public_key", config->public_key);
     INGEST_ADD(out, "},\"batch\":[");
     if (!out->failed)

@@ -385,7 +385,7 @@ static void otlp_resource(const otlp_writer *to, const lf__config *config)
     } ours[] = {
         {OTLP_TEXT("telemetry.sdk.language"), "c"},
         {OTLP_TEXT("telemetry.sdk.name"), "langfuse"},
-        {OTLP_TEXT("telemetry.sdk.version"), LF_VERSION},
+        {OTLP_TEXT("telemetry.sdk.version"), LANGFUSE_VERSION},
         {OTLP_TEXT("langfuse.environment"), config->environment},
         {OTLP_TEXT("langfuse.release"), config->release},
     };
@@ -402,7 +402,7 @@ static void otlp_resource(const otlp_writer *to, const lf__config *config)
 }
 
 static const otlp_text otlp_scope_name = OTLP_TEXT("langfuse-sdk"); /* any other makes a server copy all attributes */
-static const otlp_text otlp_scope_version = OTLP_TEXT(LF_VERSION);
+static const otlp_text otlp_scope_version = OTLP_TEXT(LANGFUSE_VERSION);
 
 static void otlp_scope_attributes(const otlp_writer *to, const lf__config *config)
 {

@@ -24,8 +24,8 @@ const char *lf__wire_level_name(lf_level level);
 /* A 64-bit number of a field, 0 when there is none. */
 int64_t lf__wire_int(const lf__field *field);
 
-/* The version of the observation's prompt, or NULL. It belongs to the name it came with: one that was propagated says nothing of
- * the observation's own prompt. */
+/* The version of the observation's prompt, or NULL. It belongs to the name it came with: one that was propagated says nothing
+ * of the observation's own prompt. */
 const lf__field *lf__wire_prompt_version(const lf__view *view);
 
 /* How the scope of an observation was left: "abandoned", "interrupted", or NULL when it ended. *message is what is then said

@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include "capture.h"
+#include "guest.h"
 #include "http.h"
 #include "mask.h"
 #include "once.h"
@@ -15,6 +16,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,7 +36,9 @@ enum {
     WORKER_PAGES_MS = 500,
     WORKER_CLOCK_MS = 1000, /* between two looks at a clock that is not set */
     WORKER_LOOK_MS = 100,  /* without the main thread: between two looks for other threads */
-    WORKER_RETRY_MS = 1000 /* between two tries to create the thread */
+    WORKER_RETRY_MS = 1000, /* between two tries to create the thread */
+    WORKER_ROUNDS = 64,     /* of work that is due at once, before a pump returns to the program */
+    WORKER_BUSY_MS = 10     /* to the next try, while another thread pumps */
 };
 
 /* Earlier than this no program has used the library: November 2026. */
@@ -104,6 +108,10 @@ static struct {
     uint64_t ends;     /* how often it has stopped */
     _Atomic int exits; /* the process ends: nobody waits for a server that is not there */
     _Atomic int main_left; /* the main thread has ended, the process not */
+    bool is_pumped;        /* without a thread: threads of the program that wait for us, or call lf_poll, do the work */
+    bool pumping;          /* `thread` is at it */
+    int event;             /* is_pumped: readable when there is something to do */
+    uint64_t pump_due_ns;  /* when, without being asked */
     uint64_t retry_ns; /* no earlier is a thread asked for again that could not be created */
     uint64_t flush_wanted;
     uint64_t flush_done;
@@ -132,7 +140,7 @@ static struct {
     lf__transport inherited_transport[WORKER_GENERATIONS];
     lf__buf inherited_masked[WORKER_GENERATIONS];
     unsigned generation;
-} worker = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} worker = {.lock = PTHREAD_MUTEX_INITIALIZER, .event = -1};
 
 /* All clients ever set, and their lanes that are in use. */
 #define WORKER_EACH_CLIENT(client) \
@@ -198,10 +206,21 @@ static void worker_init_conditions(void)
     worker.conditions_ready = true;
 }
 
+/* Tell the program's event loop. */
+static void worker_raise_event(void)
+{
+    uint64_t one = 1;
+    if (worker.event >= 0)
+        (void)!write(worker.event, &one, sizeof one); /* it is non-blocking; one that is full is readable */
+}
+
 static void worker_wake_locked(void)
 {
     int waiting = atomic_exchange_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
-    if (waiting == LF__WORKER_IN_POLL)
+    worker.pump_due_ns = 0;
+    if (worker.is_pumped && !worker.pumping)
+        worker_raise_event();
+    else if (waiting == LF__WORKER_IN_POLL)
         lf__http_wakeup(atomic_load_explicit(&worker.transport.http, memory_order_acquire));
     else if (waiting != LF__WORKER_BUSY)
         pthread_cond_signal(&worker.to_worker);
@@ -260,8 +279,8 @@ static uint64_t worker_known_flush(void)
     return worker.flush_active != 0 ? worker.flush_active : worker.flush_done;
 }
 
-/* Say that it sleeps, so that observing threads wake it. False: there is something to do. *out_settles: a thread may have published
- * a record that is not seen yet. */
+/* Say that it sleeps, so that observing threads wake it. False: there is something to do. *out_settles: a thread may have
+ * published a record that is not seen yet. */
 static bool worker_fall_asleep(int kind, bool *out_settles)
 {
     pthread_mutex_lock(&worker.lock);
@@ -300,16 +319,20 @@ static bool worker_settle(void)
 }
 
 /* Sleep on the condition until woken or `until_ns` (0: for ever). */
-static void worker_sleep(int kind, uint64_t until_ns)
+static void worker_sleep(int kind, uint64_t until_ns, lf__guest *guest)
 {
     bool settles;
     if (!worker_fall_asleep(kind, &settles))
         return;
+    if (guest != NULL)
+        lf__guest_restore_signals(guest);
     pthread_mutex_lock(&worker.lock);
     if (!settles || worker_settle())
         (void)worker_await_wake(until_ns);
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
+    if (guest != NULL)
+        lf__guest_block_signals(guest);
 }
 
 /* End the thread instead of sleeping for ever. True: it ends. A record that ends from now on starts another one. */
@@ -333,8 +356,8 @@ static bool worker_retire(void)
     return ends;
 }
 
-/* Let transfers go on until `until_ns`. */
-static void worker_poll(lf__http *http, uint64_t until_ns)
+/* Let transfers go on until `until_ns`. On a thread of the program its signals are taken meanwhile. */
+static void worker_poll(lf__http *http, uint64_t until_ns, lf__guest *guest)
 {
     pthread_mutex_lock(&worker.lock);
     bool requests = worker_has_requests(worker_known_flush());
@@ -342,7 +365,15 @@ static void worker_poll(lf__http *http, uint64_t until_ns)
     pthread_mutex_unlock(&worker.lock);
     LF__FENCE(memory_order_seq_cst);
     requests |= atomic_load_explicit(&lf__worker_asked, memory_order_relaxed); /* by a thread that saw us busy */
-    lf__http_poll(http, requests ? 0 : worker_ms_until(until_ns));
+    int timeout_ms = requests ? 0 : worker_ms_until(until_ns);
+    if (guest != NULL && timeout_ms > 0) {
+        lf__http_poll(http, 0);
+        lf__guest_restore_signals(guest);
+        lf__http_wait(http, timeout_ms);
+        lf__guest_block_signals(guest);
+        timeout_ms = 0;
+    }
+    lf__http_poll(http, timeout_ms);
     worker_tell_held();
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
 }
@@ -597,7 +628,7 @@ static void worker_give_back(void)
 /* A device that has just booted may believe that it is 1970. What it sends waits until its clock is set, or until it stops. */
 static bool worker_waits_for_clock(void)
 {
-    bool waits = lf__wall_ns() < worker_built_s * 1000000000u && lf_i_mode() >= LF_I_ON;
+    bool waits = lf__wall_ns() < worker_built_s * 1000000000u && lf__is_started();
     if (waits && lf__first_time(lf__cause(0, "clock", NULL)))
         lf__client_tell(0, LF__LOG_WARNING, "the clock of this machine is not set; nothing is sent until it is");
     return waits;
@@ -815,23 +846,23 @@ static uint64_t worker_due_ns(void)
     return until_ns;
 }
 
-/* Until a transfer moves, something is due, or for ever. */
-static void worker_wait(uint64_t due_ns)
+/* Until a transfer moves, something is due, or for ever. `guest`: on a thread of the program. */
+static void worker_wait(uint64_t due_ns, lf__guest *guest)
 {
     uint64_t until_ns = worker.pages_ns != 0 && worker.pages_ns < due_ns ? worker.pages_ns : due_ns;
     lf__http *http = atomic_load_explicit(&worker.transport.http, memory_order_relaxed);
     if (http != NULL && lf__http_running(http) != 0)
-        worker_poll(http, until_ns);
+        worker_poll(http, until_ns, guest);
     else if (due_ns <= lf__monotonic_ns())
         return;
     else if (due_ns != UINT64_MAX)
-        worker_sleep(LF__WORKER_TIMED, until_ns);
+        worker_sleep(LF__WORKER_TIMED, until_ns, guest);
     else
-        worker_sleep(LF__WORKER_IDLE, worker.pages_ns);
+        worker_sleep(LF__WORKER_IDLE, worker.pages_ns, guest);
 }
 
-/* One round: take in what ended, start what is due, answer who asks. Never waits. Returns when it wants to be called next at the
- * latest (monotonic; UINT64_MAX: when it is woken): worker_wait keeps to that, and lets transfers move meanwhile. */
+/* One round: take in what ended, start what is due, answer who asks. Never waits. Returns when it wants to be called next at
+ * the latest (monotonic; UINT64_MAX: when it is woken): worker_wait keeps to that, and lets transfers move meanwhile. */
 static uint64_t worker_step(void)
 {
     uint64_t wanted = worker_begin_round();
@@ -904,7 +935,7 @@ static bool worker_wait_without_main(uint64_t due_ns, uint64_t *until_ns)
     else if (*until_ns != 0 && (now >= *until_ns || worker_is_hopeless()))
         worker_stop_self();
     else
-        worker_wait(due_ns < look_ns ? due_ns : look_ns);
+        worker_wait(due_ns < look_ns ? due_ns : look_ns, NULL);
     return false;
 }
 
@@ -918,13 +949,162 @@ static void *worker_main(void *unused)
         while (!worker_should_stop()) {
             uint64_t due_ns = worker_step();
             if (atomic_load(&worker.main_left) == 0)
-                worker_wait(due_ns);
+                worker_wait(due_ns, NULL);
             else if (worker_wait_without_main(due_ns, &until_ns))
                 return NULL;
         }
         worker_let_go();
     } while (!worker_finish());
     return NULL;
+}
+
+/* ---- Without a thread ---- */
+
+/* With the lock held: does this thread do the worker's work, as when a hook calls us? */
+static bool worker_is_self(void)
+{
+    return worker.state != WORKER_NONE && (!worker.is_pumped || worker.pumping) && pthread_equal(worker.thread, pthread_self());
+}
+
+/* One round of a pump; it may be the last one. Returns as worker_step. */
+static uint64_t worker_turn(void)
+{
+    if (!worker_should_stop())
+        return worker_step();
+    worker_let_go();
+    (void)worker_finish();
+    return UINT64_MAX;
+}
+
+static void worker_begin_pump_locked(void)
+{
+    worker.pumping = true;
+    worker.thread = pthread_self();
+    atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
+}
+
+/* From here on an ended record makes the event readable, as it would wake the thread. Returns when the next turn is due. */
+static uint64_t worker_end_pump(uint64_t due_ns)
+{
+    bool settles = false, asleep = worker_fall_asleep(due_ns == UINT64_MAX ? LF__WORKER_IDLE : LF__WORKER_TIMED, &settles);
+    uint64_t settled_ns = lf__monotonic_ns() + WORKER_SETTLE_MS * 1000000u;
+    due_ns = !asleep ? 0 : settles && settled_ns < due_ns ? settled_ns : due_ns;
+    pthread_mutex_lock(&worker.lock);
+    worker.pumping = false;
+    worker.pump_due_ns = due_ns;
+    if (due_ns == 0)
+        worker_raise_event();
+    pthread_cond_broadcast(&worker.to_callers);
+    pthread_mutex_unlock(&worker.lock);
+    return due_ns;
+}
+
+/* With the lock held, a caller waits for the worker: on the condition, or by doing the work. False: the time is over. */
+static bool worker_await(uint64_t until_ns)
+{
+    struct timespec until = worker_timespec(until_ns);
+    if (!worker.is_pumped || worker.pumping || worker.state == WORKER_NONE)
+        return pthread_cond_timedwait(&worker.to_callers, &worker.lock, &until) != ETIMEDOUT;
+    uint64_t due_ns = worker.pump_due_ns < until_ns ? worker.pump_due_ns : until_ns;
+    worker_begin_pump_locked();
+    pthread_mutex_unlock(&worker.lock);
+    lf__guest guest;
+    lf__guest_enter(&guest);
+    worker_wait(due_ns, &guest);
+    (void)worker_end_pump(worker_turn());
+    lf__guest_leave(&guest);
+    pthread_mutex_lock(&worker.lock);
+    return lf__monotonic_ns() < until_ns;
+}
+
+static uint64_t worker_settled_total(void)
+{
+    uint64_t total = atomic_load_explicit(&lf__worker_counters.delivered, memory_order_relaxed);
+    for (int i = 0; i < LF_DROP_REASON_COUNT; i++)
+        total += atomic_load_explicit(&lf__worker_counters.dropped[i], memory_order_relaxed);
+    return total;
+}
+
+/* All that can be done without waiting. */
+static uint64_t worker_pump_rounds(void)
+{
+    uint64_t due_ns = 0;
+    for (int i = 0; i < WORKER_ROUNDS && due_ns <= lf__monotonic_ns(); i++) {
+        due_ns = worker_turn();
+        lf__http *http = atomic_load_explicit(&worker.transport.http, memory_order_relaxed);
+        if (http != NULL && lf__http_running(http) != 0) {
+            uint64_t before = worker_settled_total();
+            lf__http_poll(http, 0);
+            due_ns = worker_settled_total() != before ? 0 : due_ns;
+        }
+    }
+    return due_ns;
+}
+
+static void worker_clear_event(void)
+{
+    uint64_t count;
+    if (worker.event >= 0)
+        (void)!read(worker.event, &count, sizeof count);
+}
+
+static void worker_tell_wants(lf_poll_wants *wants, uint64_t due_ns)
+{
+    enum { ROOM = sizeof wants->fds / sizeof *wants->fds };
+    lf__http *http = atomic_load_explicit(&worker.transport.http, memory_order_relaxed);
+    bool all = true;
+    memset(wants, 0, sizeof *wants);
+    wants->timeout_ms = due_ns == UINT64_MAX ? -1 : worker_ms_until(due_ns);
+    if (worker.event >= 0)
+        wants->fds[wants->count++] = (struct pollfd){.fd = worker.event, .events = POLLIN};
+    if (http != NULL && lf__http_running(http) != 0)
+        all = lf__http_wants(http, wants->fds + wants->count, ROOM - wants->count, &wants->count, &wants->timeout_ms);
+    if ((!all || worker.event < 0) && (wants->timeout_ms < 0 || wants->timeout_ms > WORKER_BUSY_MS))
+        wants->timeout_ms = WORKER_BUSY_MS; /* some cannot be waited for */
+}
+
+int lf__worker_poll(int timeout_ms, lf_poll_wants *out_wants)
+{
+    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms) * 1000000u;
+    pthread_mutex_lock(&worker.lock);
+    bool possible = worker.is_pumped && worker.state != WORKER_NONE, busy = possible && worker.pumping;
+    if (possible && !busy)
+        worker_begin_pump_locked();
+    pthread_mutex_unlock(&worker.lock);
+    if (busy && out_wants != NULL)
+        *out_wants = (lf_poll_wants){.timeout_ms = WORKER_BUSY_MS};
+    if (!possible || busy)
+        return busy ? 0 : LF_ERR_ARGUMENT;
+    lf__guest guest;
+    lf__guest_enter(&guest);
+    worker_clear_event();
+    uint64_t before = worker_settled_total(), due_ns = worker_pump_rounds();
+    if (timeout_ms > 0 && worker_settled_total() == before) {
+        worker_wait(due_ns < until_ns ? due_ns : until_ns, &guest);
+        due_ns = worker_pump_rounds();
+    }
+    due_ns = worker_end_pump(due_ns);
+    if (out_wants != NULL)
+        worker_tell_wants(out_wants, due_ns);
+    uint64_t settled = worker_settled_total() - before;
+    lf__guest_leave(&guest);
+    return settled > INT32_MAX ? INT32_MAX : (int)settled;
+}
+
+void lf__worker_set_pumped(bool is_pumped)
+{
+    pthread_mutex_lock(&worker.lock);
+    if (worker.state == WORKER_NONE)
+        worker.is_pumped = is_pumped;
+    pthread_mutex_unlock(&worker.lock);
+}
+
+bool lf__worker_is_pumped(void)
+{
+    pthread_mutex_lock(&worker.lock);
+    bool is_pumped = worker.is_pumped;
+    pthread_mutex_unlock(&worker.lock);
+    return is_pumped;
 }
 
 /* ---- Called by others ---- */
@@ -966,6 +1146,15 @@ static bool worker_take_thread(pthread_t *out_thread)
     return taken;
 }
 
+static void worker_start_pumped_locked(void)
+{
+    worker.has_membarrier = worker_membarrier(WORKER_MEMBARRIER_REGISTER) == 0;
+    if (worker.event < 0)
+        worker.event = lf__above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    worker.pump_due_ns = 0;
+    worker_raise_event(); /* what ended before the start */
+}
+
 /* 0, or why there is no thread. */
 static int worker_start_locked(void)
 {
@@ -982,6 +1171,10 @@ static int worker_start_locked(void)
     lf__buf_init(&worker.masked, WORKER_MASKED_MAX);
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
     worker.state = WORKER_RUNS;
+    if (worker.is_pumped) {
+        worker_start_pumped_locked();
+        return 0;
+    }
     int error = worker_create_thread();
     if (error == 0) {
         worker.joinable = true;
@@ -1041,11 +1234,9 @@ void lf__worker_set_client(uint32_t index, lf__config *config)
 
 void lf__worker_await_clients(uint64_t until_ns)
 {
-    struct timespec until = worker_timespec(until_ns);
     pthread_mutex_lock(&worker.lock);
     uint64_t wanted = worker.changes_wanted;
-    while (worker.state != WORKER_NONE && worker.changes_done < wanted && !pthread_equal(worker.thread, pthread_self()) &&
-           pthread_cond_timedwait(&worker.to_callers, &worker.lock, &until) != ETIMEDOUT)
+    while (worker.state != WORKER_NONE && worker.changes_done < wanted && !worker_is_self() && worker_await(until_ns))
         continue;
     pthread_mutex_unlock(&worker.lock);
 }
@@ -1088,7 +1279,6 @@ static uint64_t worker_dropped_total(void)
 static lf_status worker_flush(int timeout_ms, bool tells)
 {
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)(timeout_ms < 0 ? WORKER_DEFAULT_TIMEOUT_MS : timeout_ms) * 1000000u;
-    struct timespec until = worker_timespec(until_ns);
     lf_status status = LF_OK;
     pthread_mutex_lock(&worker.lock);
     if (worker.state == WORKER_NONE) {
@@ -1096,14 +1286,14 @@ static lf_status worker_flush(int timeout_ms, bool tells)
         pthread_mutex_unlock(&worker.lock);
         return status;
     }
-    if (pthread_equal(worker.thread, pthread_self())) { /* in a hook: who would do it? */
+    if (worker_is_self()) { /* in a hook: who would do it? */
         pthread_mutex_unlock(&worker.lock);
         return LF_ERR_TIMEOUT;
     }
     uint64_t ticket = ++worker.flush_wanted;
     worker_wake_locked();
     while (worker.flush_done < ticket && status == LF_OK)
-        if (pthread_cond_timedwait(&worker.to_callers, &worker.lock, &until) == ETIMEDOUT && worker.flush_done < ticket)
+        if (!worker_await(until_ns) && worker.flush_done < ticket)
             status = LF_ERR_TIMEOUT;
     uint64_t dropped = worker_dropped_total();
     if (tells && status == LF_OK && dropped > worker.dropped_reported) {
@@ -1132,7 +1322,7 @@ void lf__worker_send_at_exit(int timeout_ms)
 
 lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int timeout_ms, char **out_text)
 {
-    struct timespec until = worker_timespec(lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u);
+    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
     worker_question question = {.client = client, .trace_id = trace_id, .status = LF_OK};
     bool in_time = true;
     pthread_mutex_lock(&worker.lock);
@@ -1145,7 +1335,7 @@ lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int
     worker.questions = &question;
     worker_wake_locked();
     while (!question.answered && worker.state != WORKER_NONE && in_time)
-        in_time = pthread_cond_timedwait(&worker.to_callers, &worker.lock, &until) != ETIMEDOUT;
+        in_time = worker_await(until_ns);
     worker_question **link = &worker.questions;
     while (*link != &question)
         link = &(*link)->next;
@@ -1159,7 +1349,6 @@ lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int
 
 bool lf__worker_stop(bool keeps_memory, uint64_t until_ns)
 {
-    struct timespec until = worker_timespec(until_ns);
     pthread_t ended;
     pthread_mutex_lock(&worker.lock);
     worker.wanted = worker.again = false;
@@ -1170,8 +1359,8 @@ bool lf__worker_stop(bool keeps_memory, uint64_t until_ns)
         worker_wake_locked();
     }
     uint64_t ends = worker.ends;
-    bool waits = worker.state == WORKER_STOPS && !pthread_equal(worker.thread, pthread_self());
-    while (waits && worker.ends == ends && pthread_cond_timedwait(&worker.to_callers, &worker.lock, &until) != ETIMEDOUT)
+    bool waits = worker.state == WORKER_STOPS && !worker_is_self();
+    while (waits && worker.ends == ends && worker_await(until_ns))
         continue;
     bool is_over = worker.state == WORKER_NONE || worker.ends != ends, joins = worker_take_thread(&ended);
     pthread_mutex_unlock(&worker.lock);
@@ -1212,7 +1401,10 @@ void lf__worker_after_fork_child(void)
     worker.copies = NULL;
     worker.questions = NULL; /* of threads that are no more */
     worker.state = WORKER_NONE;
-    worker.joinable = worker.again = false;
+    worker.joinable = worker.again = worker.pumping = false;
+    if (worker.event >= 0)
+        (void)close(worker.event); /* the parent's, too */
+    worker.event = -1;
     worker.retry_ns = 0;
     atomic_store(&worker.exits, 0);
     atomic_store(&worker.main_left, 0); /* the thread that forked is the main one here */

@@ -28,21 +28,21 @@ extern lf__counters lf__worker_counters;
 /* Accepted outside a segment: copies of other threads' open observations, made at exit; updates of traces that are events. */
 extern _Atomic uint64_t lf__worker_accepted;
 
-/* Records that wait or are on their way, counted where they are: in rings, copies, queues and batches. Any thread, no lock. Exact
- * while nothing moves. A record that moves from one place to the next meanwhile may be counted in both, but is never missed: with 0
- * there is nothing left to send. */
+/* Records that wait or are on their way, counted where they are: in rings, copies, queues and batches. Any thread, no lock.
+ * Exact while nothing moves. A record that moves from one place to the next meanwhile may be counted in both, but is never
+ * missed: with 0 there is nothing left to send. */
 uint64_t lf__worker_queued(void);
 
 /* What a client (clients.h) sends, and where; NULL: nothing any more, and what it still has is dropped. Takes a reference. */
 void lf__worker_set_client(uint32_t index, lf__config *config);
-/* Wait until the worker has taken over what was set, at most until then (monotonic): what ends from then on goes to the new place,
- * what ended before to the old one. */
+/* Wait until the worker has taken over what was set, at most until then (monotonic): what ends from then on goes to the new
+ * place, what ended before to the old one. */
 void lf__worker_await_clients(uint64_t until_ns);
 /* Start the thread unless it runs; one that is stopping goes on. LF_ERR_MEMORY: there is none to be had, which is told; it is
  * tried again when something ends. */
 lf_status lf__worker_start(void);
-/* The same, if it was started before and not stopped: in the child of a fork, and in a process that was out of threads. There it
- * is tried once a second, or with `now`. */
+/* The same, if it was started before and not stopped: in the child of a fork, and in a process that was out of threads. There
+ * it is tried once a second, or with `now`. */
 void lf__worker_ensure(bool now);
 /* Every running thread of the process executes a memory barrier, where the system can do that. */
 void lf__worker_barrier(void);
@@ -59,15 +59,22 @@ void lf__worker_send_at_exit(int timeout_ms);
 lf_status lf__worker_trace_text(uint32_t client, const uint8_t trace_id[16], int timeout_ms, char **out_text);
 /* Queue a copy of a record made outside a segment; the worker counts it as accepted. Takes the buffer. */
 void lf__worker_submit(lf__record *record);
-/* Let the thread put down what it does, drop what is left as LF_DROP_SHUTDOWN, give its memory back unless it is to keep it, and
- * end. Waits until then at most (monotonic). False: it has not come so far; it will, by itself, unless it is started again. On
- * the worker's own thread, in a hook, nothing is waited for. */
+/* Let the thread put down what it does, drop what is left as LF_DROP_SHUTDOWN, give its memory back unless it is to keep it,
+ * and end. Waits until then at most (monotonic). False: it has not come so far; it will, by itself, unless it is started again.
+ * On the worker's own thread, in a hook, nothing is waited for. */
 bool lf__worker_stop(bool keeps_memory, uint64_t until_ns);
 
-/* The main thread has ended, by pthread_exit, and the process goes on without it. From now on the worker's thread ends when it has
- * nothing to do, and starts again when something ends; with none but threads of ours left, it sends what there is and ends: the
- * process is over when its last thread is. */
+/* The main thread has ended, by pthread_exit, and the process goes on without it. From now on the worker's thread ends when it
+ * has nothing to do, and starts again when something ends; with none but threads of ours left, it sends what there is and ends:
+ * the process is over when its last thread is. */
 void lf__worker_main_left(void);
+
+/* Without a thread: what ends makes a descriptor readable, and whoever waits for us, or calls this, does the work. Before the
+ * start, of all clients. */
+void lf__worker_set_pumped(bool is_pumped);
+bool lf__worker_is_pumped(void);
+/* As lf_poll. */
+int lf__worker_poll(int timeout_ms, lf_poll_wants *out_wants);
 
 /* Fork handlers. In the child the worker is gone and everything queued belongs to the parent. */
 void lf__worker_before_fork(void);

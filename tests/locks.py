@@ -20,6 +20,8 @@ lf__client_tell lf__gate_enter lf__open_at lf__write_all hook mask curl_hook log
 ALLOWED = {
     ("worker_start_locked", "worker_create_thread"): "creating a thread waits for nobody, and no second one may be created meanwhile",
     ("lf__prompts_refresh", "cache_ensure_thread"): "the same",
+    ("worker_raise_event", "write"): "the count of an eventfd that does not block, as pthread_cond_signal is for a thread",
+    ("worker_start_pumped_locked", "lf__above_standard"): "makes that eventfd",
 }
 KEYWORDS = {"if", "for", "while", "switch", "return", "sizeof", "defined", "_Static_assert", "__attribute__", "__typeof__"}
 

@@ -96,6 +96,7 @@ missing_for() {
     fi
     need binutils has nm
     need curl has curl
+    need cmake has cmake
     need pkg-config has pkg-config
     need python3 has python3
     need python3-venv python3 -c 'import ensurepip, venv'
@@ -142,6 +143,24 @@ install() {
     fi
 }
 
+# Further compilers for tests/compile, an older and a newer one, where the lists of packages have them and nobody is asked for a
+# password. Nothing needs them.
+install_further_compilers() {
+    local package clang
+    command -v apt-cache > "$work/probe.out" || return 0
+    [ "$(id -u)" = 0 ] || sudo -n true 2> "$work/probe.out" || return 0
+    clang=$(apt-cache search --names-only '^clang-[0-9]+$' | sed -n 's/^\(clang-[0-9]*\) .*/\1/p' | sort -V | tail -n 1)
+    missing=()
+    for package in gcc-11 g++-11 $clang; do
+        if ! has "$package" > "$work/probe.out" && apt-cache show "$package" > "$work/probe.out" 2>&1; then
+            missing+=("$package")
+        fi
+    done
+    [ ${#missing[@]} != 0 ] || return 0
+    say "installing ${missing[*]}"
+    install_now || say "without ${missing[*]}: apt-get could not install them"
+}
+
 case ${1:-} in
 build | demo | test | hosts | portable) what=$1 ;;
 *)
@@ -150,8 +169,13 @@ build | demo | test | hosts | portable) what=$1 ;;
     ;;
 esac
 
+finish() {
+    [ "$what" != test ] || install_further_compilers
+    exit 0
+}
+
 missing_for "$what"
-[ ${#missing[@]} = 0 ] && exit 0
+[ ${#missing[@]} = 0 ] && finish
 if ! command -v apt-get > "$work/probe.out"; then
     say "missing, by the names of Debian's packages: ${missing[*]}"
     say "there is no apt-get here: please install them with the package manager of this system, and try again"
@@ -173,3 +197,4 @@ if [ ${#missing[@]} != 0 ]; then
     say "still missing after the installation: ${missing[*]}"
     exit 1
 fi
+finish

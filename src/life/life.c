@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "life.h"
 
+#include "../coroutine.h"
 #include "../handle.h"
 #include "../http.h"
 #include "../monitor.h"
@@ -37,6 +38,7 @@ static struct {
     bool busy; /* `owner` is starting us, or makes a client */
     pthread_t owner;
     unsigned starts; /* tells a stop that it was overtaken by a start */
+    int mode_on;     /* lf_i_mode_word while observing is on */
     bool has_hooks;  /* key and exit handler are in place; they are never taken back */
     bool exiting;    /* nothing starts any more */
     bool exited;     /* the exit handler has done its work */
@@ -63,14 +65,23 @@ static int life_mode(void)
     return __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED);
 }
 
+/* Started, though observing may be switched off for a while. */
 static bool life_is_on(void)
 {
-    return life_mode() >= LF_I_ON;
+    return life_mode() >= LF_I_ON || life_mode() == LF_I_PAUSED;
 }
 
 static void life_set_mode(int mode)
 {
     __atomic_store_n(&lf_i_mode_word, mode, __ATOMIC_RELAXED);
+}
+
+/* With the lock held. */
+static void life_observe(bool capture_io)
+{
+    life.mode_on = capture_io ? LF_I_ON_CAPTURING : LF_I_ON;
+    if (life_mode() != LF_I_PAUSED)
+        life_set_mode(life.mode_on);
 }
 
 /* ---- Watching forks ------------------------------------------------------------------------------------------------ */
@@ -206,6 +217,8 @@ static lf_status life_switch_on(uint32_t client, lf__config *config)
     }
     if (config->file_path == NULL && !lf__http_set_up())
         return LF_ERR_DISABLED; /* the process ends */
+    if (client == 0)
+        lf__worker_set_pumped(config->is_pumped);
     lf__worker_set_client(client, config);
     lf_status status = lf__worker_start();
     lf__worker_await_clients(life_until(LIFE_TAKE_OVER_MS)); /* what ended before is for the place before */
@@ -214,7 +227,7 @@ static lf_status life_switch_on(uint32_t client, lf__config *config)
     if (ok) {
         life_set_sampling(client, true, config->sample_threshold);
         if (decides)
-            life_set_mode(config->capture_io ? LF_I_ON_CAPTURING : LF_I_ON);
+            life_observe(config->capture_io);
     }
     lf__monitor_unlock(&life.monitor);
     return ok ? status : LF_ERR_DISABLED; /* without a thread what ends waits for one */
@@ -300,6 +313,16 @@ lf_status lf__life_start(const lf_options *options, bool only_if_unknown)
     lf_status status = only_if_unknown && life_mode() != LF_I_UNKNOWN ? LF_OK : life_start_now(options);
     life_end_change();
     return status;
+}
+
+void lf__life_set_tracing(bool on)
+{
+    lf__monitor_lock(&life.monitor);
+    if (on && life_mode() == LF_I_PAUSED)
+        life_set_mode(life.mode_on);
+    else if (!on && life_mode() >= LF_I_ON)
+        life_set_mode(LF_I_PAUSED);
+    lf__monitor_unlock(&life.monitor);
 }
 
 /* ---- Stop --------------------------------------------------------------------------------------------------------- */
@@ -389,11 +412,7 @@ lf_status lf__life_stop(int timeout_ms)
 /* Options of a further client. Without a log of its own it uses the one that the default client has. */
 static lf_options life_own_options(const lf_options *options, bool *out_follows_log)
 {
-    lf_options own = {LF_OPTIONS_INIT};
-    size_t size = options == NULL ? 0 : options->struct_size != 0 ? options->struct_size : sizeof own;
-    if (size != 0)
-        memcpy(&own, options, size < sizeof own ? size : sizeof own);
-    own.struct_size = sizeof own;
+    lf_options own = lf__options_read(options);
     *out_follows_log = own.log == NULL;
     if (own.log == NULL)
         own.log = life_log_hook(&own.log_data);
@@ -609,4 +628,5 @@ static void life_after_fork_child(void)
     lf__http_after_fork_child();
     lf__handles_after_fork_child();
     lf__stack_after_fork_child();
+    lf__coroutine_after_fork_child();
 }

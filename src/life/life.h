@@ -26,6 +26,8 @@
 lf_status lf__life_start(const lf_options *options, bool only_if_unknown);
 /* As lf_shutdown. */
 lf_status lf__life_stop(int timeout_ms);
+/* As lf_set_tracing. */
+void lf__life_set_tracing(bool on);
 /* As lf_client_new and lf_client_free. */
 uint32_t lf__life_add_client(const lf_options *options);
 void lf__life_remove_client(uint32_t client);

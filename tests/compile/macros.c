@@ -86,7 +86,7 @@ void options(const char *id, lf_switch how)
 int shapes_of_arguments(int *p, int (*f)(int, int), struct lf_scope *scope);
 int shapes_of_arguments(int *p, int (*f)(int, int), struct lf_scope *scope)
 {
-    OBSERVE((*p), *p, p[0], -1, "a, b", ',', (*f)(1, 2), f(1, 2), (p), !p, &p, scope->words, sizeof *p, (int)sizeof(int), p + 1);
+    OBSERVE((*p), *p, p[0], -1, "a, b", ',', (*f)(1, 2), f(1, 2), (p), !p, &p, scope->words, sizeof *p, sizeof(int), p + 1);
     OBSERVE_RETURN((*f)(1, 2) + f(3, 4) /* , */);
 }
 
@@ -217,7 +217,7 @@ int calls(int a)
     if (OBSERVE_CALL(nothing))
         OBSERVE_CALL(note, "y");
     char *copy = OBSERVE_CALL(getenv, "HOME");
-    OBSERVE_CALL(free, (void *)NULL);
+    OBSERVE_CALL(free, copy);
     int (*pointer)(int, int) = add;
     OBSERVE_RETURN(sum + (copy != NULL) + OBSERVE_CALL(pointer, 1, 2) + OBSERVE_CALL(add, 1, 2) + OBSERVE_CALL(add, 1, 2));
 }
@@ -316,7 +316,7 @@ void attributes(const char *user, const char *tag, bool baggage, lf_value metada
     OBSERVE_ATTRIBUTES(.user_id = user);
     OBSERVE_ATTRIBUTES(.user_id = user, .session_id = "s", .version = "1", .trace_name = "n", .environment = "qa",
                        .tags = LF_TAGS("a", tag), .metadata = LF_OBJECT("plan", "pro", "seats", 3), .prompt_name = "p",
-                       .prompt_version = 2, .as_baggage = baggage);
+                       .prompt_version = 2, .as_baggage = baggage ? LF_ON : LF_OFF);
     OBSERVE_ATTRIBUTES(.as_baggage = LF_ON, .metadata = metadata, .user_id = user != NULL ? user : "nobody");
     for (int i = 0; i < 2; i++) {
         OBSERVE_ATTRIBUTES(.session_id = tag); OBSERVE(i); OBSERVE_ATTRIBUTES(.tags = LF_TAGS("one"));
@@ -329,7 +329,7 @@ void updates_of_the_trace(const char *user, lf_client *client)
     lf_update_current_trace();
     lf_update_current_trace(.user_id = user, .name = "n", .session_id = "s", .version = "1", .release = "r",
                             .tags = LF_TAGS(user, "b"), .metadata = LF_OBJECT("a", 1), .input = LF_VALUE(user),
-                            .output = LF_VALUE(2), .public_ = true);
+                            .output = LF_VALUE(2), .public_ = LF_ON);
     if (user == NULL)
         lf_update_current_trace(.trace_id = "order-1", .client = client, .public_ = LF_OFF);
     else
@@ -390,7 +390,7 @@ const char *prompts(const char *name, lf_client *client, lf_value history)
     lf_error error;
     lf_prompt_free(lf_get_prompt(name));
     lf_prompt_free(lf_get_prompt("literal, with a comma"));
-    lf_prompt *p = lf_get_prompt(name, .label = "staging", .cache_ttl_seconds = 0, .fallback = "Hi {{name}}", .timeout_ms = 100,
+    lf_prompt *p = lf_get_prompt(name, .label = "staging", .cache_ttl_ms = 0, .fallback = "Hi {{name}}", .timeout_ms = 100,
                                  .max_retries = 0, .client = client, .error = &error);
     lf_prompt *q = p != NULL ? lf_get_prompt(name != NULL ? name : "x", .version = p->version) : NULL;
     lf_prompt *chat = lf_get_prompt(name, .fallback_messages = LF_ARRAY(history, LF_OBJECT("role", "user", "content", name)));
@@ -433,8 +433,13 @@ lf_status writing_prompts(const char *name, lf_client *client, lf_value message)
         lf_invalidate_prompt(name);
     else
         lf_clear_prompt_cache();
-    lf_prompt_query query = LF_PROMPT_QUERY_INIT;
+#ifdef __cplusplus /* names in initializers are of C++20 */
+    lf_prompt_query query = {};
+    query.struct_size = sizeof query;
     query.client = client;
+#else
+    const lf_prompt_query query = {LF_PROMPT_QUERY_INIT, .client = client};
+#endif
     lf_prompt_free(lf_get_prompt_with(name, &query));
     return lf_prefetch_prompts(names, sizeof names / sizeof names[0], 0);
 }

@@ -6,7 +6,7 @@
 #include "lf_core.h"
 
 static sem_t observed, unloaded;
-static lf_site site = {.version = LF_I_SITE_VERSION, .function = "from_a_plugin", .file = __FILE__, .arguments = "",
+static lf_site site = {.version = LANGFUSE_VERSION_NUM, .function = "from_a_plugin", .file = __FILE__, .arguments = "",
                        .line = __LINE__, .type = LF_SPAN};
 static __typeof__(lf_i_mode_unknown) *mode;
 static __typeof__(lf_i_open) *open_scope;

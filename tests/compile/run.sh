@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What compilers make of us: every macro in every language mode, errors that must be errors, LF_DISABLE, the symbols of the
-# shared library, the one-file build, install and uninstall, the code in the docs.
+# shared library, programs of version 0.1, layouts, the one-file build, install and uninstall, CMake, the code in the docs.
 #
 # Docs: a block fenced as ```c is compiled. It gets our headers and the usual standard ones in front, and a function around
 # it unless it defines one itself. A block that cannot stand alone is fenced as ```c fragment (or ```text).
@@ -11,6 +11,7 @@ cd "$(dirname "$0")/../.."
 export BUILD=${BUILD:-build}
 export OUT=$BUILD/compile
 export STRICT='-I. -Wall -Wextra -Wshadow -Wpedantic -Wconversion -Werror'
+export LC_ALL=C
 unset MAKEFLAGS MAKELEVEL MFLAGS "${!LANGFUSE_@}"
 rm -rf "$OUT"
 mkdir -p "$OUT/docs"
@@ -31,6 +32,10 @@ C_COMPILERS=$(compilers "${CC:-gcc}" gcc clang)
 CXX_COMPILERS=$(compilers "${CXX:-g++}" g++ clang++)
 C_COMPILER=${C_COMPILERS%%$'\n'*}
 export C_COMPILER
+# All versions that are installed.
+ALL_C_COMPILERS=$(compilers $C_COMPILERS gcc-{11..20} clang-{14..30} 2>/dev/null)
+ALL_CXX_COMPILERS=$(compilers $CXX_COMPILERS g++-{11..20} clang++-{14..30} 2>/dev/null)
+echo "compile: without warnings in" $ALL_C_COMPILERS $ALL_CXX_COMPILERS
 
 is_clang() { "$1" --version | grep -q clang; }
 knows() { echo 'int x;' | "$1" -fsyntax-only -x "$2" "-std=$3" - 2>/dev/null; }
@@ -44,17 +49,26 @@ compiles() { # compiler mode file flag...
     "$1" "-std=$2" $STRICT -fsyntax-only $extra "${@:4}" "$3"
 }
 
-# The file's head says what each compiler must say; "-" is a case that this compiler takes. With -DCONTROL it compiles.
+# Warnings that strict projects switch on. Some need the optimiser, so this compiles to the end.
+strict() { # compiler mode flag...
+    local file=tests/compile/strict.c flags='-Wcast-qual -Wformat=2'
+    [[ $2 != *++* ]] || { file=tests/compile/strict.cpp; flags+=' -Wold-style-cast'; }
+    "$1" "-std=$2" $STRICT $flags "${@:3}" -c "$file" -o "$OUT/strict.$BASHPID.o"
+}
+
+# The file's head says what each compiler must say first; "-" is a case that this compiler takes, "all" all of them, as C and as
+# C++. With -DCONTROL it compiles.
 must_fail() { # compiler kind file
-    local want flags
-    want=$(sed -n "s/^[\/ ]\* *$2: \(.*[^ *\/]\)[ *\/]*$/\1/p" "$3" | head -n 1)
+    local want flags language=-std=gnu11 said=$OUT/said.$1.$(basename "$3")
+    [[ $2 != *++ ]] || language='-std=c++17 -x c++'
+    want=$(sed -n "s/^[\/ ]\* *\($2\|all\): \(.*[^ *\/]\)[ *\/]*$/\2/p" "$3" | head -n 1)
     flags=$(sed -n "s/^[\/ ]\* *flags of $2: \(.*[^ *\/]\)[ *\/]*$/\1/p" "$3" | head -n 1)
     [[ -n $want ]] || { echo "$3 does not say what $2 must say"; return 1; }
-    "$1" -std=gnu11 $STRICT $flags -fsyntax-only -DCONTROL "$3" || { echo 'the control does not compile'; return 1; }
-    if "$1" -std=gnu11 $STRICT $flags -fsyntax-only "$3" >"$OUT/said.$2.$(basename "$3")" 2>&1; then
+    "$1" $language $STRICT $flags -fsyntax-only -DCONTROL "$3" || { echo 'the control does not compile'; return 1; }
+    if "$1" $language $STRICT $flags -fsyntax-only "$3" >"$said" 2>&1; then
         [[ $want == - ]] || { echo 'it compiles'; return 1; }
     else
-        grep -qE -e "$want" "$OUT/said.$2.$(basename "$3")" || { cat "$OUT/said.$2.$(basename "$3")"; return 1; }
+        grep -m 1 'error: ' "$said" | grep -qE -e "$want" || { cat "$said"; return 1; }
     fi
 }
 
@@ -85,30 +99,127 @@ only() { # what pattern < lines: says which lines do not match
     [[ -z $others ]] || { echo "$1: $others"; return 1; }
 }
 
+version() { sed -n 's/^#define LANGFUSE_VERSION "\(.*\)"/\1/p' lf_core.h; }
+
 absent() { # pattern < lines (a `!` in front of a pipeline would not stop a function)
     if grep -E -e "$1"; then return 1; fi
 }
 
+# symbols.txt is what programs can be linked with, and the linker's names of functions whose arguments have changed.
 shared_symbols() {
-    local library
+    local library minor
     library=$(readlink -f "$BUILD/liblangfuse.so")
-    nm -D --defined-only "$library" | awk '{print $NF}' | only 'exported' '^lf_[a-z]'
-    nm -D --defined-only "$library" | absent ' lf__'
+    minor=$(version | cut -d . -f 1,2)
+    diff tests/compile/symbols.txt <(nm -D --defined-only "$library" | sed -n 's/.* \(lf_.*\)@@.*/\1/p' | sort)
+    nm -D --defined-only "$library" | awk '{print $NF}' | only 'exported' "^LANGFUSE_$minor$|^lf_[a-z][a-z0-9_]*@@LANGFUSE_$minor$"
     nm -D --undefined-only "$library" | awk '{print $NF}' |
         only 'undefined' '@GLIBC|^curl_|^cJSON_|^OPENSSL_init_crypto$|^_ITM_|^__gmon_start__$|^__cxa_finalize'
     readelf -dW "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
         only 'needs' '^lib(curl|cjson|c|pthread)\.so'
     readelf -dW "$library" | grep -q 'Flags:.*NODELETE'
-    readelf -dW "$library" | grep -q 'SONAME.*liblangfuse\.so\.[0-9]*\]'
+    readelf -dW "$library" | grep -q "SONAME.*\[liblangfuse\.so\.${minor/./\\.}\]"
 }
 
 static_symbols() {
     nm -g --defined-only "$BUILD/liblangfuse.a" 2>/dev/null | awk 'NF == 3 {print $3}' | only 'global' '^lf_'
+    diff tests/compile/symbols.txt \
+        <(nm -g --defined-only "$BUILD/liblangfuse.a" 2>/dev/null | awk '$3 ~ /^lf_[a-z]/ {print $3}' | sort)
     # Before main one function of ours runs, which watches for the end of the main thread, and after it one, which waits for
     # libcurl's set-up. All else is asked for at run time.
     readelf -SW "$BUILD/liblangfuse.a" | absent '\.(ctors|dtors|preinit_array)'
     [ "$(readelf -SW "$BUILD/liblangfuse.a" | grep -cE ' \.init_array.* 000008 ')" = 1 ]
     [ "$(readelf -SW "$BUILD/liblangfuse.a" | grep -cE ' \.fini_array.* 000008 ')" = 1 ]
+}
+
+# Headers of the C library of no machine in particular, for layouts of machines that are not here.
+foreign_headers() { # folder
+    mkdir -p "$1"
+    echo 'struct pollfd { int fd; short events, revents; };' >"$1/poll.h"
+    echo 'typedef unsigned long pthread_t; typedef union { char bytes[56]; long alignment; } pthread_attr_t;' >"$1/pthread.h"
+}
+
+# Each public struct as layout.c says, and none that it does not name.
+layout() { # compiler
+    local target header struct foreign=$OUT/foreign.$1
+    foreign_headers "$foreign"
+    "$1" -std=gnu11 $STRICT -fsyntax-only tests/compile/layout.c
+    for target in -m32 --target={i386,x86_64,aarch64,powerpc64le,riscv64,s390x}-linux-gnu --target=armv7-linux-gnueabihf; do
+        echo 'int x;' | "$1" "$target" -fsyntax-only -x c - 2>/dev/null || continue
+        "$1" "$target" -ffreestanding -nostdinc -isystem "$foreign" -isystem "$("$1" -print-file-name=include)" -std=gnu11 $STRICT \
+            -fsyntax-only tests/compile/layout.c || { echo "with $target"; return 1; }
+    done
+    for header in lf_core.h observe.h langfuse/*.h; do
+        for struct in $(sed -n 's/^\(typedef \)\?struct \(lf_[a-z_]*\) {$/\2/p' "$header"); do
+            grep -q "^STRUCT($struct," tests/compile/layout.c || { echo "$struct is not checked"; return 1; }
+        done
+    done
+}
+
+# A program of version 0.1 runs with this library, or is refused: by the linker, and by the loader. abi_0_1.c is that program.
+abi_0_1() { # compiler
+    local folder=$OUT/abi_0_1.$1 way symbol
+    local flags="-std=gnu11 -Wall -Wextra -Werror -O1"
+    mkdir -p "$folder/old" "$folder/swapped"
+    grep -vE '^(gone|kept) ' tests/compile/symbols_0_1.txt | only 'not understood' '^#'
+    diff <(sed -n 's/^kept //p' tests/compile/symbols_0_1.txt) \
+        <(sed -n 's/^[a-z]* \(lf_\)/\1/p' tests/compile/symbols_0_1.txt | grep -xFf tests/compile/symbols.txt)
+    # What the program was linked with: the names of 0.1.
+    sed -n 's/^[a-z]* \(lf_.*\)/char \1[4];/p' tests/compile/symbols_0_1.txt |
+        "$1" -shared -fPIC -x c - -Wl,-soname,liblangfuse.so.0 -o "$folder/old/liblangfuse.so.0"
+    "$1" $flags -c tests/compile/abi_0_1.c -o "$folder/program.o"
+    "$1" "$folder/program.o" "$BUILD/liblangfuse.a" -lcurl -lcjson -lpthread -o "$folder/program.static"
+    "$1" "$folder/program.o" "$folder/old/liblangfuse.so.0" -lcurl -lpthread -o "$folder/program.shared"
+    ln -sf "$(readlink -f "$BUILD/liblangfuse.so")" "$folder/swapped/liblangfuse.so.0"
+    for way in 0 first last; do
+        traces_of_0_1 "$folder/program.static" "$way"
+        # Under the name that the program asks for, put there by hand.
+        LIBRARIES=$folder/swapped traces_of_0_1 "$folder/program.shared" "$way"
+    done
+    refused 'liblangfuse\.so\.0: cannot open shared object file' "$BUILD" "$folder/program.shared" 0
+    # A program that calls what has gone.
+    for symbol in $(sed -n 's/^gone //p' tests/compile/symbols_0_1.txt); do
+        echo "extern int lf_i_mode_word; void $symbol(void); int main(void) { $symbol(); return lf_i_mode_word; }" |
+            "$1" -c -x c - -o "$folder/gone.o"
+        if "$1" "$folder/gone.o" "$BUILD/liblangfuse.a" -lcurl -lcjson -lpthread -o "$folder/gone.static" 2>"$folder/said"; then
+            echo "$symbol is there"
+            return 1
+        fi
+        grep -q "undefined reference to .$symbol'" "$folder/said"
+        "$1" "$folder/gone.o" "$folder/old/liblangfuse.so.0" -o "$folder/gone.shared"
+        refused "undefined symbol: $symbol" "$folder/swapped" "$folder/gone.shared"
+    done
+}
+
+traces_of_0_1() { # program size
+    local text file=$OUT/trace.$BASHPID
+    traces '"name":"answer"' "$@"
+    for text in '{\"question\":\"why\",\"n\":41}' '"stringValue":"7 of nine"' '"stringValue":"42"' '"stringValue":"one two"' \
+        '"stringValue":"masked"' '"stringValue":"staging"' '"stringValue":"r1"'; do
+        grep -qF -e "$text" "$file" || { echo "not recorded: $text"; return 1; }
+    done
+    [ "$(grep -o '"name":"observed"' "$file" | wc -l)" = 3 ]
+    [ "$(grep -o '"parentSpanId"' "$file" | wc -l)" = 3 ]
+    absent 'incomplete|"stringValue":"secret"' <"$file"
+}
+
+# The loader does not let it run.
+refused() { # text libraries program argument...
+    local said=$OUT/refused.$BASHPID
+    if LD_LIBRARY_PATH=$2 "${@:3}" 2>"$said"; then
+        echo "$3 runs"
+        return 1
+    fi
+    grep -qE -e "$1" "$said"
+}
+
+deprecation() { # compiler flag...
+    local kept
+    for kept in '' -DLF_KEEP_DEPRECATED; do
+        "$@" -I. -Wall -Wextra $kept -fsyntax-only tests/compile/deprecated.c 2>"$OUT/deprecated.$1.log"
+        [ "$(grep -cE 'warning: .*(old_way.*use new_way|cache_ttl_seconds.*use \.cache_ttl_ms)' "$OUT/deprecated.$1.log")" = \
+            "$([[ -n $kept ]] && echo 0 || echo 2)" ]
+        [ "$(grep -c 'warning:' "$OUT/deprecated.$1.log")" = "$([[ -n $kept ]] && echo 0 || echo 2)" ]
+    done
 }
 
 # Run a traced program; what it wrote must hold this text.
@@ -154,15 +265,19 @@ one_file_is_quiet() { # compiler optimisation
     "$1" -std=gnu11 $STRICT -Wformat=2 "$2" -c src/all.c -o "$OUT/quiet.$1$2.o"
 }
 
+# One at a time: make writes langfuse.pc and its like anew for each prefix.
+make_install() { flock "$OUT/install.lock" make -s BUILD="$BUILD" "$@" >/dev/null; }
+
 installs() {
     local root flags header
     root=$(realpath "$OUT")/root
-    make -s BUILD="$BUILD" DESTDIR="$root" PREFIX=/usr/local install >/dev/null
+    make_install DESTDIR="$root" PREFIX=/usr/local install
     for header in lf_core.h observe.h langfuse/*.h; do
         cmp "$header" "$root/usr/local/include/langfuse-c/$header"
     done
     export PKG_CONFIG_PATH=$root/usr/local/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
-    [[ $(pkg-config --modversion langfuse) == "$(sed -n 's/^#define LF_VERSION "\(.*\)"/\1/p' lf_core.h)" ]]
+    [[ $(pkg-config --modversion langfuse) == "$(version)" ]]
+    grep -q "find_package(langfuse $(version | cut -d . -f 1,2) REQUIRED)" README.md
     flags=$(pkg-config --cflags --libs langfuse)
     cp tests/compile/program.c "$OUT/installed.c" # away from our own headers
     "$C_COMPILER" "$OUT/installed.c" $flags -o "$OUT/installed.shared"
@@ -174,8 +289,38 @@ installs() {
     readelf -dW "$OUT/installed.static" | absent 'NEEDED.*langfuse'
     traces '"name":"answer"' "$OUT/installed.static"
     scored exact
+    # The names by which a program can include them; our own folder has the second ones, too.
+    for header in observe.h lf_core.h langfuse/observe.h langfuse/lf_core.h langfuse/score.h langfuse/prompt.h; do
+        echo "#include <$header>" | "$C_COMPILER" -std=gnu11 -Wall -Werror $(pkg-config --cflags langfuse) -fsyntax-only -x c -
+        echo "#include <$header>" | "$C_COMPILER" -std=gnu11 -Wall -Werror -I. -fsyntax-only -x c -
+    done
     make -s BUILD="$BUILD" DESTDIR="$root" PREFIX=/usr/local uninstall >/dev/null
     find "$root" ! -type d | only 'left by uninstall' '^$'
+}
+
+# By the names of the GNU standards, and by those in capitals.
+installs_to() { # folder for libraries, for headers, for programs, name=folder...
+    local libraries=$1 headers=$2 programs=$3 root minor
+    root=$(realpath "$OUT")/root.$BASHPID
+    minor=$(version | cut -d . -f 1,2)
+    shift 3
+    make_install DESTDIR="$root" "$@" install install-server
+    diff <(find "$root" ! -type d -printf '/%P\n' | sort) <({
+        printf "$headers/langfuse-c/%s\n" lf_core.h observe.h langfuse/*.h
+        printf "$libraries/%s\n" liblangfuse.a liblangfuse.so "liblangfuse.so.$minor" "liblangfuse.so.$(version)" \
+            pkgconfig/langfuse.pc cmake/langfuse/langfuse{Config,ConfigVersion,Targets}.cmake
+        echo "$programs/langfuse-local"
+    } | sort)
+    export PKG_CONFIG_PATH=$root$libraries/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
+    [[ $(pkg-config --variable=libdir langfuse) == *"$libraries" ]]
+    [[ $(pkg-config --variable=includedir langfuse) == *"$headers/langfuse-c" ]]
+    echo '#include <langfuse/observe.h>' | "$C_COMPILER" $(pkg-config --cflags langfuse) -fsyntax-only -x c -
+    # By hand: pkg-config leaves out the folders that a linker searches anyway.
+    "$C_COMPILER" tests/compile/program.c -I. -L"$root$libraries" -llangfuse -o "$OUT/installed.$BASHPID"
+    LIBRARIES=$root$libraries traces '"name":"answer"' "$OUT/installed.$BASHPID"
+    echo 'of somebody else' >"$root$libraries/liblangfuse.so.0.1.0"
+    make -s BUILD="$BUILD" DESTDIR="$root" "$@" uninstall >/dev/null
+    find "$root" ! -type d -printf '/%P\n' | only 'left by uninstall' "^$libraries/liblangfuse\.so\.0\.1\.0$"
 }
 
 plugin() {
@@ -197,9 +342,10 @@ plugin_static() {
     [ "$(grep -c 'another copy' "$log")" = 1 ]
 }
 
-exceptions() { # compiler
-    "$1" -std=c++17 $STRICT tests/compile/exceptions.cpp -o "$OUT/exceptions.$1" "$BUILD/liblangfuse.a" -lcurl -lcjson -lpthread
-    traces '"name":"catches"' "$OUT/exceptions.$1"
+exceptions() { # compiler mode level
+    local program=$OUT/exceptions.$BASHPID
+    "$1" "-std=$2" "$3" $STRICT tests/compile/exceptions.cpp -o "$program" "$BUILD/liblangfuse.a" -lcurl -lcjson -lpthread
+    traces '"name":"catches"' "$program"
 }
 
 jumps() { # compiler level
@@ -264,8 +410,26 @@ jobs_of_modes() {
             knows "$compiler" c++ "$mode" || continue
             for off in '' -DLF_DISABLE; do
                 for file in tests/compile/*.cpp; do
-                    echo "compiles $compiler $mode $file $off"
+                    [[ $file == tests/compile/strict.cpp ]] || echo "compiles $compiler $mode $file $off"
                 done
+            done
+        done
+    done
+}
+
+# Every mode, both levels and both settings of LF_DISABLE with every compiler. STRICT_ALL=1: each with each, ten minutes more.
+jobs_of_strict() {
+    local compiler mode flags
+    for compiler in $ALL_C_COMPILERS $ALL_CXX_COMPILERS; do
+        for mode in c11 gnu11 c17 c2x c++17 gnu++17 c++20 c++2b; do
+            knows "$compiler" "$([[ $mode == *++* ]] && echo c++ || echo c)" "$mode" || continue
+            [[ $mode$compiler == *++*++* || $mode$compiler != *++* ]] || continue
+            for flags in -O0 -O2 '-O0 -DLF_DISABLE' '-O2 -DLF_DISABLE'; do
+                case $mode$flags in
+                c11-O2 | c++17-O2 | c*17-O2\ * | c2x-O0* | c++2b-O0* | gnu*-O0 | c17-O0 | c++20-O0) ;;
+                *) [[ -n ${STRICT_ALL:-} ]] || continue ;;
+                esac
+                echo "strict $compiler $mode $flags"
             done
         done
     done
@@ -289,7 +453,7 @@ jobs_of_headers() {
 }
 
 all_jobs() {
-    local compiler kind file level
+    local compiler kind file level generator
     for compiler in $C_COMPILERS; do
         echo "one_file $compiler"
         echo "fast_math $compiler -Ofast"
@@ -300,16 +464,48 @@ all_jobs() {
     done
     echo "fast_math $C_COMPILER -Ofast -g -fsanitize=address,undefined -fno-sanitize-recover=all"
     echo installs
+    echo 'installs_to /usr/local/lib /usr/local/include /usr/local/bin'
+    echo 'installs_to /p/lib /p/include /p/bin prefix=/p'
+    echo 'installs_to /e/lib /p/include /e/bin prefix=/p exec_prefix=/e'
+    echo 'installs_to /usr/lib/some-machine /usr/include /usr/bin prefix=/usr libdir=/usr/lib/some-machine'
+    echo 'installs_to /l /i /b libdir=/l includedir=/i bindir=/b datarootdir=/d mandir=/m'
+    echo 'installs_to /usr/lib64 /usr/include/x /x PREFIX=/usr LIBDIR=/usr/lib64 INCLUDEDIR=/usr/include/x BINDIR=/x'
+    if command -v cmake >/dev/null; then
+        command -v ninja >/dev/null && generator=Ninja || generator='Unix Makefiles'
+        echo "tests/compile/cmake.sh subdirectory shared Debug '$generator'"
+        echo 'tests/compile/cmake.sh fetch static Debug'
+        echo "tests/compile/cmake.sh installed shared Debug '$generator'"
+        echo 'tests/compile/cmake.sh installed static Release'
+        echo 'tests/compile/cmake.sh made shared Debug'
+        echo 'tests/compile/cmake.sh made static Release'
+    else
+        echo 'compile: SKIP cmake is not installed' >&2
+    fi
     echo plugin
     echo plugin_static
     echo shared_symbols
     echo static_symbols
+    for compiler in $C_COMPILERS; do
+        echo "abi_0_1 $compiler"
+        echo "layout $compiler"
+        echo "deprecation $compiler -std=gnu11"
+    done
     for compiler in $CXX_COMPILERS; do
-        echo "exceptions $compiler"
+        echo "exceptions $compiler c++17 -O0"
+        echo "exceptions $compiler c++17 -O2"
+        echo "exceptions $compiler c++20 -O2"
         for level in -O0 -O1 -O2 -O3 -Os; do
             echo "jumps $compiler $level"
         done
     done
+    for compiler in $CXX_COMPILERS; do
+        kind=g++
+        ! is_clang "$compiler" || kind=clang++
+        for file in $(grep -l "^[/ ]\* \($kind\|all\): " tests/compile/fail/*.c); do
+            echo "must_fail $compiler $kind $file"
+        done
+    done
+    jobs_of_strict
     jobs_of_modes
     jobs_of_headers
     for compiler in $C_COMPILERS; do
@@ -318,7 +514,7 @@ all_jobs() {
         for file in tests/compile/fail/*.c; do
             echo "must_fail $compiler $kind $file"
         done
-        # At -O0 gcc keeps room on the stack for values that are never made; there only clang's code is the same.
+        # At -O0 compilers keep room on the stack for values that are never made.
         echo "disabled_is_nothing $compiler -O1"
         echo "disabled_is_nothing $compiler -O2"
         echo "disabled_is_nothing $compiler -Os"
@@ -340,8 +536,9 @@ run_job() { # line
     fi
 }
 
-export -f compiles must_fail header_alone disassembly disabled_is_nothing only absent shared_symbols static_symbols traces scored one_file fast_math \
-    one_file_is_quiet installs plugin plugin_static exceptions jumps doc_compiles run_job
+export -f compiles strict must_fail header_alone disassembly disabled_is_nothing only version absent shared_symbols static_symbols \
+    foreign_headers layout abi_0_1 traces_of_0_1 refused deprecation traces scored one_file fast_math one_file_is_quiet \
+    make_install installs installs_to plugin plugin_static exceptions jumps doc_compiles run_job
 for page in README.md docs/*.md; do
     [[ ! -e $page ]] || extract_docs "$page"
 done

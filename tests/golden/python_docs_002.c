@@ -77,7 +77,7 @@ static const char *deeply_nested_llm_call(void)
     OBSERVE();
     lf_update_current_observation(.name = "Deeply nested LLM call", .input = LF_VALUE("Ping?"), .output = LF_VALUE("Pong!"));
     lf_update_current_trace(.name = "Trace name set from deeply_nested_llm_call", .session_id = "1234", .user_id = "5678",
-                            .tags = LF_TAGS("tag1", "tag2"), .public_ = true);
+                            .tags = LF_TAGS("tag1", "tag2"), .public_ = LF_ON);
     return "output";
 }
 

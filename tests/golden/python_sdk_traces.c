@@ -209,7 +209,7 @@ static void python_sdk_public_from_depth(void)
     OBSERVE_WITH((.name = "root"));
     OBSERVE_WITH((.name = "middle"));
     OBSERVE_WITH((.name = "leaf"));
-    lf_update_current_trace(.public_ = true);
+    lf_update_current_trace(.public_ = LF_ON);
 }
 
 static void inner_trace_output(void)

@@ -24,6 +24,7 @@
 
 #include <arpa/inet.h>
 #include <cjson/cJSON.h>
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <signal.h>
@@ -119,6 +120,18 @@ static UNUSED void sleep_ms(long ms)
             sleep_ms(2);                                                             \
         CHECK(condition);                                                            \
     } while (0)
+
+/* How many threads this process has: one natively, where no thread of the library's or of a test's runs. */
+static UNUSED int harness_threads(void)
+{
+    int count = 0;
+    DIR *folder = opendir("/proc/self/task");
+    CHECK(folder != NULL);
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
+}
 
 /* ---- Processes ------------------------------------------------------------------------------------------------------- */
 

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,7 +56,7 @@ struct fake_server {
     void *data;
 
     int port;
-    char url[64];
+    char url[128];
     int listener;
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
@@ -290,23 +291,35 @@ static inline void *fake_accept(void *argument)
 }
 
 /* Listen on a free port of the loopback address; 0 takes any. False: the port is taken. */
+/* Take connections at an address. */
+static inline bool fake_server_listen(fake_server *server, const struct sockaddr *address, socklen_t size)
+{
+    int yes = 1;
+    server->listener = socket(address->sa_family, SOCK_STREAM, 0);
+    setsockopt(server->listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (bind(server->listener, address, size) == 0 && listen(server->listener, 64) == 0)
+        return true;
+    close(server->listener);
+    return false;
+}
+
+static inline bool fake_server_run(fake_server *server)
+{
+    pthread_mutex_init(&server->lock, NULL);
+    return pthread_create(&server->thread, NULL, fake_accept, server) == 0;
+}
+
 static inline bool fake_server_start_on(fake_server *server, int port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
-    int yes = 1;
-    server->listener = socket(AF_INET, SOCK_STREAM, 0);
-    setsockopt(server->listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (bind(server->listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(server->listener, 64) != 0) {
-        close(server->listener);
+    if (!fake_server_listen(server, (struct sockaddr *)&address, size))
         return false;
-    }
     getsockname(server->listener, (struct sockaddr *)&address, &size);
     server->port = ntohs(address.sin_port);
     snprintf(server->url, sizeof server->url, "http://127.0.0.1:%d", server->port);
-    pthread_mutex_init(&server->lock, NULL);
-    return pthread_create(&server->thread, NULL, fake_accept, server) == 0;
+    return fake_server_run(server);
 }
 
 static inline fake_server *fake_server_start(fake_reply (*answer)(fake_server *, const fake_request *), void *data)
@@ -315,6 +328,21 @@ static inline fake_server *fake_server_start(fake_reply (*answer)(fake_server *,
     server->answer = answer;
     server->data = data;
     if (fake_server_start_on(server, 0))
+        return server;
+    free(server);
+    return NULL;
+}
+
+/* The same at a socket of this machine; its URL is unix:PATH. */
+static inline fake_server *fake_server_start_at(const char *path, fake_reply (*answer)(fake_server *, const fake_request *), void *data)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    fake_server *server = calloc(1, sizeof *server);
+    server->answer = answer;
+    server->data = data;
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    snprintf(server->url, sizeof server->url, "unix:%s", path);
+    if (fake_server_listen(server, (struct sockaddr *)&address, sizeof address) && fake_server_run(server))
         return server;
     free(server);
     return NULL;

@@ -138,7 +138,7 @@ typedef struct asker {
     pthread_t thread;
     const char *name;
     const char *fallback;
-    int timeout_ms;
+    int timeout_ms; /* 0: the default */
     int ttl;
     lf_prompt *prompt;
     lf_error error;
@@ -149,8 +149,8 @@ static UNUSED void *ask(void *argument)
 {
     asker *a = argument;
     a->began = true;
-    a->prompt = lf_get_prompt(a->name, .fallback = a->fallback, .timeout_ms = a->timeout_ms, .cache_ttl_seconds = a->ttl,
-                              .max_retries = 0, .error = &a->error);
+    a->prompt = lf_get_prompt(a->name, .fallback = a->fallback, .timeout_ms = a->timeout_ms == 0 ? -1 : a->timeout_ms,
+                              .cache_ttl_ms = a->ttl * 1000, .max_retries = 0, .error = &a->error);
     a->ended = true;
     return NULL;
 }

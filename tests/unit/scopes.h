@@ -4,7 +4,7 @@
 
 #include "../../observe.h"
 
-#define A_SITE(name, names, count) {LF_I_SITE_VERSION, 0, name, __FILE__, names, __LINE__, LF_SPAN, count, NULL, 0, 0}
+#define A_SITE(name, names, count) {LANGFUSE_VERSION_NUM, 0, name, __FILE__, names, __LINE__, LF_SPAN, count, NULL, 0, 0}
 #define OPEN_SCOPE(scope, site, arguments) ((scope)->words[0] = 0, lf_i_open(scope, site, arguments, lf_i_stack_pointer()))
 
 #endif

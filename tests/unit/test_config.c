@@ -671,14 +671,16 @@ static void seconds_may_have_a_fraction_and_become_milliseconds(void **state)
     }
 }
 
-static void a_negative_exit_timeout_means_none(void **state)
+static void the_exit_may_wait_for_nothing(void **state)
 {
     (void)state;
-    assert_int_equal(number_of(&numbers[3], -1), 0);
+    assert_int_equal(number_of(&numbers[3], -1), 2000);
+    assert_int_equal(number_of(&numbers[3], LF_NONE), 0);
     assert_int_equal(lines_with(""), 0);
-    assert_int_equal(number_from_text(&numbers[3], "-1"), 0);
     assert_int_equal(number_from_text(&numbers[3], "0"), 0);
     assert_int_equal(lines_with(""), 0);
+    assert_int_equal(number_from_text(&numbers[3], "-1"), 2000);
+    ASSERT_ONE_LINE("LANGFUSE_EXIT_TIMEOUT_MS", "-1", "keeping 2000");
 }
 
 static void an_observation_is_never_allowed_more_than_a_request(void **state)
@@ -713,6 +715,29 @@ static void base_urls_are_normalised(void **state)
     assert_urls("http://[::1]:3000", "http://[::1]:3000", "http://[::1]:3000/api/public/otel/v1/traces");
     assert_urls("https://us.cloud.langfuse.com", "https://us.cloud.langfuse.com",
                 "https://us.cloud.langfuse.com/api/public/otel/v1/traces");
+    assert_urls("unix:/run/a@b c.sock", "unix:/run/a@b c.sock", "http://localhost/api/public/otel/v1/traces");
+}
+
+static void a_socket_of_the_machine_has_an_absolute_path(void **state)
+{
+    (void)state;
+    static const char *const urls[] = {"unix:/run/langfuse.sock", "unix:///run/langfuse.sock", "UNIX:/run/langfuse.sock"};
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        lf__config *config = MAKE(.base_url = urls[i]);
+        assert_string_equal(config->socket_path, "/run/langfuse.sock");
+        assert_string_equal(config->origin, "http://localhost");
+        lf__config_free(config);
+    }
+    char fits[5 + 108];
+    memset(fits, 'x', sizeof fits);
+    memcpy(fits, "unix:/", 6);
+    fits[sizeof fits - 1] = '\0';
+    lf__config *config = MAKE(.base_url = fits);
+    assert_int_equal(strlen(config->socket_path), 107);
+    lf__config_free(config);
+    config = MAKE(.base_url = "http://h");
+    assert_null(config->socket_path);
+    lf__config_free(config);
 }
 
 static void a_bad_base_url_switches_off_with_one_line_instead_of_sending_elsewhere(void **state)
@@ -721,11 +746,11 @@ static void a_bad_base_url_switches_off_with_one_line_instead_of_sending_elsewhe
     static const struct {
         const char *url, *why;
     } cases[] = {
-        {"localhost:3000", "does not start with http:// or https://"},
-        {"cloud.langfuse.com", "does not start with http:// or https://"},
-        {"ftp://h", "does not start with http:// or https://"},
-        {"file:///etc/passwd", "does not start with http:// or https://"},
-        {" http://h", "does not start with http:// or https://"},
+        {"localhost:3000", "does not start with http://, https:// or unix:"},
+        {"cloud.langfuse.com", "does not start with http://, https:// or unix:"},
+        {"ftp://h", "does not start with http://, https:// or unix:"},
+        {"file:///etc/passwd", "does not start with http://, https:// or unix:"},
+        {" http://h", "does not start with http://, https:// or unix:"},
         {"http://", "names no host"},
         {"https:///", "names no host"},
         {"http://h ", "contains blanks"},
@@ -733,6 +758,12 @@ static void a_bad_base_url_switches_off_with_one_line_instead_of_sending_elsewhe
         {"http://h\tx", "contains blanks or control characters"},
         {"http://h/?a=b", "has a query or fragment"},
         {"http://h/#x", "has a query or fragment"},
+        {"unix:", "names no socket: write unix: and an absolute path"},
+        {"unix:run/langfuse.sock", "names no socket"},
+        {"unix://run/langfuse.sock", "names no socket"},
+        {"unix:/run/\nx", "contains control characters"},
+        {"unix:/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678",
+         "is longer than a socket's path can be"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         lf__config *config = MAKE(.base_url = cases[i].url);
@@ -1326,9 +1357,10 @@ int main(int argc, char **argv)
         CASE(bad_numbers_keep_the_default_and_say_so_in_one_line),
         CASE(numbers_reach_to_both_ends_of_their_range_and_not_beyond),
         CASE(seconds_may_have_a_fraction_and_become_milliseconds),
-        CASE(a_negative_exit_timeout_means_none),
+        CASE(the_exit_may_wait_for_nothing),
         CASE(an_observation_is_never_allowed_more_than_a_request),
         CASE(base_urls_are_normalised),
+        CASE(a_socket_of_the_machine_has_an_absolute_path),
         CASE(a_bad_base_url_switches_off_with_one_line_instead_of_sending_elsewhere),
         CASE(a_password_in_the_base_url_is_refused_and_not_shown),
         CASE(base_url_comes_from_option_then_base_url_then_host),

@@ -127,9 +127,9 @@ static void a_request_carries_our_headers_and_the_body_in_one_piece(void **state
     assert_true(fake_header_is(request, "Content-Type", "application/json"));
     assert_true(fake_header_is(request, "Content-Length", "11"));
     assert_true(fake_header_is(request, "Authorization", "Basic cGstbGYtMTpzay1sZi0y"));
-    assert_true(fake_header_is(request, "User-Agent", "langfuse-c/" LF_VERSION));
+    assert_true(fake_header_is(request, "User-Agent", "langfuse-c/" LANGFUSE_VERSION));
     assert_true(fake_header_is(request, "x-langfuse-sdk-name", "c"));
-    assert_true(fake_header_is(request, "x-langfuse-sdk-version", LF_VERSION));
+    assert_true(fake_header_is(request, "x-langfuse-sdk-version", LANGFUSE_VERSION));
     assert_true(fake_header_is(request, "x-langfuse-public-key", "pk-lf-1"));
     assert_true(fake_header_is(request, "x-langfuse-ingestion-version", "4"));
     assert_null(fake_header(request, "Content-Encoding"));

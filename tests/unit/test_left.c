@@ -628,8 +628,9 @@ TEST(the_result_of_a_call_is_said_of_that_call)
 static NOINLINE void handles_with_a_context(int depth, lf_context *context)
 {
     OBSERVE_CONTEXT(context);
+    OBSERVE_OUTPUT("of the caller"); /* in the context without a trace: of nothing */
     if (depth == 0) {
-        OBSERVE_OUTPUT("of the caller");
+        OBSERVE_WITH((.name = "alone"));
         return;
     }
     OBSERVE(depth);
@@ -649,7 +650,9 @@ TEST(no_context_is_a_scope_too)
     collect();
     check_complete(span_named("handles_with_a_context"));
     CHECK_CHILD(span_named("handles_with_a_context"), span_named("source"));
-    CHECK_SAID(span_named("handles_with_a_context"), "output", "of the caller");
+    CHECK_SAID(span_named("handles_with_a_context"), "output", "");
+    CHECK_TEXT(parent_of(span_named("alone")), "");
+    CHECK(strcmp(trace_of(span_named("alone")), trace_of(span_named("source"))) != 0);
 }
 
 /* ---- goto ------------------------------------------------------------------------------------------------------------ */

@@ -290,8 +290,8 @@ static void arguments_of_many_kinds(void **state)
     collect();
     const cJSON *span = span_named("of_many_kinds");
     ASSERT_SAID(span, "input",
-                "{\"body\":\"abc\",\"point\":402,\"color\":1,\"flags.small\":7,\"flags.negative\":-16,\"flags.one\":true,"
-                "\"flags.wide\":1099511627775,\"flags.wider\":-4294967296,\"numbers\":[1,2,3],\"none\":null,\"NULL\":null,"
+                "{\"body\":\"abc\",\"point\":402,\"color\":1,\"small\":7,\"negative\":-16,\"one\":true,"
+                "\"wide\":1099511627775,\"wider\":-4294967296,\"numbers\":[1,2,3],\"none\":null,\"NULL\":null,"
                 "\"json\":{\"k\":1},\"\\\"{\\\\\\\"a\\\\\\\":[1]}\\\"\":{\"a\":[1]},\"body#2\":\"<secret>\","
                 "\"LF_OBJECT(\\\"n\\\", 1)\":{\"n\":1},\"point#2\":402}");
     ASSERT_SAID(span, "output", "{\"role\":\"user\",\"list\":[1,\"b\",2.5]}");

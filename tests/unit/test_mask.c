@@ -132,6 +132,7 @@ static const struct {
     { LF__TAG_INPUT, "input" },
     { LF__TAG_OUTPUT, "output" },
     { LF__TAG_METADATA, "metadata" },
+    { LF__TAG_STATUS_MESSAGE, "status_message" },
     { LF__TAG_TRACE_INPUT, "trace.input" },
     { LF__TAG_TRACE_OUTPUT, "trace.output" },
     { LF__TAG_TRACE_METADATA, "trace.metadata" },

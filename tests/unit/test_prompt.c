@@ -605,7 +605,7 @@ TEST(refreshing_without_memory_keeps_the_stale_copy)
     for (unsigned long n = 1; n < 30; n++) {
         char name[16];
         snprintf(name, sizeof name, "p%lu", n);
-        CHECK_GETS(LF_PROMPT_FRESH, 1, name, .cache_ttl_seconds = 0);
+        CHECK_GETS(LF_PROMPT_FRESH, 1, name, .cache_ttl_ms = 0);
         lf__alloc_fail_from(n);
         CHECK_GETS(LF_PROMPT_STALE, 1, name, .max_retries = 0);
         CHECK(lf__prompts_settle(HARNESS_WAIT_MS));

@@ -77,6 +77,7 @@ TEST(wrong_questions_are_refused_without_a_request)
         CHECK(lf_get_prompt(bad[i], .error = &error) == NULL);
         CHECK_INT(error.status, LF_ERR_ARGUMENT);
         CHECK(error.message[0] != '\0');
+        CHECK_GETS(LF_PROMPT_FALLBACK, 0, bad[i], .fallback = "f");
     }
     lf_error error = {0};
     CHECK(lf_get_prompt("p", .version = 1, .label = "x", .error = &error) == NULL);
@@ -103,7 +104,7 @@ TEST(a_ttl_of_0_always_asks)
     fake_server *server = start_prompts();
     for (int i = 1; i <= 3; i++) {
         script.version = i;
-        CHECK_GETS(LF_PROMPT_FRESH, i, "p", .cache_ttl_seconds = 0);
+        CHECK_GETS(LF_PROMPT_FRESH, i, "p", .cache_ttl_ms = 0);
     }
     CHECK_INT(script.gets, 3);
     fake_server_free(server);
@@ -113,7 +114,7 @@ TEST(a_ttl_of_0_always_asks)
 TEST(a_stale_prompt_is_given_at_once_and_refreshed_once)
 {
     fake_server *server = start_prompts();
-    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_seconds = 0);
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_ms = 0);
     script.version = 2;
     script.hold_first = 2;
     for (int i = 0; i < 50; i++)
@@ -129,7 +130,7 @@ TEST(a_stale_prompt_is_given_at_once_and_refreshed_once)
 TEST(time_makes_a_prompt_stale)
 {
     fake_server *server = start_prompts();
-    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_seconds = 1);
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_ms = 1000);
     sleep_ms(1100);
     lf_prompt *p = lf_get_prompt("p");
     CHECK_INT(p->source, LF_PROMPT_STALE);
@@ -143,7 +144,7 @@ TEST(time_makes_a_prompt_stale)
 TEST(a_failing_refresh_keeps_the_stale_copy_and_is_not_repeated_at_once)
 {
     fake_server *server = start_prompts();
-    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_seconds = 0);
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_ms = 0);
     script.status = 500;
     CHECK_GETS(LF_PROMPT_STALE, 1, "p", .max_retries = 0);
     CHECK(lf__prompts_settle(HARNESS_WAIT_MS));
@@ -165,7 +166,7 @@ TEST(a_failing_refresh_keeps_the_stale_copy_and_is_not_repeated_at_once)
 TEST(a_refresh_that_finds_nothing_evicts)
 {
     fake_server *server = start_prompts();
-    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_seconds = 0);
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_ms = 0);
     script.status = 404;
     CHECK_GETS(LF_PROMPT_STALE, 1, "p");
     CHECK(lf__prompts_settle(HARNESS_WAIT_MS));
@@ -203,7 +204,7 @@ TEST(a_bad_default_ttl_is_one_line_and_60_seconds)
 TEST(a_huge_ttl_is_for_ever)
 {
     fake_server *server = start_prompts();
-    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_seconds = INT32_MAX);
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_ms = INT32_MAX);
     CHECK_GETS(LF_PROMPT_CACHED, 1, "p");
     fake_server_free(server);
 }
@@ -234,6 +235,46 @@ TEST(without_keys_there_is_the_fallback_or_an_error)
     CHECK_INT(lf_prefetch_prompts(names, 1, 100), LF_ERR_DISABLED);
 }
 
+static lf_error garbage(void)
+{
+    lf_error error;
+    memset(&error, 0x55, sizeof error);
+    return error;
+}
+
+/* What a call says stands in the struct, whatever was there before. */
+#define CHECK_WRITES(expected, call)                                        \
+    do {                                                                    \
+        lf_error error = garbage();                                         \
+        call;                                                               \
+        CHECK_INT(error.status, expected);                                  \
+        CHECK((error.message[0] == '\0') == (error.status == LF_OK));        \
+        CHECK((error.http_status == 0) || (expected) != LF_OK);             \
+    } while (0)
+
+TEST(an_error_is_always_written)
+{
+    fake_server *server = start_prompts();
+    CHECK_WRITES(LF_OK, lf_prompt_free(lf_get_prompt("p", .error = &error)));
+    CHECK_WRITES(LF_OK, lf_prompt_free(lf_get_prompt("p", .error = &error))); /* cached */
+    CHECK_WRITES(LF_OK, lf_prompt_free(lf_get_prompt("p", .cache_ttl_ms = 0, .error = &error)));
+    CHECK_WRITES(LF_OK, lf_prompt_free(lf_get_prompt("p", .error = &error))); /* stale */
+    CHECK_WRITES(LF_OK, lf_prompt_free(lf_create_prompt(.name = "p", .prompt = "x", .error = &error)));
+    CHECK_WRITES(LF_OK, (void)lf_update_prompt(.name = "p", .version = 1, .new_labels = LF_TAGS("a"), .error = &error));
+    CHECK_WRITES(LF_ERR_ARGUMENT, lf_prompt_free(lf_get_prompt("", .error = &error)));
+    CHECK_WRITES(LF_ERR_ARGUMENT, lf_prompt_free(lf_get_prompt(".", .fallback = "f", .error = &error)));
+    CHECK_WRITES(LF_ERR_ARGUMENT, lf_prompt_free(lf_get_prompt("..", .error = &error)));
+    CHECK_WRITES(LF_ERR_ARGUMENT, lf_prompt_free(lf_create_prompt(.name = "p", .error = &error)));
+    CHECK_WRITES(LF_ERR_ARGUMENT, lf_prompt_free(lf_create_prompt(.name = "..", .prompt = "x", .error = &error)));
+    CHECK_WRITES(LF_ERR_ARGUMENT, (void)lf_update_prompt(.name = "p", .error = &error));
+    CHECK_WRITES(LF_ERR_TIMEOUT, lf_prompt_free(lf_get_prompt("not here", .timeout_ms = 0, .error = &error)));
+    script.status = 404;
+    CHECK_WRITES(LF_ERR_REFUSED, lf_prompt_free(lf_get_prompt("none", .fallback = "f", .error = &error)));
+    CHECK_WRITES(LF_ERR_REFUSED, (void)lf_update_prompt(.name = "p", .version = 1, .new_labels = LF_TAGS("a"), .error = &error));
+    CHECK_WRITES(LF_ERR_REFUSED, lf_prompt_free(lf_create_prompt(.name = "p", .prompt = "x", .error = &error)));
+    fake_server_free(server);
+}
+
 /* ---- The failures of a server -------------------------------------------------------------------------------------------- */
 
 typedef struct failure {
@@ -241,7 +282,7 @@ typedef struct failure {
     fake_manner manner;
     int status;
     const char *body;
-    int timeout_ms; /* 0: the client's */
+    int timeout_ms; /* 0: the default */
     lf_status expected;
     int http;
     const char *headers;
@@ -304,22 +345,22 @@ static void check_failure(const failure *f)
     let_fail(f);
     lf_error error = {0};
     uint64_t begin = now_ms();
-    SAY_ON(f, lf_get_prompt(name, .timeout_ms = f->timeout_ms, .max_retries = 0, .error = &error) == NULL);
+    SAY_ON(f, lf_get_prompt(name, .timeout_ms = f->timeout_ms == 0 ? -1 : f->timeout_ms, .max_retries = 0, .error = &error) == NULL);
     SAY_ON(f, now_ms() - begin < HARNESS_WAIT_MS / 2);
     if (error.status != f->expected || error.http_status != f->http)
         harness_fail(__FILE__, __LINE__, "%s: %d, HTTP %d (%s)", f->what, error.status, error.http_status, error.message);
     SAY_ON(f, error.message[0] != '\0');
     error = (lf_error){0};
-    lf_prompt *p = lf_get_prompt(name, .timeout_ms = f->timeout_ms, .max_retries = 0, .fallback = "f {{x}}", .label = "l",
+    lf_prompt *p = lf_get_prompt(name, .timeout_ms = f->timeout_ms == 0 ? -1 : f->timeout_ms, .max_retries = 0, .fallback = "f {{x}}", .label = "l",
                                  .error = &error);
     SAY_ON(f, p != NULL && p->is_fallback && p->source == LF_PROMPT_FALLBACK && p->version == 0 && p->age_ms == 0);
     SAY_ON(f, error.status == f->expected && strcmp(p->prompt, "f {{x}}") == 0);
     lf_prompt_free(p);
     script_reset();
-    CHECK_GETS(LF_PROMPT_FRESH, 1, name, .cache_ttl_seconds = 0);
+    CHECK_GETS(LF_PROMPT_FRESH, 1, name, .cache_ttl_ms = 0);
     let_fail(f);
     error = (lf_error){0};
-    p = lf_get_prompt(name, .timeout_ms = f->timeout_ms, .max_retries = 0, .cache_ttl_seconds = 0, .error = &error);
+    p = lf_get_prompt(name, .timeout_ms = f->timeout_ms == 0 ? -1 : f->timeout_ms, .max_retries = 0, .cache_ttl_ms = 0, .error = &error);
     SAY_ON(f, error.status == f->expected);
     SAY_ON(f, f->http == 404 ? p == NULL : p != NULL && p->source == LF_PROMPT_STALE && p->version == 1);
     lf_prompt_free(p);
@@ -352,13 +393,13 @@ TEST(a_slow_server_is_left_at_the_timeout_of_the_whole_call)
 TEST(nobody_listening_is_a_network_error)
 {
     fake_server *server = start_prompts();
-    CHECK_GETS(LF_PROMPT_FRESH, 1, "stale", .cache_ttl_seconds = 0);
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "stale", .cache_ttl_ms = 0);
     fake_server_free(server);
     lf_error error = {0};
     CHECK(lf_get_prompt("p", .max_retries = 0, .error = &error) == NULL);
     CHECK_INT(error.status, LF_ERR_NETWORK);
     CHECK_GETS(LF_PROMPT_FALLBACK, 3, "p", .version = 3, .max_retries = 0, .fallback = "");
-    CHECK_GETS(LF_PROMPT_STALE, 1, "stale", .max_retries = 0, .cache_ttl_seconds = 0);
+    CHECK_GETS(LF_PROMPT_STALE, 1, "stale", .max_retries = 0, .cache_ttl_ms = 0);
     CHECK_GETS(LF_PROMPT_STALE, 1, "stale", .max_retries = 0);
 }
 
@@ -571,7 +612,7 @@ TEST(another_fetch_that_fails_does_not_end_the_waiting)
     asker first, second;
     ask_one_behind_the_other(&first, &second);
     script.status = 404;
-    CHECK(lf_get_prompt("p", .cache_ttl_seconds = 0, .timeout_ms = HARNESS_WAIT_MS) == NULL);
+    CHECK(lf_get_prompt("p", .cache_ttl_ms = 0, .timeout_ms = HARNESS_WAIT_MS) == NULL);
     let_them_wait();
     CHECK(!second.ended);
     script.status = 0;
@@ -729,7 +770,7 @@ TEST(an_answer_from_before_does_not_replace_one_from_after)
     CHECK_SOON(script.gets == 1);
     lf_invalidate_prompt("p");
     script.version = 2;
-    CHECK_GETS(LF_PROMPT_FRESH, 2, "p", .cache_ttl_seconds = 0);
+    CHECK_GETS(LF_PROMPT_FRESH, 2, "p", .cache_ttl_ms = 0);
     script.release = true;
     ask_end(&early);
     lf_prompt_free(early.prompt);
@@ -803,7 +844,7 @@ TEST(there_is_none_from_before_does_not_remove_what_is_from_after)
     ask_begin(&early);
     CHECK_SOON(script.gets == 1);
     lf_invalidate_prompt("p");
-    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_seconds = 0);
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_ms = 0);
     script.release = true;
     ask_end(&early);
     CHECK(early.prompt == NULL);
@@ -831,7 +872,7 @@ TEST(what_the_cache_has_forgotten_or_replaced_belongs_to_its_readers_alone)
     lf_prompt_free(cached);
     CHECK_INT(references(fetched), 1);
     lf_prompt_free(fetched);
-    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_seconds = 0);
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_ms = 0);
     lf_prompt *stale = lf_get_prompt("p");
     CHECK_INT(stale->source, LF_PROMPT_STALE);
     CHECK(lf__prompts_settle(HARNESS_WAIT_MS));
@@ -945,7 +986,7 @@ static void *reads(void *unused)
     (void)unused;
     static const char *const names[] = {"a", "b", "c", "d"};
     for (unsigned i = 0; !over; i++) {
-        lf_prompt *p = lf_get_prompt(names[i % 4], .cache_ttl_seconds = i % 7 == 0 ? 0 : -1, .max_retries = 0, .fallback = "f {{x}}");
+        lf_prompt *p = lf_get_prompt(names[i % 4], .cache_ttl_ms = i % 7 == 0 ? 0 : -1, .max_retries = 0, .fallback = "f {{x}}");
         CHECK(p != NULL);
         char *text = lf_prompt_compile(p, .variables = LF_OBJECT("x", 1));
         CHECK(text != NULL && strlen(text) >= 3);
@@ -1022,7 +1063,7 @@ TEST(a_forked_child_gets_prompts)
             lf_prompt *p = lf_get_prompt("a", .fallback = "f {{x}}");
             CHECK(p != NULL);
             lf_prompt_free(p);
-            p = lf_get_prompt("in the child", .cache_ttl_seconds = 0);
+            p = lf_get_prompt("in the child", .cache_ttl_ms = 0);
             CHECK(p != NULL && p->source == LF_PROMPT_FRESH);
             lf_prompt_free(p);
             const char *names[] = {"x"};
@@ -1042,7 +1083,7 @@ TEST(a_child_forked_during_a_fetch_fetches_itself)
 {
     SKIP_WHERE_FORK_IS_NOT_SUPPORTED(a_child_forked_during_a_fetch_fetches_itself);
     fake_server *server = start_prompts();
-    CHECK_GETS(LF_PROMPT_FRESH, 1, "stale", .cache_ttl_seconds = 0);
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "stale", .cache_ttl_ms = 0);
     script.hold_first = 3;
     asker first = {.name = "p", .ttl = -1};
     ask_begin(&first);
@@ -1072,8 +1113,8 @@ static void *asks_without_end(void *unused)
 {
     (void)unused;
     for (;;) {
-        lf_prompt_free(lf_get_prompt("p", .cache_ttl_seconds = 0, .max_retries = 4));
-        lf_prompt_free(lf_get_prompt("q", .cache_ttl_seconds = 0, .max_retries = 4));
+        lf_prompt_free(lf_get_prompt("p", .cache_ttl_ms = 0, .max_retries = 4));
+        lf_prompt_free(lf_get_prompt("q", .cache_ttl_ms = 0, .max_retries = 4));
         pthread_testcancel();
     }
     return NULL;
@@ -1105,7 +1146,7 @@ TEST(exit_is_quick_while_prompts_are_fetched)
 static void exit_with_a_hanging_refresh(void)
 {
     start_prompts();
-    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_seconds = 0);
+    CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_ms = 0);
     script.manner = FAKE_HANG;
     CHECK_GETS(LF_PROMPT_STALE, 1, "p");
     CHECK_SOON(script.gets == 2);
@@ -1195,7 +1236,7 @@ TEST(signals_do_not_disturb)
     script.delay_ms = 20;
     for (int i = 0; i < rounds(30); i++) {
         errno = 77;
-        CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_seconds = 0);
+        CHECK_GETS(LF_PROMPT_FRESH, 1, "p", .cache_ttl_ms = 0);
         CHECK_INT(errno, 77);
     }
     over = true;
@@ -1275,6 +1316,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_huge_ttl_is_for_ever),
         cmocka_unit_test(tracing_switched_off_leaves_prompts_alone),
         cmocka_unit_test(without_keys_there_is_the_fallback_or_an_error),
+        cmocka_unit_test(an_error_is_always_written),
         cmocka_unit_test(each_failure_gives_its_error_the_fallback_or_the_stale_copy),
         cmocka_unit_test(a_slow_server_is_left_at_the_timeout_of_the_whole_call),
         cmocka_unit_test(nobody_listening_is_a_network_error),

@@ -325,7 +325,7 @@ static void *writes(void *unused)
 {
     (void)unused;
     while (!over)
-        lf_prompt_free(lf_get_prompt("p", .cache_ttl_seconds = 0));
+        lf_prompt_free(lf_get_prompt("p", .cache_ttl_ms = 0));
     return NULL;
 }
 

@@ -12,7 +12,7 @@ TEST(every_type_arrives_with_its_value)
 {
     start();
     CHECK_INT(lf_create_score(.name = "default", .value = 0.25, .trace_id = trace_hex), LF_OK);
-    CHECK_INT(lf_create_score(.name = "zero", .trace_id = trace_hex), LF_OK);
+    CHECK_INT(lf_create_score(.name = "zero", .value = 0, .trace_id = trace_hex), LF_OK);
     CHECK_INT(lf_create_score(.name = "text default", .string_value = "good", .trace_id = trace_hex), LF_OK);
     CHECK_INT(lf_create_score(.name = "numeric", .value = -3, .data_type = LF_SCORE_NUMERIC, .trace_id = trace_hex), LF_OK);
     CHECK_INT(lf_create_score(.name = "yes", .value = 1, .data_type = LF_SCORE_BOOLEAN, .trace_id = trace_hex), LF_OK);
@@ -209,6 +209,8 @@ TEST(what_makes_no_sense_is_refused_each_kind_told_once)
     for (int i = 0; i < 3; i++) {
         CHECK_INT(lf_create_score(.value = 1, .trace_id = trace_hex), LF_ERR_ARGUMENT);
         CHECK_INT(lf_create_score(.name = "", .value = 1, .trace_id = trace_hex), LF_ERR_ARGUMENT);
+        CHECK_INT(lf_create_score(.name = "s", .trace_id = trace_hex), LF_ERR_ARGUMENT);
+        CHECK_INT(lf_create_score(.name = "s", .trace_id = trace_hex, .data_type = LF_SCORE_BOOLEAN), LF_ERR_ARGUMENT);
         CHECK_INT(lf_create_score(.name = "s", .value = 1), LF_ERR_ARGUMENT);
         CHECK_INT(lf_create_score(.name = "s", .value = 1, .observation_id = observation_hex), LF_ERR_ARGUMENT);
         CHECK_INT(lf_create_score(.name = "s", .value = 1, .trace_id = trace_hex, .session_id = "s"), LF_ERR_ARGUMENT);
@@ -228,7 +230,8 @@ TEST(what_makes_no_sense_is_refused_each_kind_told_once)
         CHECK_INT(lf_score_current_observation(.name = "s", .value = 1), LF_ERR_ARGUMENT);
         CHECK_INT(lf_score_current_trace(.name = "s", .value = 1), LF_ERR_ARGUMENT);
     }
-    CHECK_INT(lines_with(""), 5);
+    CHECK_INT(lines_with(""), 6);
+    CHECK_INT(lines_with("without a value"), 1);
     CHECK_INT(lines_with("a correction of a session"), 1);
     CHECK_INT(lines_with("without a name"), 1);
     CHECK_INT(lines_with("without a target"), 1);

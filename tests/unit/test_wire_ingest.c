@@ -183,7 +183,7 @@ static void a_batch_says_who_sends_it(void **state)
     assert_int_equal(cJSON_GetArraySize(batch), 2);
     assert_int_equal(cJSON_GetArraySize(metadata), 3);
     assert_string_equal(text_of(metadata, "sdk_name"), "c");
-    assert_string_equal(text_of(metadata, "sdk_version"), LF_VERSION);
+    assert_string_equal(text_of(metadata, "sdk_version"), LANGFUSE_VERSION);
     assert_string_equal(text_of(metadata, "public_key"), "pk-lf-\"1\"");
     config.public_key = NULL;
     encode();

@@ -754,9 +754,9 @@ static lf__pair resource[] = {
 
 static const char expected_resource[] = "service.name S shop\nhost.name S bad \xEF\xBF\xBD value\nempty S \n"
                                         "telemetry.sdk.language S c\ntelemetry.sdk.name S langfuse\n"
-                                        "telemetry.sdk.version S " LF_VERSION "\n"
+                                        "telemetry.sdk.version S " LANGFUSE_VERSION "\n"
                                         "langfuse.environment S qa\nlangfuse.release S r1\n"
-                                        "scope langfuse-sdk\nversion " LF_VERSION "\npublic_key S pk-lf-1\n";
+                                        "scope langfuse-sdk\nversion " LANGFUSE_VERSION "\npublic_key S pk-lf-1\n";
 
 static void configure(void)
 {

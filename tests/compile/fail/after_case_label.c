@@ -1,6 +1,6 @@
 /* Behind a label stands no declaration before C23. gcc 12 takes it all the same.
  * gcc: -
- * clang: expected expression */
+ * clang: (expected expression|label followed by a declaration is a C23 extension) */
 #include "observe.h"
 
 void observed(int a);

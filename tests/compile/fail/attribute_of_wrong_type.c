@@ -1,5 +1,5 @@
-/* gcc: makes pointer from integer without a cast|incompatible types when assigning
- * clang: incompatible integer to pointer conversion|assigning to .lf_value */
+/* gcc: incompatible types when assigning to type .lf_value_from_LF_TAGS
+ * clang: assigning to 'lf_value_from_LF_TAGS' */
 #include "observe.h"
 
 void observed(int a);

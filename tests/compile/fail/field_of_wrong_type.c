@@ -1,5 +1,5 @@
-/* gcc: incompatible types when assigning to type .?lf_value
- * clang: assigning to 'lf_value'.* from incompatible type 'int' */
+/* gcc: incompatible types when assigning to type .lf_value_from_LF_OBJECT
+ * clang: assigning to 'lf_value_from_LF_OBJECT'.* from incompatible type 'int' */
 #include "observe.h"
 
 void observed(int tokens);

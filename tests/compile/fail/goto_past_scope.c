@@ -1,5 +1,7 @@
 /* gcc: jump skips variable initialization
  * clang: cannot jump from this goto statement to its label
+ * g++: jump to label
+ * clang++: cannot jump from this goto statement to its label
  * flags of gcc: -Wjump-misses-init */
 #include "observe.h"
 

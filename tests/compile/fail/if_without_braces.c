@@ -1,6 +1,8 @@
 /* A macro that opens a scope is a declaration: it cannot be the body of an `if`, where it would end at once.
- * gcc: expected expression before .?(struct|#pragma)
- * clang: expected expression */
+ * gcc: expected expression before 'lf_i_scope_needs_braces'
+ * clang: expected expression
+ * g++: 'lf_i_scope_needs_braces_[0-9]*' was not declared
+ * clang++: use of undeclared identifier 'lf_i_scope_needs_braces_ */
 #include "observe.h"
 
 void observed(int a);

@@ -1,5 +1,5 @@
-/* gcc: incompatible types when assigning to type .?lf_value
- * clang: assigning to 'lf_value'.* from incompatible type 'const char \*' */
+/* gcc: incompatible types when assigning to type .lf_value_from_LF_OBJECT
+ * clang: assigning to 'lf_value_from_LF_OBJECT'.* from incompatible type 'const char \*' */
 #include "langfuse/prompt.h"
 #include "observe.h"
 

@@ -1,6 +1,8 @@
 /* There is no value to record: call the function, then return.
- * gcc: (void value not ignored|declared void|incomplete type|invalid use of void)
- * clang: (void|incomplete type) */
+ * gcc: OBSERVE_RETURN needs a value: call the void function before
+ * clang: OBSERVE_RETURN needs a value: call the void function before
+ * g++: invalid use of void expression
+ * clang++: lf_i_OBSERVE_RETURN_needs_a_value */
 #include "observe.h"
 
 void other(int a);

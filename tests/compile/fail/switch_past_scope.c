@@ -1,6 +1,8 @@
 /* A later case would jump into the scope behind its beginning.
  * gcc: switch jumps over variable initialization
  * clang: cannot jump from switch statement to this case label
+ * g++: jump to case label
+ * clang++: cannot jump from switch statement to this case label
  * flags of gcc: -Wjump-misses-init */
 #include "observe.h"
 

@@ -1,6 +1,5 @@
 /* A capture of seventeen arguments says what the limit is.
- * gcc: at_most_16_arguments_can_be_captured
- * clang: at_most_16_arguments_can_be_captured */
+ * all: at_most_16_arguments_can_be_captured */
 #include "observe.h"
 
 void observed(int a);

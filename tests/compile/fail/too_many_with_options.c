@@ -1,5 +1,4 @@
-/* gcc: at_most_16_arguments_can_be_captured
- * clang: at_most_16_arguments_can_be_captured */
+/* all: at_most_16_arguments_can_be_captured */
 #include "observe.h"
 
 void observed(int a);

@@ -1,0 +1,2 @@
+/* The macros, under the name that no other library has: #include <langfuse/observe.h>. */
+#include "../observe.h"
