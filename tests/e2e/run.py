@@ -13,6 +13,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import sqlite3
 import ssl
 import subprocess
@@ -545,10 +546,10 @@ def prompts_do_without_keys():
 
 
 class Service:
-    """The server of the example in two programs."""
+    """A server among the examples."""
 
-    def __init__(self, local):
-        self.process = run("examples/distributed/server", url=local.url, background=True)
+    def __init__(self, local, name="distributed/server"):
+        self.process = run("examples/" + name, url=local.url, background=True)
         self.url = self.process.stdout.readline().strip()
 
     def __enter__(self):
@@ -587,6 +588,55 @@ def a_client_whose_service_is_not_there_records_the_error():
         code, out, err = run("examples/distributed/client", "http://127.0.0.1:9", "Oslo", url=server.url)
         check_equal((code, out), (1, "Oslo: no answer\n"), f"what the client printed ({err})")
         check_equal(server.tree(), [["weather SPAN", [["ask CHAIN", [["get TOOL ERROR", []]]]]]], "tree")
+
+
+def threads_of(process):
+    return len(os.listdir(f"/proc/{process.pid}/task"))
+
+
+def ask_at_once(service, count):
+    """So many requests, all of them open before one is complete; every second one belongs to a trace of the caller's."""
+    port = int(service.url.rsplit(":", 1)[1])
+    sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    for i, one in enumerate(sockets):
+        one.sendall(f"GET /q{i} HTTP/1.0\r\n".encode())
+    for i, one in enumerate(sockets):
+        one.sendall(f"traceparent: 00-{i + 1:032x}-{i + 1:016x}-01\r\n\r\n".encode() if i % 2 else b"\r\n")
+    threads = threads_of(service.process)
+    answers = []
+    for one in sockets:
+        with one, one.makefile("rb") as stream:
+            answers.append(stream.read().decode().rsplit("\r\n\r\n", 1)[-1])
+    check_equal(answers, [f"What do you think of q{i}?\n" for i in range(count)], "answers")
+    check_equal(max(threads, threads_of(service.process)), 1, "threads of the service")
+
+
+def check_requests_apart(server, count, children):
+    rows = server.rows("SELECT trace_id, parent_id, id, input FROM observations WHERE name = 'request'")
+    check_equal(len(rows), count, "requests")
+    for trace_id, parent_id, id, text in rows:
+        i = int(text.strip('"')[1:])
+        caller = (f"{i + 1:032x}", f"{i + 1:016x}") if i % 2 else (trace_id, "")
+        check_equal((trace_id, parent_id or ""), caller, f"trace and parent of request {i}")
+        below = server.rows("SELECT name, trace_id FROM observations WHERE parent_id = ? ORDER BY name", id)
+        check_equal(below, [(name, trace_id) for name in children], f"below request {i}")
+    check_equal(len({row[0] for row in rows}), count, "traces")
+
+
+@test
+def a_thousand_requests_of_one_epoll_loop_keep_apart():
+    with Local("epoll") as server:
+        with Service(server, "event_loops/epoll") as service:
+            ask_at_once(service, 1000)
+        check_requests_apart(server, 1000, ["count_words", "finish"])
+
+
+@test
+def requests_that_libmicrohttpd_suspends_keep_apart():
+    with Local("microhttpd") as server:
+        with Service(server, "event_loops/microhttpd") as service:
+            ask_at_once(service, 300)
+        check_requests_apart(server, 300, ["ask_model", "finish"])
 
 
 def sorted_tree(tree):
