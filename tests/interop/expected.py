@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 HEADER = Path(__file__).parents[2] / "lf_core.h"
-VERSION = re.search(r'#define LF_VERSION "(.*)"', HEADER.read_text(encoding="utf-8")).group(1)
+VERSION = re.search(r'#define LANGFUSE_VERSION "(.*)"', HEADER.read_text(encoding="utf-8")).group(1)
 TRACE = "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
 START = 1768458600000000000
 BAD = "\N{REPLACEMENT CHARACTER}"

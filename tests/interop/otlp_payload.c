@@ -107,6 +107,18 @@ static bool write_payload(const char *folder, const char *name, const lf__wire *
     return done;
 }
 
+static bool write_counters(const char *folder)
+{
+    char path[4096], text[4096];
+    snprintf(path, sizeof path, "%s/counters.txt", folder);
+    FILE *file = fopen(path, "wb");
+    if (file == NULL)
+        return false;
+    int size = lf_stats_prometheus(text, sizeof text);
+    bool done = size > 0 && (size_t)size < sizeof text && fwrite(text, 1, (size_t)size, file) == (size_t)size;
+    return fclose(file) == 0 && done;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -116,7 +128,7 @@ int main(int argc, char **argv)
     lf__buf_init(&items, 1 << 20);
     lf__buf_init(&scratch, 1 << 20);
     bool done = write_payload(argv[1], "payload.pb", &lf__wire_otlp_protobuf) &&
-                write_payload(argv[1], "payload.json", &lf__wire_otlp_json);
+                write_payload(argv[1], "payload.json", &lf__wire_otlp_json) && write_counters(argv[1]);
     lf__buf_done(&items);
     lf__buf_done(&scratch);
     return done ? 0 : 1;
