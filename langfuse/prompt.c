@@ -339,6 +339,12 @@ static void prompt_fetch_now(const lf__prompt_key *key, lf__prompt_fetch *how, u
         lf__prompt_body_drop(body);
 }
 
+static lf_status prompt_missing_why(const char *name)
+{
+    lf_status why = lf__prompts_missing_why(&(lf__prompt_key){prompt_client(NULL), name, 0, "production"});
+    return why == LF_OK ? LF_ERR_TIMEOUT : why; /* there was no time to ask */
+}
+
 lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeout_ms)
 {
     if (names == NULL && count > 0)
@@ -367,12 +373,10 @@ lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeou
     }
     lf__config_free(config);
     if (timeout_ms != 0 || !in_background) {
-        bool settled = in_background ? lf__prompts_settle(timeout_ms < 0 ? PROMPT_PREFETCH_MS : timeout_ms)
-                                     : lf__monotonic_ns() < until_ns;
-        bool all = true;
-        for (size_t i = 0; i < count; i++)
-            all = all && prompt_name_is_good(names[i]) && prompt_is_cached(names[i]);
-        status = status != LF_OK ? status : all ? LF_OK : settled ? LF_ERR_REFUSED : LF_ERR_TIMEOUT;
+        bool settled = !in_background || lf__prompts_settle(timeout_ms < 0 ? PROMPT_PREFETCH_MS : timeout_ms);
+        for (size_t i = 0; i < count && status == LF_OK; i++)
+            if (!prompt_is_cached(names[i]))
+                status = settled ? prompt_missing_why(names[i]) : LF_ERR_TIMEOUT;
     }
     prompt_leave(&guest);
     return status;

@@ -106,7 +106,7 @@ LF_API void lf_prompt_free(lf_prompt *prompt);
  * fetched by this call, one after the other.
  * Blocks:  until all have been tried, at most timeout_ms (5000); 0: not at all.
  * Returns: LF_OK: all are there, or with 0: begun; LF_ERR_TIMEOUT, also with 0 where the program calls lf_poll; LF_ERR_REFUSED:
- *          at least one does not exist; LF_ERR_ARGUMENT: a name that cannot be one, the others are fetched; LF_ERR_DISABLED: no
+ *          one does not exist; LF_ERR_NETWORK and others, as for lf_get_prompt; LF_ERR_ARGUMENT: a name that cannot be one, the others are fetched; LF_ERR_DISABLED: no
  *          keys. */
 LF_API lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeout_ms) LF_I_SYMBOL("lf_prefetch_prompts_ms");
 

@@ -22,8 +22,6 @@ static void coroutine_take_segment(lf_coroutine *coroutine)
     int saved = errno;
     coroutine->segment = lf__stack_take();
     coroutine->forks = coroutine_forks;
-    if (coroutine->segment != NULL)
-        lf__segment_forget_machine_stack(coroutine->segment);
     errno = saved;
 }
 

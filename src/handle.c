@@ -168,13 +168,33 @@ void lf__handles_set_limits(unsigned count, size_t bytes)
 
 /* ---- Records ---- */
 
+static uint32_t handle_copy_propagated(const handle_slot *slot, uint8_t *out, size_t room)
+{
+    const lf__record *record = slot->record;
+    const lf__field *field = NULL;
+    size_t used = 0;
+    while ((field = lf__fields_next(record + 1, record->size - sizeof *record, field)) != NULL) {
+        size_t size = sizeof *field + lf__align8(field->length);
+        if (!lf__is_propagated(field))
+            continue;
+        if (size > room - used)
+            return 0;
+        memcpy(out + used, field, size);
+        used += size;
+    }
+    return (uint32_t)used;
+}
+
+/* Keep what is still asked for: the ids, and the attributes for those that begin below it, as far as they fit. */
 static void handle_shrink(handle_slot *slot)
 {
-    if (slot->record == &slot->room.record)
+    lf__record *room = &slot->room.record;
+    if (slot->record == room)
         return;
     atomic_fetch_sub_explicit(&handles.bytes, slot->capacity, memory_order_relaxed);
-    slot->room.record = *slot->record; /* its ids are still asked for */
-    slot->room.record.size = sizeof slot->room.record;
+    uint32_t kept = handle_copy_propagated(slot, (uint8_t *)(room + 1), sizeof slot->room - sizeof *room);
+    *room = *slot->record;
+    room->size = (uint32_t)sizeof *room + kept;
     lf__free(slot->record);
     slot->record = &slot->room.record;
     slot->capacity = sizeof slot->room;
@@ -278,23 +298,6 @@ bool lf__handle_header(const lf_observation *handle, lf__record *out_header)
     return true;
 }
 
-static uint32_t handle_copy_propagated(const handle_slot *slot, uint8_t *out, size_t room)
-{
-    const lf__record *record = slot->record;
-    const lf__field *field = NULL;
-    size_t used = 0;
-    while ((field = lf__fields_next(record + 1, record->size - sizeof *record, field)) != NULL) {
-        size_t size = sizeof *field + lf__align8(field->length);
-        if (!lf__is_propagated(field))
-            continue;
-        if (size > room - used)
-            return 0;
-        memcpy(out + used, field, size);
-        used += size;
-    }
-    return (uint32_t)used;
-}
-
 bool lf__handle_place(const lf_observation *handle, lf__record *out_header, void *out_fields, size_t room, uint32_t *out_size)
 {
     handle_slot *slot = handle_lock(handle);
@@ -314,6 +317,39 @@ size_t lf__handle_size(const lf_observation *handle)
     size_t size = slot->record->size;
     pthread_mutex_unlock(&slot->lock);
     return size;
+}
+
+/* Not by all bytes: those that align a field are anything. */
+static bool handle_is_same(const lf__field *a, const lf__field *b)
+{
+    return a->tag == b->tag && a->kind == b->kind && a->index == b->index && a->length == b->length &&
+           memcmp(lf__field_payload(a), lf__field_payload(b), a->length) == 0;
+}
+
+/* Do these fields stand in the record, from `field` on? */
+static bool handle_begins(const lf__record *record, const lf__field *field, const void *fields, size_t size)
+{
+    const lf__field *other = NULL;
+    while ((other = lf__fields_next(fields, size, other)) != NULL) {
+        if (field == NULL || !handle_is_same(field, other))
+            return false;
+        field = lf__fields_next(record + 1, record->size - sizeof *record, field);
+    }
+    return true;
+}
+
+bool lf__handle_repeats(const lf_observation *handle, const void *fields, size_t size)
+{
+    handle_slot *slot = handle_lock(handle);
+    if (slot == NULL)
+        return false;
+    const lf__record *record = slot->record;
+    const lf__field *field = NULL;
+    bool found = false;
+    while (!found && (field = lf__fields_next(record + 1, record->size - sizeof *record, field)) != NULL)
+        found = handle_begins(record, field, fields, size);
+    pthread_mutex_unlock(&slot->lock);
+    return found;
 }
 
 bool lf__handle_append(lf_observation *handle, const void *fields, size_t size)

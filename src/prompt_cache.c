@@ -598,6 +598,16 @@ static bool cache_is_due(const cache_entry *entry)
     return !cache_is_fresh(entry) && !entry->refreshing && lf__monotonic_ns() >= entry->not_before_ns;
 }
 
+lf_status lf__prompts_missing_why(const lf__prompt_key *key)
+{
+    pthread_once(&cache_once, cache_init_locks);
+    pthread_mutex_lock(&cache.lock);
+    const cache_entry *entry = cache_find_or_add(key);
+    lf_status status = entry == NULL ? LF_ERR_MEMORY : entry->error.status;
+    pthread_mutex_unlock(&cache.lock);
+    return status;
+}
+
 bool lf__prompts_is_due(const lf__prompt_key *key)
 {
     pthread_once(&cache_once, cache_init_locks);

@@ -34,6 +34,8 @@ lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *f
                             lf_error *error);
 /* Fetch in the background, unless that is under way or failed a moment ago. */
 void lf__prompts_refresh(const lf__prompt_key *key, const lf__prompt_fetch *fetch);
+/* Why it is not there, as far as was asked. LF_OK: nobody has. */
+lf_status lf__prompts_missing_why(const lf__prompt_key *key);
 /* Is it time to fetch a stale one anew? Not while that is under way, nor a moment after it failed. */
 bool lf__prompts_is_due(const lf__prompt_key *key);
 /* Wait until nothing is to be fetched in the background; false: not within the time. */

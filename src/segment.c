@@ -163,10 +163,8 @@ bool lf__segment_main_stack(uintptr_t *out_low, uintptr_t *out_size)
     return true;
 }
 
-static void segment_find_machine_stack(lf__segment *segment)
+void lf__segment_find_machine_stack(lf__segment *segment)
 {
-    segment->machine_stack_low = 0;
-    segment->machine_stack_size = 0;
     bool is_main = syscall(SYS_gettid) == getpid();
     rlim_t limit;
     /* To ask, glibc allocates, and a thread's first allocation takes 64 MiB of addresses for an arena. A program that has few does
@@ -207,11 +205,6 @@ void lf__segment_adopt(lf__segment *segment)
     segment->serial = seed.serial;
     segment->frame = 0;
     segment->top = segment->stack_begin;
-    segment_find_machine_stack(segment);
-}
-
-void lf__segment_forget_machine_stack(lf__segment *segment)
-{
     segment->machine_stack_low = segment->machine_stack_size = 0;
 }
 

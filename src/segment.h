@@ -161,10 +161,10 @@ bool lf__segment_fill(lf__segment *segment);
 /* Where the machine stack of the main thread lies, without the C library's help. False: the calling thread is another one, or
  * runs on another stack. */
 bool lf__segment_main_stack(uintptr_t *out_low, uintptr_t *out_size);
-/* Make it ready for the calling thread, whose segment it now is. */
+/* Make it ready for the calling thread, or for a coroutine, whose segment it now is. */
 void lf__segment_adopt(lf__segment *segment);
-/* The code that is observed in it runs on machine stacks of its own: whether one address lies below another tells nothing. */
-void lf__segment_forget_machine_stack(lf__segment *segment);
+/* For the calling thread. Without it the order of addresses tells nothing, as in coroutines, which have stacks of their own. */
+void lf__segment_find_machine_stack(lf__segment *segment);
 /* Give its memory back to the system, keep the addresses. The ring must be empty. */
 void lf__segment_rest(lf__segment *segment);
 

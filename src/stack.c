@@ -107,6 +107,7 @@ __attribute__((noinline, cold)) lf__segment *lf__stack_enter(void)
     int saved = errno;
     lf__segment *segment = lf__stack_take();
     if (segment != NULL) {
+        lf__segment_find_machine_stack(segment);
         lf__thread = lf__thread_own = segment;
         pthread_setspecific(stack.key, segment);
         if (stack_inherits()) {
@@ -640,6 +641,8 @@ void lf__stack_attributes(lf_scope *scope, const lf_site *site, const lf_attribu
         if (lf__frame_is_handle(target))
             lf__handle_add_flag((lf_observation *)(uintptr_t)target->handle, LF__FLAG_ATTRIBUTES);
         write(&w, attributes);
+        if (w.handle != NULL && lf__handle_repeats(w.handle, w.start, (size_t)(w.at - w.start)))
+            w.at = w.start; /* each callback of a request sets them anew */
         lf__write_end(&w);
     }
     uint32_t version;

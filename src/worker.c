@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -111,6 +112,8 @@ static struct {
     bool is_pumped;        /* without a thread: threads of the program that wait for us, or call lf_poll, do the work */
     bool pumping;          /* `thread` is at it */
     int event;             /* is_pumped: readable when there is something to do */
+    dev_t event_dev;       /* by which it is known again */
+    ino_t event_ino;
     uint64_t pump_due_ns;  /* when, without being asked */
     uint64_t retry_ns; /* no earlier is a thread asked for again that could not be created */
     uint64_t flush_wanted;
@@ -206,11 +209,19 @@ static void worker_init_conditions(void)
     worker.conditions_ready = true;
 }
 
+/* A program may have closed all descriptors, and have a file of its own under this number. */
+static bool worker_has_event(void)
+{
+    struct stat status;
+    return worker.event >= 0 && fstat(worker.event, &status) == 0 && status.st_dev == worker.event_dev &&
+           status.st_ino == worker.event_ino;
+}
+
 /* Tell the program's event loop. */
 static void worker_raise_event(void)
 {
     uint64_t one = 1;
-    if (worker.event >= 0)
+    if (worker_has_event())
         (void)!write(worker.event, &one, sizeof one); /* it is non-blocking; one that is full is readable */
 }
 
@@ -1044,22 +1055,31 @@ static uint64_t worker_pump_rounds(void)
 static void worker_clear_event(void)
 {
     uint64_t count;
-    if (worker.event >= 0)
+    if (worker_has_event())
         (void)!read(worker.event, &count, sizeof count);
+}
+
+/* Not later than then. */
+static void worker_want_by(lf_poll_wants *wants, uint64_t due_ns)
+{
+    int due_ms = due_ns == UINT64_MAX ? -1 : worker_ms_until(due_ns);
+    if (due_ms >= 0 && (wants->timeout_ms < 0 || due_ms < wants->timeout_ms))
+        wants->timeout_ms = due_ms;
 }
 
 static void worker_tell_wants(lf_poll_wants *wants, uint64_t due_ns)
 {
     enum { ROOM = sizeof wants->fds / sizeof *wants->fds };
     lf__http *http = atomic_load_explicit(&worker.transport.http, memory_order_relaxed);
-    bool all = true;
+    bool all = true, has_event = worker_has_event();
     memset(wants, 0, sizeof *wants);
-    wants->timeout_ms = due_ns == UINT64_MAX ? -1 : worker_ms_until(due_ns);
-    if (worker.event >= 0)
+    wants->timeout_ms = -1;
+    worker_want_by(wants, due_ns);
+    if (has_event)
         wants->fds[wants->count++] = (struct pollfd){.fd = worker.event, .events = POLLIN};
     if (http != NULL && lf__http_running(http) != 0)
         all = lf__http_wants(http, wants->fds + wants->count, ROOM - wants->count, &wants->count, &wants->timeout_ms);
-    if ((!all || worker.event < 0) && (wants->timeout_ms < 0 || wants->timeout_ms > WORKER_BUSY_MS))
+    if ((!all || !has_event) && (wants->timeout_ms < 0 || wants->timeout_ms > WORKER_BUSY_MS))
         wants->timeout_ms = WORKER_BUSY_MS; /* some cannot be waited for */
 }
 
@@ -1083,9 +1103,11 @@ int lf__worker_poll(int timeout_ms, lf_poll_wants *out_wants)
         worker_wait(due_ns < until_ns ? due_ns : until_ns, &guest);
         due_ns = worker_pump_rounds();
     }
+    if (out_wants != NULL)
+        worker_tell_wants(out_wants, due_ns); /* before another thread may be at the transfers */
     due_ns = worker_end_pump(due_ns);
     if (out_wants != NULL)
-        worker_tell_wants(out_wants, due_ns);
+        worker_want_by(out_wants, due_ns);
     uint64_t settled = worker_settled_total() - before;
     lf__guest_leave(&guest);
     return settled > INT32_MAX ? INT32_MAX : (int)settled;
@@ -1149,8 +1171,13 @@ static bool worker_take_thread(pthread_t *out_thread)
 static void worker_start_pumped_locked(void)
 {
     worker.has_membarrier = worker_membarrier(WORKER_MEMBARRIER_REGISTER) == 0;
-    if (worker.event < 0)
+    struct stat status;
+    if (!worker_has_event()) {
         worker.event = lf__above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+        bool ok = worker.event >= 0 && fstat(worker.event, &status) == 0;
+        worker.event_dev = ok ? status.st_dev : 0;
+        worker.event_ino = ok ? status.st_ino : 0;
+    }
     worker.pump_due_ns = 0;
     worker_raise_event(); /* what ended before the start */
 }
@@ -1402,7 +1429,7 @@ void lf__worker_after_fork_child(void)
     worker.questions = NULL; /* of threads that are no more */
     worker.state = WORKER_NONE;
     worker.joinable = worker.again = worker.pumping = false;
-    if (worker.event >= 0)
+    if (worker_has_event())
         (void)close(worker.event); /* the parent's, too */
     worker.event = -1;
     worker.retry_ns = 0;

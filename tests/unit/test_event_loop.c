@@ -132,6 +132,40 @@ TEST(attributes_set_under_a_handle_reach_it)
     CHECK_TEXT(attribute_of(span_named("leaf"), "user.id"), "late");
 }
 
+TEST(each_callback_may_set_the_attributes_anew)
+{
+    start();
+    lf_observation *o = lf_start_observation(.name = "o");
+    for (int i = 0; i < 3000; i++) {
+        OBSERVE_UNDER(o);
+        OBSERVE_ATTRIBUTES(.user_id = "u", .session_id = "s", .tags = LF_TAGS("t"));
+    }
+    callback(o, 1);
+    lf_observation_end(o, .metadata = LF_OBJECT("k", "kept"));
+    collect();
+    CHECK_TEXT(attribute_of(span_named("branch"), "user.id"), "u");
+    CHECK_TEXT(attribute_of(span_named("o"), "session.id"), "s");
+    CHECK_SAID(span_named("o"), "metadata.k", "kept");
+    CHECK_INT(stats_now().left_out, 0);
+}
+
+TEST(the_attributes_of_a_large_handle_hold_after_its_end)
+{
+    start();
+    static char large[4000];
+    memset(large, 'x', sizeof large - 1);
+    lf_observation *o;
+    {
+        OBSERVE_ATTRIBUTES(.user_id = "u");
+        o = lf_start_observation(.name = "o", .input = LF_VALUE((const char *)large));
+    }
+    lf_observation_end(o);
+    callback(o, 1);
+    collect();
+    CHECK_CHILD(span_named("branch"), span_named("o"));
+    CHECK_TEXT(attribute_of(span_named("branch"), "user.id"), "u");
+}
+
 TEST(under_no_handle_nothing_changes)
 {
     start();
@@ -683,6 +717,8 @@ int main(void)
         cmocka_unit_test(scopes_under_handles_nest_and_the_inner_one_counts),
         cmocka_unit_test(the_attributes_around_a_handle_hold_under_it),
         cmocka_unit_test(attributes_set_under_a_handle_reach_it),
+        cmocka_unit_test(each_callback_may_set_the_attributes_anew),
+        cmocka_unit_test(the_attributes_of_a_large_handle_hold_after_its_end),
         cmocka_unit_test(under_no_handle_nothing_changes),
         cmocka_unit_test(a_handle_that_ends_in_its_scope_stays_the_parent_to_its_end),
         cmocka_unit_test(under_a_handle_of_long_ago_all_stays_as_it_is),

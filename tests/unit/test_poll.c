@@ -6,7 +6,9 @@
 #include "../../langfuse/prompt.h"
 #include "../../langfuse/score.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
@@ -271,6 +273,48 @@ TEST(another_thread_that_polls_comes_back_at_once)
     CHECK(pthread_join(thread, NULL) == 0);
 }
 
+static void *asks_for_wants(void *unused)
+{
+    lf_poll_wants wants;
+    while (!over)
+        CHECK(lf_poll(0, &wants) >= 0);
+    return unused;
+}
+
+TEST(threads_that_poll_do_not_get_into_each_others_way)
+{
+    start_polling();
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++)
+        CHECK(pthread_create(&threads[i], NULL, asks_for_wants, NULL) == 0);
+    for (int i = 0; i < 300; i++) {
+        leaf();
+        sched_yield();
+    }
+    CHECK_SOON(stats_now().delivered == 300);
+    over = true;
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+}
+
+TEST(a_file_of_the_program_is_not_taken_for_ours)
+{
+    start_polling();
+    lf_poll_wants wants;
+    CHECK(lf_poll(0, &wants) >= 0);
+    CHECK_INT(wants.count, 1);
+    char path[300];
+    snprintf(path, sizeof path, "%s/own", harness_folder);
+    int own = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600), event = wants.fds[0].fd;
+    CHECK(own >= 0 && dup2(own, event) == event); /* as after closing all, and opening */
+    leaf();
+    CHECK(lf_poll(0, &wants) >= 0);
+    CHECK_INT(lseek(own, 0, SEEK_END), 0);
+    CHECK_INT(wants.timeout_ms <= 20 && wants.timeout_ms >= 0, 1);
+    CHECK_INT(lf_shutdown(HARNESS_WAIT_MS), LF_OK);
+    CHECK(fcntl(event, F_GETFD) >= 0);
+}
+
 static void *observes(void *unused)
 {
     for (int i = 0; i < 500; i++)
@@ -339,6 +383,12 @@ TEST(prompts_are_fetched_by_who_asks)
     CHECK_INT(lf_prefetch_prompts(names, 3, HARNESS_WAIT_MS), LF_OK);
     CHECK_INT(played->gets, gets + 3);
     CHECK_INT(lf_prefetch_prompts(names, 3, 0), LF_OK);
+    const char *const more[] = {"d"}, *const others[] = {"e"}, *const none[] = {"f"};
+    CHECK_INT(lf_prefetch_prompts(more, 1, 0), LF_ERR_TIMEOUT);
+    played->status = 500;
+    CHECK_INT(lf_prefetch_prompts(others, 1, HARNESS_WAIT_MS), LF_ERR_SERVER);
+    played->status = 404;
+    CHECK_INT(lf_prefetch_prompts(none, 1, HARNESS_WAIT_MS), LF_ERR_REFUSED);
     check_no_thread();
 }
 
@@ -403,6 +453,8 @@ int main(void)
         cmocka_unit_test(a_forked_child_polls_for_itself),
         cmocka_unit_test(another_thread_that_polls_comes_back_at_once),
         cmocka_unit_test(threads_observe_while_one_polls),
+        cmocka_unit_test(threads_that_poll_do_not_get_into_each_others_way),
+        cmocka_unit_test(a_file_of_the_program_is_not_taken_for_ours),
         cmocka_unit_test(scores_and_further_clients_go_the_same_way),
         cmocka_unit_test(prompts_are_fetched_by_who_asks),
         cmocka_unit_test(with_a_thread_or_without_keys_there_is_nothing_to_poll),

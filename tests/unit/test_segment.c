@@ -822,6 +822,7 @@ TEST(numbers_are_the_same_without_a_wide_integer)
 TEST(it_knows_the_machine_stack_of_its_thread)
 {
     lf__segment *segment = new_segment(1 << 20);
+    lf__segment_find_machine_stack(segment);
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
     CHECK(here - segment->machine_stack_low < segment->machine_stack_size);
     lf__segment_unmap(segment);
