@@ -8,12 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Append to a line: no control characters, cut at the end of a character. Returns its length then. */
+/* Append to a line: no control characters, a question mark for a byte that is no UTF-8, cut at the end of a character. Returns
+ * its length then. */
 static size_t answer_add(char *out, size_t room, size_t length, const char *text, size_t size)
 {
     size_t left = room - 1 - length, kept = size > left ? lf__utf8_floor(text, left) : size;
     for (size_t i = 0; i < kept; i++)
         out[length + i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
+    for (size_t at = 0; (at += lf__utf8_valid_prefix(out + length + at, kept - at)) < kept; at++)
+        out[length + at] = '?';
     out[length + kept] = '\0';
     return length + kept;
 }

@@ -115,7 +115,7 @@ def serve_one(peer):
         time.sleep(int(detail) / 1000)
     accept_spans(body)
     if word == "garbage":
-        answer(peer, 200, os.urandom(500))
+        answer(peer, 200, b"\xff" + os.urandom(499))  # no protobuf, which could be a partial success
     elif word == "big":
         answer(peer, 200, b"x" * 10_000_000)
         return False
