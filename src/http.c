@@ -590,6 +590,9 @@ void lf__http_wait(lf__http *http, int timeout_ms)
     curl_multi_poll(http->multi, NULL, 0, timeout_ms, NULL);
 }
 
+/* musl's FD_ISSET mixes signs; glibc's is quiet as a system header. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
 static bool http_add_wanted(int file, const fd_set *in, const fd_set *out, const fd_set *except, struct pollfd *fds, unsigned room,
                             unsigned *used)
 {
@@ -602,6 +605,7 @@ static bool http_add_wanted(int file, const fd_set *in, const fd_set *out, const
     fds[(*used)++] = (struct pollfd){.fd = file, .events = events};
     return true;
 }
+#pragma GCC diagnostic pop
 
 bool lf__http_wants(lf__http *http, struct pollfd *fds, unsigned room, unsigned *count, int *timeout_ms)
 {

@@ -177,6 +177,20 @@ CURLMsg *curl_multi_info_read(CURLM *multi, int *left)
     return &ended->message;
 }
 
+CURLMcode curl_multi_fdset(CURLM *multi, fd_set *in, fd_set *out, fd_set *except, int *most)
+{
+    (void)multi, (void)in, (void)out, (void)except;
+    *most = -1;
+    return CURLM_OK;
+}
+
+CURLMcode curl_multi_timeout(CURLM *multi, long *milliseconds)
+{
+    (void)multi;
+    *milliseconds = -1;
+    return CURLM_OK;
+}
+
 CURLMcode curl_multi_poll(CURLM *multi, struct curl_waitfd more[], unsigned count, int timeout_ms, int *ready)
 {
     transfers *all = (transfers *)multi;
