@@ -548,6 +548,7 @@ lf_status lf_shutdown(int timeout_ms)
 
 int lf_poll(int timeout_ms, lf_poll_wants *out_wants)
 {
+    core_guest guest = core_enter();
     int result = LF_ERR_DISABLED;
     if (out_wants != NULL)
         *out_wants = (lf_poll_wants){.timeout_ms = -1};
@@ -555,6 +556,7 @@ int lf_poll(int timeout_ms, lf_poll_wants *out_wants)
         lf__worker_ensure(true);
         result = lf__worker_poll(timeout_ms, out_wants);
     }
+    core_leave(guest);
     return result;
 }
 

@@ -326,40 +326,36 @@ static bool handle_is_same(const lf__field *a, const lf__field *b)
            memcmp(lf__field_payload(a), lf__field_payload(b), a->length) == 0;
 }
 
-/* Do these fields stand in the record, from `field` on? */
-static bool handle_begins(const lf__record *record, const lf__field *field, const void *fields, size_t size)
+/* Take attributes out that stand among these, too: the later ones say the same. */
+static void handle_drop_repeated(lf__record *record, const void *fields, size_t size)
 {
-    const lf__field *other = NULL;
-    while ((other = lf__fields_next(fields, size, other)) != NULL) {
-        if (field == NULL || !handle_is_same(field, other))
-            return false;
-        field = lf__fields_next(record + 1, record->size - sizeof *record, field);
+    const lf__field *before = NULL, *field;
+    while ((field = lf__record_next(record, before)) != NULL) {
+        const lf__field *later = NULL;
+        while ((later = lf__fields_next(fields, size, later)) != NULL && !(lf__is_propagated(field) && handle_is_same(field, later)))
+            continue;
+        if (later == NULL) {
+            before = field;
+            continue;
+        }
+        uint8_t *at = (uint8_t *)(uintptr_t)field, *end = (uint8_t *)record + record->size;
+        size_t bytes = sizeof *field + lf__align8(field->length);
+        memmove(at, at + bytes, (size_t)(end - at) - bytes);
+        record->size -= (uint32_t)bytes;
     }
-    return true;
 }
 
-bool lf__handle_repeats(const lf_observation *handle, const void *fields, size_t size)
-{
-    handle_slot *slot = handle_lock(handle);
-    if (slot == NULL)
-        return false;
-    const lf__record *record = slot->record;
-    const lf__field *field = NULL;
-    bool found = false;
-    while (!found && (field = lf__fields_next(record + 1, record->size - sizeof *record, field)) != NULL)
-        found = handle_begins(record, field, fields, size);
-    pthread_mutex_unlock(&slot->lock);
-    return found;
-}
-
-bool lf__handle_append(lf_observation *handle, const void *fields, size_t size)
+bool lf__handle_append(lf_observation *handle, const void *fields, size_t size, bool are_attributes)
 {
     handle_slot *slot = handle_lock(handle);
     if (slot == NULL)
         return false;
     bool open = slot->state == HANDLE_OPEN;
-    if (open && (slot->record->flags & LF__FLAG_UNSAMPLED) == 0)
+    if (open && (slot->record->flags & LF__FLAG_UNSAMPLED) == 0) {
+        if (are_attributes)
+            handle_drop_repeated(slot->record, fields, size);
         handle_add(slot, fields, size);
+    }
     pthread_mutex_unlock(&slot->lock);
     return open;
 }

@@ -29,10 +29,9 @@ bool lf__handle_header(const lf_observation *handle, lf__record *out_header);
 bool lf__handle_place(const lf_observation *handle, lf__record *out_header, void *out_fields, size_t room, uint32_t *out_size);
 /* Bytes of its record so far; 0 when it is long ended. */
 size_t lf__handle_size(const lf_observation *handle);
-/* Does it have these fields already, one behind the other? */
-bool lf__handle_repeats(const lf_observation *handle, const void *fields, size_t size);
-/* Add fields. Those that have no room are shortened, or left out and counted (capture.h). False: it is not open. */
-bool lf__handle_append(lf_observation *handle, const void *fields, size_t size);
+/* Add fields. Attributes take the place of the same ones from before: each callback of a request sets them anew. Those that have
+ * no room are shortened, or left out and counted (capture.h). False: it is not open. */
+bool lf__handle_append(lf_observation *handle, const void *fields, size_t size, bool are_attributes);
 void lf__handle_add_flag(lf_observation *handle, lf__record_flag flag);
 /* Is this the first piece of streamed output? Then it is no longer. */
 bool lf__handle_first_piece(lf_observation *handle);

@@ -318,7 +318,7 @@ void lf_observation_end_with(lf_observation *observation, const lf_observation_f
     if (fields != NULL && lf__write_begin_handle(&w, observation)) {
         lf__write_fields(&w, fields);
         /* Where another thread was first, ending is what is counted. */
-        (void)lf__handle_append(observation, w.start, (size_t)(w.at - w.start));
+        (void)lf__handle_append(observation, w.start, (size_t)(w.at - w.start), false);
     }
     if (fields != NULL && fields->end_time_ns > 0) {
         end_ns = (uint64_t)fields->end_time_ns;

@@ -574,7 +574,7 @@ bool lf__write_begin_handle(lf__writer *w, lf_observation *handle)
 void lf__write_end_handle(lf__writer *w)
 {
     size_t size = (size_t)(w->at - w->start);
-    if (!lf__handle_append(w->handle, w->start, size))
+    if (!lf__handle_append(w->handle, w->start, size, w->are_attributes))
         lf__count(&w->segment->misused);
 }
 
@@ -640,9 +640,8 @@ void lf__stack_attributes(lf_scope *scope, const lf_site *site, const lf_attribu
         target->record.flags |= LF__FLAG_ATTRIBUTES;
         if (lf__frame_is_handle(target))
             lf__handle_add_flag((lf_observation *)(uintptr_t)target->handle, LF__FLAG_ATTRIBUTES);
+        w.are_attributes = true;
         write(&w, attributes);
-        if (w.handle != NULL && lf__handle_repeats(w.handle, w.start, (size_t)(w.at - w.start)))
-            w.at = w.start; /* each callback of a request sets them anew */
         lf__write_end(&w);
     }
     uint32_t version;

@@ -362,6 +362,7 @@ struct lf__writer {
     uint8_t *last_end;
     uint32_t version;
     uint16_t index; /* of the fields written */
+    bool are_attributes;
 };
 
 bool lf__write_begin(lf__writer *w, lf__frame *frame);

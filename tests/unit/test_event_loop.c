@@ -138,13 +138,20 @@ TEST(each_callback_may_set_the_attributes_anew)
     lf_observation *o = lf_start_observation(.name = "o");
     for (int i = 0; i < 3000; i++) {
         OBSERVE_UNDER(o);
-        OBSERVE_ATTRIBUTES(.user_id = "u", .session_id = "s", .tags = LF_TAGS("t"));
+        OBSERVE_ATTRIBUTES(.user_id = i % 2 == 0 ? "even" : "odd", .session_id = "s", .tags = LF_TAGS("t"));
+        OBSERVE_ATTRIBUTES(.metadata = LF_OBJECT("step", i % 2), .tags = LF_TAGS("inner"));
+    }
+    {
+        OBSERVE_UNDER(o);
+        OBSERVE_ATTRIBUTES(.user_id = "even"); /* said before the other one, and now */
     }
     callback(o, 1);
     lf_observation_end(o, .metadata = LF_OBJECT("k", "kept"));
     collect();
-    CHECK_TEXT(attribute_of(span_named("branch"), "user.id"), "u");
+    CHECK_TEXT(attribute_of(span_named("branch"), "user.id"), "even");
+    CHECK_TEXT(attribute_of(span_named("o"), "user.id"), "even");
     CHECK_TEXT(attribute_of(span_named("o"), "session.id"), "s");
+    CHECK_TEXT(attribute_of(span_named("o"), "langfuse.trace.metadata.step"), "1");
     CHECK_SAID(span_named("o"), "metadata.k", "kept");
     CHECK_INT(stats_now().left_out, 0);
 }
