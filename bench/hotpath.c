@@ -92,6 +92,25 @@ static void run_observed_in_attributes(void)
     run_observed();
 }
 
+static lf_observation *request;
+
+static void run_under(void)
+{
+    for (int i = 0; i < BURST; i++) {
+        OBSERVE_UNDER(request);
+    }
+}
+
+static lf_coroutine *coroutine;
+
+static void run_switches(void)
+{
+    for (int i = 0; i < BURST; i++) {
+        lf_coroutine_switch(coroutine);
+        lf_coroutine_switch(NULL);
+    }
+}
+
 static void run_manual(void)
 {
     for (int i = 0; i < BURST; i++) {
@@ -194,6 +213,12 @@ int main(void)
     double field = measure(run_update_alone);
     double scope = measure(run_attributes);
     double inside = measure(run_observed_in_attributes);
+    request = lf_start_observation(.name = "request", .input = LF_VALUE(question));
+    double under = measure(run_under);
+    lf_observation_end(request);
+    coroutine = lf_coroutine_new();
+    double switches = measure(run_switches);
+    lf_coroutine_free(coroutine);
     double manual = measure(run_manual);
     double score = measure(run_score);
     double trace = measure(run_trace_update);
@@ -211,6 +236,8 @@ int main(void)
     row("update of one field", field, clocks);
     row("scope of two attributes", scope, clocks);
     row("observation as in the first row, in such a scope", inside, clocks);
+    row("scope under a handle", under, clocks);
+    row("into a coroutine and back", switches, clocks);
     row("manual observation: start with input, end with output", manual, clocks);
     row("score", score, clocks);
     row("update of the trace", trace, clocks);

@@ -623,20 +623,18 @@ def check_requests_apart(server, count, children):
     check_equal(len({row[0] for row in rows}), count, "traces")
 
 
-@test
-def a_thousand_requests_of_one_epoll_loop_keep_apart():
-    with Local("epoll") as server:
-        with Service(server, "event_loops/epoll") as service:
-            ask_at_once(service, 1000)
-        check_requests_apart(server, 1000, ["count_words", "finish"])
+def event_loop_test(name, count, children):
+    def body():
+        with Local(name) as server:
+            with Service(server, "event_loops/" + name) as service:
+                ask_at_once(service, count)
+            check_requests_apart(server, count, children)
+    body.__name__ = f"{count}_requests_of_one_{name}_loop_keep_apart"
+    TESTS.append(body)
 
 
-@test
-def requests_that_libmicrohttpd_suspends_keep_apart():
-    with Local("microhttpd") as server:
-        with Service(server, "event_loops/microhttpd") as service:
-            ask_at_once(service, 300)
-        check_requests_apart(server, 300, ["ask_model", "finish"])
+event_loop_test("epoll", 1000, ["count_words", "finish"])
+event_loop_test("microhttpd", 300, ["ask_model", "finish"])  # its connections are suspended meanwhile
 
 
 def sorted_tree(tree):
