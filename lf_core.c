@@ -1,12 +1,12 @@
 #define _GNU_SOURCE
 #include "lf_core.h"
 
-#include "src/fields.h"
+#include "src/base/fields.h"
 #include "src/handle.h"
-#include "src/ids.h"
+#include "src/base/ids.h"
 #include "src/life/life.h"
 #include "src/manual.h"
-#include "src/once.h"
+#include "src/base/once.h"
 #include "src/stack.h"
 
 #include <errno.h>

@@ -1,12 +1,12 @@
 #define _GNU_SOURCE
 #include "prompt.h"
 
-#include "../src/clients.h"
+#include "../src/base/clients.h"
 #include "../src/capture.h"
-#include "../src/config.h"
-#include "../src/fields.h"
-#include "../src/json.h"
-#include "../src/once.h"
+#include "../src/base/config.h"
+#include "../src/base/fields.h"
+#include "../src/base/json.h"
+#include "../src/base/once.h"
 #include "../src/prompt_cache.h"
 #include "../src/prompt_link.h"
 #include "../src/rest.h"

@@ -1,11 +1,11 @@
 #include "score.h"
 
-#include "../src/fields.h"
+#include "../src/base/fields.h"
 #include "../src/handle.h"
-#include "../src/ids.h"
-#include "../src/json.h"
-#include "../src/once.h"
-#include "../src/real.h"
+#include "../src/base/ids.h"
+#include "../src/base/json.h"
+#include "../src/base/once.h"
+#include "../src/base/real.h"
 #include "../src/stack.h"
 
 /* Refusals, each said once. */

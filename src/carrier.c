@@ -3,8 +3,8 @@
 
 #include "capture.h"
 #include "http.h"
-#include "ids.h"
-#include "json.h"
+#include "base/ids.h"
+#include "base/json.h"
 #include "propagate.h"
 #include "trace_context.h"
 

@@ -6,7 +6,7 @@
 #ifndef LF_SRC_EXPORT_H
 #define LF_SRC_EXPORT_H
 
-#include "config.h"
+#include "base/config.h"
 #include "http.h"
 #include "record.h"
 

@@ -5,7 +5,7 @@
 #ifndef LF_SRC_HTTP_H
 #define LF_SRC_HTTP_H
 
-#include "config.h"
+#include "base/config.h"
 
 #include <poll.h>
 

@@ -2,7 +2,7 @@
 #ifndef LF_SRC_MASK_H
 #define LF_SRC_MASK_H
 
-#include "config.h"
+#include "base/config.h"
 #include "record.h"
 
 /* What may be sent of `record`: itself when there is no hook, otherwise a copy in `out` (made by lf__buf_init) in which the

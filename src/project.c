@@ -1,6 +1,6 @@
 /* A client's project on the server: are its keys good, and where can a trace be looked at. */
-#include "config.h"
-#include "ids.h"
+#include "base/config.h"
+#include "base/ids.h"
 #include "rest.h"
 #include "stack.h"
 #include "wire_text.h"

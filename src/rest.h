@@ -4,7 +4,7 @@
 #ifndef LF_SRC_REST_H
 #define LF_SRC_REST_H
 
-#include "buf.h"
+#include "base/buf.h"
 #include "http.h"
 
 enum { LF__REST_ANSWER_MAX = 8 << 20 }; /* prompts and dataset items may be large; no answer of the API is larger */

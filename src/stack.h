@@ -5,7 +5,7 @@
 #define LF_SRC_STACK_H
 
 #include "capture.h"
-#include "clients.h"
+#include "base/clients.h"
 #include "context.h"
 #include "left.h"
 #include "worker.h"

@@ -1,8 +1,8 @@
 #include "template.h"
 
 #include "capture.h"
-#include "json.h"
-#include "real.h"
+#include "base/json.h"
+#include "base/real.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>

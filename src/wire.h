@@ -6,7 +6,7 @@
 #ifndef LF_SRC_WIRE_H
 #define LF_SRC_WIRE_H
 
-#include "config.h"
+#include "base/config.h"
 #include "record.h"
 
 /* The latest event about a trace. */

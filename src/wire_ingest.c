@@ -5,10 +5,10 @@
  */
 #include "wire.h"
 
-#include "ids.h"
-#include "json.h"
+#include "base/ids.h"
+#include "base/json.h"
 #include "propagate.h"
-#include "sha256.h"
+#include "base/sha256.h"
 #include "usage.h"
 #include "wire_text.h"
 

@@ -3,8 +3,8 @@
  */
 #include "wire.h"
 
-#include "ids.h"
-#include "json.h"
+#include "base/ids.h"
+#include "base/json.h"
 #include "pb.h"
 #include "propagate.h"
 #include "usage.h"

@@ -1,7 +1,7 @@
 #include "wire_text.h"
 
-#include "json.h"
-#include "limits.h"
+#include "base/json.h"
+#include "base/limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>

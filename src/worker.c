@@ -2,13 +2,13 @@
 #include "worker.h"
 
 #include "capture.h"
-#include "guest.h"
+#include "base/guest.h"
 #include "http.h"
 #include "mask.h"
-#include "once.h"
+#include "base/once.h"
 #include "pending.h"
 #include "propagate.h"
-#include "threads.h"
+#include "base/threads.h"
 #include "trace_clock.h"
 #include "trace_table.h"
 

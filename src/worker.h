@@ -4,8 +4,8 @@
 #ifndef LF_SRC_WORKER_H
 #define LF_SRC_WORKER_H
 
-#include "clients.h"
-#include "config.h"
+#include "base/clients.h"
+#include "base/config.h"
 #include "export.h"
 #include "segment.h"
 

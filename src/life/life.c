@@ -4,12 +4,12 @@
 #include "../coroutine.h"
 #include "../handle.h"
 #include "../http.h"
-#include "../monitor.h"
-#include "../once.h"
+#include "../base/monitor.h"
+#include "../base/once.h"
 #include "../prompt_cache.h"
 #include "../rest.h"
 #include "../stack.h"
-#include "../threads.h"
+#include "../base/threads.h"
 
 #include <dlfcn.h>
 #include <sched.h>

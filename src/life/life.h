@@ -20,7 +20,7 @@
 #ifndef LF_SRC_LIFE_H
 #define LF_SRC_LIFE_H
 
-#include "../clients.h"
+#include "../base/clients.h"
 
 /* As lf_init. With only_if_unknown: nothing happens unless this is the first call of all. */
 lf_status lf__life_start(const lf_options *options, bool only_if_unknown);

@@ -11,10 +11,10 @@
 
 #include "../../langfuse/score.h"
 #include "../../src/capture.h"
-#include "../../src/config.h"
+#include "../../src/base/config.h"
 #include "../../src/context.h"
 #include "../../src/export.h"
-#include "../../src/json.h"
+#include "../../src/base/json.h"
 #include "../../src/stack.h"
 #include "../../src/trace_table.h"
 #include "../../src/wire.h"

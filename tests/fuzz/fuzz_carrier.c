@@ -4,7 +4,7 @@
  */
 #include "../../src/capture.h"
 #include "../../src/carrier.h"
-#include "../../src/json.h"
+#include "../../src/base/json.h"
 #include "../../src/propagate.h"
 #include "../../src/trace_context.h"
 

@@ -1,6 +1,6 @@
 /* Any bytes: what the writers make of them is valid, and the readers stay inside. */
-#include "../../src/json.h"
-#include "../../src/real.h"
+#include "../../src/base/json.h"
+#include "../../src/base/real.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * says, whatever kind of object the variables come in; values come out as UTF-8, and the same from text and from a tree.
  * The first byte chooses, '0' or '1'; behind it NULs separate the template, and then a name and a value at a time.
  */
-#include "../../src/json.h"
+#include "../../src/base/json.h"
 #include "../../src/template.h"
 #include "../unit/template_reference.h"
 

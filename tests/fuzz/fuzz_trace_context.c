@@ -1,7 +1,7 @@
 /* Any bytes as headers: the readers stay inside, and what the writers make is read back as it was. The first byte chooses
  * the entry point, see the table at the end.
  */
-#include "../../src/json.h"
+#include "../../src/base/json.h"
 #include "../../src/trace_context.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Any usage object becomes JSON whose counts a server can add up. Any list of tags and any value is read within its bounds. */
-#include "../../src/json.h"
+#include "../../src/base/json.h"
 #include "../../src/propagate.h"
 #include "../../src/usage.h"
 

@@ -7,14 +7,14 @@ seconds=${FUZZ_SECONDS:-30}
 CALLS_WRAP=${CALLS_WRAP:?make fuzz says it}
 mkdir -p "$BUILD/fuzz"
 flags="-std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I."
-library=$(ls src/*.c | grep -v src/all.c)
+library=$(ls src/*.c src/*/*.c | grep -v src/all.c)
 server=$(ls server/*.c | grep -v server/main.c)
-clang $flags tests/fuzz/fuzz_json.c src/base.c src/buf.c src/json.c -o "$BUILD/fuzz/json" -lm -lpthread
-clang $flags tests/fuzz/fuzz_trace_context.c src/trace_context.c src/ids.c src/sha256.c src/base.c src/buf.c \
-    src/json.c -o "$BUILD/fuzz/trace_context" -lm -lpthread
+clang $flags tests/fuzz/fuzz_json.c src/base/base.c src/base/buf.c src/base/json.c -o "$BUILD/fuzz/json" -lm -lpthread
+clang $flags tests/fuzz/fuzz_trace_context.c src/trace_context.c src/base/ids.c src/base/sha256.c src/base/base.c src/base/buf.c \
+    src/base/json.c -o "$BUILD/fuzz/trace_context" -lm -lpthread
 clang $flags tests/fuzz/fuzz_carrier.c lf_core.c $library -o "$BUILD/fuzz/carrier" -lcurl -lcjson -lm -lpthread
-clang $flags tests/fuzz/fuzz_usage.c src/usage.c src/propagate.c src/limits.c src/record.c src/site.c src/base.c src/buf.c \
-    src/json.c -o "$BUILD/fuzz/usage" -lm -lpthread
+clang $flags tests/fuzz/fuzz_usage.c src/usage.c src/propagate.c src/base/limits.c src/record.c src/site.c src/base/base.c src/base/buf.c \
+    src/base/json.c -o "$BUILD/fuzz/usage" -lm -lpthread
 clang $flags tests/fuzz/fuzz_template.c lf_core.c $library -o "$BUILD/fuzz/template" -lcurl -lcjson -lm -lpthread
 clang $flags $CALLS_WRAP tests/fuzz/fuzz_calls.c lf_core.c $library langfuse/score.c -o "$BUILD/fuzz/calls" -lcurl -lcjson -lm -lpthread
 clang $flags tests/server/fuzz_otlp.c $server -o "$BUILD/fuzz/otlp" -lmicrohttpd -lsqlite3 -lz -lm -lpthread

@@ -6,7 +6,7 @@
 
 #include "record_builder.h"
 
-#include "../../src/base.h"
+#include "../../src/base/base.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #ifndef TESTS_OUT_BUFFER_H
 #define TESTS_OUT_BUFFER_H
 
-#include "../../src/buf.h"
+#include "../../src/base/buf.h"
 
 #define BYTES(literal) literal, sizeof literal - 1
 #define FFFD "\xEF\xBF\xBD"

@@ -5,7 +5,7 @@
 #include "cases.h"
 
 #include "../../langfuse/prompt.h"
-#include "../../src/base.h"
+#include "../../src/base/base.h"
 
 #define PROMPTS_PATH "/api/public/v2/prompts"
 

@@ -4,7 +4,7 @@
 #ifndef TESTS_TEMPLATE_REFERENCE_H
 #define TESTS_TEMPLATE_REFERENCE_H
 
-#include "../../src/buf.h"
+#include "../../src/base/buf.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/answer.h"
+#include "../../src/base/answer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

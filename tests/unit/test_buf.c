@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/buf.h"
+#include "../../src/base/buf.h"
 
 #include <string.h>
 

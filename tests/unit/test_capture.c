@@ -10,7 +10,7 @@
 
 #include "../../observe.h"
 #include "../../src/capture.h"
-#include "../../src/json.h"
+#include "../../src/base/json.h"
 
 #include <cjson/cJSON.h>
 #include <limits.h>

@@ -1,7 +1,7 @@
 /* Several projects in one process: nothing of one arrives at another. */
 #include "cases.h"
 
-#include "../../src/clients.h"
+#include "../../src/base/clients.h"
 
 static NOINLINE void leaf(void)
 {

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/config.h"
+#include "../../src/base/config.h"
 #include "fixture.h"
 
 #include <limits.h>

@@ -1,7 +1,7 @@
 /* Ids: random ones, those made of a seed, and those that a program brings along. */
 #include "cases.h"
 
-#include "../../src/ids.h"
+#include "../../src/base/ids.h"
 
 static const char *const seed_id = "6cec55478a541a9eb2b3bfd6c8ba5670"; /* of "req_12345", in every Langfuse SDK */
 

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "../../src/json.h"
-#include "../../src/real.h"
+#include "../../src/base/json.h"
+#include "../../src/base/real.h"
 #include "out_buffer.h"
 
 #include <float.h>

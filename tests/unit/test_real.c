@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/real.h"
+#include "../../src/base/real.h"
 
 #include <float.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* Sampling: whole traces, by id, decided once, followed by all that belongs to the trace. */
 #include "cases.h"
 
-#include "../../src/clients.h"
+#include "../../src/base/clients.h"
 
 static NOINLINE void leaf(void)
 {

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/sha256.h"
+#include "../../src/base/sha256.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@
 
 #include "../../observe.h"
 #include "../../src/capture.h"
-#include "../../src/json.h"
+#include "../../src/base/json.h"
 #include "../../src/template.h"
 
 #include <cjson/cJSON.h>

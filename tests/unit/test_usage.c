@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/json.h"
+#include "../../src/base/json.h"
 #include "../../src/usage.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Programs that were compiled with headers of another version: their structs are shorter or longer, and their sites tell so. */
 #include "prompt_cases.h"
 
-#include "../../src/config.h"
+#include "../../src/base/config.h"
 
 #include <sys/mman.h>
 

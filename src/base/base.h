@@ -4,7 +4,7 @@
 #ifndef LF_SRC_BASE_H
 #define LF_SRC_BASE_H
 
-#include "../lf_core.h"
+#include "../../lf_core.h"
 
 #include <stdarg.h>
 #include <string.h>
