@@ -52,7 +52,7 @@
 #include "trace_clock.c"
 #include "trace_context.c"
 #include "trace_table.c"
-#include "usage.c"
+#include "model/usage.c"
 #include "wire_ingest.c"
 #include "wire_otlp.c"
 #include "wire_text.c"

@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "propagate.h"
 #include "base/sha256.h"
-#include "usage.h"
+#include "model/usage.h"
 #include "wire_text.h"
 
 #include <string.h>

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "pb.h"
 #include "propagate.h"
-#include "usage.h"
+#include "model/usage.h"
 #include "wire_text.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Any usage object becomes JSON whose counts a server can add up. Any list of tags and any value is read within its bounds. */
 #include "../../src/base/json.h"
 #include "../../src/propagate.h"
-#include "../../src/usage.h"
+#include "../../src/model/usage.h"
 
 #include <stdlib.h>
 #include <string.h>

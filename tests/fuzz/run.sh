@@ -13,7 +13,7 @@ clang $flags tests/fuzz/fuzz_json.c src/base/base.c src/base/buf.c src/base/json
 clang $flags tests/fuzz/fuzz_trace_context.c src/trace_context.c src/base/ids.c src/base/sha256.c src/base/base.c src/base/buf.c \
     src/base/json.c -o "$BUILD/fuzz/trace_context" -lm -lpthread
 clang $flags tests/fuzz/fuzz_carrier.c lf_core.c $library -o "$BUILD/fuzz/carrier" -lcurl -lcjson -lm -lpthread
-clang $flags tests/fuzz/fuzz_usage.c src/usage.c src/propagate.c src/base/limits.c src/record.c src/site.c src/base/base.c src/base/buf.c \
+clang $flags tests/fuzz/fuzz_usage.c src/model/usage.c src/propagate.c src/base/limits.c src/record.c src/site.c src/base/base.c src/base/buf.c \
     src/base/json.c -o "$BUILD/fuzz/usage" -lm -lpthread
 clang $flags tests/fuzz/fuzz_template.c lf_core.c $library -o "$BUILD/fuzz/template" -lcurl -lcjson -lm -lpthread
 clang $flags $CALLS_WRAP tests/fuzz/fuzz_calls.c lf_core.c $library langfuse/score.c -o "$BUILD/fuzz/calls" -lcurl -lcjson -lm -lpthread

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "../../src/base/json.h"
-#include "../../src/usage.h"
+#include "../../src/model/usage.h"
 
 #include <stdio.h>
 #include <stdlib.h>

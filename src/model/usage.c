@@ -1,6 +1,6 @@
 #include "usage.h"
 
-#include "base/json.h"
+#include "../base/json.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #ifndef LF_SRC_USAGE_H
 #define LF_SRC_USAGE_H
 
-#include "base/buf.h"
+#include "../base/buf.h"
 
 enum { LF__USAGE_COSTS_MAX = 256 }; /* bytes that cost_details never exceed */
 
