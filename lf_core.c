@@ -2,12 +2,12 @@
 #include "lf_core.h"
 
 #include "src/base/fields.h"
-#include "src/handle.h"
+#include "src/observe/handle.h"
 #include "src/base/ids.h"
 #include "src/life/life.h"
-#include "src/manual.h"
+#include "src/observe/manual.h"
 #include "src/base/once.h"
-#include "src/stack.h"
+#include "src/observe/stack.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,13 +2,13 @@
 #include "prompt.h"
 
 #include "../src/base/clients.h"
-#include "../src/capture.h"
+#include "../src/observe/capture.h"
 #include "../src/base/config.h"
 #include "../src/base/fields.h"
 #include "../src/base/json.h"
 #include "../src/base/once.h"
 #include "../src/prompt_cache.h"
-#include "../src/prompt_link.h"
+#include "../src/observe/prompt_link.h"
 #include "../src/rest.h"
 #include "../src/worker.h"
 
@@ -31,7 +31,7 @@ enum {
 _Static_assert(offsetof(struct lf_prompt, name) == offsetof(lf__prompt_link_of, name) &&
                    offsetof(struct lf_prompt, version) == offsetof(lf__prompt_link_of, version) &&
                    offsetof(struct lf_prompt, is_fallback) == offsetof(lf__prompt_link_of, is_fallback),
-               "src/prompt_link.h reads the beginning of struct lf_prompt");
+               "src/observe/prompt_link.h reads the beginning of struct lf_prompt");
 
 /* ---- Errors ------------------------------------------------------------------------------------------------------- */
 

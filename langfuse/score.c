@@ -1,12 +1,12 @@
 #include "score.h"
 
 #include "../src/base/fields.h"
-#include "../src/handle.h"
+#include "../src/observe/handle.h"
 #include "../src/base/ids.h"
 #include "../src/base/json.h"
 #include "../src/base/once.h"
 #include "../src/base/real.h"
-#include "../src/stack.h"
+#include "../src/observe/stack.h"
 
 /* Refusals, each said once. */
 typedef enum score_problem {

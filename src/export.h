@@ -8,7 +8,7 @@
 
 #include "base/config.h"
 #include "http.h"
-#include "record.h"
+#include "observe/record.h"
 
 #include <stdatomic.h>
 

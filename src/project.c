@@ -2,7 +2,7 @@
 #include "base/config.h"
 #include "base/ids.h"
 #include "rest.h"
-#include "stack.h"
+#include "observe/stack.h"
 #include "wire_text.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "template.h"
 
-#include "capture.h"
+#include "observe/capture.h"
 #include "base/json.h"
 #include "base/real.h"
 

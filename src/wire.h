@@ -7,7 +7,7 @@
 #define LF_SRC_WIRE_H
 
 #include "base/config.h"
-#include "record.h"
+#include "observe/record.h"
 
 /* The latest event about a trace. */
 typedef struct lf__wire_event {

@@ -7,7 +7,7 @@
 
 #include "base/ids.h"
 #include "base/json.h"
-#include "propagate.h"
+#include "observe/propagate.h"
 #include "base/sha256.h"
 #include "model/usage.h"
 #include "wire_text.h"

@@ -6,7 +6,7 @@
 #include "base/ids.h"
 #include "base/json.h"
 #include "pb.h"
-#include "propagate.h"
+#include "observe/propagate.h"
 #include "model/usage.h"
 #include "wire_text.h"
 

@@ -1,13 +1,13 @@
 #define _GNU_SOURCE
 #include "worker.h"
 
-#include "capture.h"
+#include "observe/capture.h"
 #include "base/guest.h"
 #include "http.h"
 #include "mask.h"
 #include "base/once.h"
 #include "pending.h"
-#include "propagate.h"
+#include "observe/propagate.h"
 #include "base/threads.h"
 #include "trace_clock.h"
 #include "trace_table.h"

@@ -7,7 +7,7 @@
 #include "base/clients.h"
 #include "base/config.h"
 #include "export.h"
-#include "segment.h"
+#include "observe/segment.h"
 
 /* What the worker is waiting for; written by it, read by observing threads after each record. */
 typedef enum lf__worker_wait {

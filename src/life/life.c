@@ -1,14 +1,14 @@
 #define _GNU_SOURCE
 #include "life.h"
 
-#include "../coroutine.h"
-#include "../handle.h"
+#include "../observe/coroutine.h"
+#include "../observe/handle.h"
 #include "../http.h"
 #include "../base/monitor.h"
 #include "../base/once.h"
 #include "../prompt_cache.h"
 #include "../rest.h"
-#include "../stack.h"
+#include "../observe/stack.h"
 #include "../base/threads.h"
 
 #include <dlfcn.h>

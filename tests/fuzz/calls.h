@@ -10,12 +10,12 @@
 #include "../../observe.h"
 
 #include "../../langfuse/score.h"
-#include "../../src/capture.h"
+#include "../../src/observe/capture.h"
 #include "../../src/base/config.h"
-#include "../../src/context.h"
+#include "../../src/observe/context.h"
 #include "../../src/export.h"
 #include "../../src/base/json.h"
-#include "../../src/stack.h"
+#include "../../src/observe/stack.h"
 #include "../../src/trace_table.h"
 #include "../../src/wire.h"
 

@@ -2,11 +2,11 @@
  * what goes out are headers without anything that could end them early, and what went out once comes in and goes out the
  * same. The first byte chooses the entry point, '0' or '1' and so on; NULs separate the parts behind it.
  */
-#include "../../src/capture.h"
-#include "../../src/carrier.h"
+#include "../../src/observe/capture.h"
+#include "../../src/observe/carrier.h"
 #include "../../src/base/json.h"
-#include "../../src/propagate.h"
-#include "../../src/trace_context.h"
+#include "../../src/observe/propagate.h"
+#include "../../src/observe/trace_context.h"
 
 #include <stdlib.h>
 #include <string.h>

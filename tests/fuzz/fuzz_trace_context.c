@@ -2,7 +2,7 @@
  * the entry point, see the table at the end.
  */
 #include "../../src/base/json.h"
-#include "../../src/trace_context.h"
+#include "../../src/observe/trace_context.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Any usage object becomes JSON whose counts a server can add up. Any list of tags and any value is read within its bounds. */
 #include "../../src/base/json.h"
-#include "../../src/propagate.h"
+#include "../../src/observe/propagate.h"
 #include "../../src/model/usage.h"
 
 #include <stdlib.h>

@@ -10,10 +10,10 @@ flags="-std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recov
 library=$(ls src/*.c src/*/*.c | grep -v src/all.c)
 server=$(ls server/*.c | grep -v server/main.c)
 clang $flags tests/fuzz/fuzz_json.c src/base/base.c src/base/buf.c src/base/json.c -o "$BUILD/fuzz/json" -lm -lpthread
-clang $flags tests/fuzz/fuzz_trace_context.c src/trace_context.c src/base/ids.c src/base/sha256.c src/base/base.c src/base/buf.c \
+clang $flags tests/fuzz/fuzz_trace_context.c src/observe/trace_context.c src/base/ids.c src/base/sha256.c src/base/base.c src/base/buf.c \
     src/base/json.c -o "$BUILD/fuzz/trace_context" -lm -lpthread
 clang $flags tests/fuzz/fuzz_carrier.c lf_core.c $library -o "$BUILD/fuzz/carrier" -lcurl -lcjson -lm -lpthread
-clang $flags tests/fuzz/fuzz_usage.c src/model/usage.c src/propagate.c src/base/limits.c src/record.c src/site.c src/base/base.c src/base/buf.c \
+clang $flags tests/fuzz/fuzz_usage.c src/model/usage.c src/observe/propagate.c src/base/limits.c src/observe/record.c src/observe/site.c src/base/base.c src/base/buf.c \
     src/base/json.c -o "$BUILD/fuzz/usage" -lm -lpthread
 clang $flags tests/fuzz/fuzz_template.c lf_core.c $library -o "$BUILD/fuzz/template" -lcurl -lcjson -lm -lpthread
 clang $flags $CALLS_WRAP tests/fuzz/fuzz_calls.c lf_core.c $library langfuse/score.c -o "$BUILD/fuzz/calls" -lcurl -lcjson -lm -lpthread

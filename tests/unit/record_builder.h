@@ -2,7 +2,7 @@
 #ifndef TESTS_RECORD_BUILDER_H
 #define TESTS_RECORD_BUILDER_H
 
-#include "../../src/record.h"
+#include "../../src/observe/record.h"
 
 #include <string.h>
 

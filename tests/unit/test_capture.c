@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "../../observe.h"
-#include "../../src/capture.h"
+#include "../../src/observe/capture.h"
 #include "../../src/base/json.h"
 
 #include <cjson/cJSON.h>

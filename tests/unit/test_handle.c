@@ -1,7 +1,7 @@
 /* How long a handle is good, and what else may be done with one: other threads, forks, exit, shutdown, far too many of them. */
 #include "cases.h"
 
-#include "../../src/handle.h"
+#include "../../src/observe/handle.h"
 
 static NOINLINE void leaf(void)
 {

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/propagate.h"
+#include "../../src/observe/propagate.h"
 #include "record_builder.h"
 
 #include <stdio.h>

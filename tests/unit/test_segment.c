@@ -1,7 +1,7 @@
 /* The memory of one thread by itself: the ring against a reference model, its ceiling, its pages, and copies of the stack. */
 #include "core_harness.h"
 
-#include "../../src/segment.h"
+#include "../../src/observe/segment.h"
 
 #include <pthread.h>
 #include <sched.h>

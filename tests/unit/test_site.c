@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/site.h"
+#include "../../src/observe/site.h"
 
 #include <stdio.h>
 #include <string.h>

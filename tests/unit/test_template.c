@@ -12,7 +12,7 @@
 #include "template_reference.h"
 
 #include "../../observe.h"
-#include "../../src/capture.h"
+#include "../../src/observe/capture.h"
 #include "../../src/base/json.h"
 #include "../../src/template.h"
 

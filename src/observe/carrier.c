@@ -2,9 +2,9 @@
 #include "carrier.h"
 
 #include "capture.h"
-#include "http.h"
-#include "base/ids.h"
-#include "base/json.h"
+#include "../http.h"
+#include "../base/ids.h"
+#include "../base/json.h"
 #include "propagate.h"
 #include "trace_context.h"
 

@@ -1,6 +1,6 @@
 #include "site.h"
 
-#include "base/json.h"
+#include "../base/json.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

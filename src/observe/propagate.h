@@ -4,7 +4,7 @@
 #ifndef LF_SRC_PROPAGATE_H
 #define LF_SRC_PROPAGATE_H
 
-#include "base/limits.h"
+#include "../base/limits.h"
 #include "record.h"
 
 enum { LF__TAGS_MAX = 1000 }; /* tags of one trace that are looked at; those behind are left out */

@@ -1,7 +1,7 @@
 #include "capture.h"
 
-#include "base/json.h"
-#include "base/real.h"
+#include "../base/json.h"
+#include "../base/real.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>

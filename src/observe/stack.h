@@ -5,10 +5,10 @@
 #define LF_SRC_STACK_H
 
 #include "capture.h"
-#include "base/clients.h"
+#include "../base/clients.h"
 #include "context.h"
 #include "left.h"
-#include "worker.h"
+#include "../worker.h"
 
 #include <time.h>
 

@@ -4,7 +4,7 @@
 #ifndef LF_SRC_SITE_H
 #define LF_SRC_SITE_H
 
-#include "base/base.h"
+#include "../base/base.h"
 
 enum { LF__SITE_MAX_ARGUMENTS = 16, LF__SITE_MAX = 65536 };
 

@@ -5,7 +5,7 @@
 #ifndef LF_SRC_RECORD_H
 #define LF_SRC_RECORD_H
 
-#include "base/buf.h"
+#include "../base/buf.h"
 #include "site.h"
 
 enum { LF__RECORD_ALIGN = 8 };

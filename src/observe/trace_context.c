@@ -1,7 +1,7 @@
 #include "trace_context.h"
 
-#include "base/ids.h"
-#include "base/json.h"
+#include "../base/ids.h"
+#include "../base/json.h"
 
 #include <string.h>
 

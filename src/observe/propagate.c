@@ -1,6 +1,6 @@
 #include "propagate.h"
 
-#include "base/json.h"
+#include "../base/json.h"
 
 #include <string.h>
 

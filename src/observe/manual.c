@@ -1,9 +1,9 @@
 /* Handles (lf_start_observation), moments (lf_create_event), and what is said of a trace. */
 #include "manual.h"
 
-#include "base/fields.h"
+#include "../base/fields.h"
 #include "handle.h"
-#include "base/ids.h"
+#include "../base/ids.h"
 #include "prompt_link.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@
 #ifndef LF_SRC_TRACE_CONTEXT_H
 #define LF_SRC_TRACE_CONTEXT_H
 
-#include "base/buf.h"
+#include "../base/buf.h"
 
 enum {
     LF__TRACEPARENT_SIZE = 56,      /* "00-{32}-{16}-{2}" and the NUL */

@@ -2,7 +2,7 @@
 #ifndef LF_SRC_PROMPT_LINK_H
 #define LF_SRC_PROMPT_LINK_H
 
-#include "base/base.h"
+#include "../base/base.h"
 
 typedef struct lf__prompt_link_of {
     const char *name;

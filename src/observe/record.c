@@ -1,8 +1,8 @@
 #include "record.h"
 
-#include "base/json.h"
-#include "base/limits.h"
-#include "base/real.h"
+#include "../base/json.h"
+#include "../base/limits.h"
+#include "../base/real.h"
 
 #include <string.h>
 
