@@ -10,7 +10,7 @@
 #include "../src/prompt_cache.h"
 #include "../src/observe/prompt_link.h"
 #include "../src/rest.h"
-#include "../src/worker.h"
+#include "../src/deliver/worker.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>

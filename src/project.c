@@ -3,7 +3,7 @@
 #include "base/ids.h"
 #include "rest.h"
 #include "observe/stack.h"
-#include "wire_text.h"
+#include "deliver/wire_text.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 
 #include "../observe/coroutine.h"
 #include "../observe/handle.h"
-#include "../http.h"
+#include "../deliver/http.h"
 #include "../base/monitor.h"
 #include "../base/once.h"
 #include "../prompt_cache.h"

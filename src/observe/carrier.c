@@ -2,7 +2,7 @@
 #include "carrier.h"
 
 #include "capture.h"
-#include "../http.h"
+#include "../deliver/http.h"
 #include "../base/ids.h"
 #include "../base/json.h"
 #include "propagate.h"

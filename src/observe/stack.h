@@ -8,7 +8,7 @@
 #include "../base/clients.h"
 #include "context.h"
 #include "left.h"
-#include "../worker.h"
+#include "../deliver/worker.h"
 
 #include <time.h>
 

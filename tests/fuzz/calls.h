@@ -13,11 +13,11 @@
 #include "../../src/observe/capture.h"
 #include "../../src/base/config.h"
 #include "../../src/observe/context.h"
-#include "../../src/export.h"
+#include "../../src/deliver/export.h"
 #include "../../src/base/json.h"
 #include "../../src/observe/stack.h"
-#include "../../src/trace_table.h"
-#include "../../src/wire.h"
+#include "../../src/deliver/trace_table.h"
+#include "../../src/deliver/wire.h"
 
 #include <cjson/cJSON.h>
 #include <stdatomic.h>

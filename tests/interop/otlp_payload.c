@@ -1,7 +1,7 @@
 /* Writes DIR/payload.pb and DIR/payload.json: the same fixed observations in both encodings, for decoders that are not
  * ours. What they must find in there is in expected.py.
  */
-#include "../../src/wire.h"
+#include "../../src/deliver/wire.h"
 #include "../unit/record_builder.h"
 
 #include <stdio.h>

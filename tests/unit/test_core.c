@@ -1,7 +1,7 @@
 /* The life of the library in a process, context across threads, updates and limits. */
 #include "core_harness.h"
 
-#include "../../src/worker.h"
+#include "../../src/deliver/worker.h"
 
 #include <dirent.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 /* The ways out that run no end of a scope: exit, the end of a thread, cancellation, longjmp, another stack, fork. */
 #include "core_harness.h"
 
-#include "../../src/worker.h"
+#include "../../src/deliver/worker.h"
 
 #include <fcntl.h>
 #include <pthread.h>

@@ -6,7 +6,7 @@
  */
 #include "core_harness.h"
 
-#include "../../src/worker.h"
+#include "../../src/deliver/worker.h"
 
 #include <dirent.h>
 #include <dlfcn.h>

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "../../src/export.h"
-#include "../../src/wire.h"
+#include "../../src/deliver/export.h"
+#include "../../src/deliver/wire.h"
 #include "fake_server.h"
 #include "fixture.h"
 

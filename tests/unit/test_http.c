@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/http.h"
+#include "../../src/deliver/http.h"
 #include "fake_server.h"
 #include "fixture.h"
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/mask.h"
+#include "../../src/deliver/mask.h"
 #include "record_builder.h"
 
 #include <stdio.h>

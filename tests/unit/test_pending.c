@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/pending.h"
+#include "../../src/deliver/pending.h"
 #include "fixture.h"
 
 enum { CHUNK = 256 << 10, PLENTY = 64 << 20 };

@@ -2,7 +2,7 @@
  */
 #include "core_harness.h"
 
-#include "../../src/trace_clock.h"
+#include "../../src/deliver/trace_clock.h"
 
 #include <sys/syscall.h>
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/trace_table.h"
+#include "../../src/deliver/trace_table.h"
 #include "record_builder.h"
 
 #include <stdio.h>

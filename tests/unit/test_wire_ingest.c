@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "../../langfuse/score.h"
-#include "../../src/wire.h"
+#include "../../src/deliver/wire.h"
 #include "record_builder.h"
 
 #include <cjson/cJSON.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/wire.h"
+#include "../../src/deliver/wire.h"
 #include "record_builder.h"
 
 #include <cjson/cJSON.h>

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "../../observe.h"
-#include "../../src/worker.h"
+#include "../../src/deliver/worker.h"
 #include "fake_server.h"
 #include "fixture.h"
 

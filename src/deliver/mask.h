@@ -2,8 +2,8 @@
 #ifndef LF_SRC_MASK_H
 #define LF_SRC_MASK_H
 
-#include "base/config.h"
-#include "observe/record.h"
+#include "../base/config.h"
+#include "../observe/record.h"
 
 /* What may be sent of `record`: itself when there is no hook, otherwise a copy in `out` (made by lf__buf_init) in which the
  * hook has seen every value that lf_masked names. Arguments become one input, pieces one output, and values that a later one

@@ -1,7 +1,7 @@
 #include "http.h"
 
-#include "base/monitor.h"
-#include "base/secret.h"
+#include "../base/monitor.h"
+#include "../base/secret.h"
 
 #include <curl/curl.h>
 #include <stdatomic.h>

@@ -5,11 +5,11 @@
  */
 #include "wire.h"
 
-#include "base/ids.h"
-#include "base/json.h"
-#include "observe/propagate.h"
-#include "base/sha256.h"
-#include "model/usage.h"
+#include "../base/ids.h"
+#include "../base/json.h"
+#include "../observe/propagate.h"
+#include "../base/sha256.h"
+#include "../model/usage.h"
 #include "wire_text.h"
 
 #include <string.h>

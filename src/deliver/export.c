@@ -1,9 +1,9 @@
 #define _GNU_SOURCE
 #include "export.h"
 
-#include "base/answer.h"
-#include "base/once.h"
-#include "base/secret.h"
+#include "../base/answer.h"
+#include "../base/once.h"
+#include "../base/secret.h"
 #include "wire.h"
 
 #include <cjson/cJSON.h>

@@ -2,7 +2,7 @@
 #ifndef LF_SRC_WIRE_TEXT_H
 #define LF_SRC_WIRE_TEXT_H
 
-#include "observe/record.h"
+#include "../observe/record.h"
 
 enum { LF__WIRE_TIME_SIZE = 64 };
 

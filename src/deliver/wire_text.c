@@ -1,7 +1,7 @@
 #include "wire_text.h"
 
-#include "base/json.h"
-#include "base/limits.h"
+#include "../base/json.h"
+#include "../base/limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,9 +6,9 @@
 #ifndef LF_SRC_EXPORT_H
 #define LF_SRC_EXPORT_H
 
-#include "base/config.h"
+#include "../base/config.h"
 #include "http.h"
-#include "observe/record.h"
+#include "../observe/record.h"
 
 #include <stdatomic.h>
 

@@ -3,11 +3,11 @@
  */
 #include "wire.h"
 
-#include "base/ids.h"
-#include "base/json.h"
+#include "../base/ids.h"
+#include "../base/json.h"
 #include "pb.h"
-#include "observe/propagate.h"
-#include "model/usage.h"
+#include "../observe/propagate.h"
+#include "../model/usage.h"
 #include "wire_text.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 #ifndef LF_SRC_PENDING_H
 #define LF_SRC_PENDING_H
 
-#include "observe/record.h"
+#include "../observe/record.h"
 
 typedef struct lf__pending lf__pending;
 

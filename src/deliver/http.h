@@ -5,7 +5,7 @@
 #ifndef LF_SRC_HTTP_H
 #define LF_SRC_HTTP_H
 
-#include "base/config.h"
+#include "../base/config.h"
 
 #include <poll.h>
 

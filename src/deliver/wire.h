@@ -6,8 +6,8 @@
 #ifndef LF_SRC_WIRE_H
 #define LF_SRC_WIRE_H
 
-#include "base/config.h"
-#include "observe/record.h"
+#include "../base/config.h"
+#include "../observe/record.h"
 
 /* The latest event about a trace. */
 typedef struct lf__wire_event {

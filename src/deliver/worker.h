@@ -4,10 +4,10 @@
 #ifndef LF_SRC_WORKER_H
 #define LF_SRC_WORKER_H
 
-#include "base/clients.h"
-#include "base/config.h"
+#include "../base/clients.h"
+#include "../base/config.h"
 #include "export.h"
-#include "observe/segment.h"
+#include "../observe/segment.h"
 
 /* What the worker is waiting for; written by it, read by observing threads after each record. */
 typedef enum lf__worker_wait {

@@ -4,7 +4,7 @@
 #ifndef LF_SRC_TRACE_TABLE_H
 #define LF_SRC_TRACE_TABLE_H
 
-#include "observe/record.h"
+#include "../observe/record.h"
 
 typedef struct lf__traces lf__traces;
 

@@ -4,7 +4,7 @@
 #ifndef LF_SRC_PB_H
 #define LF_SRC_PB_H
 
-#include "base/buf.h"
+#include "../base/buf.h"
 
 #include <endian.h>
 #include <string.h>

@@ -1,14 +1,14 @@
 #define _GNU_SOURCE
 #include "worker.h"
 
-#include "observe/capture.h"
-#include "base/guest.h"
+#include "../observe/capture.h"
+#include "../base/guest.h"
 #include "http.h"
 #include "mask.h"
-#include "base/once.h"
+#include "../base/once.h"
 #include "pending.h"
-#include "observe/propagate.h"
-#include "base/threads.h"
+#include "../observe/propagate.h"
+#include "../base/threads.h"
 #include "trace_clock.h"
 #include "trace_table.h"
 

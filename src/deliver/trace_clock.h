@@ -9,7 +9,7 @@
 #ifndef LF_SRC_TRACE_CLOCK_H
 #define LF_SRC_TRACE_CLOCK_H
 
-#include "base/base.h"
+#include "../base/base.h"
 
 enum { LF__TRACE_CLOCKS = 8192 };
 

@@ -1,6 +1,6 @@
 #include "mask.h"
 
-#include "base/json.h"
+#include "../base/json.h"
 
 #include <string.h>
 
