@@ -7,9 +7,9 @@
 #include "../src/base/fields.h"
 #include "../src/base/json.h"
 #include "../src/base/once.h"
-#include "../src/prompt_cache.h"
+#include "../src/ask/prompt_cache.h"
 #include "../src/observe/prompt_link.h"
-#include "../src/rest.h"
+#include "../src/ask/rest.h"
 #include "../src/deliver/worker.h"
 
 #include <cjson/cJSON.h>

@@ -6,8 +6,8 @@
 #include "../deliver/http.h"
 #include "../base/monitor.h"
 #include "../base/once.h"
-#include "../prompt_cache.h"
-#include "../rest.h"
+#include "../ask/prompt_cache.h"
+#include "../ask/rest.h"
 #include "../observe/stack.h"
 #include "../base/threads.h"
 

@@ -3,7 +3,7 @@
  * The first byte chooses, '0' or '1'; behind it NULs separate the template, and then a name and a value at a time.
  */
 #include "../../src/base/json.h"
-#include "../../src/template.h"
+#include "../../src/ask/template.h"
 #include "../unit/template_reference.h"
 
 #include <cjson/cJSON.h>

@@ -3,7 +3,7 @@
  */
 #include "prompt_cases.h"
 
-#include "../../src/prompt_cache.h"
+#include "../../src/ask/prompt_cache.h"
 
 static void keep_lines(void)
 {

@@ -3,8 +3,8 @@
  */
 #include "prompt_cases.h"
 
-#include "../../src/prompt_body.h"
-#include "../../src/prompt_cache.h"
+#include "../../src/ask/prompt_body.h"
+#include "../../src/ask/prompt_cache.h"
 
 #include <malloc.h>
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/rest.h"
+#include "../../src/ask/rest.h"
 #include "fake_server.h"
 #include "fixture.h"
 

@@ -14,7 +14,7 @@
 #include "../../observe.h"
 #include "../../src/observe/capture.h"
 #include "../../src/base/json.h"
-#include "../../src/template.h"
+#include "../../src/ask/template.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>

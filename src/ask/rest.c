@@ -1,9 +1,9 @@
 #define _GNU_SOURCE
 #include "rest.h"
 
-#include "base/answer.h"
-#include "base/guest.h"
-#include "base/secret.h"
+#include "../base/answer.h"
+#include "../base/guest.h"
+#include "../base/secret.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>

@@ -1,10 +1,10 @@
 #define _GNU_SOURCE
 #include "prompt_disk.h"
 
-#include "base/guest.h"
-#include "base/ids.h"
-#include "base/once.h"
-#include "base/sha256.h"
+#include "../base/guest.h"
+#include "../base/ids.h"
+#include "../base/once.h"
+#include "../base/sha256.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 #include "template.h"
 
-#include "observe/capture.h"
-#include "base/json.h"
-#include "base/real.h"
+#include "../observe/capture.h"
+#include "../base/json.h"
+#include "../base/real.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
 #ifndef LF_SRC_TEMPLATE_H
 #define LF_SRC_TEMPLATE_H
 
-#include "base/buf.h"
+#include "../base/buf.h"
 
 /* A piece of the text: a literal, or a variable with its braces, which stays as it is when there is no value for it. */
 typedef struct lf__template_part {

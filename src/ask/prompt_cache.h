@@ -5,7 +5,7 @@
 #ifndef LF_SRC_PROMPT_CACHE_H
 #define LF_SRC_PROMPT_CACHE_H
 
-#include "base/config.h"
+#include "../base/config.h"
 #include "prompt_body.h"
 
 enum { LF__PROMPTS = 1000, LF__PROMPT_BYTES = 64 << 20 };

@@ -1,9 +1,9 @@
 /* A client's project on the server: are its keys good, and where can a trace be looked at. */
-#include "base/config.h"
-#include "base/ids.h"
+#include "../base/config.h"
+#include "../base/ids.h"
 #include "rest.h"
-#include "observe/stack.h"
-#include "deliver/wire_text.h"
+#include "../observe/stack.h"
+#include "../deliver/wire_text.h"
 
 #include <errno.h>
 #include <stdio.h>

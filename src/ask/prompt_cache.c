@@ -1,10 +1,10 @@
 #define _GNU_SOURCE
 #include "prompt_cache.h"
 
-#include "base/ids.h"
+#include "../base/ids.h"
 #include "prompt_disk.h"
 #include "rest.h"
-#include "base/threads.h"
+#include "../base/threads.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -4,8 +4,8 @@
 #ifndef LF_SRC_REST_H
 #define LF_SRC_REST_H
 
-#include "base/buf.h"
-#include "deliver/http.h"
+#include "../base/buf.h"
+#include "../deliver/http.h"
 
 enum { LF__REST_ANSWER_MAX = 8 << 20 }; /* prompts and dataset items may be large; no answer of the API is larger */
 

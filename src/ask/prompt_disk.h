@@ -4,7 +4,7 @@
 #ifndef LF_SRC_PROMPT_DISK_H
 #define LF_SRC_PROMPT_DISK_H
 
-#include "base/config.h"
+#include "../base/config.h"
 #include "prompt_body.h"
 
 /* Keep the server's answer. Nothing happens without a folder; what fails is said once. */
