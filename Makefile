@@ -42,7 +42,7 @@ SERVER := $(BUILD)/langfuse-local
 INSTALLED := $(addprefix $(BUILD)/,langfuse.pc langfuseConfig.cmake langfuseConfigVersion.cmake langfuseTargets.cmake)
 
 .PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind lto small clang \
-        portable portable-fast full torture interop fast-math fuzz hosts hosts_built install install-server uninstall clean help deps
+        portable portable-fast full torture interop fast-math fuzz hosts hosts_built format install install-server uninstall clean help deps
 
 all: lib server examples ## library, server and examples
 
@@ -135,6 +135,9 @@ demo: ## install what is missing, build, trace a real program into langfuse-loca
 	@tools/deps.sh demo
 	@$(MAKE) --no-print-directory -s all
 	@BUILD=$(BUILD) tools/demo.sh
+
+format: ## lay out all C files by .clang-format
+	@tools/format.sh
 
 deps: ## install what building and testing need (Debian, Ubuntu)
 	@tools/deps.sh test

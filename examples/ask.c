@@ -346,8 +346,8 @@ static piece next_sentence(piece *rest)
         begin++;
     const char *at = begin;
     for (bool ends = false; at < end && !ends; at++)
-        ends = at + 1 < end && (*at == '\n' ? memchr("#|-*>", at[1], 5) || *begin == '#'
-                                            : memchr(".!?", *at, 3) && isspace((unsigned char)at[1]));
+        ends = at + 1 < end &&
+               (*at == '\n' ? memchr("#|-*>", at[1], 5) || *begin == '#' : memchr(".!?", *at, 3) && isspace((unsigned char)at[1]));
     *rest = (piece){at, (size_t)(end - at)};
     while (at > begin && isspace((unsigned char)at[-1]))
         at--;
@@ -449,12 +449,13 @@ static char *post(const char *url, const char *body)
 static cJSON *request_of(const char *model, double temperature, const char *question, const char *passages)
 {
     char *prompt = NULL;
-    if (asprintf(&prompt, "Answer the question in at most three sentences, from these passages alone, with their numbers in "
-                          "brackets.\n\n%s\nQuestion: %s", passages, question) < 0)
+    if (asprintf(&prompt,
+                 "Answer the question in at most three sentences, from these passages alone, with their numbers in "
+                 "brackets.\n\n%s\nQuestion: %s",
+                 passages, question) < 0)
         return NULL;
     cJSON *request = cJSON_CreateObject(), *message = NULL;
-    bool good = cJSON_AddStringToObject(request, "model", model) &&
-                cJSON_AddNumberToObject(request, "temperature", temperature) &&
+    bool good = cJSON_AddStringToObject(request, "model", model) && cJSON_AddNumberToObject(request, "temperature", temperature) &&
                 cJSON_AddItemToArray(cJSON_AddArrayToObject(request, "messages"), message = cJSON_CreateObject()) &&
                 cJSON_AddStringToObject(message, "role", "user") && cJSON_AddStringToObject(message, "content", prompt);
     free(prompt);
@@ -479,8 +480,8 @@ static char *answer_of(const cJSON *reply)
     int64_t input = tokens(reply, "prompt_tokens"), output = tokens(reply, "completion_tokens");
     lf_update_current_observation(.model = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(reply, "model")));
     if (input + output > 0)
-        lf_update_current_observation(
-            .usage_details = LF_OBJECT("input", input, "output", output, "total", tokens(reply, "total_tokens")));
+        lf_update_current_observation(.usage_details = LF_OBJECT("input", input, "output", output, "total",
+                                                                 tokens(reply, "total_tokens")));
     return content && *content ? strdup(content) : NULL;
 }
 

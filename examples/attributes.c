@@ -56,7 +56,7 @@ static void handle(const request *r)
 
 int main(void)
 {
-    handle(&(request){ .id = "req_12345", .user = "user_123", .session = "session_abc", .question = "Why is the sky blue?" });
-    handle(&(request){ .id = "req_12346", .user = "user_123", .session = "session_abc", .question = "And at night?" });
+    handle(&(request){.id = "req_12345", .user = "user_123", .session = "session_abc", .question = "Why is the sky blue?"});
+    handle(&(request){.id = "req_12346", .user = "user_123", .session = "session_abc", .question = "And at night?"});
     return EXIT_SUCCESS;
 }

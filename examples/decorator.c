@@ -21,8 +21,8 @@ static OBSERVE_GENERATION_FN(const char *, complete, (const char *, prompt), (do
 }
 
 /* With options: another name and type; the password stays out, as does everything else of the input. */
-static OBSERVE_FN_WITH((.name = "sign-in", .type = LF_GUARDRAIL, .capture_input = LF_OFF), bool, sign_in,
-                       (const char *, user), (const char *, password))
+static OBSERVE_FN_WITH((.name = "sign-in", .type = LF_GUARDRAIL, .capture_input = LF_OFF), bool, sign_in, (const char *, user),
+                       (const char *, password))
 {
     return strcmp(user, "ada") == 0 && strlen(password) > 8;
 }

@@ -57,16 +57,11 @@ static void work(void)
 static const char *text_of(lf_status status)
 {
     switch (status) {
-    case LF_OK:
-        return "all of it was delivered";
-    case LF_ERR_TIMEOUT:
-        return "not yet: what is left stays queued and is tried again";
-    case LF_ERR_LOST:
-        return "some of it was dropped";
-    case LF_ERR_DISABLED:
-        return "tracing is off: no keys, or switched off";
-    default:
-        return "it failed";
+    case LF_OK: return "all of it was delivered";
+    case LF_ERR_TIMEOUT: return "not yet: what is left stays queued and is tried again";
+    case LF_ERR_LOST: return "some of it was dropped";
+    case LF_ERR_DISABLED: return "tracing is off: no keys, or switched off";
+    default: return "it failed";
     }
 }
 

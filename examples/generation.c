@@ -13,12 +13,12 @@ typedef void on_token(const char *token, void *data);
 /* A real program would call its model here, over HTTP or in the process, and hand on the tokens as they come. */
 static usage stream_model(const char *prompt, double temperature, on_token *receive, void *data)
 {
-    static const char *const tokens[] = { "The ", "capital ", "of ", "France ", "is ", "Paris", "." };
+    static const char *const tokens[] = {"The ", "capital ", "of ", "France ", "is ", "Paris", "."};
     const int count = sizeof tokens / sizeof *tokens;
     (void)temperature;
     for (int i = 0; i < count; i++)
         receive(tokens[i], data);
-    return (usage){ .input_tokens = (int)strlen(prompt) / 4 + 1, .output_tokens = count };
+    return (usage){.input_tokens = (int)strlen(prompt) / 4 + 1, .output_tokens = count};
 }
 
 /* The first piece tells Langfuse when the answer began; together they are the output of the generation. */
@@ -39,8 +39,8 @@ static void chat(const char *prompt, FILE *out)
     usage used = stream_model(prompt, temperature, show_token, out);
 
     lf_update_current_observation(.usage_details = LF_OBJECT("input", used.input_tokens, "output", used.output_tokens),
-                                  .cost_details = LF_OBJECT("input", used.input_tokens * dollars_per_input_token,
-                                                            "output", used.output_tokens * dollars_per_output_token),
+                                  .cost_details = LF_OBJECT("input", used.input_tokens * dollars_per_input_token, "output",
+                                                            used.output_tokens * dollars_per_output_token),
                                   .metadata = LF_OBJECT("finish_reason", "stop"));
 }
 

@@ -21,9 +21,8 @@ static void accept_job(job *j)
     lf_observation *parse = lf_start_observation(.name = "parse", .parent = j->pipeline, .input = LF_VALUE(j->text));
     lf_observation_end(parse, .output = LF_OBJECT("pages", 1));
     lf_create_event(.name = "cache-miss", .parent = j->pipeline, .input = LF_OBJECT("key", j->order));
-    j->summary = lf_start_observation(.name = "summarize", .type = LF_GENERATION, .parent = j->pipeline,
-                                      .model = "tiny-1", .model_parameters = LF_OBJECT("temperature", 0.2),
-                                      .input = LF_VALUE(j->text));
+    j->summary = lf_start_observation(.name = "summarize", .type = LF_GENERATION, .parent = j->pipeline, .model = "tiny-1",
+                                      .model_parameters = LF_OBJECT("temperature", 0.2), .input = LF_VALUE(j->text));
 }
 
 /* On the model's thread. A handle belongs to no thread; the pieces of a stream are joined to its output. */
@@ -102,7 +101,7 @@ static void import_log(void)
 
 int main(void)
 {
-    job j = { .order = "order-4711", .text = "A long document about short answers." };
+    job j = {.order = "order-4711", .text = "A long document about short answers."};
     if (!run_job(&j))
         return EXIT_FAILURE;
     mixed();

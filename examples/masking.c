@@ -91,7 +91,7 @@ static void handle_mail(const char *from, const char *mail)
 
 int main(void)
 {
-    lf_init(&(lf_options){ LF_OPTIONS_INIT, .mask = mask });
+    lf_init(&(lf_options){LF_OPTIONS_INIT, .mask = mask});
     handle_mail("grace@example.org", "Please answer to\ngrace@example.org, copy to the.boss+copy@example.com. Thanks!");
     return EXIT_SUCCESS;
 }

@@ -33,8 +33,8 @@ static int publish(const char *text, lf_value labels, const char *why)
 static void put_into_production(int version)
 {
     lf_error error;
-    if (version > 0 && lf_update_prompt(.name = "movie-critic", .version = version, .new_labels = LF_TAGS("production"),
-                                        .error = &error) != LF_OK)
+    if (version > 0 &&
+        lf_update_prompt(.name = "movie-critic", .version = version, .new_labels = LF_TAGS("production"), .error = &error) != LF_OK)
         tell("not promoted", &error);
 }
 

@@ -21,7 +21,8 @@ static void judge(const char *question, const char *text)
 {
     OBSERVE_EVALUATOR(question, text);
     const bool right = strcmp(text, "Paris") == 0;
-    lf_score_current_trace(.name = "correct", .value = right, .data_type = LF_SCORE_BOOLEAN, .metadata = LF_OBJECT("judge", "rule"));
+    lf_score_current_trace(.name = "correct", .value = right, .data_type = LF_SCORE_BOOLEAN,
+                           .metadata = LF_OBJECT("judge", "rule"));
     lf_score_current_trace(.name = "reason", .string_value = right ? "the capital is Paris" : "no answer",
                            .data_type = LF_SCORE_TEXT);
     OBSERVE_OUTPUT(right);

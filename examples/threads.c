@@ -58,7 +58,7 @@ static bool pool_add(pool *p, void *(*run)(void *), void *argument)
     pthread_mutex_lock(&p->mutex);
     bool fits = p->added < POOL_JOBS;
     if (fits)
-        p->jobs[p->added++] = (job){ lf_context_copy(), run, argument };
+        p->jobs[p->added++] = (job){lf_context_copy(), run, argument};
     pthread_cond_signal(&p->changed);
     pthread_mutex_unlock(&p->mutex);
     return fits;
@@ -139,11 +139,11 @@ static lf_context *handle_request(pool *p, document *documents, int count)
 
 int main(void)
 {
-    static pool workers = { .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+    static pool workers = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     document documents[] = {
-        { "proverb", "many hands make light work", 0 },
-        { "warning", "too many cooks spoil the broth", 0 },
-        { "advice", "look before you leap", 0 },
+        {"proverb", "many hands make light work", 0},
+        {"warning", "too many cooks spoil the broth", 0},
+        {"advice", "look before you leap", 0},
     };
     const int count = sizeof documents / sizeof *documents;
     if (!pool_start(&workers)) {

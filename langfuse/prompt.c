@@ -212,7 +212,8 @@ static lf_prompt *prompt_fallback(const char *name, const lf_prompt_query *query
 static void prompt_tell_fallback(const char *name, const lf_error *error)
 {
     if (lf__first_time(lf__cause(0, "fallback", NULL)))
-        lf__client_tell(0, LF__LOG_WARNING, "prompt \"%.80s\" could not be fetched, its fallback is used: %s", name, error->message);
+        lf__client_tell(0, LF__LOG_WARNING, "prompt \"%.80s\" could not be fetched, its fallback is used: %s", name,
+                        error->message);
 }
 
 /* The server was no help: a stale copy, from memory or disk, or the fallback. */
@@ -291,7 +292,9 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *given)
         return prompt_fallback(name == NULL ? "" : name, query);
     const char *label = prompt_label(query);
     const lf__prompt_key key = {prompt_client(query->client), name, query->version,
-                                query->version != 0 ? NULL : label == NULL ? "production" : label};
+                                query->version != 0 ? NULL
+                                : label == NULL     ? "production"
+                                                    : label};
     lf__prompt_body *body = NULL;
     uint64_t now_ns = lf__monotonic_ns(); /* read once: it is a good part of what a cached prompt costs */
     prompt_succeed(query->error);
@@ -579,8 +582,9 @@ static bool prompt_compile(lf__buf *out, const lf_prompt *prompt, const lf_promp
     static const lf_prompt_inputs none;
     const lf__prompt_body *body = prompt->body;
     lf_prompt_inputs own;
-    const lf_prompt_inputs *inputs =
-        given == NULL ? &none : lf__fields(given, &own, sizeof own, LF__SIZE_WITH(lf_prompt_inputs, placeholders));
+    const lf_prompt_inputs *inputs = given == NULL
+                                         ? &none
+                                         : lf__fields(given, &own, sizeof own, LF__SIZE_WITH(lf_prompt_inputs, placeholders));
     return body->is_chat ? prompt_add_messages(out, body, inputs) : prompt_render(out, &body->template, inputs);
 }
 
@@ -675,7 +679,10 @@ static lf_status prompt_send(lf__config *config, lf__http_method method, const c
     } else if (!ok || !lf__buf_add_char(body, '\0')) {
         status = prompt_no_memory(error);
     } else {
-        lf__rest_request request = {.method = method, .path = path, .body = body->data, .body_size = body->length - 1,
+        lf__rest_request request = {.method = method,
+                                    .path = path,
+                                    .body = body->data,
+                                    .body_size = body->length - 1,
                                     .timeout_ms = timeout_ms >= 0 ? timeout_ms : (int)config->timeout_ms};
         status = timeout_ms == 0 ? prompt_fail(error, LF_ERR_TIMEOUT, "there is no time to wait: timeout_ms is 0")
                                  : lf__rest_call(config, &request, answer, error);

@@ -26,7 +26,8 @@ static lf_status score_refuse(score_problem problem, const char *name)
         [SCORE_NO_VALUE] = "a score without a value is not sent: it needs .value or .string_value",
         [SCORE_NO_TARGET] = "a score without a target is not sent: it needs trace_id, observation, session_id or dataset_run_id",
         [SCORE_TWO_TARGETS] = "a score with two targets is not sent: one of trace_id, session_id, dataset_run_id",
-        [SCORE_CORRECTS] = "a correction of a session or a dataset run is not sent: the server takes those of traces and observations only",
+        [SCORE_CORRECTS] =
+            "a correction of a session or a dataset run is not sent: the server takes those of traces and observations only",
         [SCORE_VALUE] = ("a score whose value does not fit its type is not sent: numeric takes .value (not NaN or infinite),"
                          " boolean 0 or 1, the others .string_value (text: 1 to 500 UTF-16 units)"),
     };
@@ -58,8 +59,7 @@ static bool score_value_fits(const lf_score_fields *fields)
     switch (fields->data_type) {
     case LF_SCORE_DEFAULT: return fields->string_value != NULL || lf__real_is_finite(bits);
     case LF_SCORE_NUMERIC: return fields->string_value == NULL && lf__real_is_finite(bits);
-    case LF_SCORE_BOOLEAN:
-        return fields->string_value == NULL && lf__real_is_whole(bits, &whole) && (whole == 0 || whole == 1);
+    case LF_SCORE_BOOLEAN: return fields->string_value == NULL && lf__real_is_whole(bits, &whole) && (whole == 0 || whole == 1);
     case LF_SCORE_CATEGORICAL:
     case LF_SCORE_CORRECTION: return fields->string_value != NULL;
     case LF_SCORE_TEXT: break;
@@ -182,7 +182,9 @@ static lf__record *score_begin(lf__writer *w, const lf_score_fields *fields, con
     if (score == NULL)
         return NULL;
     *out_frame = lf__stack_top(w->segment);
-    score->client = fields->client != NULL ? lf__client_index(fields->client) : *out_frame != NULL ? (*out_frame)->record.client : 0;
+    score->client = fields->client != NULL ? lf__client_index(fields->client)
+                    : *out_frame != NULL   ? (*out_frame)->record.client
+                                           : 0;
     return score;
 }
 

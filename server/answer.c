@@ -29,7 +29,7 @@ void member_or_null(buf *out, const char *name, text value)
 
 void member_unless_empty(buf *out, const char *name, text value)
 {
-    member_or_null(out, name, value.len ? value : (text){ NULL, 0 });
+    member_or_null(out, name, value.len ? value : (text){NULL, 0});
 }
 
 void member_raw(buf *out, const char *name, const char *value)
@@ -103,7 +103,8 @@ void member_metadata(buf *out, arena *a, text stored)
 void answer_bad_parameter(http_answer *answer, const char *parameter, const char *details, const char *message)
 {
     answer->status = 400;
-    buf_format(&answer->body, "{\"message\":\"Invalid request data\",\"error\":[{%s,\"path\":[\"%s\"],\"message\":", details, parameter);
+    buf_format(&answer->body, "{\"message\":\"Invalid request data\",\"error\":[{%s,\"path\":[\"%s\"],\"message\":", details,
+               parameter);
     json_put_string(&answer->body, text_of(message));
     buf_string(&answer->body, "}]}");
 }
@@ -111,8 +112,8 @@ void answer_bad_parameter(http_answer *answer, const char *parameter, const char
 static void refuse_size(http_answer *answer, const char *name, bool big, int64_t bound)
 {
     char details[128], message[128];
-    buf d = { .at = details, .capacity = sizeof details, .ceiling = sizeof details };
-    buf m = { .at = message, .capacity = sizeof message, .ceiling = sizeof message };
+    buf d = {.at = details, .capacity = sizeof details, .ceiling = sizeof details};
+    buf m = {.at = message, .capacity = sizeof message, .ceiling = sizeof message};
     buf_format(&d, "\"origin\":\"number\",\"code\":\"%s\",\"%s\":%lld,\"inclusive\":true", big ? "too_big" : "too_small",
                big ? "maximum" : "minimum", (long long)bound);
     buf_format(&m, "Too %s: expected number to be %s%lld", big ? "big" : "small", big ? "<=" : ">=", (long long)bound);
@@ -133,7 +134,8 @@ bool parameter_number(const http_request *request, const char *name, int64_t lea
         answer_bad_parameter(answer, name,
                              fraction ? "\"expected\":\"int\",\"format\":\"safeint\",\"code\":\"invalid_type\""
                                       : "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
-                             fraction ? "Invalid input: expected int, received number" : "Invalid input: expected number, received NaN");
+                             fraction ? "Invalid input: expected int, received number"
+                                      : "Invalid input: expected number, received NaN");
         return false;
     }
     if (value < least || value > most) {
@@ -180,15 +182,15 @@ static void visit_value(void *context, const char *name, const char *value)
         const char *comma = v->split && rest.len ? memchr(rest.at, ',', rest.len) : NULL;
         if (!comma)
             break;
-        add_value(v, text_trim((text){ rest.at, (size_t)(comma - rest.at) }));
-        rest = (text){ comma + 1, rest.len - (size_t)(comma + 1 - rest.at) };
+        add_value(v, text_trim((text){rest.at, (size_t)(comma - rest.at)}));
+        rest = (text){comma + 1, rest.len - (size_t)(comma + 1 - rest.at)};
     }
     add_value(v, v->split ? text_trim(rest) : rest);
 }
 
 text *parameter_values(const http_request *request, arena *a, const char *name, bool split, size_t *out_count)
 {
-    values v = { .arena = a, .name = name, .split = split };
+    values v = {.arena = a, .name = name, .split = split};
     http_queries(request, visit_value, &v);
     *out_count = v.count;
     return v.list;
@@ -205,7 +207,7 @@ bool parameter_tags(const http_request *request, arena *a, const char *name, tex
 
 bool parameter_paging(const http_request *request, paging *out, http_answer *answer)
 {
-    *out = (paging){ 1, DEFAULT_LIMIT };
+    *out = (paging){1, DEFAULT_LIMIT};
     return parameter_number(request, "page", 1, INT32_MAX, &out->page, answer) &&
            parameter_number(request, "limit", 1, MAX_LIMIT, &out->limit, answer);
 }

@@ -74,7 +74,7 @@ const json *api_body(const api *server, const http_request *request, arena *a)
     }
     json *body = arena_take(a, sizeof *body);
     if (body)
-        *body = (json){ .kind = JSON_STRING, .string = request->body };
+        *body = (json){.kind = JSON_STRING, .string = request->body};
     return body;
 }
 
@@ -91,12 +91,12 @@ static void answer_too_big(http_answer *answer)
 void api_warn_of_losses(const api *a, unsigned losses)
 {
     static const char *const texts[LOSS_COUNT][2] = {
-        { "usage has a value that is not a whole number of 0 or more", "it was dropped" },
-        { "a cost is not a number", "it counts as 0" },
-        { "metadata is not a JSON object", "it was dropped" },
-        { "a completion start time is not ISO 8601", "it was dropped" },
-        { "the type of an observation is unknown (they are in lower case)", "it was dropped" },
-        { "a batch has several scores of one id and one time", "the first one counts" },
+        {"usage has a value that is not a whole number of 0 or more", "it was dropped"},
+        {"a cost is not a number", "it counts as 0"},
+        {"metadata is not a JSON object", "it was dropped"},
+        {"a completion start time is not ISO 8601", "it was dropped"},
+        {"the type of an observation is unknown (they are in lower case)", "it was dropped"},
+        {"a batch has several scores of one id and one time", "the first one counts"},
     };
     for (size_t i = 0; i < LOSS_COUNT; i++) {
         char why[64];
@@ -115,7 +115,7 @@ static bool accept_version(const http_request *request, http_answer *answer)
         given = http_header(request, "x_langfuse_ingestion_version");
     if (!given || (text_to_double(text_of(given), &version) && version <= 4))
         return true;
-    buf message = { 0 };
+    buf message = {0};
     buf_format(&message, "Unsupported x-langfuse-ingestion-version: \"%.100s\". Maximum supported: \"4\".", given);
     buf_char(&message, 0);
     api_error(answer, 400, message.failed ? "Unsupported x-langfuse-ingestion-version" : message.at);
@@ -126,7 +126,7 @@ static bool accept_version(const http_request *request, http_answer *answer)
 /* Stores what was decoded, and words the answer. */
 static void take_export(api *a, const http_request *request, const otlp_export *e, http_answer *answer)
 {
-    buf refusal = { 0 };
+    buf refusal = {0};
     if (e->empty) {
         buf_string(&answer->body, "{}");
         return;
@@ -159,7 +159,7 @@ static void take_export(api *a, const http_request *request, const otlp_export *
 
 static void decode_export(api *a, const http_request *request, text body, http_answer *answer)
 {
-    arena memory = { 0 };
+    arena memory = {0};
     otlp_export e;
     bool is_json = has_word(http_header(request, "Content-Type"), "application/json");
     otlp_status status = is_json ? otlp_json_decode(&memory, body, &e) : otlp_pb_decode(&memory, body, &e);
@@ -175,7 +175,7 @@ static void decode_export(api *a, const http_request *request, text body, http_a
 static void post_traces(api *a, const http_request *request, http_answer *answer)
 {
     const char *type = http_header(request, "Content-Type");
-    buf plain = { .ceiling = MAX_PLAIN_BODY };
+    buf plain = {.ceiling = MAX_PLAIN_BODY};
     if (!has_word(type, "application/json") && !has_word(type, "application/x-protobuf")) {
         api_error(answer, 400, "Invalid content type");
         return;
@@ -214,8 +214,9 @@ static void get_projects(api *a, const http_request *request, http_answer *answe
 {
     (void)a;
     (void)request;
-    buf_string(&answer->body, "{\"data\":[{\"id\":\"local\",\"name\":\"Local\",\"organization\":{\"id\":\"local\",\"name\":\"Local\"},"
-                              "\"metadata\":{}}]}");
+    buf_string(&answer->body,
+               "{\"data\":[{\"id\":\"local\",\"name\":\"Local\",\"organization\":{\"id\":\"local\",\"name\":\"Local\"},"
+               "\"metadata\":{}}]}");
 }
 
 static void get_count(api *a, const http_request *request, http_answer *answer)
@@ -232,10 +233,11 @@ static void gone(api *a, const http_request *request, http_answer *answer)
 {
     (void)a;
     (void)request;
-    api_message(answer, 404,
-                "This endpoint is not available on deployments running in Langfuse v4 events_only mode. Learn more about Langfuse v4 at: "
-                "https://langfuse.com/docs/v4",
-                NULL);
+    api_message(
+        answer, 404,
+        "This endpoint is not available on deployments running in Langfuse v4 events_only mode. Learn more about Langfuse v4 at: "
+        "https://langfuse.com/docs/v4",
+        NULL);
 }
 
 /* --- dispatch --- */
@@ -261,42 +263,42 @@ typedef struct route {
 #define ROUTE_LIMIT 1048576, "Body exceeded 1mb limit" /* what frameworks allow by default */
 
 static const route routes[] = {
-    { "POST", "/api/public/otel/v1/traces", 0, post_traces, 0, NULL },
-    { "POST", "/api/public/otel/v1/metrics", 0, post_metrics, 0, NULL },
-    { "POST", "/api/public/ingestion", BEARER | NAMED, post_ingestion, BATCH_LIMIT },
-    { "GET", "/api/public/health", OPEN, get_health, 0, NULL },
-    { "GET", "/api/public/ready", OPEN, get_health, 0, NULL },
-    { "GET", "/api/public/projects", 0, get_projects, 0, NULL },
-    { "GET", "/api/public/v2/observations", 0, read_observations, 0, NULL },
-    { "GET", "/api/local/count", 0, get_count, 0, NULL },
-    { "POST", "/api/public/scores", BEARER, post_score, ROUTE_LIMIT },
-    { "GET", "/api/public/v3/scores", 0, read_scores_v3, 0, NULL },
-    { "DELETE", "/api/public/scores/*", 0, delete_score, 0, NULL },
-    { "DELETE", "/api/public/traces/*", 0, delete_trace, 0, NULL },
-    { "POST", "/api/public/v2/prompts", PROMPTS, post_prompt, ROUTE_LIMIT },
-    { "GET", "/api/public/v2/prompts", PROMPTS, list_prompts, 0, NULL },
-    { "GET", "/api/public/v2/prompts/*", PROMPTS, read_prompt, 0, NULL },
-    { "DELETE", "/api/public/v2/prompts/*", PROMPTS, delete_prompt, 0, NULL },
-    { "PATCH", "/api/public/v2/prompts/*", 0, patch_prompt, ROUTE_LIMIT },
-    { "GET", "/api/public/prompts", PROMPTS, read_old_prompt, 0, NULL },
-    { "GET", "/api/public/traces", OLD, read_traces, 0, NULL },
-    { "GET", "/api/public/traces/*", OLD, read_trace, 0, NULL },
-    { "GET", "/api/public/observations", OLD, read_old_observations, 0, NULL },
-    { "GET", "/api/public/observations/*", OLD, read_old_observation, 0, NULL },
-    { "GET", "/api/public/sessions", OLD, read_sessions, 0, NULL },
-    { "GET", "/api/public/sessions/*", OLD, read_session, 0, NULL },
-    { "GET", "/api/public/scores", OLD, read_scores_v2, 0, NULL },
-    { "GET", "/api/public/scores/*", OLD, read_score_v2, 0, NULL },
-    { "GET", "/api/public/v2/scores", OLD, read_scores_v2, 0, NULL },
-    { "GET", "/api/public/v2/scores/*", OLD, read_score_v2, 0, NULL },
+    {"POST", "/api/public/otel/v1/traces", 0, post_traces, 0, NULL},
+    {"POST", "/api/public/otel/v1/metrics", 0, post_metrics, 0, NULL},
+    {"POST", "/api/public/ingestion", BEARER | NAMED, post_ingestion, BATCH_LIMIT},
+    {"GET", "/api/public/health", OPEN, get_health, 0, NULL},
+    {"GET", "/api/public/ready", OPEN, get_health, 0, NULL},
+    {"GET", "/api/public/projects", 0, get_projects, 0, NULL},
+    {"GET", "/api/public/v2/observations", 0, read_observations, 0, NULL},
+    {"GET", "/api/local/count", 0, get_count, 0, NULL},
+    {"POST", "/api/public/scores", BEARER, post_score, ROUTE_LIMIT},
+    {"GET", "/api/public/v3/scores", 0, read_scores_v3, 0, NULL},
+    {"DELETE", "/api/public/scores/*", 0, delete_score, 0, NULL},
+    {"DELETE", "/api/public/traces/*", 0, delete_trace, 0, NULL},
+    {"POST", "/api/public/v2/prompts", PROMPTS, post_prompt, ROUTE_LIMIT},
+    {"GET", "/api/public/v2/prompts", PROMPTS, list_prompts, 0, NULL},
+    {"GET", "/api/public/v2/prompts/*", PROMPTS, read_prompt, 0, NULL},
+    {"DELETE", "/api/public/v2/prompts/*", PROMPTS, delete_prompt, 0, NULL},
+    {"PATCH", "/api/public/v2/prompts/*", 0, patch_prompt, ROUTE_LIMIT},
+    {"GET", "/api/public/prompts", PROMPTS, read_old_prompt, 0, NULL},
+    {"GET", "/api/public/traces", OLD, read_traces, 0, NULL},
+    {"GET", "/api/public/traces/*", OLD, read_trace, 0, NULL},
+    {"GET", "/api/public/observations", OLD, read_old_observations, 0, NULL},
+    {"GET", "/api/public/observations/*", OLD, read_old_observation, 0, NULL},
+    {"GET", "/api/public/sessions", OLD, read_sessions, 0, NULL},
+    {"GET", "/api/public/sessions/*", OLD, read_session, 0, NULL},
+    {"GET", "/api/public/scores", OLD, read_scores_v2, 0, NULL},
+    {"GET", "/api/public/scores/*", OLD, read_score_v2, 0, NULL},
+    {"GET", "/api/public/v2/scores", OLD, read_scores_v2, 0, NULL},
+    {"GET", "/api/public/v2/scores/*", OLD, read_score_v2, 0, NULL},
     /* Routes of older servers, which answer 404 in a way of their own. */
-    { "GET", "/api/public/dataset-run-items", 0, gone, 0, NULL },
-    { "GET", "/api/public/metrics", 0, gone, 0, NULL },
-    { "GET", "/api/public/metrics/daily", 0, gone, 0, NULL },
-    { "POST", "/api/public/traces", 0, gone, 0, NULL },
-    { "POST", "/api/public/spans", 0, gone, 0, NULL },
-    { "POST", "/api/public/generations", 0, gone, 0, NULL },
-    { "POST", "/api/public/events", 0, gone, 0, NULL },
+    {"GET", "/api/public/dataset-run-items", 0, gone, 0, NULL},
+    {"GET", "/api/public/metrics", 0, gone, 0, NULL},
+    {"GET", "/api/public/metrics/daily", 0, gone, 0, NULL},
+    {"POST", "/api/public/traces", 0, gone, 0, NULL},
+    {"POST", "/api/public/spans", 0, gone, 0, NULL},
+    {"POST", "/api/public/generations", 0, gone, 0, NULL},
+    {"POST", "/api/public/events", 0, gone, 0, NULL},
 };
 
 static bool path_matches(const char *pattern, const char *path)
@@ -337,7 +339,7 @@ static void refuse_keys(http_answer *answer, unsigned flags, const char *message
 
 static void refuse_public_key(http_answer *answer, unsigned flags, const http_request *request)
 {
-    buf message = { 0 };
+    buf message = {0};
     bool projects = strcmp(request->path, "/api/public/projects") == 0;
     if (projects)
         buf_string(&message, "Invalid API key. Are you using an organization key?");
@@ -357,7 +359,9 @@ static bool authorized(const api *a, const http_request *request, unsigned flags
     case AUTH_ABSENT: refuse_keys(answer, flags, "No authorization header"); break;
     case AUTH_MALFORMED: refuse_keys(answer, flags, "Invalid authorization header"); break;
     case AUTH_WRONG: refuse_keys(answer, flags, "Invalid credentials. Confirm that you've configured the correct host."); break;
-    case AUTH_BEARER_WRONG: refuse_keys(answer, flags, "Invalid public key. Confirm that you've configured the correct host."); break;
+    case AUTH_BEARER_WRONG:
+        refuse_keys(answer, flags, "Invalid public key. Confirm that you've configured the correct host.");
+        break;
     case AUTH_BEARER:
         if (flags & BEARER)
             return true;

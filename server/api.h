@@ -23,7 +23,8 @@ void api_handle(void *context, const http_request *request, http_answer *answer)
 /* Shapes of errors, for the files that implement routes. */
 void api_error(http_answer *answer, unsigned status, const char *message);                       /* {"error":...} */
 void api_message(http_answer *answer, unsigned status, const char *message, const char *error); /* {"message":...[,"error":...]} */
-void api_plain(http_answer *answer, unsigned status, const char *message); /* text, as frameworks answer before any route is asked */
+void api_plain(http_answer *answer, unsigned status,
+               const char *message); /* text, as frameworks answer before any route is asked */
 
 /* The body as JSON; a body that is not declared as JSON counts as one string. NULL when it does not parse. */
 const json *api_body(const api *server, const http_request *request, arena *a);

@@ -14,11 +14,11 @@ static bool same_secret(text a, text b)
 
 static auth_verdict check_basic(const auth_keys *keys, text encoded)
 {
-    buf plain = { .ceiling = 4096 }; /* keys have some 50 characters */
+    buf plain = {.ceiling = 4096}; /* keys have some 50 characters */
     auth_verdict verdict = AUTH_MALFORMED;
     const char *colon = base64_decode(&plain, text_trim(encoded)) && plain.len ? memchr(plain.at, ':', plain.len) : NULL;
     if (colon) {
-        text secret = { colon + 1, plain.len - (size_t)(colon + 1 - plain.at) };
+        text secret = {colon + 1, plain.len - (size_t)(colon + 1 - plain.at)};
         const char *end = secret.len ? memchr(secret.at, ':', secret.len) : NULL;
         if (end) /* the secret ends at a further colon */
             secret.len = (size_t)(end - secret.at);
@@ -35,8 +35,8 @@ auth_verdict auth_check(const auth_keys *keys, const char *header)
     if (!header)
         return AUTH_ABSENT;
     if (text_starts(given, "Basic "))
-        return check_basic(keys, (text){ given.at + 6, given.len - 6 });
+        return check_basic(keys, (text){given.at + 6, given.len - 6});
     if (text_starts(given, "Bearer "))
-        return same_secret((text){ given.at + 7, given.len - 7 }, text_of(keys->public_key)) ? AUTH_BEARER : AUTH_BEARER_WRONG;
+        return same_secret((text){given.at + 7, given.len - 7}, text_of(keys->public_key)) ? AUTH_BEARER : AUTH_BEARER_WRONG;
     return AUTH_MALFORMED;
 }

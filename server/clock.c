@@ -57,7 +57,7 @@ void clock_iso(int64_t ms, char out[CLOCK_ISO_SIZE])
 /* Takes exactly `digits` digits and then `end` (0 means nothing more). */
 static bool take_field(text *t, size_t digits, char end, int64_t *out)
 {
-    if (t->len < digits || !text_to_int((text){ t->at, digits }, out) || *out < 0)
+    if (t->len < digits || !text_to_int((text){t->at, digits}, out) || *out < 0)
         return false;
     t->at += digits;
     t->len -= digits;
@@ -96,7 +96,7 @@ static bool take_zone(text t, int64_t *out_minutes)
     if (t.len != 6 || (t.at[0] != '+' && t.at[0] != '-'))
         return false;
     sign = t.at[0] == '-' ? -1 : 1;
-    t = (text){ t.at + 1, t.len - 1 };
+    t = (text){t.at + 1, t.len - 1};
     if (!take_field(&t, 2, ':', &hours) || !take_field(&t, 2, 0, &minutes) || hours > 23 || minutes > 59)
         return false;
     *out_minutes = sign * (hours * 60 + minutes);
@@ -111,7 +111,7 @@ static bool parse(text iso, bool strict, int64_t *out_ms)
     if (!take_field(&iso, 2, ':', &hour) || !take_field(&iso, 2, 0, &minute))
         return false;
     if (iso.len > 0 && iso.at[0] == ':') {
-        iso = (text){ iso.at + 1, iso.len - 1 };
+        iso = (text){iso.at + 1, iso.len - 1};
         if (!take_field(&iso, 2, 0, &second) || !take_fraction(&iso, strict ? 6 : SIZE_MAX, &ms))
             return false;
     } else if (strict) {

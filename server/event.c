@@ -14,24 +14,24 @@
 #define MAX_MERGED_KEYS 2000
 
 static const event_type types[] = {
-    { "trace-create", EVENT_TRACE, NULL, false },
-    { "span-create", EVENT_OBSERVATION, "SPAN", false },
-    { "span-update", EVENT_OBSERVATION, "SPAN", true },
-    { "generation-create", EVENT_OBSERVATION, "GENERATION", false },
-    { "generation-update", EVENT_OBSERVATION, "GENERATION", true },
-    { "event-create", EVENT_OBSERVATION, "EVENT", false },
-    { "agent-create", EVENT_OBSERVATION, "AGENT", false },
-    { "tool-create", EVENT_OBSERVATION, "TOOL", false },
-    { "chain-create", EVENT_OBSERVATION, "CHAIN", false },
-    { "retriever-create", EVENT_OBSERVATION, "RETRIEVER", false },
-    { "evaluator-create", EVENT_OBSERVATION, "EVALUATOR", false },
-    { "embedding-create", EVENT_OBSERVATION, "EMBEDDING", false },
-    { "guardrail-create", EVENT_OBSERVATION, "GUARDRAIL", false },
-    { "observation-create", EVENT_OBSERVATION, NULL, false },
-    { "observation-update", EVENT_OBSERVATION, NULL, true },
-    { "score-create", EVENT_SCORE, NULL, false },
-    { "sdk-log", EVENT_LOG, NULL, false },
-    { "dataset-run-item-create", EVENT_INTERNAL, NULL, false },
+    {"trace-create", EVENT_TRACE, NULL, false},
+    {"span-create", EVENT_OBSERVATION, "SPAN", false},
+    {"span-update", EVENT_OBSERVATION, "SPAN", true},
+    {"generation-create", EVENT_OBSERVATION, "GENERATION", false},
+    {"generation-update", EVENT_OBSERVATION, "GENERATION", true},
+    {"event-create", EVENT_OBSERVATION, "EVENT", false},
+    {"agent-create", EVENT_OBSERVATION, "AGENT", false},
+    {"tool-create", EVENT_OBSERVATION, "TOOL", false},
+    {"chain-create", EVENT_OBSERVATION, "CHAIN", false},
+    {"retriever-create", EVENT_OBSERVATION, "RETRIEVER", false},
+    {"evaluator-create", EVENT_OBSERVATION, "EVALUATOR", false},
+    {"embedding-create", EVENT_OBSERVATION, "EMBEDDING", false},
+    {"guardrail-create", EVENT_OBSERVATION, "GUARDRAIL", false},
+    {"observation-create", EVENT_OBSERVATION, NULL, false},
+    {"observation-update", EVENT_OBSERVATION, NULL, true},
+    {"score-create", EVENT_SCORE, NULL, false},
+    {"sdk-log", EVENT_LOG, NULL, false},
+    {"dataset-run-item-create", EVENT_INTERNAL, NULL, false},
 };
 
 const event_type *event_type_of(text name)
@@ -52,7 +52,7 @@ static void check_strings(const json *body, const char *const *names, issues *to
 
 static void check_trace(const json *body, issues *to)
 {
-    static const char *const strings[] = { "externalId", "userId", "sessionId", "release", "version", "environment", NULL };
+    static const char *const strings[] = {"externalId", "userId", "sessionId", "release", "version", "environment", NULL};
     const json *name = json_get(body, "name"), *public = json_get(body, "public"), *tags = json_get(body, "tags");
     check_id(to, json_get(body, "id"), "id", false);
     check_datetime(to, json_get(body, "timestamp"), "timestamp", false);
@@ -74,7 +74,7 @@ static bool is_int(const json *value)
 /* Of the older counters, each is a whole number. */
 static void check_usage(const json *usage, issues *to)
 {
-    static const char *const counters[] = { "input", "output", "total", "promptTokens", "completionTokens", "totalTokens" };
+    static const char *const counters[] = {"input", "output", "total", "promptTokens", "completionTokens", "totalTokens"};
     if (!check_kind(to, usage, "usage", JSON_OBJECT, "object"))
         return;
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
@@ -123,10 +123,10 @@ static bool is_openai_usage(const json *usage, const char *const keys[5])
 
 static bool is_usage(const json *usage)
 {
-    static const char *const completion[5] = { "prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details",
-                                               "completion_tokens_details" };
-    static const char *const response[5] = { "input_tokens", "output_tokens", "total_tokens", "input_tokens_details",
-                                             "output_tokens_details" };
+    static const char *const completion[5] = {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details",
+                                              "completion_tokens_details"};
+    static const char *const response[5] = {"input_tokens", "output_tokens", "total_tokens", "input_tokens_details",
+                                            "output_tokens_details"};
     return has_only(usage, is_count) || is_openai_usage(usage, completion) || is_openai_usage(usage, response);
 }
 
@@ -154,11 +154,11 @@ static void check_prompt(const json *body, issues *to)
 
 static void check_observation(const json *body, const event_type *type, issues *to)
 {
-    static const char *const levels[] = { "DEBUG", "DEFAULT", "WARNING", "ERROR", NULL };
-    static const char *const old_types[] = { "SPAN", "GENERATION", "EVENT", NULL };
-    static const char *const strings[] = { "traceId", "name", "parentObservationId", "statusMessage",
-                                           "version", "environment", "model", NULL };
-    static const char *const times[] = { "startTime", "endTime", "completionStartTime", NULL };
+    static const char *const levels[] = {"DEBUG", "DEFAULT", "WARNING", "ERROR", NULL};
+    static const char *const old_types[] = {"SPAN", "GENERATION", "EVENT", NULL};
+    static const char *const strings[] = {"traceId", "name", "parentObservationId", "statusMessage", "version", "environment",
+                                          "model",   NULL};
+    static const char *const times[] = {"startTime", "endTime", "completionStartTime", NULL};
     check_id(to, json_get(body, "id"), "id", type->observation_type != NULL);
     if (!type->observation_type && !check_option(to, json_get(body, "type"), "type", old_types))
         return;
@@ -193,7 +193,7 @@ static void check_body(const json *body, const event_type *type, issues *to)
 void event_check(const json *given, issues *to, event *out)
 {
     const json *id = json_get(given, "id"), *type = json_get(given, "type"), *timestamp = json_get(given, "timestamp");
-    *out = (event){ .body = json_get(given, "body") };
+    *out = (event){.body = json_get(given, "body")};
     if (!json_is(given, JSON_OBJECT)) {
         issue_type(to, "", "object", given);
         return;
@@ -263,7 +263,7 @@ static json *copy_object(arena *a, const json *object)
     json *copy = arena_take(a, sizeof *copy), *last = NULL;
     if (!copy)
         return NULL;
-    *copy = (json){ .kind = JSON_OBJECT, .key = object->key };
+    *copy = (json){.kind = JSON_OBJECT, .key = object->key};
     for (const json *member = object->first; member; member = member->next)
         append(a, copy, &last, member);
     return copy;
@@ -299,7 +299,7 @@ static bool first_wins(text key)
 
 static void unite_tags(arena *a, json *into, const json *from)
 {
-    json both = { .kind = JSON_ARRAY }, *last = NULL;
+    json both = {.kind = JSON_ARRAY}, *last = NULL;
     for (const json *tag = into->first; tag; tag = tag->next)
         append(a, &both, &last, tag);
     for (const json *tag = from->first; tag; tag = tag->next)
@@ -329,10 +329,43 @@ static void put_over(arena *a, json *old, const json *new)
 static bool is_known(text key)
 {
     static const char *const keys[] = {
-        "id", "type", "traceId", "name", "startTime", "endTime", "completionStartTime", "parentObservationId", "level", "statusMessage",
-        "input", "output", "metadata", "version", "release", "environment", "model", "modelParameters", "usage", "usageDetails",
-        "costDetails", "promptName", "promptVersion", "timestamp", "externalId", "userId", "sessionId", "public", "tags", "value",
-        "dataType", "comment", "configId", "queueId", "source", "observationId", "datasetRunId",
+        "id",
+        "type",
+        "traceId",
+        "name",
+        "startTime",
+        "endTime",
+        "completionStartTime",
+        "parentObservationId",
+        "level",
+        "statusMessage",
+        "input",
+        "output",
+        "metadata",
+        "version",
+        "release",
+        "environment",
+        "model",
+        "modelParameters",
+        "usage",
+        "usageDetails",
+        "costDetails",
+        "promptName",
+        "promptVersion",
+        "timestamp",
+        "externalId",
+        "userId",
+        "sessionId",
+        "public",
+        "tags",
+        "value",
+        "dataType",
+        "comment",
+        "configId",
+        "queueId",
+        "source",
+        "observationId",
+        "datasetRunId",
     };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (text_is(key, keys[i]))
@@ -375,7 +408,7 @@ static int64_t time_at(const json *body, const char *name, int64_t otherwise)
 
 static text json_text(arena *a, const json *value)
 {
-    buf out = { 0 };
+    buf out = {0};
     json_write(&out, value);
     return buf_move(&out, a);
 }
@@ -385,7 +418,7 @@ static text value_at(arena *a, const json *body, const char *name)
 {
     const json *value = json_get(body, name);
     if (!value || value->kind == JSON_NULL)
-        return (text){ NULL, 0 };
+        return (text){NULL, 0};
     return value->kind == JSON_STRING ? value->string : json_text(a, value);
 }
 
@@ -398,7 +431,7 @@ static text object_at(arena *a, const json *body, const char *name)
 /* The older `usage`: three counters and three costs, under names of two generations. Picks those of one kind under new names. */
 static const json *pick(arena *a, const json *usage, const char *const names[3][2])
 {
-    static const char *const picked[3] = { "input", "output", "total" };
+    static const char *const picked[3] = {"input", "output", "total"};
     json *result = arena_take(a, sizeof *result), *last = NULL;
     if (!result)
         return NULL;
@@ -418,10 +451,8 @@ static const json *pick(arena *a, const json *usage, const char *const names[3][
 
 static void set_usage(arena *a, const json *body, observation *out)
 {
-    static const char *const counters[3][2] = {
-        { "input", "promptTokens" }, { "output", "completionTokens" }, { "total", "totalTokens" }
-    };
-    static const char *const costs[3][2] = { { "inputCost", NULL }, { "outputCost", NULL }, { "totalCost", NULL } };
+    static const char *const counters[3][2] = {{"input", "promptTokens"}, {"output", "completionTokens"}, {"total", "totalTokens"}};
+    static const char *const costs[3][2] = {{"inputCost", NULL}, {"outputCost", NULL}, {"totalCost", NULL}};
     const json *details = json_get(body, "usageDetails"), *cost = json_get(body, "costDetails"), *usage = json_get(body, "usage");
     out->usage = usage_details(a, json_is(details, JSON_OBJECT) ? details : pick(a, usage, counters));
     out->cost = usage_costs(a, json_is(cost, JSON_OBJECT) ? cost : pick(a, usage, costs));
@@ -445,13 +476,22 @@ static text type_of(const event *last, const json *body)
 observation event_fold_observation(arena *a, const event *events, size_t count)
 {
     const json *body = fold(a, events, count);
-    observation o = { .id = events[0].body_id, .trace_id = string_at(body, "traceId"), .parent_id = string_at(body, "parentObservationId"),
-                      .name = string_at(body, "name"), .type = type_of(&events[count - 1], body), .level = string_at(body, "level"),
-                      .status_message = string_at(body, "statusMessage"), .version = string_at(body, "version"),
-                      .environment = observation_environment(a, string_at(body, "environment")), .tags = TEXT("[]"),
-                      .input = value_at(a, body, "input"), .output = value_at(a, body, "output"), .model = string_at(body, "model"),
-                      .metadata = metadata_of_json(a, json_get(body, "metadata")),
-                      .model_parameters = object_at(a, body, "modelParameters"), .prompt_version = -1 };
+    observation o = {.id = events[0].body_id,
+                     .trace_id = string_at(body, "traceId"),
+                     .parent_id = string_at(body, "parentObservationId"),
+                     .name = string_at(body, "name"),
+                     .type = type_of(&events[count - 1], body),
+                     .level = string_at(body, "level"),
+                     .status_message = string_at(body, "statusMessage"),
+                     .version = string_at(body, "version"),
+                     .environment = observation_environment(a, string_at(body, "environment")),
+                     .tags = TEXT("[]"),
+                     .input = value_at(a, body, "input"),
+                     .output = value_at(a, body, "output"),
+                     .model = string_at(body, "model"),
+                     .metadata = metadata_of_json(a, json_get(body, "metadata")),
+                     .model_parameters = object_at(a, body, "modelParameters"),
+                     .prompt_version = -1};
     int64_t end_ms = time_at(body, "endTime", INT64_MIN);
     o.start_ns = clock_ns_of_ms(time_at(body, "startTime", events[0].timestamp_ms));
     o.end_ns = end_ms != INT64_MIN ? clock_ns_of_ms(end_ms) : OBSERVATION_OPEN;
@@ -481,11 +521,17 @@ static void set_arrivals(const event *events, size_t count, int64_t *out_created
 trace_record event_fold_trace(arena *a, const event *events, size_t count)
 {
     const json *body = fold(a, events, count), *tags = json_get(body, "tags"), *public = json_get(body, "public");
-    trace_record t = { .id = events[0].body_id, .name = string_at(body, "name"), .user_id = string_at(body, "userId"),
-                       .session_id = string_at(body, "sessionId"), .release = string_at(body, "release"),
-                       .version = string_at(body, "version"), .environment = observation_environment(a, string_at(body, "environment")),
-                       .input = value_at(a, body, "input"), .output = value_at(a, body, "output"), .is_public = -1,
-                       .metadata = metadata_of_json(a, json_get(body, "metadata")) };
+    trace_record t = {.id = events[0].body_id,
+                      .name = string_at(body, "name"),
+                      .user_id = string_at(body, "userId"),
+                      .session_id = string_at(body, "sessionId"),
+                      .release = string_at(body, "release"),
+                      .version = string_at(body, "version"),
+                      .environment = observation_environment(a, string_at(body, "environment")),
+                      .input = value_at(a, body, "input"),
+                      .output = value_at(a, body, "output"),
+                      .is_public = -1,
+                      .metadata = metadata_of_json(a, json_get(body, "metadata"))};
     t.timestamp_ms = time_at(body, "timestamp", events[0].timestamp_ms);
     t.tags = trace_unite_tags(a, json_is(tags, JSON_ARRAY) ? json_text(a, tags) : TEXT("[]"), TEXT("[]"));
     if (json_is(public, JSON_TRUE) || json_is(public, JSON_FALSE))
@@ -515,7 +561,7 @@ score event_fold_score(arena *a, const event *events, size_t count)
     const event *order = first_counts(a, events, count);
     json *body = fold(a, order, count), *type = body ? find_member(body, TEXT("dataType")) : NULL;
     if (type && !json_get(order[count - 1].body, "dataType")) /* the type follows from the value that counts */
-        *type = (json){ .key = type->key, .next = type->next };
+        *type = (json){.key = type->key, .next = type->next};
     score s = score_from_body(a, events[0].body_id, body);
     s.timestamp_ms = events[0].timestamp_ms;
     set_arrivals(events, count, &s.created_ns, &s.updated_ns);

@@ -82,7 +82,7 @@ static void break_cycles(forest *f)
 
 bool forest_plant(arena *a, const observation *rows, size_t count, forest *f)
 {
-    *f = (forest){ .count = count };
+    *f = (forest){.count = count};
     if (count == 0)
         return true;
     f->nodes = arena_take(a, count * sizeof *f->nodes);

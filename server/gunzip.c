@@ -29,7 +29,7 @@ static gunzip_status inflate_all(z_stream *z, buf *out)
 
 gunzip_status gunzip(text in, buf *out)
 {
-    z_stream z = { 0 };
+    z_stream z = {0};
     if (in.len > UINT_MAX)
         return GUNZIP_TOO_BIG;
     if (in.len == 0)

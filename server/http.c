@@ -70,8 +70,9 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, http_answe
         buf_free(&answer->body);
         answer->status = MHD_HTTP_INTERNAL_SERVER_ERROR;
     }
-    struct MHD_Response *response = MHD_create_response_from_buffer(answer->body.len, answer->body.at ? answer->body.at : (void *)"",
-                                                                    answer->body.at ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        answer->body.len, answer->body.at ? answer->body.at : (void *)"",
+        answer->body.at ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
     if (!response) {
         buf_free(&answer->body);
         return MHD_NO;
@@ -103,8 +104,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         *data_size = 0;
         return MHD_YES;
     }
-    http_request request = { method, url, x->raw_path, buf_view(&x->body), x->too_big, connection };
-    http_answer answer = { MHD_HTTP_OK, "application/json; charset=utf-8", { 0 } };
+    http_request request = {method, url, x->raw_path, buf_view(&x->body), x->too_big, connection};
+    http_answer answer = {MHD_HTTP_OK, "application/json; charset=utf-8", {0}};
     s->handler(s->context, &request, &answer);
     return send_answer(connection, &answer);
 }
@@ -148,7 +149,7 @@ static enum MHD_Result visit_query(void *context, enum MHD_ValueKind kind, const
 
 void http_queries(const http_request *request, http_visit *visit, void *context)
 {
-    visitor v = { visit, context };
+    visitor v = {visit, context};
     MHD_get_connection_values(request->native, MHD_GET_ARGUMENT_KIND, visit_query, &v);
 }
 
@@ -171,7 +172,7 @@ static int listen_on(const struct addrinfo *address)
 
 static int open_listener(const char *host, uint16_t port, char *why, size_t why_size)
 {
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *found = NULL;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
     char service[8];
     snprintf(service, sizeof service, "%u", (unsigned)port);
     int problem = getaddrinfo(host, service, &hints, &found);
@@ -182,7 +183,8 @@ static int open_listener(const char *host, uint16_t port, char *why, size_t why_
     int fd = listen_on(found);
     freeaddrinfo(found);
     if (fd < 0 && errno == EADDRINUSE)
-        snprintf(why, why_size, "port %u on %s is already in use (another langfuse-local? choose one with --port)", (unsigned)port, host);
+        snprintf(why, why_size, "port %u on %s is already in use (another langfuse-local? choose one with --port)", (unsigned)port,
+                 host);
     else if (fd < 0)
         snprintf(why, why_size, "cannot listen on %s:%u: %s", host, (unsigned)port, strerror(errno));
     return fd;
@@ -207,12 +209,12 @@ http_server *http_start(const char *host, uint16_t port, http_handler *handler, 
         return NULL;
     http_server *s = calloc(1, sizeof *s);
     if (s) {
-        *s = (http_server){ .handler = handler, .context = context, .port = port_of(fd) };
+        *s = (http_server){.handler = handler, .context = context, .port = port_of(fd)};
         s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
                                      MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT,
                                      (unsigned)MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
-                                     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)64 << 10, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-                                     NULL, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL, MHD_OPTION_END);
+                                     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)64 << 10, MHD_OPTION_NOTIFY_COMPLETED,
+                                     on_completed, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL, MHD_OPTION_END);
     }
     if (s && s->daemon)
         return s;

@@ -35,13 +35,14 @@ static text id_of(const json *given)
 static void refuse_type(judging *j, const json *given)
 {
     const json *type = json_get(given, "type");
-    buf reason = { 0 };
+    buf reason = {0};
     buf_string(&reason, "Event type \"");
     buf_text(&reason, json_is(type, JSON_STRING) ? type->string : TEXT("unknown"));
-    buf_string(&reason, "\" is not accepted by /api/public/ingestion when LANGFUSE_MIGRATION_V4_WRITE_MODE is events_only. This endpoint "
-                        "only accepts score and log events. Upgrade the client or integration to a v4-compatible SDK or OTLP ingestion "
-                        "path. As a temporary migration bridge, set LANGFUSE_MIGRATION_V4_WRITE_MODE=dual on both the web and worker "
-                        "services and redeploy. Docs: https://langfuse.com/self-hosting/upgrade/upgrade-guides/upgrade-v3-to-v4");
+    buf_string(&reason,
+               "\" is not accepted by /api/public/ingestion when LANGFUSE_MIGRATION_V4_WRITE_MODE is events_only. This endpoint "
+               "only accepts score and log events. Upgrade the client or integration to a v4-compatible SDK or OTLP ingestion "
+               "path. As a temporary migration bridge, set LANGFUSE_MIGRATION_V4_WRITE_MODE=dual on both the web and worker "
+               "services and redeploy. Docs: https://langfuse.com/self-hosting/upgrade/upgrade-guides/upgrade-v3-to-v4");
     put_error(&j->refused, id_of(given), 400, "Event type not accepted");
     json_put_string(&j->refused, buf_view(&reason));
     buf_char(&j->refused, '}');
@@ -85,7 +86,7 @@ static void keep(judging *j, const event *e)
 
 static void judge(judging *j, const json *given)
 {
-    issues problems = { 0 };
+    issues problems = {0};
     event e;
     if (j->rules->scores_only && !is_for_scores(given)) {
         refuse_type(j, given);
@@ -134,7 +135,7 @@ static void put_in_order(judging *j)
 
 event *ingestion_judge(arena *a, const json *batch, const ingestion_rules *rules, buf *out_answer, size_t *out_count)
 {
-    judging j = { .arena = a, .rules = rules };
+    judging j = {.arena = a, .rules = rules};
     for (const json *given = batch->first; given; given = given->next)
         judge(&j, given);
     put_in_order(&j);
@@ -187,8 +188,8 @@ unsigned ingestion_losses(arena *a, const event *events, size_t count)
 
 static void refuse_body(http_answer *answer, const char *expected, const json *got)
 {
-    issues problem = { 0 };
-    arena memory = { 0 };
+    issues problem = {0};
+    arena memory = {0};
     issue_type(&problem, "batch", expected, got);
     const json *parsed = json_parse(&memory, buf_view(&problem.list)), *message = json_get(parsed, "message");
     answer->status = 400;
@@ -201,7 +202,7 @@ static void refuse_body(http_answer *answer, const char *expected, const json *g
 
 static void take_batch(api *a, const http_request *request, arena *memory, const json *batch, http_answer *answer)
 {
-    ingestion_rules rules = { .scores_only = a->events_only, .bearer = api_is_bearer(a, request), .now_ns = clock_now_ns() };
+    ingestion_rules rules = {.scores_only = a->events_only, .bearer = api_is_bearer(a, request), .now_ns = clock_now_ns()};
     size_t count;
     const event *events = ingestion_judge(memory, batch, &rules, &answer->body, &count);
     answer->status = 207;
@@ -218,7 +219,7 @@ static void take_batch(api *a, const http_request *request, arena *memory, const
 
 void post_ingestion(api *a, const http_request *request, http_answer *answer)
 {
-    arena memory = { 0 };
+    arena memory = {0};
     const json *body = api_body(a, request, &memory), *batch = json_get(body, "batch");
     if (!body)
         api_plain(answer, memory.failed ? 413 : 400, memory.failed ? "Body exceeded 4.5mb limit" : "Invalid JSON");

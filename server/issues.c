@@ -5,9 +5,9 @@
 #include <string.h>
 
 /* The pattern that a real server shows with each date it does not take, escaped as JSON. */
-#define DATETIME_PATTERN                                                                                                              \
-    "/^(?:(?:\\\\d\\\\d[2468][048]|\\\\d\\\\d[13579][26]|\\\\d\\\\d0[48]|[02468][048]00|[13579][26]00)-02-29|\\\\d{4}-"                \
-    "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\\\d|30)|(?:02)-(?:0[1-9]|1\\\\d|2[0-8])))T"        \
+#define DATETIME_PATTERN                                                                                                        \
+    "/^(?:(?:\\\\d\\\\d[2468][048]|\\\\d\\\\d[13579][26]|\\\\d\\\\d0[48]|[02468][048]00|[13579][26]00)-02-29|\\\\d{4}-"         \
+    "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\\\d|30)|(?:02)-(?:0[1-9]|1\\\\d|2[0-8])))T" \
     "(?:(?:[01]\\\\d|2[0-3]):[0-5]\\\\d(?::[0-5]\\\\d(?:\\\\.\\\\d+)?)?(?:Z|([+-](?:[01]\\\\d|2[0-3]):[0-5]\\\\d)))$/"
 
 /* --- writing --- */
@@ -123,7 +123,8 @@ void issue_discriminator(issues *to, const char *name)
 {
     buf *out = begin(to);
     to->wrong_type = true;
-    buf_format(out, "\"code\":\"invalid_union\",\"errors\":[],\"note\":\"No matching discriminator\",\"discriminator\":\"%s\"", name);
+    buf_format(out, "\"code\":\"invalid_union\",\"errors\":[],\"note\":\"No matching discriminator\",\"discriminator\":\"%s\"",
+               name);
     put_step(to, name);
     end(to, "Invalid input");
 }
@@ -151,7 +152,7 @@ void issue_string_or_number(issues *to, const char *name, const json *got)
 
 size_t issues_choose(issues *to, const json *value, issues_check *const *shapes, size_t count)
 {
-    issues found[ISSUES_MAX_SHAPES] = { 0 };
+    issues found[ISSUES_MAX_SHAPES] = {0};
     size_t fits = count, near = count, near_count = 0;
     for (size_t i = 0; i < count && fits == count; i++) {
         shapes[i](value, &found[i]);
@@ -227,7 +228,8 @@ bool check_datetime(issues *to, const json *value, const char *name, bool requir
         return true;
     buf *out = begin(to);
     to->wrong_type = true;
-    buf_string(out, "\"origin\":\"string\",\"code\":\"invalid_format\",\"format\":\"datetime\",\"pattern\":\"" DATETIME_PATTERN "\"");
+    buf_string(out,
+               "\"origin\":\"string\",\"code\":\"invalid_format\",\"format\":\"datetime\",\"pattern\":\"" DATETIME_PATTERN "\"");
     put_step(to, name);
     end(to, "Invalid ISO datetime");
     return false;
@@ -281,7 +283,7 @@ void issues_put_array(const issues *from, buf *out)
 
 void issues_put_pretty(const issues *from, arena *a, buf *out)
 {
-    buf compact = { 0 }, pretty = { 0 };
+    buf compact = {0}, pretty = {0};
     issues_put_array(from, &compact);
     const json *list = json_parse(a, buf_view(&compact));
     if (list)

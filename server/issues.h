@@ -10,7 +10,7 @@
 #define ISSUES_MAX_ID 800
 
 typedef struct issues {
-    buf list;           /* the issues, between commas */
+    buf list; /* the issues, between commas */
     const char *prefix; /* the first steps of each path, as JSON texts between commas; or NULL */
     size_t count;
     bool wrong_type; /* a value had the wrong type: checks across several values have nothing to go by */
@@ -20,10 +20,10 @@ typedef struct issues {
 void issue_type(issues *to, const char *name, const char *expected, const json *got);
 void issue_short(issues *to, const char *name, unsigned least);
 void issue_long(issues *to, const char *name, unsigned most);
-void issue_empty(issues *to, const char *name, const char *message);        /* the same for no characters at all, in other words */
+void issue_empty(issues *to, const char *name, const char *message); /* the same for no characters at all, in other words */
 void issue_pattern(issues *to, const char *name, const char *pattern, const char *message); /* the pattern as text inside JSON */
 void issue_option(issues *to, const char *name, const char *const *options); /* ends with NULL */
-void issue_discriminator(issues *to, const char *name);                     /* no variant of the schema has this value */
+void issue_discriminator(issues *to, const char *name); /* no variant of the schema has this value */
 void issue_string_or_number(issues *to, const char *name, const json *got);
 
 /* What a real server says of a value that may have one of several shapes: nothing when it has one of them; what is wrong with the one

@@ -27,7 +27,7 @@ static bool take(reader *r, char c)
 
 static bool take_word(reader *r, const char *word)
 {
-    if (!text_starts((text){ r->at, (size_t)(r->end - r->at) }, word))
+    if (!text_starts((text){r->at, (size_t)(r->end - r->at)}, word))
         return false;
     r->at += strlen(word);
     return true;
@@ -56,7 +56,7 @@ static bool read_number(reader *r, json *out)
             return false;
     }
     out->kind = JSON_NUMBER;
-    out->string = (text){ start, (size_t)(r->at - start) };
+    out->string = (text){start, (size_t)(r->at - start)};
     /* A spelling too long for the conversion is legal JSON; nothing the server reads has one, so it counts as zero. */
     if (!text_to_double(out->string, &out->number))
         out->number = 0;
@@ -150,7 +150,7 @@ static bool unescape(arena *a, text raw, text *out)
         else if (c != 'u' || !unescape_unicode(&at, end, copy, &len))
             return false;
     }
-    *out = (text){ copy, len };
+    *out = (text){copy, len};
     return true;
 }
 
@@ -171,7 +171,7 @@ static bool read_string(reader *r, text *out)
         }
         r->at++;
     }
-    text raw = { start, (size_t)(r->at - start) };
+    text raw = {start, (size_t)(r->at - start)};
     if (!take(r, '"'))
         return false;
     if (escaped)
@@ -224,20 +224,11 @@ static bool read_into(reader *r, json *out, unsigned depth)
         r->at++;
         out->kind = JSON_ARRAY;
         return read_members(r, out, ']', depth);
-    case '"':
-        out->kind = JSON_STRING;
-        return read_string(r, &out->string);
-    case 't':
-        out->kind = JSON_TRUE;
-        return take_word(r, "true");
-    case 'f':
-        out->kind = JSON_FALSE;
-        return take_word(r, "false");
-    case 'n':
-        out->kind = JSON_NULL;
-        return take_word(r, "null");
-    default:
-        return read_number(r, out);
+    case '"': out->kind = JSON_STRING; return read_string(r, &out->string);
+    case 't': out->kind = JSON_TRUE; return take_word(r, "true");
+    case 'f': out->kind = JSON_FALSE; return take_word(r, "false");
+    case 'n': out->kind = JSON_NULL; return take_word(r, "null");
+    default: return read_number(r, out);
     }
 }
 
@@ -254,7 +245,7 @@ const json *json_parse(arena *a, text source)
 {
     if (source.len == 0)
         return NULL;
-    reader r = { a, source.at, source.at + source.len };
+    reader r = {a, source.at, source.at + source.len};
     const json *value = read_value(&r, 0);
     skip_space(&r);
     return r.at == r.end ? value : NULL;

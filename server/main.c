@@ -111,7 +111,7 @@ static bool read_option(int option, options *o)
 /* Written aside and renamed, so that a reader never sees half a number. */
 static bool write_port_file(const char *path, uint16_t port)
 {
-    buf temporary = { 0 };
+    buf temporary = {0};
     buf_format(&temporary, "%s.%ld.tmp", path, (long)getpid());
     buf_char(&temporary, 0);
     FILE *file = temporary.failed ? NULL : fopen(temporary.at, "w");
@@ -180,9 +180,10 @@ static size_t terminal_width(void)
 
 static tree_style style_of(const options *o)
 {
-    bool automatic = isatty(STDOUT_FILENO) && !*from_environment("NO_COLOR", "") && strcmp(from_environment("TERM", ""), "dumb") != 0;
+    bool automatic = isatty(STDOUT_FILENO) && !*from_environment("NO_COLOR", "") &&
+                     strcmp(from_environment("TERM", ""), "dumb") != 0;
     bool color = strcmp(o->color, "always") == 0 || (strcmp(o->color, "auto") == 0 && automatic);
-    return (tree_style){ terminal_width(), color, o->full };
+    return (tree_style){terminal_width(), color, o->full};
 }
 
 typedef void render(buf *out, const trace_data *data, const tree_style *style);
@@ -190,9 +191,9 @@ typedef void render(buf *out, const trace_data *data, const tree_style *style);
 /* False when reading or writing failed. */
 static bool print_trace(store *s, text id, render *as, const tree_style *style)
 {
-    arena memory = { .ceiling = SIZE_MAX / 2 }; /* a trace is shown whole, however large */
+    arena memory = {.ceiling = SIZE_MAX / 2}; /* a trace is shown whole, however large */
     trace_data data;
-    buf out = { 0 };
+    buf out = {0};
     bool good = store_load_trace(s, &memory, id, &data);
     if (good)
         as(&out, &data, style);
@@ -212,7 +213,7 @@ static bool contains(const text *ids, size_t count, text id)
 
 static int print_traces(store *s, const options *o, text prefix, size_t limit, render *as)
 {
-    arena memory = { 0 };
+    arena memory = {0};
     text *ids = NULL;
     size_t count = 0;
     tree_style style = style_of(o);
@@ -225,7 +226,8 @@ static int print_traces(store *s, const options *o, text prefix, size_t limit, r
     if (!read)
         failure("cannot read the database");
     else if (count == 0 && prefix.len)
-        fprintf(stderr, "langfuse-local: no trace whose id begins with %.*s\n", (int)(prefix.len < 100 ? prefix.len : 100), prefix.at);
+        fprintf(stderr, "langfuse-local: no trace whose id begins with %.*s\n", (int)(prefix.len < 100 ? prefix.len : 100),
+                prefix.at);
     else if (count == 0)
         fprintf(stderr, "No traces yet in %s. Start `langfuse-local serve`, run a program, and look again.\n", o->db);
     else if (prefix.len && count > 1)
@@ -263,17 +265,20 @@ static int show(const options *o, const char *trace_id, render *as, size_t defau
 /* --- arguments --- */
 
 static const struct option serve_options[] = {
-    { "host", required_argument, NULL, 'h' },       { "port", required_argument, NULL, 'p' },
-    { "db", required_argument, NULL, 'd' },         { "public-key", required_argument, NULL, 'k' },
-    { "secret-key", required_argument, NULL, 's' }, { "port-file", required_argument, NULL, 'f' },
-    { "quiet", no_argument, NULL, 'q' },            { "write-mode", required_argument, NULL, 'w' },
-    { NULL, 0, NULL, 0 },
+    {"host", required_argument, NULL, 'h'},
+    {"port", required_argument, NULL, 'p'},
+    {"db", required_argument, NULL, 'd'},
+    {"public-key", required_argument, NULL, 'k'},
+    {"secret-key", required_argument, NULL, 's'},
+    {"port-file", required_argument, NULL, 'f'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"write-mode", required_argument, NULL, 'w'},
+    {NULL, 0, NULL, 0},
 };
 
 static const struct option show_options[] = {
-    { "db", required_argument, NULL, 'd' }, { "limit", required_argument, NULL, 'l' },
-    { "all", no_argument, NULL, 'a' },      { "full", no_argument, NULL, 'F' },
-    { "color", required_argument, NULL, 'c' }, { NULL, 0, NULL, 0 },
+    {"db", required_argument, NULL, 'd'}, {"limit", required_argument, NULL, 'l'}, {"all", no_argument, NULL, 'a'},
+    {"full", no_argument, NULL, 'F'},     {"color", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0},
 };
 
 static int run(const char *command, int argc, char **argv, options *o)
@@ -300,7 +305,7 @@ static int print(const char *words)
 
 int main(int argc, char **argv)
 {
-    options o = { .host = "127.0.0.1", .port = 3300, .color = "auto" };
+    options o = {.host = "127.0.0.1", .port = 3300, .color = "auto"};
     o.db = from_environment("LANGFUSE_LOCAL_DB", "langfuse-local.db");
     o.api.keys.public_key = from_environment("LANGFUSE_PUBLIC_KEY", "pk-lf-local");
     o.api.keys.secret_key = from_environment("LANGFUSE_SECRET_KEY", "sk-lf-local");

@@ -27,7 +27,7 @@ void metadata_put(arena *a, metadata *in, text key, text value)
     if (!grown)
         return;
     in->list = grown;
-    in->list[in->count++] = (metadata_entry){ key, value, *bucket };
+    in->list[in->count++] = (metadata_entry){key, value, *bucket};
     *bucket = in->count;
 }
 
@@ -41,12 +41,12 @@ text metadata_key(arena *a, text prefix, text name)
     result[prefix.len] = '.';
     if (name.len)
         memcpy(result + prefix.len + dot, name.at, name.len);
-    return (text){ result, prefix.len + dot + name.len };
+    return (text){result, prefix.len + dot + name.len};
 }
 
 static text json_as_text(arena *a, const json *value)
 {
-    buf out = { 0 };
+    buf out = {0};
     if (value->kind == JSON_STRING)
         return value->string;
     if (value->kind != JSON_NULL)
@@ -57,7 +57,7 @@ static text json_as_text(arena *a, const json *value)
 static text name_of(arena *a, const json *parent, const json *member, size_t index)
 {
     char digits[24];
-    buf number = { .at = digits, .capacity = sizeof digits, .ceiling = sizeof digits };
+    buf number = {.at = digits, .capacity = sizeof digits, .ceiling = sizeof digits};
     if (parent->kind != JSON_ARRAY)
         return member->key;
     buf_format(&number, "%zu", index);
@@ -121,7 +121,7 @@ static void put_member(arena *a, buf *out, text name, const json *value)
 
 text metadata_of_json(arena *a, const json *given)
 {
-    buf out = { 0 };
+    buf out = {0};
     buf_char(&out, '{');
     if (json_is(given, JSON_OBJECT)) {
         for (const json *member = given->first; member; member = member->next)

@@ -13,67 +13,67 @@
 #include <string.h>
 
 /* In byte order of the keys: find_key searches by halves. */
-#define KNOWN_KEYS(X) \
-    X(DEPLOYMENT_ENVIRONMENT, "deployment.environment") \
-    X(DEPLOYMENT_ENVIRONMENT_NAME, "deployment.environment.name") \
-    X(CONVERSATION, "gen_ai.conversation.id") \
-    X(INPUT_MESSAGES, "gen_ai.input.messages") \
-    X(OPERATION, "gen_ai.operation.name") \
-    X(OUTPUT_MESSAGES, "gen_ai.output.messages") \
-    X(REQUEST_MODEL, "gen_ai.request.model") \
-    X(RESPONSE_MODEL, "gen_ai.response.model") \
-    X(TOOL_ARGUMENTS, "gen_ai.tool.call.arguments") \
-    X(TOOL_RESULT, "gen_ai.tool.call.result") \
-    X(TOOL_NAME, "gen_ai.tool.name") \
+#define KNOWN_KEYS(X)                                                   \
+    X(DEPLOYMENT_ENVIRONMENT, "deployment.environment")                 \
+    X(DEPLOYMENT_ENVIRONMENT_NAME, "deployment.environment.name")       \
+    X(CONVERSATION, "gen_ai.conversation.id")                           \
+    X(INPUT_MESSAGES, "gen_ai.input.messages")                          \
+    X(OPERATION, "gen_ai.operation.name")                               \
+    X(OUTPUT_MESSAGES, "gen_ai.output.messages")                        \
+    X(REQUEST_MODEL, "gen_ai.request.model")                            \
+    X(RESPONSE_MODEL, "gen_ai.response.model")                          \
+    X(TOOL_ARGUMENTS, "gen_ai.tool.call.arguments")                     \
+    X(TOOL_RESULT, "gen_ai.tool.call.result")                           \
+    X(TOOL_NAME, "gen_ai.tool.name")                                    \
     X(USAGE_CACHE_CREATION, "gen_ai.usage.cache_creation.input_tokens") \
-    X(USAGE_CACHE_READ, "gen_ai.usage.cache_read.input_tokens") \
-    X(USAGE_COST, "gen_ai.usage.cost") \
-    X(USAGE_INPUT, "gen_ai.usage.input_tokens") \
-    X(USAGE_OUTPUT, "gen_ai.usage.output_tokens") \
-    X(USAGE_REASONING, "gen_ai.usage.reasoning.output_tokens") \
-    X(INPUT_VALUE, "input.value") \
-    X(ENVIRONMENT, "langfuse.environment") \
-    X(AS_ROOT, "langfuse.internal.as_root") \
-    X(APP_ROOT, "langfuse.internal.is_app_root") \
-    X(TRACE_METADATA_OLD, "langfuse.metadata") \
-    X(COMPLETION_START, "langfuse.observation.completion_start_time") \
-    X(COST, "langfuse.observation.cost_details") \
-    X(INPUT, "langfuse.observation.input") \
-    X(LEVEL, "langfuse.observation.level") \
-    X(METADATA, "langfuse.observation.metadata") \
-    X(MODEL, "langfuse.observation.model.name") \
-    X(MODEL_PARAMETERS, "langfuse.observation.model.parameters") \
-    X(OUTPUT, "langfuse.observation.output") \
-    X(PROMPT_NAME, "langfuse.observation.prompt.name") \
-    X(PROMPT_VERSION, "langfuse.observation.prompt.version") \
-    X(STATUS_MESSAGE, "langfuse.observation.status_message") \
-    X(TYPE, "langfuse.observation.type") \
-    X(USAGE, "langfuse.observation.usage_details") \
-    X(PROMPT_NAME_OLD, "langfuse.prompt.name") \
-    X(PROMPT_VERSION_OLD, "langfuse.prompt.version") \
-    X(PUBLIC_OLD, "langfuse.public") \
-    X(RELEASE, "langfuse.release") \
-    X(LF_SESSION, "langfuse.session.id") \
-    X(TAGS_OLD, "langfuse.tags") \
-    X(TRACE_INPUT, "langfuse.trace.input") \
-    X(TRACE_METADATA, "langfuse.trace.metadata") \
-    X(TRACE_NAME, "langfuse.trace.name") \
-    X(TRACE_OUTPUT, "langfuse.trace.output") \
-    X(PUBLIC, "langfuse.trace.public") \
-    X(TAGS, "langfuse.trace.tags") \
-    X(LF_USER, "langfuse.user.id") \
-    X(VERSION, "langfuse.version") \
-    X(OUTPUT_VALUE, "output.value") \
-    X(SERVICE_VERSION, "service.version") \
-    X(SESSION, "session.id") \
+    X(USAGE_CACHE_READ, "gen_ai.usage.cache_read.input_tokens")         \
+    X(USAGE_COST, "gen_ai.usage.cost")                                  \
+    X(USAGE_INPUT, "gen_ai.usage.input_tokens")                         \
+    X(USAGE_OUTPUT, "gen_ai.usage.output_tokens")                       \
+    X(USAGE_REASONING, "gen_ai.usage.reasoning.output_tokens")          \
+    X(INPUT_VALUE, "input.value")                                       \
+    X(ENVIRONMENT, "langfuse.environment")                              \
+    X(AS_ROOT, "langfuse.internal.as_root")                             \
+    X(APP_ROOT, "langfuse.internal.is_app_root")                        \
+    X(TRACE_METADATA_OLD, "langfuse.metadata")                          \
+    X(COMPLETION_START, "langfuse.observation.completion_start_time")   \
+    X(COST, "langfuse.observation.cost_details")                        \
+    X(INPUT, "langfuse.observation.input")                              \
+    X(LEVEL, "langfuse.observation.level")                              \
+    X(METADATA, "langfuse.observation.metadata")                        \
+    X(MODEL, "langfuse.observation.model.name")                         \
+    X(MODEL_PARAMETERS, "langfuse.observation.model.parameters")        \
+    X(OUTPUT, "langfuse.observation.output")                            \
+    X(PROMPT_NAME, "langfuse.observation.prompt.name")                  \
+    X(PROMPT_VERSION, "langfuse.observation.prompt.version")            \
+    X(STATUS_MESSAGE, "langfuse.observation.status_message")            \
+    X(TYPE, "langfuse.observation.type")                                \
+    X(USAGE, "langfuse.observation.usage_details")                      \
+    X(PROMPT_NAME_OLD, "langfuse.prompt.name")                          \
+    X(PROMPT_VERSION_OLD, "langfuse.prompt.version")                    \
+    X(PUBLIC_OLD, "langfuse.public")                                    \
+    X(RELEASE, "langfuse.release")                                      \
+    X(LF_SESSION, "langfuse.session.id")                                \
+    X(TAGS_OLD, "langfuse.tags")                                        \
+    X(TRACE_INPUT, "langfuse.trace.input")                              \
+    X(TRACE_METADATA, "langfuse.trace.metadata")                        \
+    X(TRACE_NAME, "langfuse.trace.name")                                \
+    X(TRACE_OUTPUT, "langfuse.trace.output")                            \
+    X(PUBLIC, "langfuse.trace.public")                                  \
+    X(TAGS, "langfuse.trace.tags")                                      \
+    X(LF_USER, "langfuse.user.id")                                      \
+    X(VERSION, "langfuse.version")                                      \
+    X(OUTPUT_VALUE, "output.value")                                     \
+    X(SERVICE_VERSION, "service.version")                               \
+    X(SESSION, "session.id")                                            \
     X(USER, "user.id")
 
 #define X(name, spelling) KEY_##name,
 typedef enum key { KNOWN_KEYS(X) KEY_COUNT } key;
 #undef X
 
-#define X(name, spelling) { spelling, sizeof(spelling) - 1 },
-static const text key_spellings[KEY_COUNT] = { KNOWN_KEYS(X) };
+#define X(name, spelling) {spelling, sizeof(spelling) - 1},
+static const text key_spellings[KEY_COUNT] = {KNOWN_KEYS(X)};
 #undef X
 
 typedef const otlp_value *slots[KEY_COUNT];
@@ -130,7 +130,7 @@ static text upper(arena *a, text t)
         return TEXT("");
     for (size_t i = 0; i < t.len; i++)
         copy[i] = (char)(t.at[i] >= 'a' && t.at[i] <= 'z' ? t.at[i] - 'a' + 'A' : t.at[i]);
-    return (text){ copy, t.len };
+    return (text){copy, t.len};
 }
 
 static text take_scratch(mapper *m)
@@ -156,8 +156,8 @@ static void put_object(mapper *m, metadata *into, const otlp_value *value)
 
 static text metadata_json(mapper *m, const metadata *own, const scope_view *scope)
 {
-    const text shared[] = { metadata_has(own, "scope") ? TEXT("") : scope->scope_json,
-                            metadata_has(own, "resourceAttributes") ? TEXT("") : scope->resource_json };
+    const text shared[] = {metadata_has(own, "scope") ? TEXT("") : scope->scope_json,
+                           metadata_has(own, "resourceAttributes") ? TEXT("") : scope->resource_json};
     m->scratch.len = 0;
     buf_char(&m->scratch, '{');
     metadata_write(&m->scratch, own);
@@ -193,7 +193,7 @@ static text members_json(mapper *m, const metadata *from)
 
 static void view_scope(mapper *m, const otlp_scope *scope, scope_view *out)
 {
-    metadata of_scope = { 0 }, of_resource = { 0 };
+    metadata of_scope = {0}, of_resource = {0};
     for (size_t i = 0; i < scope->resource.count; i++) {
         const otlp_attribute *attribute = attribute_at(m, scope->resource, i);
         key slot = find_key(attribute->key);
@@ -223,10 +223,10 @@ static bool has_word(text t, const char *const *words)
 
 static text type_of(mapper *m, const slots of, bool has_model)
 {
-    static const char *const types[] = { "span",  "generation", "event",     "embedding", "agent",
-                                         "tool",  "chain",      "retriever", "guardrail", "evaluator", NULL };
-    static const char *const generations[] = { "chat", "completion", "text_completion", "generate_content", NULL };
-    static const char *const agents[] = { "invoke_agent", "create_agent", NULL };
+    static const char *const types[] = {"span",  "generation", "event",     "embedding", "agent", "tool",
+                                        "chain", "retriever",  "guardrail", "evaluator", NULL};
+    static const char *const generations[] = {"chat", "completion", "text_completion", "generate_content", NULL};
+    static const char *const agents[] = {"invoke_agent", "create_agent", NULL};
     text given = slot_text(m, of[KEY_TYPE]), operation = slot_text(m, of[KEY_OPERATION]);
     if (has_word(given, types))
         return upper(m->arena, given);
@@ -245,10 +245,10 @@ static text type_of(mapper *m, const slots of, bool has_model)
 
 static text level_of(mapper *m, const otlp_value *given, int status_code)
 {
-    static const char *const debug[] = { "DEBUG", "TRACE", "VERBOSE", NULL };
-    static const char *const normal[] = { "DEFAULT", "INFO", "LOG", "NOTICE", "OK", "SUCCESS", NULL };
-    static const char *const warning[] = { "WARNING", "WARN", NULL };
-    static const char *const error[] = { "ERROR", "FATAL", "CRITICAL", NULL };
+    static const char *const debug[] = {"DEBUG", "TRACE", "VERBOSE", NULL};
+    static const char *const normal[] = {"DEFAULT", "INFO", "LOG", "NOTICE", "OK", "SUCCESS", NULL};
+    static const char *const warning[] = {"WARNING", "WARN", NULL};
+    static const char *const error[] = {"ERROR", "FATAL", "CRITICAL", NULL};
     text word = given && given->kind == OTLP_STRING ? upper(m->arena, given->as.string) : TEXT("");
     if (has_word(word, debug))
         return TEXT("DEBUG");
@@ -274,9 +274,9 @@ text observation_environment(arena *a, text given)
         return TEXT("default");
     for (size_t i = 0; i < given.len; i++)
         name[i] = (char)(given.at[i] >= 'A' && given.at[i] <= 'Z' ? given.at[i] - 'A' + 'a' : given.at[i]);
-    text result = { name, given.len };
+    text result = {name, given.len};
     if (text_starts(result, "langfuse-") || text_starts(result, "langfuse_"))
-        result = (text){ result.at + 9, result.len - 9 };
+        result = (text){result.at + 9, result.len - 9};
     if (result.len > longest)
         result.len = longest;
     for (size_t i = 0; i < result.len; i++)
@@ -287,7 +287,7 @@ text observation_environment(arena *a, text given)
 
 static text environment_of(mapper *m, const slots of, const slots resource)
 {
-    static const key order[] = { KEY_ENVIRONMENT, KEY_DEPLOYMENT_ENVIRONMENT_NAME, KEY_DEPLOYMENT_ENVIRONMENT };
+    static const key order[] = {KEY_ENVIRONMENT, KEY_DEPLOYMENT_ENVIRONMENT_NAME, KEY_DEPLOYMENT_ENVIRONMENT};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         const otlp_value *value = of[order[i]] ? of[order[i]] : resource[order[i]];
         if (value)
@@ -310,7 +310,7 @@ static text tags_of(mapper *m, const otlp_value *value)
         if (tag->kind == JSON_STRING)
             json_put_string(&m->scratch, tag->string);
         else {
-            buf text_of_tag = { 0 };
+            buf text_of_tag = {0};
             json_write(&text_of_tag, tag);
             json_put_string(&m->scratch, buf_view(&text_of_tag));
             buf_free(&text_of_tag);
@@ -319,8 +319,8 @@ static text tags_of(mapper *m, const otlp_value *value)
     while (!json_is(list, JSON_ARRAY) && given.len > 0) {
         const char *comma = memchr(given.at, ',', given.len);
         size_t len = comma ? (size_t)(comma - given.at) : given.len;
-        text word = text_trim((text){ given.at, len });
-        given = comma ? (text){ comma + 1, given.len - len - 1 } : TEXT("");
+        text word = text_trim((text){given.at, len});
+        given = comma ? (text){comma + 1, given.len - len - 1} : TEXT("");
         if (word.len == 0)
             continue;
         buf_string(&m->scratch, m->scratch.len > 1 ? "," : "");
@@ -339,14 +339,14 @@ static void set_io(mapper *m, const slots of, observation *out)
         input = either(input, slot_text(m, of[KEY_INPUT_VALUE]));
         output = either(output, slot_text(m, of[KEY_OUTPUT_VALUE]));
     }
-    out->input = input.len ? input : (text){ NULL, 0 };
-    out->output = output.len ? output : (text){ NULL, 0 };
+    out->input = input.len ? input : (text){NULL, 0};
+    out->output = output.len ? output : (text){NULL, 0};
 }
 
 /* Numbers and strings keep their type; the rest becomes text. */
 static void put_parameter(buf *out, text name, const json *value)
 {
-    buf rest = { 0 };
+    buf rest = {0};
     if (out->len > 1)
         buf_char(out, ',');
     json_put_string(out, name);
@@ -373,12 +373,12 @@ static text parameters_of(mapper *m, const otlp_span *span, const otlp_value *gi
         text name = attribute->key;
         if (!text_starts(name, prefix) || text_is(name, "gen_ai.request.model"))
             continue;
-        json value = { .kind = JSON_STRING, .string = otlp_text(m->arena, &attribute->value) };
+        json value = {.kind = JSON_STRING, .string = otlp_text(m->arena, &attribute->value)};
         if (attribute->value.kind == OTLP_INT)
-            value = (json){ .kind = JSON_NUMBER, .number = (double)attribute->value.as.integer };
+            value = (json){.kind = JSON_NUMBER, .number = (double)attribute->value.as.integer};
         else if (attribute->value.kind == OTLP_DOUBLE)
-            value = (json){ .kind = JSON_NUMBER, .number = attribute->value.as.number };
-        put_parameter(&m->scratch, (text){ name.at + sizeof prefix - 1, name.len - (sizeof prefix - 1) }, &value);
+            value = (json){.kind = JSON_NUMBER, .number = attribute->value.as.number};
+        put_parameter(&m->scratch, (text){name.at + sizeof prefix - 1, name.len - (sizeof prefix - 1)}, &value);
     }
     buf_char(&m->scratch, '}');
     return take_scratch(m);
@@ -416,7 +416,7 @@ static void set_usage(mapper *m, const slots of, observation *out)
                                          counter_of(m, of[KEY_USAGE_REASONING]));
     const json *cost = object_of(m, of[KEY_COST]);
     note_losses(m, of, usage, cost);
-    json total = { .kind = JSON_NUMBER, .key = TEXT("total") }, only_total = { .kind = JSON_OBJECT, .first = &total };
+    json total = {.kind = JSON_NUMBER, .key = TEXT("total")}, only_total = {.kind = JSON_OBJECT, .first = &total};
     if (!of[KEY_COST] && text_to_double(slot_text(m, of[KEY_USAGE_COST]), &total.number))
         cost = &only_total;
     out->cost = usage_costs(m->arena, cost);
@@ -441,7 +441,7 @@ static int64_t completion_start_of(mapper *m, const otlp_value *value)
     int64_t ms;
     text given = slot_text(m, value);
     if (given.len >= 2 && given.at[0] == '"' && given.at[given.len - 1] == '"')
-        given = (text){ given.at + 1, given.len - 2 };
+        given = (text){given.at + 1, given.len - 2};
     if (clock_parse(given, &ms))
         return ms;
     if (given.len)
@@ -468,7 +468,7 @@ static bool put_member(mapper *m, metadata *into, const otlp_attribute *attribut
     size_t len = strlen(prefix);
     if (!text_starts(attribute->key, prefix))
         return false;
-    text name = { attribute->key.at + len, attribute->key.len - len };
+    text name = {attribute->key.at + len, attribute->key.len - len};
     metadata_put(m->arena, into, name, otlp_text(m->arena, &attribute->value));
     return true;
 }
@@ -492,12 +492,12 @@ static void sort_attributes(mapper *m, const otlp_span *span, bool of_sdk, sorte
 /* Once more on its own, for reading the trace. NULL when nothing usable was given. */
 static text trace_metadata_of(mapper *m, sorted *in)
 {
-    metadata of_trace = { 0 };
+    metadata of_trace = {0};
     put_object(m, &of_trace, in->of[KEY_TRACE_METADATA_OLD]);
     put_object(m, &of_trace, in->of[KEY_TRACE_METADATA]);
     metadata_merge(m->arena, &of_trace, "", &in->trace);
     if (of_trace.count == 0)
-        return (text){ NULL, 0 };
+        return (text){NULL, 0};
     m->scratch.len = 0;
     buf_char(&m->scratch, '{');
     metadata_write(&m->scratch, &of_trace);
@@ -508,7 +508,7 @@ static text trace_metadata_of(mapper *m, sorted *in)
 /* Later wins: objects before single keys, the observation before the trace. */
 static void set_metadata(mapper *m, sorted *in, const scope_view *scope, observation *out)
 {
-    metadata all = { 0 };
+    metadata all = {0};
     if (in->leftover.count)
         metadata_merge(m->arena, &all, "attributes", &in->leftover);
     put_object(m, &all, in->of[KEY_METADATA]);
@@ -549,14 +549,14 @@ static void set_identity(mapper *m, const otlp_span *span, const slots of, const
 static void set_trace_io(mapper *m, const slots of, observation *out)
 {
     text input = slot_text(m, of[KEY_TRACE_INPUT]), output = slot_text(m, of[KEY_TRACE_OUTPUT]);
-    out->trace_input = input.len ? input : (text){ NULL, 0 };
-    out->trace_output = output.len ? output : (text){ NULL, 0 };
+    out->trace_input = input.len ? input : (text){NULL, 0};
+    out->trace_output = output.len ? output : (text){NULL, 0};
 }
 
 static void map_span(mapper *m, const otlp_span *span, int64_t now_ns, observation *out)
 {
     const scope_view *scope = &m->scopes[span->scope];
-    sorted in = { 0 };
+    sorted in = {0};
     sort_attributes(m, span, scope->of_sdk, &in);
     set_times(span, now_ns, out);
     set_identity(m, span, in.of, scope->resource, out);
@@ -581,7 +581,7 @@ bool observation_is_root(const observation *o)
 
 observation *observation_from_export(const otlp_export *e, int64_t now_ns, unsigned *losses)
 {
-    mapper m = { .e = e, .arena = e->arena };
+    mapper m = {.e = e, .arena = e->arena};
     observation *rows = e->span_count ? arena_take(m.arena, e->span_count * sizeof *rows) : NULL;
     m.scopes = rows ? arena_take(m.arena, e->scope_count * sizeof *m.scopes) : NULL;
     if (!m.scopes)
@@ -589,7 +589,7 @@ observation *observation_from_export(const otlp_export *e, int64_t now_ns, unsig
     for (size_t i = 0; i < e->scope_count; i++)
         view_scope(&m, &e->scopes[i], &m.scopes[i]);
     for (size_t i = 0; i < e->span_count && !m.arena->failed; i++) {
-        rows[i] = (observation){ .arrived_ns = now_ns + (int64_t)i, .prompt_version = -1 };
+        rows[i] = (observation){.arrived_ns = now_ns + (int64_t)i, .prompt_version = -1};
         map_span(&m, &e->spans[i], now_ns, &rows[i]);
     }
     buf_free(&m.scratch);

@@ -12,7 +12,7 @@ otlp_scope *otlp_add_scope(otlp_export *e)
         return NULL;
     e->scopes = grown;
     grown += e->scope_count++;
-    *grown = (otlp_scope){ .name = TEXT(""), .version = TEXT("") };
+    *grown = (otlp_scope){.name = TEXT(""), .version = TEXT("")};
     return grown;
 }
 
@@ -23,7 +23,7 @@ otlp_span *otlp_add_span(otlp_export *e)
         return NULL;
     e->spans = grown;
     grown += e->span_count++;
-    *grown = (otlp_span){ .attributes.first = e->attribute_count, .name = TEXT(""), .status_message = TEXT("") };
+    *grown = (otlp_span){.attributes.first = e->attribute_count, .name = TEXT(""), .status_message = TEXT("")};
     return grown;
 }
 
@@ -36,7 +36,7 @@ otlp_attribute *otlp_add_attribute(otlp_export *e, otlp_attributes *owner)
     if (owner->count++ == 0)
         owner->first = e->attribute_count;
     grown += e->attribute_count++;
-    *grown = (otlp_attribute){ .key = TEXT("") };
+    *grown = (otlp_attribute){.key = TEXT("")};
     return grown;
 }
 
@@ -102,7 +102,8 @@ bool otlp_refused(const otlp_export *e, buf *out)
         put_reasons(out, e->span_reasons);
     }
     if (e->bad_fields) {
-        buf_format(out, "%s%zu resource- or scope-level field(s) are present but not arrays", e->bad_spans ? "; " : "", e->bad_fields);
+        buf_format(out, "%s%zu resource- or scope-level field(s) are present but not arrays", e->bad_spans ? "; " : "",
+                   e->bad_fields);
         put_reasons(out, e->field_reasons);
     }
     buf_string(out, ". ");
@@ -113,8 +114,9 @@ bool otlp_refused(const otlp_export *e, buf *out)
                         "{key, value} entries, not a JSON object. ");
     buf_string(out, "The entire export was rejected and no spans were ingested. Instrumentation scopes: ");
     put_scope_names(e, out);
-    buf_string(out, ". This endpoint accepts OpenTelemetry traces only \xE2\x80\x94 if you are exporting OpenTelemetry logs, point your "
-                    "log exporter elsewhere.");
+    buf_string(out,
+               ". This endpoint accepts OpenTelemetry traces only \xE2\x80\x94 if you are exporting OpenTelemetry logs, point your "
+               "log exporter elsewhere.");
     return true;
 }
 
@@ -150,7 +152,7 @@ static void put_json(buf *out, const otlp_value *value)
 
 text otlp_text(arena *a, const otlp_value *value)
 {
-    buf out = { 0 };
+    buf out = {0};
     if (value->kind == OTLP_STRING || value->kind == OTLP_JSON)
         return value->as.string;
     if (value->kind == OTLP_BOOL)

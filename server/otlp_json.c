@@ -12,7 +12,7 @@ static text string_of(otlp_export *e, const json *value)
 
 static text json_text(otlp_export *e, const json *value)
 {
-    buf out = { 0 };
+    buf out = {0};
     json_write(&out, value);
     text result = arena_utf8(e->arena, arena_copy(e->arena, buf_view(&out)), &e->repairs);
     e->arena->failed |= out.failed;
@@ -47,36 +47,36 @@ static void read_array(otlp_export *e, const json *array, otlp_value *out)
             return;
         read_value(e, item, &items[count++]);
     }
-    *out = (otlp_value){ .kind = OTLP_JSON, .as.string = TEXT("{\"arrayValue\":{}}") };
+    *out = (otlp_value){.kind = OTLP_JSON, .as.string = TEXT("{\"arrayValue\":{}}")};
     if (count > 0)
-        *out = (otlp_value){ .kind = OTLP_ARRAY, .as.array = { items, count } };
+        *out = (otlp_value){.kind = OTLP_ARRAY, .as.array = {items, count}};
 }
 
 /* A value of another JSON type than its name says is kept by its own type. */
 static void read_scalar(otlp_export *e, const json *scalar, otlp_value *out)
 {
     if (scalar->kind == JSON_STRING)
-        *out = (otlp_value){ .kind = OTLP_STRING, .as.string = string_of(e, scalar) };
+        *out = (otlp_value){.kind = OTLP_STRING, .as.string = string_of(e, scalar)};
     else if (scalar->kind == JSON_TRUE || scalar->kind == JSON_FALSE)
-        *out = (otlp_value){ .kind = OTLP_BOOL, .as.boolean = scalar->kind == JSON_TRUE };
+        *out = (otlp_value){.kind = OTLP_BOOL, .as.boolean = scalar->kind == JSON_TRUE};
     else if (scalar->kind == JSON_NUMBER)
-        *out = (otlp_value){ .kind = OTLP_DOUBLE, .as.number = scalar->number };
+        *out = (otlp_value){.kind = OTLP_DOUBLE, .as.number = scalar->number};
     else
-        *out = (otlp_value){ .kind = OTLP_JSON, .as.string = json_text(e, scalar) };
+        *out = (otlp_value){.kind = OTLP_JSON, .as.string = json_text(e, scalar)};
 }
 
 static void read_int(otlp_export *e, const json *value, otlp_value *out)
 {
     int64_t integer;
     if ((value->kind == JSON_STRING || value->kind == JSON_NUMBER) && text_to_int(value->string, &integer))
-        *out = (otlp_value){ .kind = OTLP_INT, .as.integer = integer };
+        *out = (otlp_value){.kind = OTLP_INT, .as.integer = integer};
     else
         read_scalar(e, value, out);
 }
 
 static void read_value(otlp_export *e, const json *any, otlp_value *out)
 {
-    static const char *const scalars[] = { "stringValue", "boolValue", "doubleValue" };
+    static const char *const scalars[] = {"stringValue", "boolValue", "doubleValue"};
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++) {
         const json *scalar = json_get(any, scalars[i]);
         if (scalar) {
@@ -90,7 +90,7 @@ static void read_value(otlp_export *e, const json *any, otlp_value *out)
     else if (json_is(array, JSON_OBJECT))
         read_array(e, array, out);
     else
-        *out = (otlp_value){ .kind = OTLP_JSON, .as.string = json_text(e, any) };
+        *out = (otlp_value){.kind = OTLP_JSON, .as.string = json_text(e, any)};
 }
 
 /* --- messages --- */
@@ -182,7 +182,7 @@ static void read_scope_spans(otlp_export *e, const json *in, otlp_attributes res
 static void read_resource_spans(otlp_export *e, const json *in)
 {
     const json *list;
-    otlp_attributes resource = { 0 };
+    otlp_attributes resource = {0};
     if (!read_attributes(e, json_get(in, "resource"), &resource))
         refuse_field(e, OTLP_ATTRIBUTES_NOT_AN_ARRAY);
     if (!get_array(in, "scopeSpans", &list))
@@ -193,7 +193,7 @@ static void read_resource_spans(otlp_export *e, const json *in)
 
 otlp_status otlp_json_decode(arena *a, text body, otlp_export *out)
 {
-    *out = (otlp_export){ .arena = a };
+    *out = (otlp_export){.arena = a};
     const json *root = json_parse(a, body);
     if (!root || root->kind == JSON_NULL)
         return a->failed ? OTLP_TOO_BIG : OTLP_MALFORMED;

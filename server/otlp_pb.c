@@ -55,7 +55,7 @@ static bool take_field(text *in, field *out)
     uint64_t tag, len;
     if (!take_varint(in, &tag) || tag > UINT32_MAX || tag >> 3 == 0)
         return false;
-    *out = (field){ .number = (uint32_t)(tag >> 3), .wire = (wire)(tag & 7) };
+    *out = (field){.number = (uint32_t)(tag >> 3), .wire = (wire)(tag & 7)};
     switch (out->wire) {
     case WIRE_VARINT: return take_varint(in, &out->integer);
     case WIRE_FIXED64: return take_fixed(in, 8, &out->integer);
@@ -63,7 +63,7 @@ static bool take_field(text *in, field *out)
     case WIRE_BYTES:
         if (!take_varint(in, &len) || len > in->len)
             return false;
-        out->bytes = (text){ in->at, (size_t)len };
+        out->bytes = (text){in->at, (size_t)len};
         in->at += len;
         in->len -= (size_t)len;
         return true;
@@ -96,7 +96,7 @@ static bool get_hex(otlp_export *e, const field *f, text *out)
         digits[2 * i] = hex[byte >> 4];
         digits[2 * i + 1] = hex[byte & 15];
     }
-    *out = (text){ digits, 2 * f->bytes.len };
+    *out = (text){digits, 2 * f->bytes.len};
     return true;
 }
 
@@ -124,9 +124,9 @@ static bool read_array(otlp_export *e, text in, unsigned depth, otlp_value *out)
         if (!items || f.wire != WIRE_BYTES || !read_value(e, f.bytes, depth + 1, &items[count++]))
             return false;
     }
-    *out = (otlp_value){ .kind = OTLP_JSON, .as.string = TEXT("{\"arrayValue\":{}}") };
+    *out = (otlp_value){.kind = OTLP_JSON, .as.string = TEXT("{\"arrayValue\":{}}")};
     if (count > 0)
-        *out = (otlp_value){ .kind = OTLP_ARRAY, .as.array = { items, count } };
+        *out = (otlp_value){.kind = OTLP_ARRAY, .as.array = {items, count}};
     return true;
 }
 
@@ -176,12 +176,8 @@ static bool put_scalar(otlp_export *e, buf *out, const field *f)
         buf_string(out, "\"stringValue\":");
         json_put_string(out, string);
         return true;
-    case 2:
-        buf_string(out, f->integer ? "\"boolValue\":true" : "\"boolValue\":false");
-        return f->wire == WIRE_VARINT;
-    case 3:
-        buf_format(out, "\"intValue\":\"%lld\"", (long long)f->integer);
-        return f->wire == WIRE_VARINT;
+    case 2: buf_string(out, f->integer ? "\"boolValue\":true" : "\"boolValue\":false"); return f->wire == WIRE_VARINT;
+    case 3: buf_format(out, "\"intValue\":\"%lld\"", (long long)f->integer); return f->wire == WIRE_VARINT;
     case 4:
         memcpy(&number, &f->integer, sizeof number);
         buf_string(out, "\"doubleValue\":");
@@ -225,9 +221,9 @@ static bool put_any_value(otlp_export *e, buf *out, text in, unsigned depth)
 
 static bool keep_as_json(otlp_export *e, text in, unsigned depth, otlp_value *out)
 {
-    buf kept = { 0 };
+    buf kept = {0};
     bool good = put_any_value(e, &kept, in, depth);
-    *out = (otlp_value){ .kind = OTLP_JSON, .as.string = arena_copy(e->arena, buf_view(&kept)) };
+    *out = (otlp_value){.kind = OTLP_JSON, .as.string = arena_copy(e->arena, buf_view(&kept))};
     e->arena->failed |= kept.failed;
     buf_free(&kept);
     return good;
@@ -237,7 +233,7 @@ static bool keep_as_json(otlp_export *e, text in, unsigned depth, otlp_value *ou
 static bool read_value(otlp_export *e, text in, unsigned depth, otlp_value *out)
 {
     text whole = in;
-    *out = (otlp_value){ .kind = OTLP_JSON, .as.string = TEXT("{}") };
+    *out = (otlp_value){.kind = OTLP_JSON, .as.string = TEXT("{}")};
     if (depth > MAX_VALUE_DEPTH)
         return false;
     while (in.len > 0) {
@@ -251,11 +247,11 @@ static bool read_value(otlp_export *e, text in, unsigned depth, otlp_value *out)
             good = get_string(e, &f, &out->as.string);
             break;
         case 2:
-            *out = (otlp_value){ .kind = OTLP_BOOL, .as.boolean = f.integer != 0 };
+            *out = (otlp_value){.kind = OTLP_BOOL, .as.boolean = f.integer != 0};
             good = f.wire == WIRE_VARINT;
             break;
         case 3:
-            *out = (otlp_value){ .kind = OTLP_INT, .as.integer = (int64_t)f.integer };
+            *out = (otlp_value){.kind = OTLP_INT, .as.integer = (int64_t)f.integer};
             good = f.wire == WIRE_VARINT;
             break;
         case 4:
@@ -407,14 +403,14 @@ static bool read_resource(walk *w, text in)
 static bool read_resource_spans(walk *w, text in)
 {
     w->e->empty = false;
-    w->resource = (otlp_attributes){ 0 };
+    w->resource = (otlp_attributes){0};
     return for_each(w, in, 1, read_resource) && for_each(w, in, 2, read_scope_spans);
 }
 
 otlp_status otlp_pb_decode(arena *a, text body, otlp_export *out)
 {
-    *out = (otlp_export){ .arena = a, .empty = true };
-    bool good = for_each(&(walk){ .e = out }, body, 1, read_resource_spans);
+    *out = (otlp_export){.arena = a, .empty = true};
+    bool good = for_each(&(walk){.e = out}, body, 1, read_resource_spans);
     if (a->failed)
         return OTLP_TOO_BIG;
     return good ? OTLP_OK : OTLP_MALFORMED;

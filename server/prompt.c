@@ -25,14 +25,14 @@ static bool has_markup(text t)
 
 static void check_free_name(text name, issues *to)
 {
-    static const char *const pages[] = { "new", "metrics", "prompt-detail" }; /* of the real server's web pages */
+    static const char *const pages[] = {"new", "metrics", "prompt-detail"}; /* of the real server's web pages */
     char message[64];
     if (name.len == 0)
         issue_custom(to, "name", "Name cannot be empty");
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
         if (!text_is(name, pages[i]))
             continue;
-        buf words = { .at = message, .capacity = sizeof message, .ceiling = sizeof message };
+        buf words = {.at = message, .capacity = sizeof message, .ceiling = sizeof message};
         buf_format(&words, "Prompt name cannot be '%s'", pages[i]);
         issue_custom(to, "name", message);
     }
@@ -96,7 +96,7 @@ static void check_items(const json *list, const char *name, issues_check *check,
         return;
     }
     for (const json *item = list->first; item; item = item->next) {
-        buf steps = { .at = prefix, .capacity = sizeof prefix, .ceiling = sizeof prefix };
+        buf steps = {.at = prefix, .capacity = sizeof prefix, .ceiling = sizeof prefix};
         const char *outside = to->prefix;
         buf_format(&steps, "\"%s\",%zu", name, index++);
         to->prefix = prefix; /* lists within lists there are none */
@@ -128,7 +128,7 @@ static bool is_placeholder_name(text name)
 
 static void check_placeholder(const json *value, issues *to)
 {
-    static const char *const only[] = { "placeholder", NULL };
+    static const char *const only[] = {"placeholder", NULL};
     const json *type = json_get(value, "type"), *name = json_get(value, "name");
     if (!json_is(value, JSON_OBJECT)) {
         issue_type(to, "", "object", value);
@@ -141,7 +141,7 @@ static void check_placeholder(const json *value, issues *to)
                       "Placeholder name must start with a letter and contain only alphanumeric characters and underscores");
 }
 
-static issues_check *const message_shapes[] = { check_message, check_placeholder };
+static issues_check *const message_shapes[] = {check_message, check_placeholder};
 
 static void check_chat_item(const json *value, issues *to)
 {
@@ -173,7 +173,7 @@ static bool check_head(const json *body, issues *to)
 
 static void check_text_prompt(const json *body, issues *to)
 {
-    static const char *const only[] = { PROMPT_TEXT, NULL };
+    static const char *const only[] = {PROMPT_TEXT, NULL};
     const json *type = json_get(body, "type");
     if (!check_head(body, to))
         return;
@@ -185,7 +185,7 @@ static void check_text_prompt(const json *body, issues *to)
 
 static void check_chat_prompt(const json *body, issues *to)
 {
-    static const char *const only[] = { "chat", NULL };
+    static const char *const only[] = {"chat", NULL};
     const json *type = json_get(body, "type");
     if (!check_head(body, to))
         return;
@@ -195,7 +195,7 @@ static void check_chat_prompt(const json *body, issues *to)
     check_rest(body, to);
 }
 
-static issues_check *const prompt_shapes[] = { check_text_prompt, check_chat_prompt };
+static issues_check *const prompt_shapes[] = {check_text_prompt, check_chat_prompt};
 
 void prompt_check_labels(const json *body, issues *to)
 {
@@ -213,7 +213,7 @@ void prompt_check_labels(const json *body, issues *to)
 
 static text json_text(arena *a, const json *value)
 {
-    buf out = { 0 };
+    buf out = {0};
     json_write(&out, value);
     return buf_move(&out, a);
 }
@@ -221,7 +221,7 @@ static text json_text(arena *a, const json *value)
 /* Only the members that a message and a placeholder have: others are not kept. */
 static text chat_text(arena *a, const json *messages)
 {
-    buf out = { 0 };
+    buf out = {0};
     buf_char(&out, '[');
     for (const json *m = messages->first; m; m = m->next) {
         const json *role = json_get(m, "role"), *content = json_get(m, "content");
@@ -237,12 +237,12 @@ static text chat_text(arena *a, const json *messages)
 
 void prompt_check(arena *a, const json *body, issues *problems, prompt *out)
 {
-    static const json nothing = { .kind = JSON_ARRAY };
+    static const json nothing = {.kind = JSON_ARRAY};
     const json *content = json_get(body, "prompt"), *labels = json_get(body, "labels"), *message = json_get(body, "commitMessage");
     size_t shape = issues_choose(problems, body, prompt_shapes, 2);
     if (problems->count)
         return;
-    *out = (prompt){ .name = text_trim(json_get(body, "name")->string), .type = shape ? TEXT("chat") : TEXT(PROMPT_TEXT) };
+    *out = (prompt){.name = text_trim(json_get(body, "name")->string), .type = shape ? TEXT("chat") : TEXT(PROMPT_TEXT)};
     out->content = shape ? chat_text(a, content) : json_text(a, content);
     out->config = is_given(body, "config") ? json_text(a, json_get(body, "config")) : TEXT("{}");
     out->labels = labels ? labels : &nothing;
@@ -268,11 +268,11 @@ static void find_ambiguous(text content, const json *messages, buf *names)
 {
     const char *open;
     while (content.len && (open = memmem(content.at, content.len, "{{", 2))) {
-        content = (text){ open + 2, content.len - (size_t)(open + 2 - content.at) };
+        content = (text){open + 2, content.len - (size_t)(open + 2 - content.at)};
         const char *close = memmem(content.at, content.len, "}}", 2);
         if (!close)
             return;
-        text name = text_trim((text){ content.at, (size_t)(close - content.at) });
+        text name = text_trim((text){content.at, (size_t)(close - content.at)});
         if (!has_placeholder(messages, name))
             continue;
         buf_string(names, names->len ? ", " : "");
@@ -282,7 +282,7 @@ static void find_ambiguous(text content, const json *messages, buf *names)
 
 text prompt_ambiguous_names(arena *a, text content)
 {
-    buf names = { 0 };
+    buf names = {0};
     const json *messages = json_parse(a, content);
     for (const json *m = json_is(messages, JSON_ARRAY) ? messages->first : NULL; m; m = m->next) {
         const json *words = json_get(m, "content");
@@ -312,7 +312,7 @@ static void add_item(list_builder *b, text item)
     json *added = b->list ? arena_take(b->arena, sizeof *added) : NULL;
     if (!added)
         return;
-    *added = (json){ .kind = JSON_STRING, .string = item };
+    *added = (json){.kind = JSON_STRING, .string = item};
     if (b->last)
         b->last->next = added;
     else
@@ -322,7 +322,7 @@ static void add_item(list_builder *b, text item)
 
 static list_builder new_list(arena *a)
 {
-    list_builder b = { .arena = a, .list = arena_take(a, sizeof *b.list) };
+    list_builder b = {.arena = a, .list = arena_take(a, sizeof *b.list)};
     if (b.list)
         b.list->kind = JSON_ARRAY;
     return b;
@@ -337,7 +337,7 @@ const json *prompt_list_of(arena *a, text item)
 
 const json *prompt_join(arena *a, const json *first, const json *second)
 {
-    const json *const lists[] = { first, second };
+    const json *const lists[] = {first, second};
     list_builder b = new_list(a);
     for (size_t i = 0; i < 2; i++)
         for (const json *item = lists[i] ? lists[i]->first : NULL; item; item = item->next)

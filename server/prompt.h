@@ -31,9 +31,9 @@ text prompt_ambiguous_names(arena *a, text content);
 
 bool prompt_lists(const json *list, text item);
 const json *prompt_list_of(arena *a, text item);
-const json *prompt_join(arena *a, const json *first, const json *second);     /* each item once, those of `first` before the others */
+const json *prompt_join(arena *a, const json *first, const json *second); /* each item once, those of `first` before the others */
 const json *prompt_without(arena *a, const json *list, const json *unwanted); /* `list` itself when nothing has to go */
-bool prompt_same_items(const json *left, const json *right);                  /* in any order */
+bool prompt_same_items(const json *left, const json *right); /* in any order */
 
 /* --- references: @@@langfusePrompt:name=N|label=L@@@ and ...|version=V@@@ --- */
 
@@ -62,7 +62,7 @@ typedef struct prompt_graph {
     prompt_edge *edges; /* in the order in which they were found */
     size_t edge_count, edge_capacity;
     text problem; /* why the references cannot be resolved; empty: they can */
-    bool failed;  /* the storage failed, or memory ran out */
+    bool failed; /* the storage failed, or memory ran out */
 } prompt_graph;
 
 /* The content of `root` with every reference replaced, in the graph's arena. Look at `failed` and `problem` afterwards. */

@@ -20,10 +20,10 @@ static text value_of(text part)
 {
     const char *equals = memchr(part.at, '=', part.len);
     if (!equals)
-        return (text){ NULL, 0 };
-    text value = { equals + 1, part.len - (size_t)(equals + 1 - part.at) };
+        return (text){NULL, 0};
+    text value = {equals + 1, part.len - (size_t)(equals + 1 - part.at)};
     const char *second = value.len ? memchr(value.at, '=', value.len) : NULL;
-    return second ? (text){ value.at, (size_t)(second - value.at) } : value;
+    return second ? (text){value.at, (size_t)(second - value.at)} : value;
 }
 
 /* name=N|label=L or name=N|version=V */
@@ -32,7 +32,7 @@ static bool read_reference(text inside, prompt_reference *out)
     const char *bar = inside.len ? memchr(inside.at, '|', inside.len) : NULL;
     if (!bar || !text_starts(inside, "name="))
         return false;
-    text first = { inside.at, (size_t)(bar - inside.at) }, second = { bar + 1, inside.len - (size_t)(bar + 1 - inside.at) };
+    text first = {inside.at, (size_t)(bar - inside.at)}, second = {bar + 1, inside.len - (size_t)(bar + 1 - inside.at)};
     if (second.len == 0 || memchr(second.at, '|', second.len))
         return false;
     out->name = value_of(first);
@@ -52,15 +52,15 @@ prompt_reference *prompt_references(arena *a, text content, size_t *out_count)
     const char *at;
     *out_count = 0;
     while (rest.len && (at = memmem(rest.at, rest.len, OPENING, sizeof OPENING - 1))) {
-        text inside = { at + sizeof OPENING - 1, 0 };
+        text inside = {at + sizeof OPENING - 1, 0};
         size_t left = content.len - (size_t)(inside.at - content.at);
         const char *end = memmem(inside.at, left, CLOSING, sizeof CLOSING - 1);
         if (!end)
             break;
-        prompt_reference found = { .at = (size_t)(at - content.at) };
+        prompt_reference found = {.at = (size_t)(at - content.at)};
         inside.len = (size_t)(end - inside.at);
         found.len = (size_t)(end + sizeof CLOSING - 1 - at);
-        rest = (text){ at + found.len, content.len - found.at - found.len };
+        rest = (text){at + found.len, content.len - found.at - found.len};
         if (!read_reference(inside, &found))
             continue;
         grown = arena_grow(a, list, sizeof *list, *out_count, &capacity);
@@ -83,7 +83,7 @@ typedef struct chain {
 
 static void stop(prompt_graph *g, const char *before, text what, const char *after)
 {
-    buf words = { 0 };
+    buf words = {0};
     buf_string(&words, before);
     buf_text(&words, what);
     buf_string(&words, after);
@@ -103,7 +103,7 @@ static bool is_circular(const chain *c)
 
 static void refuse_circle(prompt_graph *g, const prompt *p)
 {
-    buf end = { 0 };
+    buf end = {0};
     buf_format(&end, "' version %lld", (long long)p->version);
     buf_char(&end, 0);
     stop(g, "Circular dependency detected involving prompt '", p->name, end.failed ? "'" : end.at);
@@ -112,7 +112,7 @@ static void refuse_circle(prompt_graph *g, const prompt *p)
 
 static void refuse_reference(prompt_graph *g, const char *why, const prompt_reference *r)
 {
-    buf words = { 0 };
+    buf words = {0};
     buf_text(&words, r->name);
     buf_string(&words, r->by_version ? " - version " : " - label ");
     buf_text(&words, r->wanted);
@@ -124,8 +124,8 @@ static void refuse_reference(prompt_graph *g, const char *why, const prompt_refe
 static bool find_child(prompt_graph *g, const prompt *parent, const prompt_reference *r, prompt *out)
 {
     bool found = false;
-    prompt_edge *grown = g->edge_count < MAX_EDGES
-                             ? arena_grow(g->arena, g->edges, sizeof *grown, g->edge_count, &g->edge_capacity) : NULL;
+    prompt_edge *grown = g->edge_count < MAX_EDGES ? arena_grow(g->arena, g->edges, sizeof *grown, g->edge_count, &g->edge_capacity)
+                                                   : NULL;
     if (!grown || !g->lookup(g->context, g->arena, r, out, &found)) {
         g->failed = true;
         return false;
@@ -135,7 +135,7 @@ static bool find_child(prompt_graph *g, const prompt *parent, const prompt_refer
         refuse_reference(g, found ? "Prompt dependency is not a text prompt: " : "Prompt dependency not found: ", r);
         return false;
     }
-    g->edges[g->edge_count++] = (prompt_edge){ parent->id, out->id, out->name, out->version };
+    g->edges[g->edge_count++] = (prompt_edge){parent->id, out->id, out->name, out->version};
     return true;
 }
 
@@ -143,7 +143,7 @@ static bool find_child(prompt_graph *g, const prompt *parent, const prompt_refer
 static text resolve(prompt_graph *g, const chain *c)
 {
     size_t count, done = 0;
-    buf out = { .ceiling = MAX_RESOLVED };
+    buf out = {.ceiling = MAX_RESOLVED};
     text content = c->at->content;
     if (c->level >= MAX_DEPTH)
         stop(g, "Maximum nesting depth exceeded (5)", TEXT(""), "");
@@ -156,7 +156,7 @@ static text resolve(prompt_graph *g, const chain *c)
         prompt child;
         if (!find_child(g, c->at, &list[i], &child))
             break;
-        const chain below = { &child, c, c->level + 1 };
+        const chain below = {&child, c, c->level + 1};
         text resolved = resolve(g, &below);
         buf_put(&out, content.at + done, list[i].at - done);
         if (resolved.len > 2)
@@ -173,6 +173,6 @@ static text resolve(prompt_graph *g, const chain *c)
 
 text prompt_resolve(prompt_graph *g, const prompt *root)
 {
-    const chain top = { root, NULL, 0 };
+    const chain top = {root, NULL, 0};
     return resolve(g, &top);
 }

@@ -58,9 +58,9 @@ static bool is_listed(text list, text word)
     while (list.len > 0) {
         const char *comma = memchr(list.at, ',', list.len);
         size_t len = comma ? (size_t)(comma - list.at) : list.len;
-        if (text_equal(text_trim((text){ list.at, len }), word))
+        if (text_equal(text_trim((text){list.at, len}), word))
             return true;
-        list = comma ? (text){ comma + 1, list.len - len - 1 } : TEXT("");
+        list = comma ? (text){comma + 1, list.len - len - 1} : TEXT("");
     }
     return false;
 }
@@ -69,10 +69,10 @@ static text cut(text value, size_t characters)
 {
     size_t end = 0;
     while (end < value.len && characters-- > 0) {
-        size_t len = text_utf8_length((text){ value.at + end, value.len - end });
+        size_t len = text_utf8_length((text){value.at + end, value.len - end});
         end += len ? len : 1;
     }
-    return (text){ value.at, end };
+    return (text){value.at, end};
 }
 
 /* Values are kept as text, and read back as JSON when they parse as such. */
@@ -174,7 +174,7 @@ static void put_core(page *p, const observation *o)
     else
         member_iso(p->out, "endTime", o->end_ns / 1000000);
     member_text(p->out, "projectId", TEXT("local"));
-    member_or_null(p->out, "parentObservationId", o->parent_id.len ? o->parent_id : (text){ NULL, 0 });
+    member_or_null(p->out, "parentObservationId", o->parent_id.len ? o->parent_id : (text){NULL, 0});
     member_text(p->out, "type", o->type);
 }
 
@@ -241,7 +241,7 @@ static void visit_row(void *context, const observation *o)
     if (p->count++)
         buf_char(p->out, ',');
     put_observation(p, o);
-    p->last = (store_position){ o->start_ns / 1000000, arena_copy(p->arena, o->trace_id), arena_copy(p->arena, o->id) };
+    p->last = (store_position){o->start_ns / 1000000, arena_copy(p->arena, o->trace_id), arena_copy(p->arena, o->id)};
 }
 
 /* --- cursor --- */
@@ -249,7 +249,7 @@ static void visit_row(void *context, const observation *o)
 static void put_cursor(page *p)
 {
     char iso[CLOCK_ISO_SIZE];
-    buf plain = { 0 };
+    buf plain = {0};
     clock_iso(p->last.start_ms, iso);
     buf_string(&plain, "{\"lastStartTimeTo\":");
     json_put_string(&plain, text_of(iso));
@@ -267,14 +267,15 @@ static void put_cursor(page *p)
 
 static bool read_cursor(arena *a, const char *given, store_position *out)
 {
-    buf plain = { .ceiling = HTTP_MAX_BODY };
+    buf plain = {.ceiling = HTTP_MAX_BODY};
     bool decoded = base64_decode(&plain, text_of(given));
     const json *cursor = decoded ? json_parse(a, arena_copy(a, buf_view(&plain))) : NULL;
     buf_free(&plain);
-    const json *start = json_get(cursor, "lastStartTimeTo"), *trace_id = json_get(cursor, "lastTraceId"), *id = json_get(cursor, "lastId");
+    const json *start = json_get(cursor, "lastStartTimeTo"), *trace_id = json_get(cursor, "lastTraceId"),
+               *id = json_get(cursor, "lastId");
     if (!json_is(start, JSON_STRING) || !json_is(trace_id, JSON_STRING) || !json_is(id, JSON_STRING))
         return false;
-    *out = (store_position){ 0, trace_id->string, id->string };
+    *out = (store_position){0, trace_id->string, id->string};
     return clock_parse(start->string, &out->start_ms);
 }
 
@@ -282,8 +283,8 @@ static bool read_cursor(arena *a, const char *given, store_position *out)
 
 static unsigned groups_of(const char *fields)
 {
-    static const char *const names[] = { "core",  "basic", "time",   "io",      "metadata",
-                                         "model", "usage", "prompt", "metrics", "trace_context" };
+    static const char *const names[] = {"core",  "basic", "time",   "io",      "metadata",
+                                        "model", "usage", "prompt", "metrics", "trace_context"};
     unsigned groups = 0;
     for (size_t i = 0; fields && i < sizeof names / sizeof *names; i++)
         groups |= is_listed(text_of(fields), text_of(names[i])) ? 1u << i : 0;
@@ -294,16 +295,16 @@ static const struct column_name {
     const char *name;
     store_column column;
 } columns[] = {
-    { "traceId", STORE_TRACE_ID },
-    { "id", STORE_ID },
-    { "parentObservationId", STORE_PARENT_ID },
-    { "name", STORE_NAME },
-    { "type", STORE_TYPE },
-    { "level", STORE_LEVEL },
-    { "environment", STORE_ENVIRONMENT },
-    { "version", STORE_VERSION },
-    { "userId", STORE_USER_ID },
-    { "sessionId", STORE_SESSION_ID },
+    {"traceId", STORE_TRACE_ID},
+    {"id", STORE_ID},
+    {"parentObservationId", STORE_PARENT_ID},
+    {"name", STORE_NAME},
+    {"type", STORE_TYPE},
+    {"level", STORE_LEVEL},
+    {"environment", STORE_ENVIRONMENT},
+    {"version", STORE_VERSION},
+    {"userId", STORE_USER_ID},
+    {"sessionId", STORE_SESSION_ID},
 };
 
 #define COLUMN_COUNT (sizeof columns / sizeof *columns)
@@ -322,23 +323,23 @@ static void read_simple_filters(arena *a, const http_request *request, store_que
         if (!value)
             continue;
         *value = text_of(given);
-        *condition = (store_condition){ columns[i].column, STORE_EQUALS, value, 1 };
+        *condition = (store_condition){columns[i].column, STORE_EQUALS, value, 1};
     }
     const char *root = http_query(request, "isRootObservation");
     if (root)
         query->root = strcmp(root, "true") == 0;
 }
 
-static bool operator_of(const json *type, const json *operator, store_operator *out)
+static bool operator_of(const json *type, const json *operator, store_operator * out)
 {
     static const struct {
         const char *type, *name;
         store_operator op;
     } known[] = {
-        { "string", "=", STORE_EQUALS },
-        { "string", "contains", STORE_CONTAINS },
-        { "string", "starts with", STORE_STARTS_WITH },
-        { "stringOptions", "any of", STORE_ANY_OF },
+        {"string", "=", STORE_EQUALS},
+        {"string", "contains", STORE_CONTAINS},
+        {"string", "starts with", STORE_STARTS_WITH},
+        {"stringOptions", "any of", STORE_ANY_OF},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (json_is(type, JSON_STRING) && text_is(type->string, known[i].type) && json_is(operator, JSON_STRING) &&
@@ -369,7 +370,7 @@ static bool values_of(arena *a, const json *value, store_condition *out)
 static bool read_condition(arena *a, const json *in, store_query *query)
 {
     const json *column = json_get(in, "column");
-    store_condition parsed = { 0 };
+    store_condition parsed = {0};
     size_t i = 0;
     while (i < COLUMN_COUNT && !(json_is(column, JSON_STRING) && text_is(column->string, columns[i].name)))
         i++;
@@ -396,8 +397,9 @@ static bool read_filter(arena *a, const char *given, store_query *query, http_an
         good = read_condition(a, item, query);
     if (!good)
         answer_bad_parameter(answer, "filter", "\"code\":\"custom\"",
-               "langfuse-local knows string (=, contains, starts with) and stringOptions (any of) on id, traceId, parentObservationId, "
-               "name, type, level, environment, version, userId and sessionId.");
+                             "langfuse-local knows string (=, contains, starts with) and stringOptions (any of) on id, traceId, "
+                             "parentObservationId, "
+                             "name, type, level, environment, version, userId and sessionId.");
     return good;
 }
 
@@ -410,8 +412,9 @@ static bool read_query(arena *a, const http_request *request, store_query *query
         return false;
     if (parse_io && strcmp(parse_io, "true") == 0) {
         answer_bad_parameter(answer, "parseIoAsJson", "\"code\":\"custom\"",
-               "parseIoAsJson=true is no longer supported on the v2 observations endpoint. Input/output fields are always returned as raw "
-               "strings. Remove the parseIoAsJson parameter or set it to false.");
+                             "parseIoAsJson=true is no longer supported on the v2 observations endpoint. Input/output fields are "
+                             "always returned as raw "
+                             "strings. Remove the parseIoAsJson parameter or set it to false.");
         return false;
     }
     if (!parameter_time(request, "fromStartTime", &query->from_ms, answer) ||
@@ -427,9 +430,9 @@ static bool read_query(arena *a, const http_request *request, store_query *query
 
 void read_observations(api *a, const http_request *request, http_answer *answer)
 {
-    arena memory = { 0 };
+    arena memory = {0};
     store_query query = STORE_QUERY_ALL;
-    page p = { .arena = &memory, .out = &answer->body, .groups = groups_of(http_query(request, "fields")) };
+    page p = {.arena = &memory, .out = &answer->body, .groups = groups_of(http_query(request, "fields"))};
     p.expand = text_of(http_query(request, "expandMetadata"));
     if (read_query(&memory, request, &query, answer)) {
         p.limit = query.limit++;

@@ -45,7 +45,7 @@ static void end(turn *t, bool good)
 
 static turn turn_of(api *a, http_answer *answer)
 {
-    return (turn){ .store = a->store, .answer = answer, .now_ms = clock_now_ns() / MS };
+    return (turn){.store = a->store, .answer = answer, .now_ms = clock_now_ns() / MS};
 }
 
 static text joined_words(arena *a, buf *words)
@@ -54,7 +54,7 @@ static text joined_words(arena *a, buf *words)
     text result = arena_copy(a, buf_view(words));
     a->failed |= words->failed;
     buf_free(words);
-    return result.len ? (text){ result.at, result.len - 1 } : result;
+    return result.len ? (text){result.at, result.len - 1} : result;
 }
 
 static bool refuse(turn *t, unsigned status, text message)
@@ -106,9 +106,9 @@ static bool name_of(const http_request *request, arena *a, text *out_name, text 
         no_such_route(answer);
         return false;
     }
-    text step = { path.at + sizeof PREFIX - 1, path.len - (sizeof PREFIX - 1) };
+    text step = {path.at + sizeof PREFIX - 1, path.len - (sizeof PREFIX - 1)};
     const char *slash = step.len ? memchr(step.at, '/', step.len) : NULL;
-    *out_rest = slash ? (text){ slash, step.len - (size_t)(slash - step.at) } : TEXT("");
+    *out_rest = slash ? (text){slash, step.len - (size_t)(slash - step.at)} : TEXT("");
     step.len -= out_rest->len;
     if (!arena_unescape(a, step, out_name)) {
         api_plain(answer, 400, "Bad Request");
@@ -167,14 +167,14 @@ static bool look_up(void *context, arena *a, const prompt_reference *wanted, pro
 
 static prompt_graph new_graph(turn *t)
 {
-    return (prompt_graph){ .arena = &t->memory, .lookup = look_up, .context = t->store };
+    return (prompt_graph){.arena = &t->memory, .lookup = look_up, .context = t->store};
 }
 
 /* --- reading one --- */
 
 static bool refuse_absent(turn *t, text name, int64_t version, text label)
 {
-    buf words = { 0 };
+    buf words = {0};
     buf_string(&words, "Prompt not found: '");
     buf_text(&words, name);
     buf_string(&words, version ? "' with version " : "' with label '");
@@ -278,7 +278,7 @@ static bool take_from_others(turn *t, const prompt *versions, size_t count, cons
 
 static bool refuse_missing_version(turn *t, text name, int64_t version)
 {
-    buf words = { 0 };
+    buf words = {0};
     buf_string(&words, "Prompt '");
     buf_text(&words, name);
     buf_format(&words, "' version %lld not found in project", (long long)version);
@@ -310,7 +310,7 @@ static bool move_labels(turn *t, text name, int64_t version, const json *labels)
 static bool version_of(text rest, int64_t *out, http_answer *answer)
 {
     static const char before[] = "/versions/";
-    text number = { rest.at + sizeof before - 1, rest.len - (sizeof before - 1) };
+    text number = {rest.at + sizeof before - 1, rest.len - (sizeof before - 1)};
     if (text_to_int(number, out))
         return true;
     answer_bad_parameter(answer, "promptVersion", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
@@ -328,7 +328,7 @@ static bool is_version_path(text rest)
 void patch_prompt(api *a, const http_request *request, http_answer *answer)
 {
     turn t = turn_of(a, answer);
-    issues problems = { 0 };
+    issues problems = {0};
     text name, rest;
     int64_t version;
     if (!name_of(request, &t.memory, &name, &rest, answer)) {
@@ -354,7 +354,7 @@ void patch_prompt(api *a, const http_request *request, http_answer *answer)
 
 static bool refuse_ambiguous(turn *t, text names)
 {
-    buf words = { 0 };
+    buf words = {0};
     buf_string(&words, "Cannot create prompt, variables and placeholders must be unique, the following are not: ");
     buf_text(&words, names);
     return refuse(t, 400, joined_words(&t->memory, &words));
@@ -401,7 +401,7 @@ static bool add_version(turn *t, prompt *p)
 void post_prompt(api *a, const http_request *request, http_answer *answer)
 {
     turn t = turn_of(a, answer);
-    issues problems = { 0 };
+    issues problems = {0};
     prompt p;
     char id[UUID_SIZE];
     const json *body = api_body(a, request, &t.memory);
@@ -444,7 +444,7 @@ static bool refuse_referenced(turn *t, text name, const prompt *versions, size_t
 {
     prompt_dependent *list;
     size_t list_count;
-    buf words = { 0 };
+    buf words = {0};
     *out_good = store_prompt_dependents(t->store, &t->memory, name, &list, &list_count);
     for (size_t i = 0; *out_good && i < list_count; i++) {
         if (!breaks(&list[i], versions, count, version, label))
@@ -518,12 +518,13 @@ typedef struct page {
 
 static bool read_list_query(const http_request *request, page *p, prompt_query *query, http_answer *answer)
 {
-    *p = (page){ 1, DEFAULT_LIMIT };
-    *query = (prompt_query){ .from_ms = INT64_MIN, .to_ms = INT64_MAX };
+    *p = (page){1, DEFAULT_LIMIT};
+    *query = (prompt_query){.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     query->name = text_of(http_query(request, "name"));
     query->label = text_of(http_query(request, "label"));
     query->tag = text_of(http_query(request, "tag"));
-    if (!parameter_version(request, &query->version, answer) || !parameter_number(request, "page", 1, INT32_MAX, &p->number, answer) ||
+    if (!parameter_version(request, &query->version, answer) ||
+        !parameter_number(request, "page", 1, INT32_MAX, &p->number, answer) ||
         !parameter_number(request, "limit", 1, MAX_LIMIT, &p->limit, answer) ||
         !parameter_time(request, "fromUpdatedAt", &query->from_ms, answer) ||
         !parameter_time(request, "toUpdatedAt", &query->to_ms, answer))

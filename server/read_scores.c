@@ -29,7 +29,7 @@ static void store_score(api *a, const json *body, arena *memory, http_answer *an
         database_failed(answer);
         return;
     }
-    event e = { .type = event_type_of(TEXT("score-create")), .id = text_of(event_id), .body = body, .arrived_ns = clock_now_ns() };
+    event e = {.type = event_type_of(TEXT("score-create")), .id = text_of(event_id), .body = body, .arrived_ns = clock_now_ns()};
     e.body_id = json_is(id, JSON_STRING) ? id->string : text_of(own_id);
     e.timestamp_ms = e.arrived_ns / MS;
     if (!store_put_events(a->store, memory, &e, 1)) {
@@ -43,8 +43,8 @@ static void store_score(api *a, const json *body, arena *memory, http_answer *an
 
 void post_score(api *a, const http_request *request, http_answer *answer)
 {
-    arena memory = { 0 };
-    issues problems = { 0 };
+    arena memory = {0};
+    issues problems = {0};
     const json *body = api_body(a, request, &memory);
     if (body)
         score_check(body, false, &problems);
@@ -77,7 +77,7 @@ static void put_string_value(buf *out, const score *s)
     if (text_is(s->data_type, "BOOLEAN"))
         member_text(out, "stringValue", s->value != 0 ? TEXT("True") : TEXT("False"));
     else
-        member_or_null(out, "stringValue", score_has_number(s) ? (text){ NULL, 0 } : s->string_value);
+        member_or_null(out, "stringValue", score_has_number(s) ? (text){NULL, 0} : s->string_value);
 }
 
 static void put_old_members(buf *out, arena *memory, const score *s, bool all_targets)
@@ -117,7 +117,7 @@ void put_old_score(buf *out, arena *memory, const score *s, bool all_targets)
 
 static void put_trace_of(buf *out, store *from, arena *memory, text trace_id)
 {
-    trace_data data = { 0 };
+    trace_data data = {0};
     json_put_key(out, "trace");
     if (!trace_id.len || !store_load_trace(from, memory, trace_id, &data) || (!data.row_count && !data.has_record)) {
         buf_string(out, "null");
@@ -137,7 +137,7 @@ static void put_trace_of(buf *out, store *from, arena *memory, text trace_id)
 static void add_condition(score_query *query, score_column column, const text *values, size_t count)
 {
     if (count && query->condition_count < STORE_MAX_SCORE_CONDITIONS)
-        query->conditions[query->condition_count++] = (score_condition){ column, values, count };
+        query->conditions[query->condition_count++] = (score_condition){column, values, count};
 }
 
 typedef struct filter_parameter {
@@ -157,7 +157,7 @@ static void add_filters(const http_request *request, arena *a, const filter_para
 
 static bool read_operator(const http_request *request, score_query *query, http_answer *answer)
 {
-    static const char *const operators[] = { "<", ">", "<=", ">=", "!=", "=", NULL };
+    static const char *const operators[] = {"<", ">", "<=", ">=", "!=", "=", NULL};
     const char *wanted = http_query(request, "operator"), *value = http_query(request, "value");
     double number;
     size_t i = 0;
@@ -175,17 +175,25 @@ static bool read_operator(const http_request *request, score_query *query, http_
                              "Invalid input: expected number, received NaN");
         return false;
     }
-    query->comparisons[query->comparison_count++] = (struct score_comparison){ operators[i], number };
+    query->comparisons[query->comparison_count++] = (struct score_comparison){operators[i], number};
     return true;
 }
 
 static bool read_v2_query(const http_request *request, arena *a, score_query *query, http_answer *answer)
 {
     static const filter_parameter filters[] = {
-        { "userId", SCORE_USER_OF_TRACE, false }, { "name", SCORE_NAME, false },           { "environment", SCORE_ENVIRONMENT, false },
-        { "source", SCORE_SOURCE, false },        { "scoreIds", SCORE_ID, true },          { "configId", SCORE_CONFIG, false },
-        { "sessionId", SCORE_SESSION, false },    { "datasetRunId", SCORE_DATASET_RUN, false }, { "traceId", SCORE_TRACE, false },
-        { "observationId", SCORE_OBSERVATION, true }, { "queueId", SCORE_QUEUE, false },   { "dataType", SCORE_DATA_TYPE, false },
+        {"userId", SCORE_USER_OF_TRACE, false},
+        {"name", SCORE_NAME, false},
+        {"environment", SCORE_ENVIRONMENT, false},
+        {"source", SCORE_SOURCE, false},
+        {"scoreIds", SCORE_ID, true},
+        {"configId", SCORE_CONFIG, false},
+        {"sessionId", SCORE_SESSION, false},
+        {"datasetRunId", SCORE_DATASET_RUN, false},
+        {"traceId", SCORE_TRACE, false},
+        {"observationId", SCORE_OBSERVATION, true},
+        {"queueId", SCORE_QUEUE, false},
+        {"dataType", SCORE_DATA_TYPE, false},
     };
     size_t count;
     text *tags;
@@ -200,8 +208,8 @@ static bool read_v2_query(const http_request *request, arena *a, score_query *qu
 
 void read_scores_v2(api *a, const http_request *request, http_answer *answer)
 {
-    arena memory = { 0 };
-    score_query query = { .from_ms = INT64_MIN, .to_ms = INT64_MAX };
+    arena memory = {0};
+    score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     const char *fields = http_query(request, "fields");
     bool with_trace = !fields || text_has(text_of(fields), "trace");
     paging page;
@@ -214,7 +222,7 @@ void read_scores_v2(api *a, const http_request *request, http_answer *answer)
         bool good = store_find_scores(a->store, &memory, &query, &scores, &count, &total);
         buf_string(&answer->body, "{\"data\":[");
         for (size_t i = 0; good && i < count; i++) {
-            arena of_one = { 0 };
+            arena of_one = {0};
             buf_string(&answer->body, i ? ",{" : "{");
             put_old_members(&answer->body, &memory, &scores[i], true);
             if (with_trace)
@@ -231,9 +239,9 @@ void read_scores_v2(api *a, const http_request *request, http_answer *answer)
 
 void read_score_v2(api *a, const http_request *request, http_answer *answer)
 {
-    arena memory = { 0 };
+    arena memory = {0};
     text id = text_of(strstr(request->path, "/scores/") + strlen("/scores/"));
-    score_query query = { .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 1 };
+    score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 1};
     score *scores;
     size_t count;
     int64_t total;
@@ -255,7 +263,10 @@ static void put_subject(buf *out, const score *s)
 {
     bool narrow = s->observation_id.len > 0;
     const char *kind = s->session_id.len ? "session" : s->dataset_run_id.len ? "experiment" : narrow ? "observation" : "trace";
-    text id = s->session_id.len ? s->session_id : s->dataset_run_id.len ? s->dataset_run_id : narrow ? s->observation_id : s->trace_id;
+    text id = s->session_id.len       ? s->session_id
+              : s->dataset_run_id.len ? s->dataset_run_id
+              : narrow                ? s->observation_id
+                                      : s->trace_id;
     json_put_key(out, "subject");
     buf_char(out, '{');
     member_text(out, "kind", text_of(kind));
@@ -301,7 +312,7 @@ static void put_score_v3(buf *out, arena *memory, const score *s, unsigned group
 static void put_cursor(buf *out, const score *last)
 {
     char iso[CLOCK_ISO_SIZE];
-    buf plain = { 0 }, encoded = { 0 };
+    buf plain = {0}, encoded = {0};
     clock_iso(last->timestamp_ms, iso);
     buf_format(&plain, "{\"v\":1,\"lastTimestamp\":\"%s\",\"lastId\":", iso);
     json_put_string(&plain, last->id);
@@ -321,7 +332,7 @@ static bool read_cursor(arena *a, const char *given, score_query *query)
 {
     text encoded = arena_copy(a, text_of(given));
     char *at = (char *)encoded.at; /* the copy is ours */
-    buf plain = { .ceiling = HTTP_MAX_BODY };
+    buf plain = {.ceiling = HTTP_MAX_BODY};
     for (size_t i = 0; i < encoded.len; i++)
         at[i] = at[i] == '-' ? '+' : at[i] == '_' ? '/' : at[i];
     const json *cursor = base64_decode(&plain, encoded) ? json_parse(a, arena_copy(a, buf_view(&plain))) : NULL;
@@ -342,8 +353,9 @@ typedef struct unknown_keys {
 static void visit_parameter(void *context, const char *name, const char *value)
 {
     static const char *const known[] = {
-        "id", "name", "source", "dataType", "environment", "configId", "queueId", "authorUserId", "value", "valueMin", "valueMax",
-        "traceId", "sessionId", "observationId", "experimentId", "fromTimestamp", "toTimestamp", "limit", "cursor", "fields",
+        "id",           "name",          "source",      "dataType", "environment", "configId",  "queueId",
+        "authorUserId", "value",         "valueMin",    "valueMax", "traceId",     "sessionId", "observationId",
+        "experimentId", "fromTimestamp", "toTimestamp", "limit",    "cursor",      "fields",
     };
     unknown_keys *unknown = context;
     (void)value;
@@ -356,10 +368,10 @@ static void visit_parameter(void *context, const char *name, const char *value)
 
 static bool refuse_unknown(const http_request *request, http_answer *answer)
 {
-    unknown_keys unknown = { 0 };
+    unknown_keys unknown = {0};
     http_queries(request, visit_parameter, &unknown);
     if (unknown.count) {
-        buf message = { 0 };
+        buf message = {0};
         buf_string(&message, unknown.count > 1 ? "Unrecognized keys: " : "Unrecognized key: ");
         for (size_t i = 0; i < unknown.list.len; i++) {
             buf_char(&message, unknown.list.at[i]);
@@ -380,7 +392,7 @@ static bool refuse_unknown(const http_request *request, http_answer *answer)
 
 static bool read_groups(const http_request *request, arena *a, unsigned *out, http_answer *answer)
 {
-    static const char *const names[] = { "core", "details", "subject", "annotation" };
+    static const char *const names[] = {"core", "details", "subject", "annotation"};
     size_t count;
     const text *given = parameter_values(request, a, "fields", true, &count);
     *out = CORE;
@@ -390,11 +402,12 @@ static bool read_groups(const http_request *request, arena *a, unsigned *out, ht
             j++;
         if (j == 4) {
             answer->status = 400;
-            buf_format(&answer->body,
-                       "{\"message\":\"Invalid request data\",\"error\":[{\"code\":\"invalid_value\",\"values\":[\"core\",\"details\","
-                       "\"subject\",\"annotation\"],\"path\":[\"fields\",%zu],\"message\":\"Invalid option: expected one of "
-                       "\\\"core\\\"|\\\"details\\\"|\\\"subject\\\"|\\\"annotation\\\"\"}]}",
-                       i);
+            buf_format(
+                &answer->body,
+                "{\"message\":\"Invalid request data\",\"error\":[{\"code\":\"invalid_value\",\"values\":[\"core\",\"details\","
+                "\"subject\",\"annotation\"],\"path\":[\"fields\",%zu],\"message\":\"Invalid option: expected one of "
+                "\\\"core\\\"|\\\"details\\\"|\\\"subject\\\"|\\\"annotation\\\"\"}]}",
+                i);
             return false;
         }
         *out |= 1u << j;
@@ -411,7 +424,7 @@ static bool is_type(const http_request *request, const char *type)
 /* Values need a data type, because the same word means different things in each. */
 static bool read_values(const http_request *request, arena *a, score_query *query, http_answer *answer)
 {
-    static const char *const bounds[][2] = { { "valueMin", ">=" }, { "valueMax", "<=" } };
+    static const char *const bounds[][2] = {{"valueMin", ">="}, {"valueMax", "<="}};
     const char *value = http_query(request, "value");
     double number = 0;
     for (size_t i = 0; i < 2; i++) {
@@ -421,7 +434,7 @@ static bool read_values(const http_request *request, arena *a, score_query *quer
             return false;
         }
         if (bound)
-            query->comparisons[query->comparison_count++] = (struct score_comparison){ bounds[i][1], number };
+            query->comparisons[query->comparison_count++] = (struct score_comparison){bounds[i][1], number};
     }
     if (!value)
         return true;
@@ -435,11 +448,12 @@ static bool read_values(const http_request *request, arena *a, score_query *quer
     if (truth)
         number = strcmp(value, "true") == 0;
     if (!truth && (!is_type(request, "NUMERIC") || !text_to_double(text_of(value), &number))) {
-        answer_bad_parameter(answer, "value", "\"code\":\"custom\"",
-                             "One number with dataType=NUMERIC, true or false with dataType=BOOLEAN, or texts with dataType=CATEGORICAL.");
+        answer_bad_parameter(
+            answer, "value", "\"code\":\"custom\"",
+            "One number with dataType=NUMERIC, true or false with dataType=BOOLEAN, or texts with dataType=CATEGORICAL.");
         return false;
     }
-    query->comparisons[query->comparison_count++] = (struct score_comparison){ "=", number };
+    query->comparisons[query->comparison_count++] = (struct score_comparison){"=", number};
     return true;
 }
 
@@ -463,9 +477,15 @@ static void add_words(const http_request *request, arena *a, const char *name, s
 static bool read_v3_query(const http_request *request, arena *a, score_query *query, http_answer *answer)
 {
     static const filter_parameter filters[] = {
-        { "id", SCORE_ID, true },           { "name", SCORE_NAME, true },     { "environment", SCORE_ENVIRONMENT, true },
-        { "configId", SCORE_CONFIG, true }, { "queueId", SCORE_QUEUE, true }, { "traceId", SCORE_TRACE, true },
-        { "sessionId", SCORE_SESSION, true }, { "observationId", SCORE_OBSERVATION, true }, { "experimentId", SCORE_DATASET_RUN, true },
+        {"id", SCORE_ID, true},
+        {"name", SCORE_NAME, true},
+        {"environment", SCORE_ENVIRONMENT, true},
+        {"configId", SCORE_CONFIG, true},
+        {"queueId", SCORE_QUEUE, true},
+        {"traceId", SCORE_TRACE, true},
+        {"sessionId", SCORE_SESSION, true},
+        {"observationId", SCORE_OBSERVATION, true},
+        {"experimentId", SCORE_DATASET_RUN, true},
     };
     const char *cursor = http_query(request, "cursor");
     query->limit = DEFAULT_LIMIT;
@@ -504,8 +524,8 @@ static bool put_v3_page(store *from, arena *a, score_query *query, unsigned grou
 
 void read_scores_v3(api *a, const http_request *request, http_answer *answer)
 {
-    arena memory = { 0 };
-    score_query query = { .from_ms = INT64_MIN, .to_ms = INT64_MAX };
+    arena memory = {0};
+    score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     unsigned groups;
     if (!refuse_unknown(request, answer) && read_groups(request, &memory, &groups, answer) &&
         read_v3_query(request, &memory, &query, answer)) {

@@ -21,7 +21,7 @@ typedef struct reading {
 
 static reading begin(api *a, const http_request *request, http_answer *answer)
 {
-    return (reading){ .api = a, .request = request, .answer = answer, .out = &answer->body };
+    return (reading){.api = a, .request = request, .answer = answer, .out = &answer->body};
 }
 
 /* What was written is no use when reading failed on the way; http.c answers 500. */
@@ -45,7 +45,7 @@ static const char *last_part(const http_request *request, const char *prefix)
 
 static void put_usage(reading *r, const observation *o)
 {
-    static const char *const keys[] = { "input", "output", "total" };
+    static const char *const keys[] = {"input", "output", "total"};
     const json *usage = json_parse(&r->memory, o->usage);
     buf_string(r->out, ",\"usage\":{\"unit\":\"TOKENS\"");
     for (size_t i = 0; i < 3; i++) {
@@ -57,13 +57,14 @@ static void put_usage(reading *r, const observation *o)
 
 static void put_counts(reading *r, const observation *o)
 {
-    static const char *const tokens[][2] = { { "promptTokens", "input" }, { "completionTokens", "output" }, { "totalTokens", "total" } };
-    static const char *const costs[][2] = { { "calculatedInputCost", "input" }, { "calculatedOutputCost", "output" },
-                                            { "calculatedTotalCost", "total" } };
+    static const char *const tokens[][2] = {{"promptTokens", "input"}, {"completionTokens", "output"}, {"totalTokens", "total"}};
+    static const char *const costs[][2] = {
+        {"calculatedInputCost", "input"}, {"calculatedOutputCost", "output"}, {"calculatedTotalCost", "total"}};
     const json *usage = json_parse(&r->memory, o->usage), *cost = json_parse(&r->memory, o->cost);
     member_json(r->out, "usageDetails", o->usage);
     member_json(r->out, "costDetails", o->cost);
-    buf_string(r->out, ",\"usagePricingTierId\":null,\"usagePricingTierName\":null,\"inputPrice\":0,\"outputPrice\":0,\"totalPrice\":0");
+    buf_string(r->out,
+               ",\"usagePricingTierId\":null,\"usagePricingTierName\":null,\"inputPrice\":0,\"outputPrice\":0,\"totalPrice\":0");
     for (size_t i = 0; i < 3; i++) {
         const json *value = json_get(cost, costs[i][1]);
         if (json_is(value, JSON_NUMBER))
@@ -175,7 +176,7 @@ static void put_latency(reading *r, const trace_view *v, unsigned groups)
 
 static void put_path_and_cost(reading *r, const trace_view *v, unsigned groups)
 {
-    buf path = { 0 };
+    buf path = {0};
     buf_string(&path, "/project/local/traces/");
     buf_text(&path, v->id);
     member_text(r->out, "htmlPath", buf_view(&path));
@@ -215,7 +216,7 @@ static void put_scores(reading *r, const trace_data *data, unsigned groups, bool
 
 static unsigned groups_of(const http_request *request, arena *a)
 {
-    static const char *const names[] = { "io", "scores", "observations", "metrics" };
+    static const char *const names[] = {"io", "scores", "observations", "metrics"};
     size_t count;
     const text *given = parameter_values(request, a, "fields", true, &count);
     unsigned groups = 0;
@@ -246,7 +247,7 @@ void read_trace(api *a, const http_request *request, http_answer *answer)
     if (good && (data.row_count || data.has_record)) {
         put_whole_trace(&r, &data, groups_of(request, &r.memory));
     } else if (good) {
-        buf message = { 0 };
+        buf message = {0};
         buf_format(&message, "Trace %.*s not found within authorized project", ISSUES_MAX_ID, id);
         buf_char(&message, 0);
         not_found(&r, message.failed ? "Trace not found within authorized project" : message.at);
@@ -303,7 +304,7 @@ static bool put_list(reading *r, const text *ids, size_t count, unsigned groups,
 static void add_condition(trace_query *query, trace_column column, const text *values, size_t count)
 {
     if (count && query->condition_count < STORE_MAX_TRACE_CONDITIONS)
-        query->conditions[query->condition_count++] = (trace_condition){ column, values, count };
+        query->conditions[query->condition_count++] = (trace_condition){column, values, count};
 }
 
 static bool add_tags(reading *r, trace_query *query)
@@ -322,8 +323,8 @@ static bool read_trace_query(reading *r, trace_query *query)
     static const struct {
         const char *name;
         trace_column column;
-    } parameters[] = { { "userId", TRACE_USER },       { "name", TRACE_NAME },       { "sessionId", TRACE_SESSION },
-                       { "version", TRACE_VERSION }, { "release", TRACE_RELEASE }, { "environment", TRACE_ENVIRONMENT } };
+    } parameters[] = {{"userId", TRACE_USER},     {"name", TRACE_NAME},       {"sessionId", TRACE_SESSION},
+                      {"version", TRACE_VERSION}, {"release", TRACE_RELEASE}, {"environment", TRACE_ENVIRONMENT}};
     const char *order = http_query(r->request, "orderBy");
     size_t count;
     for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++) {
@@ -344,7 +345,7 @@ static bool read_trace_query(reading *r, trace_query *query)
 void read_traces(api *a, const http_request *request, http_answer *answer)
 {
     reading r = begin(a, request, answer);
-    trace_query query = { .from_ms = INT64_MIN, .to_ms = INT64_MAX };
+    trace_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     paging page;
     text *ids;
     int64_t total;
@@ -375,7 +376,7 @@ static void put_session(reading *r, const session_row *row)
 void read_sessions(api *a, const http_request *request, http_answer *answer)
 {
     reading r = begin(a, request, answer);
-    session_query query = { .from_ms = INT64_MIN, .to_ms = INT64_MAX };
+    session_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     session_row *rows;
     int64_t total;
     size_t count;
@@ -403,8 +404,8 @@ void read_session(api *a, const http_request *request, http_answer *answer)
 {
     reading r = begin(a, request, answer);
     text id = text_of(last_part(request, "/api/public/sessions/")), *ids;
-    session_query query = { .id = id, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 1 };
-    trace_query traces = { .from_ms = INT64_MIN, .to_ms = INT64_MAX, .oldest_first = true, .limit = INT32_MAX };
+    session_query query = {.id = id, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 1};
+    trace_query traces = {.from_ms = INT64_MIN, .to_ms = INT64_MAX, .oldest_first = true, .limit = INT32_MAX};
     session_row *rows;
     int64_t total;
     size_t count;
@@ -448,14 +449,15 @@ static bool read_row_query(reading *r, store_query *query)
     static const struct {
         const char *name;
         store_column column;
-    } parameters[] = { { "name", STORE_NAME },         { "userId", STORE_USER_ID }, { "type", STORE_TYPE },
-                       { "traceId", STORE_TRACE_ID },   { "level", STORE_LEVEL },    { "parentObservationId", STORE_PARENT_ID },
-                       { "version", STORE_VERSION },   { "environment", STORE_ENVIRONMENT } };
+    } parameters[] = {{"name", STORE_NAME},       {"userId", STORE_USER_ID},
+                      {"type", STORE_TYPE},       {"traceId", STORE_TRACE_ID},
+                      {"level", STORE_LEVEL},     {"parentObservationId", STORE_PARENT_ID},
+                      {"version", STORE_VERSION}, {"environment", STORE_ENVIRONMENT}};
     size_t count;
     for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++) {
         const text *values = parameter_values(r->request, &r->memory, parameters[i].name, false, &count);
         if (count)
-            query->conditions[query->condition_count++] = (store_condition){ parameters[i].column, STORE_ANY_OF, values, count };
+            query->conditions[query->condition_count++] = (store_condition){parameters[i].column, STORE_ANY_OF, values, count};
     }
     return parameter_time(r->request, "fromStartTime", &query->from_ms, r->answer) &&
            parameter_time(r->request, "toStartTime", &query->to_ms, r->answer);
@@ -464,7 +466,7 @@ static bool read_row_query(reading *r, store_query *query)
 void read_old_observations(api *a, const http_request *request, http_answer *answer)
 {
     reading r = begin(a, request, answer);
-    page_of_rows rows = { .reading = &r };
+    page_of_rows rows = {.reading = &r};
     store_query query = STORE_QUERY_ALL;
     int64_t total;
     paging page;
@@ -483,10 +485,10 @@ void read_old_observations(api *a, const http_request *request, http_answer *ans
 void read_old_observation(api *a, const http_request *request, http_answer *answer)
 {
     reading r = begin(a, request, answer);
-    page_of_rows rows = { .reading = &r };
+    page_of_rows rows = {.reading = &r};
     store_query query = STORE_QUERY_ALL;
     text id = text_of(last_part(request, "/api/public/observations/"));
-    query.conditions[query.condition_count++] = (store_condition){ STORE_ID, STORE_EQUALS, &id, 1 };
+    query.conditions[query.condition_count++] = (store_condition){STORE_ID, STORE_EQUALS, &id, 1};
     query.limit = 1;
     bool good = store_read(a->store, &query, visit_row, &rows);
     if (good && rows.count == 0)

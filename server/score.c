@@ -5,7 +5,7 @@
 
 #define MAX_TEXT 500 /* characters of a TEXT score */
 
-static const char *const types[] = { "NUMERIC", "BOOLEAN", "CATEGORICAL", "TEXT", "CORRECTION", NULL };
+static const char *const types[] = {"NUMERIC", "BOOLEAN", "CATEGORICAL", "TEXT", "CORRECTION", NULL};
 
 static text type_of(const json *body)
 {
@@ -74,10 +74,10 @@ static void check_annotation(issues *to, const json *body, text type)
 
 void score_check(const json *body, bool batch, issues *to)
 {
-    static const char *const batch_sources[] = { "API", "EVAL", "ANNOTATION", NULL };
-    static const char *const sources[] = { "API", "ANNOTATION", NULL };
-    static const char *const strings[] = { "traceId", "sessionId", "datasetRunId", "observationId", "environment",
-                                           "comment", "configId",  "queueId",      NULL };
+    static const char *const batch_sources[] = {"API", "EVAL", "ANNOTATION", NULL};
+    static const char *const sources[] = {"API", "ANNOTATION", NULL};
+    static const char *const strings[] = {
+        "traceId", "sessionId", "datasetRunId", "observationId", "environment", "comment", "configId", "queueId", NULL};
     const json *name = json_get(body, "name");
     text type = type_of(body);
     if (!json_is(body, JSON_OBJECT)) {
@@ -117,11 +117,18 @@ bool score_has_number(const score *s)
 score score_from_body(arena *a, text id, const json *body)
 {
     const json *value = json_get(body, "value"), *comment = json_get(body, "comment");
-    score s = { .id = id, .name = string_at(body, "name"), .data_type = type_of(body), .source = string_at(body, "source"),
-                .environment = observation_environment(a, string_at(body, "environment")), .trace_id = string_at(body, "traceId"),
-                .observation_id = string_at(body, "observationId"), .session_id = string_at(body, "sessionId"),
-                .dataset_run_id = string_at(body, "datasetRunId"), .config_id = string_at(body, "configId"),
-                .queue_id = string_at(body, "queueId"), .metadata = metadata_of_json(a, json_get(body, "metadata")) };
+    score s = {.id = id,
+               .name = string_at(body, "name"),
+               .data_type = type_of(body),
+               .source = string_at(body, "source"),
+               .environment = observation_environment(a, string_at(body, "environment")),
+               .trace_id = string_at(body, "traceId"),
+               .observation_id = string_at(body, "observationId"),
+               .session_id = string_at(body, "sessionId"),
+               .dataset_run_id = string_at(body, "datasetRunId"),
+               .config_id = string_at(body, "configId"),
+               .queue_id = string_at(body, "queueId"),
+               .metadata = metadata_of_json(a, json_get(body, "metadata"))};
     if (s.source.len == 0)
         s.source = TEXT("API");
     if (json_is(comment, JSON_STRING))
@@ -136,9 +143,9 @@ score score_from_body(arena *a, text id, const json *body)
 score score_keep(arena *a, const score *s)
 {
     score kept = *s;
-    text *const texts[] = { &kept.id,         &kept.name,           &kept.data_type, &kept.source,   &kept.environment,
-                            &kept.trace_id,   &kept.observation_id, &kept.session_id, &kept.dataset_run_id,
-                            &kept.string_value, &kept.comment,      &kept.metadata,  &kept.config_id, &kept.queue_id };
+    text *const texts[] = {&kept.id,       &kept.name,           &kept.data_type,  &kept.source,         &kept.environment,
+                           &kept.trace_id, &kept.observation_id, &kept.session_id, &kept.dataset_run_id, &kept.string_value,
+                           &kept.comment,  &kept.metadata,       &kept.config_id,  &kept.queue_id};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = texts[i]->at ? arena_copy(a, *texts[i]) : *texts[i];
     return kept;

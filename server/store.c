@@ -48,7 +48,8 @@ static const char event_schema[] =
  * is not deleted. */
 static const char prompt_schema[] =
     "CREATE TABLE IF NOT EXISTS prompts ("
-    " id TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL, type TEXT NOT NULL, content TEXT NOT NULL, config TEXT NOT NULL,"
+    " id TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL, type TEXT NOT NULL, content TEXT NOT NULL, config TEXT "
+    "NOT NULL,"
     " commit_message TEXT, labels TEXT NOT NULL, tags TEXT NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,"
     " UNIQUE (name, version));"
     "CREATE TABLE IF NOT EXISTS prompt_references ("
@@ -89,7 +90,10 @@ bool store_commit(store *s, bool good)
 void store_problem(store *s, char *out, size_t size)
 {
     pthread_mutex_lock(&s->lock);
-    snprintf(out, size, "%s", *s->problem ? s->problem : has_failed(s->db) ? sqlite3_errmsg(s->db) : "not an error of the database");
+    snprintf(out, size, "%s",
+             *s->problem         ? s->problem
+             : has_failed(s->db) ? sqlite3_errmsg(s->db)
+                                 : "not an error of the database");
     s->problem[0] = 0;
     pthread_mutex_unlock(&s->lock);
 }
@@ -281,7 +285,7 @@ void bind_all(sqlite3_stmt *statement, int *next, const text *values, size_t cou
 text column_text(sqlite3_stmt *statement, int *next)
 {
     const char *at = (const char *)sqlite3_column_text(statement, *next);
-    return (text){ at, (size_t)sqlite3_column_bytes(statement, (*next)++) };
+    return (text){at, (size_t)sqlite3_column_bytes(statement, (*next)++)};
 }
 
 int64_t column_int(sqlite3_stmt *statement, int *next)

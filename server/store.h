@@ -63,7 +63,7 @@ typedef struct store_query {
     size_t limit;
 } store_query;
 
-#define STORE_QUERY_ALL ((store_query){ .root = -1, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = SIZE_MAX / 2 })
+#define STORE_QUERY_ALL ((store_query){.root = -1, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = SIZE_MAX / 2})
 
 /* Calls `visit` for each row, newest start first. The row's texts are valid during that call only; no store function may be called
  * from it. False when the database failed. */
@@ -135,7 +135,8 @@ typedef struct session_query {
     size_t limit, offset;
 } session_query;
 
-bool store_find_sessions(store *s, arena *a, const session_query *query, session_row **out_rows, size_t *out_count, int64_t *out_total);
+bool store_find_sessions(store *s, arena *a, const session_query *query, session_row **out_rows, size_t *out_count,
+                         int64_t *out_total);
 
 /* --- scores --- */
 

@@ -8,7 +8,7 @@ static bool put_event(store *s, const event *e)
 {
     sqlite3_stmt *statement = s->ready[PUT_EVENT];
     int next = 1;
-    buf body = { 0 };
+    buf body = {0};
     json_write(&body, e->body);
     bind_int(statement, &next, e->type->kind);
     bind_text(statement, &next, e->body_id);
@@ -35,7 +35,7 @@ static event *get_events(store *s, arena *a, event_kind kind, text body_id, size
     bind_text(statement, &next, body_id);
     while ((state = sqlite3_step(statement)) == SQLITE_ROW &&
            (grown = arena_grow(a, events, sizeof *events, *out_count, &capacity))) {
-        event e = { .body_id = body_id };
+        event e = {.body_id = body_id};
         next = 0;
         events = grown;
         e.type = event_type_of(column_text(statement, &next));
@@ -84,7 +84,7 @@ static bool replace_observation(store *s, const observation *row)
 
 static bool fold_again(store *s, event_kind kind, text body_id)
 {
-    arena memory = { 0 };
+    arena memory = {0};
     size_t count;
     const event *events = get_events(s, &memory, kind, body_id, &count);
     bool good = events && count > 0;

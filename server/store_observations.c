@@ -2,9 +2,11 @@
 #include "store_private.h"
 
 /* Bound and read in this order by bind_row and row_of, which reads the id of the prompt behind them. */
-#define COLUMNS                                                                                                                            \
-    "trace_id, id, start_ms, parent_id, start_ns, end_ns, arrived_ns, type, name, level, status_message, version, environment, release, " \
-    "user_id, session_id, trace_name, tags, is_public, is_app_root, input, output, metadata, experiment, model, model_parameters, "       \
+#define COLUMNS                                                                                                                  \
+    "trace_id, id, start_ms, parent_id, start_ns, end_ns, arrived_ns, type, name, level, status_message, version, environment, " \
+    "release, "                                                                                                                  \
+    "user_id, session_id, trace_name, tags, is_public, is_app_root, input, output, metadata, experiment, model, "                \
+    "model_parameters, "                                                                                                         \
     "usage, cost, completion_start_ms, prompt_name, prompt_version, trace_input, trace_output, trace_metadata"
 #define MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 
@@ -23,15 +25,15 @@ static void bind_row(sqlite3_stmt *statement, const observation *o)
     bind_int(statement, &next, o->start_ns);
     bind_int(statement, &next, o->end_ns);
     bind_int(statement, &next, o->arrived_ns);
-    const text words[] = { o->type,    o->name,    o->level,      o->status_message, o->version, o->environment,
-                           o->release, o->user_id, o->session_id, o->trace_name,     o->tags };
+    const text words[] = {o->type,    o->name,    o->level,      o->status_message, o->version, o->environment,
+                          o->release, o->user_id, o->session_id, o->trace_name,     o->tags};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         bind_text(statement, &next, words[i]);
     bind_int(statement, &next, o->is_public);
     bind_int(statement, &next, o->is_app_root);
     bind_optional(statement, &next, o->input);
     bind_optional(statement, &next, o->output);
-    const text objects[] = { o->metadata, o->experiment, o->model, o->model_parameters, o->usage, o->cost };
+    const text objects[] = {o->metadata, o->experiment, o->model, o->model_parameters, o->usage, o->cost};
     for (size_t i = 0; i < sizeof objects / sizeof *objects; i++)
         bind_text(statement, &next, objects[i]);
     bind_int(statement, &next, o->completion_start_ms);
@@ -99,7 +101,7 @@ static void put_conditions(buf *sql, const store_query *query)
 
 static sqlite3_stmt *prepare_query(store *s, const store_query *query)
 {
-    buf sql = { 0 };
+    buf sql = {0};
     buf_string(&sql, "SELECT " COLUMNS ", CASE WHEN prompt_name != '' THEN"
                      " (SELECT p.id FROM prompts AS p WHERE p.name = prompt_name AND p.version = prompt_version) END");
     put_conditions(&sql, query);
@@ -133,7 +135,7 @@ static void bind_query(sqlite3_stmt *statement, const store_query *query)
 
 static observation row_of(sqlite3_stmt *statement)
 {
-    observation o = { 0 };
+    observation o = {0};
     int next = 0;
     o.trace_id = column_text(statement, &next);
     o.id = column_text(statement, &next);
@@ -142,13 +144,13 @@ static observation row_of(sqlite3_stmt *statement)
     o.start_ns = column_int(statement, &next);
     o.end_ns = column_int(statement, &next);
     o.arrived_ns = column_int(statement, &next);
-    text *const words[] = { &o.type,    &o.name,    &o.level,      &o.status_message, &o.version, &o.environment,
-                            &o.release, &o.user_id, &o.session_id, &o.trace_name,     &o.tags };
+    text *const words[] = {&o.type,    &o.name,    &o.level,      &o.status_message, &o.version, &o.environment,
+                           &o.release, &o.user_id, &o.session_id, &o.trace_name,     &o.tags};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         *words[i] = column_text(statement, &next);
     o.is_public = column_int(statement, &next) != 0;
     o.is_app_root = column_int(statement, &next) != 0;
-    text *const rest[] = { &o.input, &o.output, &o.metadata, &o.experiment, &o.model, &o.model_parameters, &o.usage, &o.cost };
+    text *const rest[] = {&o.input, &o.output, &o.metadata, &o.experiment, &o.model, &o.model_parameters, &o.usage, &o.cost};
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
         *rest[i] = column_text(statement, &next);
     o.completion_start_ms = column_int(statement, &next);
@@ -186,7 +188,7 @@ bool store_read(store *s, const store_query *query, store_visit *visit, void *co
 
 bool store_count_rows(store *s, const store_query *query, int64_t *out_count)
 {
-    buf sql = { 0 };
+    buf sql = {0};
     int next = 1;
     buf_string(&sql, "SELECT count(*)");
     put_conditions(&sql, query);
@@ -206,11 +208,11 @@ bool store_count(store *s, text trace_id, int64_t *out_observations, int64_t *ou
 {
     int next = 1;
     pthread_mutex_lock(&s->lock);
-    sqlite3_stmt *statement =
-        store_prepare(s, trace_id.len ? "SELECT count(*), count(*) > 0 OR EXISTS (SELECT 1 FROM traces WHERE id = ?1)"
-                                        " FROM observations WHERE trace_id = ?1"
-                                      : "SELECT count(*), count(DISTINCT trace_id) + (SELECT count(*) FROM traces WHERE NOT EXISTS"
-                                        " (SELECT 1 FROM observations AS o WHERE o.trace_id = traces.id)) FROM observations");
+    sqlite3_stmt *statement = store_prepare(
+        s, trace_id.len ? "SELECT count(*), count(*) > 0 OR EXISTS (SELECT 1 FROM traces WHERE id = ?1)"
+                          " FROM observations WHERE trace_id = ?1"
+                        : "SELECT count(*), count(DISTINCT trace_id) + (SELECT count(*) FROM traces WHERE NOT EXISTS"
+                          " (SELECT 1 FROM observations AS o WHERE o.trace_id = traces.id)) FROM observations");
     if (statement && trace_id.len)
         bind_text(statement, &next, trace_id);
     bool good = statement && sqlite3_step(statement) == SQLITE_ROW;

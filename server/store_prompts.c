@@ -35,7 +35,7 @@ static text keep_text(arena *a, text t)
 
 static prompt prompt_of(arena *a, sqlite3_stmt *statement)
 {
-    prompt p = { 0 };
+    prompt p = {0};
     int next = 0;
     p.id = keep_text(a, column_text(statement, &next));
     p.name = keep_text(a, column_text(statement, &next));
@@ -104,9 +104,10 @@ bool store_prompt_dependents(store *s, arena *a, text child_name, prompt_depende
 {
     size_t capacity = 0;
     int next = 1, state = SQLITE_ERROR;
-    sqlite3_stmt *statement = store_prepare(s, "SELECT p.id, p.name, r.wanted, p.version, CASE WHEN r.by_version THEN r.wanted ELSE 0 END"
-                                               " FROM prompt_references AS r JOIN prompts AS p ON p.id = r.parent_id"
-                                               " WHERE r.child_name = ? ORDER BY r.rowid");
+    sqlite3_stmt *statement = store_prepare(
+        s, "SELECT p.id, p.name, r.wanted, p.version, CASE WHEN r.by_version THEN r.wanted ELSE 0 END"
+           " FROM prompt_references AS r JOIN prompts AS p ON p.id = r.parent_id"
+           " WHERE r.child_name = ? ORDER BY r.rowid");
     *out_list = NULL;
     *out_count = 0;
     if (statement)
@@ -130,9 +131,10 @@ bool store_prompt_dependents(store *s, arena *a, text child_name, prompt_depende
 
 /* --- lists --- */
 
-#define MATCHES                                                                                                                 \
-    "(?1 = '' OR name = ?1) AND (?2 = '' OR " HAS("labels", "?2") ") AND (?3 = '' OR " HAS("tags", "?3") ")"                    \
-    " AND (?4 = 0 OR version = ?4) AND updated_ms >= ?5 AND updated_ms < ?6"
+#define MATCHES                                                                             \
+    "(?1 = '' OR name = ?1) AND (?2 = '' OR " HAS("labels", "?2") ") AND (?3 = '' OR " HAS( \
+        "tags", "?3") ")"                                                                   \
+                      " AND (?4 = 0 OR version = ?4) AND updated_ms >= ?5 AND updated_ms < ?6"
 
 static void bind_matches(sqlite3_stmt *statement, const prompt_query *query)
 {
@@ -181,7 +183,7 @@ typedef struct lists {
 
 static lists write_lists(const prompt *p)
 {
-    lists l = { { 0 }, { 0 } };
+    lists l = {{0}, {0}};
     json_write(&l.labels, p->labels);
     json_write(&l.tags, p->tags);
     return l;
@@ -198,8 +200,8 @@ static bool free_lists(lists *l)
 static bool add_reference(store *s, text parent_id, const prompt_reference *r)
 {
     int next = 1;
-    sqlite3_stmt *statement =
-        store_prepare(s, "INSERT INTO prompt_references (parent_id, child_name, wanted, by_version) VALUES (?,?,?,?)");
+    sqlite3_stmt *statement = store_prepare(
+        s, "INSERT INTO prompt_references (parent_id, child_name, wanted, by_version) VALUES (?,?,?,?)");
     if (statement) {
         bind_text(statement, &next, parent_id);
         bind_text(statement, &next, r->name);
@@ -251,7 +253,8 @@ bool store_update_prompt(store *s, const prompt *p)
 
 bool store_remove_prompt(store *s, text id)
 {
-    static const char *const statements[] = { "DELETE FROM prompt_references WHERE parent_id = ?", "DELETE FROM prompts WHERE id = ?" };
+    static const char *const statements[] = {"DELETE FROM prompt_references WHERE parent_id = ?",
+                                             "DELETE FROM prompts WHERE id = ?"};
     bool good = true;
     for (size_t i = 0; good && i < 2; i++) {
         int next = 1;

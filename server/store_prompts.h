@@ -39,6 +39,7 @@ typedef struct prompt_query {
 } prompt_query;
 
 /* The versions that match, without content, of a page of names, by name and version; and how many names there are in all. */
-bool store_list_prompts(store *s, arena *a, const prompt_query *query, prompt **out_versions, size_t *out_count, int64_t *out_total);
+bool store_list_prompts(store *s, arena *a, const prompt_query *query, prompt **out_versions, size_t *out_count,
+                        int64_t *out_total);
 
 #endif

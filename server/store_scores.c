@@ -1,8 +1,8 @@
 /* Scores in SQLite; see store.h. Values are always bound, never part of the SQL text. */
 #include "store_private.h"
 
-#define COLUMNS                                                                                                               \
-    "id, name, data_type, source, environment, trace_id, observation_id, session_id, dataset_run_id, string_value, metadata, "     \
+#define COLUMNS                                                                                                                \
+    "id, name, data_type, source, environment, trace_id, observation_id, session_id, dataset_run_id, string_value, metadata, " \
     "config_id, queue_id, comment, value, timestamp_ms, created_ns, updated_ns"
 #define MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 
@@ -14,9 +14,9 @@ bool replace_score(store *s, const score *given)
 {
     sqlite3_stmt *statement = s->ready[PUT_SCORE];
     int next = 1;
-    const text words[] = { given->id,       given->name,           given->data_type,  given->source,         given->environment,
-                           given->trace_id, given->observation_id, given->session_id, given->dataset_run_id, given->string_value,
-                           given->metadata, given->config_id,      given->queue_id };
+    const text words[] = {given->id,       given->name,           given->data_type,  given->source,         given->environment,
+                          given->trace_id, given->observation_id, given->session_id, given->dataset_run_id, given->string_value,
+                          given->metadata, given->config_id,      given->queue_id};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         bind_text(statement, &next, words[i]);
     bind_optional(statement, &next, given->comment);
@@ -29,11 +29,11 @@ bool replace_score(store *s, const score *given)
 
 static score score_of(sqlite3_stmt *statement)
 {
-    score found = { 0 };
+    score found = {0};
     int next = 0;
-    text *const words[] = { &found.id,       &found.name,           &found.data_type,  &found.source,         &found.environment,
-                            &found.trace_id, &found.observation_id, &found.session_id, &found.dataset_run_id, &found.string_value,
-                            &found.metadata, &found.config_id,      &found.queue_id,   &found.comment };
+    text *const words[] = {&found.id,       &found.name,           &found.data_type,  &found.source,         &found.environment,
+                           &found.trace_id, &found.observation_id, &found.session_id, &found.dataset_run_id, &found.string_value,
+                           &found.metadata, &found.config_id,      &found.queue_id,   &found.comment};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         *words[i] = column_text(statement, &next);
     found.value = sqlite3_column_double(statement, next++);
@@ -64,7 +64,8 @@ static bool read_scores(arena *a, sqlite3_stmt *statement, score **out_scores, s
 bool read_scores_of_trace(store *s, arena *a, text trace_id, score **out_scores, size_t *out_count)
 {
     int next = 1;
-    sqlite3_stmt *statement = store_prepare(s, "SELECT " COLUMNS " FROM scores WHERE trace_id = ? ORDER BY timestamp_ms DESC, id DESC");
+    sqlite3_stmt *statement = store_prepare(s, "SELECT " COLUMNS
+                                               " FROM scores WHERE trace_id = ? ORDER BY timestamp_ms DESC, id DESC");
     if (statement)
         bind_text(statement, &next, trace_id);
     return read_scores(a, statement, out_scores, out_count);
@@ -72,15 +73,17 @@ bool read_scores_of_trace(store *s, arena *a, text trace_id, score **out_scores,
 
 bool store_delete_score(store *s, text id)
 {
-    static const char *const statements[] = { "DELETE FROM events WHERE kind = 2 AND body_id = ?", "DELETE FROM scores WHERE id = ?" };
+    static const char *const statements[] = {"DELETE FROM events WHERE kind = 2 AND body_id = ?",
+                                             "DELETE FROM scores WHERE id = ?"};
     return store_run_all_with(s, statements, sizeof statements / sizeof *statements, id);
 }
 
 /* --- finding --- */
 
 static const char *const score_columns[SCORE_COLUMN_COUNT] = {
-    "id",     "name",        "trace_id",  "observation_id", "session_id",   "dataset_run_id", "source", "data_type",
-    "environment", "config_id", "queue_id", "string_value", NULL,          NULL,
+    "id",     "name",      "trace_id",    "observation_id", "session_id", "dataset_run_id",
+    "source", "data_type", "environment", "config_id",      "queue_id",   "string_value",
+    NULL,     NULL,
 };
 
 static void put_score_conditions(buf *sql, const score_query *query)
@@ -115,7 +118,7 @@ static void bind_score_conditions(sqlite3_stmt *statement, int *next, const scor
 
 static bool count_scores(store *s, const score_query *query, int64_t *out_total)
 {
-    buf sql = { 0 };
+    buf sql = {0};
     int next = 1;
     buf_string(&sql, "SELECT count(*)");
     put_score_conditions(&sql, query);
@@ -131,7 +134,7 @@ static bool count_scores(store *s, const score_query *query, int64_t *out_total)
 
 static bool find_scores(store *s, arena *a, const score_query *query, score **out_scores, size_t *out_count)
 {
-    buf sql = { 0 };
+    buf sql = {0};
     int next = 1;
     buf_string(&sql, "SELECT " COLUMNS);
     put_score_conditions(&sql, query);

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#define COLUMNS                                                                                                               \
-    "id, name, user_id, session_id, release, version, environment, tags, metadata, is_public, input, output, timestamp_ms, "       \
+#define COLUMNS                                                                                                              \
+    "id, name, user_id, session_id, release, version, environment, tags, metadata, is_public, input, output, timestamp_ms, " \
     "created_ns, updated_ns"
 #define MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 
@@ -16,8 +16,7 @@ bool replace_trace(store *s, const trace_record *t)
 {
     sqlite3_stmt *statement = s->ready[PUT_TRACE];
     int next = 1;
-    const text words[] = { t->id,      t->name,        t->user_id, t->session_id, t->release,
-                           t->version, t->environment, t->tags,    t->metadata };
+    const text words[] = {t->id, t->name, t->user_id, t->session_id, t->release, t->version, t->environment, t->tags, t->metadata};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         bind_text(statement, &next, words[i]);
     bind_int(statement, &next, t->is_public);
@@ -31,10 +30,9 @@ bool replace_trace(store *s, const trace_record *t)
 
 static trace_record record_of(sqlite3_stmt *statement)
 {
-    trace_record t = { 0 };
+    trace_record t = {0};
     int next = 0;
-    text *const words[] = { &t.id,      &t.name,        &t.user_id, &t.session_id, &t.release,
-                            &t.version, &t.environment, &t.tags,    &t.metadata };
+    text *const words[] = {&t.id, &t.name, &t.user_id, &t.session_id, &t.release, &t.version, &t.environment, &t.tags, &t.metadata};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         *words[i] = column_text(statement, &next);
     t.is_public = (int)column_int(statement, &next);
@@ -80,10 +78,10 @@ static bool load_record(store *s, arena *a, text id, trace_data *out)
 
 bool store_load_trace(store *s, arena *a, text id, trace_data *out)
 {
-    kept_rows kept = { .arena = a, .into = out };
+    kept_rows kept = {.arena = a, .into = out};
     store_query query = STORE_QUERY_ALL;
-    *out = (trace_data){ .id = id };
-    query.conditions[query.condition_count++] = (store_condition){ STORE_TRACE_ID, STORE_EQUALS, &id, 1 };
+    *out = (trace_data){.id = id};
+    query.conditions[query.condition_count++] = (store_condition){STORE_TRACE_ID, STORE_EQUALS, &id, 1};
     pthread_mutex_lock(&s->lock);
     bool good = read_rows(s, &query, keep_row, &kept) && load_record(s, a, id, out) &&
                 read_scores_of_trace(s, a, id, &out->scores, &out->score_count);
@@ -117,12 +115,12 @@ bool store_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids,
     *out_ids = NULL;
     *out_count = 0;
     pthread_mutex_lock(&s->lock);
-    sqlite3_stmt *statement =
-        store_prepare(s, "SELECT trace_id FROM"
-                         " (SELECT trace_id, max(start_ms) AS newest FROM observations"
-                         "  WHERE trace_id >= ?1 AND substr(trace_id, 1, length(?1)) = ?1 GROUP BY trace_id"
-                         "  UNION ALL SELECT id, timestamp_ms FROM traces WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1)"
-                         " GROUP BY trace_id ORDER BY max(newest) DESC LIMIT ?2");
+    sqlite3_stmt *statement = store_prepare(
+        s, "SELECT trace_id FROM"
+           " (SELECT trace_id, max(start_ms) AS newest FROM observations"
+           "  WHERE trace_id >= ?1 AND substr(trace_id, 1, length(?1)) = ?1 GROUP BY trace_id"
+           "  UNION ALL SELECT id, timestamp_ms FROM traces WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1)"
+           " GROUP BY trace_id ORDER BY max(newest) DESC LIMIT ?2");
     if (statement)
         bind_text(statement, &next, prefix);
     if (statement)
@@ -142,15 +140,18 @@ bool store_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids,
 static const struct {
     const char *of_rows, *of_traces;
 } trace_columns[TRACE_COLUMN_COUNT] = {
-    [TRACE_USER] = { "user_id", "user_id" },         [TRACE_NAME] = { "trace_name", "name" },
-    [TRACE_SESSION] = { "session_id", "session_id" }, [TRACE_VERSION] = { "version", "version" },
-    [TRACE_RELEASE] = { "release", "release" },      [TRACE_ENVIRONMENT] = { "environment", "environment" },
-    [TRACE_TAG] = { "tags", "tags" },
+    [TRACE_USER] = {"user_id", "user_id"},
+    [TRACE_NAME] = {"trace_name", "name"},
+    [TRACE_SESSION] = {"session_id", "session_id"},
+    [TRACE_VERSION] = {"version", "version"},
+    [TRACE_RELEASE] = {"release", "release"},
+    [TRACE_ENVIRONMENT] = {"environment", "environment"},
+    [TRACE_TAG] = {"tags", "tags"},
 };
 
 static sqlite3_stmt *prepare_traces(store *s, const trace_query *query)
 {
-    buf sql = { 0 };
+    buf sql = {0};
     buf_string(&sql, "SELECT trace_id, count(*) OVER () FROM"
                      " (SELECT trace_id, min(start_ms) AS oldest FROM observations GROUP BY trace_id"
                      "  UNION ALL SELECT id, timestamp_ms FROM traces) WHERE 1");
@@ -158,7 +159,8 @@ static sqlite3_stmt *prepare_traces(store *s, const trace_query *query)
         const trace_condition *c = &query->conditions[i];
         put_trace_condition(&sql, "trace_id", trace_columns[c->column].of_rows, trace_columns[c->column].of_traces, c->value_count);
     }
-    buf_format(&sql, " GROUP BY trace_id HAVING min(oldest) >= ? AND min(oldest) < ? ORDER BY min(oldest) %s, trace_id LIMIT ? OFFSET ?",
+    buf_format(&sql,
+               " GROUP BY trace_id HAVING min(oldest) >= ? AND min(oldest) < ? ORDER BY min(oldest) %s, trace_id LIMIT ? OFFSET ?",
                query->oldest_first ? "ASC" : "DESC");
     return store_prepare_buf(s, &sql);
 }
@@ -175,7 +177,7 @@ bool store_find_traces(store *s, arena *a, const trace_query *query, text **out_
     for (size_t i = 0; statement && i < query->condition_count; i++)
         for (int twice = 0; twice < 2; twice++)
             bind_all(statement, &next, query->conditions[i].values, query->conditions[i].value_count);
-    const int64_t numbers[] = { query->from_ms, query->to_ms, (int64_t)query->limit, (int64_t)query->offset };
+    const int64_t numbers[] = {query->from_ms, query->to_ms, (int64_t)query->limit, (int64_t)query->offset};
     for (size_t i = 0; statement && i < 4; i++)
         bind_int(statement, &next, numbers[i]);
     while (statement && (state = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -203,7 +205,7 @@ bool store_find_traces(store *s, arena *a, const trace_query *query, text **out_
 
 static sqlite3_stmt *prepare_sessions(store *s, const session_query *query)
 {
-    buf sql = { 0 };
+    buf sql = {0};
     buf_string(&sql, "SELECT session_id, environment, min(first_ms), count(*) OVER () FROM"
                      " (SELECT session_id, environment, start_ms AS first_ms FROM observations WHERE session_id != ''"
                      "  UNION ALL SELECT session_id, environment, timestamp_ms FROM traces WHERE session_id != '') WHERE 1");
@@ -218,7 +220,8 @@ static sqlite3_stmt *prepare_sessions(store *s, const session_query *query)
     return store_prepare_buf(s, &sql);
 }
 
-bool store_find_sessions(store *s, arena *a, const session_query *query, session_row **out_rows, size_t *out_count, int64_t *out_total)
+bool store_find_sessions(store *s, arena *a, const session_query *query, session_row **out_rows, size_t *out_count,
+                         int64_t *out_total)
 {
     size_t capacity = 0;
     int next = 1, state = SQLITE_ERROR;
@@ -231,7 +234,7 @@ bool store_find_sessions(store *s, arena *a, const session_query *query, session
         bind_text(statement, &next, query->id);
     if (statement)
         bind_all(statement, &next, query->environments, query->environment_count);
-    const int64_t numbers[] = { query->from_ms, query->to_ms, (int64_t)query->limit, (int64_t)query->offset };
+    const int64_t numbers[] = {query->from_ms, query->to_ms, (int64_t)query->limit, (int64_t)query->offset};
     for (size_t i = 0; statement && i < 4; i++)
         bind_int(statement, &next, numbers[i]);
     while (statement && (state = sqlite3_step(statement)) == SQLITE_ROW) {

@@ -9,7 +9,7 @@
 
 text text_of(const char *string)
 {
-    return string ? (text){ string, strlen(string) } : TEXT("");
+    return string ? (text){string, strlen(string)} : TEXT("");
 }
 
 bool text_equal(text a, text b)
@@ -186,7 +186,7 @@ text arena_copy(arena *a, text t)
     if (!copy)
         return TEXT("");
     memcpy(copy, t.at, t.len);
-    return (text){ copy, t.len };
+    return (text){copy, t.len};
 }
 
 /* Bytes before the first that is not part of valid UTF-8. Eight at a time, because most text is ASCII. */
@@ -202,7 +202,7 @@ static size_t valid_prefix(text t)
                 continue;
             }
         }
-        size_t len = text_utf8_length((text){ t.at + i, t.len - i });
+        size_t len = text_utf8_length((text){t.at + i, t.len - i});
         if (len == 0)
             return i;
         i += len;
@@ -223,15 +223,15 @@ text arena_utf8(arena *a, text t, size_t *repairs)
     while (t.len > 0) {
         memcpy(out + len, t.at, good);
         len += good;
-        t = (text){ t.at + good, t.len - good };
+        t = (text){t.at + good, t.len - good};
         if (t.len == 0)
             break;
         memcpy(out + len, "\xEF\xBF\xBD", 3);
         len += 3;
-        t = (text){ t.at + 1, t.len - 1 };
+        t = (text){t.at + 1, t.len - 1};
         good = valid_prefix(t);
     }
-    return (text){ out, len };
+    return (text){out, len};
 }
 
 static int hex_digit(char c)
@@ -258,7 +258,7 @@ bool arena_unescape(arena *a, text t, text *out)
         at[len] = (char)(high << 4 | low);
         i += 2;
     }
-    *out = (text){ copy.at, len };
+    *out = (text){copy.at, len};
     return true;
 }
 
@@ -269,7 +269,7 @@ void arena_free(arena *a)
         free(a->newest);
         a->newest = older;
     }
-    *a = (arena){ .ceiling = a->ceiling };
+    *a = (arena){.ceiling = a->ceiling};
 }
 
 void *arena_grow(arena *a, void *items, size_t item_size, size_t count, size_t *capacity)
@@ -357,13 +357,13 @@ void buf_format(buf *b, const char *format, ...)
 
 text buf_view(const buf *b)
 {
-    return b->len ? (text){ b->at, b->len } : TEXT("");
+    return b->len ? (text){b->at, b->len} : TEXT("");
 }
 
 void buf_free(buf *b)
 {
     free(b->at);
-    *b = (buf){ .ceiling = b->ceiling };
+    *b = (buf){.ceiling = b->ceiling};
 }
 
 text buf_move(buf *b, arena *a)

@@ -16,7 +16,7 @@ typedef struct text {
     size_t len;
 } text;
 
-#define TEXT(literal) ((text){ (literal), sizeof(literal) - 1 })
+#define TEXT(literal) ((text){(literal), sizeof(literal) - 1})
 
 text text_of(const char *string); /* NULL becomes the empty text */
 bool text_equal(text a, text b);

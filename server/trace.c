@@ -31,7 +31,7 @@ static text *add_tags(arena *a, text list, text *tags, size_t *count, size_t *ca
 text trace_unite_tags(arena *a, text left, text right)
 {
     size_t count = 0, capacity = 0;
-    buf out = { 0 };
+    buf out = {0};
     text *tags = add_tags(a, left, NULL, &count, &capacity);
     tags = add_tags(a, right, tags, &count, &capacity);
     if (count > 1)
@@ -76,10 +76,11 @@ static void put_members(buf *out, const json *object, const json *but_not_those_
 text trace_merge_metadata(arena *a, text left, text right)
 {
     const json *first = json_parse(a, left), *second = json_parse(a, right);
-    buf out = { 0 };
+    buf out = {0};
     if (!json_is(second, JSON_OBJECT) || !second->first)
         return left;
-    if (!json_is(first, JSON_OBJECT) || !first->first || member_count(first) > MAX_MERGED_KEYS || member_count(second) > MAX_MERGED_KEYS)
+    if (!json_is(first, JSON_OBJECT) || !first->first || member_count(first) > MAX_MERGED_KEYS ||
+        member_count(second) > MAX_MERGED_KEYS)
         return right;
     buf_char(&out, '{');
     put_members(&out, first, second);
@@ -117,7 +118,7 @@ static void add_known(double *sum, double more)
 
 static void add_totals(trace_view *v, const observation *o)
 {
-    arena memory = { 0 };
+    arena memory = {0};
     if (o->usage.len > 2)
         add_known(&v->tokens, number_at(json_parse(&memory, o->usage), "total"));
     if (o->cost.len > 2)
@@ -173,8 +174,8 @@ static const observation *root_of(const trace_data *data)
 
 static void set_io(trace_view *v, const observation *root, const observation **rows, size_t count)
 {
-    v->input = root ? root->input : (text){ NULL, 0 };
-    v->output = root ? root->output : (text){ NULL, 0 };
+    v->input = root ? root->input : (text){NULL, 0};
+    v->output = root ? root->output : (text){NULL, 0};
     for (size_t i = 0; i < count; i++) {
         if (rows[i]->trace_input.at)
             v->input = rows[i]->trace_input;
@@ -208,8 +209,15 @@ static void add_record(arena *a, trace_view *v, const trace_record *r)
 trace_view trace_view_of(arena *a, const trace_data *data)
 {
     const observation **rows = sorted_rows(a, data), *root = root_of(data);
-    trace_view v = { .id = data->id, .start_ns = INT64_MAX, .end_ns = INT64_MIN, .created_ns = INT64_MAX, .updated_ns = INT64_MIN,
-                     .tokens = -1, .cost = -1, .tags = TEXT("[]"), .metadata = TEXT("{}") };
+    trace_view v = {.id = data->id,
+                    .start_ns = INT64_MAX,
+                    .end_ns = INT64_MIN,
+                    .created_ns = INT64_MAX,
+                    .updated_ns = INT64_MIN,
+                    .tokens = -1,
+                    .cost = -1,
+                    .tags = TEXT("[]"),
+                    .metadata = TEXT("{}")};
     if (root && root->metadata.len)
         v.metadata = root->metadata;
     for (size_t i = 0; rows && i < data->row_count; i++)
@@ -234,8 +242,8 @@ static void keep(arena *a, text *const *texts, size_t count)
 trace_record trace_record_keep(arena *a, const trace_record *record)
 {
     trace_record kept = *record;
-    text *const texts[] = { &kept.id,          &kept.name, &kept.user_id, &kept.session_id, &kept.release, &kept.version,
-                            &kept.environment, &kept.tags, &kept.input,   &kept.output,     &kept.metadata };
+    text *const texts[] = {&kept.id,          &kept.name, &kept.user_id, &kept.session_id, &kept.release, &kept.version,
+                           &kept.environment, &kept.tags, &kept.input,   &kept.output,     &kept.metadata};
     keep(a, texts, sizeof texts / sizeof *texts);
     return kept;
 }
@@ -243,12 +251,12 @@ trace_record trace_record_keep(arena *a, const trace_record *record)
 observation trace_keep(arena *a, const observation *row)
 {
     observation kept = *row;
-    text *const texts[] = { &kept.trace_id,   &kept.id,       &kept.parent_id,      &kept.type,        &kept.name,
-                            &kept.level,      &kept.version,  &kept.status_message, &kept.environment, &kept.release,
-                            &kept.user_id,    &kept.tags,     &kept.session_id,     &kept.trace_name,  &kept.input,
-                            &kept.output,     &kept.metadata, &kept.experiment,     &kept.model,       &kept.model_parameters,
-                            &kept.usage,      &kept.cost,     &kept.prompt_name,    &kept.trace_input, &kept.trace_output,
-                            &kept.trace_metadata, &kept.prompt_id };
+    text *const texts[] = {&kept.trace_id,       &kept.id,       &kept.parent_id,      &kept.type,        &kept.name,
+                           &kept.level,          &kept.version,  &kept.status_message, &kept.environment, &kept.release,
+                           &kept.user_id,        &kept.tags,     &kept.session_id,     &kept.trace_name,  &kept.input,
+                           &kept.output,         &kept.metadata, &kept.experiment,     &kept.model,       &kept.model_parameters,
+                           &kept.usage,          &kept.cost,     &kept.prompt_name,    &kept.trace_input, &kept.trace_output,
+                           &kept.trace_metadata, &kept.prompt_id};
     keep(a, texts, sizeof texts / sizeof *texts);
     return kept;
 }

@@ -78,7 +78,7 @@ static text shown(text rest, size_t *taken, size_t *columns)
     if (!len || is_unsafe(c))
         return TEXT(REPLACEMENT);
     *columns = columns_of(c);
-    return (text){ rest.at, len };
+    return (text){rest.at, len};
 }
 
 /* One line of at most `limit` columns; what does not fit ends in an ellipsis. Returns the columns used. */
@@ -99,7 +99,7 @@ static size_t put_clipped(buf *out, text t, size_t limit)
             fits = out->len;
             fits_used = used;
         }
-        t = (text){ t.at + taken, t.len - taken };
+        t = (text){t.at + taken, t.len - taken};
     }
     return used;
 }
@@ -148,7 +148,7 @@ static void put_duration(buf *out, int64_t ns)
 static void put_grouped(buf *out, double number)
 {
     char digits[32];
-    buf plain = { .at = digits, .capacity = sizeof digits, .ceiling = sizeof digits };
+    buf plain = {.at = digits, .capacity = sizeof digits, .ceiling = sizeof digits};
     buf_format(&plain, "%.0f", number < 1e18 ? number : 1e18);
     for (size_t i = 0; i < plain.len; i++) {
         buf_char(out, digits[i]);
@@ -184,9 +184,9 @@ static double number_at(const json *object, const char *key)
 
 static usage usage_of(const observation *o)
 {
-    arena memory = { 0 };
+    arena memory = {0};
     const json *tokens = json_parse(&memory, o->usage), *cost = json_parse(&memory, o->cost);
-    usage result = { number_at(tokens, "input"), number_at(tokens, "output"), number_at(tokens, "total"), number_at(cost, "total") };
+    usage result = {number_at(tokens, "input"), number_at(tokens, "output"), number_at(tokens, "total"), number_at(cost, "total")};
     arena_free(&memory);
     return result;
 }
@@ -248,7 +248,7 @@ static void put_label(buf *out, const char **separator, const char *label, text 
 
 static void put_tags(buf *out, const char **separator, text tags)
 {
-    arena memory = { 0 };
+    arena memory = {0};
     const json *list = json_parse(&memory, tags);
     const char *between = "tags ";
     for (const json *tag = json_is(list, JSON_ARRAY) ? list->first : NULL; tag; tag = tag->next) {
@@ -294,8 +294,8 @@ static const char *color_of(text type)
     static const struct {
         const char *type, *color;
     } colors[] = {
-        { "GENERATION", MAGENTA }, { "TOOL", CYAN },   { "AGENT", YELLOW },  { "RETRIEVER", BLUE },
-        { "EMBEDDING", BLUE },     { "EVENT", DIM },   { "GUARDRAIL", RED }, { "EVALUATOR", YELLOW },
+        {"GENERATION", MAGENTA}, {"TOOL", CYAN}, {"AGENT", YELLOW},  {"RETRIEVER", BLUE},
+        {"EMBEDDING", BLUE},     {"EVENT", DIM}, {"GUARDRAIL", RED}, {"EVALUATOR", YELLOW},
     };
     for (size_t i = 0; i < sizeof colors / sizeof *colors; i++)
         if (text_is(type, colors[i].type))
@@ -414,8 +414,8 @@ static void put_value(buf *out, const node *n, const char *label, text value, co
     while (style->full && value.len) {
         const char *end = memchr(value.at, '\n', value.len);
         size_t len = end ? (size_t)(end - value.at) : value.len;
-        put_value_line(out, n, label, (text){ value.at, len }, style);
-        value = end ? (text){ end + 1, value.len - len - 1 } : TEXT("");
+        put_value_line(out, n, label, (text){value.at, len}, style);
+        value = end ? (text){end + 1, value.len - len - 1} : TEXT("");
         label = "     ";
     }
     if (value.len)
@@ -513,7 +513,7 @@ static void put_other_scores(buf *out, const forest *f, const score *const *orde
 
 void tree_render(buf *out, const trace_data *data, const tree_style *style)
 {
-    arena memory = { .ceiling = SIZE_MAX / 2 };
+    arena memory = {.ceiling = SIZE_MAX / 2};
     forest f;
     if (data->row_count == 0 && !data->has_record)
         return;
@@ -535,7 +535,7 @@ void tree_render(buf *out, const trace_data *data, const tree_style *style)
 
 void tree_render_summary(buf *out, const trace_data *data, const tree_style *style)
 {
-    arena memory = { .ceiling = SIZE_MAX / 2 };
+    arena memory = {.ceiling = SIZE_MAX / 2};
     if (data->row_count == 0 && !data->has_record)
         return;
     trace_view s = trace_view_of(&memory, data);

@@ -48,7 +48,7 @@ static text finish(arena *a, buf *out)
 
 static text with_total(arena *a, entries *e)
 {
-    buf out = { 0 };
+    buf out = {0};
     int64_t total = 0;
     bool has_total = false;
     for (size_t i = 0; i < e->count; i++) {
@@ -75,15 +75,15 @@ typedef struct openai_shape {
 } openai_shape;
 
 static const openai_shape openai_shapes[] = {
-    { "prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details" },
-    { "input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details" },
+    {"prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details"},
+    {"input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details"},
 };
 
 /* The shape is recognised only as a whole: all three counts there, and no key from elsewhere. */
 static bool has_shape(const json *given, const openai_shape *shape)
 {
     int64_t ignored;
-    const char *const known[] = { shape->input, shape->output, "total_tokens", shape->input_details, shape->output_details };
+    const char *const known[] = {shape->input, shape->output, "total_tokens", shape->input_details, shape->output_details};
     for (size_t i = 0; i < 3; i++)
         if (!tokens_of(json_get(given, known[i]), &ignored))
             return false;
@@ -108,7 +108,7 @@ static void add_side(arena *a, entries *e, const char *side, int64_t whole, cons
     for (const json *detail = json_is(details, JSON_OBJECT) ? details->first : NULL; detail; detail = detail->next) {
         if (!tokens_of(detail, &part))
             continue;
-        buf key = { 0 };
+        buf key = {0};
         buf_string(&key, side);
         buf_char(&key, '_');
         buf_text(&key, detail->key);
@@ -119,7 +119,7 @@ static void add_side(arena *a, entries *e, const char *side, int64_t whole, cons
 
 static text from_openai(arena *a, const json *given, const openai_shape *shape)
 {
-    entries e = { .count = 0 };
+    entries e = {.count = 0};
     int64_t input = 0, output = 0, total = 0;
     tokens_of(json_get(given, shape->input), &input);
     tokens_of(json_get(given, shape->output), &output);
@@ -132,7 +132,7 @@ static text from_openai(arena *a, const json *given, const openai_shape *shape)
 
 text usage_details(arena *a, const json *given)
 {
-    entries e = { .count = 0 };
+    entries e = {.count = 0};
     int64_t tokens;
     if (!json_is(given, JSON_OBJECT))
         return TEXT("{}");
@@ -192,7 +192,7 @@ static void add_counter(entries *e, const char *key, int64_t tokens)
 
 text usage_from_counters(arena *a, int64_t input, int64_t output, int64_t cache_read, int64_t cache_creation, int64_t reasoning)
 {
-    entries e = { .count = 0 };
+    entries e = {.count = 0};
     add_counter(&e, "input", without(without(input, cache_read), cache_creation));
     add_counter(&e, "output", without(output, reasoning));
     add_counter(&e, "input_cached_tokens", cache_read);
@@ -204,7 +204,7 @@ text usage_from_counters(arena *a, int64_t input, int64_t output, int64_t cache_
 /* Costs are not checked; a total is made only from plain input and output, since other keys may overlap. */
 text usage_costs(arena *a, const json *given)
 {
-    buf out = { 0 };
+    buf out = {0};
     double sum = 0;
     bool plain = true;
     buf_char(&out, '{');

@@ -54,7 +54,7 @@ static bool ask(CURL *curl, const char *server, const char *city)
         return false;
     snprintf(url, sizeof url, "%s/?city=%s", server, escaped);
     curl_free(escaped);
-    body answer = { .size = 0 };
+    body answer = {.size = 0};
     bool good = get(curl, url, &answer);
     printf("%s: %s\n", city, good ? answer.text : "no answer");
     OBSERVE_RETURN(good);

@@ -58,7 +58,7 @@ static enum MHD_Result handle(void *data, struct MHD_Connection *connection, con
 
 static struct MHD_Daemon *listen_on(uint16_t port)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, port, NULL, NULL, handle, NULL, MHD_OPTION_SOCK_ADDR, &address,
                             MHD_OPTION_END);

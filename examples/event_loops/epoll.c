@@ -141,14 +141,14 @@ static void take_request(void)
         return;
     }
     r->socket = socket;
-    epoll_ctl(loop, EPOLL_CTL_ADD, socket, &(struct epoll_event){ .events = EPOLLIN, .data.ptr = r });
+    epoll_ctl(loop, EPOLL_CTL_ADD, socket, &(struct epoll_event){.events = EPOLLIN, .data.ptr = r});
 }
 
 /* Sleep until something of ours or of the library is ready: an epoll descriptor may itself be waited for. */
 static void sleep_until_ready(void)
 {
     lf_poll_wants wants;
-    struct pollfd all[1 + sizeof wants.fds / sizeof *wants.fds] = { { .fd = loop, .events = POLLIN } };
+    struct pollfd all[1 + sizeof wants.fds / sizeof *wants.fds] = {{.fd = loop, .events = POLLIN}};
     lf_poll(0, &wants); /* sends, receives, and tells what it waits for */
     memcpy(all + 1, wants.fds, wants.count * sizeof *wants.fds);
     int timeout_ms = wants.timeout_ms;
@@ -180,7 +180,7 @@ static void serve(const int *signals)
 
 static bool listen_on(uint16_t port)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, SOMAXCONN) != 0 ||
@@ -205,15 +205,15 @@ int main(int count, char **arguments)
     sigprocmask(SIG_BLOCK, &ends, NULL);
     signal(SIGPIPE, SIG_IGN);
 
-    lf_init(&(lf_options){ LF_OPTIONS_INIT, .worker = LF_OFF }); /* before the first observation */
+    lf_init(&(lf_options){LF_OPTIONS_INIT, .worker = LF_OFF}); /* before the first observation */
     int signals = signalfd(-1, &ends, SFD_CLOEXEC);
     loop = epoll_create1(EPOLL_CLOEXEC);
     if (!listen_on(count > 1 ? (uint16_t)strtoul(arguments[1], NULL, 10) : 0)) {
         perror("epoll: cannot listen");
         return EXIT_FAILURE;
     }
-    epoll_ctl(loop, EPOLL_CTL_ADD, signals, &(struct epoll_event){ .events = EPOLLIN, .data.ptr = &signals });
-    epoll_ctl(loop, EPOLL_CTL_ADD, listener, &(struct epoll_event){ .events = EPOLLIN, .data.ptr = &listener });
+    epoll_ctl(loop, EPOLL_CTL_ADD, signals, &(struct epoll_event){.events = EPOLLIN, .data.ptr = &signals});
+    epoll_ctl(loop, EPOLL_CTL_ADD, listener, &(struct epoll_event){.events = EPOLLIN, .data.ptr = &listener});
     serve(&signals);
     return EXIT_SUCCESS; /* from main: what is left is sent on the way out */
 }

@@ -129,8 +129,8 @@ static bool sleep_until_ready(struct MHD_Daemon *daemon, int signals)
 {
     lf_poll_wants wants;
     struct pollfd all[2 + sizeof wants.fds / sizeof *wants.fds] = {
-        { .fd = signals, .events = POLLIN },
-        { .fd = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, .events = POLLIN },
+        {.fd = signals, .events = POLLIN},
+        {.fd = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, .events = POLLIN},
     };
     lf_poll(0, &wants); /* sends, receives, and tells what it waits for */
     memcpy(all + 2, wants.fds, wants.count * sizeof *wants.fds);
@@ -146,7 +146,7 @@ static bool sleep_until_ready(struct MHD_Daemon *daemon, int signals)
 
 static struct MHD_Daemon *listen_on(uint16_t port)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, port, NULL, NULL, handle, NULL, MHD_OPTION_SOCK_ADDR,
                             &address, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
 }
@@ -159,7 +159,7 @@ int main(int count, char **arguments)
     sigaddset(&ends, SIGINT);
     sigprocmask(SIG_BLOCK, &ends, NULL);
 
-    lf_init(&(lf_options){ LF_OPTIONS_INIT, .worker = LF_OFF }); /* before the first observation */
+    lf_init(&(lf_options){LF_OPTIONS_INIT, .worker = LF_OFF}); /* before the first observation */
     int signals = signalfd(-1, &ends, SFD_CLOEXEC);
     struct MHD_Daemon *daemon = listen_on(count > 1 ? (uint16_t)strtoul(arguments[1], NULL, 10) : 0);
     const union MHD_DaemonInfo *bound = daemon ? MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;

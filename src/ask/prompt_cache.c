@@ -406,8 +406,7 @@ static bool cache_wait(cache_entry *entry, uint64_t until_ns)
     uint64_t fetches = entry->fetches;
     struct timespec until = {(time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u)};
     entry->waiters++;
-    while (entry->fetches == fetches && entry->fetching &&
-           pthread_cond_timedwait(&cache.changed, &cache.lock, &until) != ETIMEDOUT)
+    while (entry->fetches == fetches && entry->fetching && pthread_cond_timedwait(&cache.changed, &cache.lock, &until) != ETIMEDOUT)
         continue;
     entry->waiters--;
     return entry->fetches != fetches;
@@ -470,8 +469,7 @@ lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *f
     pthread_once(&cache_once, cache_init_locks);
     pthread_mutex_lock(&cache.lock);
     cache_entry *entry = cache_find_or_add(key);
-    lf_status status = entry == NULL ? cache_no_memory(error)
-                                     : cache_fetch_locked(entry, key, fetch, always, out_body, error);
+    lf_status status = entry == NULL ? cache_no_memory(error) : cache_fetch_locked(entry, key, fetch, always, out_body, error);
     pthread_mutex_unlock(&cache.lock);
     return status;
 }
@@ -545,8 +543,8 @@ static void cache_refresh_one(cache_entry *entry)
     lf_error error;
     lf_status status = cache_download(&key, &how, &body, &error);
     if (status != LF_OK)
-        lf__log(&how.config->logger, error.http_status == 404 ? LF__LOG_WARNING : LF__LOG_DEBUG, "prompt \"%.80s\" could not be refreshed: %s",
-                key.name, error.message);
+        lf__log(&how.config->logger, error.http_status == 404 ? LF__LOG_WARNING : LF__LOG_DEBUG,
+                "prompt \"%.80s\" could not be refreshed: %s", key.name, error.message);
     lf__config_free(how.config);
     pthread_mutex_lock(&cache.lock);
     entry->refreshing = false;

@@ -56,8 +56,8 @@ static bool disk_name(char out[DISK_NAME], const lf__config *config, const lf__p
 static void disk_complain(const lf__config *config, const char *why)
 {
     if (lf__first_time(lf__cause(config->number, "cache", NULL)))
-        lf__log(&config->logger, LF__LOG_WARNING, "prompts are not kept in LANGFUSE_PROMPT_CACHE_DIR=%.200s: %s", config->prompt_cache_dir,
-                why);
+        lf__log(&config->logger, LF__LOG_WARNING, "prompts are not kept in LANGFUSE_PROMPT_CACHE_DIR=%.200s: %s",
+                config->prompt_cache_dir, why);
 }
 
 static bool disk_is_trusted_owner(uid_t owner)

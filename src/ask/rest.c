@@ -232,14 +232,10 @@ static lf_status rest_no_answer(const lf__config *config, const rest_result *res
     switch (result->failure) {
     case LF__HTTP_NO_SUCH_HOST:
         return rest_fail(error, LF_ERR_NETWORK, 0, "no such host: %.100s (%s); check LANGFUSE_BASE_URL", host, text);
-    case LF__HTTP_NO_CONNECTION:
-        return rest_fail(error, LF_ERR_NETWORK, 0, "cannot connect to %.100s: %s", host, text);
-    case LF__HTTP_NO_TLS:
-        return rest_fail(error, LF_ERR_NETWORK, 0, "no secure connection to %.100s: %s", host, text);
-    case LF__HTTP_TOO_LATE:
-        return rest_fail(error, LF_ERR_TIMEOUT, 0, "no answer of %.100s within %d ms", host, timeout_ms);
-    default:
-        return rest_fail(error, LF_ERR_NETWORK, 0, "%.100s was reached, but gave no answer: %s", host, text);
+    case LF__HTTP_NO_CONNECTION: return rest_fail(error, LF_ERR_NETWORK, 0, "cannot connect to %.100s: %s", host, text);
+    case LF__HTTP_NO_TLS: return rest_fail(error, LF_ERR_NETWORK, 0, "no secure connection to %.100s: %s", host, text);
+    case LF__HTTP_TOO_LATE: return rest_fail(error, LF_ERR_TIMEOUT, 0, "no answer of %.100s within %d ms", host, timeout_ms);
+    default: return rest_fail(error, LF_ERR_NETWORK, 0, "%.100s was reached, but gave no answer: %s", host, text);
     }
 }
 
@@ -274,8 +270,8 @@ static lf_status rest_conclude(const lf__config *config, rest_result *result, in
                      LF__REST_ANSWER_MAX >> 20);
 }
 
-static lf_status rest_call(lf__guest *guest, const lf__config *config, const lf__rest_request *request,
-                           lf__rest_answer *answer, lf_error *error)
+static lf_status rest_call(lf__guest *guest, const lf__config *config, const lf__rest_request *request, lf__rest_answer *answer,
+                           lf_error *error)
 {
     int timeout_ms = request->timeout_ms < 0 ? REST_TIMEOUT_MS : request->timeout_ms == 0 ? 1 : request->timeout_ms;
     char *url = rest_url(config, request->path);
@@ -348,8 +344,8 @@ static void rest_other_regions(char *out, size_t room, const char *base_url)
     for (size_t i = 0; i < sizeof regions / sizeof *regions; i++) {
         if (strlen(regions[i].host) == size && strncasecmp(regions[i].host, host, size) == 0)
             continue;
-        int more = snprintf(out + length, room - length, "%s%s https://%s", length == 0 ? "; they may be of another region: " : ", ",
-                            regions[i].name, regions[i].host);
+        int more = snprintf(out + length, room - length, "%s%s https://%s",
+                            length == 0 ? "; they may be of another region: " : ", ", regions[i].name, regions[i].host);
         if (more < 0 || (size_t)more >= room - length)
             break;
         length += (size_t)more;
@@ -370,13 +366,14 @@ static lf_status rest_explain_keys(const lf__config *config, int http_status, lf
 
 static lf_status rest_explain_stranger(const lf__config *config, int http_status, const char *what, lf_error *error)
 {
-    return rest_fail(error, LF_ERR_REFUSED, http_status, "%.100s is not a Langfuse server: it answered HTTP %d with %s;"
-                     " check LANGFUSE_BASE_URL", config->base_url, http_status, what);
+    return rest_fail(error, LF_ERR_REFUSED, http_status,
+                     "%.100s is not a Langfuse server: it answered HTTP %d with %s;"
+                     " check LANGFUSE_BASE_URL",
+                     config->base_url, http_status, what);
 }
 
 /* The id in {"data":[{"id":...}]}. */
-static lf_status rest_read_project(const lf__config *config, const lf__rest_answer *answer, char *id, size_t room,
-                                   lf_error *error)
+static lf_status rest_read_project(const lf__config *config, const lf__rest_answer *answer, char *id, size_t room, lf_error *error)
 {
     cJSON *json = cJSON_ParseWithLengthOpts(answer->body, answer->size, NULL, 0);
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
@@ -384,8 +381,9 @@ static lf_status rest_read_project(const lf__config *config, const lf__rest_answ
     const cJSON *found = cJSON_GetObjectItemCaseSensitive(project, "id");
     lf_status status = LF_OK;
     if (json == NULL)
-        status = rest_explain_stranger(config, answer->status, memchr(answer->body, '<', answer->size) != NULL ? "a web page"
-                                                               : "something that is not JSON", error);
+        status = rest_explain_stranger(
+            config, answer->status, memchr(answer->body, '<', answer->size) != NULL ? "a web page" : "something that is not JSON",
+            error);
     else if (!cJSON_IsArray(data) || (project != NULL && (!cJSON_IsString(found) || found->valuestring[0] == '\0')))
         status = rest_explain_stranger(config, answer->status, "JSON of another kind", error);
     else if (project == NULL)

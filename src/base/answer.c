@@ -115,7 +115,8 @@ static void answer_read_success(lf__answer_partial *out, answer_reader in)
         if (field.number == 1)
             out->rejected = field.value > INT64_MAX ? 0 : field.value;
         else if (field.number == 2 && field.bytes.at != NULL)
-            answer_add(out->message, sizeof out->message, 0, (const char *)field.bytes.at, (size_t)(field.bytes.end - field.bytes.at));
+            answer_add(out->message, sizeof out->message, 0, (const char *)field.bytes.at,
+                       (size_t)(field.bytes.end - field.bytes.at));
     }
 }
 

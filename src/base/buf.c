@@ -6,19 +6,19 @@ enum { BUF_FIRST_CAPACITY = 1024 };
 
 void lf__buf_init(lf__buf *buf, size_t limit)
 {
-    *buf = (lf__buf){ .limit = limit };
+    *buf = (lf__buf){.limit = limit};
 }
 
 void lf__buf_over(lf__buf *buf, void *memory, size_t size)
 {
-    *buf = (lf__buf){ .data = memory, .capacity = size, .limit = size, .borrowed = true };
+    *buf = (lf__buf){.data = memory, .capacity = size, .limit = size, .borrowed = true};
 }
 
 void lf__buf_done(lf__buf *buf)
 {
     if (!buf->borrowed)
         lf__free(buf->data);
-    *buf = (lf__buf){ 0 };
+    *buf = (lf__buf){0};
 }
 
 void lf__buf_clear(lf__buf *buf)

@@ -27,16 +27,26 @@ static config_names config_secret_key_file = {"LANGFUSE_SECRET_KEY_FILE", NULL};
 static config_names config_base_url = {"LANGFUSE_BASE_URL", "LANGFUSE_HOST", NULL};
 static config_names config_traces_path = {"LANGFUSE_OTEL_TRACES_EXPORT_PATH", NULL};
 static config_names config_environment = {"LANGFUSE_TRACING_ENVIRONMENT", NULL};
-static config_names config_release = {"LANGFUSE_RELEASE", "LANGFUSE_TRACING_RELEASE", "RENDER_GIT_COMMIT", "CI_COMMIT_SHA",
-                                      "CIRCLE_SHA1", "SOURCE_VERSION", "TRAVIS_COMMIT", "GIT_COMMIT", "GITHUB_SHA",
-                                      "BITBUCKET_COMMIT", "BUILD_SOURCEVERSION", "DRONE_COMMIT_SHA", NULL};
+static config_names config_release = {"LANGFUSE_RELEASE",
+                                      "LANGFUSE_TRACING_RELEASE",
+                                      "RENDER_GIT_COMMIT",
+                                      "CI_COMMIT_SHA",
+                                      "CIRCLE_SHA1",
+                                      "SOURCE_VERSION",
+                                      "TRAVIS_COMMIT",
+                                      "GIT_COMMIT",
+                                      "GITHUB_SHA",
+                                      "BITBUCKET_COMMIT",
+                                      "BUILD_SOURCEVERSION",
+                                      "DRONE_COMMIT_SHA",
+                                      NULL};
 static config_names config_exporter = {"LANGFUSE_EXPORTER", NULL};
 static config_names config_protocol = {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL", NULL};
 static config_names config_headers = {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS", NULL};
 static config_names config_resource = {"OTEL_RESOURCE_ATTRIBUTES", NULL};
 static config_names config_service = {"OTEL_SERVICE_NAME", NULL};
-static config_names config_ca_file = {"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE",
-                                      "SSL_CERT_FILE", "CURL_CA_BUNDLE", NULL};
+static config_names config_ca_file = {"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE", "SSL_CERT_FILE",
+                                      "CURL_CA_BUNDLE", NULL};
 static config_names config_ca_path = {"SSL_CERT_DIR", NULL};
 static config_names config_client_certificate = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
                                                  "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", NULL};
@@ -115,8 +125,8 @@ static bool config_switch(const config_maker *maker, lf_switch option, const cha
         return true;
     if (strcasecmp(given.text, "false") == 0 || strcmp(given.text, "0") == 0)
         return false;
-    lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is neither true nor false; keeping %s", given.name, config_shown(given.text),
-            standard ? "true" : "false");
+    lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is neither true nor false; keeping %s", given.name,
+            config_shown(given.text), standard ? "true" : "false");
     return standard;
 }
 
@@ -163,8 +173,9 @@ static int64_t config_number(const config_maker *maker, int64_t option, const co
     if (option != 0) {
         if (option >= range->least && option <= range->most)
             return option;
-        lf__log(&maker->config->logger, LF__LOG_WARNING, "option %s: %lld is not between %lld and %lld; keeping %lld%s", range->option,
-                (long long)option, (long long)range->least, (long long)range->most, (long long)range->standard, unit);
+        lf__log(&maker->config->logger, LF__LOG_WARNING, "option %s: %lld is not between %lld and %lld; keeping %lld%s",
+                range->option, (long long)option, (long long)range->least, (long long)range->most, (long long)range->standard,
+                unit);
         return range->standard;
     }
     config_given given = config_variable(range->variable);
@@ -200,8 +211,7 @@ static void config_read_numbers(config_maker *maker)
     static const config_range timeout = {"timeout_ms", "LANGFUSE_TIMEOUT", 5000, 1, HOUR_MS, true};
     static const config_range at_exit = {"exit_timeout_ms", "LANGFUSE_EXIT_TIMEOUT_MS", 2000, 0, HOUR_MS, false};
     static const config_range ttl = {"", "LANGFUSE_PROMPT_CACHE_DEFAULT_TTL_SECONDS", 60, 0, 1000000000, false};
-    const config_range queue = {"max_queue_bytes", "LANGFUSE_MAX_QUEUE_BYTES", (int64_t)256 << 20, 1 << 20, memory_max,
-                                false};
+    const config_range queue = {"max_queue_bytes", "LANGFUSE_MAX_QUEUE_BYTES", (int64_t)256 << 20, 1 << 20, memory_max, false};
     static const config_range batch = {"max_batch_bytes", "LANGFUSE_MAX_BATCH_SIZE_BYTES", 2500000, BODY_MIN, BODY_MAX, false};
     static const config_range event = {"max_event_bytes", "LANGFUSE_MAX_EVENT_SIZE_BYTES", 1000000, 1024, BODY_MAX, false};
 
@@ -269,11 +279,12 @@ static void config_read_sample_rate(config_maker *maker)
     else if (is_number && option > 0 && option <= 1)
         rate = option;
     else if (!is_number || option != 0)
-        lf__log(&maker->config->logger, LF__LOG_WARNING, "option sample_rate: %g is neither above 0 and at most 1 nor LF_SAMPLE_NONE; keeping every trace",
-                option);
+        lf__log(&maker->config->logger, LF__LOG_WARNING,
+                "option sample_rate: %g is neither above 0 and at most 1 nor LF_SAMPLE_NONE; keeping every trace", option);
     else if (given.text != NULL && !config_parse_rate(given.text, &rate)) {
         rate = 1;
-        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is not a number from 0 to 1, as in 0.25; keeping every trace", given.name, config_shown(given.text));
+        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is not a number from 0 to 1, as in 0.25; keeping every trace",
+                given.name, config_shown(given.text));
     }
     maker->config->sample_threshold = config_threshold(rate);
 }
@@ -366,8 +377,7 @@ static void config_complain_of_entry(const config_maker *maker, const char *name
 }
 
 /* One "key=value" or "Name: value". */
-static void config_put_text(config_maker *maker, config_list list, const char *name, const char *text, size_t size,
-                            char separator)
+static void config_put_text(config_maker *maker, config_list list, const char *name, const char *text, size_t size, char separator)
 {
     bool header = list.pairs == &maker->config->headers, decode = separator == '=';
     const char *at = memchr(text, separator, size);
@@ -378,8 +388,9 @@ static void config_put_text(config_maker *maker, config_list list, const char *n
     char *key = config_copy(text, (size_t)(at - text), decode);
     char *value = config_copy(at + 1, size - (size_t)(at - text) - 1, decode);
     if (key != NULL && value != NULL && (!config_key_is_good(key, header) || config_has_control(value))) {
-        config_complain_of_entry(maker, name, text, size, config_key_is_good(key, header) ? "its value contains control characters"
-                                                                                          : "its name is not valid");
+        config_complain_of_entry(maker, name, text, size,
+                                 config_key_is_good(key, header) ? "its value contains control characters"
+                                                                 : "its name is not valid");
         lf__free(key);
         lf__free_secret(value);
         return;
@@ -440,8 +451,8 @@ static void config_read_protocol(config_maker *maker)
         return;
     maker->config->json = strcmp(given.text, "http/json") == 0;
     if (!maker->config->json)
-        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is neither http/protobuf nor http/json; keeping http/protobuf", given.name,
-                config_shown(given.text));
+        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is neither http/protobuf nor http/json; keeping http/protobuf",
+                given.name, config_shown(given.text));
 }
 
 static void config_read_texts(config_maker *maker)
@@ -528,7 +539,8 @@ static bool config_read_url(config_maker *maker)
         base.text = config_cloud;
     const char *socket_path = config_socket_path(base.text);
     if (socket_path == NULL && strchr(base.text, '@') != NULL) { /* said first and without the value, which may hold a password */
-        lf__log(&maker->config->logger, LF__LOG_ERROR, "%s contains a user or password, use the keys instead; tracing is off", base.name);
+        lf__log(&maker->config->logger, LF__LOG_ERROR, "%s contains a user or password, use the keys instead; tracing is off",
+                base.name);
         return false;
     }
     const char *fault = config_url_fault(base.text);
@@ -562,7 +574,8 @@ static bool config_read_url(config_maker *maker)
 static void config_warn_of_insecure(const config_maker *maker)
 {
     if (lf__first_time(lf__cause(0, "insecure", NULL)))
-        lf__log(&maker->config->logger, LF__LOG_WARNING, "option insecure: the server's certificate is not verified; whoever is between can read along");
+        lf__log(&maker->config->logger, LF__LOG_WARNING,
+                "option insecure: the server's certificate is not verified; whoever is between can read along");
 }
 
 static void config_warn_of_missing_keys(const config_maker *maker, bool public_key, bool secret_key)
@@ -571,7 +584,9 @@ static void config_warn_of_missing_keys(const config_maker *maker, bool public_k
         return;
     lf__log(&maker->config->logger, LF__LOG_WARNING, "%s%s%s not set; nothing is recorded", public_key ? "" : "LANGFUSE_PUBLIC_KEY",
             public_key || secret_key ? "" : " and ",
-            secret_key ? " is" : public_key ? "LANGFUSE_SECRET_KEY is" : "LANGFUSE_SECRET_KEY are");
+            secret_key   ? " is"
+            : public_key ? "LANGFUSE_SECRET_KEY is"
+                         : "LANGFUSE_SECRET_KEY are");
 }
 
 static bool config_begins(const char *text, const char *start)
@@ -713,8 +728,8 @@ static bool config_read_key_file(config_maker *maker, config_given *secret_key, 
 static bool config_take_keys(config_maker *maker, config_given public_key, config_given secret_key)
 {
     lf__config *config = maker->config;
-    if (!config_read_key(maker, &config->public_key, public_key) ||
-        !config_read_key(maker, &config->secret_key, secret_key) || !config_keys_are_in_place(maker, public_key, secret_key))
+    if (!config_read_key(maker, &config->public_key, public_key) || !config_read_key(maker, &config->secret_key, secret_key) ||
+        !config_keys_are_in_place(maker, public_key, secret_key))
         return false;
     if (config->public_key != NULL && config->secret_key != NULL) {
         config->authorization = config_basic(config->public_key, config->secret_key);
@@ -804,7 +819,8 @@ static bool config_read_exporter(config_maker *maker)
         config_keep(maker, &maker->config->file_path, given.text + 5);
         return true;
     }
-    lf__log(&maker->config->logger, LF__LOG_ERROR, "%s=%.80s is none of \"otlp\", \"ingestion\" and \"file:PATH\"; tracing is off", given.name, config_shown(given.text));
+    lf__log(&maker->config->logger, LF__LOG_ERROR, "%s=%.80s is none of \"otlp\", \"ingestion\" and \"file:PATH\"; tracing is off",
+            given.name, config_shown(given.text));
     return false;
 }
 
@@ -840,8 +856,10 @@ static bool config_read_level(const char *text, lf__log_level *out_level)
 /* How much is said, and where. */
 static void config_read_log(config_maker *maker)
 {
-    static const lf__log_level levels[] = {[LF_LOG_DEFAULT] = LF__LOG_WARNING, [LF_LOG_QUIET] = LF__LOG_QUIET,
-                                           [LF_LOG_WARN] = LF__LOG_WARNING,    [LF_LOG_INFO] = LF__LOG_INFO,
+    static const lf__log_level levels[] = {[LF_LOG_DEFAULT] = LF__LOG_WARNING,
+                                           [LF_LOG_QUIET] = LF__LOG_QUIET,
+                                           [LF_LOG_WARN] = LF__LOG_WARNING,
+                                           [LF_LOG_INFO] = LF__LOG_INFO,
                                            [LF_LOG_DEBUG] = LF__LOG_DEBUG};
     lf__logger *logger = &maker->config->logger;
     const lf_options *options = &maker->options;
@@ -859,8 +877,9 @@ static void config_read_log(config_maker *maker)
     if (options->log_level > LF_LOG_DEFAULT && options->log_level <= LF_LOG_DEBUG)
         logger->least = levels[options->log_level];
     if (given.text != NULL && !is_level && !is_path)
-        lf__log(logger, LF__LOG_WARNING, "%s=%.80s is none of quiet, warn, info and debug, and no file, whose path has a / or a .; ignoring it",
-                given.name, config_shown(given.text));
+        lf__log(logger, LF__LOG_WARNING,
+                "%s=%.80s is none of quiet, warn, info and debug, and no file, whose path has a / or a .; ignoring it", given.name,
+                config_shown(given.text));
 }
 
 lf_options lf__options_read(const lf_options *given)
@@ -941,11 +960,23 @@ void lf__config_free(lf__config *config)
     lf__free_secret(config->secret_key);
     lf__free_secret(config->authorization);
     config_free_source(config->key_source);
-    char *texts[] = {config->public_key, config->base_url,   config->origin,     config->socket_path,
-                     config->traces_url, config->ingestion_url,
-                     config->file_path,  config->environment, config->release,   config->ca_file,
-                     config->ca_path,    config->client_key,  config->proxy,     config->client_certificate,
-                     config->prompt_cache_dir, config->project_id, config->logger.path};
+    char *texts[] = {config->public_key,
+                     config->base_url,
+                     config->origin,
+                     config->socket_path,
+                     config->traces_url,
+                     config->ingestion_url,
+                     config->file_path,
+                     config->environment,
+                     config->release,
+                     config->ca_file,
+                     config->ca_path,
+                     config->client_key,
+                     config->proxy,
+                     config->client_certificate,
+                     config->prompt_cache_dir,
+                     config->project_id,
+                     config->logger.path};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         lf__free(texts[i]);
     config_free_pairs(config->headers, config->header_count);

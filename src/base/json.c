@@ -131,8 +131,10 @@ bool lf__utf8_add_code_point(lf__buf *out, uint32_t c)
         return lf__buf_add(out, (char[]){(char)(0xC0 | c >> 6), (char)(0x80 | (c & 0x3F))}, 2);
     if (c < 0x10000)
         return lf__buf_add(out, (char[]){(char)(0xE0 | c >> 12), (char)(0x80 | (c >> 6 & 0x3F)), (char)(0x80 | (c & 0x3F))}, 3);
-    return lf__buf_add(out, (char[]){(char)(0xF0 | c >> 18), (char)(0x80 | (c >> 12 & 0x3F)), (char)(0x80 | (c >> 6 & 0x3F)),
-                                     (char)(0x80 | (c & 0x3F))}, 4);
+    return lf__buf_add(out,
+                       (char[]){(char)(0xF0 | c >> 18), (char)(0x80 | (c >> 12 & 0x3F)), (char)(0x80 | (c >> 6 & 0x3F)),
+                                (char)(0x80 | (c & 0x3F))},
+                       4);
 }
 
 /* ---- Strings ---------------------------------------------------------------------------------------------------- */
@@ -276,7 +278,7 @@ static bool json_is_tiny(uint64_t bits, bool is_float)
 static bool json_short_decimal(double magnitude, bool is_float, json_decimal *decimal)
 {
     static const volatile double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+                                             1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     double most = is_float ? 0x1p24 : 0x1p53;
     for (size_t i = 0; i < sizeof powers / sizeof *powers; i++) {
         double power = powers[i];

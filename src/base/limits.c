@@ -14,8 +14,7 @@ static size_t limits_characters(const char *text, size_t size)
 
 bool lf__propagated_text(const char *text, size_t size)
 {
-    return size <= LF__PROPAGATED_MAX ||
-           (size <= 4 * LF__PROPAGATED_MAX && limits_characters(text, size) <= LF__PROPAGATED_MAX);
+    return size <= LF__PROPAGATED_MAX || (size <= 4 * LF__PROPAGATED_MAX && limits_characters(text, size) <= LF__PROPAGATED_MAX);
 }
 
 /* \uD800 to \uDFFF, the halves of a pair, begin with \uD8 to \uDB and \uDC to \uDF. */

@@ -58,7 +58,8 @@ static size_t secret_size(const char *text, const lf__config *config)
 {
     size_t size = secret_key_by_its_look(text);
     size = secret_larger(size, secret_of_keys(text, config->secret_key, config->authorization));
-    const lf__keys *keys = config->key_source == NULL ? NULL : atomic_load_explicit(&config->key_source->newest, memory_order_acquire);
+    const lf__keys *keys = config->key_source == NULL ? NULL
+                                                      : atomic_load_explicit(&config->key_source->newest, memory_order_acquire);
     for (; keys != NULL; keys = keys->before)
         size = secret_larger(size, secret_of_keys(text, keys->secret_key, keys->authorization));
     for (size_t i = 0; i < config->header_count; i++) {

@@ -300,17 +300,19 @@ static void export_tell_unreachable(lf__export *x, const char *why)
 static void export_tell_rejected(lf__export *x, size_t rejected, size_t count, const char *message)
 {
     if (rejected != 0 && export_is_news(x, "rejected", NULL))
-        lf__log(&x->config->logger, LF__LOG_ERROR, "%zu of %zu observations refused by %s: \"%s\"", rejected, count, x->config->base_url,
-                message);
+        lf__log(&x->config->logger, LF__LOG_ERROR, "%zu of %zu observations refused by %s: \"%s\"", rejected, count,
+                x->config->base_url, message);
     else if (rejected == 0 && message[0] != '\0' && export_is_news(x, "warning", NULL))
-        lf__log(&x->config->logger, LF__LOG_WARNING, "%s took %zu observations, and says: \"%s\"", x->config->base_url, count, message);
+        lf__log(&x->config->logger, LF__LOG_WARNING, "%s took %zu observations, and says: \"%s\"", x->config->base_url, count,
+                message);
 }
 
 static void export_tell_accepted(lf__export *x, size_t count)
 {
     if (x->kind == LF__EXPORT_SCORES || !export_is_news(x, "accepted", NULL))
         return;
-    lf__log(&x->config->logger, LF__LOG_INFO, "first export accepted by %s (%zu %s%s)", export_target(x), count, export_noun(x), count == 1 ? "" : "s");
+    lf__log(&x->config->logger, LF__LOG_INFO, "first export accepted by %s (%zu %s%s)", export_target(x), count, export_noun(x),
+            count == 1 ? "" : "s");
 }
 
 /* ---- Outcomes ---- */
@@ -624,7 +626,8 @@ static void export_partial(lf__export *x, export_batch *batch, const lf__http_an
         any = true;
     }
     if (!any || answer->cut)
-        lf__log(&x->config->logger, LF__LOG_DEBUG, "an answer to %zu events could not be read to its end; the rest counts as delivered", event_count);
+        lf__log(&x->config->logger, LF__LOG_DEBUG,
+                "an answer to %zu events could not be read to its end; the rest counts as delivered", event_count);
     for (size_t i = 0; verdicts != NULL && i < batch->count; i++) {
         again += verdicts[i] == EXPORT_AGAIN;
         refused += verdicts[i] == EXPORT_REFUSED;

@@ -490,22 +490,16 @@ static void http_unlink(lf__http *http, http_transfer *t)
 static lf__http_failure http_failure(CURLcode code)
 {
     switch (code) {
-    case CURLE_OK:
-        return LF__HTTP_NO_FAILURE;
+    case CURLE_OK: return LF__HTTP_NO_FAILURE;
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return LF__HTTP_NO_SUCH_HOST;
-    case CURLE_COULDNT_CONNECT:
-        return LF__HTTP_NO_CONNECTION;
+    case CURLE_COULDNT_RESOLVE_PROXY: return LF__HTTP_NO_SUCH_HOST;
+    case CURLE_COULDNT_CONNECT: return LF__HTTP_NO_CONNECTION;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_PEER_FAILED_VERIFICATION:
-        return LF__HTTP_NO_TLS;
-    case CURLE_OPERATION_TIMEDOUT:
-        return LF__HTTP_TOO_LATE;
-    default:
-        return LF__HTTP_BROKEN;
+    case CURLE_PEER_FAILED_VERIFICATION: return LF__HTTP_NO_TLS;
+    case CURLE_OPERATION_TIMEDOUT: return LF__HTTP_TOO_LATE;
+    default: return LF__HTTP_BROKEN;
     }
 }
 
@@ -532,7 +526,9 @@ static void http_finish(lf__http *http, http_transfer *t, CURLcode code)
         .status = code == CURLE_OK ? (int)status : 0,
         .failure = http_failure(code),
         .retry_after_ms = http_retry_after_ms(t->easy),
-        .message = code == CURLE_OK ? "" : t->error[0] != '\0' ? t->error : curl_easy_strerror(code),
+        .message = code == CURLE_OK      ? ""
+                   : t->error[0] != '\0' ? t->error
+                                         : curl_easy_strerror(code),
         .body = http_body(t),
         .body_size = t->body_size,
         .cut = t->received > t->body_size,

@@ -73,7 +73,8 @@ void lf__http_after_fork_parent(void);
 void lf__http_after_fork_child(void);
 
 lf__http *lf__http_new(void); /* NULL: no memory */
-bool lf__http_start(lf__http *http, lf__http_request *request); /* false: no memory, or its hook's gate is closed; `done` is not called */
+bool lf__http_start(lf__http *http,
+                    lf__http_request *request); /* false: no memory, or its hook's gate is closed; `done` is not called */
 int lf__http_running(const lf__http *http);
 /* Move transfers on; wait at most timeout_ms for something to happen (0: do not wait). With nothing in flight it waits for a
  * wakeup only. */

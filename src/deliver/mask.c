@@ -55,8 +55,8 @@ static const char *mask_name(unsigned tag)
 
 static void mask_add_field(lf__buf *out, unsigned tag, unsigned index, lf_kind kind, const void *payload, size_t size)
 {
-    static const char zeros[LF__RECORD_ALIGN] = { 0 };
-    lf__field field = { .tag = (uint8_t)tag, .kind = (uint8_t)kind, .index = (uint16_t)index, .length = (uint32_t)size };
+    static const char zeros[LF__RECORD_ALIGN] = {0};
+    lf__field field = {.tag = (uint8_t)tag, .kind = (uint8_t)kind, .index = (uint16_t)index, .length = (uint32_t)size};
     lf__buf_add(out, &field, sizeof field);
     lf__buf_add(out, payload, size);
     lf__buf_add(out, zeros, lf__align8(size) - size);
@@ -73,8 +73,8 @@ static bool mask_ask(mask_job *job, unsigned tag, const char *text, size_t size,
     mask_replacement *replacement = &job->replacement;
     lf__buf_clear(&replacement->text);
     replacement->given = replacement->failed = replacement->is_json = false;
-    lf_masked value = { .field = mask_name(tag), .text = size > 0 ? text : "", .size = size, .is_json = is_json,
-                        .replacement = replacement };
+    lf_masked value = {
+        .field = mask_name(tag), .text = size > 0 ? text : "", .size = size, .is_json = is_json, .replacement = replacement};
     bool ok = lf__gate_enter(job->config->gate);
     if (ok) {
         ok = job->config->mask(job->config->mask_data, &value);
@@ -184,7 +184,7 @@ const lf__record *lf__mask_record(lf__buf *out, const lf__record *record, const 
 {
     if (config->mask == NULL)
         return record;
-    mask_job job = { .config = config, .out = out };
+    mask_job job = {.config = config, .out = out};
     lf__buf_init(&job.shown, out->limit);
     lf__buf_init(&job.replacement.text, out->limit);
     lf__record_view(&job.view, record, NULL);

@@ -157,8 +157,8 @@ static void ingest_hash(ingest *to, const char *what, uint8_t hash[32])
     lf__buf_add(scratch, record->id, sizeof record->id);
     lf__buf_add(scratch, &record->start_ns, sizeof record->start_ns);
     lf__buf_add(scratch, &record->end_ns, sizeof record->end_ns);
-    for (const lf__field *field = NULL; record->kind != LF__RECORD_OBSERVATION &&
-                                        (field = lf__record_next(record, field)) != NULL;) {
+    for (const lf__field *field = NULL;
+         record->kind != LF__RECORD_OBSERVATION && (field = lf__record_next(record, field)) != NULL;) {
         lf__buf_add(scratch, field, sizeof *field);
         lf__buf_add(scratch, lf__field_payload(field), field->length);
     }
@@ -232,8 +232,8 @@ static void ingest_trace_id(ingest *to, const char *key)
 {
     const lf__record *record = to->view.record;
     const lf__field *external = to->view.last[LF__TAG_EXTERNAL_TRACE_ID];
-    for (const lf__field *field = NULL; external == NULL && to->trace != NULL &&
-                                        (field = lf__record_next(to->trace, field)) != NULL;)
+    for (const lf__field *field = NULL;
+         external == NULL && to->trace != NULL && (field = lf__record_next(to->trace, field)) != NULL;)
         if (field->tag == LF__TAG_EXTERNAL_TRACE_ID)
             external = field;
     ingest_id(to, key, external, record->trace_id, sizeof record->trace_id);
@@ -406,8 +406,8 @@ typedef struct ingest_usage {
  * were given, which say it better. */
 static void ingest_given_usage(ingest *to, ingest_usage *said, const lf__field *given, bool counts)
 {
-    static const char *const units[] = {"\"TOKENS\"", "\"CHARACTERS\"", "\"MILLISECONDS\"", "\"SECONDS\"", "\"IMAGES\"",
-                                        "\"REQUESTS\""};
+    static const char *const units[] = {"\"TOKENS\"",  "\"CHARACTERS\"", "\"MILLISECONDS\"",
+                                        "\"SECONDS\"", "\"IMAGES\"",     "\"REQUESTS\""};
     static const char *const names[] = {"input", "output", "total", "promptTokens", "completionTokens", "totalTokens"};
     lf__json_member member;
     for (size_t at = 0; lf__json_next_member(lf__field_payload(given), given->length, &at, &member);) {
@@ -530,9 +530,9 @@ static const lf__field *ingest_trace_version(ingest *to, bool root)
 /* Does an observation that is no root say anything of its trace? */
 static bool ingest_speaks_of_trace(ingest *to)
 {
-    static const lf__tag tags[] = {LF__TAG_USER_ID, LF__TAG_SESSION_ID, LF__TAG_TRACE_NAME, LF__TAG_TRACE_TAGS,
-                                   LF__TAG_TRACE_METADATA, LF__TAG_TRACE_INPUT, LF__TAG_TRACE_OUTPUT,
-                                   LF__TAG_TRACE_PUBLIC, LF__TAG_RELEASE};
+    static const lf__tag tags[] = {LF__TAG_USER_ID,      LF__TAG_SESSION_ID,     LF__TAG_TRACE_NAME,
+                                   LF__TAG_TRACE_TAGS,   LF__TAG_TRACE_METADATA, LF__TAG_TRACE_INPUT,
+                                   LF__TAG_TRACE_OUTPUT, LF__TAG_TRACE_PUBLIC,   LF__TAG_RELEASE};
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
         if (to->view.last[tags[i]] != NULL)
             return true;
@@ -686,8 +686,7 @@ static void ingest_model_fields(ingest *to, lf_type type)
     const lf__field *const *last = to->view.last, *first_piece = last[LF__TAG_COMPLETION_START];
     if (lf__field_is_set(first_piece)) {
         uint64_t ns = (uint64_t)lf__wire_int(first_piece);
-        ingest_time(to->out, "completionStartTime",
-                    lf__wire_wall_ns(ns, first_piece->kind == LF_KIND_INT, to->wall_offset_ns));
+        ingest_time(to->out, "completionStartTime", lf__wire_wall_ns(ns, first_piece->kind == LF_KIND_INT, to->wall_offset_ns));
     }
     ingest_string(to, "model", last[LF__TAG_MODEL]);
     ingest_map(to, "modelParameters", last[LF__TAG_MODEL_PARAMETERS], ingest_parameter);
@@ -811,8 +810,11 @@ static void ingest_score(ingest *to)
 
 static void ingest_read(ingest *to, const lf__record *record, const lf__wire_context *context)
 {
-    *to = (ingest){.config = context->config, .scratch = context->scratch, .trace = context->trace,
-                   .times = context->times, .wall_offset_ns = context->wall_offset_ns};
+    *to = (ingest){.config = context->config,
+                   .scratch = context->scratch,
+                   .trace = context->trace,
+                   .times = context->times,
+                   .wall_offset_ns = context->wall_offset_ns};
     /* A score is judged by itself: what was said of its trace, as a user or a session, is not said of the score. */
     lf__record_view(&to->view, record, record->kind == LF__RECORD_SCORE ? NULL : context->trace);
     to->start_ns = lf__wire_wall_ns(record->start_ns, (record->flags & LF__FLAG_WALL_START) != 0, context->wall_offset_ns);

@@ -423,8 +423,7 @@ static bool otlp_finish(lf__buf *out, size_t start, bool failed)
     return !failed;
 }
 
-static bool otlp_item(const otlp_sink *sink, lf__buf *out, uint64_t tag, const lf__record *record,
-                      const lf__wire_context *context)
+static bool otlp_item(const otlp_sink *sink, lf__buf *out, uint64_t tag, const lf__record *record, const lf__wire_context *context)
 {
     if (out->failed)
         return false;

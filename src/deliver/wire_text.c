@@ -25,9 +25,9 @@ size_t lf__wire_time(char out[LF__WIRE_TIME_SIZE], uint64_t wall_ns)
 const char *lf__wire_type_name(lf_type type)
 {
     static const char *const names[] = {
-        [LF_TYPE_DEFAULT] = "span",   [LF_SPAN] = "span", [LF_GENERATION] = "generation", [LF_EVENT] = "event",
-        [LF_AGENT] = "agent",         [LF_TOOL] = "tool", [LF_CHAIN] = "chain",           [LF_RETRIEVER] = "retriever",
-        [LF_EVALUATOR] = "evaluator", [LF_EMBEDDING] = "embedding",                       [LF_GUARDRAIL] = "guardrail",
+        [LF_TYPE_DEFAULT] = "span",   [LF_SPAN] = "span",           [LF_GENERATION] = "generation", [LF_EVENT] = "event",
+        [LF_AGENT] = "agent",         [LF_TOOL] = "tool",           [LF_CHAIN] = "chain",           [LF_RETRIEVER] = "retriever",
+        [LF_EVALUATOR] = "evaluator", [LF_EMBEDDING] = "embedding", [LF_GUARDRAIL] = "guardrail",
     };
     return names[(size_t)type < sizeof names / sizeof *names ? type : LF_SPAN];
 }
@@ -35,7 +35,10 @@ const char *lf__wire_type_name(lf_type type)
 const char *lf__wire_level_name(lf_level level)
 {
     static const char *const names[] = {
-        [LF_LEVEL_DEBUG] = "DEBUG", [LF_LEVEL_DEFAULT] = "DEFAULT", [LF_LEVEL_WARNING] = "WARNING", [LF_LEVEL_ERROR] = "ERROR",
+        [LF_LEVEL_DEBUG] = "DEBUG",
+        [LF_LEVEL_DEFAULT] = "DEFAULT",
+        [LF_LEVEL_WARNING] = "WARNING",
+        [LF_LEVEL_ERROR] = "ERROR",
     };
     return (size_t)level < sizeof names / sizeof *names ? names[level] : NULL;
 }

@@ -148,9 +148,9 @@ static struct {
 /* All clients ever set, and their lanes that are in use. */
 #define WORKER_EACH_CLIENT(client) \
     for (worker_client *client = worker.clients; client < worker.clients + atomic_load(&worker.client_count); client++)
-#define WORKER_EACH_LANE(client, lane)                                                                            \
-    WORKER_EACH_CLIENT(client)                                                                                     \
-        for (worker_lane *lane = client->lanes; lane < client->lanes + WORKER_LANES; lane++)                       \
+#define WORKER_EACH_LANE(client, lane)                                                       \
+    WORKER_EACH_CLIENT(client)                                                               \
+        for (worker_lane *lane = client->lanes; lane < client->lanes + WORKER_LANES; lane++) \
             if (lane->exporter != NULL)
 
 /* ---- Where records are ---- */
@@ -169,7 +169,8 @@ static uint64_t worker_in_rings(void)
     uint64_t put = 0;
     bool any = false;
     for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {
-        any |= atomic_load_explicit(&s->consumed, memory_order_acquire) != atomic_load_explicit(&s->published, memory_order_acquire);
+        any |= atomic_load_explicit(&s->consumed, memory_order_acquire) !=
+               atomic_load_explicit(&s->published, memory_order_acquire);
         uint64_t not_put = atomic_load_explicit(&s->ignored, memory_order_relaxed) +
                            atomic_load_explicit(&s->dropped_full, memory_order_relaxed) +
                            atomic_load_explicit(&s->dropped_large, memory_order_relaxed) +
@@ -250,8 +251,7 @@ void lf__worker_wake(void)
 static bool worker_anything_published(void)
 {
     for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next)
-        if (atomic_load_explicit(&s->published, memory_order_acquire) !=
-            atomic_load_explicit(&s->consumed, memory_order_relaxed))
+        if (atomic_load_explicit(&s->published, memory_order_acquire) != atomic_load_explicit(&s->consumed, memory_order_relaxed))
             return true;
     return false;
 }
@@ -295,7 +295,8 @@ static uint64_t worker_known_flush(void)
 static bool worker_fall_asleep(int kind, bool *out_settles)
 {
     pthread_mutex_lock(&worker.lock);
-    atomic_store_explicit(&lf__worker_waiting, worker_has_requests(worker_known_flush()) ? LF__WORKER_BUSY : kind, memory_order_relaxed);
+    atomic_store_explicit(&lf__worker_waiting, worker_has_requests(worker_known_flush()) ? LF__WORKER_BUSY : kind,
+                          memory_order_relaxed);
     pthread_mutex_unlock(&worker.lock);
     *out_settles = false;
     atomic_thread_fence(memory_order_seq_cst);
@@ -550,9 +551,10 @@ static void worker_tell_left_out(void)
         return;
     worker.told_left_out = true;
     if (lf__first_time(lf__cause(0, "left out", NULL)))
-        lf__client_tell(0, LF__LOG_WARNING, "values are left out of observations that have no room for them:"
-                                            " LANGFUSE_MAX_EVENT_SIZE_BYTES is reached, or open handles hold all they may;"
-                                            " lf_stats.left_out counts them");
+        lf__client_tell(0, LF__LOG_WARNING,
+                        "values are left out of observations that have no room for them:"
+                        " LANGFUSE_MAX_EVENT_SIZE_BYTES is reached, or open handles hold all they may;"
+                        " lf_stats.left_out counts them");
 }
 
 static void worker_update_client_budget(worker_client *client)
@@ -588,8 +590,8 @@ static void worker_update_budget(void)
 static void worker_rest(lf__segment *segment)
 {
     unsigned free_segments = 0;
-    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL && free_segments < WORKER_FREE_SEGMENTS;
-         s = s->next)
+    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire);
+         s != NULL && free_segments < WORKER_FREE_SEGMENTS; s = s->next)
         free_segments += atomic_load_explicit(&s->state, memory_order_relaxed) == LF__SEGMENT_FREE;
     lf__segment_rest(segment);
     bool keeps = free_segments < WORKER_FREE_SEGMENTS;
@@ -665,8 +667,8 @@ static bool worker_may_batch(const worker_client *client, const worker_lane *lan
 static lf__add worker_add(worker_client *client, worker_lane *lane, const lf__record *record, int64_t now_offset_ns)
 {
     /* A score is made when it is made, whatever the times of its trace are. */
-    int64_t offset_ns =
-        record->kind == LF__RECORD_SCORE ? now_offset_ns : lf__trace_clock(worker.clocks, record->trace_id, now_offset_ns);
+    int64_t offset_ns = record->kind == LF__RECORD_SCORE ? now_offset_ns
+                                                         : lf__trace_clock(worker.clocks, record->trace_id, now_offset_ns);
     const lf__record *trace = client->traces == NULL ? NULL : lf__traces_get(client->traces, record->trace_id);
     const lf__record *masked = lf__mask_record(&worker.masked, record, client->config);
     if (masked == NULL) {
@@ -930,7 +932,8 @@ static bool worker_is_hopeless(void)
 {
     bool hopeless = true;
     WORKER_EACH_LANE(client, lane)
-        hopeless = hopeless && (lf__pending_count(lane->pending) + lf__export_held(lane->exporter) == 0 || lf__export_is_hopeless(lane->exporter));
+        hopeless = hopeless && (lf__pending_count(lane->pending) + lf__export_held(lane->exporter) == 0 ||
+                                lf__export_is_hopeless(lane->exporter));
     return hopeless;
 }
 
@@ -1228,7 +1231,8 @@ static lf_status worker_start(bool only_if_wanted, bool now)
     int error = worker.wanted || !only_if_wanted ? worker_start_locked() : 0;
     pthread_mutex_unlock(&worker.lock);
     if (error != 0 && lf__first_time(lf__cause(0, "no thread", NULL)))
-        lf__client_tell(0, LF__LOG_ERROR, "no thread can be created (%s); what is observed waits, and it is tried again", strerror(error));
+        lf__client_tell(0, LF__LOG_ERROR, "no thread can be created (%s); what is observed waits, and it is tried again",
+                        strerror(error));
     return error == 0 ? LF_OK : LF_ERR_MEMORY;
 }
 

@@ -160,8 +160,9 @@ static void life_tell_of_another_copy(const lf__config *config)
 {
     lf__threads threads;
     if (!life.has_hooks && lf__threads_count(&threads) && threads.ours != 0)
-        lf__log(&config->logger, LF__LOG_WARNING, "another copy of this library runs in this process; what one observes has no parents in"
-                                                  " the other. Link all of the program with one shared library");
+        lf__log(&config->logger, LF__LOG_WARNING,
+                "another copy of this library runs in this process; what one observes has no parents in"
+                " the other. Link all of the program with one shared library");
 }
 
 /* With the lock that a fork takes: a child would inherit glibc's lock of exit handlers from a thread that holds it. */
@@ -526,8 +527,7 @@ static bool life_begin_exit(void)
 {
     uint64_t until_ns = life_until(LIFE_START_MS);
     lf__monitor_lock(&life.monitor);
-    while (life.exiting && !life.exited && !pthread_equal(life.owner, pthread_self()) &&
-           lf__monitor_wait(&life.monitor, until_ns))
+    while (life.exiting && !life.exited && !pthread_equal(life.owner, pthread_self()) && lf__monitor_wait(&life.monitor, until_ns))
         continue; /* another thread has begun to */
     bool mine = !life.exiting && (!life_await_others(life_until(LIFE_START_MS / 2)) || life_is_on());
     if (mine) {

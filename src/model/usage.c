@@ -38,45 +38,44 @@ typedef struct usage_alias {
 } usage_alias;
 
 static const usage_alias usage_counts[] = {
-    { "prompt_tokens", "input", USAGE_WHOLE },
-    { "promptTokens", "input", USAGE_WHOLE },
-    { "input_tokens", "input", USAGE_WHOLE },
-    { "inputTokens", "input", USAGE_WHOLE },
-    { "completion_tokens", "output", USAGE_WHOLE },
-    { "completionTokens", "output", USAGE_WHOLE },
-    { "output_tokens", "output", USAGE_WHOLE },
-    { "outputTokens", "output", USAGE_WHOLE },
-    { "total_tokens", "total", USAGE_WHOLE },
-    { "totalTokens", "total", USAGE_WHOLE },
+    {"prompt_tokens", "input", USAGE_WHOLE},
+    {"promptTokens", "input", USAGE_WHOLE},
+    {"input_tokens", "input", USAGE_WHOLE},
+    {"inputTokens", "input", USAGE_WHOLE},
+    {"completion_tokens", "output", USAGE_WHOLE},
+    {"completionTokens", "output", USAGE_WHOLE},
+    {"output_tokens", "output", USAGE_WHOLE},
+    {"outputTokens", "output", USAGE_WHOLE},
+    {"total_tokens", "total", USAGE_WHOLE},
+    {"totalTokens", "total", USAGE_WHOLE},
     /* Anthropic and Bedrock: not in the input. */
-    { "cache_read_input_tokens", "input_cached_tokens", USAGE_WHOLE },
-    { "cacheReadInputTokens", "input_cached_tokens", USAGE_WHOLE },
-    { "cache_creation_input_tokens", "input_cache_creation", USAGE_WHOLE },
-    { "cacheCreationInputTokens", "input_cache_creation", USAGE_WHOLE },
-    { "cacheWriteInputTokens", "input_cache_creation", USAGE_WHOLE },
+    {"cache_read_input_tokens", "input_cached_tokens", USAGE_WHOLE},
+    {"cacheReadInputTokens", "input_cached_tokens", USAGE_WHOLE},
+    {"cache_creation_input_tokens", "input_cache_creation", USAGE_WHOLE},
+    {"cacheCreationInputTokens", "input_cache_creation", USAGE_WHOLE},
+    {"cacheWriteInputTokens", "input_cache_creation", USAGE_WHOLE},
     /* Gemini: what comes from the cache is in the prompt, thoughts are not in the candidates. */
-    { "promptTokenCount", "input", USAGE_WHOLE },
-    { "candidatesTokenCount", "output", USAGE_WHOLE },
-    { "totalTokenCount", "total", USAGE_WHOLE },
-    { "cachedContentTokenCount", "input_cached_tokens", USAGE_OF_INPUT },
-    { "thoughtsTokenCount", "output_reasoning_tokens", USAGE_WHOLE },
+    {"promptTokenCount", "input", USAGE_WHOLE},
+    {"candidatesTokenCount", "output", USAGE_WHOLE},
+    {"totalTokenCount", "total", USAGE_WHOLE},
+    {"cachedContentTokenCount", "input_cached_tokens", USAGE_OF_INPUT},
+    {"thoughtsTokenCount", "output_reasoning_tokens", USAGE_WHOLE},
 };
 
 static const usage_alias usage_costs[] = {
-    { "input_cost", "input", USAGE_WHOLE },   { "inputCost", "input", USAGE_WHOLE },
-    { "output_cost", "output", USAGE_WHOLE }, { "outputCost", "output", USAGE_WHOLE },
-    { "total_cost", "total", USAGE_WHOLE },   { "totalCost", "total", USAGE_WHOLE },
-    { "cost", "total", USAGE_WHOLE }, /* OpenRouter */
+    {"input_cost", "input", USAGE_WHOLE},  {"inputCost", "input", USAGE_WHOLE},  {"output_cost", "output", USAGE_WHOLE},
+    {"outputCost", "output", USAGE_WHOLE}, {"total_cost", "total", USAGE_WHOLE}, {"totalCost", "total", USAGE_WHOLE},
+    {"cost", "total", USAGE_WHOLE}, /* OpenRouter */
 };
 
 /* Objects of counts that are part of a side; `name` goes before their keys. */
 static const usage_alias usage_details[] = {
-    { "prompt_tokens_details", "input_", USAGE_OF_INPUT },       { "promptTokensDetails", "input_", USAGE_OF_INPUT },
-    { "input_tokens_details", "input_", USAGE_OF_INPUT },        { "inputTokensDetails", "input_", USAGE_OF_INPUT },
-    { "input_token_details", "input_", USAGE_OF_INPUT },         { "inputTokenDetails", "input_", USAGE_OF_INPUT },
-    { "completion_tokens_details", "output_", USAGE_OF_OUTPUT }, { "completionTokensDetails", "output_", USAGE_OF_OUTPUT },
-    { "output_tokens_details", "output_", USAGE_OF_OUTPUT },     { "outputTokensDetails", "output_", USAGE_OF_OUTPUT },
-    { "output_token_details", "output_", USAGE_OF_OUTPUT },      { "outputTokenDetails", "output_", USAGE_OF_OUTPUT },
+    {"prompt_tokens_details", "input_", USAGE_OF_INPUT},       {"promptTokensDetails", "input_", USAGE_OF_INPUT},
+    {"input_tokens_details", "input_", USAGE_OF_INPUT},        {"inputTokensDetails", "input_", USAGE_OF_INPUT},
+    {"input_token_details", "input_", USAGE_OF_INPUT},         {"inputTokenDetails", "input_", USAGE_OF_INPUT},
+    {"completion_tokens_details", "output_", USAGE_OF_OUTPUT}, {"completionTokensDetails", "output_", USAGE_OF_OUTPUT},
+    {"output_tokens_details", "output_", USAGE_OF_OUTPUT},     {"outputTokensDetails", "output_", USAGE_OF_OUTPUT},
+    {"output_token_details", "output_", USAGE_OF_OUTPUT},      {"outputTokenDetails", "output_", USAGE_OF_OUTPUT},
 };
 
 #define USAGE_FIND(table, member) usage_find(table, sizeof table / sizeof *table, member)
@@ -101,8 +100,8 @@ static bool usage_is_number(const lf__json_member *member)
 static void usage_set(usage_entries *to, const usage_entry *entry)
 {
     size_t i = 0;
-    while (i < to->count && (to->list[i].name_size != entry->name_size ||
-                             memcmp(to->list[i].name, entry->name, entry->name_size) != 0))
+    while (i < to->count &&
+           (to->list[i].name_size != entry->name_size || memcmp(to->list[i].name, entry->name, entry->name_size) != 0))
         i++;
     if (i == USAGE_ENTRIES)
         return;
@@ -126,7 +125,7 @@ static void usage_add(usage_entries *to, const char *prefix, const lf__json_memb
     enum { PREFIX_MAX = 8 };
     if (!usage_is_number(member) || key_size > USAGE_NAME_MAX - PREFIX_MAX)
         return;
-    usage_entry entry = { .number = member->value, .number_size = member->value_size, .part = part };
+    usage_entry entry = {.number = member->value, .number_size = member->value_size, .part = part};
     usage_name(&entry, prefix, key, key_size);
     usage_set(to, &entry);
 }

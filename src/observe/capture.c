@@ -38,18 +38,12 @@ void lf__refuse(void)
 bool lf__value_is_possible(const lf_value *value)
 {
     switch ((lf_kind)value->kind) {
-    case LF_KIND_STRING:
-        return lf__size_is_possible(value->extra);
-    case LF_KIND_JSON:
-        return value->extra == SIZE_MAX || lf__size_is_possible(value->extra);
-    case LF_KIND_ARRAY:
-        return value->extra == 0 || (value->element_size != 0 && value->extra <= PTRDIFF_MAX / value->element_size);
-    case LF_KIND_LIST:
-        return value->extra <= PTRDIFF_MAX / sizeof(lf_value);
-    case LF_KIND_OBJECT:
-        return value->extra <= PTRDIFF_MAX / sizeof(lf_member);
-    default:
-        return value->kind <= LF_KIND_OPAQUE;
+    case LF_KIND_STRING: return lf__size_is_possible(value->extra);
+    case LF_KIND_JSON: return value->extra == SIZE_MAX || lf__size_is_possible(value->extra);
+    case LF_KIND_ARRAY: return value->extra == 0 || (value->element_size != 0 && value->extra <= PTRDIFF_MAX / value->element_size);
+    case LF_KIND_LIST: return value->extra <= PTRDIFF_MAX / sizeof(lf_value);
+    case LF_KIND_OBJECT: return value->extra <= PTRDIFF_MAX / sizeof(lf_member);
+    default: return value->kind <= LF_KIND_OPAQUE;
     }
 }
 
@@ -80,28 +74,22 @@ static bool capture_cjson(lf__buf *out, const cJSON *item, int depth)
     if (item == NULL || depth > LF__CAPTURE_MAX_DEPTH)
         return lf__buf_add_text(out, "null");
     switch (item->type & 0xff) {
-    case cJSON_False:
-        return lf__buf_add_text(out, "false");
-    case cJSON_True:
-        return lf__buf_add_text(out, "true");
+    case cJSON_False: return lf__buf_add_text(out, "false");
+    case cJSON_True: return lf__buf_add_text(out, "true");
     case cJSON_Number: {
         /* cJSON holds every number as a double; whole ones are written as such, as its own printer does. */
         uint64_t bits = lf__real_bits(item->valuedouble);
         int64_t whole;
         return lf__real_is_whole(bits, &whole) ? lf__json_int(out, whole) : lf__json_double(out, bits);
     }
-    case cJSON_String:
-        return capture_cjson_string(out, item->valuestring);
-    case cJSON_Array:
-        return capture_cjson_children(out, item, false, depth);
-    case cJSON_Object:
-        return capture_cjson_children(out, item, true, depth);
+    case cJSON_String: return capture_cjson_string(out, item->valuestring);
+    case cJSON_Array: return capture_cjson_children(out, item, false, depth);
+    case cJSON_Object: return capture_cjson_children(out, item, true, depth);
     case cJSON_Raw:
         if (item->valuestring != NULL && lf__json_valid(item->valuestring, strlen(item->valuestring)))
             return lf__buf_add_text(out, item->valuestring);
         return capture_cjson_string(out, item->valuestring);
-    default:
-        return lf__buf_add_text(out, "null");
+    default: return lf__buf_add_text(out, "null");
     }
 }
 
@@ -138,16 +126,12 @@ lf_value lf__capture_element(const lf_value *array, uint64_t i)
         value.as.u = lf__real_of_float(bits);
         return value;
     }
-    case LF_KIND_DOUBLE:
-        memcpy(&value.as.u, at, size);
-        return value;
+    case LF_KIND_DOUBLE: memcpy(&value.as.u, at, size); return value;
     case LF_KIND_BOOL:
     case LF_KIND_INT:
     case LF_KIND_UINT:
-    case LF_KIND_CHAR:
-        break;
-    default:
-        return lf_null(); /* of other kinds there are no arrays */
+    case LF_KIND_CHAR: break;
+    default: return lf_null(); /* of other kinds there are no arrays */
     }
     bool is_signed = array->element == LF_KIND_INT || (array->element == LF_KIND_CHAR && (char)-1 < 0);
     if (size != 0)
@@ -190,22 +174,17 @@ static bool capture_json(lf__buf *out, const lf_value *value, int depth)
     }
     switch ((lf_kind)value->kind) {
     case LF_KIND_ARRAY:
-    case LF_KIND_LIST:
-        return capture_sequence(out, value, depth);
-    case LF_KIND_OBJECT:
-        return capture_object(out, value, depth);
-    case LF_KIND_CJSON:
-        return capture_cjson(out, value->as.p, depth);
-    case LF_KIND_CSTRING:
-        return capture_cjson_string(out, value->as.p);
+    case LF_KIND_LIST: return capture_sequence(out, value, depth);
+    case LF_KIND_OBJECT: return capture_object(out, value, depth);
+    case LF_KIND_CJSON: return capture_cjson(out, value->as.p, depth);
+    case LF_KIND_CSTRING: return capture_cjson_string(out, value->as.p);
     case LF_KIND_STRING:
         return value->as.p == NULL ? lf__buf_add_text(out, "null") : lf__json_string(out, value->as.p, (size_t)value->extra);
     case LF_KIND_JSON: {
         if (value->as.p == NULL)
             return lf__buf_add_text(out, "null");
         size_t size = value->extra == SIZE_MAX ? strlen(value->as.p) : (size_t)value->extra;
-        return lf__json_valid(value->as.p, size) ? lf__buf_add(out, value->as.p, size)
-                                                 : lf__json_string(out, value->as.p, size);
+        return lf__json_valid(value->as.p, size) ? lf__buf_add(out, value->as.p, size) : lf__json_string(out, value->as.p, size);
     }
     default: {
         /* The rest is small: store it as a field and let the one printer of fields write it. */
@@ -250,8 +229,7 @@ static uint8_t *capture_shortened(uint8_t *at, uint8_t *end, lf__tag tag, unsign
     return to + lf__align8(head + (size_t)mark_size + tail);
 }
 
-static uint8_t *capture_bytes(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, lf_kind kind, const char *text,
-                              size_t size)
+static uint8_t *capture_bytes(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, lf_kind kind, const char *text, size_t size)
 {
     if (size > capture_room(at, end))
         return capture_shortened(at, end, tag, index, text, size);
@@ -296,8 +274,7 @@ static uint8_t *capture_array(uint8_t *at, uint8_t *end, lf__tag tag, unsigned i
     return at + sizeof(lf__field) + lf__align8(sizeof head + bytes);
 }
 
-static uint8_t *capture_words(uint8_t *at, lf__tag tag, unsigned index, lf_kind kind, uint64_t first, uint64_t second,
-                              size_t size)
+static uint8_t *capture_words(uint8_t *at, lf__tag tag, unsigned index, lf_kind kind, uint64_t first, uint64_t second, size_t size)
 {
     lf__capture_head(at, tag, kind, index, size);
     memcpy(at + sizeof(lf__field), &first, 8);
@@ -319,36 +296,27 @@ uint8_t *lf__capture_slow(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index
         return at;
     }
     switch ((lf_kind)value->kind) {
-    case LF_KIND_UNSET:
-        return at;
+    case LF_KIND_UNSET: return at;
     case LF_KIND_NULL:
-    case LF_KIND_SECRET:
-        lf__capture_head(at, tag, (lf_kind)value->kind, index, 0);
-        return at + sizeof(lf__field);
+    case LF_KIND_SECRET: lf__capture_head(at, tag, (lf_kind)value->kind, index, 0); return at + sizeof(lf__field);
     case LF_KIND_BOOL:
     case LF_KIND_INT:
     case LF_KIND_UINT:
     case LF_KIND_FLOAT:
     case LF_KIND_DOUBLE:
-    case LF_KIND_CHAR:
-        return capture_words(at, tag, index, (lf_kind)value->kind, value->as.u, 0, 8);
+    case LF_KIND_CHAR: return capture_words(at, tag, index, (lf_kind)value->kind, value->as.u, 0, 8);
     case LF_KIND_POINTER: /* may be narrower than the word that it shares its place with */
         return capture_words(at, tag, index, LF_KIND_POINTER, (uintptr_t)value->as.p, 0, 8);
-    case LF_KIND_OPAQUE:
-        return capture_words(at, tag, index, LF_KIND_OPAQUE, value->extra, 0, 8);
+    case LF_KIND_OPAQUE: return capture_words(at, tag, index, LF_KIND_OPAQUE, value->extra, 0, 8);
     case LF_KIND_INT128:
-    case LF_KIND_UINT128:
-        return capture_words(at, tag, index, (lf_kind)value->kind, value->as.u, value->extra, 16);
+    case LF_KIND_UINT128: return capture_words(at, tag, index, (lf_kind)value->kind, value->as.u, value->extra, 16);
     case LF_KIND_CSTRING:
     case LF_KIND_STRING:
-    case LF_KIND_JSON:
-        break;
+    case LF_KIND_JSON: break;
     case LF_KIND_CJSON:
     case LF_KIND_OBJECT:
-    case LF_KIND_LIST:
-        return capture_tree(at, end, tag, index, value);
-    case LF_KIND_ARRAY:
-        return capture_array(at, end, tag, index, value);
+    case LF_KIND_LIST: return capture_tree(at, end, tag, index, value);
+    case LF_KIND_ARRAY: return capture_array(at, end, tag, index, value);
     }
     if (value->as.p == NULL) {
         lf__capture_head(at, tag, LF_KIND_NULL, index, 0);

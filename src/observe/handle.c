@@ -101,7 +101,8 @@ static uint32_t handle_pop(lf__segment *segment)
 
 static bool handle_is_scarce(void)
 {
-    return atomic_load_explicit(&handles.left, memory_order_relaxed) < atomic_load_explicit(&handles.most, memory_order_relaxed) / 2;
+    return atomic_load_explicit(&handles.left, memory_order_relaxed) <
+           atomic_load_explicit(&handles.most, memory_order_relaxed) / 2;
 }
 
 static void handle_push_common(uint32_t index)
@@ -332,7 +333,8 @@ static void handle_drop_repeated(lf__record *record, const void *fields, size_t 
     const lf__field *before = NULL, *field;
     while ((field = lf__record_next(record, before)) != NULL) {
         const lf__field *later = NULL;
-        while ((later = lf__fields_next(fields, size, later)) != NULL && !(lf__is_propagated(field) && handle_is_same(field, later)))
+        while ((later = lf__fields_next(fields, size, later)) != NULL &&
+               !(lf__is_propagated(field) && handle_is_same(field, later)))
             continue;
         if (later == NULL) {
             before = field;

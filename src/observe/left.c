@@ -19,8 +19,8 @@ static uint32_t left_scope_from(const lf__segment *segment, uint32_t offset)
 }
 
 /* All open scopes, innermost first. */
-#define LEFT_EACH(segment, offset)                                                       \
-    for (uint32_t offset = left_scope_from(segment, (segment)->frame); offset != 0;      \
+#define LEFT_EACH(segment, offset)                                                  \
+    for (uint32_t offset = left_scope_from(segment, (segment)->frame); offset != 0; \
          offset = left_scope_from(segment, left_frame(segment, offset)->below))
 
 /* Frames above this address lie in functions further up: they are not asked. The variable stands in where the stack pointer is
@@ -34,8 +34,7 @@ static uintptr_t left_bound(const lf__segment *segment, const lf__frame *frame)
 /* Proven by addresses. */
 static bool left_address(const lf__frame *frame, const lf__place *place, bool on_own_stack)
 {
-    return frame->address == place->address ||
-           (frame->on_own_stack && on_own_stack && frame->address < place->stack_pointer);
+    return frame->address == place->address || (frame->on_own_stack && on_own_stack && frame->address < place->stack_pointer);
 }
 
 static uint32_t left_block(const lf__code_place *place)

@@ -96,8 +96,8 @@ bool lf__view_tags(const lf__view *view, lf__buf *scratch, bool (*add)(void *own
     tags.looked_at = tags.count = 0;
     memset(tags.slot, 0, sizeof tags.slot);
     bool done = !scratch->failed;
-    for (const lf__field *field = NULL; done && tags.looked_at < LF__TAGS_MAX &&
-                                        (field = lf__view_next_of(view, LF__TAG_TRACE_TAGS, field)) != NULL;)
+    for (const lf__field *field = NULL;
+         done && tags.looked_at < LF__TAGS_MAX && (field = lf__view_next_of(view, LF__TAG_TRACE_TAGS, field)) != NULL;)
         done = propagate_add_field(&tags, field);
     scratch->length = tags.begin; /* not rewound: that it failed must be seen */
     return done;

@@ -356,8 +356,7 @@ bool lf__segment_give_back(lf__segment *segment)
     return segment->looks_left != 0;
 }
 
-size_t lf__segment_drain(lf__segment *segment, lf__budget *budget, bool (*take)(void *owner, const lf__record *record),
-                         void *owner)
+size_t lf__segment_drain(lf__segment *segment, lf__budget *budget, bool (*take)(void *owner, const lf__record *record), void *owner)
 {
     uint64_t published = atomic_load_explicit(&segment->published, memory_order_acquire);
     uint64_t at = atomic_load_explicit(&segment->consumed, memory_order_relaxed);

@@ -94,15 +94,15 @@ typedef struct lf__segment {
 
     /* The owning thread's. */
     _Alignas(64) uint32_t frame; /* offset of the innermost open frame, 0 for none */
-    uint32_t top;                /* first free byte of the stack */
+    uint32_t top; /* first free byte of the stack */
     uint32_t serial;
     uint32_t free_first; /* handles to use again (handle.c), oldest first; 0: none */
     uint32_t free_last;
     uint32_t free_count;
-    uint64_t wake_at;    /* value of `ended` at which the worker is woken for flush_at */
-    uint64_t head;       /* ring position of the next record; positions only grow */
-    uint64_t limit;      /* up to here it may write without asking */
-    uint64_t origin;     /* position that lies at the ring's beginning; changes only while the ring is empty */
+    uint64_t wake_at; /* value of `ended` at which the worker is woken for flush_at */
+    uint64_t head; /* ring position of the next record; positions only grow */
+    uint64_t limit; /* up to here it may write without asking */
+    uint64_t origin; /* position that lies at the ring's beginning; changes only while the ring is empty */
     uint64_t random[2];
     uintptr_t machine_stack_low; /* of the stack that the thread was started with; the size is 0 where it is not known */
     uintptr_t machine_stack_size;
@@ -127,7 +127,7 @@ typedef struct lf__segment {
     _Alignas(64) _Atomic uint64_t consumed; /* release, pairs with the acquire in lf__segment_grant */
     _Atomic uint32_t lost_read;
     _Atomic bool returning; /* pages are going back: the owner must not be granted them (lf__segment_give_back) */
-    uint8_t looks_left;     /* the worker's own: pages of a burst go back at the last one; 0: there are none */
+    uint8_t looks_left; /* the worker's own: pages of a burst go back at the last one; 0: there are none */
 } lf__segment;
 
 /* Fences around the version. ThreadSanitizer does not know them; it does not look into the snapshot either. */
@@ -147,7 +147,7 @@ typedef struct lf__segment {
 /* What all segments share: the ceiling, and what is in use of it. */
 typedef struct lf__budget {
     _Atomic size_t limit;
-    _Atomic size_t rings;  /* granted to rings and not consumed yet */
+    _Atomic size_t rings; /* granted to rings and not consumed yet */
     _Atomic size_t worker; /* held by the worker: queue and batches */
 } lf__budget;
 

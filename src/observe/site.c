@@ -83,15 +83,15 @@ static size_t site_find(site_text text, char stop)
 /* lf_strn(body, n) is called "body": the wrappers say how to read a value, not what it is. */
 static site_text site_unwrap(site_text text)
 {
-    static const char *const wrappers[] = { "lf_strn", "lf_array", "lf_json", "lf_secret", "LF_VALUE" };
+    static const char *const wrappers[] = {"lf_strn", "lf_array", "lf_json", "lf_secret", "LF_VALUE"};
     for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++) {
         size_t size = strlen(wrappers[i]);
         if (text.size <= size || memcmp(text.at, wrappers[i], size) != 0)
             continue;
-        site_text rest = site_trim((site_text){ text.at + size, text.size - size });
+        site_text rest = site_trim((site_text){text.at + size, text.size - size});
         if (rest.size < 2 || rest.at[0] != '(')
             continue;
-        site_text inside = { rest.at + 1, rest.size - 1 };
+        site_text inside = {rest.at + 1, rest.size - 1};
         if (site_find(inside, ')') != inside.size - 1)
             continue;
         inside.size--;
@@ -118,7 +118,7 @@ static site_text site_last_member(site_text text)
         bool arrow = text.at[at] == '-' && at + 1 < text.size && text.at[at + 1] == '>';
         bool index = text.at[at] == '[';
         if (index)
-            at += 1 + site_find((site_text){ text.at + at + 1, text.size - at - 1 }, ']') + 1;
+            at += 1 + site_find((site_text){text.at + at + 1, text.size - at - 1}, ']') + 1;
         else if (arrow || text.at[at] == '.')
             for (word = at += arrow ? 2 : 1; at < text.size && site_is_word(text.at[at]);)
                 at++;
@@ -128,7 +128,7 @@ static site_text site_last_member(site_text text)
             return text;
         word = index ? 0 : word;
     }
-    return word == 0 ? text : (site_text){ text.at + word, text.size - word };
+    return word == 0 ? text : (site_text){text.at + word, text.size - word};
 }
 
 static bool site_is_same(site_text a, site_text b)
@@ -157,7 +157,7 @@ static unsigned site_split(site_text text, site_text names[LF__SITE_MAX_ARGUMENT
     text = site_trim(text);
     while (text.size > 0 && count < LF__SITE_MAX_ARGUMENTS) {
         size_t size = site_find(text, ',');
-        names[count++] = site_unwrap(site_trim((site_text){ text.at, size }));
+        names[count++] = site_unwrap(site_trim((site_text){text.at, size}));
         size += size < text.size;
         text.at += size;
         text.size -= size;
@@ -194,7 +194,7 @@ static uint32_t site_hash(uint32_t hash, const char *text)
 static site_entry *site_new(const char *function, const char *file, int line, const char *arguments)
 {
     site_text names[LF__SITE_MAX_ARGUMENTS];
-    unsigned count = site_split((site_text){ arguments, strlen(arguments) }, names);
+    unsigned count = site_split((site_text){arguments, strlen(arguments)}, names);
     size_t file_at, arguments_at, key_at[LF__SITE_MAX_ARGUMENTS + 1];
 
     lf__buf text;
@@ -232,8 +232,8 @@ static uint32_t site_intern_locked(const char *function, const char *file, int l
     uint32_t hash = site_hash(site_hash(site_hash(2166136261u ^ (uint32_t)line, function), file), arguments);
     site_entry **bucket = &site_buckets[(hash ^ hash >> 16) % SITE_BUCKETS];
     for (const site_entry *entry = *bucket; entry != NULL; entry = entry->next)
-        if (entry->site.line == line && strcmp(entry->site.function, function) == 0 &&
-            strcmp(entry->site.file, file) == 0 && strcmp(entry->arguments, arguments) == 0)
+        if (entry->site.line == line && strcmp(entry->site.function, function) == 0 && strcmp(entry->site.file, file) == 0 &&
+            strcmp(entry->arguments, arguments) == 0)
             return entry->id;
     if (site_count == LF__SITE_MAX - 1) /* id 0 means none */
         return 0;
@@ -257,7 +257,7 @@ uint32_t lf__site_intern(const char *function, const char *file, int line, const
 
 const lf__site *lf__site_get(uint32_t id)
 {
-    static const lf__site none = { .function = "", .file = "" };
+    static const lf__site none = {.function = "", .file = ""};
     if (id >= LF__SITE_MAX)
         return &none;
     /* Pairs with the release in site_intern_locked. */

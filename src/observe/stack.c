@@ -59,8 +59,8 @@ static lf__segment *stack_register_segment(void)
         return NULL;
     atomic_store_explicit(&segment->state, LF__SEGMENT_IN_USE, memory_order_relaxed);
     segment->next = atomic_load_explicit(&lf__segments, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&lf__segments, &segment->next, segment, memory_order_release,
-                                                  memory_order_relaxed))
+    while (
+        !atomic_compare_exchange_weak_explicit(&lf__segments, &segment->next, segment, memory_order_release, memory_order_relaxed))
         continue;
     return segment;
 }
@@ -126,7 +126,8 @@ __attribute__((noinline, cold)) lf__segment *lf__stack_enter(void)
 static void stack_leave(void *ending)
 {
     int saved = errno;
-    lf__thread = ending; /* it may have ended in a coroutine; and glibc keeps the variable, but another libc may have torn it down */
+    lf__thread =
+        ending; /* it may have ended in a coroutine; and glibc keeps the variable, but another libc may have torn it down */
     lf__stack_give_back(ending);
     lf__thread = lf__thread_own = NULL;
     errno = saved;
@@ -308,8 +309,7 @@ __attribute__((noinline, cold)) bool lf__stack_bring_to_top(lf__segment *segment
 /* ---- Contexts ----------------------------------------------------------------------------------------------------- */
 
 /* The frame just pushed becomes a place in a trace. */
-static void stack_make_context(lf__frame *frame, const uint8_t trace_id[16], const uint8_t id[8], uint16_t flags,
-                               uint32_t client)
+static void stack_make_context(lf__frame *frame, const uint8_t trace_id[16], const uint8_t id[8], uint16_t flags, uint32_t client)
 {
     memcpy(frame->record.trace_id, trace_id, sizeof frame->record.trace_id);
     memcpy(frame->record.id, id, sizeof frame->record.id);

@@ -188,8 +188,8 @@ LF__FAST lf__frame *lf__stack_top(lf__segment *segment)
 LF__FAST lf__frame *lf__stack_top_observation(lf__segment *segment)
 {
     lf__frame *frame = segment == NULL ? NULL : lf__stack_top(segment);
-    if (__builtin_expect(frame == NULL || (frame->kind == LF__FRAME_OBSERVATION &&
-                                           (frame->record.flags & LF__FLAG_UNSAMPLED) == 0), 1))
+    if (__builtin_expect(frame == NULL || (frame->kind == LF__FRAME_OBSERVATION && (frame->record.flags & LF__FLAG_UNSAMPLED) == 0),
+                         1))
         return frame;
     return lf__stack_find_observation(segment, frame);
 }
@@ -291,8 +291,7 @@ LF__FAST uint8_t *lf__stack_fields(lf__segment *segment, lf__frame *frame)
 }
 
 /* The frame pushed last is complete: fields end at `end`. */
-LF__FAST void lf__stack_push_done(lf__segment *segment, lf__frame *frame, const uint8_t *end, uint32_t version,
-                                  lf_scope *out_scope)
+LF__FAST void lf__stack_push_done(lf__segment *segment, lf__frame *frame, const uint8_t *end, uint32_t version, lf_scope *out_scope)
 {
     frame->record.size = (uint32_t)(end - (const uint8_t *)&frame->record);
     uint32_t offset = (uint32_t)((const uint8_t *)frame - (const uint8_t *)segment);

@@ -259,9 +259,20 @@ int main(int argc, char **argv)
     } given;
     memset(&given, 0x02, sizeof given);
     given.first = (struct options){
-        .environment = "staging", .release = "r1", .exporter = getenv("LANGFUSE_EXPORTER"), .tracing = 1, .capture_io = 1,
-        .debug = 1, .flush_at = 4, .exit_timeout_ms = 20000, .max_queue_bytes = 8 << 20, .log = take_line,
-        .log_data = "of the log", .sample_rate = 1, .mask = mask, .mask_data = "of the mask",
+        .environment = "staging",
+        .release = "r1",
+        .exporter = getenv("LANGFUSE_EXPORTER"),
+        .tracing = 1,
+        .capture_io = 1,
+        .debug = 1,
+        .flush_at = 4,
+        .exit_timeout_ms = 20000,
+        .max_queue_bytes = 8 << 20,
+        .log = take_line,
+        .log_data = "of the log",
+        .sample_rate = 1,
+        .mask = mask,
+        .mask_data = "of the mask",
     };
     if (strcmp(argv[1], "first") == 0)
         given.first.struct_size = sizeof given.first;

@@ -93,8 +93,18 @@ int shapes_of_arguments(int *p, int (*f)(int, int), struct lf_scope *scope)
 void two_on_one_line(int a);
 void two_on_one_line(int a)
 {
-    OBSERVE(a); OBSERVE_TOOL(a); OBSERVE_OUTPUT(a); /* of one line */
-    { OBSERVE(a); { OBSERVE(a); } } { OBSERVE(a); }
+    OBSERVE(a);
+    OBSERVE_TOOL(a);
+    OBSERVE_OUTPUT(a); /* of one line */
+    {
+        OBSERVE(a);
+        {
+            OBSERVE(a);
+        }
+    }
+    {
+        OBSERVE(a);
+    }
 }
 
 int nested(int a);
@@ -169,13 +179,14 @@ void in_loops(int n)
 int with_goto(int n);
 int with_goto(int n)
 {
-again: {
-    OBSERVE(n);
-    if (n-- > 0)
-        goto again;
-    if (n < -5)
-        goto out;
-}
+again:
+    {
+        OBSERVE(n);
+        if (n-- > 0)
+            goto again;
+        if (n < -5)
+            goto out;
+    }
 out:
     return n;
 }
@@ -289,9 +300,14 @@ int blocks(int a)
 {
     OBSERVE_CAUGHT();
     if (a > 0) {
-        OBSERVE(a); OBSERVE_TOOL(a);
+        OBSERVE(a);
+        OBSERVE_TOOL(a);
         OBSERVE_ATTRIBUTES(.user_id = "u");
-        a += __extension__({ OBSERVE(a); OBSERVE_CHAIN(); 1; });
+        a += __extension__({
+            OBSERVE(a);
+            OBSERVE_CHAIN();
+            1;
+        });
         OBSERVE_CAUGHT();
     }
     for (int i = 0; i < a; i++) {
@@ -302,8 +318,7 @@ int blocks(int a)
             OBSERVE_CAUGHT();
             break;
         }
-        default:
-            OBSERVE_OUTPUT(i);
+        default: OBSERVE_OUTPUT(i);
         }
     }
     return a;
@@ -319,7 +334,9 @@ void attributes(const char *user, const char *tag, bool baggage, lf_value metada
                        .prompt_version = 2, .as_baggage = baggage ? LF_ON : LF_OFF);
     OBSERVE_ATTRIBUTES(.as_baggage = LF_ON, .metadata = metadata, .user_id = user != NULL ? user : "nobody");
     for (int i = 0; i < 2; i++) {
-        OBSERVE_ATTRIBUTES(.session_id = tag); OBSERVE(i); OBSERVE_ATTRIBUTES(.tags = LF_TAGS("one"));
+        OBSERVE_ATTRIBUTES(.session_id = tag);
+        OBSERVE(i);
+        OBSERVE_ATTRIBUTES(.tags = LF_TAGS("one"));
     }
 }
 
@@ -346,8 +363,9 @@ lf_observation *handles(const char *prompt, lf_observation *parent, int tokens, 
     lf_create_event(.name = "moment", .input = LF_VALUE(prompt));
     (void)lf_create_event(.parent = parent);
     lf_observation *o = lf_start_observation(.name = prompt, .type = LF_GENERATION, .parent = parent, .input = LF_VALUE(prompt));
-    lf_observation *current = lf_start_as_current_observation(.name = "v2", .trace_id = "order-1", .parent_observation_id = "span-1",
-                                                              .id = "span-2", .start_time_ns = 1, .client = client);
+    lf_observation *current = lf_start_as_current_observation(.name = "v2", .trace_id = "order-1",
+                                                              .parent_observation_id = "span-1", .id = "span-2", .start_time_ns = 1,
+                                                              .client = client);
     lf_observation_update(o);
     lf_observation_update(o, .usage = LF_OBJECT("prompt_tokens", tokens), .prompt_name = "p", .prompt_version = 1);
     lf_observation_output_append(o, prompt, 1);
@@ -428,7 +446,8 @@ lf_status writing_prompts(const char *name, lf_client *client, lf_value message)
                                     .timeout_ms = 100, .client = client, .error = &error);
     lf_prompt_free(p);
     lf_update_prompt(.name = name, .version = 1, .new_labels = LF_TAGS("production"));
-    (void)lf_update_prompt(.name = name, .version = 2, .new_labels = LF_TAGS("a"), .timeout_ms = 1, .client = client, .error = &error);
+    (void)lf_update_prompt(.name = name, .version = 2, .new_labels = LF_TAGS("a"), .timeout_ms = 1, .client = client,
+                           .error = &error);
     if (lf_update_prompt(.name = name, .version = 3) != LF_OK)
         lf_invalidate_prompt(name);
     else

@@ -6,8 +6,12 @@
 #include "lf_core.h"
 
 static sem_t observed, unloaded;
-static lf_site site = {.version = LANGFUSE_VERSION_NUM, .function = "from_a_plugin", .file = __FILE__, .arguments = "",
-                       .line = __LINE__, .type = LF_SPAN};
+static lf_site site = {.version = LANGFUSE_VERSION_NUM,
+                       .function = "from_a_plugin",
+                       .file = __FILE__,
+                       .arguments = "",
+                       .line = __LINE__,
+                       .type = LF_SPAN};
 static __typeof__(lf_i_mode_unknown) *mode;
 static __typeof__(lf_i_open) *open_scope;
 static __typeof__(lf_i_close) *close_scope;

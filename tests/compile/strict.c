@@ -64,7 +64,8 @@ void all_fields(const char *s, int n, lf_value v, const lf_prompt *p, lf_observa
     OBSERVE_ATTRIBUTES(.user_id = s, .session_id = s, .version = s, .trace_name = s, .environment = s, .tags = v, .metadata = v,
                        .prompt = p, .prompt_name = s, .prompt_version = n, .as_baggage = LF_ON);
     OBSERVE_WITH((.name = s, .type = LF_GENERATION, .capture_input = LF_ON, .capture_output = LF_OFF, .trace_id = s,
-                  .parent_observation_id = s, .client = client), s, n);
+                  .parent_observation_id = s, .client = client),
+                 s, n);
     lf_create_score(.name = s, .value = n, .string_value = s, .data_type = LF_SCORE_TEXT, .trace_id = s, .observation_id = s,
                     .observation = o, .session_id = s, .dataset_run_id = s, .comment = s, .config_id = s, .metadata = v, .id = s,
                     .environment = s, .timestamp_ns = n, .client = client);
@@ -83,8 +84,10 @@ lf_value values_in_values(const char *s, int n)
     OBSERVE(LF_OBJECT(s, n), LF_ARRAY(s, n), LF_VALUE(LF_VALUE(n)));
     OBSERVE_OUTPUT(LF_OBJECT("a", LF_TAGS(s, "b")));
     /* As deep as requests to models are, in no time. */
-    OBSERVE_OUTPUT(LF_OBJECT("messages", LF_ARRAY(LF_OBJECT("role", "user", "content", LF_ARRAY(LF_OBJECT(
-                       "type", "image_url", "image_url", LF_OBJECT("url", s, "sizes", LF_ARRAY(n, LF_OBJECT("n", n)))))))));
+    OBSERVE_OUTPUT(LF_OBJECT(
+        "messages", LF_ARRAY(LF_OBJECT("role", "user", "content",
+                                       LF_ARRAY(LF_OBJECT("type", "image_url", "image_url",
+                                                          LF_OBJECT("url", s, "sizes", LF_ARRAY(n, LF_OBJECT("n", n)))))))));
     lf_update_current_observation(.input = LF_OBJECT("a", 1, "b", 2u, "c", 3L, "d", 4UL, "e", 5.0f, "f", 6.0, "g", '7', "h", "8",
                                                      "i", s, "j", n, "k", &n, "l", NULL, "m", lf_null(), "n", n > 0, "o", sizeof n,
                                                      "p", LF_OBJECT("q", LF_ARRAY(n))),
@@ -212,8 +215,8 @@ seven_bits bit_int(seven_bits a, hundred_bits b, many_bits c)
 }
 #endif
 
-#if defined(__cplusplus) || \
-    (__STDC_VERSION__ > 201710L && ((defined(__clang_major__) && __clang_major__ >= 16) || (!defined(__clang__) && __GNUC__ >= 13)))
+#if defined(__cplusplus) || (__STDC_VERSION__ > 201710L && \
+                             ((defined(__clang_major__) && __clang_major__ >= 16) || (!defined(__clang__) && __GNUC__ >= 13)))
 const char *null_pointers(const char *s);
 const char *null_pointers(const char *s)
 {
@@ -251,7 +254,10 @@ void macros_of_others(int n)
     OTHERS_SCOPE(n, twice(n));
     OTHERS_STATEMENTS(OBSERVE(n); OBSERVE_TOOL(n); OBSERVE_OUTPUT(n);)
     for (int i = 0; i < n; i++) {
-        OTHERS_STATEMENTS(OBSERVE(i); { OBSERVE_AGENT(i); lf_update_current_observation(.name = "n"); })
+        OTHERS_STATEMENTS(OBSERVE(i); {
+            OBSERVE_AGENT(i);
+            lf_update_current_observation(.name = "n");
+        })
         OTHERS_STATEMENTS(OBSERVE_CAUGHT();)
     }
     OTHERS_STATEMENTS(OBSERVE_CALL(note, OBSERVE_CALL(shorter, "x"));)

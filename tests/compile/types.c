@@ -21,7 +21,7 @@ struct deep {
     struct deep *next;
 };
 
-#define LF_CAPTURE_TYPES struct point: point_value, struct deep *: deep_value
+#define LF_CAPTURE_TYPES struct point : point_value, struct deep * : deep_value
 #include "observe.h"
 
 static inline lf_value point_value(struct point point)
@@ -100,7 +100,10 @@ const char *texts(char *text, const char *constant, char *const fixed)
     char array[8] = "x";
     const char constant_array[] = "y";
     static const char *const table[] = {"a", "b"};
-    OBSERVE(text, constant, fixed, array, constant_array, "literal", "two" " parts", table[1], &array[1], text ? text : "");
+    OBSERVE(text, constant, fixed, array, constant_array, "literal",
+            "two"
+            " parts",
+            table[1], &array[1], text ? text : "");
     OBSERVE_OUTPUT(array);
     OBSERVE_OUTPUT("literal");
     OBSERVE_RETURN("literal");
@@ -199,11 +202,11 @@ void arrays(int rows, const int numbers[], double matrix[3][3])
             lf_array(grid[1], 2));
 }
 
-void array_elements(bool *b, char *c, signed char *sc, unsigned char *uc, short *s, unsigned short *us, int *i, unsigned *u, long *l,
-                    unsigned long *ul, long long *ll, unsigned long long *ull, float *f, double *d, char **t,
+void array_elements(bool *b, char *c, signed char *sc, unsigned char *uc, short *s, unsigned short *us, int *i, unsigned *u,
+                    long *l, unsigned long *ul, long long *ll, unsigned long long *ull, float *f, double *d, char **t,
                     const char *const *ct, void **p, enum color *e, size_t n);
-void array_elements(bool *b, char *c, signed char *sc, unsigned char *uc, short *s, unsigned short *us, int *i, unsigned *u, long *l,
-                    unsigned long *ul, long long *ll, unsigned long long *ull, float *f, double *d, char **t,
+void array_elements(bool *b, char *c, signed char *sc, unsigned char *uc, short *s, unsigned short *us, int *i, unsigned *u,
+                    long *l, unsigned long *ul, long long *ll, unsigned long long *ull, float *f, double *d, char **t,
                     const char *const *ct, void **p, enum color *e, size_t n)
 {
     OBSERVE(lf_array(b, n), lf_array(c, n), lf_array(sc, n), lf_array(uc, n), lf_array(s, n), lf_array(us, n), lf_array(i, n),

@@ -164,8 +164,14 @@ static const char *calls_id(unsigned one_in)
 
 static double calls_double(void)
 {
-    static const uint64_t bits[] = {0, UINT64_C(1) << 63, 1, UINT64_C(0x7ff0000000000000), UINT64_C(0xfff0000000000000),
-                                    UINT64_C(0x7ff8000000000000), UINT64_C(0x7fefffffffffffff), UINT64_C(0x4340000000000000)};
+    static const uint64_t bits[] = {0,
+                                    UINT64_C(1) << 63,
+                                    1,
+                                    UINT64_C(0x7ff0000000000000),
+                                    UINT64_C(0xfff0000000000000),
+                                    UINT64_C(0x7ff8000000000000),
+                                    UINT64_C(0x7fefffffffffffff),
+                                    UINT64_C(0x4340000000000000)};
     double d = (double)calls_pick(10000) / 100;
     if (calls_one_in(3))
         memcpy(&d, &bits[calls_pick(sizeof bits / sizeof *bits)], sizeof d);
@@ -463,14 +469,26 @@ static lf_observation *calls_handle(void)
 static lf_observation_fields calls_fields(void)
 {
     lf_observation_fields f = {
-        .name = calls_text_or_none(4), .level = calls_one_in(3) ? (lf_level)calls_pick(6) : LF_LEVEL_UNSET,
-        .type = calls_one_in(5) ? (lf_type)calls_pick(13) : LF_TYPE_DEFAULT, .input = calls_value_or_none(3),
-        .output = calls_value_or_none(3), .metadata = calls_value_or_none(3), .status_message = calls_text_or_none(4),
-        .version = calls_text_or_none(6), .model = calls_text_or_none(5), .model_parameters = calls_value_or_none(5),
-        .usage_details = calls_value_or_none(4), .cost_details = calls_value_or_none(4), .usage = calls_value_or_none(5),
-        .prompt_name = calls_text_or_none(6), .prompt_version = (int)calls_pick(5),
-        .completion_start_time_ns = calls_one_in(8) ? calls_pick(1000) : 0, .end_time_ns = calls_one_in(8) ? calls_pick(1000) : 0,
-        .trace_id = calls_id(5), .parent_observation_id = calls_id(4), .id = calls_id(5),
+        .name = calls_text_or_none(4),
+        .level = calls_one_in(3) ? (lf_level)calls_pick(6) : LF_LEVEL_UNSET,
+        .type = calls_one_in(5) ? (lf_type)calls_pick(13) : LF_TYPE_DEFAULT,
+        .input = calls_value_or_none(3),
+        .output = calls_value_or_none(3),
+        .metadata = calls_value_or_none(3),
+        .status_message = calls_text_or_none(4),
+        .version = calls_text_or_none(6),
+        .model = calls_text_or_none(5),
+        .model_parameters = calls_value_or_none(5),
+        .usage_details = calls_value_or_none(4),
+        .cost_details = calls_value_or_none(4),
+        .usage = calls_value_or_none(5),
+        .prompt_name = calls_text_or_none(6),
+        .prompt_version = (int)calls_pick(5),
+        .completion_start_time_ns = calls_one_in(8) ? calls_pick(1000) : 0,
+        .end_time_ns = calls_one_in(8) ? calls_pick(1000) : 0,
+        .trace_id = calls_id(5),
+        .parent_observation_id = calls_id(4),
+        .id = calls_id(5),
         .start_time_ns = calls_one_in(8) ? calls_pick(1000) : 0,
     };
     if (calls_one_in(4))
@@ -481,10 +499,17 @@ static lf_observation_fields calls_fields(void)
 static void calls_update_trace(void)
 {
     lf_trace_fields f = {
-        .name = calls_text_or_none(3), .user_id = calls_text_or_none(4), .session_id = calls_text_or_none(4),
-        .version = calls_text_or_none(4), .release = calls_text_or_none(6), .tags = calls_value_or_none(3),
-        .metadata = calls_value_or_none(3), .input = calls_value_or_none(4), .output = calls_value_or_none(4),
-        .public_ = (int)calls_pick(3), .trace_id = calls_id(4),
+        .name = calls_text_or_none(3),
+        .user_id = calls_text_or_none(4),
+        .session_id = calls_text_or_none(4),
+        .version = calls_text_or_none(4),
+        .release = calls_text_or_none(6),
+        .tags = calls_value_or_none(3),
+        .metadata = calls_value_or_none(3),
+        .input = calls_value_or_none(4),
+        .output = calls_value_or_none(4),
+        .public_ = (int)calls_pick(3),
+        .trace_id = calls_id(4),
     };
     lf_update_current_trace_with(&f);
 }
@@ -492,10 +517,18 @@ static void calls_update_trace(void)
 static void calls_score(void)
 {
     lf_score_fields f = {
-        .name = calls_one_in(8) ? NULL : calls_text(), .value = calls_double(), .string_value = calls_text_or_none(3),
-        .data_type = calls_one_in(2) ? (lf_score_type)calls_pick(7) : LF_SCORE_DEFAULT, .trace_id = calls_id(2),
-        .observation_id = calls_id(3), .session_id = calls_id(4), .comment = calls_text_or_none(3), .config_id = calls_id(5),
-        .metadata = calls_value_or_none(3), .id = calls_id(4), .environment = calls_text_or_none(6),
+        .name = calls_one_in(8) ? NULL : calls_text(),
+        .value = calls_double(),
+        .string_value = calls_text_or_none(3),
+        .data_type = calls_one_in(2) ? (lf_score_type)calls_pick(7) : LF_SCORE_DEFAULT,
+        .trace_id = calls_id(2),
+        .observation_id = calls_id(3),
+        .session_id = calls_id(4),
+        .comment = calls_text_or_none(3),
+        .config_id = calls_id(5),
+        .metadata = calls_value_or_none(3),
+        .id = calls_id(4),
+        .environment = calls_text_or_none(6),
     };
     if (calls_one_in(4))
         f.observation = calls_handle();
@@ -578,7 +611,8 @@ static __attribute__((noinline)) int calls_observe_with(int depth)
 {
     lf_value a = calls_value(CALLS_VALUE_DEPTH), b = lf_text(calls_text());
     OBSERVE_WITH((.name = calls_text_or_none(2), .type = (lf_type)calls_pick(12), .trace_id = calls_id(2),
-                  .parent_observation_id = calls_id(2), .capture_output = (lf_switch)calls_pick(3)), a, b);
+                  .parent_observation_id = calls_id(2), .capture_output = (lf_switch)calls_pick(3)),
+                 a, b);
     calls_check_canary();
     calls_let_go();
     calls_inside(depth);
@@ -641,7 +675,7 @@ static bool calls_mask(void *data, lf_masked *value)
     (void)data;
     CALLS_CHECK(value->text != NULL && value->field != NULL);
     size_t size = value->size;
-    return size % 3 == 0 ? lf_mask_replace(value, value->text, size / 2, value->is_json)
+    return size % 3 == 0   ? lf_mask_replace(value, value->text, size / 2, value->is_json)
            : size % 3 == 1 ? !lf_mask_replace(value, value->text, (size_t)-1, size % 2 == 0)
                            : size % 5 != 0;
 }
@@ -655,9 +689,14 @@ static size_t calls_limit(void)
 /* Start with any limits, make calls, stop, and see that all is accounted for. */
 static void calls_run(const char *exporter)
 {
-    lf_options options = {LF_OPTIONS_INIT, .exporter = exporter, .log = calls_log, .max_event_bytes = calls_limit(),
-                          .max_queue_bytes = calls_one_in(4) ? 1 << 20 : 0, .max_batch_bytes = calls_one_in(3) ? 65536 : 0,
-                          .flush_at = (int)calls_pick(20), .exit_timeout_ms = -1};
+    lf_options options = {LF_OPTIONS_INIT,
+                          .exporter = exporter,
+                          .log = calls_log,
+                          .max_event_bytes = calls_limit(),
+                          .max_queue_bytes = calls_one_in(4) ? 1 << 20 : 0,
+                          .max_batch_bytes = calls_one_in(3) ? 65536 : 0,
+                          .flush_at = (int)calls_pick(20),
+                          .exit_timeout_ms = -1};
     calls_masked = calls_one_in(5);
     options.mask = calls_masked ? calls_mask : NULL;
     if (calls_one_in(6))

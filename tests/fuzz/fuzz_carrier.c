@@ -66,8 +66,8 @@ static void check_headers(const headers *h, int count)
     }
     CHECK(count == 0);
     lf__traceparent parent;
-    CHECK(h->value[0] == NULL || (strlen(h->value[0]) == LF__TRACEPARENT_SIZE - 1 &&
-                                  lf__traceparent_parse(h->value[0], strlen(h->value[0]), &parent)));
+    CHECK(h->value[0] == NULL ||
+          (strlen(h->value[0]) == LF__TRACEPARENT_SIZE - 1 && lf__traceparent_parse(h->value[0], strlen(h->value[0]), &parent)));
     CHECK(h->value[1] == NULL || (h->value[0] != NULL && lf__tracestate_valid(h->value[1], strlen(h->value[1]))));
     CHECK(h->value[2] == NULL || strlen(h->value[2]) <= LF__BAGGAGE_MAX);
 }
@@ -152,9 +152,9 @@ static void check_attributes(const char *const *parts, const size_t *sizes, size
         lf__tag tag;
         lf_kind kind;
     } fields[PARTS_MAX] = {
-        {LF__TAG_COUNT, LF_KIND_UNSET},        {LF__TAG_USER_ID, LF_KIND_STRING},   {LF__TAG_TRACE_TAGS, LF_KIND_JSON},
-        {LF__TAG_TRACE_METADATA, LF_KIND_JSON}, {LF__TAG_TRACE_TAGS, LF_KIND_JSON}, {LF__TAG_TRACE_METADATA, LF_KIND_JSON},
-        {LF__TAG_PROMPT_NAME, LF_KIND_STRING}, {LF__TAG_ENVIRONMENT, LF_KIND_STRING},
+        {LF__TAG_COUNT, LF_KIND_UNSET},         {LF__TAG_USER_ID, LF_KIND_STRING},     {LF__TAG_TRACE_TAGS, LF_KIND_JSON},
+        {LF__TAG_TRACE_METADATA, LF_KIND_JSON}, {LF__TAG_TRACE_TAGS, LF_KIND_JSON},    {LF__TAG_TRACE_METADATA, LF_KIND_JSON},
+        {LF__TAG_PROMPT_NAME, LF_KIND_STRING},  {LF__TAG_ENVIRONMENT, LF_KIND_STRING},
     };
     size_t size = 0;
     for (size_t i = 0; i < count; i++)

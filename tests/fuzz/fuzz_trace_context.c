@@ -75,7 +75,7 @@ static void check_decode(const char *value, size_t size)
     for (size_t i = 0; i < size; i++) {
         char c = value[i] == '+' ? ' ' : value[i];
         if (c == '%' && size - i > 2) {
-            char digits[3] = { value[i + 1], value[i + 2], '\0' };
+            char digits[3] = {value[i + 1], value[i + 2], '\0'};
             if (strspn(digits, "0123456789abcdefABCDEF") == 2) {
                 c = (char)strtol(digits, NULL, 16);
                 i += 2;
@@ -235,7 +235,7 @@ static void check_tags_list(const char *text, size_t size)
         CHECK(lf__baggage_tags_add(&list, at, (size_t)(end - at)));
         at = end + 1;
     }
-    expected_tags expected = { text, text + size };
+    expected_tags expected = {text, text + size};
     CHECK(lf__baggage_tags(list.data, list.length, &scratch, expect_tag, &expected));
     while (expected.at < expected.end)
         CHECK(*expected.at++ == '\0');

@@ -53,10 +53,10 @@ static void read_tags(const char *text, size_t size, lf__buf *list)
     CHECK(record != NULL);
     record->size = (uint32_t)room;
     lf__field *field = (lf__field *)(void *)(record + 1);
-    *field = (lf__field){ LF__TAG_TRACE_TAGS, LF_KIND_JSON, LF__MARK_PROPAGATED, (uint32_t)size };
+    *field = (lf__field){LF__TAG_TRACE_TAGS, LF_KIND_JSON, LF__MARK_PROPAGATED, (uint32_t)size};
     if (size > 0)
         memcpy(field + 1, text, size);
-    lf__view view = { .record = record };
+    lf__view view = {.record = record};
     view.last[LF__TAG_TRACE_TAGS] = field;
     lf__buf_init(&scratch, SIZE_MAX / 2);
     CHECK(lf__view_tags(&view, &scratch, check_tag, list));

@@ -60,9 +60,8 @@ static void python_docs_001_docs_retrieval(void)
 
 static void python_docs_001_embedding_search(void)
 {
-    lf_observation *span = lf_start_observation(
-        .name = "embedding-search", .metadata = LF_OBJECT("database", "pinecone"),
-        .input = LF_OBJECT("query", "This document entails the OKR goals for ACME"));
+    lf_observation *span = lf_start_observation(.name = "embedding-search", .metadata = LF_OBJECT("database", "pinecone"),
+                                                .input = LF_OBJECT("query", "This document entails the OKR goals for ACME"));
     lf_observation_end(span, .output = LF_OBJECT("response", "[{'name': 'OKR Engineering', 'content': '...'}]"));
 }
 
@@ -84,12 +83,13 @@ static void python_docs_001_by_ids(void)
 
 static void python_docs_001_summary_generation(void)
 {
-    lf_observation *generation = lf_start_observation(
-        .name = "summary-generation", .type = LF_GENERATION, .model = "gpt-3.5-turbo",
-        .model_parameters = LF_OBJECT("maxTokens", "1000", "temperature", "0.9"),
-        .input = LF_ARRAY(LF_OBJECT("role", "system", "content", "You are a helpful assistant."),
-                          LF_OBJECT("role", "user", "content", "Please generate a summary of the following documents ...")),
-        .metadata = LF_OBJECT("interface", "whatsapp"));
+    lf_observation *generation = lf_start_observation(.name = "summary-generation", .type = LF_GENERATION, .model = "gpt-3.5-turbo",
+                                                      .model_parameters = LF_OBJECT("maxTokens", "1000", "temperature", "0.9"),
+                                                      .input = LF_ARRAY(
+                                                          LF_OBJECT("role", "system", "content", "You are a helpful assistant."),
+                                                          LF_OBJECT("role", "user", "content",
+                                                                    "Please generate a summary of the following documents ...")),
+                                                      .metadata = LF_OBJECT("interface", "whatsapp"));
     lf_observation_end(generation, .output = LF_VALUE("The Q3 OKRs contain goals for multiple teams..."),
                        .usage = LF_OBJECT("input", 50, "output", 49, "unit", "TOKENS"));
 }
@@ -131,13 +131,12 @@ static void python_docs_001_release_and_version(void)
 
 static void python_docs_001_usage(void)
 {
-    lf_observation *claude = lf_start_observation(
-        .name = "my-claude-generation", .type = LF_GENERATION,
-        .usage = LF_OBJECT("input", 50, "output", 49, "total", 99, "unit", "TOKENS"));
+    lf_observation *claude = lf_start_observation(.name = "my-claude-generation", .type = LF_GENERATION,
+                                                  .usage = LF_OBJECT("input", 50, "output", 49, "total", 99, "unit", "TOKENS"));
     lf_observation_end(claude);
-    lf_observation *openai = lf_start_observation(
-        .name = "my-openai-generation", .type = LF_GENERATION,
-        .usage = LF_OBJECT("promptTokens", 50, "completionTokens", 49, "totalTokens", 99));
+    lf_observation *openai = lf_start_observation(.name = "my-openai-generation", .type = LF_GENERATION,
+                                                  .usage = LF_OBJECT("promptTokens", 50, "completionTokens", 49, "totalTokens",
+                                                                     99));
     lf_observation_end(openai);
 }
 

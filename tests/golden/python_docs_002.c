@@ -39,9 +39,9 @@ static const char *anthropic_completion(const completion_request *request)
 
 static OBSERVE_FN_WITH((.name = "main"), const char *, anthropic_main)
 {
-    return anthropic_completion(&(completion_request){
-        .model = "claude-3-opus-20240229", .max_tokens = 1024,
-        .messages = LF_ARRAY(LF_OBJECT("role", "user", "content", "Hello, Claude"))});
+    return anthropic_completion(&(completion_request){.model = "claude-3-opus-20240229",
+                                                      .max_tokens = 1024,
+                                                      .messages = LF_ARRAY(LF_OBJECT("role", "user", "content", "Hello, Claude"))});
 }
 
 static void python_docs_002_anthropic(void)
@@ -120,8 +120,9 @@ static void python_docs_002_ids(void)
 
 static void process_user_request(const char *user_id, const char *request_data, const char *id)
 {
-    lf_observation *observation = lf_start_as_current_observation(
-        .name = "process_user_request", .id = id, .input = LF_OBJECT("user_id", user_id, "request_data", request_data));
+    lf_observation *observation = lf_start_as_current_observation(.name = "process_user_request", .id = id,
+                                                                  .input = LF_OBJECT("user_id", user_id, "request_data",
+                                                                                     request_data));
     lf_observation_end(observation);
 }
 
@@ -185,7 +186,6 @@ static void python_docs_002_thread_pool_without_context(void)
 }
 
 SCENARIO_MAIN(SCENARIO(python_docs_002_fn_main), SCENARIO(python_docs_002_anthropic), SCENARIO(python_docs_002_capture_off),
-              SCENARIO(python_docs_002_capture_off_manual), SCENARIO(python_docs_002_enrich),
-              SCENARIO(python_docs_002_trace_url), SCENARIO(python_docs_002_ids), SCENARIO(python_docs_002_custom_ids),
-              SCENARIO(python_docs_002_scoring), SCENARIO(python_docs_002_thread_pool),
-              SCENARIO(python_docs_002_thread_pool_without_context))
+              SCENARIO(python_docs_002_capture_off_manual), SCENARIO(python_docs_002_enrich), SCENARIO(python_docs_002_trace_url),
+              SCENARIO(python_docs_002_ids), SCENARIO(python_docs_002_custom_ids), SCENARIO(python_docs_002_scoring),
+              SCENARIO(python_docs_002_thread_pool), SCENARIO(python_docs_002_thread_pool_without_context))

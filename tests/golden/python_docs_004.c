@@ -114,8 +114,7 @@ static void python_docs_004_manual_parent(void)
     lf_observation *parent = lf_start_observation(.name = "manual-parent");
     lf_observation *span = lf_start_observation(.name = "manual-child-span", .parent = parent);
     lf_observation_end(span);
-    lf_observation *generation =
-        lf_start_observation(.name = "manual-child-generation", .type = LF_GENERATION, .parent = parent);
+    lf_observation *generation = lf_start_observation(.name = "manual-child-generation", .type = LF_GENERATION, .parent = parent);
     lf_observation_end(generation);
     lf_observation_end(parent);
 }
@@ -202,8 +201,8 @@ static void *serve(void *arg)
     OBSERVE_CONTEXT(context);
     lf_context_free(context);
     OBSERVE_WITH((.name = "service-b"));
-    lf_update_current_observation(
-        .input = LF_OBJECT("traceparent", (const char *)headers->traceparent, "baggage", (const char *)headers->baggage));
+    lf_update_current_observation(.input = LF_OBJECT("traceparent", (const char *)headers->traceparent, "baggage",
+                                                     (const char *)headers->baggage));
     return NULL;
 }
 
@@ -226,10 +225,10 @@ static void python_docs_004_user_request_default_io(void)
     lf_update_current_observation(.input = LF_OBJECT("query", "What is the capital of France?"));
     {
         OBSERVE_WITH((.name = "llm-call", .type = LF_GENERATION));
-        lf_update_current_observation(
-            .model = "gpt-4o",
-            .input = LF_OBJECT("messages", LF_ARRAY(LF_OBJECT("role", "user", "content", "What is the capital of France?"))),
-            .output = LF_VALUE("Paris"));
+        lf_update_current_observation(.model = "gpt-4o",
+                                      .input = LF_OBJECT("messages", LF_ARRAY(LF_OBJECT("role", "user", "content",
+                                                                                        "What is the capital of France?"))),
+                                      .output = LF_VALUE("Paris"));
     }
     OBSERVE_OUTPUT(LF_OBJECT("answer", "Paris"));
 }

@@ -16,9 +16,9 @@ static void step(const char *name)
 static const struct {
     const char *name;
     lf_type type;
-} types[] = {{"span", LF_SPAN},   {"generation", LF_GENERATION}, {"agent", LF_AGENT},         {"tool", LF_TOOL},
-             {"chain", LF_CHAIN}, {"retriever", LF_RETRIEVER},   {"evaluator", LF_EVALUATOR}, {"embedding", LF_EMBEDDING},
-             {"guardrail", LF_GUARDRAIL}};
+} types[] = {{"span", LF_SPAN},           {"generation", LF_GENERATION}, {"agent", LF_AGENT},
+             {"tool", LF_TOOL},           {"chain", LF_CHAIN},           {"retriever", LF_RETRIEVER},
+             {"evaluator", LF_EVALUATOR}, {"embedding", LF_EMBEDDING},   {"guardrail", LF_GUARDRAIL}};
 
 enum { TYPES = sizeof types / sizeof types[0] };
 
@@ -106,9 +106,10 @@ static void python_sdk_update_after_end(void)
 static void python_sdk_types_by_hand(void)
 {
     for (size_t i = 0; i < TYPES; i++) {
-        lf_observation *o = lf_start_observation(
-            .name = types[i].name, .type = types[i].type, .input = LF_OBJECT("kind", types[i].name),
-            .metadata = LF_OBJECT("k", types[i].name), .version = "1", .level = LF_LEVEL_DEBUG, .status_message = "fine");
+        lf_observation *o = lf_start_observation(.name = types[i].name, .type = types[i].type,
+                                                 .input = LF_OBJECT("kind", types[i].name),
+                                                 .metadata = LF_OBJECT("k", types[i].name), .version = "1", .level = LF_LEVEL_DEBUG,
+                                                 .status_message = "fine");
         lf_observation_update(o, .output = LF_ARRAY(types[i].name));
         lf_observation_end(o);
     }
@@ -121,8 +122,8 @@ static void python_sdk_levels(void)
     static const struct {
         const char *name;
         lf_level level;
-    } levels[] = {{"DEBUG", LF_LEVEL_DEBUG}, {"DEFAULT", LF_LEVEL_DEFAULT}, {"WARNING", LF_LEVEL_WARNING},
-                  {"ERROR", LF_LEVEL_ERROR}};
+    } levels[] = {
+        {"DEBUG", LF_LEVEL_DEBUG}, {"DEFAULT", LF_LEVEL_DEFAULT}, {"WARNING", LF_LEVEL_WARNING}, {"ERROR", LF_LEVEL_ERROR}};
     OBSERVE_WITH((.name = "root"));
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
         char alone[64], with_text[64], text[64];
@@ -139,8 +140,7 @@ static void python_sdk_levels(void)
 static void python_sdk_level_changes(void)
 {
     OBSERVE_WITH((.name = "root"));
-    lf_observation *o = lf_start_observation(.name = "warning then error", .level = LF_LEVEL_WARNING,
-                                             .status_message = "careful");
+    lf_observation *o = lf_start_observation(.name = "warning then error", .level = LF_LEVEL_WARNING, .status_message = "careful");
     lf_observation_end(o, .level = LF_LEVEL_ERROR, .status_message = "broken");
     o = lf_start_observation(.name = "text then error");
     lf_observation_update(o, .status_message = "said before");
@@ -184,10 +184,10 @@ static void python_sdk_errors_at_depth(void)
 static void python_sdk_updates(void)
 {
     OBSERVE_WITH((.name = "root", .type = LF_GENERATION));
-    lf_update_current_observation(
-        .input = LF_VALUE("first"), .output = LF_VALUE("first"), .model = "m1",
-        .metadata = LF_OBJECT("a", 1, "b", LF_OBJECT("x", 1)), .usage_details = LF_OBJECT("input", 1, "output", 2),
-        .model_parameters = LF_OBJECT("temperature", 1));
+    lf_update_current_observation(.input = LF_VALUE("first"), .output = LF_VALUE("first"), .model = "m1",
+                                  .metadata = LF_OBJECT("a", 1, "b", LF_OBJECT("x", 1)),
+                                  .usage_details = LF_OBJECT("input", 1, "output", 2),
+                                  .model_parameters = LF_OBJECT("temperature", 1));
     lf_update_current_observation(.input = LF_VALUE("second"), .model = "m2",
                                   .metadata = LF_OBJECT("b", LF_OBJECT("y", 2), "c", 3));
     lf_update_current_observation(.output = LF_OBJECT("n", 1), .usage_details = LF_OBJECT("total", 9),
@@ -245,19 +245,18 @@ static lf_i_int128 ten_to_the(int n)
 
 static void python_sdk_metadata_shapes(void)
 {
-    lf_observation *o = lf_start_observation(
-        .name = "o",
-        .metadata = LF_OBJECT("text", "t", "empty", "", "int", 1, "negative", -7, "zero", 0, "max", INT64_MAX, "min", INT64_MIN));
+    lf_observation *o = lf_start_observation(.name = "o", .metadata = LF_OBJECT("text", "t", "empty", "", "int", 1, "negative", -7,
+                                                                                "zero", 0, "max", INT64_MAX, "min", INT64_MIN));
     lf_observation_update(o, .metadata = LF_OBJECT("true", lf_bool(true), "false", lf_bool(false), "float", 1.5, "whole", 2.0,
                                                    "large", 1e22, "small", 1e-7));
-    lf_observation_update(o, .metadata = LF_OBJECT("nan", (double)NAN, "inf", (double)INFINITY, "-inf", (double)-INFINITY,
-                                                   "none", lf_null(), "list", lf_json("[]"), "object", lf_json("{}")));
+    lf_observation_update(o, .metadata = LF_OBJECT("nan", (double)NAN, "inf", (double)INFINITY, "-inf", (double)-INFINITY, "none",
+                                                   lf_null(), "list", lf_json("[]"), "object", lf_json("{}")));
     lf_value list = LF_ARRAY(1, "a", lf_null(), lf_bool(true), 1.5, LF_ARRAY(2), LF_OBJECT("k", "v"));
     lf_value innermost = LF_OBJECT("d", lf_null());
     lf_value within = LF_OBJECT("c", LF_ARRAY(1, innermost));
     lf_value deep = LF_OBJECT("a", LF_OBJECT("b", within));
-    lf_observation_update(o, .metadata = LF_OBJECT("mixed", list, "deep", deep, "with.dot", "x", "with space", "y", "",
-                                                   "empty key", "ü", "ö"));
+    lf_observation_update(
+        o, .metadata = LF_OBJECT("mixed", list, "deep", deep, "with.dot", "x", "with space", "y", "", "empty key", "ü", "ö"));
     lf_observation_end(o, .metadata = LF_OBJECT("big inside", LF_ARRAY(exact - 1, exact, -exact, TEN_TO_THE_30), "json text",
                                                 "{\"a\": 1}", "quote", "say \"hi\"\n\t\\"));
 }
@@ -316,17 +315,40 @@ static void python_sdk_io_shapes(void)
 
 static void python_sdk_floats(void)
 {
-    static const double floats[] = {
-        1.0, -1.0, 0.0, -0.0, 0.1, 0.2 + 0.1, 1.0 / 3, 1e15, 1e16, 123456789012345680.0, 1e17, 1e21, 1e22, 1e100, 1e-4, 1e-5,
-        1.5e-5, 1e-7, 5e-324, 1.7976931348623157e308, 3.0e10, 0.00012345, 99999999.99, 4.35, 2.5, 9007199254740992.0,
-        9007199254740993.5, 18014398509481984.0};
+    static const double floats[] = {1.0,
+                                    -1.0,
+                                    0.0,
+                                    -0.0,
+                                    0.1,
+                                    0.2 + 0.1,
+                                    1.0 / 3,
+                                    1e15,
+                                    1e16,
+                                    123456789012345680.0,
+                                    1e17,
+                                    1e21,
+                                    1e22,
+                                    1e100,
+                                    1e-4,
+                                    1e-5,
+                                    1.5e-5,
+                                    1e-7,
+                                    5e-324,
+                                    1.7976931348623157e308,
+                                    3.0e10,
+                                    0.00012345,
+                                    99999999.99,
+                                    4.35,
+                                    2.5,
+                                    9007199254740992.0,
+                                    9007199254740993.5,
+                                    18014398509481984.0};
     lf_observation_end(lf_start_observation(.name = "floats", .input = lf_array(floats, sizeof floats / sizeof floats[0])));
 }
 
 static void text_in_and_out(const char *name, lf_value text)
 {
-    lf_observation_end(
-        lf_start_observation(.name = name, .input = text, .output = LF_OBJECT(name, text, "list", LF_ARRAY(text))));
+    lf_observation_end(lf_start_observation(.name = name, .input = text, .output = LF_OBJECT(name, text, "list", LF_ARRAY(text))));
 }
 
 static void python_sdk_text(void)
@@ -397,9 +419,9 @@ static void python_sdk_usage_shapes(void)
     with_usage("usage 0", LF_OBJECT("input", 5, "output", 50, "total", 55));
     with_usage("usage 1", LF_OBJECT("input", 0, "output", 0));
     with_usage("usage 2", LF_OBJECT("prompt_tokens", 5, "completion_tokens", 7));
-    with_usage("usage 3", LF_OBJECT("prompt_tokens", 1, "completion_tokens", 2, "total_tokens", 3,
-                                    "prompt_tokens_details", LF_OBJECT("cached_tokens", 1, "audio_tokens", 0),
-                                    "completion_tokens_details", LF_OBJECT("reasoning_tokens", 2)));
+    with_usage("usage 3", LF_OBJECT("prompt_tokens", 1, "completion_tokens", 2, "total_tokens", 3, "prompt_tokens_details",
+                                    LF_OBJECT("cached_tokens", 1, "audio_tokens", 0), "completion_tokens_details",
+                                    LF_OBJECT("reasoning_tokens", 2)));
     with_usage("usage 4", LF_OBJECT("input_tokens", 3, "output_tokens", 4, "cache_read_input_tokens", 1));
     with_usage("usage 5", LF_OBJECT("input", (int64_t)1 << 40));
     with_usage("usage 6", LF_OBJECT("input", 1.5));
@@ -428,8 +450,7 @@ static void with_parameters(int i, lf_value parameters)
     char name[32], model[32];
     snprintf(name, sizeof name, "parameters %d", i);
     snprintf(model, sizeof model, "model-%d", i);
-    lf_observation_end(
-        lf_start_observation(.name = name, .type = LF_GENERATION, .model = model, .model_parameters = parameters));
+    lf_observation_end(lf_start_observation(.name = name, .type = LF_GENERATION, .model = model, .model_parameters = parameters));
 }
 
 static void python_sdk_model_parameters(void)
@@ -445,14 +466,13 @@ static void python_sdk_model_parameters(void)
 
 static void python_sdk_completion_start(void)
 {
-    static const int64_t times[] = {1768458600123456000, 1768458600120000000, 1768458600000000000, 1768458600000001000,
-                                    946684799999999000,  1835395200000000000};
+    static const int64_t times[] = {1768458600123456000, 1768458600120000000, 1768458600000000000,
+                                    1768458600000001000, 946684799999999000,  1835395200000000000};
     for (int i = 0; i < (int)(sizeof times / sizeof times[0]); i++) {
         char at_start[32], later[32];
         snprintf(at_start, sizeof at_start, "at start %d", i);
         snprintf(later, sizeof later, "later %d", i);
-        lf_observation_end(
-            lf_start_observation(.name = at_start, .type = LF_GENERATION, .completion_start_time_ns = times[i]));
+        lf_observation_end(lf_start_observation(.name = at_start, .type = LF_GENERATION, .completion_start_time_ns = times[i]));
         lf_observation *o = lf_start_observation(.name = later, .type = LF_GENERATION);
         lf_observation_update(o, .completion_start_time_ns = times[i]);
         lf_observation_end(o);
@@ -461,10 +481,10 @@ static void python_sdk_completion_start(void)
 
 static void python_sdk_embedding(void)
 {
-    lf_observation *o = lf_start_observation(
-        .name = "embed", .type = LF_EMBEDDING, .model = "text-embedding-3-small", .input = LF_ARRAY("one", "two"),
-        .usage_details = LF_OBJECT("input", 2), .cost_details = LF_OBJECT("input", 0.00000004),
-        .model_parameters = LF_OBJECT("dimensions", 256));
+    lf_observation *o = lf_start_observation(.name = "embed", .type = LF_EMBEDDING, .model = "text-embedding-3-small",
+                                             .input = LF_ARRAY("one", "two"), .usage_details = LF_OBJECT("input", 2),
+                                             .cost_details = LF_OBJECT("input", 0.00000004),
+                                             .model_parameters = LF_OBJECT("dimensions", 256));
     lf_observation_end(o, .output = LF_ARRAY(LF_ARRAY(0.1, -0.2), LF_ARRAY(0.0, 1.0)));
 }
 
@@ -472,16 +492,15 @@ static void python_sdk_embedding(void)
 
 static void python_sdk_prompt_link(void)
 {
-    lf_observation_end(lf_start_observation(.name = "at start", .type = LF_GENERATION, .prompt_name = "critic",
-                                            .prompt_version = 3));
-    lf_observation *o = lf_start_observation(.name = "later", .type = LF_GENERATION, .prompt_name = "critic",
-                                             .prompt_version = 3);
+    lf_observation_end(
+        lf_start_observation(.name = "at start", .type = LF_GENERATION, .prompt_name = "critic", .prompt_version = 3));
+    lf_observation *o = lf_start_observation(.name = "later", .type = LF_GENERATION, .prompt_name = "critic", .prompt_version = 3);
     lf_observation_end(o, .prompt_name = "folder/other ü", .prompt_version = 12);
     lf_prompt *fallback = lf_get_prompt("critic", .fallback = "p", .max_retries = 0);
     lf_observation_end(lf_start_observation(.name = "fallback", .type = LF_GENERATION, .prompt = fallback));
     lf_prompt_free(fallback);
-    lf_observation_end(lf_start_observation(.name = "of an embedding", .type = LF_EMBEDDING, .prompt_name = "critic",
-                                            .prompt_version = 1));
+    lf_observation_end(
+        lf_start_observation(.name = "of an embedding", .type = LF_EMBEDDING, .prompt_name = "critic", .prompt_version = 1));
     OBSERVE_WITH((.name = "scope", .type = LF_GENERATION));
     lf_update_current_observation(.prompt_name = "critic", .prompt_version = 7);
 }

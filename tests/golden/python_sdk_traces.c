@@ -133,10 +133,9 @@ static void python_sdk_attributes_tags(void)
 
 static void python_sdk_attributes_metadata(void)
 {
-    OBSERVE_ATTRIBUTES(.metadata = LF_OBJECT("text", "t", "int", 1, "negative", -5, "zero", 0, "float", 0.5, "whole", 1.0,
-                                             "large", 1e22, "small", 1e-7));
-    OBSERVE_ATTRIBUTES(.metadata = LF_OBJECT("big", UINT64_MAX, "with.dot", "d", "with space", "s", "ü", "ö",
-                                             "under_score", "u"));
+    OBSERVE_ATTRIBUTES(.metadata = LF_OBJECT("text", "t", "int", 1, "negative", -5, "zero", 0, "float", 0.5, "whole", 1.0, "large",
+                                             1e22, "small", 1e-7));
+    OBSERVE_ATTRIBUTES(.metadata = LF_OBJECT("big", UINT64_MAX, "with.dot", "d", "with space", "s", "ü", "ö", "under_score", "u"));
     step("values");
 }
 
@@ -150,8 +149,9 @@ static void in_environment(const char *environment)
 
 static void python_sdk_attributes_environment(void)
 {
-    const char *const names[] = {"production", "a-b_c9", "9", "-", times(40, "x"), times(41, "x"), "Upper", "langfuse",
-                                 "langfuse-x", "with space", "my-langfuse", "ü", "a.b", "", "default"};
+    const char *const names[] = {"production",   "a-b_c9", "9",        "-",          times(40, "x"),
+                                 times(41, "x"), "Upper",  "langfuse", "langfuse-x", "with space",
+                                 "my-langfuse",  "ü",      "a.b",      "",           "default"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         in_environment(names[i]);
 }
@@ -192,9 +192,9 @@ static void python_sdk_attributes_on_all_kinds(void)
     static const struct {
         const char *name;
         lf_type type;
-    } all[] = {{"span", LF_SPAN},   {"generation", LF_GENERATION}, {"agent", LF_AGENT},         {"tool", LF_TOOL},
-               {"chain", LF_CHAIN}, {"retriever", LF_RETRIEVER},   {"evaluator", LF_EVALUATOR}, {"embedding", LF_EMBEDDING},
-               {"guardrail", LF_GUARDRAIL}};
+    } all[] = {{"span", LF_SPAN},           {"generation", LF_GENERATION}, {"agent", LF_AGENT},
+               {"tool", LF_TOOL},           {"chain", LF_CHAIN},           {"retriever", LF_RETRIEVER},
+               {"evaluator", LF_EVALUATOR}, {"embedding", LF_EMBEDDING},   {"guardrail", LF_GUARDRAIL}};
     OBSERVE_ATTRIBUTES(.user_id = "u", .session_id = "s", .tags = LF_TAGS("t"), .metadata = LF_OBJECT("k", "v"), .version = "v",
                        .trace_name = "n");
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -275,8 +275,7 @@ static void python_sdk_trace_given(void)
     OBSERVE_WITH((.name = "around"));
     another_trace_inside();
     step("back in the trace around");
-    lf_observation_end(
-        lf_start_observation(.name = "handle into another", .trace_id = ONES, .parent_observation_id = PARENT));
+    lf_observation_end(lf_start_observation(.name = "handle into another", .trace_id = ONES, .parent_observation_id = PARENT));
 }
 
 static void python_sdk_ids_of_current(void)
@@ -403,11 +402,17 @@ static void python_sdk_unsampled_parent(void)
 
 static void python_sdk_bad_traceparents(void)
 {
-    static const char *const all[] = {
-        "", "garbage", "00-" TRACE "-" PARENT, "00-00000000000000000000000000000000-" PARENT "-01",
-        "00-" TRACE "-0000000000000000-01", "ff-" TRACE "-" PARENT "-01", "00-ABCDEF1234567890ABCDEF1234567890-" PARENT "-01",
-        "00-" TRACE "-" PARENT "-01-extra", "01-" TRACE "-" PARENT "-01-extra", " 00-" TRACE "-" PARENT "-01 ",
-        "00-abcdef1234567890abcdef123456789-" PARENT "-01"};
+    static const char *const all[] = {"",
+                                      "garbage",
+                                      "00-" TRACE "-" PARENT,
+                                      "00-00000000000000000000000000000000-" PARENT "-01",
+                                      "00-" TRACE "-0000000000000000-01",
+                                      "ff-" TRACE "-" PARENT "-01",
+                                      "00-ABCDEF1234567890ABCDEF1234567890-" PARENT "-01",
+                                      "00-" TRACE "-" PARENT "-01-extra",
+                                      "01-" TRACE "-" PARENT "-01-extra",
+                                      " 00-" TRACE "-" PARENT "-01 ",
+                                      "00-abcdef1234567890abcdef123456789-" PARENT "-01"};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         char name[128];
         snprintf(name, sizeof name, "<%s>", all[i]);
@@ -419,14 +424,17 @@ static void python_sdk_baggage_in(void)
 {
     char lengths[512];
     snprintf(lengths, sizeof lengths, "langfuse_user_id=%s,langfuse_session_id=%sx", times(200, "x"), times(200, "x"));
-    const char *const all[] = {
-        "langfuse_user_id=u%201%2B2,langfuse_session_id=s+1,langfuse_version=v,langfuse_trace_name=n",
-        "langfuse_trace_id=" TRACE ",langfuse_user_id=u", "langfuse_trace_id=" ONES ",langfuse_user_id=u",
-        "langfuse_metadata_k=v,langfuse_metadata_with_underscore=w,langfuse_unknown=x,other=y", "langfuse_environment=qa",
-        "langfuse_environment=Not%20Good,langfuse_user_id=u", lengths,
-        "langfuse_user_id=%C3%BC%F0%9F%91%8B;property=1, langfuse_session_id = spaces ",
-        "langfuse_user_id=first,langfuse_user_id=second", "langfuse_user_id=,langfuse_session_id",
-        "langfuse_prompt_name=critic,langfuse_prompt_version=3"};
+    const char *const all[] = {"langfuse_user_id=u%201%2B2,langfuse_session_id=s+1,langfuse_version=v,langfuse_trace_name=n",
+                               "langfuse_trace_id=" TRACE ",langfuse_user_id=u",
+                               "langfuse_trace_id=" ONES ",langfuse_user_id=u",
+                               "langfuse_metadata_k=v,langfuse_metadata_with_underscore=w,langfuse_unknown=x,other=y",
+                               "langfuse_environment=qa",
+                               "langfuse_environment=Not%20Good,langfuse_user_id=u",
+                               lengths,
+                               "langfuse_user_id=%C3%BC%F0%9F%91%8B;property=1, langfuse_session_id = spaces ",
+                               "langfuse_user_id=first,langfuse_user_id=second",
+                               "langfuse_user_id=,langfuse_session_id",
+                               "langfuse_prompt_name=critic,langfuse_prompt_version=3"};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         char name[128];
         snprintf(name, sizeof name, "<%.60s>", all[i]);
@@ -537,9 +545,10 @@ static void python_sdk_score_fields(void)
     OBSERVE_WITH((.name = "judged"));
     lf_current_trace_id(trace);
     lf_current_observation_id(id);
-    lf_score_current_observation(
-        .name = "all", .value = 0.5, .id = "id-1", .data_type = LF_SCORE_NUMERIC, .comment = "c ü", .config_id = "config-1",
-        .metadata = LF_OBJECT("a", 1, "b", LF_ARRAY(lf_null(), lf_bool(true), 1.5), "c", LF_OBJECT("d", "e")));
+    lf_score_current_observation(.name = "all", .value = 0.5, .id = "id-1", .data_type = LF_SCORE_NUMERIC, .comment = "c ü",
+                                 .config_id = "config-1",
+                                 .metadata = LF_OBJECT("a", 1, "b", LF_ARRAY(lf_null(), lf_bool(true), 1.5), "c",
+                                                       LF_OBJECT("d", "e")));
     lf_score_current_trace(.name = "all of trace", .string_value = "x", .id = "id-2", .data_type = LF_SCORE_CATEGORICAL,
                            .comment = "", .config_id = "config-2", .metadata = lf_json("{}"));
     lf_score_current_observation(.name = "current", .value = 1, .id = "id-3", .comment = "current");
@@ -608,15 +617,14 @@ static void python_sdk_capture_switched_off(void)
 }
 
 SCENARIO_MAIN(SCENARIO(python_sdk_attributes_overridden), SCENARIO(python_sdk_attributes_begin_late),
-              SCENARIO(python_sdk_attributes_too_long), SCENARIO(python_sdk_attributes_empty),
-              SCENARIO(python_sdk_attributes_tags), SCENARIO(python_sdk_attributes_metadata),
-              SCENARIO(python_sdk_attributes_environment), SCENARIO(python_sdk_environment_and_release),
-              SCENARIO(python_sdk_version_of_both), SCENARIO(python_sdk_attributes_on_all_kinds),
-              SCENARIO(python_sdk_public_from_depth), SCENARIO(python_sdk_trace_io), SCENARIO(python_sdk_trace_update_from_depth),
-              SCENARIO(python_sdk_ids_of_seeds), SCENARIO(python_sdk_trace_given), SCENARIO(python_sdk_ids_of_current),
-              SCENARIO(python_sdk_sampling_half), SCENARIO(python_sdk_sampling_tenth), SCENARIO(python_sdk_sampling_edges),
-              SCENARIO(python_sdk_remote_parent), SCENARIO(python_sdk_unsampled_parent),
-              SCENARIO(python_sdk_bad_traceparents), SCENARIO(python_sdk_baggage_in),
-              SCENARIO(python_sdk_baggage_out), SCENARIO(python_sdk_masking), SCENARIO(python_sdk_masking_fails),
-              SCENARIO(python_sdk_score_values), SCENARIO(python_sdk_score_fields), SCENARIO(python_sdk_score_after_end),
-              SCENARIO(python_sdk_switched_off), SCENARIO(python_sdk_capture_switched_off))
+              SCENARIO(python_sdk_attributes_too_long), SCENARIO(python_sdk_attributes_empty), SCENARIO(python_sdk_attributes_tags),
+              SCENARIO(python_sdk_attributes_metadata), SCENARIO(python_sdk_attributes_environment),
+              SCENARIO(python_sdk_environment_and_release), SCENARIO(python_sdk_version_of_both),
+              SCENARIO(python_sdk_attributes_on_all_kinds), SCENARIO(python_sdk_public_from_depth), SCENARIO(python_sdk_trace_io),
+              SCENARIO(python_sdk_trace_update_from_depth), SCENARIO(python_sdk_ids_of_seeds), SCENARIO(python_sdk_trace_given),
+              SCENARIO(python_sdk_ids_of_current), SCENARIO(python_sdk_sampling_half), SCENARIO(python_sdk_sampling_tenth),
+              SCENARIO(python_sdk_sampling_edges), SCENARIO(python_sdk_remote_parent), SCENARIO(python_sdk_unsampled_parent),
+              SCENARIO(python_sdk_bad_traceparents), SCENARIO(python_sdk_baggage_in), SCENARIO(python_sdk_baggage_out),
+              SCENARIO(python_sdk_masking), SCENARIO(python_sdk_masking_fails), SCENARIO(python_sdk_score_values),
+              SCENARIO(python_sdk_score_fields), SCENARIO(python_sdk_score_after_end), SCENARIO(python_sdk_switched_off),
+              SCENARIO(python_sdk_capture_switched_off))

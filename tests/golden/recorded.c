@@ -83,16 +83,16 @@ static void errors(void)
 static void generation_fields(void)
 {
     OBSERVE_WITH((.name = "llm-call", .type = LF_GENERATION));
+    lf_update_current_observation(.input = LF_OBJECT("prompt", "Why is the sky blue?"),
+                                  .output = LF_VALUE("Rayleigh scattering..."), .model = "gpt-5-mini", .version = "v7",
+                                  .model_parameters = LF_OBJECT("temperature", 0.9, "max_tokens", 1000, "stop", LF_ARRAY("\n"),
+                                                                "stream", lf_bool(true)),
+                                  .usage_details = LF_OBJECT("input_tokens", 5, "output_tokens", 50),
+                                  .cost_details = LF_OBJECT("input", 0.0001, "output", 0.002),
+                                  .completion_start_time_ns = 1768458600123456000);
     lf_update_current_observation(
-        .input = LF_OBJECT("prompt", "Why is the sky blue?"), .output = LF_VALUE("Rayleigh scattering..."),
-        .model = "gpt-5-mini", .version = "v7",
-        .model_parameters = LF_OBJECT("temperature", 0.9, "max_tokens", 1000, "stop", LF_ARRAY("\n"), "stream", lf_bool(true)),
-        .usage_details = LF_OBJECT("input_tokens", 5, "output_tokens", 50),
-        .cost_details = LF_OBJECT("input", 0.0001, "output", 0.002),
-        .completion_start_time_ns = 1768458600123456000);
-    lf_update_current_observation(
-        .metadata = lf_json("{\"confidence\": 0.9, \"list\": [1, \"two\", null], \"n\": 3, \"nested\": {\"a\": {\"b\": [1.5]}},"
-                            " \"ok\": true, \"text\": \"t\", \"nothing\": null}"));
+            .metadata = lf_json("{\"confidence\": 0.9, \"list\": [1, \"two\", null], \"n\": 3, \"nested\": {\"a\": {\"b\": [1.5]}},"
+                                " \"ok\": true, \"text\": \"t\", \"nothing\": null}"));
 }
 
 /* ---- every_type: one observation of every type */
@@ -201,15 +201,15 @@ static void external_trace(void)
         OBSERVE_WITH((.name = "by-text", .trace_id = "req_12345"));
     }
     {
-        OBSERVE_WITH((.name = "by-ids", .trace_id = "abcdef1234567890abcdef1234567890",
-                      .parent_observation_id = "fedcba0987654321"));
+        OBSERVE_WITH(
+            (.name = "by-ids", .trace_id = "abcdef1234567890abcdef1234567890", .parent_observation_id = "fedcba0987654321"));
     }
     {
         OBSERVE_WITH((.name = "request"));
         OBSERVE_WITH((.name = "other-trace", .trace_id = "job_7"));
         OBSERVE_WITH((.name = "same-trace", .trace_id = "job_7"));
-        OBSERVE_WITH((.name = "other-parent", .trace_id = "abcdef1234567890abcdef1234567890",
-                      .parent_observation_id = "fedcba0987654321"));
+        OBSERVE_WITH(
+            (.name = "other-parent", .trace_id = "abcdef1234567890abcdef1234567890", .parent_observation_id = "fedcba0987654321"));
     }
 }
 
@@ -246,5 +246,5 @@ static void deliberate_differences(void)
 
 SCENARIO_MAIN(SCENARIO(nested_functions), SCENARIO(capture_off), SCENARIO(enriched_nesting), SCENARIO(errors),
               SCENARIO(generation_fields), SCENARIO(every_type), SCENARIO(manual_sibling), SCENARIO(nested_attributes),
-              SCENARIO(request_pipeline), SCENARIO(arguments), SCENARIO(external_trace),
-              SCENARIO(score_types), SCENARIO(deliberate_differences))
+              SCENARIO(request_pipeline), SCENARIO(arguments), SCENARIO(external_trace), SCENARIO(score_types),
+              SCENARIO(deliberate_differences))

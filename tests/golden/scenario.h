@@ -35,11 +35,11 @@ static inline int scenario_main(const scenario *all, size_t count, int argc, cha
     return argc < 2 ? 0 : 2;
 }
 
-#define SCENARIO_MAIN(...)                                                           \
-    int main(int argc, char **argv)                                                  \
-    {                                                                                \
-        static const scenario all[] = {__VA_ARGS__};                                 \
-        return scenario_main(all, sizeof all / sizeof all[0], argc, argv);           \
+#define SCENARIO_MAIN(...)                                                 \
+    int main(int argc, char **argv)                                        \
+    {                                                                      \
+        static const scenario all[] = {__VA_ARGS__};                       \
+        return scenario_main(all, sizeof all / sizeof all[0], argc, argv); \
     }
 
 #endif

@@ -48,8 +48,12 @@ Datum trace_to(PG_FUNCTION_ARGS)
 {
     const char *where = text_to_cstring(PG_GETARG_TEXT_PP(0));
     bool is_file = strncmp(where, "file:", 5) == 0;
-    lf_options options = {LF_OPTIONS_INIT, .exporter = is_file ? where : NULL, .base_url = is_file ? NULL : where,
-                          .public_key = "pk-lf-local", .secret_key = "sk-lf-local", .exit_timeout_ms = 20000};
+    lf_options options = {LF_OPTIONS_INIT,
+                          .exporter = is_file ? where : NULL,
+                          .base_url = is_file ? NULL : where,
+                          .public_key = "pk-lf-local",
+                          .secret_key = "sk-lf-local",
+                          .exit_timeout_ms = 20000};
     PG_RETURN_INT32(lf_init(&options));
 }
 

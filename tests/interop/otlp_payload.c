@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-static lf__pair resource[] = { { "service.name", "interop" }, { "host.name", "h\xC3\xB6st \xFF" } };
+static lf__pair resource[] = {{"service.name", "interop"}, {"host.name", "h\xC3\xB6st \xFF"}};
 static lf__config config = {
     .public_key = "pk-lf-interop",
     .environment = "qa",
@@ -55,10 +55,11 @@ static void build_generation(builder *b)
     builder_int(b, LF__TAG_PROMPT_VERSION, 3);
     builder_text(b, LF__TAG_VERSION, "v7");
     builder_text(b, LF__TAG_EXTERNAL_TRACE_ID, "req_12345");
-    builder_json(b, LF__TAG_METADATA, "{\"text\": \"t\\u00e9\", \"ok\": true, \"no\": false, \"n\": 0, \"min\": -9223372036854775808, "
-                                      "\"most\": 9007199254740991, \"max\": 9223372036854775807, \"big\": 9223372036854775808, "
-                                      "\"f\": 0.90, "
-                                      "\"list\": [1, \"two\", null], \"null\": null, \"a.b\": {\"c\": 1}, \"empty\": \"\"}");
+    builder_json(b, LF__TAG_METADATA,
+                 "{\"text\": \"t\\u00e9\", \"ok\": true, \"no\": false, \"n\": 0, \"min\": -9223372036854775808, "
+                 "\"most\": 9007199254740991, \"max\": 9223372036854775807, \"big\": 9223372036854775808, "
+                 "\"f\": 0.90, "
+                 "\"list\": [1, \"two\", null], \"null\": null, \"a.b\": {\"c\": 1}, \"empty\": \"\"}");
 }
 
 static void build_error(builder *b)
@@ -89,9 +90,9 @@ static bool write_file(const char *folder, const char *name, const lf__wire *wir
 
 static bool write_payload(const char *folder, const char *name, const lf__wire *wire)
 {
-    static void (*const build[])(builder *) = { build_root, build_generation, build_error, build_event };
+    static void (*const build[])(builder *) = {build_root, build_generation, build_error, build_event};
     static builder b;
-    const lf__wire_context context = { .config = &config, .wall_offset_ns = 1768458600000000000, .scratch = &scratch };
+    const lf__wire_context context = {.config = &config, .wall_offset_ns = 1768458600000000000, .scratch = &scratch};
     bool done = true;
     lf__buf_clear(&items);
     for (size_t i = 0; i < sizeof build / sizeof *build; i++) {

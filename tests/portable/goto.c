@@ -12,16 +12,18 @@ static NOINLINE int interpret(long count)
     OBSERVE(count);
 #define NEXT goto *operations[at++ < count ? at % 2 : 2]
     NEXT;
-increment: {
-    OBSERVE_TOOL(result);
-    result++;
-    NEXT;
-}
-decrement: {
-    OBSERVE_TOOL(result);
-    result--;
-    NEXT;
-}
+increment:
+    {
+        OBSERVE_TOOL(result);
+        result++;
+        NEXT;
+    }
+decrement:
+    {
+        OBSERVE_TOOL(result);
+        result--;
+        NEXT;
+    }
 end:
     OBSERVE_RETURN(result);
 }

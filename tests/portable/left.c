@@ -160,13 +160,13 @@ static NOINLINE void catches_between_arrays(size_t size)
 }
 
 /* One line has two scopes and the catch between them. */
-#define STEP(name_of_step)             \
-    OBSERVE();                         \
-    if (setjmp(target) != 0) {         \
-        OBSERVE_CAUGHT();              \
-        OBSERVE_ERROR("step failed");  \
-        return;                        \
-    }                                  \
+#define STEP(name_of_step)            \
+    OBSERVE();                        \
+    if (setjmp(target) != 0) {        \
+        OBSERVE_CAUGHT();             \
+        OBSERVE_ERROR("step failed"); \
+        return;                       \
+    }                                 \
     OBSERVE_WITH((.name = name_of_step))
 
 static NOINLINE void takes_a_step(void)
@@ -328,6 +328,8 @@ int main(void)
     schedules(6);
     recovers();
     recovers();
-    { OBSERVE_WITH((.name = "at the end")); }
+    {
+        OBSERVE_WITH((.name = "at the end"));
+    }
     return portable_end();
 }

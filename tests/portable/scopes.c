@@ -114,8 +114,7 @@ static NOINLINE void loops(void)
             OBSERVE_CHAIN(i);
             break;
         }
-        default:
-            break;
+        default: break;
         }
         do {
             OBSERVE_RETRIEVER(i);

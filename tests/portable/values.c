@@ -72,8 +72,11 @@ static NOINLINE void characters(void)
 static NOINLINE void texts(void)
 {
     const char *text = "plain", *none = NULL, *empty = "";
-    const char *escapes = "12345678\"9\\a\tb\nc\x01" "d\x7f", *long_one = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"";
-    const char *words = "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80", *broken = "a\xff" "b\xc3";
+    const char *escapes = "12345678\"9\\a\tb\nc\x01"
+                          "d\x7f",
+               *long_one = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"";
+    const char *words = "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80", *broken = "a\xff"
+                                                                                      "b\xc3";
     OBSERVE(text, none, empty, escapes, long_one, words, broken);
     lf_update_current_observation(.metadata = LF_OBJECT("nul", lf_strn("a\0b", 3), "json", lf_json("{\"k\": [1, 2.50, true]}"),
                                                         "no json", lf_json("{nonsense"), "secret", lf_secret(text)));

@@ -11,9 +11,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void fold_all(arena *a, const event *events, size_t count, buf *out)
 {
     event *of_kind = arena_take(a, count * sizeof *of_kind + 1);
-    const tree_style style = { 80, true, true };
+    const tree_style style = {80, true, true};
     for (event_kind kind = EVENT_TRACE; of_kind && kind <= EVENT_SCORE; kind++) {
-        trace_data one = { .id = TEXT("t") };
+        trace_data one = {.id = TEXT("t")};
         observation row;
         score given;
         size_t kept = 0;
@@ -41,13 +41,13 @@ static void fold_all(arena *a, const event *events, size_t count, buf *out)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    arena a = { .ceiling = (size_t)64 << 20 };
-    buf answer = { .ceiling = (size_t)64 << 20 }, drawing = { .ceiling = (size_t)64 << 20 };
+    arena a = {.ceiling = (size_t)64 << 20};
+    buf answer = {.ceiling = (size_t)64 << 20}, drawing = {.ceiling = (size_t)64 << 20};
     size_t count = 0, repairs = 0;
     if (size == 0)
         return 0;
-    const ingestion_rules rules = { data[0] & 1, data[0] & 2, 1 };
-    const json *batch = json_parse(&a, arena_utf8(&a, (text){ (const char *)data + 1, size - 1 }, &repairs));
+    const ingestion_rules rules = {data[0] & 1, data[0] & 2, 1};
+    const json *batch = json_parse(&a, arena_utf8(&a, (text){(const char *)data + 1, size - 1}, &repairs));
     if (json_is(batch, JSON_ARRAY)) {
         const event *events = ingestion_judge(&a, batch, &rules, &answer, &count);
         if (!answer.failed && !json_parse(&a, buf_view(&answer)) && !a.failed)

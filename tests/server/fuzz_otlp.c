@@ -14,14 +14,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* As far as the server goes with an export: refused, or turned into rows, which are then drawn. */
 static void fuzz_export(text body, otlp_status (*decode)(arena *, text, otlp_export *))
 {
-    arena a = { .ceiling = (size_t)64 << 20 };
+    arena a = {.ceiling = (size_t)64 << 20};
     otlp_export e;
     unsigned losses = 0;
-    buf out = { .ceiling = (size_t)64 << 20 };
-    const tree_style style = { 80, true, false };
+    buf out = {.ceiling = (size_t)64 << 20};
+    const tree_style style = {80, true, false};
     if (decode(&a, body, &e) == OTLP_OK && !otlp_refused(&e, &out) && !e.lost) {
         const observation *rows = observation_from_export(&e, 1, &losses);
-        trace_data data = { .id = TEXT("t"), .rows = (observation *)rows, .row_count = e.span_count }; /* rendering changes nothing */
+        trace_data data = {.id = TEXT("t"), .rows = (observation *)rows, .row_count = e.span_count}; /* rendering changes nothing */
         if (rows)
             tree_render(&out, &data, &style);
     }
@@ -31,8 +31,8 @@ static void fuzz_export(text body, otlp_status (*decode)(arena *, text, otlp_exp
 
 static void fuzz_json(text body)
 {
-    arena a = { .ceiling = (size_t)64 << 20 };
-    buf out = { 0 };
+    arena a = {.ceiling = (size_t)64 << 20};
+    buf out = {0};
     const json *value = json_parse(&a, body);
     if (value)
         json_write(&out, value);
@@ -42,7 +42,7 @@ static void fuzz_json(text body)
 
 static void fuzz_small(text body)
 {
-    buf out = { .ceiling = (size_t)1 << 20 };
+    buf out = {.ceiling = (size_t)1 << 20};
     int64_t number;
     double real;
     gunzip(body, &out);
@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    text body = { (const char *)data + 1, size - 1 };
+    text body = {(const char *)data + 1, size - 1};
     switch (data[0] % 4) {
     case 0: fuzz_export(body, otlp_pb_decode); break;
     case 1: fuzz_export(body, otlp_json_decode); break;

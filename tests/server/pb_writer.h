@@ -42,7 +42,7 @@ static inline void pb_message(buf *out, unsigned field, buf *inner)
 
 static inline void pb_attribute(buf *out, unsigned field, const char *key, buf *value)
 {
-    buf attribute = { 0 };
+    buf attribute = {0};
     pb_bytes(&attribute, 1, text_of(key));
     pb_message(&attribute, 2, value);
     pb_message(out, field, &attribute);
@@ -50,7 +50,7 @@ static inline void pb_attribute(buf *out, unsigned field, const char *key, buf *
 
 static inline void pb_string_attribute(buf *out, unsigned field, const char *key, const char *value)
 {
-    buf any = { 0 };
+    buf any = {0};
     pb_bytes(&any, 1, text_of(value));
     pb_attribute(out, field, key, &any);
 }
@@ -58,7 +58,7 @@ static inline void pb_string_attribute(buf *out, unsigned field, const char *key
 /* A whole export of one scope around the spans (fields 2 of ScopeSpans) in `spans`, which is emptied. */
 static inline buf pb_export(buf *spans)
 {
-    buf scope = { 0 }, scope_spans = { 0 }, resource = { 0 }, resource_spans = { 0 }, result = { 0 };
+    buf scope = {0}, scope_spans = {0}, resource = {0}, resource_spans = {0}, result = {0};
     pb_bytes(&scope, 1, TEXT("langfuse-sdk"));
     pb_bytes(&scope, 2, TEXT("1.0"));
     pb_message(&scope_spans, 1, &scope);

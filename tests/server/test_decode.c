@@ -16,21 +16,22 @@
 #include <string.h>
 #include <zlib.h>
 
-#define assert_text(actual, expected)                                                                                                      \
-    do {                                                                                                                                   \
-        text actual_ = (actual);                                                                                                           \
-        assert_int_equal(actual_.len, strlen(expected));                                                                                   \
-        assert_memory_equal(actual_.at, expected, strlen(expected));                                                                       \
+#define assert_text(actual, expected)                                \
+    do {                                                             \
+        text actual_ = (actual);                                     \
+        assert_int_equal(actual_.len, strlen(expected));             \
+        assert_memory_equal(actual_.at, expected, strlen(expected)); \
     } while (0)
 
 /* --- JSON --- */
 
 static void json_accepts_what_rfc_8259_accepts(void **state)
 {
-    static const char *const good[] = { "0", "-0", "1.5e+3", " [ ] ", "{\"a\":[1,{\"b\":null}]}", "\"\\u0000\\ud83d\\ude00\"", "true" };
+    static const char *const good[] = {"0",   "-0", "1.5e+3", " [ ] ", "{\"a\":[1,{\"b\":null}]}", "\"\\u0000\\ud83d\\ude00\"",
+                                       "true"};
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        arena a = { 0 };
+        arena a = {0};
         assert_non_null(json_parse(&a, text_of(good[i])));
         arena_free(&a);
     }
@@ -38,12 +39,12 @@ static void json_accepts_what_rfc_8259_accepts(void **state)
 
 static void json_refuses_everything_else(void **state)
 {
-    static const char *const bad[] = { "",     "01",      "1.",       "+1",        ".5",     "nul",      "[1,]",    "{\"a\":1,}", "{a:1}",
-                                       "'a'",  "\"\n\"",  "\"\\x\"",  "\"\\u12\"", "[1] 2",  "\"open",   "{\"a\"}", "[",         "NaN",
-                                       "\"\\", "\"\\u1",  "{\"a\":}", "-",         "1e",     "[1 2]",    "tru",     "\x01" };
+    static const char *const bad[] = {
+        "",      "01",     "1.",      "+1", ".5",  "nul",  "[1,]",   "{\"a\":1,}", "{a:1}", "'a'", "\"\n\"", "\"\\x\"", "\"\\u12\"",
+        "[1] 2", "\"open", "{\"a\"}", "[",  "NaN", "\"\\", "\"\\u1", "{\"a\":}",   "-",     "1e",  "[1 2]",  "tru",     "\x01"};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        arena a = { 0 };
+        arena a = {0};
         assert_null(json_parse(&a, text_of(bad[i])));
         arena_free(&a);
     }
@@ -51,8 +52,8 @@ static void json_refuses_everything_else(void **state)
 
 static void json_stops_at_its_depth(void **state)
 {
-    arena a = { 0 };
-    buf deep = { 0 };
+    arena a = {0};
+    buf deep = {0};
     (void)state;
     for (int i = 0; i < 100000; i++)
         buf_char(&deep, '[');
@@ -63,7 +64,7 @@ static void json_stops_at_its_depth(void **state)
 
 static void json_strings_keep_nul_and_repair_half_surrogates(void **state)
 {
-    arena a = { 0 };
+    arena a = {0};
     (void)state;
     const json *value = json_parse(&a, TEXT("\"a\\u0000b\\ud800\""));
     assert_int_equal(value->string.len, 6);
@@ -76,11 +77,17 @@ static void json_writes_numbers_as_javascript_does(void **state)
     static const struct {
         double value;
         const char *text;
-    } cases[] = { { 1, "1" },     { -0.0, "0" },          { 0.2, "0.2" },         { 1e21, "1e+21" },
-                  { 1e-7, "1e-7" }, { 0.000025, "0.000025" }, { 9007199254740992.0, "9007199254740992" }, { 0.1 + 0.2, "0.30000000000000004" } };
+    } cases[] = {{1, "1"},
+                 {-0.0, "0"},
+                 {0.2, "0.2"},
+                 {1e21, "1e+21"},
+                 {1e-7, "1e-7"},
+                 {0.000025, "0.000025"},
+                 {9007199254740992.0, "9007199254740992"},
+                 {0.1 + 0.2, "0.30000000000000004"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        buf out = { 0 };
+        buf out = {0};
         json_put_number(&out, cases[i].value);
         assert_text(buf_view(&out), cases[i].text);
         buf_free(&out);
@@ -91,9 +98,9 @@ static void json_writes_numbers_as_javascript_does(void **state)
 
 static buf sample_export(void)
 {
-    buf span = { 0 }, any = { 0 }, list = { 0 }, item = { 0 }, status = { 0 }, spans = { 0 };
-    pb_bytes(&span, 1, (text){ "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\xab", 16 });
-    pb_bytes(&span, 2, (text){ "\xAA\xBB\xCC\xDD\xEE\xFF\x00\x11", 8 });
+    buf span = {0}, any = {0}, list = {0}, item = {0}, status = {0}, spans = {0};
+    pb_bytes(&span, 1, (text){"\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\xab", 16});
+    pb_bytes(&span, 2, (text){"\xAA\xBB\xCC\xDD\xEE\xFF\x00\x11", 8});
     pb_bytes(&span, 5, TEXT("name"));
     pb_fixed64(&span, 7, UINT64_C(1795239341857771008));
     pb_fixed64(&span, 8, UINT64_C(1795239342857771008));
@@ -105,7 +112,7 @@ static buf sample_export(void)
     pb_fixed64(&any, 4, UINT64_C(0x3FF8000000000000));
     pb_attribute(&span, 9, "double", &any);
     for (const char *word = "ab"; *word; word++) {
-        pb_bytes(&item, 1, (text){ word, 1 });
+        pb_bytes(&item, 1, (text){word, 1});
         pb_message(&list, 1, &item);
     }
     pb_message(&any, 5, &list);
@@ -119,10 +126,10 @@ static buf sample_export(void)
 
 static void protobuf_gives_what_was_sent(void **state)
 {
-    arena a = { 0 };
+    arena a = {0};
     otlp_export e;
     buf body = sample_export();
-    static const char *const values[] = { "value", "-5", "true", "1.5", "[\"a\",\"b\"]" };
+    static const char *const values[] = {"value", "-5", "true", "1.5", "[\"a\",\"b\"]"};
     (void)state;
     assert_int_equal(otlp_pb_decode(&a, buf_view(&body), &e), OTLP_OK);
     assert_false(e.empty);
@@ -146,12 +153,12 @@ static void protobuf_cut_anywhere_is_refused_or_empty(void **state)
     buf body = sample_export();
     (void)state;
     for (size_t len = 0; len < body.len; len++) {
-        arena a = { 0 };
+        arena a = {0};
         otlp_export e;
         char *cut = malloc(len ? len : 1);
         assert_non_null(cut);
         memcpy(cut, body.at, len);
-        otlp_status status = otlp_pb_decode(&a, (text){ cut, len }, &e);
+        otlp_status status = otlp_pb_decode(&a, (text){cut, len}, &e);
         assert_int_equal(status, len ? OTLP_MALFORMED : OTLP_OK);
         arena_free(&a);
         free(cut);
@@ -165,7 +172,7 @@ static void protobuf_survives_any_changed_byte(void **state)
     (void)state;
     for (size_t i = 0; i < body.len; i++) {
         for (unsigned bit = 0; bit < 8; bit++) {
-            arena a = { 0 };
+            arena a = {0};
             otlp_export e;
             body.at[i] = (char)(body.at[i] ^ (1 << bit));
             otlp_pb_decode(&a, buf_view(&body), &e);
@@ -179,16 +186,17 @@ static void protobuf_survives_any_changed_byte(void **state)
 static void protobuf_refuses_bad_wire(void **state)
 {
     const text bad[] = {
-        TEXT("zzzz"), TEXT("\x0b\x0c"),     /* a group */
+        TEXT("zzzz"),
+        TEXT("\x0b\x0c"),     /* a group */
         TEXT("\x08\x01"),                   /* resource_spans as a number */
         TEXT("\x0a\xff\xff\xff\xff\x0f"),   /* longer than the body */
         TEXT("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
         TEXT("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"), /* a varint of twelve bytes */
-        { "\x00\x01", 2 },                  /* field number 0 */
+        {"\x00\x01", 2},                  /* field number 0 */
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        arena a = { 0 };
+        arena a = {0};
         otlp_export e;
         assert_int_equal(otlp_pb_decode(&a, bad[i], &e), OTLP_MALFORMED);
         arena_free(&a);
@@ -197,12 +205,12 @@ static void protobuf_refuses_bad_wire(void **state)
 
 static void protobuf_values_nest_only_so_deep(void **state)
 {
-    arena a = { 0 };
+    arena a = {0};
     otlp_export e;
-    buf value = { 0 }, span = { 0 }, spans = { 0 };
+    buf value = {0}, span = {0}, spans = {0};
     (void)state;
     for (int i = 0; i < 5000; i++) {
-        buf array = { 0 }, outer = { 0 };
+        buf array = {0}, outer = {0};
         pb_message(&array, 1, &value);
         pb_message(&outer, 5, &array);
         value = outer;
@@ -217,9 +225,9 @@ static void protobuf_values_nest_only_so_deep(void **state)
 
 static void protobuf_keeps_maps_and_bytes_as_json(void **state)
 {
-    arena a = { 0 };
+    arena a = {0};
     otlp_export e;
-    buf span = { 0 }, spans = { 0 }, any = { 0 }, map = { 0 }, empty = { 0 };
+    buf span = {0}, spans = {0}, any = {0}, map = {0}, empty = {0};
     (void)state;
     pb_string_attribute(&map, 1, "k", "v");
     pb_message(&any, 6, &map);
@@ -233,8 +241,8 @@ static void protobuf_keeps_maps_and_bytes_as_json(void **state)
     pb_attribute(&span, 9, "broken", &any);
     pb_message(&spans, 2, &span);
     buf body = pb_export(&spans);
-    static const char *const values[] = { "{\"kvlistValue\":{\"values\":[{\"key\":\"k\",\"value\":{\"stringValue\":\"v\"}}]}}",
-                                          "{\"bytesValue\":\"YWJj\"}", "{\"arrayValue\":{}}", "{}", "a\xEF\xBF\xBD" };
+    static const char *const values[] = {"{\"kvlistValue\":{\"values\":[{\"key\":\"k\",\"value\":{\"stringValue\":\"v\"}}]}}",
+                                         "{\"bytesValue\":\"YWJj\"}", "{\"arrayValue\":{}}", "{}", "a\xEF\xBF\xBD"};
     assert_int_equal(otlp_pb_decode(&a, buf_view(&body), &e), OTLP_OK);
     for (size_t i = 0; i < 5; i++)
         assert_text(otlp_text(&a, &e.attributes[e.spans[0].attributes.first + i].value), values[i]);
@@ -246,9 +254,9 @@ static void protobuf_keeps_maps_and_bytes_as_json(void **state)
 
 static void an_attribute_without_value_loses_the_export(void **state)
 {
-    arena a = { 0 };
+    arena a = {0};
     otlp_export e;
-    buf span = { 0 }, spans = { 0 }, attribute = { 0 };
+    buf span = {0}, spans = {0}, attribute = {0};
     (void)state;
     pb_bytes(&attribute, 1, TEXT("k"));
     pb_message(&span, 9, &attribute);
@@ -266,9 +274,9 @@ static void an_attribute_without_value_loses_the_export(void **state)
 
 static void assert_refusal(const char *body, const char *expected_start)
 {
-    arena a = { 0 };
+    arena a = {0};
     otlp_export e;
-    buf words = { 0 };
+    buf words = {0};
     assert_int_equal(otlp_json_decode(&a, text_of(body), &e), OTLP_OK);
     assert_int_equal(otlp_refused(&e, &words), expected_start != NULL);
     if (expected_start)
@@ -283,24 +291,27 @@ static void json_export_words_its_refusals(void **state)
     assert_refusal(SPAN_JSON("\"traceId\":\"AB\",\"spanId\":\"cd\""), NULL);
     assert_refusal(SPAN_JSON("\"name\":\"a\""), "Invalid OTLP trace export: 1 of 1 span(s) cannot be processed (traceId:absent, "
                                                 "spanId:absent). traceId and spanId are required on every span, and each");
-    assert_refusal(SPAN_JSON("\"traceId\":5,\"spanId\":\"\""), "Invalid OTLP trace export: 1 of 1 span(s) cannot be processed "
-                                                               "(traceId:not_an_id, spanId:absent). traceId and spanId are required");
+    assert_refusal(SPAN_JSON("\"traceId\":5,\"spanId\":\"\""),
+                   "Invalid OTLP trace export: 1 of 1 span(s) cannot be processed "
+                   "(traceId:not_an_id, spanId:absent). traceId and spanId are required");
     assert_refusal(SPAN_JSON("\"traceId\":\"a\",\"spanId\":\"b\",\"attributes\":{}"),
                    "Invalid OTLP trace export: 1 of 1 span(s) cannot be processed (attributes:not_an_array). scopeSpans, spans,");
-    assert_refusal("{\"resourceSpans\":[{\"scopeSpans\":{}}]}",
-                   "Invalid OTLP trace export: 1 resource- or scope-level field(s) are present but not arrays (scopeSpans:not_an_array). ");
+    assert_refusal(
+        "{\"resourceSpans\":[{\"scopeSpans\":{}}]}",
+        "Invalid OTLP trace export: 1 resource- or scope-level field(s) are present but not arrays (scopeSpans:not_an_array). ");
 }
 
 static void json_export_reads_ids_and_times_verbatim(void **state)
 {
-    arena a = { 0 };
+    arena a = {0};
     otlp_export e;
     (void)state;
-    text body = TEXT(SPAN_JSON("\"traceId\":\"AB\",\"spanId\":\"x\",\"parentSpanId\":null,\"startTimeUnixNano\":\"1795239341857771008\","
-                               "\"endTimeUnixNano\":1795239342857771008,\"status\":{\"code\":2,\"message\":\"m\"},"
-                               "\"attributes\":[{\"key\":\"n\",\"value\":{\"intValue\":\"9007199254740993\"}},"
-                               "{\"key\":\"d\",\"value\":{\"doubleValue\":\"NaN\"}},{\"key\":\"e\",\"value\":{}}]"));
-    static const char *const values[] = { "9007199254740992", "NaN", "{}" };
+    text body = TEXT(
+        SPAN_JSON("\"traceId\":\"AB\",\"spanId\":\"x\",\"parentSpanId\":null,\"startTimeUnixNano\":\"1795239341857771008\","
+                  "\"endTimeUnixNano\":1795239342857771008,\"status\":{\"code\":2,\"message\":\"m\"},"
+                  "\"attributes\":[{\"key\":\"n\",\"value\":{\"intValue\":\"9007199254740993\"}},"
+                  "{\"key\":\"d\",\"value\":{\"doubleValue\":\"NaN\"}},{\"key\":\"e\",\"value\":{}}]"));
+    static const char *const values[] = {"9007199254740992", "NaN", "{}"};
     assert_int_equal(otlp_json_decode(&a, body, &e), OTLP_OK);
     assert_text(e.spans[0].trace_id, "AB");
     assert_int_equal(e.spans[0].parent_id.len, 0);
@@ -313,8 +324,8 @@ static void json_export_reads_ids_and_times_verbatim(void **state)
 
 static void json_export_that_is_none_is_empty_or_lost(void **state)
 {
-    static const char *const empty[] = { "{}", "{\"resourceSpans\":[]}", "{\"resourceSpans\":null}", "[]", "5" };
-    arena a = { 0 };
+    static const char *const empty[] = {"{}", "{\"resourceSpans\":[]}", "{\"resourceSpans\":null}", "[]", "5"};
+    arena a = {0};
     otlp_export e;
     (void)state;
     for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
@@ -323,7 +334,8 @@ static void json_export_that_is_none_is_empty_or_lost(void **state)
     }
     assert_int_equal(otlp_json_decode(&a, TEXT("{\"resourceSpans\":{\"a\":1}}"), &e), OTLP_OK);
     assert_non_null(e.lost);
-    assert_int_equal(otlp_json_decode(&a, TEXT(SPAN_JSON("\"traceId\":\"a\",\"spanId\":\"b\",\"attributes\":[{\"key\":\"k\"}]")), &e), OTLP_OK);
+    assert_int_equal(
+        otlp_json_decode(&a, TEXT(SPAN_JSON("\"traceId\":\"a\",\"spanId\":\"b\",\"attributes\":[{\"key\":\"k\"}]")), &e), OTLP_OK);
     assert_non_null(e.lost);
     assert_int_equal(otlp_json_decode(&a, TEXT("{"), &e), OTLP_MALFORMED);
     arena_free(&a);
@@ -331,7 +343,7 @@ static void json_export_that_is_none_is_empty_or_lost(void **state)
 
 static void an_export_over_the_memory_ceiling_is_too_big(void **state)
 {
-    arena a = { .ceiling = 1000 };
+    arena a = {.ceiling = 1000};
     otlp_export e;
     buf body = sample_export();
     (void)state;
@@ -347,7 +359,7 @@ static void an_export_over_the_memory_ceiling_is_too_big(void **state)
 
 static text zipped(const char *plain, unsigned char *room, size_t size)
 {
-    z_stream z = { 0 };
+    z_stream z = {0};
     assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
     z.next_in = (z_const Bytef *)plain;
     z.avail_in = (uInt)strlen(plain);
@@ -356,20 +368,20 @@ static text zipped(const char *plain, unsigned char *room, size_t size)
     assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
     size_t len = size - z.avail_out;
     deflateEnd(&z);
-    return (text){ (const char *)room, len };
+    return (text){(const char *)room, len};
 }
 
 static void gunzip_unpacks_refuses_and_stops(void **state)
 {
     unsigned char room[200];
     text packed = zipped("hello, hello, hello", room, sizeof room);
-    buf out = { 0 }, small = { .ceiling = 8 };
+    buf out = {0}, small = {.ceiling = 8};
     (void)state;
     assert_int_equal(gunzip(packed, &out), GUNZIP_OK);
     assert_text(buf_view(&out), "hello, hello, hello");
     assert_int_equal(gunzip(packed, &small), GUNZIP_TOO_BIG);
     for (size_t len = 0; len < packed.len; len++)
-        assert_int_equal(gunzip((text){ packed.at, len }, &out), GUNZIP_MALFORMED);
+        assert_int_equal(gunzip((text){packed.at, len}, &out), GUNZIP_MALFORMED);
     assert_int_equal(gunzip(TEXT("{}"), &out), GUNZIP_MALFORMED);
     buf_free(&out);
     buf_free(&small);
@@ -377,8 +389,8 @@ static void gunzip_unpacks_refuses_and_stops(void **state)
 
 static void base64_goes_there_and_back(void **state)
 {
-    static const char *const cases[][2] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" } };
-    buf out = { 0 };
+    static const char *const cases[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}};
+    buf out = {0};
     (void)state;
     for (size_t i = 0; i < 4; i++) {
         out.len = 0;
@@ -397,8 +409,9 @@ static void times_are_read_and_written(void **state)
 {
     char iso[CLOCK_ISO_SIZE];
     int64_t ms;
-    static const char *const bad[] = { "",  "2026-11-21", "2026-02-30T00:00:00Z", "2026-11-21T05:35:41.123456789Z", "2026-11-21T05:35:41",
-                                       "x", "2026-11-21T24:00:00Z", "2026-13-21T05:35:41Z", "2026-11-21T05:35:41.Z" };
+    static const char *const bad[] = {
+        "",  "2026-11-21",           "2026-02-30T00:00:00Z", "2026-11-21T05:35:41.123456789Z", "2026-11-21T05:35:41",
+        "x", "2026-11-21T24:00:00Z", "2026-13-21T05:35:41Z", "2026-11-21T05:35:41.Z"};
     (void)state;
     assert_true(clock_parse(TEXT("2026-11-21T05:35:41.957Z"), &ms));
     clock_iso(ms, iso);
@@ -414,22 +427,22 @@ static void times_are_read_and_written(void **state)
 
 static void only_the_secret_opens(void **state)
 {
-    auth_keys keys = { "pk", "sk" };
+    auth_keys keys = {"pk", "sk"};
     static const struct {
         const char *header;
         auth_verdict verdict;
     } cases[] = {
-        { NULL, AUTH_ABSENT },
-        { "Basic cGs6c2s=", AUTH_OK },              /* pk:sk */
-        { "Basic b3RoZXI6c2s=", AUTH_OK },          /* other:sk */
-        { "Basic cGs6c2s6bW9yZQ==", AUTH_OK },      /* pk:sk:more */
-        { "Basic c2s6cGs=", AUTH_WRONG },           /* swapped */
-        { "Basic cGs6", AUTH_MALFORMED },           /* pk: */
-        { "Basic ", AUTH_MALFORMED },
-        { "basic cGs6c2s=", AUTH_MALFORMED },
-        { "Token x", AUTH_MALFORMED },
-        { "Bearer pk", AUTH_BEARER },
-        { "Bearer sk", AUTH_BEARER_WRONG },
+        {NULL, AUTH_ABSENT},
+        {"Basic cGs6c2s=", AUTH_OK},              /* pk:sk */
+        {"Basic b3RoZXI6c2s=", AUTH_OK},          /* other:sk */
+        {"Basic cGs6c2s6bW9yZQ==", AUTH_OK},      /* pk:sk:more */
+        {"Basic c2s6cGs=", AUTH_WRONG},           /* swapped */
+        {"Basic cGs6", AUTH_MALFORMED},           /* pk: */
+        {"Basic ", AUTH_MALFORMED},
+        {"basic cGs6c2s=", AUTH_MALFORMED},
+        {"Token x", AUTH_MALFORMED},
+        {"Bearer pk", AUTH_BEARER},
+        {"Bearer sk", AUTH_BEARER_WRONG},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -10,16 +10,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NO_TARGET \
-    "{\"code\":\"custom\",\"path\":[\"traceId\",\"sessionId\",\"datasetRunId\",\"observationId\"],\"message\":\"Provide exactly one " \
+#define NO_TARGET                                                                                                                 \
+    "{\"code\":\"custom\",\"path\":[\"traceId\",\"sessionId\",\"datasetRunId\",\"observationId\"],\"message\":\"Provide exactly " \
+    "one "                                                                                                                        \
     "of the following: traceId (with optional observationId), sessionId or datasetRunId. ObservationId requires traceId.\"}"
-#define WRONG(what, expected, received) \
-    "{\"expected\":\"" expected "\",\"code\":\"invalid_type\",\"path\":[\"" what "\"],\"message\":\"Invalid input: expected " expected \
-    ", received " received "\"}"
-#define UNION(received) \
-    "{\"code\":\"invalid_union\",\"errors\":[[{\"expected\":\"string\",\"code\":\"invalid_type\",\"path\":[]," \
+#define WRONG(what, expected, received)                                          \
+    "{\"expected\":\"" expected "\",\"code\":\"invalid_type\",\"path\":[\"" what \
+    "\"],\"message\":\"Invalid input: expected " expected ", received " received "\"}"
+#define UNION(received)                                                                                                            \
+    "{\"code\":\"invalid_union\",\"errors\":[[{\"expected\":\"string\",\"code\":\"invalid_type\",\"path\":[],"                     \
     "\"message\":\"Invalid input: expected string, received " received "\"}],[{\"expected\":\"number\",\"code\":\"invalid_type\"," \
-    "\"path\":[],\"message\":\"Invalid input: expected number, received " received "\"}]],\"path\":[\"value\"]," \
+    "\"path\":[],\"message\":\"Invalid input: expected number, received " received "\"}]],\"path\":[\"value\"],"                   \
     "\"message\":\"Invalid input\"}"
 
 static void assert_text(text actual, const char *expected)
@@ -34,45 +35,47 @@ static void bodies_are_checked(void **state)
     static const struct {
         const char *body, *issues;
     } cases[] = {
-        { "\"value\":1,\"traceId\":\"t\",\"name\":\"x\"", "" },
-        { "\"value\":-1.5e300,\"traceId\":\"t\",\"name\":\"x\",\"dataType\":\"NUMERIC\"", "" },
-        { "\"value\":0,\"sessionId\":\"s\",\"name\":\"x\",\"dataType\":\"BOOLEAN\"", "" },
-        { "\"value\":\"v\",\"datasetRunId\":\"r\",\"name\":\"x\",\"dataType\":\"CATEGORICAL\",\"comment\":null", "" },
-        { "\"value\":\"v\",\"traceId\":\"t\",\"observationId\":\"o\",\"name\":\"x\",\"dataType\":\"TEXT\"", "" },
-        { "\"value\":\"\",\"traceId\":\"t\",\"name\":\"x\",\"dataType\":\"CORRECTION\",\"source\":\"ANNOTATION\"", "" },
-        { "\"value\":1,\"traceId\":\"t\",\"name\":\"x\",\"dataType\":null", "" },
-        { "\"value\":1,\"name\":\"x\"", NO_TARGET },
-        { "\"value\":1,\"name\":\"x\",\"observationId\":\"o\"", NO_TARGET },
-        { "\"value\":1,\"name\":\"x\",\"sessionId\":\"s\",\"observationId\":\"o\"", NO_TARGET },
-        { "\"value\":1,\"name\":\"x\",\"sessionId\":\"s\",\"traceId\":\"t\"", NO_TARGET },
-        { "\"value\":1,\"traceId\":\"t\"", WRONG("name", "string", "undefined") },
-        { "\"value\":1,\"name\":7", WRONG("name", "string", "number") },
-        { "\"value\":true,\"traceId\":\"t\",\"name\":\"x\"", UNION("boolean") },
-        { "\"traceId\":\"t\",\"name\":\"x\"", UNION("undefined") },
-        { "\"value\":true,\"traceId\":\"t\",\"name\":\"x\",\"dataType\":\"BOOLEAN\"", WRONG("value", "number", "boolean") },
-        { "\"value\":5,\"traceId\":\"t\",\"name\":\"x\",\"dataType\":\"CATEGORICAL\"", WRONG("value", "string", "number") },
-        { "\"value\":2,\"traceId\":\"t\",\"name\":\"x\",\"dataType\":\"BOOLEAN\"",
-          "{\"code\":\"custom\",\"path\":[\"value\"],\"message\":\"Value must be a number equal to either 0 or 1 for data type BOOLEAN\"}" },
-        { "\"value\":1,\"traceId\":\"t\",\"name\":\"x\",\"dataType\":\"FLOAT\"",
-          "{\"code\":\"invalid_union\",\"errors\":[],\"note\":\"No matching discriminator\",\"discriminator\":\"dataType\","
-          "\"path\":[\"dataType\"],\"message\":\"Invalid input\"}" },
-        { "\"value\":\"\",\"name\":\"\",\"dataType\":\"TEXT\"",
-          "{\"origin\":\"string\",\"code\":\"too_small\",\"minimum\":1,\"inclusive\":true,\"path\":[\"name\"],"
-          "\"message\":\"Too small: expected string to have >=1 characters\"},"
-          "{\"origin\":\"string\",\"code\":\"too_small\",\"minimum\":1,\"inclusive\":true,\"path\":[\"value\"],"
-          "\"message\":\"Too small: expected string to have >=1 characters\"}," NO_TARGET },
-        { "\"value\":1,\"traceId\":\"t\",\"name\":\"x\",\"source\":\"ANNOTATION\"",
-          "{\"code\":\"custom\",\"path\":[\"configId\"],\"message\":\"configId is required when source is ANNOTATION (except for CORRECTION "
-          "scores).\"}" },
-        { "\"value\":1,\"traceId\":\"t\",\"name\":\"x\",\"source\":\"EVAL\"",
-          "{\"code\":\"invalid_value\",\"values\":[\"API\",\"ANNOTATION\"],\"path\":[\"source\"],"
-          "\"message\":\"Invalid option: expected one of \\\"API\\\"|\\\"ANNOTATION\\\"\"}" },
+        {"\"value\":1,\"traceId\":\"t\",\"name\":\"x\"", ""},
+        {"\"value\":-1.5e300,\"traceId\":\"t\",\"name\":\"x\",\"dataType\":\"NUMERIC\"", ""},
+        {"\"value\":0,\"sessionId\":\"s\",\"name\":\"x\",\"dataType\":\"BOOLEAN\"", ""},
+        {"\"value\":\"v\",\"datasetRunId\":\"r\",\"name\":\"x\",\"dataType\":\"CATEGORICAL\",\"comment\":null", ""},
+        {"\"value\":\"v\",\"traceId\":\"t\",\"observationId\":\"o\",\"name\":\"x\",\"dataType\":\"TEXT\"", ""},
+        {"\"value\":\"\",\"traceId\":\"t\",\"name\":\"x\",\"dataType\":\"CORRECTION\",\"source\":\"ANNOTATION\"", ""},
+        {"\"value\":1,\"traceId\":\"t\",\"name\":\"x\",\"dataType\":null", ""},
+        {"\"value\":1,\"name\":\"x\"", NO_TARGET},
+        {"\"value\":1,\"name\":\"x\",\"observationId\":\"o\"", NO_TARGET},
+        {"\"value\":1,\"name\":\"x\",\"sessionId\":\"s\",\"observationId\":\"o\"", NO_TARGET},
+        {"\"value\":1,\"name\":\"x\",\"sessionId\":\"s\",\"traceId\":\"t\"", NO_TARGET},
+        {"\"value\":1,\"traceId\":\"t\"", WRONG("name", "string", "undefined")},
+        {"\"value\":1,\"name\":7", WRONG("name", "string", "number")},
+        {"\"value\":true,\"traceId\":\"t\",\"name\":\"x\"", UNION("boolean")},
+        {"\"traceId\":\"t\",\"name\":\"x\"", UNION("undefined")},
+        {"\"value\":true,\"traceId\":\"t\",\"name\":\"x\",\"dataType\":\"BOOLEAN\"", WRONG("value", "number", "boolean")},
+        {"\"value\":5,\"traceId\":\"t\",\"name\":\"x\",\"dataType\":\"CATEGORICAL\"", WRONG("value", "string", "number")},
+        {"\"value\":2,\"traceId\":\"t\",\"name\":\"x\",\"dataType\":\"BOOLEAN\"",
+         "{\"code\":\"custom\",\"path\":[\"value\"],\"message\":\"Value must be a number equal to either 0 or 1 for data type "
+         "BOOLEAN\"}"},
+        {"\"value\":1,\"traceId\":\"t\",\"name\":\"x\",\"dataType\":\"FLOAT\"",
+         "{\"code\":\"invalid_union\",\"errors\":[],\"note\":\"No matching discriminator\",\"discriminator\":\"dataType\","
+         "\"path\":[\"dataType\"],\"message\":\"Invalid input\"}"},
+        {"\"value\":\"\",\"name\":\"\",\"dataType\":\"TEXT\"",
+         "{\"origin\":\"string\",\"code\":\"too_small\",\"minimum\":1,\"inclusive\":true,\"path\":[\"name\"],"
+         "\"message\":\"Too small: expected string to have >=1 characters\"},"
+         "{\"origin\":\"string\",\"code\":\"too_small\",\"minimum\":1,\"inclusive\":true,\"path\":[\"value\"],"
+         "\"message\":\"Too small: expected string to have >=1 characters\"}," NO_TARGET},
+        {"\"value\":1,\"traceId\":\"t\",\"name\":\"x\",\"source\":\"ANNOTATION\"",
+         "{\"code\":\"custom\",\"path\":[\"configId\"],\"message\":\"configId is required when source is ANNOTATION (except for "
+         "CORRECTION "
+         "scores).\"}"},
+        {"\"value\":1,\"traceId\":\"t\",\"name\":\"x\",\"source\":\"EVAL\"",
+         "{\"code\":\"invalid_value\",\"values\":[\"API\",\"ANNOTATION\"],\"path\":[\"source\"],"
+         "\"message\":\"Invalid option: expected one of \\\"API\\\"|\\\"ANNOTATION\\\"\"}"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        arena a = { 0 };
-        issues found = { 0 };
-        buf body = { 0 };
+        arena a = {0};
+        issues found = {0};
+        buf body = {0};
         buf_format(&body, "{%s}", cases[i].body);
         score_check(json_parse(&a, buf_view(&body)), false, &found);
         assert_false(found.list.failed);
@@ -89,9 +92,9 @@ static void length_is_counted_as_javascript_counts(void **state)
     (void)state;
     assert_int_equal(issues_length(TEXT("a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80")), 5);
     for (size_t count = 250; count <= 251; count++) {
-        arena a = { 0 };
-        issues found = { 0 };
-        buf body = { 0 };
+        arena a = {0};
+        issues found = {0};
+        buf body = {0};
         buf_string(&body, "{\"traceId\":\"t\",\"name\":\"x\",\"dataType\":\"TEXT\",\"value\":\"");
         for (size_t i = 0; i < count; i++)
             buf_string(&body, "\xF0\x9F\x98\x80");
@@ -118,16 +121,20 @@ static void put_batch(store *s, const char *id, const char *const *bodies, int64
 {
     static int last_event, last_request;
     char event_ids[4][16];
-    arena a = { 0 };
+    arena a = {0};
     event events[4];
     size_t count = 0;
     int64_t arrived_ns = at_ms * 1000000 + ++last_request;
     for (; bodies[count]; count++) {
-        buf body = { 0 };
+        buf body = {0};
         buf_format(&body, "{%s}", bodies[count]);
         snprintf(event_ids[count], sizeof event_ids[count], "%d", ++last_event);
-        events[count] = (event){ .type = event_type_of(TEXT("score-create")), .id = text_of(event_ids[count]), .body_id = text_of(id),
-                                 .timestamp_ms = at_ms, .arrived_ns = arrived_ns, .body = json_parse(&a, arena_copy(&a, buf_view(&body))) };
+        events[count] = (event){.type = event_type_of(TEXT("score-create")),
+                                .id = text_of(event_ids[count]),
+                                .body_id = text_of(id),
+                                .timestamp_ms = at_ms,
+                                .arrived_ns = arrived_ns,
+                                .body = json_parse(&a, arena_copy(&a, buf_view(&body)))};
         assert_non_null(events[count].body);
         buf_free(&body);
     }
@@ -137,7 +144,7 @@ static void put_batch(store *s, const char *id, const char *const *bodies, int64
 
 static void put(store *s, const char *id, const char *body, int64_t at_ms)
 {
-    const char *const bodies[] = { body, NULL };
+    const char *const bodies[] = {body, NULL};
     put_batch(s, id, bodies, at_ms);
 }
 
@@ -145,7 +152,7 @@ static void put(store *s, const char *id, const char *body, int64_t at_ms)
 static const char *find(store *s, const score_query *given)
 {
     static char ids[500];
-    arena a = { 0 };
+    arena a = {0};
     score_query query = *given;
     score *scores;
     size_t count, used = 0;
@@ -167,8 +174,8 @@ static score get(store *s, arena *a, const char *id)
     size_t count;
     int64_t total;
     text wanted = text_of(id);
-    score_query query = { .conditions = { { SCORE_ID, &wanted, 1 } }, .condition_count = 1, .from_ms = INT64_MIN, .to_ms = INT64_MAX,
-                          .limit = 1 };
+    score_query query = {
+        .conditions = {{SCORE_ID, &wanted, 1}}, .condition_count = 1, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 1};
     assert_true(store_find_scores(s, a, &query, &scores, &count, &total));
     assert_int_equal(count, 1);
     return scores[0];
@@ -177,9 +184,10 @@ static score get(store *s, arena *a, const char *id)
 static void types_follow_from_values(void **state)
 {
     store *s = open_memory();
-    arena a = { 0 };
+    arena a = {0};
     (void)state;
-    put(s, "n", "\"name\":\"x\",\"value\":0.5,\"traceId\":\"t\",\"metadata\":{\"a\":{\"b\":1},\"c\":\"d\"},\"environment\":\"Prod\"", 1);
+    put(s, "n",
+        "\"name\":\"x\",\"value\":0.5,\"traceId\":\"t\",\"metadata\":{\"a\":{\"b\":1},\"c\":\"d\"},\"environment\":\"Prod\"", 1);
     put(s, "c", "\"name\":\"x\",\"value\":\"good\",\"traceId\":\"t\"", 1);
     put(s, "b", "\"name\":\"x\",\"value\":1,\"traceId\":\"t\",\"dataType\":\"BOOLEAN\"", 1);
     put(s, "t", "\"name\":\"x\",\"value\":\"free\",\"sessionId\":\"s\",\"dataType\":\"TEXT\",\"comment\":\"why\"", 1);
@@ -203,7 +211,7 @@ static void types_follow_from_values(void **state)
 static void a_later_score_replaces_and_keeps_the_first_time(void **state)
 {
     store *s = open_memory();
-    arena a = { 0 };
+    arena a = {0};
     (void)state;
     put(s, "s", "\"name\":\"x\",\"value\":1,\"traceId\":\"t\",\"comment\":\"old\",\"dataType\":\"NUMERIC\"", 10);
     put(s, "s", "\"name\":\"x\",\"value\":\"two\",\"traceId\":\"t\"", 30);
@@ -214,7 +222,7 @@ static void a_later_score_replaces_and_keeps_the_first_time(void **state)
     assert_text(found.comment, "old");
     assert_int_equal(found.timestamp_ms, 10);
     assert_true(store_delete_score(s, TEXT("s")));
-    assert_string_equal(find(s, &(score_query){ 0 }), "");
+    assert_string_equal(find(s, &(score_query){0}), "");
     put(s, "s", "\"name\":\"x\",\"value\":9,\"traceId\":\"t\"", 5);
     assert_true(get(s, &a, "s").value == 9);
     arena_free(&a);
@@ -224,9 +232,10 @@ static void a_later_score_replaces_and_keeps_the_first_time(void **state)
 /* Of requests within one millisecond the later one replaces; within one batch, as on a real server, the first of equal times counts. */
 static void of_equal_times_the_later_request_counts(void **state)
 {
-    static const char *const both[] = { "\"name\":\"x\",\"value\":3,\"traceId\":\"t\"", "\"name\":\"x\",\"value\":4,\"traceId\":\"t\"", NULL };
+    static const char *const both[] = {"\"name\":\"x\",\"value\":3,\"traceId\":\"t\"",
+                                       "\"name\":\"x\",\"value\":4,\"traceId\":\"t\"", NULL};
     store *s = open_memory();
-    arena a = { 0 };
+    arena a = {0};
     (void)state;
     put(s, "tie", "\"name\":\"x\",\"value\":1,\"traceId\":\"t\",\"comment\":\"first\"", 10);
     put(s, "tie", "\"name\":\"x\",\"value\":2,\"traceId\":\"t\",\"comment\":\"second\"", 10);
@@ -250,17 +259,28 @@ static void filters_select(void **state)
         score_column column;
         const char *values[2], *expected;
     } cases[] = {
-        { SCORE_NAME, { "q" }, "3 1 " },           { SCORE_NAME, { "q", "r" }, "3 2 1 " },      { SCORE_TRACE, { "t2" }, "3 " },
-        { SCORE_OBSERVATION, { "o" }, "2 " },      { SCORE_SESSION, { "s" }, "4 " },            { SCORE_DATASET_RUN, { "run" }, "5 " },
-        { SCORE_DATA_TYPE, { "CATEGORICAL" }, "4 " }, { SCORE_ENVIRONMENT, { "dev" }, "2 " },   { SCORE_ID, { "1", "5" }, "5 1 " },
-        { SCORE_USER_OF_TRACE, { "u" }, "3 " },    { SCORE_USER_OF_TRACE, { "v" }, "2 1 " },    { SCORE_TAG_OF_TRACE, { "a" }, "3 " },
-        { SCORE_STRING_VALUE, { "x' OR 1=1" }, "" }, { SCORE_STRING_VALUE, { "good" }, "4 " },
+        {SCORE_NAME, {"q"}, "3 1 "},
+        {SCORE_NAME, {"q", "r"}, "3 2 1 "},
+        {SCORE_TRACE, {"t2"}, "3 "},
+        {SCORE_OBSERVATION, {"o"}, "2 "},
+        {SCORE_SESSION, {"s"}, "4 "},
+        {SCORE_DATASET_RUN, {"run"}, "5 "},
+        {SCORE_DATA_TYPE, {"CATEGORICAL"}, "4 "},
+        {SCORE_ENVIRONMENT, {"dev"}, "2 "},
+        {SCORE_ID, {"1", "5"}, "5 1 "},
+        {SCORE_USER_OF_TRACE, {"u"}, "3 "},
+        {SCORE_USER_OF_TRACE, {"v"}, "2 1 "},
+        {SCORE_TAG_OF_TRACE, {"a"}, "3 "},
+        {SCORE_STRING_VALUE, {"x' OR 1=1"}, ""},
+        {SCORE_STRING_VALUE, {"good"}, "4 "},
     };
     store *s = open_memory();
-    observation row = { .trace_id = TEXT("t2"), .id = TEXT("i"), .user_id = TEXT("u"), .tags = TEXT("[\"ab\",\"a\"]") };
-    arena a = { 0 };
-    event named = { .type = event_type_of(TEXT("trace-create")), .id = TEXT("e"), .body_id = TEXT("t1"),
-                    .body = json_parse(&a, TEXT("{\"userId\":\"v\",\"tags\":[\"aa\"]}")) };
+    observation row = {.trace_id = TEXT("t2"), .id = TEXT("i"), .user_id = TEXT("u"), .tags = TEXT("[\"ab\",\"a\"]")};
+    arena a = {0};
+    event named = {.type = event_type_of(TEXT("trace-create")),
+                   .id = TEXT("e"),
+                   .body_id = TEXT("t1"),
+                   .body = json_parse(&a, TEXT("{\"userId\":\"v\",\"tags\":[\"aa\"]}"))};
     (void)state;
     assert_true(store_put(s, &row, 1) && store_put_events(s, &a, &named, 1));
     put(s, "1", "\"name\":\"q\",\"value\":1,\"traceId\":\"t1\"", 1);
@@ -269,14 +289,14 @@ static void filters_select(void **state)
     put(s, "4", "\"name\":\"s\",\"value\":\"good\",\"sessionId\":\"s\"", 4);
     put(s, "5", "\"name\":\"t\",\"value\":5,\"datasetRunId\":\"run\"", 5);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const text values[] = { text_of(cases[i].values[0]), text_of(cases[i].values[1]) };
-        score_query query = { .conditions = { { cases[i].column, values, cases[i].values[1] ? 2 : 1 } }, .condition_count = 1 };
+        const text values[] = {text_of(cases[i].values[0]), text_of(cases[i].values[1])};
+        score_query query = {.conditions = {{cases[i].column, values, cases[i].values[1] ? 2 : 1}}, .condition_count = 1};
         assert_string_equal(find(s, &query), cases[i].expected);
     }
-    assert_string_equal(find(s, &(score_query){ .from_ms = 2, .to_ms = 4 }), "3 2 ");
-    assert_string_equal(find(s, &(score_query){ .comparisons = { { ">=", 2 }, { "!=", 5 } }, .comparison_count = 2 }), "3 2 ");
-    assert_string_equal(find(s, &(score_query){ .limit = 2, .offset = 2 }), "3 2 ");
-    assert_string_equal(find(s, &(score_query){ .after_ms = 3, .after_id = TEXT("3"), .limit = 1 }), "2 ");
+    assert_string_equal(find(s, &(score_query){.from_ms = 2, .to_ms = 4}), "3 2 ");
+    assert_string_equal(find(s, &(score_query){.comparisons = {{">=", 2}, {"!=", 5}}, .comparison_count = 2}), "3 2 ");
+    assert_string_equal(find(s, &(score_query){.limit = 2, .offset = 2}), "3 2 ");
+    assert_string_equal(find(s, &(score_query){.after_ms = 3, .after_id = TEXT("3"), .limit = 1}), "2 ");
     arena_free(&a);
     store_close(s);
 }

@@ -35,8 +35,15 @@ static void remember(void *context, const observation *row)
 
 static observation row_of(const char *trace_id, const char *id, int64_t start_ms, const char *name)
 {
-    return (observation){ .trace_id = text_of(trace_id), .id = text_of(id), .start_ns = start_ms * MS, .end_ns = start_ms * MS,
-                          .name = text_of(name), .type = TEXT("SPAN"), .tags = TEXT("[]"), .prompt_version = -1, .completion_start_ms = -1 };
+    return (observation){.trace_id = text_of(trace_id),
+                         .id = text_of(id),
+                         .start_ns = start_ms * MS,
+                         .end_ns = start_ms * MS,
+                         .name = text_of(name),
+                         .type = TEXT("SPAN"),
+                         .tags = TEXT("[]"),
+                         .prompt_version = -1,
+                         .completion_start_ms = -1};
 }
 
 static store *open_memory(void)
@@ -49,7 +56,7 @@ static store *open_memory(void)
 
 static found read_all(store *s, const store_query *query)
 {
-    found f = { 0 };
+    found f = {0};
     assert_true(store_read(s, query, remember, &f));
     return f;
 }
@@ -94,7 +101,7 @@ static void pages_show_each_row_once_newest_first(void **state)
     do {
         f = read_all(s, &page);
         total += f.count;
-        page.after = (store_position){ f.last_ms, text_of(f.last_trace), text_of(f.last_id) };
+        page.after = (store_position){f.last_ms, text_of(f.last_trace), text_of(f.last_id)};
     } while (f.count > 0);
     assert_int_equal(total, 50);
     store_close(s);
@@ -108,12 +115,9 @@ static void filters_select(void **state)
         const char *values[2];
         const char *expected;
     } cases[] = {
-        { STORE_TRACE_ID, STORE_EQUALS, { "t1" }, "beta alpha " },
-        { STORE_NAME, STORE_CONTAINS, { "et" }, "beta " },
-        { STORE_NAME, STORE_STARTS_WITH, { "al" }, "alpha " },
-        { STORE_NAME, STORE_ANY_OF, { "alpha", "gamma" }, "gamma alpha " },
-        { STORE_NAME, STORE_EQUALS, { "x' OR '1'='1" }, "" },
-        { STORE_PARENT_ID, STORE_EQUALS, { "a" }, "beta " },
+        {STORE_TRACE_ID, STORE_EQUALS, {"t1"}, "beta alpha "}, {STORE_NAME, STORE_CONTAINS, {"et"}, "beta "},
+        {STORE_NAME, STORE_STARTS_WITH, {"al"}, "alpha "},     {STORE_NAME, STORE_ANY_OF, {"alpha", "gamma"}, "gamma alpha "},
+        {STORE_NAME, STORE_EQUALS, {"x' OR '1'='1"}, ""},      {STORE_PARENT_ID, STORE_EQUALS, {"a"}, "beta "},
     };
     store *s = open_memory();
     observation child = row_of("t1", "b", 2, "beta");
@@ -123,9 +127,9 @@ static void filters_select(void **state)
     put_one(s, child);
     put_one(s, row_of("t2", "c", 3, "gamma"));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const text values[] = { text_of(cases[i].values[0]), text_of(cases[i].values[1]) };
+        const text values[] = {text_of(cases[i].values[0]), text_of(cases[i].values[1])};
         store_query query = STORE_QUERY_ALL;
-        query.conditions[0] = (store_condition){ cases[i].column, cases[i].op, values, cases[i].values[1] ? 2 : 1 };
+        query.conditions[0] = (store_condition){cases[i].column, cases[i].op, values, cases[i].values[1] ? 2 : 1};
         query.condition_count = 1;
         found f = read_all(s, &query);
         assert_string_equal(f.names, cases[i].expected);
@@ -142,7 +146,7 @@ static void filters_select(void **state)
 static void traces_come_newest_first_and_by_prefix(void **state)
 {
     store *s = open_memory();
-    arena a = { 0 };
+    arena a = {0};
     text *ids;
     size_t count;
     (void)state;
@@ -170,16 +174,18 @@ static void text_with_nul_comes_back_whole(void **state)
     store *s = store_open(path, false, why, sizeof why);
     assert_non_null(s);
     observation row = row_of("t", "i", 1, "n");
-    row.input = (text){ "a\0b", 3 };
+    row.input = (text){"a\0b", 3};
     put_one(s, row);
     store *reader = store_open(path, true, why, sizeof why);
     assert_non_null(reader);
     store_query query = STORE_QUERY_ALL;
     assert_int_equal(read_all(reader, &query).count, 1);
     assert_false(store_put(reader, &row, 1));
-    arena memory = { 0 };
-    const event named = { .type = event_type_of(TEXT("trace-create")), .id = TEXT("e"), .body_id = TEXT("t"),
-                          .body = json_parse(&memory, TEXT("{}")) };
+    arena memory = {0};
+    const event named = {.type = event_type_of(TEXT("trace-create")),
+                         .id = TEXT("e"),
+                         .body_id = TEXT("t"),
+                         .body = json_parse(&memory, TEXT("{}"))};
     assert_false(store_put_events(reader, &memory, &named, 1)); /* a reader cannot write */
     assert_false(store_delete_trace(reader, TEXT("t")));
     arena_free(&memory);
@@ -199,7 +205,7 @@ static int mode_of(const char *path, const char *ending)
 static void the_database_and_its_files_are_for_their_owner_only(void **state)
 {
     char path[] = "/tmp/langfuse-local-test-XXXXXX", name[100], why[200];
-    static const char *const endings[] = { "", "-wal", "-shm" };
+    static const char *const endings[] = {"", "-wal", "-shm"};
     (void)state;
     mode_t before = umask(0);
     int fd = mkstemp(path);
@@ -244,9 +250,11 @@ static void a_locked_database_is_waited_for_and_then_told(void **state)
     char path[] = "/tmp/langfuse-local-test-XXXXXX", why[200] = "";
     const store_query all = STORE_QUERY_ALL;
     observation row = row_of("t", "late", 2, "late");
-    arena memory = { 0 };
-    const event named = { .type = event_type_of(TEXT("trace-create")), .id = TEXT("e"), .body_id = TEXT("t"),
-                          .body = json_parse(&memory, TEXT("{}")) };
+    arena memory = {0};
+    const event named = {.type = event_type_of(TEXT("trace-create")),
+                         .id = TEXT("e"),
+                         .body_id = TEXT("t"),
+                         .body = json_parse(&memory, TEXT("{}"))};
     sqlite3 *other;
     int fd = mkstemp(path);
     (void)state;
@@ -287,7 +295,8 @@ static const char version_1[] =
     " is_app_root INTEGER NOT NULL, input TEXT, output TEXT, metadata TEXT NOT NULL, experiment TEXT NOT NULL, model TEXT NOT NULL,"
     " model_parameters TEXT NOT NULL, usage TEXT NOT NULL, cost TEXT NOT NULL, completion_start_ms INTEGER NOT NULL,"
     " prompt_name TEXT NOT NULL, prompt_version INTEGER NOT NULL, UNIQUE (trace_id, id, start_ms));"
-    "INSERT INTO observations VALUES ('t','i',1,'',1000000,2000000,3,'SPAN','old','DEFAULT','','','default','','u','s','old','[]',0,0,"
+    "INSERT INTO observations VALUES "
+    "('t','i',1,'',1000000,2000000,3,'SPAN','old','DEFAULT','','','default','','u','s','old','[]',0,0,"
     " 'in',NULL,'{}','','','{}','{}','{}',-1,'',-1);"
     "PRAGMA user_version = 1;";
 
@@ -316,9 +325,12 @@ static void a_database_of_version_1_is_upgraded(void **state)
 
 static void put_trace_event(store *s, const char *id, const char *body, int64_t at_ms)
 {
-    arena a = { 0 };
-    event e = { .type = event_type_of(TEXT("trace-create")), .id = TEXT("e"), .body_id = text_of(id), .timestamp_ms = at_ms,
-                .body = json_parse(&a, text_of(body)) };
+    arena a = {0};
+    event e = {.type = event_type_of(TEXT("trace-create")),
+               .id = TEXT("e"),
+               .body_id = text_of(id),
+               .timestamp_ms = at_ms,
+               .body = json_parse(&a, text_of(body))};
     assert_true(store_put_events(s, &a, &e, 1));
     arena_free(&a);
 }
@@ -329,13 +341,13 @@ static void traces_are_found_by_what_rows_and_events_say(void **state)
         trace_column column;
         const char *values[2], *expected;
     } cases[] = {
-        { TRACE_USER, { "u" }, "b a " },        { TRACE_USER, { "u", "w" }, "c b a " }, { TRACE_NAME, { "root" }, "a " },
-        { TRACE_NAME, { "event" }, "b " },      { TRACE_TAG, { "x" }, "b a " },     { TRACE_TAG, { "y" }, "b " },
-        { TRACE_SESSION, { "s" }, "b " },       { TRACE_RELEASE, { "none" }, "" },      { TRACE_VERSION, { "1" }, "c " },
-        { TRACE_ENVIRONMENT, { "dev" }, "c " },
+        {TRACE_USER, {"u"}, "b a "},        {TRACE_USER, {"u", "w"}, "c b a "}, {TRACE_NAME, {"root"}, "a "},
+        {TRACE_NAME, {"event"}, "b "},      {TRACE_TAG, {"x"}, "b a "},         {TRACE_TAG, {"y"}, "b "},
+        {TRACE_SESSION, {"s"}, "b "},       {TRACE_RELEASE, {"none"}, ""},      {TRACE_VERSION, {"1"}, "c "},
+        {TRACE_ENVIRONMENT, {"dev"}, "c "},
     };
     store *s = open_memory();
-    observation rows[] = { row_of("a", "1", 10, "n"), row_of("a", "2", 90, "n"), row_of("c", "3", 30, "n") };
+    observation rows[] = {row_of("a", "1", 10, "n"), row_of("a", "2", 90, "n"), row_of("c", "3", 30, "n")};
     int64_t total;
     size_t count;
     text *ids;
@@ -349,11 +361,14 @@ static void traces_are_found_by_what_rows_and_events_say(void **state)
     assert_true(store_put(s, rows, 3));
     put_trace_event(s, "b", "{\"name\":\"event\",\"userId\":\"u\",\"sessionId\":\"s\",\"tags\":[\"y\",\"x\"]}", 20);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        arena a = { 0 };
-        buf names = { 0 };
-        const text values[] = { text_of(cases[i].values[0]), text_of(cases[i].values[1]) };
-        trace_query query = { .conditions = { { cases[i].column, values, cases[i].values[1] ? 2 : 1 } }, .condition_count = 1,
-                              .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 10 };
+        arena a = {0};
+        buf names = {0};
+        const text values[] = {text_of(cases[i].values[0]), text_of(cases[i].values[1])};
+        trace_query query = {.conditions = {{cases[i].column, values, cases[i].values[1] ? 2 : 1}},
+                             .condition_count = 1,
+                             .from_ms = INT64_MIN,
+                             .to_ms = INT64_MAX,
+                             .limit = 10};
         assert_true(store_find_traces(s, &a, &query, &ids, &count, &total));
         for (size_t j = 0; j < count; j++)
             buf_format(&names, "%.*s ", (int)ids[j].len, ids[j].at);
@@ -362,8 +377,8 @@ static void traces_are_found_by_what_rows_and_events_say(void **state)
         buf_free(&names);
         arena_free(&a);
     }
-    arena a = { 0 };
-    trace_query page = { .from_ms = 10, .to_ms = 30, .oldest_first = true, .limit = 1, .offset = 1 };
+    arena a = {0};
+    trace_query page = {.from_ms = 10, .to_ms = 30, .oldest_first = true, .limit = 1, .offset = 1};
     assert_true(store_find_traces(s, &a, &page, &ids, &count, &total));
     assert_true(count == 1 && text_is(ids[0], "b") && total == 2);
     page.offset = 5; /* behind the last page, the total is told all the same */
@@ -381,13 +396,13 @@ static void a_tag_is_found_by_its_whole_text(void **state)
     static const struct {
         const char *tag, *expected;
     } cases[] = {
-        { "a", "exact " },  { "q\"a", "odd event " }, { "50%", "odd event " }, { "50", "" }, { "%", "" }, { "_", "" }, { "", "" },
-        { "\"a\"", "" },    { "a\\", "odd event " },  { "it's", "odd event " }, { "\"", "" }, { "aa", "part " }, { ",", "" },
+        {"a", "exact "}, {"q\"a", "odd event "}, {"50%", "odd event "},  {"50", ""}, {"%", ""},       {"_", ""}, {"", ""},
+        {"\"a\"", ""},   {"a\\", "odd event "},  {"it's", "odd event "}, {"\"", ""}, {"aa", "part "}, {",", ""},
     };
     static const char odd[] = "[\"q\\\"a\",\"50%\",\"a\\\\\",\"it's\"]";
     store *s = open_memory();
-    observation rows[] = { row_of("exact", "1", 10, "n"), row_of("odd", "2", 20, "n"), row_of("part", "3", 30, "n"),
-                           row_of("none", "4", 40, "n") };
+    observation rows[] = {row_of("exact", "1", 10, "n"), row_of("odd", "2", 20, "n"), row_of("part", "3", 30, "n"),
+                          row_of("none", "4", 40, "n")};
     text *ids;
     size_t count;
     int64_t total;
@@ -398,11 +413,15 @@ static void a_tag_is_found_by_its_whole_text(void **state)
     assert_true(store_put(s, rows, 4));
     put_trace_event(s, "event", "{\"tags\":[\"q\\\"a\",\"50%\",\"a\\\\\",\"it's\"]}", 25);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        arena a = { 0 };
-        buf names = { 0 };
-        const text values[] = { text_of(cases[i].tag), TEXT("nobody has this") };
-        trace_query query = { .conditions = { { TRACE_TAG, values, 2 } }, .condition_count = 1, .from_ms = INT64_MIN,
-                              .to_ms = INT64_MAX, .oldest_first = true, .limit = 10 };
+        arena a = {0};
+        buf names = {0};
+        const text values[] = {text_of(cases[i].tag), TEXT("nobody has this")};
+        trace_query query = {.conditions = {{TRACE_TAG, values, 2}},
+                             .condition_count = 1,
+                             .from_ms = INT64_MIN,
+                             .to_ms = INT64_MAX,
+                             .oldest_first = true,
+                             .limit = 10};
         assert_true(store_find_traces(s, &a, &query, &ids, &count, &total));
         for (size_t j = 0; j < count; j++)
             buf_format(&names, "%.*s ", (int)ids[j].len, ids[j].at);
@@ -417,9 +436,9 @@ static void a_tag_is_found_by_its_whole_text(void **state)
 static void sessions_begin_with_their_first_observation(void **state)
 {
     store *s = open_memory();
-    arena a = { 0 };
-    observation rows[] = { row_of("a", "1", 30, "n"), row_of("a", "2", 10, "n"), row_of("b", "3", 20, "n") };
-    session_query query = { .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 10 };
+    arena a = {0};
+    observation rows[] = {row_of("a", "1", 30, "n"), row_of("a", "2", 10, "n"), row_of("b", "3", 20, "n")};
+    session_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 10};
     session_row *sessions;
     int64_t total;
     size_t count;

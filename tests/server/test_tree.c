@@ -14,24 +14,33 @@
 #define START INT64_C(1795239341857000000)
 #define MS INT64_C(1000000)
 
-static const tree_style plain = { .width = 60 };
+static const tree_style plain = {.width = 60};
 
 static observation row_of(const char *id, const char *parent, const char *name, int64_t from_ms, int64_t to_ms)
 {
-    return (observation){ .trace_id = TEXT("a1558f57"), .id = text_of(id), .parent_id = text_of(parent), .name = text_of(name),
-                          .type = TEXT("SPAN"), .level = TEXT("DEFAULT"), .environment = TEXT("default"), .tags = TEXT("[]"),
-                          .usage = TEXT("{}"), .cost = TEXT("{}"), .start_ns = START + from_ms * MS, .end_ns = START + to_ms * MS,
-                          .arrived_ns = from_ms };
+    return (observation){.trace_id = TEXT("a1558f57"),
+                         .id = text_of(id),
+                         .parent_id = text_of(parent),
+                         .name = text_of(name),
+                         .type = TEXT("SPAN"),
+                         .level = TEXT("DEFAULT"),
+                         .environment = TEXT("default"),
+                         .tags = TEXT("[]"),
+                         .usage = TEXT("{}"),
+                         .cost = TEXT("{}"),
+                         .start_ns = START + from_ms * MS,
+                         .end_ns = START + to_ms * MS,
+                         .arrived_ns = from_ms};
 }
 
 static trace_data data_of(const observation *rows, size_t count)
 {
-    return (trace_data){ .id = rows[0].trace_id, .rows = (observation *)rows, .row_count = count }; /* rendering changes nothing */
+    return (trace_data){.id = rows[0].trace_id, .rows = (observation *)rows, .row_count = count}; /* rendering changes nothing */
 }
 
 static void assert_data(const trace_data *data, const tree_style *style, const char *expected)
 {
-    buf out = { 0 };
+    buf out = {0};
     tree_render(&out, data, style);
     buf_char(&out, 0);
     assert_false(out.failed);
@@ -86,7 +95,7 @@ static void a_trace_is_drawn(void **state)
 static void full_keeps_lines_and_length(void **state)
 {
     observation row = row_of("a", "", "n", 0, 1);
-    const tree_style full = { .width = 20, .full = true };
+    const tree_style full = {.width = 20, .full = true};
     (void)state;
     row.output = TEXT("a line that is longer than the terminal\nsecond");
     assert_tree(&row, 1, &full,
@@ -98,7 +107,9 @@ static void hostile_text_never_reaches_the_terminal(void **state)
 {
     observation row = row_of("a", "", "\x1b[31mred\x07", 0, 1);
     (void)state;
-    row.input = (text){ "a\0b\x9b\xC2\x9B\xE2\x80\xAE" "c\td", 12 };
+    row.input = (text){"a\0b\x9b\xC2\x9B\xE2\x80\xAE"
+                       "c\td",
+                       12};
     assert_tree(&row, 1, &plain,
                 "(no name)  a1558f57\n2026-11-21 05:35:41 UTC · 1 ms · 1 observation\n\nspan �[31mred�  1 ms\n   in   a�b���c d\n");
 }
@@ -106,11 +117,8 @@ static void hostile_text_never_reaches_the_terminal(void **state)
 static void orphans_and_cycles_are_roots(void **state)
 {
     const observation rows[] = {
-        row_of("a", "b", "first of cycle", 0, 1),
-        row_of("b", "a", "second of cycle", 1, 2),
-        row_of("c", "c", "own parent", 2, 3),
-        row_of("d", "gone", "orphan", 3, 4),
-        row_of("e", "d", "child", 4, 5),
+        row_of("a", "b", "first of cycle", 0, 1), row_of("b", "a", "second of cycle", 1, 2), row_of("c", "c", "own parent", 2, 3),
+        row_of("d", "gone", "orphan", 3, 4),      row_of("e", "d", "child", 4, 5),
     };
     (void)state;
     assert_tree(rows, 5, &plain,
@@ -126,8 +134,8 @@ static void a_very_deep_chain_is_drawn(void **state)
 {
     enum { DEPTH = 20000 };
     observation *rows = calloc(DEPTH, sizeof *rows);
-    char(*ids)[8] = calloc(DEPTH + 1, sizeof *ids);
-    buf out = { 0 };
+    char (*ids)[8] = calloc(DEPTH + 1, sizeof *ids);
+    buf out = {0};
     (void)state;
     assert_non_null(rows);
     assert_non_null(ids);
@@ -147,8 +155,8 @@ static void a_very_deep_chain_is_drawn(void **state)
 static void colour_is_only_added_when_asked_for(void **state)
 {
     observation row = row_of("a", "", "n", 0, 1);
-    const tree_style colored = { .width = 60, .color = true };
-    buf out = { 0 };
+    const tree_style colored = {.width = 60, .color = true};
+    buf out = {0};
     (void)state;
     trace_data data = data_of(&row, 1);
     tree_render(&out, &data, &plain);
@@ -158,18 +166,26 @@ static void colour_is_only_added_when_asked_for(void **state)
     buf_free(&out);
 }
 
-static score score_of(const char *observation_id, const char *name, const char *type, double value, const char *string, int64_t at_ms)
+static score score_of(const char *observation_id, const char *name, const char *type, double value, const char *string,
+                      int64_t at_ms)
 {
-    return (score){ .id = text_of(name), .observation_id = text_of(observation_id), .name = text_of(name), .data_type = text_of(type),
-                    .value = value, .string_value = text_of(string), .timestamp_ms = at_ms };
+    return (score){.id = text_of(name),
+                   .observation_id = text_of(observation_id),
+                   .name = text_of(name),
+                   .data_type = text_of(type),
+                   .value = value,
+                   .string_value = text_of(string),
+                   .timestamp_ms = at_ms};
 }
 
 static void scores_stand_below_what_they_are_about(void **state)
 {
-    observation rows[] = { row_of("b", "a", "llm", 100, 600), row_of("a", "", "answer", 0, 1000) };
+    observation rows[] = {row_of("b", "a", "llm", 100, 600), row_of("a", "", "answer", 0, 1000)};
     score scores[] = {
-        score_of("b", "tone", "CATEGORICAL", 0, "friendly", 2), score_of("b", "exact", "BOOLEAN", 1, "", 1),
-        score_of("", "quality", "NUMERIC", 0.25, "", 3),        score_of("gone", "lost", "NUMERIC", 1, "", 4),
+        score_of("b", "tone", "CATEGORICAL", 0, "friendly", 2),
+        score_of("b", "exact", "BOOLEAN", 1, "", 1),
+        score_of("", "quality", "NUMERIC", 0.25, "", 3),
+        score_of("gone", "lost", "NUMERIC", 1, "", 4),
     };
     trace_data data = data_of(rows, 2);
     (void)state;
@@ -199,8 +215,14 @@ static void what_trace_events_say_is_shown_first(void **state)
     row.tags = TEXT("[\"z\",\"b\"]");
     row.end_ns = OBSERVATION_OPEN;
     data.has_record = true;
-    data.record = (trace_record){ .name = TEXT("chat"), .user_id = TEXT("u"), .session_id = TEXT("s"), .tags = TEXT("[\"b\",\"a\"]"),
-                                  .release = TEXT("r1"), .version = TEXT("v1"), .environment = TEXT("prod"), .is_public = 1 };
+    data.record = (trace_record){.name = TEXT("chat"),
+                                 .user_id = TEXT("u"),
+                                 .session_id = TEXT("s"),
+                                 .tags = TEXT("[\"b\",\"a\"]"),
+                                 .release = TEXT("r1"),
+                                 .version = TEXT("v1"),
+                                 .environment = TEXT("prod"),
+                                 .is_public = 1};
     assert_data(&data, &plain,
                 "chat  a1558f57\n2026-11-21 05:35:41 UTC · 0 ns · 1 observation\n"
                 "user u · session s · tags a, b, z · environment prod · release r1 · version v1 · public\n\n"
@@ -214,7 +236,7 @@ static void what_trace_events_say_is_shown_first(void **state)
 static void a_summary_is_one_line(void **state)
 {
     const observation row = row_of("a", "", "n", 0, 90000);
-    buf out = { 0 };
+    buf out = {0};
     (void)state;
     trace_data data = data_of(&row, 1);
     tree_render_summary(&out, &data, &plain);

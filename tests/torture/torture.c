@@ -36,7 +36,8 @@ static int print_stats(void)
 {
     lf_stats s;
     lf_get_stats(&s);
-    printf("accepted %" PRIu64 " delivered %" PRIu64 " dropped %" PRIu64 " queued %" PRIu64 " open %" PRIu64 " misused %" PRIu64 "\n",
+    printf("accepted %" PRIu64 " delivered %" PRIu64 " dropped %" PRIu64 " queued %" PRIu64 " open %" PRIu64 " misused %" PRIu64
+           "\n",
            s.accepted, s.delivered, s.dropped_total, s.queued, s.open, s.misused);
     return s.accepted == s.delivered + s.dropped_total && s.queued == 0 && s.open == 0 && s.misused == 0 ? 0 : 1;
 }
@@ -160,8 +161,10 @@ static int random_hooks(unsigned number)
 {
     seed = number * 2654435761u;
     for (int round = 0; round < 3; round++) {
-        lf_options options = {LF_OPTIONS_INIT, .mask = mask_does_anything, .log = log_does_anything, .curl_hook = curl_does_anything,
-                              .log_level = LF_LOG_DEBUG, .flush_at = -1, .exit_timeout_ms = 200, .timeout_ms = 200};
+        lf_options options = {LF_OPTIONS_INIT,           .mask = mask_does_anything,
+                              .log = log_does_anything,  .curl_hook = curl_does_anything,
+                              .log_level = LF_LOG_DEBUG, .flush_at = -1,
+                              .exit_timeout_ms = 200,    .timeout_ms = 200};
         (void)lf_init(&options);
         pthread_t threads[3];
         for (int i = 0; i < 3; i++)
@@ -228,8 +231,8 @@ static int without_memory(int n)
     lf__alloc_fail_from(0);
     lf_stats s;
     lf_get_stats(&s);
-    printf("accepted %" PRIu64 " delivered %" PRIu64 " dropped %" PRIu64 " queued %" PRIu64 "\n", s.accepted, s.delivered, s.dropped_total,
-           s.queued);
+    printf("accepted %" PRIu64 " delivered %" PRIu64 " dropped %" PRIu64 " queued %" PRIu64 "\n", s.accepted, s.delivered,
+           s.dropped_total, s.queued);
     return s.accepted == s.delivered + s.dropped_total && s.queued == 0 ? 0 : 1;
 }
 

@@ -106,18 +106,18 @@ static UNUSED size_t attribute_count(const cJSON *span, const char *key)
     return count;
 }
 
-#define CHECK_HAS(span, key, text)                                                                                    \
-    do {                                                                                                              \
-        const char *cases_is = attribute(span, key);                                                                  \
-        if (cases_is == NULL || strcmp(cases_is, text) != 0)                                                          \
-            harness_fail(__FILE__, __LINE__, "%s of %s is %s, not \"%s\"", key, name_of(span),                        \
-                         cases_is == NULL ? "missing" : cases_is, text);                                              \
+#define CHECK_HAS(span, key, text)                                                             \
+    do {                                                                                       \
+        const char *cases_is = attribute(span, key);                                           \
+        if (cases_is == NULL || strcmp(cases_is, text) != 0)                                   \
+            harness_fail(__FILE__, __LINE__, "%s of %s is %s, not \"%s\"", key, name_of(span), \
+                         cases_is == NULL ? "missing" : cases_is, text);                       \
     } while (0)
-#define CHECK_HAS_NOT(span, key)                                                                                      \
-    do {                                                                                                              \
-        const char *cases_is = attribute(span, key);                                                                  \
-        if (cases_is != NULL)                                                                                         \
-            harness_fail(__FILE__, __LINE__, "%s of %s is \"%s\"", key, name_of(span), cases_is);                     \
+#define CHECK_HAS_NOT(span, key)                                                                  \
+    do {                                                                                          \
+        const char *cases_is = attribute(span, key);                                              \
+        if (cases_is != NULL)                                                                     \
+            harness_fail(__FILE__, __LINE__, "%s of %s is \"%s\"", key, name_of(span), cases_is); \
     } while (0)
 
 #define CHECK_APP_ROOT(span) CHECK_HAS(span, "langfuse.internal.is_app_root", "true")
@@ -210,8 +210,7 @@ static UNUSED const cJSON *event_named(const char *type, const char *name)
             count++;
         }
     if (count != 1)
-        harness_fail(__FILE__, __LINE__, "%zu events of type %s are named %s (%zu events in all)", count, type, name,
-                     event_count);
+        harness_fail(__FILE__, __LINE__, "%zu events of type %s are named %s (%zu events in all)", count, type, name, event_count);
     return found;
 }
 
@@ -224,8 +223,7 @@ static UNUSED size_t count_scores(const char *name)
 {
     size_t count = 0;
     for (size_t i = 0; i < event_count; i++)
-        count += strcmp(text_of(events[i], "type"), "score-create") == 0 &&
-                 strcmp(text_of(body_of(events[i]), "name"), name) == 0;
+        count += strcmp(text_of(events[i], "type"), "score-create") == 0 && strcmp(text_of(body_of(events[i]), "name"), name) == 0;
     return count;
 }
 
@@ -255,8 +253,7 @@ static UNUSED fake_reply take_all(fake_server *server, const fake_request *reque
     (void)server;
     if (strstr(request->head, CASES_INGESTION_PATH) == NULL)
         return (fake_reply){.headers = "Content-Type: application/json\r\n", .body = "{}"};
-    return (fake_reply){.status = 207, .headers = "Content-Type: application/json\r\n",
-                        .body = "{\"successes\":[],\"errors\":[]}"};
+    return (fake_reply){.status = 207, .headers = "Content-Type: application/json\r\n", .body = "{\"successes\":[],\"errors\":[]}"};
 }
 
 static UNUSED fake_server *start_server(void)

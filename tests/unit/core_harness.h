@@ -67,17 +67,17 @@ static UNUSED void harness_fail(const char *file, int line, const char *format, 
 }
 
 #define CHECK(condition) ((condition) ? (void)0 : harness_fail(__FILE__, __LINE__, "not so: %s", #condition))
-#define CHECK_INT(actual, expected)                                                                                   \
-    do {                                                                                                              \
-        const long long harness_a = (long long)(actual), harness_b = (long long)(expected);                           \
-        if (harness_a != harness_b)                                                                                   \
-            harness_fail(__FILE__, __LINE__, "%s is %lld, not %lld", #actual, harness_a, harness_b);                  \
+#define CHECK_INT(actual, expected)                                                                  \
+    do {                                                                                             \
+        const long long harness_a = (long long)(actual), harness_b = (long long)(expected);          \
+        if (harness_a != harness_b)                                                                  \
+            harness_fail(__FILE__, __LINE__, "%s is %lld, not %lld", #actual, harness_a, harness_b); \
     } while (0)
-#define CHECK_TEXT(actual, expected)                                                                                  \
-    do {                                                                                                              \
-        const char *harness_a = (actual), *harness_b = (expected);                                                    \
-        if (strcmp(harness_a, harness_b) != 0)                                                                        \
-            harness_fail(__FILE__, __LINE__, "%s is \"%s\", not \"%s\"", #actual, harness_a, harness_b);              \
+#define CHECK_TEXT(actual, expected)                                                                     \
+    do {                                                                                                 \
+        const char *harness_a = (actual), *harness_b = (expected);                                       \
+        if (strcmp(harness_a, harness_b) != 0)                                                           \
+            harness_fail(__FILE__, __LINE__, "%s is \"%s\", not \"%s\"", #actual, harness_a, harness_b); \
     } while (0)
 
 /* Shown by the unit runner, so that a check that did not run is seen. */
@@ -89,12 +89,12 @@ static UNUSED void harness_skip(const char *what, const char *why)
 
 /* For tests in which the child of a process with threads goes on: TSan does not support that, and a lock of ASan's allocator
  * that another thread held stays locked in the child. They run natively, under UBSan and under valgrind. */
-#define SKIP_WHERE_FORK_IS_NOT_SUPPORTED(name)                                                        \
-    do {                                                                                              \
-        if (HARNESS_TSAN || HARNESS_ASAN) {                                                           \
-            harness_skip(#name, "the checker's own locks and threads do not survive fork");           \
-            return;                                                                                   \
-        }                                                                                             \
+#define SKIP_WHERE_FORK_IS_NOT_SUPPORTED(name)                                              \
+    do {                                                                                    \
+        if (HARNESS_TSAN || HARNESS_ASAN) {                                                 \
+            harness_skip(#name, "the checker's own locks and threads do not survive fork"); \
+            return;                                                                         \
+        }                                                                                   \
     } while (0)
 
 /* ---- Waiting --------------------------------------------------------------------------------------------------------- */
@@ -113,12 +113,12 @@ static UNUSED void sleep_ms(long ms)
         continue;
 }
 
-#define CHECK_SOON(condition)                                                        \
-    do {                                                                             \
-        const uint64_t harness_until = now_ms() + HARNESS_WAIT_MS;                   \
-        while (!(condition) && now_ms() < harness_until)                             \
-            sleep_ms(2);                                                             \
-        CHECK(condition);                                                            \
+#define CHECK_SOON(condition)                                      \
+    do {                                                           \
+        const uint64_t harness_until = now_ms() + HARNESS_WAIT_MS; \
+        while (!(condition) && now_ms() < harness_until)           \
+            sleep_ms(2);                                           \
+        CHECK(condition);                                          \
     } while (0)
 
 /* How many threads this process has: one natively, where no thread of the library's or of a test's runs. */
@@ -247,13 +247,13 @@ static UNUSED void harness_test(void (*body)(void))
 }
 
 /* A test is a claim; its body runs in a process of its own. */
-#define TEST(name)                    \
-    static void name##_body(void);    \
-    static void name(void **state)    \
-    {                                 \
-        (void)state;                  \
-        harness_test(name##_body);    \
-    }                                 \
+#define TEST(name)                 \
+    static void name##_body(void); \
+    static void name(void **state) \
+    {                              \
+        (void)state;               \
+        harness_test(name##_body); \
+    }                              \
     static void name##_body(void)
 
 /* ---- Starting -------------------------------------------------------------------------------------------------------- */
@@ -305,8 +305,8 @@ static UNUSED int silent_server(char *out_url, size_t size)
 /* Options for that server, with keys; a request would wait for a minute. */
 static UNUSED lf_options to_server(const char *url)
 {
-    lf_options options = {LF_OPTIONS_INIT, .public_key = "pk-lf-test", .secret_key = "sk-lf-test", .base_url = url,
-                          .timeout_ms = 60000, .log = harness_log};
+    lf_options options = {LF_OPTIONS_INIT, .public_key = "pk-lf-test", .secret_key = "sk-lf-test",
+                          .base_url = url, .timeout_ms = 60000,        .log = harness_log};
     return options;
 }
 
@@ -440,10 +440,10 @@ static UNUSED const char *said(const cJSON *span, const char *key)
 
 #define CHECK_SAID(span, key, text) CHECK_TEXT(said(span, key), text)
 #define CHECK_ROOT(span) CHECK_TEXT(parent_of(span), "")
-#define CHECK_CHILD(child, parent)                           \
-    do {                                                     \
-        CHECK_TEXT(parent_of(child), id_of(parent));         \
-        CHECK_TEXT(trace_of(child), trace_of(parent));       \
+#define CHECK_CHILD(child, parent)                     \
+    do {                                               \
+        CHECK_TEXT(parent_of(child), id_of(parent));   \
+        CHECK_TEXT(trace_of(child), trace_of(parent)); \
     } while (0)
 
 static UNUSED bool is_incomplete(const cJSON *span, const char *how)

@@ -180,8 +180,7 @@ static inline bool fake_reply_send(fake_server *server, int socket, const fake_r
     int head_size = snprintf(head, sizeof head, "HTTP/1.1 %d Whatever\r\nContent-Length: %zu\r\n%s\r\n",
                              reply->status == 0 ? 200 : reply->status, size, reply->headers == NULL ? "" : reply->headers);
     switch (reply->manner) {
-    case FAKE_ANSWER:
-        return fake_send(socket, head, (size_t)head_size) && fake_send(socket, body, size);
+    case FAKE_ANSWER: return fake_send(socket, head, (size_t)head_size) && fake_send(socket, body, size);
     case FAKE_HANG:
         while (!fake_stopping(server)) {
             struct pollfd wait = {socket, POLLIN, 0};
@@ -190,16 +189,13 @@ static inline bool fake_reply_send(fake_server *server, int socket, const fake_r
                 break;
         }
         return false;
-    case FAKE_CLOSE:
-        return false;
+    case FAKE_CLOSE: return false;
     case FAKE_RESET_BODY:
         (void)(fake_send(socket, head, (size_t)head_size) && fake_send(socket, body, size / 2));
         nanosleep(&(struct timespec){0, 20000000}, NULL);
         fake_reset(socket);
         return false;
-    case FAKE_RAW:
-        (void)fake_send(socket, body, size);
-        return false;
+    case FAKE_RAW: (void)fake_send(socket, body, size); return false;
     }
     return false;
 }
@@ -334,7 +330,8 @@ static inline fake_server *fake_server_start(fake_reply (*answer)(fake_server *,
 }
 
 /* The same at a socket of this machine; its URL is unix:PATH. */
-static inline fake_server *fake_server_start_at(const char *path, fake_reply (*answer)(fake_server *, const fake_request *), void *data)
+static inline fake_server *fake_server_start_at(const char *path, fake_reply (*answer)(fake_server *, const fake_request *),
+                                                void *data)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     fake_server *server = calloc(1, sizeof *server);

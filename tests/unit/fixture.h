@@ -21,11 +21,28 @@ extern char **environ;
 /* Take away every variable that the library reads, so that the tests see what they set themselves. */
 static inline void fixture_clean_environment(void)
 {
-    static const char *const starts[] = {"LANGFUSE_", "OTEL_", "SSL_CERT_", "CURL_CA_BUNDLE=", "http_proxy=", "https_proxy=",
-                                         "HTTP_PROXY=", "HTTPS_PROXY=", "all_proxy=", "ALL_PROXY=", "no_proxy=", "NO_PROXY=",
-                                         "RENDER_GIT_COMMIT=", "CI_COMMIT_SHA=", "CIRCLE_SHA1=", "SOURCE_VERSION=",
-                                         "TRAVIS_COMMIT=", "GIT_COMMIT=", "GITHUB_SHA=", "BITBUCKET_COMMIT=",
-                                         "BUILD_SOURCEVERSION=", "DRONE_COMMIT_SHA="};
+    static const char *const starts[] = {"LANGFUSE_",
+                                         "OTEL_",
+                                         "SSL_CERT_",
+                                         "CURL_CA_BUNDLE=",
+                                         "http_proxy=",
+                                         "https_proxy=",
+                                         "HTTP_PROXY=",
+                                         "HTTPS_PROXY=",
+                                         "all_proxy=",
+                                         "ALL_PROXY=",
+                                         "no_proxy=",
+                                         "NO_PROXY=",
+                                         "RENDER_GIT_COMMIT=",
+                                         "CI_COMMIT_SHA=",
+                                         "CIRCLE_SHA1=",
+                                         "SOURCE_VERSION=",
+                                         "TRAVIS_COMMIT=",
+                                         "GIT_COMMIT=",
+                                         "GITHUB_SHA=",
+                                         "BITBUCKET_COMMIT=",
+                                         "BUILD_SOURCEVERSION=",
+                                         "DRONE_COMMIT_SHA="};
     for (char **entry = environ; *entry != NULL;) {
         bool ours = false;
         for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
@@ -90,14 +107,14 @@ static inline void pause_ms(long ms)
 }
 
 /* Look every millisecond until it is true. */
-#define WAIT_UNTIL(condition) \
-    do { \
+#define WAIT_UNTIL(condition)                                                           \
+    do {                                                                                \
         uint64_t wait_until_ns = lf__monotonic_ns() + (uint64_t)PATIENCE_MS * 1000000u; \
-        while (!(condition)) { \
-            if (lf__monotonic_ns() > wait_until_ns) \
-                fail_msg("waited in vain for: %s", #condition); \
-            pause_ms(1); \
-        } \
+        while (!(condition)) {                                                          \
+            if (lf__monotonic_ns() > wait_until_ns)                                     \
+                fail_msg("waited in vain for: %s", #condition);                         \
+            pause_ms(1);                                                                \
+        }                                                                               \
     } while (0)
 
 /* ---- Records ---- */

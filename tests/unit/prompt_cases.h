@@ -72,7 +72,8 @@ static UNUSED fake_reply answer_prompts(fake_server *server, const fake_request 
         atomic_fetch_add(&script.posts, 1);
     if (strncmp(request->head, "PATCH", 5) == 0)
         atomic_fetch_add(&script.patches, 1);
-    int version = script.version == 0 ? 1 : script.version, first = script.fail_first, status = script.status, manner = script.manner;
+    int version = script.version == 0 ? 1 : script.version, first = script.fail_first, status = script.status,
+        manner = script.manner;
     const char *body = script.body;
     fake_reply reply = {.headers = script.headers, .delay_ms = script.delay_ms};
     int number = strncmp(request->head, "GET", 3) == 0 ? atomic_fetch_add(&script.gets, 1) + 1 : 0;
@@ -86,7 +87,9 @@ static UNUSED fake_reply answer_prompts(fake_server *server, const fake_request 
     bool fails = first == 0 || number <= first;
     reply.status = fails ? status : 0;
     reply.manner = fails ? (fake_manner)manner : FAKE_ANSWER;
-    reply.body = body != NULL && fails ? body : reply.status >= 300 ? "{\"message\":\"no\"}" : prompts_body(name, version, script.prompt);
+    reply.body = body != NULL && fails ? body
+                 : reply.status >= 300 ? "{\"message\":\"no\"}"
+                                       : prompts_body(name, version, script.prompt);
     reply.body_size = body != NULL && fails ? script.body_size : 0;
     return reply;
 }
@@ -125,13 +128,13 @@ static UNUSED bool asked_for(fake_server *server, const char *start)
 /* ---- Asking ---- */
 
 /* Get one, check where it came from and its version, and let it go. */
-#define CHECK_GETS(from, wanted, ...)                        \
-    do {                                                     \
-        lf_prompt *check_p = lf_get_prompt(__VA_ARGS__);     \
-        CHECK(check_p != NULL);                              \
-        CHECK_INT(check_p->source, from);                    \
-        CHECK_INT(check_p->version, wanted);                 \
-        lf_prompt_free(check_p);                             \
+#define CHECK_GETS(from, wanted, ...)                    \
+    do {                                                 \
+        lf_prompt *check_p = lf_get_prompt(__VA_ARGS__); \
+        CHECK(check_p != NULL);                          \
+        CHECK_INT(check_p->source, from);                \
+        CHECK_INT(check_p->version, wanted);             \
+        lf_prompt_free(check_p);                         \
     } while (0)
 
 typedef struct asker {

@@ -25,7 +25,7 @@ static inline lf__record *builder_begin(builder *b, lf_type type, uint32_t site)
 
 static inline void builder_add_indexed(builder *b, lf__tag tag, lf_kind kind, unsigned index, const void *payload, size_t size)
 {
-    lf__field field = { .tag = (uint8_t)tag, .kind = (uint8_t)kind, .index = (uint16_t)index, .length = (uint32_t)size };
+    lf__field field = {.tag = (uint8_t)tag, .kind = (uint8_t)kind, .index = (uint16_t)index, .length = (uint32_t)size};
     char *at = b->as.bytes + b->as.record.size;
     memcpy(at, &field, sizeof field);
     memset(at + sizeof field, 0, lf__align8(size));

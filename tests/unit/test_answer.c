@@ -89,7 +89,10 @@ static void a_partial_success_is_read_from_protobuf(void **state)
     assert_partial(BODY("\x0a\x05\x08\xac\x02\x12\x00"), false, 300, "");
     assert_partial(BODY("\x0a\x06\x12\x02no\x08\x07"), false, 7, "no");
     assert_partial(BODY("\x0a\x06\x12\x04n\n\to"), false, 0, "n  o");
-    assert_partial(BODY("\x0a\x08\x12\x06" "a\xff\xc3\xa4\xc3" "b"), false, 0, "a?\xc3\xa4?b"); /* bytes that are no UTF-8 */
+    assert_partial(BODY("\x0a\x08\x12\x06"
+                        "a\xff\xc3\xa4\xc3"
+                        "b"),
+                   false, 0, "a?\xc3\xa4?b"); /* bytes that are no UTF-8 */
     /* Other fields, before and inside. */
     assert_partial(BODY("\x10\x01\x1d....\x19........\x0a\x07\x1a\x03xyz\x08\x07"), false, 7, "");
     /* -1 */
@@ -143,7 +146,8 @@ static void refusals_are_told_in_one_line(void **state)
         {"{\"message\":\"Not accepted\",\"error\":\"Event types of traces are not accepted\"}",
          "Not accepted: Event types of traces are not accepted"},
         /* A validator's list, as JSON and as text in JSON. */
-        {"{\"message\":\"Invalid request data\",\"error\":[{\"path\":[\"labels\",0],\"message\":\"Too long\"},{\"message\":\"m\"}]}",
+        {"{\"message\":\"Invalid request data\",\"error\":[{\"path\":[\"labels\",0],\"message\":\"Too "
+         "long\"},{\"message\":\"m\"}]}",
          "Invalid request data: labels.0: Too long"},
         {"{\"message\":\"Invalid\",\"error\":\"[{\\\"path\\\":[\\\"body\\\",\\\"name\\\"],\\\"message\\\":\\\"Too long\\\"}]\"}",
          "Invalid: body.name: Too long"},

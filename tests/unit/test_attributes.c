@@ -292,8 +292,8 @@ TEST(what_an_observation_says_of_itself_wins)
 {
     start();
     OBSERVE_ATTRIBUTES(.prompt_name = "propagated", .prompt_version = 1, .version = "propagated");
-    lf_observation_end(lf_start_observation(.name = "own", .type = LF_GENERATION, .prompt_name = "own", .prompt_version = 9,
-                                            .version = "own"));
+    lf_observation_end(
+        lf_start_observation(.name = "own", .type = LF_GENERATION, .prompt_name = "own", .prompt_version = 9, .version = "own"));
     lf_observation_end(lf_start_observation(.name = "none", .type = LF_GENERATION));
     collect();
     CHECK_HAS(span_named("own"), "langfuse.observation.prompt.name", "own");
@@ -354,7 +354,8 @@ TEST(each_kind_of_problem_is_told_once)
     }
     collect();
     CHECK_INT(span_count, 6);
-    static const char *const kinds[] = {"user_id", "session_id", "version", "trace_name", "environment", "tags", "metadata", "prompt"};
+    static const char *const kinds[] = {"user_id",     "session_id", "version",  "trace_name",
+                                        "environment", "tags",       "metadata", "prompt"};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         CHECK_INT(lines_with(kinds[i]), 1);
     for (size_t i = 0; i < span_count; i++) {
@@ -389,7 +390,8 @@ TEST(good_tags_and_metadata_stay_beside_bad_ones)
     start_quiet();
     {
         OBSERVE_ATTRIBUTES(.tags = LF_TAGS("good", letters(text, 201), "fine", "good", 5),
-                           .metadata = LF_OBJECT("text", "t", "bad", text, "number", 5, "object", LF_OBJECT("a", 1), "none", lf_null()));
+                           .metadata = LF_OBJECT("text", "t", "bad", text, "number", 5, "object", LF_OBJECT("a", 1), "none",
+                                                 lf_null()));
         leaf();
     }
     collect();
@@ -425,7 +427,14 @@ static void leaf_in(const char *environment)
 /* Python: test_environment_exactly_40_chars_is_accepted, test_invalid_environment_is_dropped */
 TEST(an_environment_is_40_of_a_few_characters)
 {
-    static const char *const bad[] = {"Prod", "a b", "langfuse-x", "langfuse", "pr\xc3\xb6""d", "", "a.b",
+    static const char *const bad[] = {"Prod",
+                                      "a b",
+                                      "langfuse-x",
+                                      "langfuse",
+                                      "pr\xc3\xb6"
+                                      "d",
+                                      "",
+                                      "a.b",
                                       "01234567890123456789012345678901234567890"};
     lf_options options = quiet_file();
     options.environment = "client";
@@ -509,7 +518,8 @@ TEST(a_created_thread_has_the_attributes_a_foreign_one_has_not)
         pthread_join(thread, NULL);
     }
     collect();
-    const cJSON *with = attribute(spans[0], "user.id") != NULL ? spans[0] : spans[1], *without = with == spans[0] ? spans[1] : spans[0];
+    const cJSON *with = attribute(spans[0], "user.id") != NULL ? spans[0] : spans[1],
+                *without = with == spans[0] ? spans[1] : spans[0];
     CHECK_HAS(with, "user.id", "u");
     CHECK_HAS(with, "langfuse.trace.tags", "t");
     CHECK_APP_ROOT(with);

@@ -76,10 +76,8 @@ TEST(what_they_leave_in_a_file_is_json)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(calls_of_any_kind_keep_to_their_limits),
-        cmocka_unit_test(where_the_stack_is_small_they_do_too),
-        cmocka_unit_test(where_the_ring_is_small_they_do_too),
-        cmocka_unit_test(where_addresses_are_short_they_do_too),
+        cmocka_unit_test(calls_of_any_kind_keep_to_their_limits), cmocka_unit_test(where_the_stack_is_small_they_do_too),
+        cmocka_unit_test(where_the_ring_is_small_they_do_too),    cmocka_unit_test(where_addresses_are_short_they_do_too),
         cmocka_unit_test(what_they_leave_in_a_file_is_json),
     };
     return cmocka_run_group_tests_name("calls", tests, NULL, NULL);

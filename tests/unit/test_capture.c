@@ -121,7 +121,10 @@ static void text_is_copied_and_repaired(void **state)
     CHECK(LF_VALUE(none), "null");
     CHECK(LF_VALUE("a\"b\\c\n"), "\"a\\\"b\\\\c\\n\"");
     CHECK(LF_VALUE("gr\xc3\xbc\xc3\x9f"), "\"gr\xc3\xbc\xc3\x9f\"");
-    CHECK(LF_VALUE("a\xff" "b"), "\"a\xef\xbf\xbd" "b\"");
+    CHECK(LF_VALUE("a\xff"
+                   "b"),
+          "\"a\xef\xbf\xbd"
+          "b\"");
     CHECK(lf_strn("a\0b", 3), "\"a\\u0000b\"");
     CHECK(lf_strn("abc", 0), "\"\"");
     CHECK(lf_strn(NULL, 0), "null");
@@ -262,8 +265,7 @@ static void arrays_of_every_element_type(void **state)
     CHECK(lf_array(constant, 0), "[]");
     CHECK(lf_array((const int *)NULL, 3), "null");
     CHECK(lf_array((const char **)NULL, 3), "null");
-    CHECK(LF_ARRAY(lf_array(constant, 2), lf_array(((float[]){0.5f}), 1), lf_array(((bool[]){true}), 1)),
-          "[[1,2],[0.5],[true]]");
+    CHECK(LF_ARRAY(lf_array(constant, 2), lf_array(((float[]){0.5f}), 1), lf_array(((bool[]){true}), 1)), "[[1,2],[0.5],[true]]");
     CHECK(LF_ARRAY(lf_array((const int *)NULL, 3)), "[[]]");
     /* Elements that do not lie aligned. */
     char bytes[17] = {0};
@@ -353,7 +355,8 @@ static size_t specimens(lf_value out[32])
     static lf_member members[100];
     static cJSON root, items[200];
     for (size_t i = 0; i + 1 < sizeof long_text; i++)
-        long_text[i] = "\xc3\xa4\xe2\x82\xac" "x\"\n"[i % 8];
+        long_text[i] = "\xc3\xa4\xe2\x82\xac"
+                       "x\"\n"[i % 8];
     for (size_t i = 0; i < 300; i++)
         words[i] = i % 7 == 0 ? NULL : "w\xc3\xb6rd";
     for (size_t i = 0; i < 700; i++)
@@ -566,8 +569,8 @@ static void behind_the_end_nothing_is_written(void **state)
     char text[300];
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
-    const lf_value values[] = {LF_VALUE(1), LF_VALUE(2.5), lf_text(text), lf_text(""), lf_strn(text, 9), lf_json(text),
-                               lf_array(numbers, 100), LF_OBJECT("a", 1), LF_ARRAY(1), lf_null()};
+    const lf_value values[] = {LF_VALUE(1),   LF_VALUE(2.5),          lf_text(text),     lf_text(""), lf_strn(text, 9),
+                               lf_json(text), lf_array(numbers, 100), LF_OBJECT("a", 1), LF_ARRAY(1), lf_null()};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         for (int behind = 1; behind < 3 * LF__CAPTURE_MIN_ROOM; behind += 7) {
             uint8_t *end = arena(), *volatile at = end + behind; /* volatile: or gcc warns of what is never run */

@@ -448,11 +448,7 @@ static const struct {
      GOOD,
      NULL,
      CLAIM ",langfuse_metadata_a%20b=v,langfuse_metadata_%C3%A4%3D%2C%3B=w"},
-    {0,
-     {{LF__TAG_TRACE_METADATA, "{\"k\":\"" HUNDRED("ab") "c\",\"l\":\"v\"}", BOTH}},
-     GOOD,
-     NULL,
-     CLAIM ",langfuse_metadata_l=v"},
+    {0, {{LF__TAG_TRACE_METADATA, "{\"k\":\"" HUNDRED("ab") "c\",\"l\":\"v\"}", BOTH}}, GOOD, NULL, CLAIM ",langfuse_metadata_l=v"},
     {0, {{LF__TAG_TRACE_METADATA, "[\"a\"]", BOTH}}, GOOD, NULL, CLAIM},
 
     /* Broken limits. */
@@ -573,8 +569,8 @@ static void a_header_has_a_limit(void **state)
     static const char euros[] = HUNDRED("\xE2\x82\xAC") HUNDRED("\xE2\x82\xAC"); /* 1800 bytes encoded, each */
     headers h;
 #define TAG(letter) "\"" letter HUNDRED("x") "\""
-    static const char tags[] = "[" TAG("a") "," TAG("b") "," TAG("c") "," TAG("d") "," TAG("e") "," TAG("f") "," TAG("g") ","
-                               TAG("h") "," TAG("i") "," TAG("j") "]";
+    static const char tags[] = "[" TAG("a") "," TAG("b") "," TAG("c") "," TAG("d") "," TAG("e") "," TAG("f") "," TAG("g") "," TAG(
+        "h") "," TAG("i") "," TAG("j") "]";
 #undef TAG
     char *baggage = baggage_of((given[]){{LF__TAG_USER_ID, euros + 15, BOTH},
                                          {LF__TAG_SESSION_ID, euros, BOTH},

@@ -262,13 +262,13 @@ static void a_file_without_a_usable_key_is_told_in_one_line(void **state)
     static char large[4097];
     memset(large, 'k', sizeof large);
     unsetenv("LANGFUSE_SECRET_KEY");
-#define REFUSED(path, ...) \
-    do { \
+#define REFUSED(path, ...)                                     \
+    do {                                                       \
         lf__config *config_ = MAKE(.secret_key_file = (path)); \
-        assert_false(config_->enabled); \
-        ASSERT_ONE_LINE(__VA_ARGS__, "tracing is off"); \
-        assert_int_equal(lines_with("hush"), 0); \
-        lf__config_free(config_); \
+        assert_false(config_->enabled);                        \
+        ASSERT_ONE_LINE(__VA_ARGS__, "tracing is off");        \
+        assert_int_equal(lines_with("hush"), 0);               \
+        lf__config_free(config_);                              \
     } while (0)
     REFUSED(key_file("\nsk-lf-hush"), "option secret_key_file=/tmp/langfuse-test-key-", "its first line is empty");
     REFUSED(key_file(" \t\n"), "its first line is empty");
@@ -285,7 +285,8 @@ static void a_file_without_a_usable_key_is_told_in_one_line(void **state)
     REFUSED(NULL, "LANGFUSE_SECRET_KEY_FILE=(a secret key): the secret key cannot be read");
     setenv("LANGFUSE_SECRET_KEY_FILE", key_file("pk-lf-hush"), 1);
     REFUSED(NULL, "the key in LANGFUSE_SECRET_KEY_FILE is a public key");
-    lf__config *config = lf__config_new(&(lf_options){LF_OPTIONS_INIT, .secret_key_file = key_file_with(large, 4096), .log = fixture_log});
+    lf__config *config = lf__config_new(
+        &(lf_options){LF_OPTIONS_INIT, .secret_key_file = key_file_with(large, 4096), .log = fixture_log});
     assert_true(config->enabled);
     assert_int_equal(strlen(config->secret_key), 4096);
     lf__config_free(config);
@@ -333,7 +334,9 @@ static void a_key_file_is_read_again_when_its_key_is_refused(void **state)
 static void a_short_struct_of_an_older_program_is_understood(void **state)
 {
     (void)state;
-    lf_options options = {.struct_size = offsetof(lf_options, base_url), .public_key = "pk-old", .secret_key = "sk-old",
+    lf_options options = {.struct_size = offsetof(lf_options, base_url),
+                          .public_key = "pk-old",
+                          .secret_key = "sk-old",
                           .base_url = "not part of it"};
     lf__config *config = lf__config_new(&options);
     assert_non_null(config);
@@ -404,11 +407,19 @@ static void sample_rates_become_thresholds(void **state)
     static const struct {
         const char *text;
         uint64_t threshold;
-    } cases[] = {{"1", UINT64_MAX}, {"1.0", UINT64_MAX}, {"1.", UINT64_MAX}, {"0", 0}, {"0.0", 0}, {".5", (uint64_t)1 << 63},
-                 {"0.5", (uint64_t)1 << 63}, {"0000.25", (uint64_t)1 << 62},
+    } cases[] = {{"1", UINT64_MAX},
+                 {"1.0", UINT64_MAX},
+                 {"1.", UINT64_MAX},
+                 {"0", 0},
+                 {"0.0", 0},
+                 {".5", (uint64_t)1 << 63},
+                 {"0.5", (uint64_t)1 << 63},
+                 {"0000.25", (uint64_t)1 << 62},
                  {"0.1", 1844674407370955264u}, /* Python: round(0.1 * 2**64) */
-                 {"0.333333333333333333333333333", 6148914691236516864u}, {"0.9999999999999999", 18446744073709549568u},
-                 {"0.00000000000000000005", 1}, {"0.00000000000000000001", 0}};
+                 {"0.333333333333333333333333333", 6148914691236516864u},
+                 {"0.9999999999999999", 18446744073709549568u},
+                 {"0.00000000000000000005", 1},
+                 {"0.00000000000000000001", 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         setenv("LANGFUSE_SAMPLE_RATE", cases[i].text, 1);
         lf__config *config = MAKE(.timeout_ms = 0);
@@ -421,7 +432,8 @@ static void sample_rates_become_thresholds(void **state)
 static void a_bad_sample_rate_keeps_every_trace_and_says_so(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"2", "1.01", "-0.5", "0,5", "half", "1e-3", ".", "0.5x", "0.5.", "1.2.3", " 0.5", "99999999999999999999", "nan"};
+    static const char *const bad[] = {
+        "2", "1.01", "-0.5", "0,5", "half", "1e-3", ".", "0.5x", "0.5.", "1.2.3", " 0.5", "99999999999999999999", "nan"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         setenv("LANGFUSE_SAMPLE_RATE", bad[i], 1);
         lf__config *config = MAKE(.timeout_ms = 0);
@@ -447,8 +459,13 @@ static void the_sample_rate_option_wins(void **state)
     const struct {
         double option;
         uint64_t threshold;
-    } cases[] = {{0, HALF / 2}, {0.5, HALF}, {1, UINT64_MAX}, {LF_SAMPLE_NONE, 0}, {1e-30, 0},
-                 {1.5 / 18446744073709551616.0, 2}, {2.5 / 18446744073709551616.0, 2}}; /* halves to even */
+    } cases[] = {{0, HALF / 2},
+                 {0.5, HALF},
+                 {1, UINT64_MAX},
+                 {LF_SAMPLE_NONE, 0},
+                 {1e-30, 0},
+                 {1.5 / 18446744073709551616.0, 2},
+                 {2.5 / 18446744073709551616.0, 2}}; /* halves to even */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         lf__config *config = MAKE(.sample_rate = cases[i].option);
         assert_true(config->sample_threshold == cases[i].threshold);
@@ -550,10 +567,16 @@ typedef struct number_case {
 } number_case;
 
 #define NUMBER(variable, option, field, standard, least, most, seconds) \
-    { \
-        variable, #option, offsetof(lf_options, option), sizeof((lf_options){0}).option, offsetof(lf__config, field), \
-            sizeof((lf__config){0}).field, standard, least, most, seconds \
-    }
+    {variable,                                                          \
+     #option,                                                           \
+     offsetof(lf_options, option),                                      \
+     sizeof((lf_options){0}).option,                                    \
+     offsetof(lf__config, field),                                       \
+     sizeof((lf__config){0}).field,                                     \
+     standard,                                                          \
+     least,                                                             \
+     most,                                                              \
+     seconds}
 
 static const number_case numbers[] = {
     NUMBER("LANGFUSE_FLUSH_AT", flush_at, flush_at, 512, 1, 1000000, false),
@@ -610,9 +633,24 @@ static void numbers_come_from_the_variable_and_the_option_wins(void **state)
 static void bad_numbers_keep_the_default_and_say_so_in_one_line(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"abc", "12abc", " 12", "12 ", "1e3", "0x10", "+5", "-", ".", "1,5", "1..5", "--5",
-                                      "99999999999999999999999999", "9223372036854775807", "-9223372036854775808",
-                                      "-99999999999", "nan", "12\n13"};
+    static const char *const bad[] = {"abc",
+                                      "12abc",
+                                      " 12",
+                                      "12 ",
+                                      "1e3",
+                                      "0x10",
+                                      "+5",
+                                      "-",
+                                      ".",
+                                      "1,5",
+                                      "1..5",
+                                      "--5",
+                                      "99999999999999999999999999",
+                                      "9223372036854775807",
+                                      "-9223372036854775808",
+                                      "-99999999999",
+                                      "nan",
+                                      "12\n13"};
     for (int i = 0; i < NUMBERS; i++) {
         for (size_t j = 0; j < sizeof bad / sizeof *bad; j++) {
             char kept[64], shown[64];
@@ -657,8 +695,8 @@ static void seconds_may_have_a_fraction_and_become_milliseconds(void **state)
     static const struct {
         const char *text;
         int64_t ms;
-    } cases[] = {{"1", 1000}, {"0.5", 500}, {".25", 250}, {"2.", 2000}, {"0.001", 1}, {"1.2345678", 1234}, {"3600", 3600000},
-                 {"0.05", 50}, {"00012", 12000}};
+    } cases[] = {{"1", 1000},         {"0.5", 500},      {".25", 250}, {"2.", 2000},    {"0.001", 1},
+                 {"1.2345678", 1234}, {"3600", 3600000}, {"0.05", 50}, {"00012", 12000}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(number_from_text(&numbers[1], cases[i].text), cases[i].ms);
         assert_int_equal(number_from_text(&numbers[2], cases[i].text), cases[i].ms);
@@ -898,10 +936,9 @@ static void texts_come_from_option_then_variables_in_their_order(void **state)
 static void environment_names_follow_the_servers_rule(void **state)
 {
     (void)state;
-    static const char *const good[] = {"production", "qa-1", "a_b", "0", "my-langfuse",
-                                       "0123456789012345678901234567890123456789"};
-    static const char *const bad[] = {"Production", "a b", "a.b", "\xc3\xa4", "langfuse", "langfuse-prod", "a\nb",
-                                      "01234567890123456789012345678901234567890"};
+    static const char *const good[] = {"production", "qa-1", "a_b", "0", "my-langfuse", "0123456789012345678901234567890123456789"};
+    static const char *const bad[] = {"Production", "a b",           "a.b",  "\xc3\xa4",
+                                      "langfuse",   "langfuse-prod", "a\nb", "01234567890123456789012345678901234567890"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_text(&texts[0], good[i], good[i]);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -1063,9 +1100,9 @@ static void bad_headers_are_left_out_with_a_line_that_does_not_show_their_value(
 static void a_secret_key_in_another_variable_is_not_shown(void **state)
 {
     (void)state;
-    static const char *const variables[] = {"LANGFUSE_BASE_URL", "LANGFUSE_EXPORTER", "LANGFUSE_TRACING_ENVIRONMENT",
-                                            "LANGFUSE_FLUSH_AT", "LANGFUSE_TIMEOUT", "LANGFUSE_SAMPLE_RATE", "LANGFUSE_DEBUG",
-                                            "OTEL_EXPORTER_OTLP_PROTOCOL"};
+    static const char *const variables[] = {"LANGFUSE_BASE_URL", "LANGFUSE_EXPORTER",          "LANGFUSE_TRACING_ENVIRONMENT",
+                                            "LANGFUSE_FLUSH_AT", "LANGFUSE_TIMEOUT",           "LANGFUSE_SAMPLE_RATE",
+                                            "LANGFUSE_DEBUG",    "OTEL_EXPORTER_OTLP_PROTOCOL"};
     static const char *const values[] = {"sk-lf-hush", "x sk-lf-hush", "https://h.invalid/sk-lf-hush"};
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
         for (size_t j = 0; j < sizeof values / sizeof *values; j++) {
@@ -1142,7 +1179,11 @@ static void how_much_is_said_is_an_option_or_a_variable(void **state)
     static const struct {
         const char *text;
         lf__log_level level;
-    } levels[] = {{"quiet", LF__LOG_QUIET}, {"warn", LF__LOG_WARNING}, {"info", LF__LOG_INFO}, {"debug", LF__LOG_DEBUG}, {"INFO", LF__LOG_INFO}};
+    } levels[] = {{"quiet", LF__LOG_QUIET},
+                  {"warn", LF__LOG_WARNING},
+                  {"info", LF__LOG_INFO},
+                  {"debug", LF__LOG_DEBUG},
+                  {"INFO", LF__LOG_INFO}};
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         setenv("LANGFUSE_LOG", levels[i].text, 1);
         assert_int_equal(level_of((lf_options){.timeout_ms = 0}), levels[i].level);

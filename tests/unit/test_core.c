@@ -1019,7 +1019,8 @@ TEST(an_observation_keeps_to_its_limit_whatever_is_long)
         size_t size = SHORTEST + i * STEP;
         CHECK(id[0] == '\0' || strlen(id) == size);
         CHECK((id[0] != '\0') == (size <= LIMIT * 3 / 4 - 80));
-        CHECK(strlen(id) + strlen(name_of(spans[i])) + strlen(said(spans[i], "input")) + strlen(said(spans[i], "output")) < LIMIT + 100);
+        CHECK(strlen(id) + strlen(name_of(spans[i])) + strlen(said(spans[i], "input")) + strlen(said(spans[i], "output")) <
+              LIMIT + 100);
     }
 }
 
@@ -1212,8 +1213,7 @@ static void let_through(char *folder)
     CHECK(mkdir(folder, 0700) == 0);
 }
 
-static void start_blocked(char *folder, size_t folder_size, char *path, size_t path_size, size_t queue_bytes,
-                          size_t batch_bytes)
+static void start_blocked(char *folder, size_t folder_size, char *path, size_t path_size, size_t queue_bytes, size_t batch_bytes)
 {
     snprintf(folder, folder_size, "%s/later", harness_folder);
     snprintf(path, path_size, "%s/out.jsonl", folder);

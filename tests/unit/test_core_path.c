@@ -55,10 +55,10 @@ void free(void *pointer)
 }
 
 /* The next definition of a function, found once. */
-#define REAL(name)                     \
-    static __typeof__(name) *real;     \
-    if (real == NULL)                  \
-        *(void **)&real = dlsym(RTLD_NEXT, #name)
+#define REAL(name)                 \
+    static __typeof__(name) *real; \
+    if (real == NULL)              \
+    *(void **)&real = dlsym(RTLD_NEXT, #name)
 
 int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
@@ -356,12 +356,8 @@ static void observe_under_the_filter(void)
         atomic_store_explicit(&rounds_done, progress_now, memory_order_release);
     }
     switch (atomic_load(&filter_state)) {
-    case WITHOUT_FILTER:
-        harness_skip("observing_makes_no_system_call", "the kernel refuses a seccomp filter");
-        break;
-    case WITHOUT_CLOCK:
-        harness_skip("observing_makes_no_system_call", "this machine's clock needs a system call");
-        break;
+    case WITHOUT_FILTER: harness_skip("observing_makes_no_system_call", "the kernel refuses a seccomp filter"); break;
+    case WITHOUT_CLOCK: harness_skip("observing_makes_no_system_call", "this machine's clock needs a system call"); break;
     default:
         if (atomic_load(&trapped_calls) != 0)
             harness_fail(__FILE__, __LINE__, "%ld system calls, the last one number %d", atomic_load(&trapped_calls),
@@ -385,11 +381,11 @@ TEST(observing_makes_no_system_call)
 
 /* ---- errno ----------------------------------------------------------------------------------------------------------- */
 
-#define CHECK_ERRNO(statement)        \
-    do {                              \
-        errno = 4711;                 \
-        statement;                    \
-        CHECK_INT(errno, 4711);       \
+#define CHECK_ERRNO(statement)  \
+    do {                        \
+        errno = 4711;           \
+        statement;              \
+        CHECK_INT(errno, 4711); \
     } while (0)
 
 static NOINLINE void *leave_errno(void *arg)

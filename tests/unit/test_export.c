@@ -83,8 +83,9 @@ static bool event_item(lf__buf *out, const lf__record *record, const lf__wire_co
     memcpy(&number, record->id, sizeof number);
     for (int i = record->flags & LF__FLAG_APP_ROOT ? 0 : 1; i < 2; i++) {
         char head[160];
-        snprintf(head, sizeof head, "{\"id\":\"%c%u\",\"type\":\"%s\",\"timestamp\":\"2026-11-21T12:00:00.000Z\",\"body\":{\"name\":",
-                 types[i][0], number, types[i]);
+        snprintf(head, sizeof head,
+                 "{\"id\":\"%c%u\",\"type\":\"%s\",\"timestamp\":\"2026-11-21T12:00:00.000Z\",\"body\":{\"name\":", types[i][0],
+                 number, types[i]);
         lf__buf_add_text(out, head);
         lf__field_json(out, name);
         if (input != NULL && lf__buf_add_text(out, ",\"input\":"))
@@ -396,8 +397,10 @@ static void a_partial_success(bool json, int rejected, const char *message)
     static unsigned next;
     char *body = bodies[next++ % 64];
     size_t size = strlen(message);
-    int length = json ? snprintf(body, sizeof bodies[0], "{\"partialSuccess\":{\"rejectedSpans\":\"%d\",\"errorMessage\":\"%s\"}}", rejected, message)
-                      : snprintf(body, sizeof bodies[0], "\x0a%c\x08%c\x12%c%s", (char)(size + 4), (char)rejected, (char)size, message);
+    int length = json ? snprintf(body, sizeof bodies[0], "{\"partialSuccess\":{\"rejectedSpans\":\"%d\",\"errorMessage\":\"%s\"}}",
+                                 rejected, message)
+                      : snprintf(body, sizeof bodies[0], "\x0a%c\x08%c\x12%c%s", (char)(size + 4), (char)rejected, (char)size,
+                                 message);
     pthread_mutex_lock(&rig.lock);
     rig.reply = (fake_reply){.status = 200, .body = body, .body_size = rejected == 0 && !json ? size + 6 : (size_t)length};
     pthread_mutex_unlock(&rig.lock);
@@ -594,20 +597,13 @@ static void every_status_has_its_outcome_and_its_line(void **state)
         lf_drop_reason reason;
         const char *cause;
     } cases[] = {
-        {301, LF_DROP_REFUSED, "redirects"},
-        {308, LF_DROP_REFUSED, "redirects"},
-        {400, LF_DROP_REFUSED, "not understood"},
-        {401, LF_DROP_REFUSED, "keys of one region are unknown in another"},
-        {403, LF_DROP_REFUSED, "no access"},
-        {404, LF_DROP_REFUSED, "LANGFUSE_BASE_URL"},
-        {405, LF_DROP_REFUSED, "LANGFUSE_BASE_URL"},
-        {413, LF_DROP_TOO_LARGE, "LANGFUSE_MAX_BATCH_SIZE_BYTES"},
-        {418, LF_DROP_REFUSED, "not understood"},
-        {422, LF_DROP_REFUSED, "not understood"},
-        {408, LF_DROP_REASON_COUNT, "tried again"},
-        {429, LF_DROP_REASON_COUNT, "rate limit"},
-        {500, LF_DROP_REASON_COUNT, "tried again"},
-        {503, LF_DROP_REASON_COUNT, "tried again"},
+        {301, LF_DROP_REFUSED, "redirects"},         {308, LF_DROP_REFUSED, "redirects"},
+        {400, LF_DROP_REFUSED, "not understood"},    {401, LF_DROP_REFUSED, "keys of one region are unknown in another"},
+        {403, LF_DROP_REFUSED, "no access"},         {404, LF_DROP_REFUSED, "LANGFUSE_BASE_URL"},
+        {405, LF_DROP_REFUSED, "LANGFUSE_BASE_URL"}, {413, LF_DROP_TOO_LARGE, "LANGFUSE_MAX_BATCH_SIZE_BYTES"},
+        {418, LF_DROP_REFUSED, "not understood"},    {422, LF_DROP_REFUSED, "not understood"},
+        {408, LF_DROP_REASON_COUNT, "tried again"},  {429, LF_DROP_REASON_COUNT, "rate limit"},
+        {500, LF_DROP_REASON_COUNT, "tried again"},  {503, LF_DROP_REASON_COUNT, "tried again"},
         {599, LF_DROP_REASON_COUNT, "tried again"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -1169,7 +1165,8 @@ static void refused_events_are_dropped_the_others_delivered(void **state)
 {
     (void)state;
     rig.verdict = every_third_is_bad;
-    rig.detail = "[{\"code\":\"too_small\",\"path\":[\"body\",\"name\"],\"message\":\"Too small: expected string, received 'my secret'\"}]";
+    rig.detail =
+        "[{\"code\":\"too_small\",\"path\":[\"body\",\"name\"],\"message\":\"Too small: expected string, received 'my secret'\"}]";
     start_scores();
     send_scores(30);
     settle();
@@ -1305,7 +1302,8 @@ static void answers_that_say_nothing_of_an_event_count_it_as_delivered(void **st
             fail_msg("%s", bodies[i]);
     }
     /* And with blanks, other members and another order it is understood. */
-    rig.reply.body = " { \"more\" : {\"a\":[{\"id\":\"s1\"}]}, \"errors\" : [ { \"status\" : 400 , \"id\" : \"s12\" } ] ,\"successes\":[]}";
+    rig.reply.body =
+        " { \"more\" : {\"a\":[{\"id\":\"s1\"}]}, \"errors\" : [ { \"status\" : 400 , \"id\" : \"s12\" } ] ,\"successes\":[]}";
     send_many(10);
     settle();
     assert_int_equal(dropped(LF_DROP_REFUSED), 1);

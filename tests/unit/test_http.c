@@ -36,8 +36,8 @@ static int start_clean(void **state)
 {
     (void)state;
     fixture_clean_environment();
-    config = (lf__config){.public_key = (char *)"pk-lf-1", .secret_key = (char *)"sk-lf-2",
-                          .authorization = (char *)"Basic cGstbGYtMTpzay1sZi0y"};
+    config = (lf__config){
+        .public_key = (char *)"pk-lf-1", .secret_key = (char *)"sk-lf-2", .authorization = (char *)"Basic cGstbGYtMTpzay1sZi0y"};
     config.gate = &config.gate_itself;
     return 0;
 }
@@ -64,13 +64,13 @@ static lf__http_request post_to(const char *url, outcome *out)
 {
     *out = (outcome){0};
     return (lf__http_request){.config = &config,
-                           .method = LF__HTTP_POST,
-                           .url = url,
-                           .content_type = "application/json",
-                           .body = {{"{\"a\":", 5}, {"[1,2]", 5}, {"}", 1}},
-                           .timeout_ms = PATIENCE_MS,
-                           .done = post_done,
-                           .owner = out};
+                              .method = LF__HTTP_POST,
+                              .url = url,
+                              .content_type = "application/json",
+                              .body = {{"{\"a\":", 5}, {"[1,2]", 5}, {"}", 1}},
+                              .timeout_ms = PATIENCE_MS,
+                              .done = post_done,
+                              .owner = out};
 }
 
 static void poll_until_done(lf__http *http)
@@ -508,9 +508,10 @@ static void as_much_of_an_answer_is_kept_as_was_asked_for(void **state)
     static const struct {
         size_t size, most, kept;
         unsigned long fail;
-    } cases[] = {{SIZE, 8 << 20, SIZE, 0}, {SIZE, SIZE, SIZE, 0},    {SIZE, SIZE - 1, SIZE - 1, 0}, {SIZE, 100000, 100000, 0},
-                 {5000, 5000, 5000, 0},    {5000, 4999, 4999, 0},    {4096, 0, 4096, 0},            {4097, 0, 4096, 0},
-                 {4097, 4097, 4097, 0},    {5000, 10, 10, 0},        {4096, 1 << 20, 4096, 1}};
+    } cases[] = {{SIZE, 8 << 20, SIZE, 0},  {SIZE, SIZE, SIZE, 0},   {SIZE, SIZE - 1, SIZE - 1, 0},
+                 {SIZE, 100000, 100000, 0}, {5000, 5000, 5000, 0},   {5000, 4999, 4999, 0},
+                 {4096, 0, 4096, 0},        {4097, 0, 4096, 0},      {4097, 4097, 4097, 0},
+                 {5000, 10, 10, 0},         {4096, 1 << 20, 4096, 1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         keep_of(text, cases[i].size, cases[i].most, cases[i].fail);
         assert_int_equal(kept.size, cases[i].kept);
@@ -534,7 +535,8 @@ static void redirects_are_not_followed(void **state)
     snprintf(headers, sizeof headers, "Location: %s/\r\n", other->url);
     static const int statuses[] = {301, 302, 303, 307, 308};
     for (int i = 0; i < 5; i++)
-        assert_int_equal(post_answered_by((fake_reply){.status = statuses[i], .headers = headers}, PATIENCE_MS).status, statuses[i]);
+        assert_int_equal(post_answered_by((fake_reply){.status = statuses[i], .headers = headers}, PATIENCE_MS).status,
+                         statuses[i]);
     assert_int_equal(fake_count(other, &other->accepted), 0);
     fake_server_free(other);
 }

@@ -35,37 +35,37 @@ static const struct {
     const char *repaired;
     size_t repaired_size;
 } utf8_rows[] = {
-    { BYTES(""), BYTES("") },
-    { BYTES("plain"), BYTES("plain") },
-    { BYTES("nul\0inside"), BYTES("nul\0inside") },
-    { BYTES("\x7F"), BYTES("\x7F") },
-    { BYTES("\xC2\x80"), BYTES("\xC2\x80") },                 /* smallest and largest of each length */
-    { BYTES("\xDF\xBF"), BYTES("\xDF\xBF") },
-    { BYTES("\xE0\xA0\x80"), BYTES("\xE0\xA0\x80") },
-    { BYTES("\xEF\xBF\xBF"), BYTES("\xEF\xBF\xBF") },
-    { BYTES("\xF0\x90\x80\x80"), BYTES("\xF0\x90\x80\x80") },
-    { BYTES("\xF4\x8F\xBF\xBF"), BYTES("\xF4\x8F\xBF\xBF") },
-    { BYTES("\xED\x9F\xBF\xEE\x80\x80"), BYTES("\xED\x9F\xBF\xEE\x80\x80") }, /* around the surrogates */
-    { BYTES("\x80"), BYTES(FFFD) },                           /* continuation alone */
-    { BYTES("\xBF\x80"), BYTES(FFFD FFFD) },
-    { BYTES("\xC0\x80"), BYTES(FFFD FFFD) },                  /* overlong */
-    { BYTES("\xC1\xBF"), BYTES(FFFD FFFD) },
-    { BYTES("\xE0\x80\x80"), BYTES(FFFD FFFD FFFD) },
-    { BYTES("\xE0\x9F\xBF"), BYTES(FFFD FFFD FFFD) },
-    { BYTES("\xF0\x80\x80\x80"), BYTES(FFFD FFFD FFFD FFFD) },
-    { BYTES("\xF0\x8F\xBF\xBF"), BYTES(FFFD FFFD FFFD FFFD) },
-    { BYTES("\xED\xA0\x80"), BYTES(FFFD FFFD FFFD) },         /* surrogates */
-    { BYTES("\xED\xBF\xBF"), BYTES(FFFD FFFD FFFD) },
-    { BYTES("\xF4\x90\x80\x80"), BYTES(FFFD FFFD FFFD FFFD) }, /* above U+10FFFF */
-    { BYTES("\xF5\x80\x80\x80"), BYTES(FFFD FFFD FFFD FFFD) },
-    { BYTES("\xFF\xFE"), BYTES(FFFD FFFD) },
-    { BYTES("\xC3"), BYTES(FFFD) },                           /* cut short: one maximal part */
-    { BYTES("\xE2\x82"), BYTES(FFFD) },
-    { BYTES("\xF0\x9F\x98"), BYTES(FFFD) },
-    { BYTES("\xF0\x9F\x98z"), BYTES(FFFD "z") },
-    { BYTES("\xE2\x82\xC3\xA9"), BYTES(FFFD "\xC3\xA9") },
-    { BYTES("a\xF1\x80\x80\xE1\x80\xC2z"), BYTES("a" FFFD FFFD FFFD "z") },
-    { BYTES("longer text before \xFF and longer text after"), BYTES("longer text before " FFFD " and longer text after") },
+    {BYTES(""), BYTES("")},
+    {BYTES("plain"), BYTES("plain")},
+    {BYTES("nul\0inside"), BYTES("nul\0inside")},
+    {BYTES("\x7F"), BYTES("\x7F")},
+    {BYTES("\xC2\x80"), BYTES("\xC2\x80")},                 /* smallest and largest of each length */
+    {BYTES("\xDF\xBF"), BYTES("\xDF\xBF")},
+    {BYTES("\xE0\xA0\x80"), BYTES("\xE0\xA0\x80")},
+    {BYTES("\xEF\xBF\xBF"), BYTES("\xEF\xBF\xBF")},
+    {BYTES("\xF0\x90\x80\x80"), BYTES("\xF0\x90\x80\x80")},
+    {BYTES("\xF4\x8F\xBF\xBF"), BYTES("\xF4\x8F\xBF\xBF")},
+    {BYTES("\xED\x9F\xBF\xEE\x80\x80"), BYTES("\xED\x9F\xBF\xEE\x80\x80")}, /* around the surrogates */
+    {BYTES("\x80"), BYTES(FFFD)},                           /* continuation alone */
+    {BYTES("\xBF\x80"), BYTES(FFFD FFFD)},
+    {BYTES("\xC0\x80"), BYTES(FFFD FFFD)},                  /* overlong */
+    {BYTES("\xC1\xBF"), BYTES(FFFD FFFD)},
+    {BYTES("\xE0\x80\x80"), BYTES(FFFD FFFD FFFD)},
+    {BYTES("\xE0\x9F\xBF"), BYTES(FFFD FFFD FFFD)},
+    {BYTES("\xF0\x80\x80\x80"), BYTES(FFFD FFFD FFFD FFFD)},
+    {BYTES("\xF0\x8F\xBF\xBF"), BYTES(FFFD FFFD FFFD FFFD)},
+    {BYTES("\xED\xA0\x80"), BYTES(FFFD FFFD FFFD)},         /* surrogates */
+    {BYTES("\xED\xBF\xBF"), BYTES(FFFD FFFD FFFD)},
+    {BYTES("\xF4\x90\x80\x80"), BYTES(FFFD FFFD FFFD FFFD)}, /* above U+10FFFF */
+    {BYTES("\xF5\x80\x80\x80"), BYTES(FFFD FFFD FFFD FFFD)},
+    {BYTES("\xFF\xFE"), BYTES(FFFD FFFD)},
+    {BYTES("\xC3"), BYTES(FFFD)},                           /* cut short: one maximal part */
+    {BYTES("\xE2\x82"), BYTES(FFFD)},
+    {BYTES("\xF0\x9F\x98"), BYTES(FFFD)},
+    {BYTES("\xF0\x9F\x98z"), BYTES(FFFD "z")},
+    {BYTES("\xE2\x82\xC3\xA9"), BYTES(FFFD "\xC3\xA9")},
+    {BYTES("a\xF1\x80\x80\xE1\x80\xC2z"), BYTES("a" FFFD FFFD FFFD "z")},
+    {BYTES("longer text before \xFF and longer text after"), BYTES("longer text before " FFFD " and longer text after")},
 };
 
 static void repairs_every_class_of_invalid_utf8(void **state)
@@ -88,7 +88,7 @@ static void text_cut_at_every_byte_is_repaired_and_floored(void **state)
 {
     (void)state;
     static const char text[] = "A\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80 and ASCII enough for a word \xE6\x97\xA5\xE6\x9C\xAC";
-    static const size_t starts[] = { 1, 3, 6 };
+    static const size_t starts[] = {1, 3, 6};
     for (size_t size = 0; size < sizeof text; size++) {
         char *copy = malloc(size + 1);
         assert_non_null(copy);
@@ -120,15 +120,15 @@ static void escapes_what_json_wants_escaped_and_nothing_else(void **state)
         size_t size;
         const char *json;
     } rows[] = {
-        { BYTES(""), "\"\"" },
-        { BYTES("plain"), "\"plain\"" },
-        { BYTES("a\"b\\c/d"), "\"a\\\"b\\\\c/d\"" },
-        { BYTES("\b\f\n\r\t"), "\"\\b\\f\\n\\r\\t\"" },
-        { BYTES("\0\x01\x0b\x1f"), "\"\\u0000\\u0001\\u000b\\u001f\"" },
-        { BYTES("\x7F"), "\"\x7F\"" },
-        { BYTES("\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80"), "\"\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80\"" },
-        { BYTES("\xFFx\xE2\x82"), "\"" FFFD "x" FFFD "\"" },
-        { BYTES("<secret> & 'quotes'"), "\"<secret> & 'quotes'\"" },
+        {BYTES(""), "\"\""},
+        {BYTES("plain"), "\"plain\""},
+        {BYTES("a\"b\\c/d"), "\"a\\\"b\\\\c/d\""},
+        {BYTES("\b\f\n\r\t"), "\"\\b\\f\\n\\r\\t\""},
+        {BYTES("\0\x01\x0b\x1f"), "\"\\u0000\\u0001\\u000b\\u001f\""},
+        {BYTES("\x7F"), "\"\x7F\""},
+        {BYTES("\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80"), "\"\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80\""},
+        {BYTES("\xFFx\xE2\x82"), "\"" FFFD "x" FFFD "\""},
+        {BYTES("<secret> & 'quotes'"), "\"<secret> & 'quotes'\""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_true(lf__json_string(&out, rows[i].text, rows[i].size));
@@ -166,7 +166,7 @@ static void finds_every_special_byte_at_every_place_of_a_word(void **state)
 static void writes_integers_of_every_size(void **state)
 {
     (void)state;
-    static const int64_t ints[] = { 0, 1, -1, 9, 10, 99, 100, -100, 12345, INT32_MIN, 9007199254740993, INT64_MAX, INT64_MIN };
+    static const int64_t ints[] = {0, 1, -1, 9, 10, 99, 100, -100, 12345, INT32_MIN, 9007199254740993, INT64_MAX, INT64_MIN};
     char expected[32];
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) {
         assert_true(lf__json_int(&out, ints[i]));
@@ -186,14 +186,14 @@ static void writes_128_bits(void **state)
         bool is_signed;
         const char *text;
     } rows[] = {
-        { 0, 0, false, "0" },
-        { 0, 42, true, "42" },
-        { UINT64_MAX, UINT64_MAX, true, "-1" },
-        { UINT64_MAX, UINT64_MAX, false, "340282366920938463463374607431768211455" },
-        { 0x8000000000000000u, 0, true, "-170141183460469231731687303715884105728" },
-        { 0x7fffffffffffffffu, UINT64_MAX, true, "170141183460469231731687303715884105727" },
-        { 1, 0, false, "18446744073709551616" },
-        { UINT64_MAX, 0, true, "-18446744073709551616" },
+        {0, 0, false, "0"},
+        {0, 42, true, "42"},
+        {UINT64_MAX, UINT64_MAX, true, "-1"},
+        {UINT64_MAX, UINT64_MAX, false, "340282366920938463463374607431768211455"},
+        {0x8000000000000000u, 0, true, "-170141183460469231731687303715884105728"},
+        {0x7fffffffffffffffu, UINT64_MAX, true, "170141183460469231731687303715884105727"},
+        {1, 0, false, "18446744073709551616"},
+        {UINT64_MAX, 0, true, "-18446744073709551616"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_true(lf__json_int128(&out, rows[i].high, rows[i].low, rows[i].is_signed));
@@ -205,41 +205,41 @@ static const struct {
     double value;
     const char *text;
 } double_rows[] = {
-    { 0.0, "0.0" },
-    { -0.0, "-0.0" },
-    { 1.0, "1.0" },
-    { -1.5, "-1.5" },
-    { 0.1, "0.1" },
-    { 0.9, "0.9" },
-    { 0.05, "0.05" },
-    { 100.0, "100.0" },
-    { 3.14159, "3.14159" },
-    { 0.30000000000000004, "0.30000000000000004" },
-    { 1.0 / 3.0, "0.3333333333333333" },
-    { 2.0 / 3.0, "0.6666666666666666" },
-    { 123456.789, "123456.789" },
-    { 0.0001, "0.0001" },
-    { 0.00001, "1e-05" },
-    { 0.000123, "0.000123" },
-    { 1.5e-7, "1.5e-07" },
-    { 9007199254740991.0, "9007199254740991.0" },
-    { 9007199254740992.0, "9007199254740992.0" },
-    { 1e15, "1000000000000000.0" },
-    { 9999999999999998.0, "9999999999999998.0" },
-    { 1e16, "1e+16" },
-    { 12345678901234568.0, "1.2345678901234568e+16" },
-    { 1e22, "1e+22" },
-    { 1e23, "1e+23" },
-    { 1e100, "1e+100" },
-    { 1.7976931348623157e308, "1.7976931348623157e+308" },
-    { 2.2250738585072014e-308, "2.2250738585072014e-308" },
-    { 5e-324, "5e-324" },
-    { 1.5e-323, "1.5e-323" },
-    { 1e-310, "1e-310" },
-    { 1700000000.123456, "1700000000.123456" },
-    { (double)NAN, "\"NaN\"" },
-    { (double)INFINITY, "\"Infinity\"" },
-    { -(double)INFINITY, "\"-Infinity\"" },
+    {0.0, "0.0"},
+    {-0.0, "-0.0"},
+    {1.0, "1.0"},
+    {-1.5, "-1.5"},
+    {0.1, "0.1"},
+    {0.9, "0.9"},
+    {0.05, "0.05"},
+    {100.0, "100.0"},
+    {3.14159, "3.14159"},
+    {0.30000000000000004, "0.30000000000000004"},
+    {1.0 / 3.0, "0.3333333333333333"},
+    {2.0 / 3.0, "0.6666666666666666"},
+    {123456.789, "123456.789"},
+    {0.0001, "0.0001"},
+    {0.00001, "1e-05"},
+    {0.000123, "0.000123"},
+    {1.5e-7, "1.5e-07"},
+    {9007199254740991.0, "9007199254740991.0"},
+    {9007199254740992.0, "9007199254740992.0"},
+    {1e15, "1000000000000000.0"},
+    {9999999999999998.0, "9999999999999998.0"},
+    {1e16, "1e+16"},
+    {12345678901234568.0, "1.2345678901234568e+16"},
+    {1e22, "1e+22"},
+    {1e23, "1e+23"},
+    {1e100, "1e+100"},
+    {1.7976931348623157e308, "1.7976931348623157e+308"},
+    {2.2250738585072014e-308, "2.2250738585072014e-308"},
+    {5e-324, "5e-324"},
+    {1.5e-323, "1.5e-323"},
+    {1e-310, "1e-310"},
+    {1700000000.123456, "1700000000.123456"},
+    {(double)NAN, "\"NaN\""},
+    {(double)INFINITY, "\"Infinity\""},
+    {-(double)INFINITY, "\"-Infinity\""},
 };
 
 static void assert_doubles_look_like_pythons(void)
@@ -270,16 +270,16 @@ static void floats_have_the_digits_a_float_needs(void **state)
         float value;
         const char *text;
     } rows[] = {
-        { 0.1f, "0.1" },
-        { 0.7f, "0.7" },
-        { -2.5f, "-2.5" },
-        { 16777216.0f, "16777216.0" },
-        { 1e10f, "10000000000.0" },
-        { 3.4028234663852886e38f, "3.4028235e+38" },
-        { 1.17549435e-38f, "1.1754944e-38" },
-        { 1e-45f, "1e-45" },
-        { 1.0f / 3.0f, "0.33333334" },
-        { NAN, "\"NaN\"" },
+        {0.1f, "0.1"},
+        {0.7f, "0.7"},
+        {-2.5f, "-2.5"},
+        {16777216.0f, "16777216.0"},
+        {1e10f, "10000000000.0"},
+        {3.4028234663852886e38f, "3.4028235e+38"},
+        {1.17549435e-38f, "1.1754944e-38"},
+        {1e-45f, "1e-45"},
+        {1.0f / 3.0f, "0.33333334"},
+        {NAN, "\"NaN\""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_true(lf__json_float(&out, bits_of(rows[i].value)));
@@ -331,7 +331,7 @@ static void doubles_and_floats_of_any_bits_read_back_as_the_same(void **state)
 static void a_decimal_comma_in_the_hosts_locale_changes_nothing(void **state)
 {
     (void)state;
-    static const char *const names[] = { "de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8" };
+    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8"};
     const char *found = NULL;
     for (size_t i = 0; i < sizeof names / sizeof *names && found == NULL; i++)
         found = setlocale(LC_ALL, names[i]);
@@ -382,17 +382,105 @@ static void accepts_json_and_nothing_else(void **state)
 {
     (void)state;
     static const char *const accepted[] = {
-        "0", "-0", "1", "-12", "0.5", "1e5", "1E+5", "1.25e-7", "123456789012345678901234567890", "true", "false", "null",
-        "\"\"", "\"a\"", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"", "\"\\ud800\"", "\"\xC3\xA9\"", "\"\x7f\"", "[]", "[ ]", "{}",
-        "{ }", "[1]", "[1,2]", "[[],[[]],{}]", "{\"a\":1}", "{\"a\":{\"b\":[1,{\"c\":null}]},\"d\":\"e\"}", " \t\r\n 1 \n",
-        " { \"a\" : [ 1 , 2 ] , \"b\" : { } } ", "{\"a\":1,\"a\":2}", "{\"\":\"\"}",
+        "0",
+        "-0",
+        "1",
+        "-12",
+        "0.5",
+        "1e5",
+        "1E+5",
+        "1.25e-7",
+        "123456789012345678901234567890",
+        "true",
+        "false",
+        "null",
+        "\"\"",
+        "\"a\"",
+        "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"",
+        "\"\\ud800\"",
+        "\"\xC3\xA9\"",
+        "\"\x7f\"",
+        "[]",
+        "[ ]",
+        "{}",
+        "{ }",
+        "[1]",
+        "[1,2]",
+        "[[],[[]],{}]",
+        "{\"a\":1}",
+        "{\"a\":{\"b\":[1,{\"c\":null}]},\"d\":\"e\"}",
+        " \t\r\n 1 \n",
+        " { \"a\" : [ 1 , 2 ] , \"b\" : { } } ",
+        "{\"a\":1,\"a\":2}",
+        "{\"\":\"\"}",
     };
     static const char *const refused[] = {
-        "", " ", "-", "+1", "01", "-01", "1.", ".5", "1e", "1e+", "0x1", "1 2", "NaN", "Infinity", "-Infinity", "tru", "truex",
-        "True", "nul", "nullnull", "\"", "\"a", "a\"", "'a'", "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\", "\"a\nb\"",
-        "\"\x01\"", "\"\xFF\"", "\"\xC3\"", "\"\xED\xA0\x80\"", "\xC3\xA9", "[", "]", "[1", "[1,", "[1,]", "[,]", "[,1]", "[1 2]",
-        "[1}", "{", "}", "{]", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{\"a\" 1}", "{\"a\":}", "{a:1}",
-        "{1:2}", "{,}", "{\"a\":1 \"b\":2}", "[1]]", "{}}", "{}{}", "[] []", "// c\n1", ("\xEF\xBB\xBF" "1"), "[1]x",
+        "",
+        " ",
+        "-",
+        "+1",
+        "01",
+        "-01",
+        "1.",
+        ".5",
+        "1e",
+        "1e+",
+        "0x1",
+        "1 2",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "tru",
+        "truex",
+        "True",
+        "nul",
+        "nullnull",
+        "\"",
+        "\"a",
+        "a\"",
+        "'a'",
+        "\"\\\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\u12g4\"",
+        "\"\\",
+        "\"a\nb\"",
+        "\"\x01\"",
+        "\"\xFF\"",
+        "\"\xC3\"",
+        "\"\xED\xA0\x80\"",
+        "\xC3\xA9",
+        "[",
+        "]",
+        "[1",
+        "[1,",
+        "[1,]",
+        "[,]",
+        "[,1]",
+        "[1 2]",
+        "[1}",
+        "{",
+        "}",
+        "{]",
+        "{\"a\"",
+        "{\"a\":",
+        "{\"a\":1",
+        "{\"a\":1,",
+        "{\"a\":1,}",
+        "{\"a\" 1}",
+        "{\"a\":}",
+        "{a:1}",
+        "{1:2}",
+        "{,}",
+        "{\"a\":1 \"b\":2}",
+        "[1]]",
+        "{}}",
+        "{}{}",
+        "[] []",
+        "// c\n1",
+        ("\xEF\xBB\xBF"
+         "1"),
+        "[1]x",
     };
     for (size_t i = 0; i < sizeof accepted / sizeof *accepted; i++)
         assert_valid(accepted[i], strlen(accepted[i]), true);
@@ -443,7 +531,7 @@ static void walks_the_members_of_an_object(void **state)
     (void)state;
     static const char text[] = " { \"a\" : 1 , \"b\\n\":\"x,}\\\"\" , \"\":{\"c\":[1,{}],\"d\":2}\n,\"e\":[ ] ,\"f\":null}";
     static const char *const expected[][2] = {
-        { "a", "1" }, { "b\\n", "\"x,}\\\"\"" }, { "", "{\"c\":[1,{}],\"d\":2}" }, { "e", "[ ]" }, { "f", "null" },
+        {"a", "1"}, {"b\\n", "\"x,}\\\"\""}, {"", "{\"c\":[1,{}],\"d\":2}"}, {"e", "[ ]"}, {"f", "null"},
     };
     size_t at = 0, count = 0;
     lf__json_member member;
@@ -460,7 +548,7 @@ static void walks_the_members_of_an_object(void **state)
 static void what_is_no_object_has_no_members(void **state)
 {
     (void)state;
-    static const char *const texts[] = { "", "{}", " { } ", "[1]", "1", "\"{\"", "null" };
+    static const char *const texts[] = {"", "{}", " { } ", "[1]", "1", "\"{\"", "null"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         size_t at = 0;
         lf__json_member member;
@@ -489,7 +577,7 @@ static void walks_the_items_of_an_array(void **state)
 static void what_is_no_array_has_no_items(void **state)
 {
     (void)state;
-    static const char *const texts[] = { "", "[]", " [ ] ", "{\"a\":1}", "{}", "1", "\"[\"", "null", "[", "[,", "[ ," };
+    static const char *const texts[] = {"", "[]", " [ ] ", "{\"a\":1}", "{}", "1", "\"[\"", "null", "[", "[,", "[ ,"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         size_t at = 0;
         lf__json_item item;
@@ -504,19 +592,19 @@ static void unescapes(void **state)
         const char *raw, *text;
         size_t size;
     } rows[] = {
-        { "", BYTES("") },
-        { "plain \xC3\xA9", BYTES("plain \xC3\xA9") },
-        { "\\\"\\\\\\/\\b\\f\\n\\r\\t", BYTES("\"\\/\b\f\n\r\t") },
-        { "\\u0041\\u00e9\\u20AC", BYTES("A\xC3\xA9\xE2\x82\xAC") },
-        { "\\u0080\\u07ff\\u0800\\uffff\\ud800\\udc00\\udbff\\udfff",
-          BYTES("\xC2\x80\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF") },
-        { "\\ud83d\\ude00!", BYTES("\xF0\x9F\x98\x80!") },
-        { "\\udbff\\udfff", BYTES("\xF4\x8F\xBF\xBF") },
-        { "a\\u0000b", BYTES("a\0b") },
-        { "\\ud83d", BYTES(FFFD) },
-        { "\\ud83d\\u0041", BYTES(FFFD "A") },
-        { "\\ud83d\\ud83d\\ude00", BYTES(FFFD "\xF0\x9F\x98\x80") },
-        { "\\ude00\\ud83d", BYTES(FFFD FFFD) },
+        {"", BYTES("")},
+        {"plain \xC3\xA9", BYTES("plain \xC3\xA9")},
+        {"\\\"\\\\\\/\\b\\f\\n\\r\\t", BYTES("\"\\/\b\f\n\r\t")},
+        {"\\u0041\\u00e9\\u20AC", BYTES("A\xC3\xA9\xE2\x82\xAC")},
+        {"\\u0080\\u07ff\\u0800\\uffff\\ud800\\udc00\\udbff\\udfff",
+         BYTES("\xC2\x80\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF")},
+        {"\\ud83d\\ude00!", BYTES("\xF0\x9F\x98\x80!")},
+        {"\\udbff\\udfff", BYTES("\xF4\x8F\xBF\xBF")},
+        {"a\\u0000b", BYTES("a\0b")},
+        {"\\ud83d", BYTES(FFFD)},
+        {"\\ud83d\\u0041", BYTES(FFFD "A")},
+        {"\\ud83d\\ud83d\\ude00", BYTES(FFFD "\xF0\x9F\x98\x80")},
+        {"\\ude00\\ud83d", BYTES(FFFD FFFD)},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_true(lf__json_unescape(&out, rows[i].raw, strlen(rows[i].raw)));
@@ -526,8 +614,14 @@ static void unescapes(void **state)
 
 /* ---- Failure ---------------------------------------------------------------------------------------------------- */
 
-static bool add_escaped(lf__buf *to) { return lf__json_string(to, BYTES("\"\n\x01 \xFF plain")); }
-static bool add_repaired(lf__buf *to) { return lf__utf8_add(to, BYTES("ab\xFFgh")); }
+static bool add_escaped(lf__buf *to)
+{
+    return lf__json_string(to, BYTES("\"\n\x01 \xFF plain"));
+}
+static bool add_repaired(lf__buf *to)
+{
+    return lf__utf8_add(to, BYTES("ab\xFFgh"));
+}
 static void halves_of_pairs_are_mended(void **state)
 {
     (void)state;
@@ -559,20 +653,44 @@ static void halves_of_pairs_are_mended(void **state)
     }
 }
 
-static bool add_unescaped(lf__buf *to) { return lf__json_unescape(to, BYTES("a\\n\\u20ac\\ud83d\\ude00z")); }
-static bool add_fraction(lf__buf *to) { return lf__json_double(to, lf__real_bits(-123.5)); }
-static bool add_zeros(lf__buf *to) { return lf__json_double(to, lf__real_bits(-0.0001)); }
-static bool add_exponent(lf__buf *to) { return lf__json_double(to, lf__real_bits(-1.5e-7)); }
-static bool add_nan(lf__buf *to) { return lf__json_double(to, lf__real_bits((double)NAN)); }
-static bool add_int(lf__buf *to) { return lf__json_int(to, INT64_MIN); }
-static bool add_int128(lf__buf *to) { return lf__json_int128(to, 1, 0, true); }
-static bool add_pointer(lf__buf *to) { return lf__json_pointer(to, &out); }
+static bool add_unescaped(lf__buf *to)
+{
+    return lf__json_unescape(to, BYTES("a\\n\\u20ac\\ud83d\\ude00z"));
+}
+static bool add_fraction(lf__buf *to)
+{
+    return lf__json_double(to, lf__real_bits(-123.5));
+}
+static bool add_zeros(lf__buf *to)
+{
+    return lf__json_double(to, lf__real_bits(-0.0001));
+}
+static bool add_exponent(lf__buf *to)
+{
+    return lf__json_double(to, lf__real_bits(-1.5e-7));
+}
+static bool add_nan(lf__buf *to)
+{
+    return lf__json_double(to, lf__real_bits((double)NAN));
+}
+static bool add_int(lf__buf *to)
+{
+    return lf__json_int(to, INT64_MIN);
+}
+static bool add_int128(lf__buf *to)
+{
+    return lf__json_int128(to, 1, 0, true);
+}
+static bool add_pointer(lf__buf *to)
+{
+    return lf__json_pointer(to, &out);
+}
 
 static void a_writer_that_does_not_fit_leaves_nothing_behind(void **state)
 {
     (void)state;
-    static bool (*const writers[])(lf__buf *) = { add_escaped, add_repaired, add_unescaped, add_fraction, add_zeros,
-                                                  add_exponent, add_nan,     add_int,       add_int128,   add_pointer };
+    static bool (*const writers[])(lf__buf *) = {add_escaped,  add_repaired, add_unescaped, add_fraction, add_zeros,
+                                                 add_exponent, add_nan,      add_int,       add_int128,   add_pointer};
     for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {
         char memory[64];
         lf__buf_clear(&out);

@@ -259,7 +259,8 @@ TEST(where_a_scope_has_no_room_those_around_it_stay_open)
     CHECK_INT(pthread_attr_setstacksize(&attributes, (size_t)256 << 20), 0);
     for (int i = 0; i < 6; i++) { /* what comes first moves the end of the room */
         pthread_t thread;
-        CHECK_INT(pthread_create(&thread, &attributes, fills_it_with_attributes, &large_text[sizeof large_text - 1 - 24 * (size_t)i]), 0);
+        CHECK_INT(
+            pthread_create(&thread, &attributes, fills_it_with_attributes, &large_text[sizeof large_text - 1 - 24 * (size_t)i]), 0);
         CHECK_INT(pthread_join(thread, NULL), 0);
         CHECK_INT(stats_now().misused, 0);
     }
@@ -666,16 +667,18 @@ static NOINLINE int interpret(long count)
     OBSERVE(count);
 #define NEXT goto *operations[at++ < count ? at % 2 : 2]
     NEXT;
-increment: {
-    OBSERVE_WITH((.name = "increment"), result);
-    result++;
-    NEXT;
-}
-decrement: {
-    OBSERVE_WITH((.name = "decrement"), result);
-    result--;
-    NEXT;
-}
+increment:
+    {
+        OBSERVE_WITH((.name = "increment"), result);
+        result++;
+        NEXT;
+    }
+decrement:
+    {
+        OBSERVE_WITH((.name = "decrement"), result);
+        result--;
+        NEXT;
+    }
 end:
     OBSERVE_RETURN(result);
 }

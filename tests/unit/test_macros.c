@@ -11,7 +11,7 @@
 struct point {
     int x, y;
 };
-#define LF_CAPTURE_TYPES struct point: point_value
+#define LF_CAPTURE_TYPES struct point : point_value
 #include "../../observe.h"
 #include "scopes.h"
 
@@ -144,10 +144,10 @@ static const char *parent_of(const cJSON *span)
 }
 
 #define ASSERT_SAID(span, key, text) assert_string_equal(said(span, key), text)
-#define ASSERT_CHILD(child, parent)                                                      \
-    do {                                                                                 \
-        assert_string_equal(parent_of(child), text_of(parent, "spanId"));                \
-        assert_string_equal(text_of(child, "traceId"), text_of(parent, "traceId"));      \
+#define ASSERT_CHILD(child, parent)                                                 \
+    do {                                                                            \
+        assert_string_equal(parent_of(child), text_of(parent, "spanId"));           \
+        assert_string_equal(text_of(child, "traceId"), text_of(parent, "traceId")); \
     } while (0)
 #define ASSERT_ROOT(span) assert_string_equal(parent_of(span), "")
 
@@ -218,8 +218,7 @@ static void every_type_arrives_and_scopes_nest(void **state)
 {
     (void)state;
     /* In the order of ending. */
-    static const char *const types[] = {"tool", "agent", "guardrail", "embedding", "evaluator", "retriever", "chain",
-                                        "generation"};
+    static const char *const types[] = {"tool", "agent", "guardrail", "embedding", "evaluator", "retriever", "chain", "generation"};
     static const int parents[] = {1, 7, 3, 4, 5, 6, 7, -1};
     of_every_type(1);
     collect();
@@ -643,7 +642,8 @@ static void recursion_nests(void **state)
 
 static NOINLINE void two_on_a_line(int a)
 {
-    OBSERVE(a); OBSERVE_TOOL(a + 1); /* of one line */
+    OBSERVE(a);
+    OBSERVE_TOOL(a + 1); /* of one line */
     a++;
 }
 
@@ -1195,11 +1195,16 @@ static void a_scope_that_was_open_at_fork_ends_once(void **state)
 /* Nothing of the machine that runs the tests may reach them. */
 static void clean_environment(void)
 {
-    static const char *const names[] = {
-        "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_TRACING_ENABLED", "LANGFUSE_DEBUG", "OTEL_SDK_DISABLED",
-        "LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED", "LANGFUSE_MAX_EVENT_SIZE_BYTES", "LANGFUSE_MAX_QUEUE_BYTES",
-        "LANGFUSE_MAX_BATCH_SIZE_BYTES", "LANGFUSE_EXIT_TIMEOUT_MS"
-    };
+    static const char *const names[] = {"LANGFUSE_PUBLIC_KEY",
+                                        "LANGFUSE_SECRET_KEY",
+                                        "LANGFUSE_TRACING_ENABLED",
+                                        "LANGFUSE_DEBUG",
+                                        "OTEL_SDK_DISABLED",
+                                        "LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED",
+                                        "LANGFUSE_MAX_EVENT_SIZE_BYTES",
+                                        "LANGFUSE_MAX_QUEUE_BYTES",
+                                        "LANGFUSE_MAX_BATCH_SIZE_BYTES",
+                                        "LANGFUSE_EXIT_TIMEOUT_MS"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);
 }

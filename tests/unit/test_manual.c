@@ -86,7 +86,7 @@ TEST(without_a_parent_the_scope_around_is_it)
 /* Python: test_start_as_current_observation_types, test_start_observation */
 TEST(every_type_is_named)
 {
-    static const char *const names[] = {"span", "span",      "generation", "event",     "agent",    "tool",
+    static const char *const names[] = {"span",  "span",      "generation", "event",     "agent",    "tool",
                                         "chain", "retriever", "evaluator",  "embedding", "guardrail"};
     start();
     for (int type = LF_TYPE_DEFAULT; type <= LF_GUARDRAIL; type++) {
@@ -144,11 +144,11 @@ TEST(the_type_may_be_learnt_later)
 TEST(a_generation_says_model_parameters_usage_and_cost)
 {
     start();
-    lf_observation_end(lf_start_observation(
-        .name = "g", .type = LF_GENERATION, .model = "gpt-5-mini",
-        .model_parameters = LF_OBJECT("temperature", 0.5, "stop", LF_ARRAY("a", "b"), "stream", lf_bool(true)),
-        .usage_details = LF_OBJECT("input", 5, "output", 7), .cost_details = LF_OBJECT("total", 0.25), .prompt_name = "p",
-        .prompt_version = 3));
+    lf_observation_end(
+        lf_start_observation(.name = "g", .type = LF_GENERATION, .model = "gpt-5-mini",
+                             .model_parameters = LF_OBJECT("temperature", 0.5, "stop", LF_ARRAY("a", "b"), "stream", lf_bool(true)),
+                             .usage_details = LF_OBJECT("input", 5, "output", 7), .cost_details = LF_OBJECT("total", 0.25),
+                             .prompt_name = "p", .prompt_version = 3));
     collect();
     const cJSON *span = span_named("g");
     CHECK_SAID(span, "model.name", "gpt-5-mini");
@@ -764,7 +764,8 @@ static NOINLINE void counts_and_a_document(const char *document)
 {
     OBSERVE_GENERATION();
     for (int i = 0; i < 2; i++)
-        lf_update_current_observation(.input = LF_VALUE(document), .usage_details = LF_OBJECT("input", 5 + i), .level = LF_LEVEL_DEBUG);
+        lf_update_current_observation(.input = LF_VALUE(document), .usage_details = LF_OBJECT("input", 5 + i),
+                                      .level = LF_LEVEL_DEBUG);
 }
 
 static NOINLINE void counts_and_a_document_of_a_handle(const char *document)

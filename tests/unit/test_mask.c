@@ -129,22 +129,22 @@ static const struct {
     lf__tag tag;
     const char *name;
 } masked_fields[] = {
-    { LF__TAG_INPUT, "input" },
-    { LF__TAG_OUTPUT, "output" },
-    { LF__TAG_METADATA, "metadata" },
-    { LF__TAG_STATUS_MESSAGE, "status_message" },
-    { LF__TAG_TRACE_INPUT, "trace.input" },
-    { LF__TAG_TRACE_OUTPUT, "trace.output" },
-    { LF__TAG_TRACE_METADATA, "trace.metadata" },
-    { LF__TAG_SCORE_VALUE, "score.value" },
-    { LF__TAG_SCORE_COMMENT, "score.comment" },
+    {LF__TAG_INPUT, "input"},
+    {LF__TAG_OUTPUT, "output"},
+    {LF__TAG_METADATA, "metadata"},
+    {LF__TAG_STATUS_MESSAGE, "status_message"},
+    {LF__TAG_TRACE_INPUT, "trace.input"},
+    {LF__TAG_TRACE_OUTPUT, "trace.output"},
+    {LF__TAG_TRACE_METADATA, "trace.metadata"},
+    {LF__TAG_SCORE_VALUE, "score.value"},
+    {LF__TAG_SCORE_COMMENT, "score.comment"},
 };
 
 static void each_field_is_shown_by_its_name_and_replaced(void **state)
 {
     (void)state;
-    static const lf__record_kind kinds[] = { LF__RECORD_OBSERVATION, LF__RECORD_SCORE, LF__RECORD_TRACE };
-    static const char *const replacements[] = { "x", "secret", "something much longer than the secret was", "" };
+    static const lf__record_kind kinds[] = {LF__RECORD_OBSERVATION, LF__RECORD_SCORE, LF__RECORD_TRACE};
+    static const char *const replacements[] = {"x", "secret", "something much longer than the secret was", ""};
     for (size_t i = 0; i < sizeof masked_fields / sizeof *masked_fields; i++)
         for (size_t j = 0; j < sizeof replacements / sizeof *replacements; j++)
             for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
@@ -227,7 +227,7 @@ static void other_kinds_are_shown_as_they_are_sent(void **state)
     struct {
         lf__array_head head;
         int32_t items[3];
-    } array = { { LF_KIND_INT, 4, 3 }, { 1, 2, 3 } };
+    } array = {{LF_KIND_INT, 4, 3}, {1, 2, 3}};
     builder_int(&b, LF__TAG_METADATA, -3);
     builder_add(&b, LF__TAG_METADATA, LF_KIND_DOUBLE, &number, sizeof number);
     builder_add(&b, LF__TAG_METADATA, LF_KIND_CHAR, &letter, sizeof letter);
@@ -262,7 +262,7 @@ static void arguments_become_one_input(void **state)
     uint32_t site = lf__site_intern("f", "f.c", 1, "question, top_k");
     builder_begin(&b, LF_SPAN, site);
     builder_add_indexed(&b, LF__TAG_ARGUMENT, LF_KIND_STRING, 0, "why?", 4);
-    builder_add_indexed(&b, LF__TAG_ARGUMENT, LF_KIND_INT, 1, &(int64_t){ 3 }, 8);
+    builder_add_indexed(&b, LF__TAG_ARGUMENT, LF_KIND_INT, 1, &(int64_t){3}, 8);
     builder_text(&b, LF__TAG_NAME, "n");
     assert_masked("%d/0 J {\"question\":\"why?\",\"top_k\":3}\n%d/0 T n\n", LF__TAG_INPUT, LF__TAG_NAME);
     assert_string_equal(hook.seen, "input J {\"question\":\"why?\",\"top_k\":3}\n");
@@ -350,7 +350,7 @@ static void all_other_fields_stay_byte_for_byte(void **state)
             continue;
         others++;
         builder_add_indexed(&b, (lf__tag)tag, LF_KIND_STRING, 3, "abcdefghijk", 1 + tag % 11);
-        builder_add_indexed(&b, (lf__tag)tag, LF_KIND_INT, 0, &(int64_t){ -1 }, 8);
+        builder_add_indexed(&b, (lf__tag)tag, LF_KIND_INT, 0, &(int64_t){-1}, 8);
     }
     assert_true(others > 20);
     const lf__record *record = masked();
@@ -362,7 +362,7 @@ static void all_other_fields_stay_byte_for_byte(void **state)
 static void replace_refuses_nonsense(void **state)
 {
     (void)state;
-    lf_masked value = { .field = "input" };
+    lf_masked value = {.field = "input"};
     assert_false(lf_mask_replace(NULL, "x", 1, false));
     assert_false(lf_mask_replace(&value, "x", 1, false));
 }

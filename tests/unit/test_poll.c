@@ -32,8 +32,9 @@ static fake_reply answer(fake_server *server, const fake_request *request)
         return (fake_reply){.manner = FAKE_HANG};
     if (!is_get && count <= played->fails_first)
         return (fake_reply){.status = 503, .body = "busy"};
-    const char *prompt = fake_text("{\"name\":\"p\",\"version\":%d,\"prompt\":\"text\",\"type\":\"text\",\"config\":{},\"labels\":[],\"tags\":[]}",
-                                   (int)played->version);
+    const char *prompt = fake_text(
+        "{\"name\":\"p\",\"version\":%d,\"prompt\":\"text\",\"type\":\"text\",\"config\":{},\"labels\":[],\"tags\":[]}",
+        (int)played->version);
     return (fake_reply){.status = played->status, .body = is_get ? prompt : "{}"};
 }
 
@@ -151,7 +152,8 @@ TEST(the_descriptors_fit_into_epoll)
         struct epoll_event ready[16];
         CHECK(now_ms() < until);
         for (unsigned i = 0; i < wants.count; i++) {
-            uint32_t events = (wants.fds[i].events & POLLIN ? (uint32_t)EPOLLIN : 0) | (wants.fds[i].events & POLLOUT ? (uint32_t)EPOLLOUT : 0);
+            uint32_t events = (wants.fds[i].events & POLLIN ? (uint32_t)EPOLLIN : 0) |
+                              (wants.fds[i].events & POLLOUT ? (uint32_t)EPOLLOUT : 0);
             CHECK(epoll_ctl(loop, EPOLL_CTL_ADD, wants.fds[i].fd, &(struct epoll_event){events, {.fd = wants.fds[i].fd}}) == 0);
         }
         CHECK(epoll_wait(loop, ready, 16, wants.timeout_ms < 0 ? HARNESS_WAIT_MS : wants.timeout_ms) >= 0);

@@ -194,7 +194,8 @@ TEST(what_is_no_message_says_so)
                .placeholders = LF_OBJECT("examples", lf_json(" null")));
     CHECK_INT(lines_with("is no list of messages"), 4);
     CHECK_CHAT("[" EXAMPLES "]",
-               "[{\"role\":\"NOT_GIVEN\",\"content\":\"['a', {'role': 'user', 'content': 'x'}, 1]\"},{\"role\":\"user\",\"content\":\"x\"},"
+               "[{\"role\":\"NOT_GIVEN\",\"content\":\"['a', {'role': 'user', 'content': 'x'}, "
+               "1]\"},{\"role\":\"user\",\"content\":\"x\"},"
                "{\"role\":\"NOT_GIVEN\",\"content\":\"['a', {'role': 'user', 'content': 'x'}, 1]\"}]",
                .placeholders = LF_OBJECT("examples", lf_json("[\"a\",{\"role\":\"user\",\"content\":\"x\"},1]")));
     CHECK_INT(lines_with("no message"), 1);
@@ -203,15 +204,19 @@ TEST(what_is_no_message_says_so)
 /* Python: test_tool_calls_preservation_in_message_placeholder */
 TEST(all_members_of_given_messages_are_kept)
 {
-    CHECK_CHAT("[" EXAMPLES "]",
-               "[{\"role\":\"assistant\",\"content\":\"x\",\"tool_calls\":[{\"id\":\"1\",\"type\":\"function\",\"function\":"
-               "{\"name\":\"f\",\"arguments\":\"{{a}}\"}}]},{\"role\":\"tool\",\"content\":\"\",\"tool_call_id\":\"1\",\"n\":null},"
-               "{\"role\":\"assistant\",\"content\":null},{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"{{a}}\"}]}]",
-               .variables = LF_OBJECT("a", "x"),
-               .placeholders = LF_OBJECT("examples", lf_json(
-                   "[{\"role\":\"assistant\",\"content\":\"{{a}}\",\"tool_calls\":[{\"id\":\"1\",\"type\":\"function\",\"function\":"
-                   "{\"name\":\"f\",\"arguments\":\"{{a}}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"1\",\"n\":null},"
-                   "{\"role\":\"assistant\",\"content\":null},{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"{{a}}\"}]}]")));
+    CHECK_CHAT(
+        "[" EXAMPLES "]",
+        "[{\"role\":\"assistant\",\"content\":\"x\",\"tool_calls\":[{\"id\":\"1\",\"type\":\"function\",\"function\":"
+        "{\"name\":\"f\",\"arguments\":\"{{a}}\"}}]},{\"role\":\"tool\",\"content\":\"\",\"tool_call_id\":\"1\",\"n\":null},"
+        "{\"role\":\"assistant\",\"content\":null},{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"{{a}}\"}]}]",
+        .variables = LF_OBJECT("a", "x"),
+        .placeholders = LF_OBJECT(
+            "examples",
+            lf_json(
+                "[{\"role\":\"assistant\",\"content\":\"{{a}}\",\"tool_calls\":[{\"id\":\"1\",\"type\":\"function\",\"function\":"
+                "{\"name\":\"f\",\"arguments\":\"{{a}}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"1\",\"n\":null},"
+                "{\"role\":\"assistant\",\"content\":null},{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"{{a}}\"}]}"
+                "]")));
 }
 
 TEST(a_placeholder_that_is_not_given_stays)
@@ -293,8 +298,10 @@ TEST(messages_of_every_size_stay_whole)
 TEST(what_is_not_filled_in_is_not_rewritten)
 {
     lf_prompt *p = chat_prompt("[" EXAMPLES "]");
-    char *out = lf_prompt_compile(p, .variables = LF_OBJECT("a", "A\n"), .placeholders = LF_OBJECT("examples", lf_json(
-        " [ {\"n\":9007199254740993,\"x\": [1.10, 1e400],\"\\u0063ontent\" : \"\\u007b{a}} \\u0000\",\"role\":\"r\"} , {} ] ")));
+    char *out = lf_prompt_compile(
+        p, .variables = LF_OBJECT("a", "A\n"),
+        .placeholders = LF_OBJECT("examples", lf_json(" [ {\"n\":9007199254740993,\"x\": [1.10, 1e400],\"\\u0063ontent\" : "
+                                                      "\"\\u007b{a}} \\u0000\",\"role\":\"r\"} , {} ] ")));
     CHECK_TEXT(out, "[{\"n\":9007199254740993,\"x\":[1.10, 1e400],\"\\u0063ontent\":\"A\\n \\u0000\",\"role\":\"r\"},"
                     "{\"role\":\"NOT_GIVEN\",\"content\":\"\"}]");
     free(out);
@@ -305,7 +312,8 @@ TEST(numbers_that_no_double_holds_leave_errno_alone)
 {
     keep_lines();
     errno = ENOTTY;
-    lf_prompt *p = lf_get_prompt("p", .version = -1, .fallback_messages = lf_json("[{\"role\":\"u\",\"content\":\"\",\"n\":1e400}]"));
+    lf_prompt *p = lf_get_prompt("p", .version = -1,
+                                 .fallback_messages = lf_json("[{\"role\":\"u\",\"content\":\"\",\"n\":1e400}]"));
     CHECK(p != NULL);
     CHECK_INT(errno, ENOTTY);
     lf_prompt_free(p);
@@ -378,7 +386,8 @@ TEST(fallbacks_look_like_prompts)
 TEST(a_chat_comes_from_the_server_with_what_belongs_to_it)
 {
     fake_server *server = start_prompts();
-    script.prompt = "[{\"type\":\"message\",\"role\":\"system\",\"content\":\"Hi {{a}}\"},{\"type\":\"placeholder\",\"name\":\"h\"}]";
+    script.prompt =
+        "[{\"type\":\"message\",\"role\":\"system\",\"content\":\"Hi {{a}}\"},{\"type\":\"placeholder\",\"name\":\"h\"}]";
     lf_prompt *p = lf_get_prompt("p", .fallback = "text");
     CHECK_INT(p->type, LF_PROMPT_CHAT);
     char *out = lf_prompt_compile(p, .variables = LF_OBJECT("a", 1), .placeholders = LF_OBJECT("h", lf_json("[]")));
@@ -386,7 +395,8 @@ TEST(a_chat_comes_from_the_server_with_what_belongs_to_it)
     free(out);
     lf_prompt_free(p);
     script_reset();
-    script.body = "{\"name\":\"q\",\"version\":3,\"type\":\"text\",\"prompt\":\"x\",\"config\":[1,2],\"labels\":null,\"commitMessage\":\"why\","
+    script.body = "{\"name\":\"q\",\"version\":3,\"type\":\"text\",\"prompt\":\"x\",\"config\":[1,2],\"labels\":null,"
+                  "\"commitMessage\":\"why\","
                   "\"tags\":[\"a\",5,\"b\"],\"unknown\":{}}";
     p = lf_get_prompt("q");
     CHECK_TEXT(p->commit_message, "why");
@@ -424,7 +434,8 @@ TEST(creating_says_all_there_is)
     lf_prompt_free(p);
     check_same_json(last_body(server, "POST " PROMPTS_PATH " "),
                     "{\"name\":\"a/b\",\"type\":\"text\",\"prompt\":\"Hi \\\"{{x}}\\\"\",\"labels\":[\"production\",\"x\"],"
-                    "\"config\":{\"temperature\":0.5},\"tags\":[\"t\"],\"commitMessage\":\"why\"}", __LINE__);
+                    "\"config\":{\"temperature\":0.5},\"tags\":[\"t\"],\"commitMessage\":\"why\"}",
+                    __LINE__);
     lf_prompt_free(lf_create_prompt(.name = "c", .messages = lf_json("[" USER "," EXAMPLES "]")));
     check_same_json(last_body(server, "POST " PROMPTS_PATH " "),
                     "{\"name\":\"c\",\"type\":\"chat\",\"prompt\":[" USER "," EXAMPLES "],\"labels\":[],\"config\":{}}", __LINE__);

@@ -243,13 +243,13 @@ static lf_error garbage(void)
 }
 
 /* What a call says stands in the struct, whatever was there before. */
-#define CHECK_WRITES(expected, call)                                        \
-    do {                                                                    \
-        lf_error error = garbage();                                         \
-        call;                                                               \
-        CHECK_INT(error.status, expected);                                  \
-        CHECK((error.message[0] == '\0') == (error.status == LF_OK));        \
-        CHECK((error.http_status == 0) || (expected) != LF_OK);             \
+#define CHECK_WRITES(expected, call)                                  \
+    do {                                                              \
+        lf_error error = garbage();                                   \
+        call;                                                         \
+        CHECK_INT(error.status, expected);                            \
+        CHECK((error.message[0] == '\0') == (error.status == LF_OK)); \
+        CHECK((error.http_status == 0) || (expected) != LF_OK);       \
     } while (0)
 
 TEST(an_error_is_always_written)
@@ -333,8 +333,7 @@ static void let_fail(const failure *f)
     script.headers = f->headers;
 }
 
-#define SAY_ON(f, condition) \
-    ((condition) ? (void)0 : harness_fail(__FILE__, __LINE__, "%s: not so: %s", (f)->what, #condition))
+#define SAY_ON(f, condition) ((condition) ? (void)0 : harness_fail(__FILE__, __LINE__, "%s: not so: %s", (f)->what, #condition))
 
 static void check_failure(const failure *f)
 {
@@ -345,14 +344,15 @@ static void check_failure(const failure *f)
     let_fail(f);
     lf_error error = {0};
     uint64_t begin = now_ms();
-    SAY_ON(f, lf_get_prompt(name, .timeout_ms = f->timeout_ms == 0 ? -1 : f->timeout_ms, .max_retries = 0, .error = &error) == NULL);
+    SAY_ON(f,
+           lf_get_prompt(name, .timeout_ms = f->timeout_ms == 0 ? -1 : f->timeout_ms, .max_retries = 0, .error = &error) == NULL);
     SAY_ON(f, now_ms() - begin < HARNESS_WAIT_MS / 2);
     if (error.status != f->expected || error.http_status != f->http)
         harness_fail(__FILE__, __LINE__, "%s: %d, HTTP %d (%s)", f->what, error.status, error.http_status, error.message);
     SAY_ON(f, error.message[0] != '\0');
     error = (lf_error){0};
-    lf_prompt *p = lf_get_prompt(name, .timeout_ms = f->timeout_ms == 0 ? -1 : f->timeout_ms, .max_retries = 0, .fallback = "f {{x}}", .label = "l",
-                                 .error = &error);
+    lf_prompt *p = lf_get_prompt(name, .timeout_ms = f->timeout_ms == 0 ? -1 : f->timeout_ms, .max_retries = 0,
+                                 .fallback = "f {{x}}", .label = "l", .error = &error);
     SAY_ON(f, p != NULL && p->is_fallback && p->source == LF_PROMPT_FALLBACK && p->version == 0 && p->age_ms == 0);
     SAY_ON(f, error.status == f->expected && strcmp(p->prompt, "f {{x}}") == 0);
     lf_prompt_free(p);
@@ -360,7 +360,8 @@ static void check_failure(const failure *f)
     CHECK_GETS(LF_PROMPT_FRESH, 1, name, .cache_ttl_ms = 0);
     let_fail(f);
     error = (lf_error){0};
-    p = lf_get_prompt(name, .timeout_ms = f->timeout_ms == 0 ? -1 : f->timeout_ms, .max_retries = 0, .cache_ttl_ms = 0, .error = &error);
+    p = lf_get_prompt(name, .timeout_ms = f->timeout_ms == 0 ? -1 : f->timeout_ms, .max_retries = 0, .cache_ttl_ms = 0,
+                      .error = &error);
     SAY_ON(f, error.status == f->expected);
     SAY_ON(f, f->http == 404 ? p == NULL : p != NULL && p->source == LF_PROMPT_STALE && p->version == 1);
     lf_prompt_free(p);

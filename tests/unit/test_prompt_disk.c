@@ -213,7 +213,8 @@ TEST(a_copy_knows_its_age)
 
 TEST(garbage_counts_as_no_copy)
 {
-    static const char *const garbage[] = {"", "x", "{", "[]", "null", "{\"name\":\"p\"}", "{\"name\":\"p\",\"version\":1,\"prompt\":\"cut"};
+    static const char *const garbage[] = {
+        "", "x", "{", "[]", "null", "{\"name\":\"p\"}", "{\"name\":\"p\",\"version\":1,\"prompt\":\"cut"};
     fake_server *server = keep_one(500);
     for (size_t i = 0; i < sizeof garbage / sizeof *garbage; i++) {
         write_file(only_copy(), garbage[i]);

@@ -52,7 +52,7 @@ static const char *times(size_t count, const char *piece)
 static const char *join(const char *before, const char *text, const char *after)
 {
     static char joined[20000];
-    size_t sizes[3] = { strlen(before), strlen(text), strlen(after) };
+    size_t sizes[3] = {strlen(before), strlen(text), strlen(after)};
     assert_true(sizes[0] + sizes[1] + sizes[2] < sizeof joined);
     memcpy(joined, before, sizes[0]);
     memcpy(joined + sizes[0], text, sizes[1]);
@@ -62,13 +62,19 @@ static const char *join(const char *before, const char *text, const char *after)
 
 /* ---- Limits ----------------------------------------------------------------------------------------------------- */
 
-static bool text_fits(const char *text) { return lf__propagated_text(text, strlen(text)); }
-static bool json_fits(const char *text) { return lf__propagated_json(text, strlen(text)); }
+static bool text_fits(const char *text)
+{
+    return lf__propagated_text(text, strlen(text));
+}
+static bool json_fits(const char *text)
+{
+    return lf__propagated_json(text, strlen(text));
+}
 
 static void text_has_two_hundred_characters(void **state)
 {
     (void)state;
-    static const char *const pieces[] = { "x", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xFF", "\x80" };
+    static const char *const pieces[] = {"x", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xFF", "\x80"};
     assert_true(text_fits(""));
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
         assert_true(text_fits(times(199, pieces[i])));
@@ -98,8 +104,8 @@ static void json_is_judged_by_the_text_it_stands_for(void **state)
 static void environments_are_short_words(void **state)
 {
     (void)state;
-    static const char *const good[] = { "production", "a", "0-_z", "lang", "my-langfuse", "langfus" };
-    static const char *const bad[] = { "", "Production", "a b", "langfuse", "langfuse-qa", "\xC3\xA9", "a.b" };
+    static const char *const good[] = {"production", "a", "0-_z", "lang", "my-langfuse", "langfus"};
+    static const char *const bad[] = {"", "Production", "a b", "langfuse", "langfuse-qa", "\xC3\xA9", "a.b"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_true(lf__environment_valid(good[i], strlen(good[i])));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -116,29 +122,29 @@ static const struct {
     size_t count;
     unsigned problem; /* 0: it is sent */
 } rows[] = {
-    { LF__TAG_USER_ID, LF_KIND_STRING, "u", 200, 0 },
-    { LF__TAG_USER_ID, LF_KIND_STRING, "u", 201, LF__PROBLEM_USER_ID },
-    { LF__TAG_USER_ID, LF_KIND_JSON, "7", 1, LF__PROBLEM_USER_ID },
-    { LF__TAG_SESSION_ID, LF_KIND_STRING, "\xC3\xA9", 200, 0 },
-    { LF__TAG_SESSION_ID, LF_KIND_STRING, "\xC3\xA9", 201, LF__PROBLEM_SESSION_ID },
-    { LF__TAG_VERSION, LF_KIND_STRING, "v", 201, LF__PROBLEM_VERSION },
-    { LF__TAG_VERSION, LF_KIND_STRING, "v", 1, 0 },
-    { LF__TAG_TRACE_NAME, LF_KIND_STRING, "n", 201, LF__PROBLEM_TRACE_NAME },
-    { LF__TAG_TRACE_NAME, LF_KIND_STRING, "n", 1, 0 },
-    { LF__TAG_ENVIRONMENT, LF_KIND_STRING, "e", 41, LF__PROBLEM_ENVIRONMENT },
-    { LF__TAG_ENVIRONMENT, LF_KIND_STRING, "langfuse", 1, LF__PROBLEM_ENVIRONMENT },
-    { LF__TAG_ENVIRONMENT, LF_KIND_STRING, "e", 40, 0 },
-    { LF__TAG_PROMPT_NAME, LF_KIND_STRING, "", 0, LF__PROBLEM_PROMPT },
-    { LF__TAG_PROMPT_NAME, LF_KIND_STRING, "p", 201, 0 },
-    { LF__TAG_TRACE_TAGS, LF_KIND_JSON, " [\"a\"]", 1, 0 },
-    { LF__TAG_TRACE_TAGS, LF_KIND_JSON, "{\"a\":1}", 1, LF__PROBLEM_TAGS },
-    { LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[\"a\"", 1, LF__PROBLEM_TAGS },
-    { LF__TAG_TRACE_TAGS, LF_KIND_STRING, "[\"a\"]", 1, LF__PROBLEM_TAGS },
-    { LF__TAG_TRACE_METADATA, LF_KIND_JSON, "\n{\"a\":[1,2]}", 1, 0 },
-    { LF__TAG_TRACE_METADATA, LF_KIND_JSON, "[1]", 1, LF__PROBLEM_METADATA },
-    { LF__TAG_TRACE_METADATA, LF_KIND_STRING, "text", 1, LF__PROBLEM_METADATA },
-    { LF__TAG_TRACE_METADATA, LF_KIND_JSON, "{", 1, LF__PROBLEM_METADATA },
-    { LF__TAG_INPUT, LF_KIND_STRING, "i", 5000, 0 },
+    {LF__TAG_USER_ID, LF_KIND_STRING, "u", 200, 0},
+    {LF__TAG_USER_ID, LF_KIND_STRING, "u", 201, LF__PROBLEM_USER_ID},
+    {LF__TAG_USER_ID, LF_KIND_JSON, "7", 1, LF__PROBLEM_USER_ID},
+    {LF__TAG_SESSION_ID, LF_KIND_STRING, "\xC3\xA9", 200, 0},
+    {LF__TAG_SESSION_ID, LF_KIND_STRING, "\xC3\xA9", 201, LF__PROBLEM_SESSION_ID},
+    {LF__TAG_VERSION, LF_KIND_STRING, "v", 201, LF__PROBLEM_VERSION},
+    {LF__TAG_VERSION, LF_KIND_STRING, "v", 1, 0},
+    {LF__TAG_TRACE_NAME, LF_KIND_STRING, "n", 201, LF__PROBLEM_TRACE_NAME},
+    {LF__TAG_TRACE_NAME, LF_KIND_STRING, "n", 1, 0},
+    {LF__TAG_ENVIRONMENT, LF_KIND_STRING, "e", 41, LF__PROBLEM_ENVIRONMENT},
+    {LF__TAG_ENVIRONMENT, LF_KIND_STRING, "langfuse", 1, LF__PROBLEM_ENVIRONMENT},
+    {LF__TAG_ENVIRONMENT, LF_KIND_STRING, "e", 40, 0},
+    {LF__TAG_PROMPT_NAME, LF_KIND_STRING, "", 0, LF__PROBLEM_PROMPT},
+    {LF__TAG_PROMPT_NAME, LF_KIND_STRING, "p", 201, 0},
+    {LF__TAG_TRACE_TAGS, LF_KIND_JSON, " [\"a\"]", 1, 0},
+    {LF__TAG_TRACE_TAGS, LF_KIND_JSON, "{\"a\":1}", 1, LF__PROBLEM_TAGS},
+    {LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[\"a\"", 1, LF__PROBLEM_TAGS},
+    {LF__TAG_TRACE_TAGS, LF_KIND_STRING, "[\"a\"]", 1, LF__PROBLEM_TAGS},
+    {LF__TAG_TRACE_METADATA, LF_KIND_JSON, "\n{\"a\":[1,2]}", 1, 0},
+    {LF__TAG_TRACE_METADATA, LF_KIND_JSON, "[1]", 1, LF__PROBLEM_METADATA},
+    {LF__TAG_TRACE_METADATA, LF_KIND_STRING, "text", 1, LF__PROBLEM_METADATA},
+    {LF__TAG_TRACE_METADATA, LF_KIND_JSON, "{", 1, LF__PROBLEM_METADATA},
+    {LF__TAG_INPUT, LF_KIND_STRING, "i", 5000, 0},
 };
 
 static void only_marked_fields_obey_the_limits(void **state)
@@ -181,8 +187,7 @@ static void problems_are_found_in_items_and_told_once_each(void **state)
         for (unsigned other = 1; other < bit; other *= 2)
             assert_string_not_equal(lf__propagated_problem_text(bit), lf__propagated_problem_text(other));
     }
-    assert_string_equal(lf__propagated_problem_text(LF__PROBLEM_USER_ID),
-                        "user_id is longer than 200 characters and is not sent");
+    assert_string_equal(lf__propagated_problem_text(LF__PROBLEM_USER_ID), "user_id is longer than 200 characters and is not sent");
     assert_string_equal(lf__propagated_problem_text(LF__PROBLEM_PROMPT * 2), "");
 }
 

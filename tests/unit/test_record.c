@@ -35,10 +35,22 @@ static void assert_field(lf_kind kind, const void *payload, size_t size, const c
     assert_string_equal(result(), text);
 }
 
-static void assert_int(int64_t value, const char *json) { assert_field(LF_KIND_INT, &value, 8, json, json); }
-static void assert_uint(uint64_t value, const char *json) { assert_field(LF_KIND_UINT, &value, 8, json, json); }
-static void assert_double(double value, const char *json) { assert_field(LF_KIND_DOUBLE, &value, 8, json, json); }
-static void assert_char(int64_t value, const char *json, const char *text) { assert_field(LF_KIND_CHAR, &value, 8, json, text); }
+static void assert_int(int64_t value, const char *json)
+{
+    assert_field(LF_KIND_INT, &value, 8, json, json);
+}
+static void assert_uint(uint64_t value, const char *json)
+{
+    assert_field(LF_KIND_UINT, &value, 8, json, json);
+}
+static void assert_double(double value, const char *json)
+{
+    assert_field(LF_KIND_DOUBLE, &value, 8, json, json);
+}
+static void assert_char(int64_t value, const char *json, const char *text)
+{
+    assert_field(LF_KIND_CHAR, &value, 8, json, text);
+}
 
 static void assert_bytes(lf_kind kind, const char *text, const char *json, const char *expected)
 {
@@ -58,7 +70,7 @@ static void every_kind_has_its_json_and_its_text(void **state)
     assert_double(2, "2.0");
     assert_double((double)NAN, "\"NaN\"");
     assert_double(-(double)INFINITY, "\"-Infinity\"");
-    assert_field(LF_KIND_FLOAT, &(double){ (double)0.1f }, 8, "0.1", "0.1");
+    assert_field(LF_KIND_FLOAT, &(double){(double)0.1f}, 8, "0.1", "0.1");
     assert_char('x', "\"x\"", "x");
     assert_char('"', "\"\\\"\"", "\"");
     assert_char((char)0xE9, "\"\xEF\xBF\xBD\"", "\xEF\xBF\xBD");
@@ -89,13 +101,12 @@ static void integers_that_a_double_cannot_hold_are_strings(void **state)
         uint64_t halves[2]; /* low, high */
         const char *as_signed, *as_unsigned;
     } rows[] = {
-        { { 7, 0 }, "7", "7" },
-        { { UINT64_MAX, UINT64_MAX }, "-1", "\"340282366920938463463374607431768211455\"" },
-        { { UINT64_MAX, 0 }, "\"18446744073709551615\"", "\"18446744073709551615\"" },
-        { { 0, 1 }, "\"18446744073709551616\"", "\"18446744073709551616\"" },
-        { { 0, 0x8000000000000000u }, "\"-170141183460469231731687303715884105728\"",
-          "\"170141183460469231731687303715884105728\"" },
-        { { 0, UINT64_MAX }, "\"-18446744073709551616\"", "\"340282366920938463444927863358058659840\"" },
+        {{7, 0}, "7", "7"},
+        {{UINT64_MAX, UINT64_MAX}, "-1", "\"340282366920938463463374607431768211455\""},
+        {{UINT64_MAX, 0}, "\"18446744073709551615\"", "\"18446744073709551615\""},
+        {{0, 1}, "\"18446744073709551616\"", "\"18446744073709551616\""},
+        {{0, 0x8000000000000000u}, "\"-170141183460469231731687303715884105728\"", "\"170141183460469231731687303715884105728\""},
+        {{0, UINT64_MAX}, "\"-18446744073709551616\"", "\"340282366920938463444927863358058659840\""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_field(LF_KIND_INT128, rows[i].halves, 16, rows[i].as_signed, rows[i].as_signed);
@@ -108,7 +119,7 @@ static void assert_array(lf_kind element, size_t element_size, const void *eleme
     struct {
         lf__array_head head;
         char bytes[256];
-    } payload = { { (uint16_t)element, (uint16_t)element_size, (uint32_t)count }, { 0 } };
+    } payload = {{(uint16_t)element, (uint16_t)element_size, (uint32_t)count}, {0}};
     memcpy(payload.bytes, elements, count * element_size);
     assert_field(LF_KIND_ARRAY, &payload, sizeof payload.head + count * element_size, json, json);
 }
@@ -116,18 +127,18 @@ static void assert_array(lf_kind element, size_t element_size, const void *eleme
 static void arrays_of_every_element_are_lists(void **state)
 {
     (void)state;
-    assert_array(LF_KIND_INT, 1, (int8_t[]){ -1, 2 }, 2, "[-1,2]");
-    assert_array(LF_KIND_INT, 2, (int16_t[]){ -300, 300 }, 2, "[-300,300]");
-    assert_array(LF_KIND_INT, 4, (int32_t[]){ INT32_MIN }, 1, "[-2147483648]");
-    assert_array(LF_KIND_INT, 8, (int64_t[]){ 5, INT64_MAX }, 2, "[5,\"9223372036854775807\"]");
-    assert_array(LF_KIND_UINT, 1, (uint8_t[]){ 255, 0 }, 2, "[255,0]");
-    assert_array(LF_KIND_UINT, 2, (uint16_t[]){ 65535 }, 1, "[65535]");
-    assert_array(LF_KIND_UINT, 4, (uint32_t[]){ UINT32_MAX }, 1, "[4294967295]");
-    assert_array(LF_KIND_UINT, 8, (uint64_t[]){ 1 }, 1, "[1]");
-    assert_array(LF_KIND_FLOAT, 4, (float[]){ 0.1f, 2 }, 2, "[0.1,2.0]");
-    assert_array(LF_KIND_DOUBLE, 8, (double[]){ 0.1, (double)NAN }, 2, "[0.1,\"NaN\"]");
-    assert_array(LF_KIND_DOUBLE, sizeof(long double), (long double[]){ 1.5L }, 1, "[1.5]");
-    assert_array(LF_KIND_BOOL, 1, (bool[]){ true, false }, 2, "[true,false]");
+    assert_array(LF_KIND_INT, 1, (int8_t[]){-1, 2}, 2, "[-1,2]");
+    assert_array(LF_KIND_INT, 2, (int16_t[]){-300, 300}, 2, "[-300,300]");
+    assert_array(LF_KIND_INT, 4, (int32_t[]){INT32_MIN}, 1, "[-2147483648]");
+    assert_array(LF_KIND_INT, 8, (int64_t[]){5, INT64_MAX}, 2, "[5,\"9223372036854775807\"]");
+    assert_array(LF_KIND_UINT, 1, (uint8_t[]){255, 0}, 2, "[255,0]");
+    assert_array(LF_KIND_UINT, 2, (uint16_t[]){65535}, 1, "[65535]");
+    assert_array(LF_KIND_UINT, 4, (uint32_t[]){UINT32_MAX}, 1, "[4294967295]");
+    assert_array(LF_KIND_UINT, 8, (uint64_t[]){1}, 1, "[1]");
+    assert_array(LF_KIND_FLOAT, 4, (float[]){0.1f, 2}, 2, "[0.1,2.0]");
+    assert_array(LF_KIND_DOUBLE, 8, (double[]){0.1, (double)NAN}, 2, "[0.1,\"NaN\"]");
+    assert_array(LF_KIND_DOUBLE, sizeof(long double), (long double[]){1.5L}, 1, "[1.5]");
+    assert_array(LF_KIND_BOOL, 1, (bool[]){true, false}, 2, "[true,false]");
     assert_array(LF_KIND_CHAR, 1, "a\"", 2, "[\"a\",\"\\\"\"]");
     assert_array(LF_KIND_INT, 4, "", 0, "[]");
 }
@@ -135,10 +146,10 @@ static void arrays_of_every_element_are_lists(void **state)
 static void an_array_says_no_more_than_was_stored(void **state)
 {
     (void)state;
-    lf__array_head head = { LF_KIND_INT, 4, 1000000 };
+    lf__array_head head = {LF_KIND_INT, 4, 1000000};
     char payload[sizeof head + 6];
     memcpy(payload, &head, sizeof head);
-    memcpy(payload + sizeof head, (int32_t[]){ 7 }, 4);
+    memcpy(payload + sizeof head, (int32_t[]){7}, 4);
     assert_field(LF_KIND_ARRAY, payload, sizeof payload, "[7]", "[7]");
     assert_field(LF_KIND_ARRAY, payload, sizeof head - 1, "[]", "[]");
     head.element_size = 0;
@@ -303,11 +314,11 @@ static void what_does_not_fit_leaves_nothing_behind(void **state)
         const char *bytes;
         size_t size;
     } rows[] = {
-        { LF_KIND_STRING, "a\"b\xFF", 4 },
-        { LF_KIND_JSON, "[1,2]", 5 },
-        { LF_KIND_UINT, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 8 },
-        { LF_KIND_OPAQUE, "\x10\0\0\0\0\0\0\0", 8 },
-        { LF_KIND_CHAR, "x\0\0\0\0\0\0\0", 8 },
+        {LF_KIND_STRING, "a\"b\xFF", 4},
+        {LF_KIND_JSON, "[1,2]", 5},
+        {LF_KIND_UINT, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 8},
+        {LF_KIND_OPAQUE, "\x10\0\0\0\0\0\0\0", 8},
+        {LF_KIND_CHAR, "x\0\0\0\0\0\0\0", 8},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         builder_begin(&b, LF_SPAN, 0);

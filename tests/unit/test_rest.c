@@ -120,9 +120,9 @@ static lf_status get(void)
     return ask(LF__HTTP_GET, "api/public/x", NULL, PATIENCE_MS);
 }
 
-#define ASSERT_TOLD(text) \
-    do { \
-        if (strstr(told.message, text) == NULL) \
+#define ASSERT_TOLD(text)                                         \
+    do {                                                          \
+        if (strstr(told.message, text) == NULL)                   \
             fail_msg("\"%s\" is not in: %s", text, told.message); \
     } while (0)
 
@@ -137,8 +137,8 @@ static void a_question_is_sent_and_its_answer_handed_over(void **state)
         bool has_body = i != LF__HTTP_GET && i != LF__HTTP_DELETE;
         int expected = i == LF__HTTP_POST ? 201 : 200;
         ANSWER(.status = expected, .body = "{\"name\":\"n\"}");
-        assert_int_equal(ask((lf__http_method)i, "/api/public/v2/prompts/a%2Fb?version=2", has_body ? "{\"a\":1}" : NULL, PATIENCE_MS),
-                         LF_OK);
+        assert_int_equal(
+            ask((lf__http_method)i, "/api/public/v2/prompts/a%2Fb?version=2", has_body ? "{\"a\":1}" : NULL, PATIENCE_MS), LF_OK);
         assert_int_equal(answer.status, expected);
         assert_string_equal(answer.body, "{\"name\":\"n\"}");
         assert_int_equal(answer.size, 12);
@@ -186,12 +186,12 @@ static void every_status_becomes_the_documented_result(void **state)
     static const struct {
         int http;
         lf_status status;
-    } cases[] = {{301, LF_ERR_SERVER},  {307, LF_ERR_SERVER},  {400, LF_ERR_REFUSED}, {401, LF_ERR_UNAUTHORIZED},
+    } cases[] = {{301, LF_ERR_SERVER},       {307, LF_ERR_SERVER},  {400, LF_ERR_REFUSED}, {401, LF_ERR_UNAUTHORIZED},
                  {403, LF_ERR_UNAUTHORIZED}, {404, LF_ERR_REFUSED}, {409, LF_ERR_REFUSED}, {413, LF_ERR_REFUSED},
-                 {429, LF_ERR_REFUSED}, {500, LF_ERR_SERVER},  {503, LF_ERR_SERVER}};
+                 {429, LF_ERR_REFUSED},      {500, LF_ERR_SERVER},  {503, LF_ERR_SERVER}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ANSWER(.status = cases[i].http, .body = "{\"message\":\"no\\nway\",\"error\":\"E\"}",
-                             .headers = "Location: http://127.0.0.1:1/\r\n");
+               .headers = "Location: http://127.0.0.1:1/\r\n");
         assert_int_equal(get(), cases[i].status);
         assert_int_equal(told.http_status, cases[i].http);
         ASSERT_TOLD("http://127.0.0.1");
@@ -239,8 +239,8 @@ static void values_of_headers_are_secrets_too(void **state)
 {
     (void)state;
     const char *headers[] = {"X-Api-Key: abcdef-ghijkl", "Authorization: Bearer mnopqr.stuvwx", "X-Short: abc", NULL};
-    lf_options options = {LF_OPTIONS_INIT, .public_key = PUBLIC, .secret_key = SECRET, .base_url = server->url, .log = fixture_log,
-                          .headers = headers};
+    lf_options options = {LF_OPTIONS_INIT,         .public_key = PUBLIC, .secret_key = SECRET,
+                          .base_url = server->url, .log = fixture_log,   .headers = headers};
     lf__config_free(config);
     config = lf__config_new(&options);
     ANSWER(.status = 400, .body = "key abcdef-ghijkl, abc, token mnopqr.stuvwx, other sk-lf-other; sk-lf-... mnopqr.stuv");
@@ -251,9 +251,11 @@ static void values_of_headers_are_secrets_too(void **state)
 static void a_short_key_is_hidden_and_a_word_is_not(void **state)
 {
     (void)state;
-    static const char *const keys[] = {"s3cr", "any"}, *const told_of[] = {"\"**** is no use for anyone\"", "\"any is no use for anyone\""};
+    static const char *const keys[] = {"s3cr", "any"}, *const told_of[] = {"\"**** is no use for anyone\"",
+                                                                           "\"any is no use for anyone\""};
     for (int i = 0; i < 2; i++) {
-        lf_options options = {LF_OPTIONS_INIT, .public_key = PUBLIC, .secret_key = keys[i], .base_url = server->url, .log = fixture_log};
+        lf_options options = {LF_OPTIONS_INIT, .public_key = PUBLIC, .secret_key = keys[i], .base_url = server->url,
+                              .log = fixture_log};
         lf__config_free(config);
         config = lf__config_new(&options);
         ANSWER(.status = 400, .body = fake_text("%s is no use for anyone", keys[i]));
@@ -285,7 +287,8 @@ static void a_key_that_was_replaced_in_its_file_is_tried_once(void **state)
     write_key(path, "sk-lf-old");
     fake_server_free(server);
     server = fake_server_start(know_the_new_key, NULL);
-    lf_options options = {LF_OPTIONS_INIT, .public_key = PUBLIC, .secret_key_file = path, .base_url = server->url, .log = fixture_log};
+    lf_options options = {LF_OPTIONS_INIT, .public_key = PUBLIC, .secret_key_file = path, .base_url = server->url,
+                          .log = fixture_log};
     lf__config_free(config);
     config = lf__config_new(&options);
     assert_int_equal(get(), LF_ERR_UNAUTHORIZED);
@@ -326,8 +329,8 @@ static void without_keys_nothing_is_asked(void **state)
     lf__config_free(config);
     assert_int_equal(fake_count(server, &server->request_count), 0);
     /* Nothing is traced, but prompts are fetched. */
-    options = (lf_options){LF_OPTIONS_INIT, .log = fixture_log, .public_key = PUBLIC, .secret_key = SECRET, .tracing = LF_OFF,
-                           .base_url = server->url};
+    options = (lf_options){LF_OPTIONS_INIT,      .log = fixture_log, .public_key = PUBLIC,
+                           .secret_key = SECRET, .tracing = LF_OFF,  .base_url = server->url};
     config = lf__config_new(&options);
     assert_false(config->enabled);
     assert_int_equal(get(), LF_OK);
@@ -592,7 +595,8 @@ static void the_projects_id_is_found(void **state)
 {
     (void)state;
     char id[32], small[6];
-    ANSWER(.body = "{\"data\":[{\"id\":\"proj-1\",\"name\":\"Project\",\"organization\":{\"id\":\"org-1\"},\"metadata\":{}},{\"id\":\"two\"}]}");
+    ANSWER(.body = "{\"data\":[{\"id\":\"proj-1\",\"name\":\"Project\",\"organization\":{\"id\":\"org-1\"},\"metadata\":{}},{"
+                   "\"id\":\"two\"}]}");
     assert_int_equal(project(id), LF_OK);
     assert_string_equal(id, "proj-1");
     assert_ptr_equal(strstr(server->requests[0].head, "GET /api/public/projects HTTP/1.1\r\n"), server->requests[0].head);
@@ -607,7 +611,8 @@ static void every_reason_for_no_project_has_its_words(void **state)
         lf_status status;
         const char *words;
     } cases[] = {
-        {{.status = 401, .body = "{\"message\":\"Invalid credentials.\"}"}, LF_ERR_UNAUTHORIZED,
+        {{.status = 401, .body = "{\"message\":\"Invalid credentials.\"}"},
+         LF_ERR_UNAUTHORIZED,
          "does not know these keys (public key pk-lf-12...)"},
         {{.status = 403, .body = "{\"message\":\"x\"}"}, LF_ERR_UNAUTHORIZED, "organization"},
         {{.status = 404, .body = "<html>"}, LF_ERR_REFUSED, "is not a Langfuse server: it answered HTTP 404"},

@@ -17,10 +17,12 @@ TEST(every_type_arrives_with_its_value)
     CHECK_INT(lf_create_score(.name = "numeric", .value = -3, .data_type = LF_SCORE_NUMERIC, .trace_id = trace_hex), LF_OK);
     CHECK_INT(lf_create_score(.name = "yes", .value = 1, .data_type = LF_SCORE_BOOLEAN, .trace_id = trace_hex), LF_OK);
     CHECK_INT(lf_create_score(.name = "no", .value = 0, .data_type = LF_SCORE_BOOLEAN, .trace_id = trace_hex), LF_OK);
-    CHECK_INT(lf_create_score(.name = "category", .string_value = "a", .data_type = LF_SCORE_CATEGORICAL, .trace_id = trace_hex), LF_OK);
+    CHECK_INT(lf_create_score(.name = "category", .string_value = "a", .data_type = LF_SCORE_CATEGORICAL, .trace_id = trace_hex),
+              LF_OK);
     CHECK_INT(lf_create_score(.name = "text", .string_value = "5", .data_type = LF_SCORE_TEXT, .trace_id = trace_hex), LF_OK);
-    CHECK_INT(lf_create_score(.name = "correction", .string_value = "{\"a\":1}", .data_type = LF_SCORE_CORRECTION,
-                              .trace_id = trace_hex), LF_OK);
+    CHECK_INT(
+        lf_create_score(.name = "correction", .string_value = "{\"a\":1}", .data_type = LF_SCORE_CORRECTION, .trace_id = trace_hex),
+        LF_OK);
     collect_scores();
     CHECK_INT(event_count, 9);
     CHECK_MEMBER(score_named("default"), "value", "0.25");
@@ -46,7 +48,8 @@ TEST(all_fields_arrive)
     start();
     CHECK_INT(lf_create_score(.name = "s", .value = 1, .trace_id = trace_hex, .observation_id = observation_hex,
                               .comment = "why \"so\"", .config_id = "config", .metadata = LF_OBJECT("k", LF_ARRAY(1, 2)),
-                              .id = "my id", .environment = "qa", .timestamp_ns = 1700000000500000000), LF_OK);
+                              .id = "my id", .environment = "qa", .timestamp_ns = 1700000000500000000),
+              LF_OK);
     collect_scores();
     const cJSON *score = score_named("s");
     CHECK_MEMBER(score, "traceId", trace_hex);
@@ -215,17 +218,25 @@ TEST(what_makes_no_sense_is_refused_each_kind_told_once)
         CHECK_INT(lf_create_score(.name = "s", .value = 1, .observation_id = observation_hex), LF_ERR_ARGUMENT);
         CHECK_INT(lf_create_score(.name = "s", .value = 1, .trace_id = trace_hex, .session_id = "s"), LF_ERR_ARGUMENT);
         CHECK_INT(lf_create_score(.name = "s", .value = 1, .dataset_run_id = "r", .session_id = "s"), LF_ERR_ARGUMENT);
-        CHECK_INT(lf_create_score(.name = "s", .string_value = "better", .data_type = LF_SCORE_CORRECTION, .session_id = "s"), LF_ERR_ARGUMENT);
-        CHECK_INT(lf_create_score(.name = "s", .string_value = "better", .data_type = LF_SCORE_CORRECTION, .dataset_run_id = "r"), LF_ERR_ARGUMENT);
+        CHECK_INT(lf_create_score(.name = "s", .string_value = "better", .data_type = LF_SCORE_CORRECTION, .session_id = "s"),
+                  LF_ERR_ARGUMENT);
+        CHECK_INT(lf_create_score(.name = "s", .string_value = "better", .data_type = LF_SCORE_CORRECTION, .dataset_run_id = "r"),
+                  LF_ERR_ARGUMENT);
         CHECK_INT(lf_create_score(.name = "s", .value = (double)NAN, .trace_id = trace_hex), LF_ERR_ARGUMENT);
         CHECK_INT(lf_create_score(.name = "s", .value = (double)-INFINITY, .trace_id = trace_hex), LF_ERR_ARGUMENT);
         CHECK_INT(lf_create_score(.name = "s", .value = 2, .data_type = LF_SCORE_BOOLEAN, .trace_id = trace_hex), LF_ERR_ARGUMENT);
-        CHECK_INT(lf_create_score(.name = "s", .string_value = "yes", .data_type = LF_SCORE_BOOLEAN, .trace_id = trace_hex), LF_ERR_ARGUMENT);
-        CHECK_INT(lf_create_score(.name = "s", .string_value = "1", .data_type = LF_SCORE_NUMERIC, .trace_id = trace_hex), LF_ERR_ARGUMENT);
-        CHECK_INT(lf_create_score(.name = "s", .value = 1, .data_type = LF_SCORE_CATEGORICAL, .trace_id = trace_hex), LF_ERR_ARGUMENT);
-        CHECK_INT(lf_create_score(.name = "s", .value = 1, .data_type = LF_SCORE_CORRECTION, .trace_id = trace_hex), LF_ERR_ARGUMENT);
-        CHECK_INT(lf_create_score(.name = "s", .string_value = "", .data_type = LF_SCORE_TEXT, .trace_id = trace_hex), LF_ERR_ARGUMENT);
-        CHECK_INT(lf_create_score(.name = "s", .string_value = text, .data_type = LF_SCORE_TEXT, .trace_id = trace_hex), LF_ERR_ARGUMENT);
+        CHECK_INT(lf_create_score(.name = "s", .string_value = "yes", .data_type = LF_SCORE_BOOLEAN, .trace_id = trace_hex),
+                  LF_ERR_ARGUMENT);
+        CHECK_INT(lf_create_score(.name = "s", .string_value = "1", .data_type = LF_SCORE_NUMERIC, .trace_id = trace_hex),
+                  LF_ERR_ARGUMENT);
+        CHECK_INT(lf_create_score(.name = "s", .value = 1, .data_type = LF_SCORE_CATEGORICAL, .trace_id = trace_hex),
+                  LF_ERR_ARGUMENT);
+        CHECK_INT(lf_create_score(.name = "s", .value = 1, .data_type = LF_SCORE_CORRECTION, .trace_id = trace_hex),
+                  LF_ERR_ARGUMENT);
+        CHECK_INT(lf_create_score(.name = "s", .string_value = "", .data_type = LF_SCORE_TEXT, .trace_id = trace_hex),
+                  LF_ERR_ARGUMENT);
+        CHECK_INT(lf_create_score(.name = "s", .string_value = text, .data_type = LF_SCORE_TEXT, .trace_id = trace_hex),
+                  LF_ERR_ARGUMENT);
         CHECK_INT(lf_create_score(.name = "s", .value = 1, .data_type = (lf_score_type)77, .trace_id = trace_hex), LF_ERR_ARGUMENT);
         CHECK_INT(lf_score_current_observation(.name = "s", .value = 1), LF_ERR_ARGUMENT);
         CHECK_INT(lf_score_current_trace(.name = "s", .value = 1), LF_ERR_ARGUMENT);
@@ -262,7 +273,8 @@ TEST(text_is_measured_in_utf_16_units)
             memcpy(text + j * size, cases[i].character, size + 1);
         CHECK_INT(lf_create_score(.name = "t", .string_value = text, .data_type = LF_SCORE_TEXT, .trace_id = trace_hex), LF_OK);
         memcpy(text + cases[i].fit * size, "x", 2);
-        CHECK_INT(lf_create_score(.name = "t", .string_value = text, .data_type = LF_SCORE_TEXT, .trace_id = trace_hex), LF_ERR_ARGUMENT);
+        CHECK_INT(lf_create_score(.name = "t", .string_value = text, .data_type = LF_SCORE_TEXT, .trace_id = trace_hex),
+                  LF_ERR_ARGUMENT);
     }
     collect_scores();
     CHECK_INT(event_count, sizeof cases / sizeof *cases);

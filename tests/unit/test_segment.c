@@ -259,9 +259,7 @@ static void play(size_t ceiling, int turns)
     uint64_t number = 0, refused = 0;
     for (int i = 0; i < turns; i++) {
         switch (next_random() % 16) {
-        case 0:
-            drain(segment, next_random() % 20);
-            break;
+        case 0: drain(segment, next_random() % 20); break;
         case 1:
             if (next_random() % 4096 == 0)
                 drain(segment, SIZE_MAX);
@@ -741,7 +739,8 @@ static void *change_the_stack(void *arg)
 TEST(a_snapshot_of_a_running_thread_is_whole_or_nothing)
 {
     if (HARNESS_TSAN) {
-        harness_skip("a_snapshot_of_a_running_thread_is_whole_or_nothing", "the race is meant; the test's writer is no function of ours");
+        harness_skip("a_snapshot_of_a_running_thread_is_whole_or_nothing",
+                     "the race is meant; the test's writer is no function of ours");
         return;
     }
     lf__segment *segment = new_segment(1 << 20);

@@ -183,7 +183,8 @@ static void an_unset_member_and_one_without_a_name_are_not_there(void **state)
 {
     (void)state;
     lf_member members[] = {
-        {"a", lf_int(1)}, {"a", lf_i_make(LF_KIND_UNSET, 0)}, {NULL, lf_int(2)}, {"b", lf_i_make(LF_KIND_UNSET, 0)}, {"", lf_int(3)},
+        {"a", lf_int(1)}, {"a", lf_i_make(LF_KIND_UNSET, 0)}, {NULL, lf_int(2)}, {"b", lf_i_make(LF_KIND_UNSET, 0)},
+        {"", lf_int(3)},
     };
     lf_value variables = lf_i_make_pointer(LF_KIND_OBJECT, members, COUNT(members));
     assert_string_equal(render("{{a}}{{b}}{{}}", &variables), "1{{b}}3");
@@ -196,9 +197,25 @@ static void what_is_no_object_leaves_the_text_unchanged(void **state)
     (void)state;
     cJSON *list = cJSON_Parse("[{\"a\":1}]");
     lf_value none[] = {
-        lf_i_make(LF_KIND_UNSET, 0), lf_null(), lf_int(1), lf_text("a"), lf_text("{\"a\":1}"), lf_json("[{\"a\":1}]"), lf_json("\"a\""),
-        lf_json("{\"a\":1"), lf_json("{\"a\":1}}"), lf_json(""), lf_json(NULL), lf_jsonn("{\"a\":1}", 6), lf_jsonn("", 0), lf_jsonn(" \0{", 3),
-        LF_ARRAY("a", 1), LF_VALUE(list), lf_i_make_pointer(LF_KIND_CJSON, NULL, 0), lf_secret(1), lf_pointer(&list),
+        lf_i_make(LF_KIND_UNSET, 0),
+        lf_null(),
+        lf_int(1),
+        lf_text("a"),
+        lf_text("{\"a\":1}"),
+        lf_json("[{\"a\":1}]"),
+        lf_json("\"a\""),
+        lf_json("{\"a\":1"),
+        lf_json("{\"a\":1}}"),
+        lf_json(""),
+        lf_json(NULL),
+        lf_jsonn("{\"a\":1}", 6),
+        lf_jsonn("", 0),
+        lf_jsonn(" \0{", 3),
+        LF_ARRAY("a", 1),
+        LF_VALUE(list),
+        lf_i_make_pointer(LF_KIND_CJSON, NULL, 0),
+        lf_secret(1),
+        lf_pointer(&list),
     };
     assert_string_equal(render("{{a}}{{ b", NULL), "{{a}}{{ b");
     for (size_t i = 0; i < COUNT(none); i++) {
@@ -224,8 +241,9 @@ static void every_blank_that_python_strips_is_stripped_and_no_other(void **state
         assert_string_equal(render(text, &variables), text);
     }
     /* A zero-width space, a byte order mark, the neighbours of blanks, halves of blanks. */
-    static const char *const others[] = {"\xE2\x80\x8B", "\xEF\xBB\xBF", "\xE2\x80\x8C", "\xC2\x84", "\xC2\x86", "\xC2\xA1", "\x1B", "\x7F",
-                                         "\x08", "\xE1\xA0\x8E", "\xC2", "\xA0", "\x85", "\x80\x80", "\xE2\x80", "\xE3\x80", "\x9A\x80"};
+    static const char *const others[] = {"\xE2\x80\x8B", "\xEF\xBB\xBF", "\xE2\x80\x8C", "\xC2\x84",     "\xC2\x86", "\xC2\xA1",
+                                         "\x1B",         "\x7F",         "\x08",         "\xE1\xA0\x8E", "\xC2",     "\xA0",
+                                         "\x85",         "\x80\x80",     "\xE2\x80",     "\xE3\x80",     "\x9A\x80"};
     for (size_t i = 0; i < COUNT(others); i++) {
         snprintf(text, sizeof text, "{{%sa}}{{a%s}}", others[i], others[i]);
         assert_string_equal(render(text, &variables), text);
@@ -238,7 +256,8 @@ static void nul_is_data(void **state)
 {
     (void)state;
     static const char text[] = "\0{{a\0b}}\0{{a}}";
-    static const char result[] = "\0" "2\0{{a}}";
+    static const char result[] = "\0"
+                                 "2\0{{a}}";
     lf_value variables = lf_json("{\"a\\u0000b\":2}");
     lf__template t;
     assert_true(lf__template_parse(&t, text, sizeof text - 1));
@@ -323,8 +342,8 @@ static void many_names_are_filled_in(void **state)
 static void no_text_takes_more_than_linear_time(void **state)
 {
     (void)state;
-    static const char *const units[] = {"{", "}", "{{", "{{ ", "{ {", "} }", "{{}", "{{}}",
-                                        "{{a}}", "{{{}", "}}{{", " {{\xC3\xA4", "{{ a }"};
+    static const char *const units[] = {"{",    "}",     "{{",   "{{ ",  "{ {",         "} }",   "{{}",
+                                        "{{}}", "{{a}}", "{{{}", "}}{{", " {{\xC3\xA4", "{{ a }"};
     lf_value variables = LF_OBJECT("a", 1);
     const size_t size = (size_t)rounds(16 << 20);
     char *text = malloc(size);
@@ -363,7 +382,8 @@ static const char char_array[] = {'a', '\'', '\xE4'};
 static void values_are_written_as_python_writes_them(void **state)
 {
     (void)state;
-    lf_value unset_member = lf_i_make_pointer(LF_KIND_OBJECT, ((const lf_member[]){{"u", lf_i_make(LF_KIND_UNSET, 0)}, {"a", lf_int(1)}}), 2);
+    lf_value unset_member = lf_i_make_pointer(LF_KIND_OBJECT,
+                                              ((const lf_member[]){{"u", lf_i_make(LF_KIND_UNSET, 0)}, {"a", lf_int(1)}}), 2);
     lf_value unset_item = lf_i_make_pointer(LF_KIND_LIST, ((const lf_value[]){lf_i_make(LF_KIND_UNSET, 0), lf_int(1)}), 2);
     const struct {
         lf_value value;
@@ -381,9 +401,9 @@ static void values_are_written_as_python_writes_them(void **state)
         {lf_int(INT64_MIN), "-9223372036854775808", NULL},
         {lf_uint(UINT64_MAX), "18446744073709551615", NULL},
         {lf_int(9007199254740993), "9007199254740993", NULL},
-        {LF_VALUE((__extension__(__int128)1 << 64)), "18446744073709551616", NULL},
-        {LF_VALUE((__extension__ -(__int128)1)), "-1", NULL},
-        {LF_VALUE((__extension__(unsigned __int128)-1)), "340282366920938463463374607431768211455", NULL},
+        {LF_VALUE((__extension__(__int128) 1 << 64)), "18446744073709551616", NULL},
+        {LF_VALUE((__extension__ - (__int128)1)), "-1", NULL},
+        {LF_VALUE((__extension__(unsigned __int128) - 1)), "340282366920938463463374607431768211455", NULL},
         {lf_double(1), "1.0", NULL},
         {lf_double(-0.0), "-0.0", NULL},
         {lf_double(0.1), "0.1", NULL},
@@ -398,7 +418,12 @@ static void values_are_written_as_python_writes_them(void **state)
         {LF_VALUE("it's"), "it's", "\"it's\""},
         {lf_text(""), "", "''"},
         {lf_strn("", 0), "", "''"},
-        {lf_text("a\xFF" "b\xC3"), "a\xEF\xBF\xBD" "b\xEF\xBF\xBD", "'a\xEF\xBF\xBD" "b\xEF\xBF\xBD'"},
+        {lf_text("a\xFF"
+                 "b\xC3"),
+         "a\xEF\xBF\xBD"
+         "b\xEF\xBF\xBD",
+         "'a\xEF\xBF\xBD"
+         "b\xEF\xBF\xBD'"},
         {lf_pointer((const void *)(uintptr_t)0xAB12), "0xab12", "'0xab12'"},
         {lf_secret("x"), "<secret>", "'<secret>'"},
         {lf_i_make(LF_KIND_OPAQUE, 24), "<24 bytes>", "'<24 bytes>'"},
@@ -450,7 +475,8 @@ static void text_in_quotes_is_pythons_repr(void **state)
         {"\x01\x1F\x7F\b\f\v", "'\\x01\\x1f\\x7f\\x08\\x0c\\x0b'"},
         {"\xC2\x80\xC2\x9F\xC2\xA0\xC2\xA1\xC2\xAD\xC2\xAE", "'\\x80\\x9f\\xa0\xC2\xA1\\xad\xC2\xAE'"},
         {"\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80", "'\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80'"},
-        {"\xE2\x80\x8B\xE2\x80\xA8\xE2\x80\xAF\xEF\xBB\xBF\xE3\x80\x80\xEE\x80\x80", "'\\u200b\\u2028\\u202f\\ufeff\\u3000\\ue000'"},
+        {"\xE2\x80\x8B\xE2\x80\xA8\xE2\x80\xAF\xEF\xBB\xBF\xE3\x80\x80\xEE\x80\x80",
+         "'\\u200b\\u2028\\u202f\\ufeff\\u3000\\ue000'"},
         {"\xE2\x80\x90\xE2\x80\xB0", "'\xE2\x80\x90\xE2\x80\xB0'"},
         {"\xF3\xA0\x80\x81\xF3\xB0\x80\x80\xF4\x8F\xBF\xBD", "'\\U000e0001\\U000f0000\\U0010fffd'"},
     };
@@ -468,7 +494,8 @@ static void text_in_quotes_is_pythons_repr(void **state)
         lf__buf_done(&json);
     }
     assert_string_equal(written(LF_ARRAY(lf_strn("a\0b", 3))), "['a\\x00b']");
-    assert_string_equal(written(lf_json("[\"\\u0000\\ud83d\\ude00\\ud83d\\u00a0\"]")), "['\\x00\xF0\x9F\x98\x80\xEF\xBF\xBD\\xa0']");
+    assert_string_equal(written(lf_json("[\"\\u0000\\ud83d\\ude00\\ud83d\\u00a0\"]")),
+                        "['\\x00\xF0\x9F\x98\x80\xEF\xBF\xBD\\xa0']");
 }
 
 static void numbers_of_json_text_are_read_as_python_reads_them(void **state)
@@ -477,11 +504,29 @@ static void numbers_of_json_text_are_read_as_python_reads_them(void **state)
     static const struct {
         const char *json, *text;
     } numbers[] = {
-        {"0", "0"}, {"-0", "0"}, {"-1", "-1"}, {"12345678901234567890123456789012345678901234567890", "12345678901234567890123456789012345678901234567890"},
-        {"1.0", "1.0"}, {"-0.0", "-0.0"}, {"1.50", "1.5"}, {"1e2", "100.0"}, {"1E+2", "100.0"}, {"12.5e-1", "1.25"}, {"0.1", "0.1"},
-        {"1e22", "1e+22"}, {"1e-7", "1e-07"}, {"1e999", "inf"}, {"-1e999", "-inf"}, {"1e-999", "0.0"}, {"5e-324", "5e-324"},
-        {"1e99999999999999999999999", "inf"}, {"1e12345678901234567", "inf"}, {"1e-99999999999999999999999", "0.0"}, {"0e99999999999999999999999", "0.0"},
-        {"9007199254740993.0", "9007199254740992.0"}, {"0.1000000000000000055511151231257827021181583404541015625", "0.1"},
+        {"0", "0"},
+        {"-0", "0"},
+        {"-1", "-1"},
+        {"12345678901234567890123456789012345678901234567890", "12345678901234567890123456789012345678901234567890"},
+        {"1.0", "1.0"},
+        {"-0.0", "-0.0"},
+        {"1.50", "1.5"},
+        {"1e2", "100.0"},
+        {"1E+2", "100.0"},
+        {"12.5e-1", "1.25"},
+        {"0.1", "0.1"},
+        {"1e22", "1e+22"},
+        {"1e-7", "1e-07"},
+        {"1e999", "inf"},
+        {"-1e999", "-inf"},
+        {"1e-999", "0.0"},
+        {"5e-324", "5e-324"},
+        {"1e99999999999999999999999", "inf"},
+        {"1e12345678901234567", "inf"},
+        {"1e-99999999999999999999999", "0.0"},
+        {"0e99999999999999999999999", "0.0"},
+        {"9007199254740993.0", "9007199254740992.0"},
+        {"0.1000000000000000055511151231257827021181583404541015625", "0.1"},
     };
     errno = EDOM;
     for (size_t i = 0; i < COUNT(numbers); i++) {
@@ -579,7 +624,11 @@ static void words_lose_a_brace_and_single_ones_are_doubled(void **state)
         {"{{a}}}", "{a}}}"},
         {"{{a", "{{a"},
         {"}} {{a}} {", "}} {a} {{"},
-        {"{{a\xC2\xA0" "b}} {{\xC2\xA0" "b\xE2\x80\x83}}", "{{a\xC2\xA0" "b}} {b}"},
+        {"{{a\xC2\xA0"
+         "b}} {{\xC2\xA0"
+         "b\xE2\x80\x83}}",
+         "{{a\xC2\xA0"
+         "b}} {b}"},
         {"{{ {{b}} }}", "{{ {b} }}"},
         {"{{0}}", "{0}"},
     };
@@ -591,10 +640,12 @@ static void words_lose_a_brace_and_single_ones_are_doubled(void **state)
 static void json_around_variables_survives_formatting(void **state)
 {
     (void)state;
-    static const char text[] = "This is a {{animal}}.\n{\n  \"metadata\": {\"context\": \"{{context}}\", \"nested\": {\"d\": {\"e\": 0}}},"
-                               "\n  \"list\": [{}, {\"q\": 'it''s \\\"{ quoted }\\\"'}]}\n{{ footer }}";
-    static const char result[] = "This is a <animal>.\n{\n  \"metadata\": {\"context\": \"<context>\", \"nested\": {\"d\": {\"e\": 0}}},"
-                                 "\n  \"list\": [{}, {\"q\": 'it''s \\\"{ quoted }\\\"'}]}\n<footer>";
+    static const char text[] =
+        "This is a {{animal}}.\n{\n  \"metadata\": {\"context\": \"{{context}}\", \"nested\": {\"d\": {\"e\": 0}}},"
+        "\n  \"list\": [{}, {\"q\": 'it''s \\\"{ quoted }\\\"'}]}\n{{ footer }}";
+    static const char result[] =
+        "This is a <animal>.\n{\n  \"metadata\": {\"context\": \"<context>\", \"nested\": {\"d\": {\"e\": 0}}},"
+        "\n  \"list\": [{}, {\"q\": 'it''s \\\"{ quoted }\\\"'}]}\n<footer>";
     single(text);
     assert_true(reference_format(&wanted, out.data, out.length));
     assert_string_equal(text_of(&wanted), result);
@@ -700,8 +751,9 @@ static void random_templates_mean_what_the_reference_says(void **state)
 /* Everything that can allocate: parts, many names, a name and a text with escapes, text to repair, a long number, the output. */
 static bool everything(lf__buf *to)
 {
-    static const char json[] = "{\"a\\n0\":[\"x\\ny\", 1.00000000000000000000000000000000000000000000000000000000000000000000000000000000000"
-                               "00000000000000000000]}";
+    static const char json[] =
+        "{\"a\\n0\":[\"x\\ny\", 1.00000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+        "00000000000000000000]}";
     lf__template t;
     char text[1024];
     size_t size = 0;
@@ -746,9 +798,10 @@ static void without_memory_a_value_is_not_found(void **state)
 static void without_memory_nothing_is_left_out_in_silence(void **state)
 {
     (void)state;
-    lf_value broken = LF_ARRAY("a\xFF"), unescaped = lf_json("[\"\\n\"]"), number = lf_json("[\"a\", 1.00000000000000000000000000000000000"
-                                                                                      "0000000000000000000000000000000000000000000"
-                                                                                      "00000000000000000000000000000000000]");
+    lf_value broken = LF_ARRAY("a\xFF"), unescaped = lf_json("[\"\\n\"]"),
+             number = lf_json("[\"a\", 1.00000000000000000000000000000000000"
+                              "0000000000000000000000000000000000000000000"
+                              "00000000000000000000000000000000000]");
     lf_value variables = lf_json("{\"a\":1,\"\\u0062\":2}");
     const lf_value *values[] = {&broken, &unescaped, &number};
     char memory[64];

@@ -72,7 +72,8 @@ TEST(what_was_sent_before_stays_as_it_was)
 static NOINLINE void says_more_and_more(void)
 {
     OBSERVE();
-    lf_update_current_trace(.user_id = "first", .session_id = "s", .metadata = LF_OBJECT("a", 1, "b", 1), .tags = LF_TAGS("x", "y"));
+    lf_update_current_trace(.user_id = "first", .session_id = "s", .metadata = LF_OBJECT("a", 1, "b", 1),
+                            .tags = LF_TAGS("x", "y"));
     lf_update_current_trace(.user_id = "second", .metadata = LF_OBJECT("b", 2, "c", 2), .tags = LF_TAGS("y", "z"));
     lf_update_current_trace(.public_ = LF_ON);
     lf_update_current_trace(.public_ = LF_OFF);
@@ -368,7 +369,8 @@ TEST(over_the_batch_endpoint_everything_arrives_too)
         if (strcmp(text_of(events[i], "type"), "trace-create") != 0)
             continue;
         named = named || (strcmp(member(body, "id"), "my trace") == 0 && strcmp(member(body, "name"), "mine") == 0);
-        has_user = has_user || (strcmp(member(body, "id"), member(root, "traceId")) == 0 && strcmp(member(body, "userId"), "u") == 0);
+        has_user = has_user ||
+                   (strcmp(member(body, "id"), member(root, "traceId")) == 0 && strcmp(member(body, "userId"), "u") == 0);
     }
     CHECK(named);
     CHECK(has_user);

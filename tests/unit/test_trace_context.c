@@ -59,54 +59,54 @@ static const struct {
     bool good;
     uint8_t flags;
 } traceparent_rows[] = {
-    { BYTES(GOOD), true, 1 },
-    { BYTES("00-" TRACE "-" PARENT "-00"), true, 0 },
-    { BYTES("00-" TRACE "-" PARENT "-02"), true, 2 },
-    { BYTES("00-" TRACE "-" PARENT "-03"), true, 3 },
-    { BYTES("00-" TRACE "-" PARENT "-ff"), true, 3 },             /* flags without a meaning are cleared */
-    { BYTES("00-" TRACE "-" PARENT "-fc"), true, 0 },
-    { BYTES(" \t" GOOD "\t "), true, 1 },                         /* blanks around, no others */
-    { BYTES(GOOD "\n"), false, 0 },
-    { BYTES("\r\n" GOOD), false, 0 },
-    { BYTES(GOOD "\0"), false, 0 },
-    { BYTES("00 -" TRACE "-" PARENT "-01"), false, 0 },
-    { BYTES("00-" TRACE "-" PARENT "-1 "), false, 0 },
-    { BYTES("01-" TRACE "-" PARENT "-01"), true, 1 },             /* later versions */
-    { BYTES("fe-" TRACE "-" PARENT "-01"), true, 1 },
-    { BYTES("cc-" TRACE "-" PARENT "-01-"), true, 1 },
-    { BYTES("cc-" TRACE "-" PARENT "-01-what-the-future-will-be"), true, 1 },
-    { BYTES("cc-" TRACE "-" PARENT "-01.what"), false, 0 },
-    { BYTES("cc-" TRACE "-" PARENT "-010"), false, 0 },
-    { BYTES("cc-" TRACE "-" PARENT "-0"), false, 0 },
-    { BYTES("ff-" TRACE "-" PARENT "-01"), false, 0 },            /* no version */
-    { BYTES("ff-" TRACE "-" PARENT "-01-more"), false, 0 },
-    { BYTES("0-" TRACE "-" PARENT "-01"), false, 0 },
-    { BYTES("000-" TRACE "-" PARENT "-01"), false, 0 },
-    { BYTES("0x-" TRACE "-" PARENT "-01"), false, 0 },
-    { BYTES("CC-" TRACE "-" PARENT "-01"), false, 0 },
-    { BYTES(GOOD "-"), false, 0 },                                /* 00 has nothing behind */
-    { BYTES(GOOD "-more"), false, 0 },
-    { BYTES(GOOD "0"), false, 0 },
-    { BYTES("00-0AF7651916CD43DD8448EB211C80319C-" PARENT "-01"), false, 0 }, /* upper case */
-    { BYTES("00-" TRACE "-B7AD6B7169203331-01"), false, 0 },
-    { BYTES("00-" TRACE "-" PARENT "-0A"), false, 0 },
-    { BYTES("00-00000000000000000000000000000000-" PARENT "-01"), false, 0 }, /* zeros */
-    { BYTES("00-" TRACE "-0000000000000000-01"), false, 0 },
-    { BYTES("00-00000000000000000000000000000001-0000000000000001-00"), true, 0 },
-    { BYTES("00-10000000000000000000000000000000-1000000000000000-00"), true, 0 },
-    { BYTES("00-.af7651916cd43dd8448eb211c80319c-" PARENT "-01"), false, 0 }, /* no hex digits */
-    { BYTES("00-" TRACE "-b7ad6b716920333g-01"), false, 0 },
-    { BYTES("00-" TRACE "-" PARENT "-.0"), false, 0 },
-    { BYTES("00-" TRACE "-" PARENT "-+1"), false, 0 },
-    { BYTES("00-" TRACE "\0" PARENT "-01"), false, 0 },           /* what is between */
-    { BYTES("00_" TRACE "-" PARENT "-01"), false, 0 },
-    { BYTES("00-" TRACE "_" PARENT "-01"), false, 0 },
-    { BYTES("00-" TRACE "-" PARENT "_01"), false, 0 },
-    { BYTES("00-" TRACE "0-" PARENT "-01"), false, 0 },
-    { BYTES("00-" TRACE "-0" PARENT "-01"), false, 0 },
-    { BYTES(GOOD "," GOOD), false, 0 },                           /* two headers joined */
-    { BYTES(""), false, 0 },
-    { BYTES(" \t "), false, 0 },
+    {BYTES(GOOD), true, 1},
+    {BYTES("00-" TRACE "-" PARENT "-00"), true, 0},
+    {BYTES("00-" TRACE "-" PARENT "-02"), true, 2},
+    {BYTES("00-" TRACE "-" PARENT "-03"), true, 3},
+    {BYTES("00-" TRACE "-" PARENT "-ff"), true, 3},             /* flags without a meaning are cleared */
+    {BYTES("00-" TRACE "-" PARENT "-fc"), true, 0},
+    {BYTES(" \t" GOOD "\t "), true, 1},                         /* blanks around, no others */
+    {BYTES(GOOD "\n"), false, 0},
+    {BYTES("\r\n" GOOD), false, 0},
+    {BYTES(GOOD "\0"), false, 0},
+    {BYTES("00 -" TRACE "-" PARENT "-01"), false, 0},
+    {BYTES("00-" TRACE "-" PARENT "-1 "), false, 0},
+    {BYTES("01-" TRACE "-" PARENT "-01"), true, 1},             /* later versions */
+    {BYTES("fe-" TRACE "-" PARENT "-01"), true, 1},
+    {BYTES("cc-" TRACE "-" PARENT "-01-"), true, 1},
+    {BYTES("cc-" TRACE "-" PARENT "-01-what-the-future-will-be"), true, 1},
+    {BYTES("cc-" TRACE "-" PARENT "-01.what"), false, 0},
+    {BYTES("cc-" TRACE "-" PARENT "-010"), false, 0},
+    {BYTES("cc-" TRACE "-" PARENT "-0"), false, 0},
+    {BYTES("ff-" TRACE "-" PARENT "-01"), false, 0},            /* no version */
+    {BYTES("ff-" TRACE "-" PARENT "-01-more"), false, 0},
+    {BYTES("0-" TRACE "-" PARENT "-01"), false, 0},
+    {BYTES("000-" TRACE "-" PARENT "-01"), false, 0},
+    {BYTES("0x-" TRACE "-" PARENT "-01"), false, 0},
+    {BYTES("CC-" TRACE "-" PARENT "-01"), false, 0},
+    {BYTES(GOOD "-"), false, 0},                                /* 00 has nothing behind */
+    {BYTES(GOOD "-more"), false, 0},
+    {BYTES(GOOD "0"), false, 0},
+    {BYTES("00-0AF7651916CD43DD8448EB211C80319C-" PARENT "-01"), false, 0}, /* upper case */
+    {BYTES("00-" TRACE "-B7AD6B7169203331-01"), false, 0},
+    {BYTES("00-" TRACE "-" PARENT "-0A"), false, 0},
+    {BYTES("00-00000000000000000000000000000000-" PARENT "-01"), false, 0}, /* zeros */
+    {BYTES("00-" TRACE "-0000000000000000-01"), false, 0},
+    {BYTES("00-00000000000000000000000000000001-0000000000000001-00"), true, 0},
+    {BYTES("00-10000000000000000000000000000000-1000000000000000-00"), true, 0},
+    {BYTES("00-.af7651916cd43dd8448eb211c80319c-" PARENT "-01"), false, 0}, /* no hex digits */
+    {BYTES("00-" TRACE "-b7ad6b716920333g-01"), false, 0},
+    {BYTES("00-" TRACE "-" PARENT "-.0"), false, 0},
+    {BYTES("00-" TRACE "-" PARENT "-+1"), false, 0},
+    {BYTES("00-" TRACE "\0" PARENT "-01"), false, 0},           /* what is between */
+    {BYTES("00_" TRACE "-" PARENT "-01"), false, 0},
+    {BYTES("00-" TRACE "_" PARENT "-01"), false, 0},
+    {BYTES("00-" TRACE "-" PARENT "_01"), false, 0},
+    {BYTES("00-" TRACE "0-" PARENT "-01"), false, 0},
+    {BYTES("00-" TRACE "-0" PARENT "-01"), false, 0},
+    {BYTES(GOOD "," GOOD), false, 0},                           /* two headers joined */
+    {BYTES(""), false, 0},
+    {BYTES(" \t "), false, 0},
 };
 
 static void each_traceparent_rule(void **state)
@@ -140,9 +140,9 @@ static void a_traceparent_cut_anywhere_is_refused(void **state)
 static void traceparent_ids_are_read_and_written(void **state)
 {
     (void)state;
-    static const uint8_t trace_id[] = { 0x0a, 0xf7, 0x65, 0x19, 0x16, 0xcd, 0x43, 0xdd,
-                                        0x84, 0x48, 0xeb, 0x21, 0x1c, 0x80, 0x31, 0x9c };
-    static const uint8_t parent_id[] = { 0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31 };
+    static const uint8_t trace_id[] = {0x0a, 0xf7, 0x65, 0x19, 0x16, 0xcd, 0x43, 0xdd,
+                                       0x84, 0x48, 0xeb, 0x21, 0x1c, 0x80, 0x31, 0x9c};
+    static const uint8_t parent_id[] = {0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31};
     lf__traceparent read;
     assert_true(lf__traceparent_parse(BYTES("cc-" TRACE "-" PARENT "-01-later"), &read));
     assert_memory_equal(read.trace_id, trace_id, sizeof trace_id);
@@ -170,7 +170,7 @@ static bool slow_part(const char *text, size_t size, char *part, size_t part_siz
 
 static bool slow_traceparent(const char *text, size_t size, char formatted[LF__TRACEPARENT_SIZE])
 {
-    static const size_t sizes[] = { 2, 32, 16, 2 };
+    static const size_t sizes[] = {2, 32, 16, 2};
     char parts[4][33];
     while (size > 0 && (text[0] == ' ' || text[0] == '\t'))
         text++, size--;
@@ -221,14 +221,9 @@ static size_t mutate(uint64_t *state, char *text, size_t size)
             return size;
         memmove(text + at, text + at + 1, size - at - 1);
         return size - 1;
-    case 2: /* more behind */
-        text[size] = letter;
-        return size + 1;
-    case 3: /* the version */
-        memcpy(text, random_below(state, 2) == 0 ? "ff" : "01", size < 2 ? size : 2);
-        return size;
-    case 4: /* cut, seldom */
-        return random_below(state, 8) == 0 ? at : size;
+    case 2: /* more behind */ text[size] = letter; return size + 1;
+    case 3: /* the version */ memcpy(text, random_below(state, 2) == 0 ? "ff" : "01", size < 2 ? size : 2); return size;
+    case 4: /* cut, seldom */ return random_below(state, 8) == 0 ? at : size;
     default: /* change */
         if (at < size)
             text[at] = letter;
@@ -240,8 +235,12 @@ static void traceparent_agrees_with_a_slow_parser(void **state)
 {
     (void)state;
     static const char *const good[] = {
-        GOOD, "00-" TRACE "-" PARENT "-ff", "cc-" TRACE "-" PARENT "-00-later", " " GOOD "\t",
-        "00-00000000000000000000000000000001-" PARENT "-01", "00-" TRACE "-0000000000000010-02",
+        GOOD,
+        "00-" TRACE "-" PARENT "-ff",
+        "cc-" TRACE "-" PARENT "-00-later",
+        " " GOOD "\t",
+        "00-00000000000000000000000000000001-" PARENT "-01",
+        "00-" TRACE "-0000000000000010-02",
     };
     enum { ROUNDS = 1200000 };
     uint64_t seed = 20240229;
@@ -276,50 +275,50 @@ static const struct {
     size_t size;
     bool good;
 } tracestate_rows[] = {
-    { BYTES("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"), true },
-    { BYTES("foo=1"), true },
-    { BYTES(" foo=1 \t,\t bar=2 "), true },  /* blanks around members */
-    { BYTES("foo=1,,bar=2, ,\t,"), true },   /* empty members */
-    { BYTES(""), false },                    /* nothing to pass on */
-    { BYTES(" "), false },
-    { BYTES(",,"), false },
-    { BYTES("foo=1,foo=2"), true },          /* kept as it is */
-    { BYTES("az09_-*/@=1"), true },          /* keys */
-    { BYTES("1a-2f@foo=1"), true },
-    { BYTES("0=1"), true },
-    { BYTES("foo@=1"), true },
-    { BYTES("foo@bar@baz=1"), true },
-    { BYTES("@foo=1"), false },
-    { BYTES("_a=1"), false },
-    { BYTES("-a=1"), false },
-    { BYTES("*a=1"), false },
-    { BYTES("/a=1"), false },
-    { BYTES("Foo=1"), false },
-    { BYTES("fOo=1"), false },
-    { BYTES("foo.bar=1"), false },
-    { BYTES("f\0o=1"), false },
-    { BYTES("foo =1"), false },
-    { BYTES("foo\t=1"), false },
-    { BYTES("f\xC3\xA9=1"), false },
-    { BYTES("=1"), false },
-    { BYTES("foo"), false },
-    { BYTES("foo=1,bar"), false },
-    { BYTES("foo=1;bar=2"), false },
-    { BYTES("foo="), false },                /* values */
-    { BYTES("foo= "), false },
-    { BYTES("foo=,bar=1"), false },
-    { BYTES("foo= 1"), true },
-    { BYTES("foo=a b"), true },
-    { BYTES("foo=!\"#$%&'()*+-./09:;<>?@AZ[\\]^_`az{|}~"), true },
-    { BYTES("foo=a=b"), false },
-    { BYTES("foo=bar=baz,qux=1"), false },
-    { BYTES("foo=a\tb"), false },
-    { BYTES("foo=a\x7F"), false },
-    { BYTES("foo=a\x1F"), false },
-    { BYTES("foo=a\n"), false },
-    { BYTES("foo=a\0"), false },
-    { BYTES("foo=\x80"), false },
-    { BYTES("foo=\xC3\xA9"), false },
+    {BYTES("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"), true},
+    {BYTES("foo=1"), true},
+    {BYTES(" foo=1 \t,\t bar=2 "), true},  /* blanks around members */
+    {BYTES("foo=1,,bar=2, ,\t,"), true},   /* empty members */
+    {BYTES(""), false},                    /* nothing to pass on */
+    {BYTES(" "), false},
+    {BYTES(",,"), false},
+    {BYTES("foo=1,foo=2"), true},          /* kept as it is */
+    {BYTES("az09_-*/@=1"), true},          /* keys */
+    {BYTES("1a-2f@foo=1"), true},
+    {BYTES("0=1"), true},
+    {BYTES("foo@=1"), true},
+    {BYTES("foo@bar@baz=1"), true},
+    {BYTES("@foo=1"), false},
+    {BYTES("_a=1"), false},
+    {BYTES("-a=1"), false},
+    {BYTES("*a=1"), false},
+    {BYTES("/a=1"), false},
+    {BYTES("Foo=1"), false},
+    {BYTES("fOo=1"), false},
+    {BYTES("foo.bar=1"), false},
+    {BYTES("f\0o=1"), false},
+    {BYTES("foo =1"), false},
+    {BYTES("foo\t=1"), false},
+    {BYTES("f\xC3\xA9=1"), false},
+    {BYTES("=1"), false},
+    {BYTES("foo"), false},
+    {BYTES("foo=1,bar"), false},
+    {BYTES("foo=1;bar=2"), false},
+    {BYTES("foo="), false},                /* values */
+    {BYTES("foo= "), false},
+    {BYTES("foo=,bar=1"), false},
+    {BYTES("foo= 1"), true},
+    {BYTES("foo=a b"), true},
+    {BYTES("foo=!\"#$%&'()*+-./09:;<>?@AZ[\\]^_`az{|}~"), true},
+    {BYTES("foo=a=b"), false},
+    {BYTES("foo=bar=baz,qux=1"), false},
+    {BYTES("foo=a\tb"), false},
+    {BYTES("foo=a\x7F"), false},
+    {BYTES("foo=a\x1F"), false},
+    {BYTES("foo=a\n"), false},
+    {BYTES("foo=a\0"), false},
+    {BYTES("foo=\x80"), false},
+    {BYTES("foo=\xC3\xA9"), false},
 };
 
 static void each_tracestate_rule(void **state)
@@ -379,41 +378,41 @@ static const struct {
     size_t size;
     const char *members;
 } baggage_rows[] = {
-    { BYTES("k=v"), "[k|v]" },
-    { BYTES("key1=value1;property1;property2, key2 = value2, key3=value3; propertyKey=propertyValue"),
-      "[key1|value1][key2|value2][key3|value3]" },
-    { BYTES("langfuse_user_id=u+1,langfuse_tags=%5B%27a%27%2C+%27b%27%5D"),
-      "[langfuse_user_id|u+1][langfuse_tags|%5B%27a%27%2C+%27b%27%5D]" },
-    { BYTES(" \ta\t =\t1 \t, b = 2 "), "[a|1][b|2]" },       /* blanks */
-    { BYTES("a=1 ;p"), "[a|1]" },                            /* properties are not looked at */
-    { BYTES("a=1;\"\x01 \xFF;;=,b=2"), "[a|1][b|2]" },
-    { BYTES("a=,b= ,c=;p"), "[a|][b|][c|]" },                /* empty values are values */
-    { BYTES(",a=1,, ,b=2,"), "[a|1][b|2]" },                 /* empty members are skipped */
-    { BYTES("a=1,a=2,A=3"), "[a|1][a|2][A|3]" },             /* the reader decides about keys that come twice */
-    { BYTES("a,b=1"), "[b|1]" },                             /* bad members are skipped */
-    { BYTES("=1,b=1"), "[b|1]" },
-    { BYTES(" =1,b=1"), "[b|1]" },
-    { BYTES("a;p=1,b=1"), "[b|1]" },
-    { BYTES("a b=1,b=1"), "[b|1]" },
-    { BYTES("a\tb=1,b=1"), "[b|1]" },
-    { BYTES("a=1 2,b=1"), "[b|1]" },
-    { BYTES("a=1\t2,b=1"), "[b|1]" },
-    { BYTES("a=\"1\",b=1"), "[b|1]" },
-    { BYTES("a=\\1,b=1"), "[b|1]" },
-    { BYTES("a=\x1F,b=1"), "[b|1]" },
-    { BYTES("a=\x7F,b=1"), "[b|1]" },
-    { BYTES("a=\0,b=1"), "[b|1]" },
-    { BYTES("a=\x80,b=1"), "[b|1]" },
-    { BYTES("a=\xC3\xA9,b=1"), "[b|1]" },
-    { BYTES("\xC3\xA9=1,b=1"), "[b|1]" },
-    { BYTES("a\0=1,b=1"), "[b|1]" },
-    { BYTES("a(=1,a)=1,a/=1,a:=1,a<=1,a>=1,a?=1,a@=1,a[=1,a\\=1,a]=1,a{=1,a}=1,a\"=1,b=1"), "[b|1]" },
-    { BYTES("azAZ09!#$%&'*+-.^_`|~=1"), "[azAZ09!#$%&'*+-.^_`|~|1]" },
-    { BYTES("a=!#$%&'()*+-./09:<=>?@AZ[]^_`az{|}~"), "[a|!#$%&'()*+-./09:<=>?@AZ[]^_`az{|}~]" },
-    { BYTES("a==,b=1=2"), "[a|=][b|1=2]" },
-    { BYTES("a=%,b=%4,c=%zz"), "[a|%][b|%4][c|%zz]" },       /* bad escapes are the decoder's business */
-    { BYTES(""), "" },
-    { BYTES(" ,\t,"), "" },
+    {BYTES("k=v"), "[k|v]"},
+    {BYTES("key1=value1;property1;property2, key2 = value2, key3=value3; propertyKey=propertyValue"),
+     "[key1|value1][key2|value2][key3|value3]"},
+    {BYTES("langfuse_user_id=u+1,langfuse_tags=%5B%27a%27%2C+%27b%27%5D"),
+     "[langfuse_user_id|u+1][langfuse_tags|%5B%27a%27%2C+%27b%27%5D]"},
+    {BYTES(" \ta\t =\t1 \t, b = 2 "), "[a|1][b|2]"},       /* blanks */
+    {BYTES("a=1 ;p"), "[a|1]"},                            /* properties are not looked at */
+    {BYTES("a=1;\"\x01 \xFF;;=,b=2"), "[a|1][b|2]"},
+    {BYTES("a=,b= ,c=;p"), "[a|][b|][c|]"},                /* empty values are values */
+    {BYTES(",a=1,, ,b=2,"), "[a|1][b|2]"},                 /* empty members are skipped */
+    {BYTES("a=1,a=2,A=3"), "[a|1][a|2][A|3]"},             /* the reader decides about keys that come twice */
+    {BYTES("a,b=1"), "[b|1]"},                             /* bad members are skipped */
+    {BYTES("=1,b=1"), "[b|1]"},
+    {BYTES(" =1,b=1"), "[b|1]"},
+    {BYTES("a;p=1,b=1"), "[b|1]"},
+    {BYTES("a b=1,b=1"), "[b|1]"},
+    {BYTES("a\tb=1,b=1"), "[b|1]"},
+    {BYTES("a=1 2,b=1"), "[b|1]"},
+    {BYTES("a=1\t2,b=1"), "[b|1]"},
+    {BYTES("a=\"1\",b=1"), "[b|1]"},
+    {BYTES("a=\\1,b=1"), "[b|1]"},
+    {BYTES("a=\x1F,b=1"), "[b|1]"},
+    {BYTES("a=\x7F,b=1"), "[b|1]"},
+    {BYTES("a=\0,b=1"), "[b|1]"},
+    {BYTES("a=\x80,b=1"), "[b|1]"},
+    {BYTES("a=\xC3\xA9,b=1"), "[b|1]"},
+    {BYTES("\xC3\xA9=1,b=1"), "[b|1]"},
+    {BYTES("a\0=1,b=1"), "[b|1]"},
+    {BYTES("a(=1,a)=1,a/=1,a:=1,a<=1,a>=1,a?=1,a@=1,a[=1,a\\=1,a]=1,a{=1,a}=1,a\"=1,b=1"), "[b|1]"},
+    {BYTES("azAZ09!#$%&'*+-.^_`|~=1"), "[azAZ09!#$%&'*+-.^_`|~|1]"},
+    {BYTES("a=!#$%&'()*+-./09:<=>?@AZ[]^_`az{|}~"), "[a|!#$%&'()*+-./09:<=>?@AZ[]^_`az{|}~]"},
+    {BYTES("a==,b=1=2"), "[a|=][b|1=2]"},
+    {BYTES("a=%,b=%4,c=%zz"), "[a|%][b|%4][c|%zz]"},       /* bad escapes are the decoder's business */
+    {BYTES(""), ""},
+    {BYTES(" ,\t,"), ""},
 };
 
 static void list_members(const char *text, size_t size)
@@ -493,22 +492,22 @@ static const struct {
     const char *decoded;
     size_t decoded_size;
 } decode_rows[] = {
-    { BYTES(""), BYTES("") },
-    { BYTES("plain"), BYTES("plain") },
-    { BYTES("u+1"), BYTES("u 1") },
-    { BYTES("%5B%27a%27%2C+%27b%27%5D"), BYTES("['a', 'b']") },
-    { BYTES("%41%4a%4A%2B%25"), BYTES("AJJ+%") },
-    { BYTES("%2541"), BYTES("%41") },                           /* decoded once */
-    { BYTES("%00"), BYTES("\0") },
-    { BYTES("%"), BYTES("%") },                                 /* bad escapes */
-    { BYTES("%4"), BYTES("%4") },
-    { BYTES("%4g%g4%-1% 1"), BYTES("%4g%g4%-1% 1") },
-    { BYTES("%%41"), BYTES("%A") },
-    { BYTES("%+1"), BYTES("% 1") },
-    { BYTES("%C3%A9%E2%82%AC%F0%9F%98%80"), BYTES("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80") },
-    { BYTES("\xC3%A9"), BYTES("\xC3\xA9") },
-    { BYTES("%FFx%C3(%E2%82"), BYTES(FFFD "x" FFFD "(" FFFD) }, /* invalid UTF-8, written in either way */
-    { BYTES("\xFF%ED%A0%80"), BYTES(FFFD FFFD FFFD FFFD) },
+    {BYTES(""), BYTES("")},
+    {BYTES("plain"), BYTES("plain")},
+    {BYTES("u+1"), BYTES("u 1")},
+    {BYTES("%5B%27a%27%2C+%27b%27%5D"), BYTES("['a', 'b']")},
+    {BYTES("%41%4a%4A%2B%25"), BYTES("AJJ+%")},
+    {BYTES("%2541"), BYTES("%41")},                           /* decoded once */
+    {BYTES("%00"), BYTES("\0")},
+    {BYTES("%"), BYTES("%")},                                 /* bad escapes */
+    {BYTES("%4"), BYTES("%4")},
+    {BYTES("%4g%g4%-1% 1"), BYTES("%4g%g4%-1% 1")},
+    {BYTES("%%41"), BYTES("%A")},
+    {BYTES("%+1"), BYTES("% 1")},
+    {BYTES("%C3%A9%E2%82%AC%F0%9F%98%80"), BYTES("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80")},
+    {BYTES("\xC3%A9"), BYTES("\xC3\xA9")},
+    {BYTES("%FFx%C3(%E2%82"), BYTES(FFFD "x" FFFD "(" FFFD)}, /* invalid UTF-8, written in either way */
+    {BYTES("\xFF%ED%A0%80"), BYTES(FFFD FFFD FFFD FFFD)},
 };
 
 static void each_rule_of_decoding(void **state)
@@ -526,7 +525,7 @@ static void each_rule_of_decoding(void **state)
 static void characters_survive_at_every_place_of_a_long_value(void **state)
 {
     (void)state;
-    static const char *const characters[] = { "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xF0\x9F\x98", "\xE2\x82" };
+    static const char *const characters[] = {"\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xF0\x9F\x98", "\xE2\x82"};
     for (size_t which = 0; which < ROWS(characters); which++)
         for (size_t before = 240; before < 530; before++) {
             char text[1024];
@@ -596,7 +595,7 @@ static void every_byte_of_a_value_comes_back(void **state)
 static void a_key_must_be_a_token(void **state)
 {
     (void)state;
-    static const char *const bad[] = { "", " ", "a b", "a=", "a,b", "a;b", "\"a\"", "a\xC3\xA9", "a\n", "a\x7F", "(a)", "a/b" };
+    static const char *const bad[] = {"", " ", "a b", "a=", "a,b", "a;b", "\"a\"", "a\xC3\xA9", "a\n", "a\x7F", "(a)", "a/b"};
     assert_true(lf__baggage_add(&out, "ok", "1", 1));
     for (size_t i = 0; i < ROWS(bad); i++)
         assert_false(lf__baggage_add(&out, bad[i], "v", 1));
@@ -610,16 +609,16 @@ static const struct {
     const char *before;
     const char *after;
 } replace_rows[] = {
-    { "k=old", "k=new" },
-    { "k=old,b=2", "b=2,k=new" },
-    { "a=1,k=old,b=2", "a=1,b=2,k=new" },
-    { "a=1,k=old", "a=1,k=new" },
-    { "k=1,a=1,k=2,k=3", "a=1,k=new" },
-    { " k = old ; p=1 , a = 1 ; p", "a = 1 ; p,k=new" },
-    { "k,a=1", "a=1,k=new" },                            /* even a bad member of that name */
-    { "K=1,kk=2,ak=3,a=k", "K=1,kk=2,ak=3,a=k,k=new" },  /* other keys */
-    { ",a=1,, ,\t", "a=1,k=new" },                       /* empty members go */
-    { " ", "k=new" },
+    {"k=old", "k=new"},
+    {"k=old,b=2", "b=2,k=new"},
+    {"a=1,k=old,b=2", "a=1,b=2,k=new"},
+    {"a=1,k=old", "a=1,k=new"},
+    {"k=1,a=1,k=2,k=3", "a=1,k=new"},
+    {" k = old ; p=1 , a = 1 ; p", "a = 1 ; p,k=new"},
+    {"k,a=1", "a=1,k=new"},                            /* even a bad member of that name */
+    {"K=1,kk=2,ak=3,a=k", "K=1,kk=2,ak=3,a=k,k=new"},  /* other keys */
+    {",a=1,, ,\t", "a=1,k=new"},                       /* empty members go */
+    {" ", "k=new"},
 };
 
 static void a_key_that_is_there_is_replaced(void **state)
@@ -695,51 +694,51 @@ static const struct {
     size_t size;
     const char *tags;
 } tags_rows[] = {
-    { BYTES(""), "" },
-    { BYTES("a"), "<a>" },
-    { BYTES("a,b,c d"), "<a><b><c d>" },
-    { BYTES(",a,,b,"), "<a><b>" },                         /* empty items are left out */
-    { BYTES(" a , b"), "< a >< b>" },                      /* blanks belong to the tag */
-    { BYTES("a\\,b,c\\\\,d"), "<a,b><c\\><d>" },           /* escapes */
-    { BYTES("a\\b,\\n,c\\"), "<a\\b><\\n><c\\>" },         /* none: stays */
-    { BYTES("\\,"), "<,>" },
-    { BYTES("\\[a],[b],\\[c]"), "<[a]><[b]><\\[c]>" },
-    { BYTES("\xC3\xA9"), "<\xC3\xA9>" },
-    { BYTES("[]"), "" },                                   /* Python */
-    { BYTES("['a']"), "<a>" },
-    { BYTES("['a', 'b']"), "<a><b>" },
-    { BYTES("['a', \"b's\", 'say \"x\"', 'both \\' \"']"), "<a><b's><say \"x\"><both ' \">" },
-    { BYTES("['a,b', '', 'c]']"), "<a,b><c]>" },
-    { BYTES("[\t'a','b'  ,  'c' ]"), "<a><b><c>" },
-    { BYTES("['\\\\', '\\n\\r\\t', '\\x41\\x7f\\xe9', '\\u20ac', '\\U0001f600']"),
-      "<\\><\n\r\t><A\x7F\xC3\xA9><\xE2\x82\xAC><\xF0\x9F\x98\x80>" },
-    { BYTES("['\\ud800', '\\udfffx', '\\U00110000', '\\ud83d\\ude00']"), "<" FFFD "><" FFFD "x><" FFFD "><" FFFD FFFD ">" },
-    { BYTES("['\\u07ff\\u0800\\uffff\\U00010000\\U0010ffff']"),
-      "<\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF>" },
-    { BYTES("['\xE2\x82\xAC']"), "<\xE2\x82\xAC>" },
-    { BYTES("["), "<[>" },                                 /* not quite Python: a plain list, and no tag twice */
-    { BYTES("['"), "<['>" },
-    { BYTES("['a"), "<['a>" },
-    { BYTES("['a'"), "<['a'>" },
-    { BYTES("['a',"), "<['a'>" },
-    { BYTES("['a', 'b"), "<['a'>< 'b>" },
-    { BYTES("['a',]"), "<['a'><]>" },
-    { BYTES("['a' 'b']"), "<['a' 'b']>" },
-    { BYTES("['a'''b']"), "<['a'''b']>" },
-    { BYTES("['a'] "), "<['a'] >" },
-    { BYTES(" ['a']"), "< ['a']>" },
-    { BYTES("['a', 1]"), "<['a'>< 1]>" },
-    { BYTES("[a, b]"), "<[a>< b]>" },
-    { BYTES("[,]"), "<[><]>" },
-    { BYTES("[] "), "<[] >" },
-    { BYTES("['a\"]"), "<['a\"]>" },
-    { BYTES("['\\q']"), "<['\\q']>" },
-    { BYTES("['\\"), "<['\\>" },
-    { BYTES("['\\x4"), "<['\\x4>" },
-    { BYTES("['\\x4'"), "<['\\x4'>" },
-    { BYTES("['\\x4g']"), "<['\\x4g']>" },
-    { BYTES("['\\u20a']"), "<['\\u20a']>" },
-    { BYTES("['\\U0001f60']"), "<['\\U0001f60']>" },
+    {BYTES(""), ""},
+    {BYTES("a"), "<a>"},
+    {BYTES("a,b,c d"), "<a><b><c d>"},
+    {BYTES(",a,,b,"), "<a><b>"},                         /* empty items are left out */
+    {BYTES(" a , b"), "< a >< b>"},                      /* blanks belong to the tag */
+    {BYTES("a\\,b,c\\\\,d"), "<a,b><c\\><d>"},           /* escapes */
+    {BYTES("a\\b,\\n,c\\"), "<a\\b><\\n><c\\>"},         /* none: stays */
+    {BYTES("\\,"), "<,>"},
+    {BYTES("\\[a],[b],\\[c]"), "<[a]><[b]><\\[c]>"},
+    {BYTES("\xC3\xA9"), "<\xC3\xA9>"},
+    {BYTES("[]"), ""},                                   /* Python */
+    {BYTES("['a']"), "<a>"},
+    {BYTES("['a', 'b']"), "<a><b>"},
+    {BYTES("['a', \"b's\", 'say \"x\"', 'both \\' \"']"), "<a><b's><say \"x\"><both ' \">"},
+    {BYTES("['a,b', '', 'c]']"), "<a,b><c]>"},
+    {BYTES("[\t'a','b'  ,  'c' ]"), "<a><b><c>"},
+    {BYTES("['\\\\', '\\n\\r\\t', '\\x41\\x7f\\xe9', '\\u20ac', '\\U0001f600']"),
+     "<\\><\n\r\t><A\x7F\xC3\xA9><\xE2\x82\xAC><\xF0\x9F\x98\x80>"},
+    {BYTES("['\\ud800', '\\udfffx', '\\U00110000', '\\ud83d\\ude00']"), "<" FFFD "><" FFFD "x><" FFFD "><" FFFD FFFD ">"},
+    {BYTES("['\\u07ff\\u0800\\uffff\\U00010000\\U0010ffff']"),
+     "<\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF>"},
+    {BYTES("['\xE2\x82\xAC']"), "<\xE2\x82\xAC>"},
+    {BYTES("["), "<[>"},                                 /* not quite Python: a plain list, and no tag twice */
+    {BYTES("['"), "<['>"},
+    {BYTES("['a"), "<['a>"},
+    {BYTES("['a'"), "<['a'>"},
+    {BYTES("['a',"), "<['a'>"},
+    {BYTES("['a', 'b"), "<['a'>< 'b>"},
+    {BYTES("['a',]"), "<['a'><]>"},
+    {BYTES("['a' 'b']"), "<['a' 'b']>"},
+    {BYTES("['a'''b']"), "<['a'''b']>"},
+    {BYTES("['a'] "), "<['a'] >"},
+    {BYTES(" ['a']"), "< ['a']>"},
+    {BYTES("['a', 1]"), "<['a'>< 1]>"},
+    {BYTES("[a, b]"), "<[a>< b]>"},
+    {BYTES("[,]"), "<[><]>"},
+    {BYTES("[] "), "<[] >"},
+    {BYTES("['a\"]"), "<['a\"]>"},
+    {BYTES("['\\q']"), "<['\\q']>"},
+    {BYTES("['\\"), "<['\\>"},
+    {BYTES("['\\x4"), "<['\\x4>"},
+    {BYTES("['\\x4'"), "<['\\x4'>"},
+    {BYTES("['\\x4g']"), "<['\\x4g']>"},
+    {BYTES("['\\u20a']"), "<['\\u20a']>"},
+    {BYTES("['\\U0001f60']"), "<['\\U0001f60']>"},
 };
 
 static void each_rule_of_tags(void **state)
@@ -776,7 +775,7 @@ static void tags_are_written_as_a_list(void **state)
 static void tags_that_look_like_python_come_back(void **state)
 {
     (void)state;
-    static const char *const tags[] = { "['a']", "[]", "[", "\\[", "\\", ",", "\\,", "['a', 'b']" };
+    static const char *const tags[] = {"['a']", "[]", "[", "\\[", "\\", ",", "\\,", "['a', 'b']"};
     lf__buf scratch, list, want;
     lf__buf_init(&scratch, 1024);
     lf__buf_init(&list, 1024);
@@ -808,7 +807,7 @@ static bool two_tags(void *owner, const char *tag, size_t size)
 static void reading_tags_stops_when_told_or_out_of_memory(void **state)
 {
     (void)state;
-    static const char *const lists[] = { "a,b,c,d", "['a', 'b', 'c', 'd']" };
+    static const char *const lists[] = {"a,b,c,d", "['a', 'b', 'c', 'd']"};
     char memory[4];
     for (size_t i = 0; i < ROWS(lists); i++) {
         int calls = 0;
@@ -818,7 +817,7 @@ static void reading_tags_stops_when_told_or_out_of_memory(void **state)
         assert_int_equal(calls, 2);
         lf__buf_done(&scratch);
     }
-    static const char *const too_long[] = { "abcd,abcde,f", "['abcd', 'abcde', 'f']" };
+    static const char *const too_long[] = {"abcd,abcde,f", "['abcd', 'abcde', 'f']"};
     for (size_t i = 0; i < ROWS(too_long); i++) {
         lf__buf scratch;
         lf__buf_over(&scratch, memory, sizeof memory);

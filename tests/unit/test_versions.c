@@ -28,8 +28,8 @@ static const void *as_given(const void *fields, size_t size, size_t cut, version
     return at;
 }
 
-#define EACH_VERSION(v, m)                     \
-    for (version v = 0; v < VERSIONS; v++)     \
+#define EACH_VERSION(v, m)                 \
+    for (version v = 0; v < VERSIONS; v++) \
         for (manner m = 0; m < MANNERS; m++)
 #define GIVEN(fields, cut, v, m) as_given(&(fields), sizeof(fields), cut, v, m)
 
@@ -54,7 +54,8 @@ TEST(an_observation_is_started_and_updated_with_fields_of_any_version)
 {
     static const char *const names[] = {"started", "current", "event", "updated", "ended", "updated current"};
     start();
-    EACH_VERSION(v, m) {
+    EACH_VERSION(v, m)
+    {
         for (int i = 0; i < 6; i++) {
             lf_observation_fields fields = observation_said;
             char name[64];
@@ -83,7 +84,8 @@ TEST(a_trace_is_updated_with_fields_of_any_version)
 {
     const lf_trace_fields fields = {.name = "t", .user_id = "u", .session_id = "s", .version = "v7", .release = "r"};
     start();
-    EACH_VERSION(v, m) {
+    EACH_VERSION(v, m)
+    {
         char name[64];
         snprintf(name, sizeof name, "root %d %d", v, m);
         lf_observation *o = lf_start_as_current_observation(.name = name);
@@ -102,7 +104,8 @@ TEST(attributes_may_be_of_any_version)
     const lf_attributes fields = {.user_id = "u", .session_id = "s", .environment = "qa", .as_baggage = LF_ON};
     const size_t cut = offsetof(lf_attributes, session_id);
     start();
-    EACH_VERSION(v, m) {
+    EACH_VERSION(v, m)
+    {
         lf_scope scope = {{0}};
         char name[64];
         snprintf(name, sizeof name, "below %d %d", v, m);
@@ -120,7 +123,8 @@ TEST(options_of_a_scope_may_be_of_any_version)
     static lf_site site = A_SITE("function", "(), x", 1);
     lf_observe_options fields = {.type = LF_TOOL, .capture_input = LF_ON, .capture_output = LF_ON, .trace_id = "a text"};
     start();
-    EACH_VERSION(v, m) {
+    EACH_VERSION(v, m)
+    {
         lf_scope scope = {{0}};
         char name[64], id[LF_TRACE_ID_SIZE];
         snprintf(name, sizeof name, "scope %d %d", v, m);
@@ -139,7 +143,8 @@ TEST(scores_may_be_of_any_version)
     lf_score_fields fields = {.value = 0.5, .trace_id = "a trace", .comment = "why", .environment = "qa"};
     start();
     lf_observation *o = lf_start_as_current_observation(.name = "judged");
-    EACH_VERSION(v, m) {
+    EACH_VERSION(v, m)
+    {
         for (int i = 0; i < 3; i++) {
             char name[64];
             snprintf(name, sizeof name, "score %d %d %d", v, m, i);
@@ -147,7 +152,8 @@ TEST(scores_may_be_of_any_version)
             const lf_score_fields *given = GIVEN(fields, offsetof(lf_score_fields, comment), v, m);
             CHECK_INT(i == 0   ? lf_create_score_with(given)
                       : i == 1 ? lf_score_current_observation_with(given)
-                               : lf_score_current_trace_with(given), LF_OK);
+                               : lf_score_current_trace_with(given),
+                      LF_OK);
             collect_scores();
             CHECK_MEMBER(score_named(name), "value", "0.5");
             CHECK_MEMBER(score_named(name), "comment", if_known(v, "why"));
@@ -160,10 +166,16 @@ TEST(a_prompt_is_asked_for_and_filled_in_with_structs_of_any_version)
 {
     fake_server *server = start_prompts();
     LF_I_WITHOUT_DEPRECATION_WARNINGS
-    EACH_VERSION(v, m) {
+    EACH_VERSION(v, m)
+    {
         lf_error error = {.status = LF_ERR_LOST};
-        lf_prompt_query query = {.label = "old", .cache_ttl_ms = 60000, .fallback = "fallback", .timeout_ms = 20000,
-                                 .max_retries = 1, .error = &error, .cache_ttl_seconds = -1};
+        lf_prompt_query query = {.label = "old",
+                                 .cache_ttl_ms = 60000,
+                                 .fallback = "fallback",
+                                 .timeout_ms = 20000,
+                                 .max_retries = 1,
+                                 .error = &error,
+                                 .cache_ttl_seconds = -1};
         char name[64], line[128];
         snprintf(name, sizeof name, "p%d%d", v, m);
         lf_prompt *p = lf_get_prompt_with(name, GIVEN(query, offsetof(lf_prompt_query, error), v, m));
@@ -175,7 +187,8 @@ TEST(a_prompt_is_asked_for_and_filled_in_with_structs_of_any_version)
     }
     script.prompt = "\"{{a}}\"";
     lf_prompt *p = lf_get_prompt("filled");
-    EACH_VERSION(v, m) {
+    EACH_VERSION(v, m)
+    {
         const lf_prompt_inputs inputs = {.variables = lf_json("{\"a\":\"A\"}"), .placeholders = lf_json("{}")};
         const lf_prompt_inputs *given = GIVEN(inputs, offsetof(lf_prompt_inputs, placeholders), v, m);
         char *text = lf_prompt_compile_with(p, given), *messages = lf_prompt_compile_messages_with(p, given);
@@ -216,10 +229,11 @@ TEST(a_time_that_an_older_struct_does_not_have_is_the_default)
 TEST(a_prompt_is_written_with_structs_of_any_version)
 {
     fake_server *server = start_prompts();
-    EACH_VERSION(v, m) {
+    EACH_VERSION(v, m)
+    {
         lf_error error = {.status = LF_ERR_LOST};
-        const lf_new_prompt made = {.name = "made", .prompt = "text", .commit_message = "why", .timeout_ms = 20000,
-                                    .error = &error};
+        const lf_new_prompt made = {
+            .name = "made", .prompt = "text", .commit_message = "why", .timeout_ms = 20000, .error = &error};
         script.status = 201;
         lf_prompt *p = lf_create_prompt_with(GIVEN(made, offsetof(lf_new_prompt, commit_message), v, m));
         CHECK(p != NULL);
@@ -228,8 +242,8 @@ TEST(a_prompt_is_written_with_structs_of_any_version)
         CHECK(strstr(server->requests[server->request_count - 1].body, "\"text\"") != NULL);
         CHECK_INT(strstr(server->requests[server->request_count - 1].body, "\"why\"") != NULL, v != OLDER);
         error.status = LF_ERR_LOST;
-        const lf_prompt_change change = {.name = "made", .version = 1, .new_labels = lf_json("[\"x\"]"), .timeout_ms = 20000,
-                                         .error = &error};
+        const lf_prompt_change change = {
+            .name = "made", .version = 1, .new_labels = lf_json("[\"x\"]"), .timeout_ms = 20000, .error = &error};
         script.status = 0;
         CHECK_INT(lf_update_prompt_with(GIVEN(change, offsetof(lf_prompt_change, error), v, m)), LF_OK);
         CHECK_INT(error.status, v == OLDER ? LF_ERR_LOST : LF_OK);
@@ -242,8 +256,12 @@ TEST(a_prompt_is_written_with_structs_of_any_version)
 TEST(options_of_any_version_are_read)
 {
     const size_t first = offsetof(lf_options, max_handles), last = offsetof(lf_options, worker);
-    lf_options options = {.environment = "qa", .exit_timeout_ms = -1, .mask_data = &options, .max_handles = 128,
-                          .secret_key_file = "/file", .worker = LF_OFF};
+    lf_options options = {.environment = "qa",
+                          .exit_timeout_ms = -1,
+                          .mask_data = &options,
+                          .max_handles = 128,
+                          .secret_key_file = "/file",
+                          .worker = LF_OFF};
     lf_options read = lf__options_read(GIVEN(options, first, OLDER, BY_HAND));
     CHECK_TEXT(read.environment, "qa");
     CHECK(read.mask_data == &options && read.max_handles == 0 && read.secret_key_file == NULL && read.worker == LF_DEFAULT);
@@ -269,7 +287,8 @@ TEST(the_library_starts_with_options_of_any_version)
     lf_options options = quiet_file();
     options.environment = "qa";
     options.worker = LF_DEFAULT;
-    EACH_VERSION(v, m) {
+    EACH_VERSION(v, m)
+    {
         char name[64];
         snprintf(name, sizeof name, "o %d %d", v, m);
         CHECK_INT(lf_init(GIVEN(options, offsetof(lf_options, max_handles), v, m)), LF_OK);

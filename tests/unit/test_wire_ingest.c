@@ -55,7 +55,7 @@ static int set_up(void **state)
     lf__buf_init(&scratch, 1 << 20);
     memset(&config, 0, sizeof config);
     config.exporter = LF__EXPORTER_INGESTION;
-    context = (lf__wire_context){ .config = &config, .wall_offset_ns = 1000000, .scratch = &scratch };
+    context = (lf__wire_context){.config = &config, .wall_offset_ns = 1000000, .scratch = &scratch};
     builder_begin(&said, LF_TYPE_DEFAULT, 0)->kind = LF__RECORD_TRACE;
     begin_child(LF_SPAN);
     return 0;
@@ -95,7 +95,7 @@ static void assert_no_key_twice(const cJSON *value)
 static void check_event(const cJSON *event)
 {
     assert_int_equal(cJSON_GetArraySize(event), 4);
-    const char *const keys[] = { "id", "type", "timestamp", "body" };
+    const char *const keys[] = {"id", "type", "timestamp", "body"};
     const cJSON *member = event->child;
     for (size_t i = 0; i < 4; i++, member = member->next)
         assert_string_equal(member->string, keys[i]);
@@ -123,7 +123,8 @@ static int encode(void)
     batch = cJSON_ParseWithOpts(out.data, NULL, true);
     assert_non_null(batch);
     const cJSON *events = cJSON_GetObjectItemCaseSensitive(batch, "batch"), *event;
-    cJSON_ArrayForEach(event, events) check_event(event);
+    cJSON_ArrayForEach(event, events)
+        check_event(event);
     return cJSON_GetArraySize(events);
 }
 
@@ -210,7 +211,7 @@ static void items_are_joined_by_the_separator(void **state)
 static void the_same_record_gives_the_same_event_ids(void **state)
 {
     (void)state;
-    static const lf__record_kind kinds[] = { LF__RECORD_OBSERVATION, LF__RECORD_SCORE, LF__RECORD_TRACE };
+    static const lf__record_kind kinds[] = {LF__RECORD_OBSERVATION, LF__RECORD_SCORE, LF__RECORD_TRACE};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         begin(kinds[i], LF_SPAN);
         builder_text(&b, LF__TAG_NAME, "n");
@@ -229,7 +230,7 @@ static void other_records_give_other_event_ids(void **state)
     (void)state;
     char ids[8][33];
     size_t count = 0;
-    static const lf__record_kind kinds[] = { LF__RECORD_OBSERVATION, LF__RECORD_SCORE, LF__RECORD_TRACE };
+    static const lf__record_kind kinds[] = {LF__RECORD_OBSERVATION, LF__RECORD_SCORE, LF__RECORD_TRACE};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         begin_child(LF_SPAN)->kind = (uint8_t)kinds[i];
         encode();
@@ -323,8 +324,8 @@ static void a_score_has_an_id_always(void **state)
         const char *id;
         size_t size;
         bool kept;
-    } rows[] = { { "", 0, false }, { long_id, 801, false }, { long_id, 800, true }, { "a\rb", 3, false }, { "\xff", 1, false },
-                 { "\xc3\xa4 1", 4, true } };
+    } rows[] = {{"", 0, false},     {long_id, 801, false}, {long_id, 800, true},
+                {"a\rb", 3, false}, {"\xff", 1, false},    {"\xc3\xa4 1", 4, true}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         begin(LF__RECORD_SCORE, LF_TYPE_DEFAULT);
         builder_add(&b, LF__TAG_SCORE_ID, LF_KIND_STRING, rows[i].id, rows[i].size);
@@ -347,14 +348,10 @@ static void score_types_are_those_of_the_header(void **state)
         int64_t type;
         const char *name;
     } rows[] = {
-        { LF_SCORE_DEFAULT, NULL },
-        { LF_SCORE_NUMERIC, "\"NUMERIC\"" },
-        { LF_SCORE_BOOLEAN, "\"BOOLEAN\"" },
-        { LF_SCORE_CATEGORICAL, "\"CATEGORICAL\"" },
-        { LF_SCORE_TEXT, "\"TEXT\"" },
-        { LF_SCORE_CORRECTION, "\"CORRECTION\"" },
-        { LF_SCORE_CORRECTION + 1, NULL },
-        { -1, NULL },
+        {LF_SCORE_DEFAULT, NULL},          {LF_SCORE_NUMERIC, "\"NUMERIC\""},
+        {LF_SCORE_BOOLEAN, "\"BOOLEAN\""}, {LF_SCORE_CATEGORICAL, "\"CATEGORICAL\""},
+        {LF_SCORE_TEXT, "\"TEXT\""},       {LF_SCORE_CORRECTION, "\"CORRECTION\""},
+        {LF_SCORE_CORRECTION + 1, NULL},   {-1, NULL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         begin_score(1);
@@ -454,10 +451,10 @@ static void each_type_is_an_event_of_its_own(void **state)
         lf_type type;
         const char *name;
     } rows[] = {
-        { LF_TYPE_DEFAULT, "span-create" },      { LF_SPAN, "span-create" },           { LF_GENERATION, "generation-create" },
-        { LF_EVENT, "event-create" },            { LF_AGENT, "agent-create" },         { LF_TOOL, "tool-create" },
-        { LF_CHAIN, "chain-create" },            { LF_RETRIEVER, "retriever-create" }, { LF_EVALUATOR, "evaluator-create" },
-        { LF_EMBEDDING, "embedding-create" },    { LF_GUARDRAIL, "guardrail-create" }, { (lf_type)77, "span-create" },
+        {LF_TYPE_DEFAULT, "span-create"},   {LF_SPAN, "span-create"},           {LF_GENERATION, "generation-create"},
+        {LF_EVENT, "event-create"},         {LF_AGENT, "agent-create"},         {LF_TOOL, "tool-create"},
+        {LF_CHAIN, "chain-create"},         {LF_RETRIEVER, "retriever-create"}, {LF_EVALUATOR, "evaluator-create"},
+        {LF_EMBEDDING, "embedding-create"}, {LF_GUARDRAIL, "guardrail-create"}, {(lf_type)77, "span-create"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         begin_child(rows[i].type);
@@ -500,17 +497,18 @@ static void add_model_fields(void)
 {
     builder_text(&b, LF__TAG_MODEL, "gpt-5-mini");
     builder_json(&b, LF__TAG_MODEL_PARAMETERS, "{\"temperature\":0.5,\"stop\":[\"a\"],\"on\":true,\"tool\":{\"x\":1},\"n\":null}");
-    builder_json(&b, LF__TAG_USAGE_DETAILS, "{\"input\":5,\"bad\":-1,\"half\":0.5,\"text\":\"6\",\"none\":null,\"more\":{\"x\":1},\"huge\":9007199254740993}");
+    builder_json(&b, LF__TAG_USAGE_DETAILS,
+                 "{\"input\":5,\"bad\":-1,\"half\":0.5,\"text\":\"6\",\"none\":null,\"more\":{\"x\":1},\"huge\":9007199254740993}");
     builder_json(&b, LF__TAG_COST_DETAILS, "{\"input\":0.5,\"bad\":\"1\",\"less\":-0.5,\"more\":{\"x\":1},\"total\":1e-3}");
     builder_text(&b, LF__TAG_PROMPT_NAME, "greeting");
     builder_int(&b, LF__TAG_PROMPT_VERSION, 3);
     builder_uint(&b, LF__TAG_COMPLETION_START, START + 500000000);
 }
 
-#define MODEL_FIELDS                                                                                                   \
-    "\"completionStartTime\":\"2026-01-15T06:30:00.623456Z\",\"model\":\"gpt-5-mini\","                               \
+#define MODEL_FIELDS                                                                                                        \
+    "\"completionStartTime\":\"2026-01-15T06:30:00.623456Z\",\"model\":\"gpt-5-mini\","                                     \
     "\"modelParameters\":{\"temperature\":0.5,\"stop\":\"[\\\"a\\\"]\",\"on\":true,\"tool\":\"{\\\"x\\\":1}\",\"n\":null}," \
-    "\"usage\":{\"input\":5,\"unit\":\"TOKENS\"},\"usageDetails\":{\"input\":5},"                        \
+    "\"usage\":{\"input\":5,\"unit\":\"TOKENS\"},\"usageDetails\":{\"input\":5},"                                           \
     "\"costDetails\":{\"input\":0.5,\"total\":0.001}"
 
 static void a_generation_says_what_its_model_did(void **state)
@@ -557,7 +555,7 @@ static void a_propagated_version_is_of_the_name_it_came_with(void **state)
     (void)state;
     begin_child(LF_GENERATION);
     builder_add_indexed(&b, LF__TAG_PROMPT_NAME, LF_KIND_STRING, LF__MARK_PROPAGATED, "around", 6);
-    builder_add_indexed(&b, LF__TAG_PROMPT_VERSION, LF_KIND_INT, LF__MARK_PROPAGATED, &(int64_t){ 3 }, 8);
+    builder_add_indexed(&b, LF__TAG_PROMPT_VERSION, LF_KIND_INT, LF__MARK_PROPAGATED, &(int64_t){3}, 8);
     assert_member("promptVersion", "3");
     builder_text(&b, LF__TAG_PROMPT_NAME, "own");
     assert_member("promptName", NULL);
@@ -569,7 +567,7 @@ static void a_propagated_version_is_of_the_name_it_came_with(void **state)
 static void what_is_no_object_is_no_map(void **state)
 {
     (void)state;
-    static const char *const texts[] = { "7", "[1]", "\"x\"", "null", "{oops" };
+    static const char *const texts[] = {"7", "[1]", "\"x\"", "null", "{oops"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         begin_child(LF_GENERATION);
         builder_json(&b, LF__TAG_MODEL_PARAMETERS, texts[i]);
@@ -584,7 +582,8 @@ static void usage_is_sent_as_given_and_converted(void **state)
 {
     (void)state;
     begin_child(LF_GENERATION);
-    builder_json(&b, LF__TAG_USAGE, "{\"input\":10,\"output\":5,\"unit\":\"CHARACTERS\",\"inputCost\":0.5,\"odd\":\"x\",\"n\":null}");
+    builder_json(&b, LF__TAG_USAGE,
+                 "{\"input\":10,\"output\":5,\"unit\":\"CHARACTERS\",\"inputCost\":0.5,\"odd\":\"x\",\"n\":null}");
     assert_member("usage", "{\"input\":10,\"output\":5,\"unit\":\"CHARACTERS\",\"inputCost\":0.5}");
     assert_member("usageDetails", "{\"input\":10,\"output\":5}");
     assert_member("costDetails", "{\"input\":0.5}");
@@ -638,7 +637,8 @@ static void usage_says_the_counts_of_the_details(void **state)
         {NULL, "[1]", NULL},
         /* Another API's words are understood; what the server knows already is left as it is. */
         {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,"
-         "\"prompt_tokens_details\":{\"cached_tokens\":4}}", NULL,
+         "\"prompt_tokens_details\":{\"cached_tokens\":4}}",
+         NULL,
          "{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,"
          "\"input\":6,\"output\":5,\"total\":15,\"unit\":\"TOKENS\"}"},
         {"{\"promptTokens\":10,\"completionTokens\":5}", NULL, "{\"promptTokens\":10,\"completionTokens\":5}"},
@@ -698,8 +698,8 @@ static void assert_content(lf_kind kind, const void *payload, size_t size, const
                 cJSON_free(text);
             }
         }
-        char *text = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(
-            cJSON_GetObjectItemCaseSensitive(event_at(events - 1), "body"), "metadata"));
+        char *text = cJSON_PrintUnformatted(
+            cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(event_at(events - 1), "body"), "metadata"));
         assert_string_equal(text, metadata);
         cJSON_free(text);
     }
@@ -738,19 +738,19 @@ static void values_are_json_or_text(void **state)
         int64_t number;
         const char *expected;
     } rows[] = {
-        { LF_KIND_STRING, "text \xff", 0, "\"text \xEF\xBF\xBD\"" },
-        { LF_KIND_STRING, "", 0, "\"\"" },
-        { LF_KIND_JSON, " [1, {\"a\": null}] ", 0, "[1,{\"a\":null}]" },
-        { LF_KIND_JSON, "{oops", 0, "\"{oops\"" },
-        { LF_KIND_JSON, " null ", 0, NULL },
-        { LF_KIND_NULL, "", 0, NULL },
-        { LF_KIND_INT, NULL, INT64_MAX, "\"9223372036854775807\"" },
-        { LF_KIND_SECRET, "", 0, "\"<secret>\"" },
+        {LF_KIND_STRING, "text \xff", 0, "\"text \xEF\xBF\xBD\""},
+        {LF_KIND_STRING, "", 0, "\"\""},
+        {LF_KIND_JSON, " [1, {\"a\": null}] ", 0, "[1,{\"a\":null}]"},
+        {LF_KIND_JSON, "{oops", 0, "\"{oops\""},
+        {LF_KIND_JSON, " null ", 0, NULL},
+        {LF_KIND_NULL, "", 0, NULL},
+        {LF_KIND_INT, NULL, INT64_MAX, "\"9223372036854775807\""},
+        {LF_KIND_SECRET, "", 0, "\"<secret>\""},
     };
     static const struct {
         lf__tag tag;
         const char *key;
-    } tags[] = { { LF__TAG_INPUT, "input" }, { LF__TAG_OUTPUT, "output" }, { LF__TAG_METADATA, "metadata" } };
+    } tags[] = {{LF__TAG_INPUT, "input"}, {LF__TAG_OUTPUT, "output"}, {LF__TAG_METADATA, "metadata"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (size_t j = 0; j < sizeof tags / sizeof *tags; j++) {
             begin_child(LF_SPAN);
@@ -767,7 +767,7 @@ static void arguments_are_the_input_and_pieces_the_output(void **state)
     (void)state;
     b.as.record.site = lf__site_intern("answer", "a.c", 3, "question, top_k");
     builder_add_indexed(&b, LF__TAG_ARGUMENT, LF_KIND_STRING, 0, "why?", 4);
-    builder_add_indexed(&b, LF__TAG_ARGUMENT, LF_KIND_INT, 1, &(int64_t){ 3 }, 8);
+    builder_add_indexed(&b, LF__TAG_ARGUMENT, LF_KIND_INT, 1, &(int64_t){3}, 8);
     builder_text(&b, LF__TAG_OUTPUT_PIECE, "be");
     builder_text(&b, LF__TAG_OUTPUT_PIECE, "cause \xc3");
     builder_text(&b, LF__TAG_OUTPUT_PIECE, "\xa4");
@@ -869,7 +869,7 @@ static void add_trace_fields(builder *to)
     builder_json(to, LF__TAG_TRACE_METADATA, "{\"k\":1}");
     builder_json(to, LF__TAG_TRACE_INPUT, "{\"q\":1}");
     builder_text(to, LF__TAG_TRACE_OUTPUT, "bye");
-    builder_add(to, LF__TAG_TRACE_PUBLIC, LF_KIND_BOOL, &(uint64_t){ 1 }, 8);
+    builder_add(to, LF__TAG_TRACE_PUBLIC, LF_KIND_BOOL, &(uint64_t){1}, 8);
     builder_text(to, LF__TAG_ENVIRONMENT, "prod");
     builder_text(to, LF__TAG_RELEASE, "r1");
 }
@@ -982,23 +982,23 @@ static void each_trace_field_of_a_child_is_told(void **state)
         bool json;
         const char *expected;
     } rows[] = {
-        { LF__TAG_USER_ID, "u", false, ",\"userId\":\"u\"" },
-        { LF__TAG_SESSION_ID, "s", false, ",\"sessionId\":\"s\"" },
-        { LF__TAG_TRACE_NAME, "t", false, ",\"name\":\"t\"" },
-        { LF__TAG_TRACE_TAGS, "[\"a\"]", true, ",\"tags\":[\"a\"]" },
-        { LF__TAG_TRACE_TAGS, "[]", true, "" },
-        { LF__TAG_TRACE_METADATA, "{\"k\":[1]}", true, ",\"metadata\":{\"k\":[1]}" },
-        { LF__TAG_TRACE_INPUT, "i", false, ",\"input\":\"i\"" },
-        { LF__TAG_TRACE_OUTPUT, "[1]", true, ",\"output\":[1]" },
-        { LF__TAG_TRACE_PUBLIC, NULL, false, ",\"public\":true" },
-        { LF__TAG_RELEASE, "r", false, ",\"release\":\"r\"" },
+        {LF__TAG_USER_ID, "u", false, ",\"userId\":\"u\""},
+        {LF__TAG_SESSION_ID, "s", false, ",\"sessionId\":\"s\""},
+        {LF__TAG_TRACE_NAME, "t", false, ",\"name\":\"t\""},
+        {LF__TAG_TRACE_TAGS, "[\"a\"]", true, ",\"tags\":[\"a\"]"},
+        {LF__TAG_TRACE_TAGS, "[]", true, ""},
+        {LF__TAG_TRACE_METADATA, "{\"k\":[1]}", true, ",\"metadata\":{\"k\":[1]}"},
+        {LF__TAG_TRACE_INPUT, "i", false, ",\"input\":\"i\""},
+        {LF__TAG_TRACE_OUTPUT, "[1]", true, ",\"output\":[1]"},
+        {LF__TAG_TRACE_PUBLIC, NULL, false, ",\"public\":true"},
+        {LF__TAG_RELEASE, "r", false, ",\"release\":\"r\""},
     };
     config.release = "r9"; /* told by the root */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char expected[256];
         begin_child(LF_SPAN);
         if (rows[i].text == NULL)
-            builder_add(&b, rows[i].tag, LF_KIND_BOOL, &(uint64_t){ 1 }, 8);
+            builder_add(&b, rows[i].tag, LF_KIND_BOOL, &(uint64_t){1}, 8);
         else
             builder_add(&b, rows[i].tag, rows[i].json ? LF_KIND_JSON : LF_KIND_STRING, rows[i].text, strlen(rows[i].text));
         assert_int_equal(encode(), 2);
@@ -1045,7 +1045,7 @@ static void a_private_trace_says_so(void **state)
 {
     (void)state;
     begin(LF__RECORD_TRACE, LF_TYPE_DEFAULT);
-    builder_add(&b, LF__TAG_TRACE_PUBLIC, LF_KIND_BOOL, &(uint64_t){ 0 }, 8);
+    builder_add(&b, LF__TAG_TRACE_PUBLIC, LF_KIND_BOOL, &(uint64_t){0}, 8);
     assert_only("{\"id\":\"" TRACE "\",\"public\":false}");
 }
 
@@ -1085,8 +1085,8 @@ static void names_of_traces_are_cut_where_the_server_refuses(void **state)
     static const struct {
         const char *unit;
         size_t count, kept;
-    } rows[] = { { "a", 1000, 1000 }, { "a", 1001, 1000 }, { "\xc3\xa4", 1001, 1000 }, { "\xf0\x9f\x98\x80", 501, 500 },
-                 { "\xff", 1001, 1000 } };
+    } rows[] = {
+        {"a", 1000, 1000}, {"a", 1001, 1000}, {"\xc3\xa4", 1001, 1000}, {"\xf0\x9f\x98\x80", 501, 500}, {"\xff", 1001, 1000}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         size_t size = strlen(rows[i].unit);
         for (size_t j = 0; j < rows[i].count; j++)
@@ -1194,7 +1194,7 @@ static void no_room_in_scratch_loses_no_field_silently(void **state)
     struct {
         lf__array_head head;
         int32_t items[200];
-    } numbers = { { LF_KIND_INT, 4, 200 }, { 0 } };
+    } numbers = {{LF_KIND_INT, 4, 200}, {0}};
     add_everything();
     check_every_scratch_size();
     begin(LF__RECORD_OBSERVATION, LF_SPAN);

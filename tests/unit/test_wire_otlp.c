@@ -55,7 +55,7 @@ static uint64_t walk_varint(walk *w)
 
 static walk walk_over(const void *bytes, size_t size)
 {
-    return (walk){ .at = bytes, .end = (const unsigned char *)bytes + size };
+    return (walk){.at = bytes, .end = (const unsigned char *)bytes + size};
 }
 
 static bool walk_next(walk *w)
@@ -164,8 +164,7 @@ static void decode_json_list(decoded *to, const cJSON *array)
     const cJSON *values = cJSON_GetObjectItemCaseSensitive(array, "values"), *item;
     assert_true(cJSON_GetArraySize(array) == 1 && cJSON_GetArraySize(values) > 0);
     say(to, "A");
-    cJSON_ArrayForEach(item, values)
-    {
+    cJSON_ArrayForEach(item, values) {
         assert_int_equal(cJSON_GetArraySize(item), 1);
         say(to, " [%s]", cJSON_GetObjectItemCaseSensitive(item, "stringValue")->valuestring);
     }
@@ -193,9 +192,17 @@ static void decode_json_attribute(decoded *to, const cJSON *attribute)
 static void decode_json_span(decoded *to, const char *text, size_t size)
 {
     static const char *const known[][2] = {
-        { "traceId", "trace" }, { "spanId", "id" }, { "traceState", "state" }, { "parentSpanId", "parent" }, { "name", "name" }, { "kind", "kind" },
-        { "startTimeUnixNano", "start" }, { "endTimeUnixNano", "end" }, { "attributes", NULL }, { "status", NULL },
-        { "flags", "flags" },
+        {"traceId", "trace"},
+        {"spanId", "id"},
+        {"traceState", "state"},
+        {"parentSpanId", "parent"},
+        {"name", "name"},
+        {"kind", "kind"},
+        {"startTimeUnixNano", "start"},
+        {"endTimeUnixNano", "end"},
+        {"attributes", NULL},
+        {"status", NULL},
+        {"flags", "flags"},
     };
     cJSON *span = cJSON_ParseWithLength(text, size);
     assert_non_null(span);
@@ -208,7 +215,8 @@ static void decode_json_span(decoded *to, const char *text, size_t size)
         const cJSON *child;
         if (strcmp(item->string, "attributes") == 0) {
             assert_true(cJSON_GetArraySize(item) > 0);
-            cJSON_ArrayForEach(child, item) decode_json_attribute(to, child);
+            cJSON_ArrayForEach(child, item)
+                decode_json_attribute(to, child);
         } else if (strcmp(item->string, "status") == 0) {
             const cJSON *message = cJSON_GetObjectItemCaseSensitive(item, "message");
             if (message != NULL)
@@ -231,7 +239,7 @@ static void decode_json_span(decoded *to, const char *text, size_t size)
 static builder b, trace;
 static lf__config config;
 static lf__buf out, scratch;
-static lf__wire_context context = { .config = &config, .wall_offset_ns = 1000000, .scratch = &scratch };
+static lf__wire_context context = {.config = &config, .wall_offset_ns = 1000000, .scratch = &scratch};
 static decoded from_pb, from_json;
 
 static int set_up(void **state)
@@ -321,137 +329,142 @@ static const struct {
     field_row fields[4];
     const char *expected;
 } rows[] = {
-    { { { 0 } }, "" },
-    { { { LF__TAG_LEVEL, LF_KIND_INT, NULL, LF_LEVEL_DEBUG } }, KEY "level S DEBUG\n" },
-    { { { LF__TAG_LEVEL, LF_KIND_INT, NULL, LF_LEVEL_DEFAULT } }, KEY "level S DEFAULT\n" },
-    { { { LF__TAG_LEVEL, LF_KIND_INT, NULL, LF_LEVEL_WARNING } }, KEY "level S WARNING\n" },
-    { { { LF__TAG_LEVEL, LF_KIND_INT, NULL, LF_LEVEL_ERROR } }, KEY "level S ERROR\n" },
-    { { { LF__TAG_LEVEL, LF_KIND_INT, NULL, LF_LEVEL_UNSET } }, "" },
-    { { { LF__TAG_LEVEL, LF_KIND_INT, NULL, 99 } }, "" },
-    { { { LF__TAG_STATUS_MESSAGE, LF_KIND_STRING, "disk full", 0 } }, KEY "status_message S disk full\n" },
-    { { { LF__TAG_VERSION, LF_KIND_STRING, "v7", 0 } }, "langfuse.version S v7\n" },
-    { { { LF__TAG_MODEL, LF_KIND_STRING, "gpt-5-mini", 0 } }, KEY "model.name S gpt-5-mini\n" },
-    { { { LF__TAG_MODEL_PARAMETERS, LF_KIND_JSON, "{\"temperature\": 0.9, \"stop\": [\"\\n\"]}", 0 } },
-      KEY "model.parameters S {\"temperature\": 0.9, \"stop\": [\"\\n\"]}\n" },
-    { { { LF__TAG_USAGE_DETAILS, LF_KIND_JSON, "{\"input\":5}", 0 } }, KEY "usage_details S {\"input\":5}\n" },
-    { { { LF__TAG_COST_DETAILS, LF_KIND_JSON, "{\"total\":0.1}", 0 } }, KEY "cost_details S {\"total\":0.1}\n" },
-    { { { LF__TAG_PROMPT_NAME, LF_KIND_STRING, "p", 0 }, { LF__TAG_PROMPT_VERSION, LF_KIND_INT, NULL, 3 } },
-      KEY "prompt.name S p\n" KEY "prompt.version I 3\n" },
-    { { { LF__TAG_PROMPT_VERSION, LF_KIND_INT, NULL, 0 } }, KEY "prompt.version I 0\n" },
-    { { { LF__TAG_EXTERNAL_TRACE_ID, LF_KIND_STRING, "req_12345", 0 } },
-      "langfuse.trace.metadata.external_trace_id S req_12345\n" },
-    { { { LF__TAG_EXTERNAL_ID, LF_KIND_STRING, "step \"1\"", 0 } }, KEY "metadata.external_id S step \"1\"\n" },
-    { { { LF__TAG_EXTERNAL_ID, LF_KIND_STRING, "\"quoted\"", 0 },
-        { LF__TAG_METADATA, LF_KIND_JSON, "{\"external_id\":1,\"a\":2}", 0 } },
-      KEY "metadata.a I 2\n" KEY "metadata.external_id S \"quoted\"\n" },
+    {{{0}}, ""},
+    {{{LF__TAG_LEVEL, LF_KIND_INT, NULL, LF_LEVEL_DEBUG}}, KEY "level S DEBUG\n"},
+    {{{LF__TAG_LEVEL, LF_KIND_INT, NULL, LF_LEVEL_DEFAULT}}, KEY "level S DEFAULT\n"},
+    {{{LF__TAG_LEVEL, LF_KIND_INT, NULL, LF_LEVEL_WARNING}}, KEY "level S WARNING\n"},
+    {{{LF__TAG_LEVEL, LF_KIND_INT, NULL, LF_LEVEL_ERROR}}, KEY "level S ERROR\n"},
+    {{{LF__TAG_LEVEL, LF_KIND_INT, NULL, LF_LEVEL_UNSET}}, ""},
+    {{{LF__TAG_LEVEL, LF_KIND_INT, NULL, 99}}, ""},
+    {{{LF__TAG_STATUS_MESSAGE, LF_KIND_STRING, "disk full", 0}}, KEY "status_message S disk full\n"},
+    {{{LF__TAG_VERSION, LF_KIND_STRING, "v7", 0}}, "langfuse.version S v7\n"},
+    {{{LF__TAG_MODEL, LF_KIND_STRING, "gpt-5-mini", 0}}, KEY "model.name S gpt-5-mini\n"},
+    {{{LF__TAG_MODEL_PARAMETERS, LF_KIND_JSON, "{\"temperature\": 0.9, \"stop\": [\"\\n\"]}", 0}},
+     KEY "model.parameters S {\"temperature\": 0.9, \"stop\": [\"\\n\"]}\n"},
+    {{{LF__TAG_USAGE_DETAILS, LF_KIND_JSON, "{\"input\":5}", 0}}, KEY "usage_details S {\"input\":5}\n"},
+    {{{LF__TAG_COST_DETAILS, LF_KIND_JSON, "{\"total\":0.1}", 0}}, KEY "cost_details S {\"total\":0.1}\n"},
+    {{{LF__TAG_PROMPT_NAME, LF_KIND_STRING, "p", 0}, {LF__TAG_PROMPT_VERSION, LF_KIND_INT, NULL, 3}},
+     KEY "prompt.name S p\n" KEY "prompt.version I 3\n"},
+    {{{LF__TAG_PROMPT_VERSION, LF_KIND_INT, NULL, 0}}, KEY "prompt.version I 0\n"},
+    {{{LF__TAG_EXTERNAL_TRACE_ID, LF_KIND_STRING, "req_12345", 0}}, "langfuse.trace.metadata.external_trace_id S req_12345\n"},
+    {{{LF__TAG_EXTERNAL_ID, LF_KIND_STRING, "step \"1\"", 0}}, KEY "metadata.external_id S step \"1\"\n"},
+    {{{LF__TAG_EXTERNAL_ID, LF_KIND_STRING, "\"quoted\"", 0}, {LF__TAG_METADATA, LF_KIND_JSON, "{\"external_id\":1,\"a\":2}", 0}},
+     KEY "metadata.a I 2\n" KEY "metadata.external_id S \"quoted\"\n"},
     /* Usage under the names of another API. */
-    { { { LF__TAG_USAGE, LF_KIND_JSON, "{\"prompt_tokens\":10,\"prompt_tokens_details\":{\"cached_tokens\":4},\"cost\":0.5}", 0 } },
-      KEY "usage_details S {\"input\":6,\"input_cached_tokens\":4}\n" KEY "cost_details S {\"total\":0.5}\n" },
-    { { { LF__TAG_USAGE, LF_KIND_JSON, "{\"input\":10,\"unit\":\"TOKENS\"}", 0 } }, KEY "usage_details S {\"input\":10}\n" },
-    { { { LF__TAG_USAGE_DETAILS, LF_KIND_JSON, "{\"input\":5}", 0 },
-        { LF__TAG_USAGE, LF_KIND_JSON, "{\"input\":10,\"total_cost\":1}", 0 } },
-      KEY "usage_details S {\"input\":5}\n" KEY "cost_details S {\"total\":1}\n" },
-    { { { LF__TAG_USAGE, LF_KIND_JSON, "{\"input\":10,\"total_cost\":1}", 0 },
-        { LF__TAG_COST_DETAILS, LF_KIND_JSON, "{\"total\":2}", 0 } },
-      KEY "cost_details S {\"total\":2}\n" KEY "usage_details S {\"input\":10}\n" },
-    { { { LF__TAG_USAGE, LF_KIND_JSON, "{\"unit\":\"TOKENS\"}", 0 } }, "" },
-    { { { LF__TAG_USAGE, LF_KIND_JSON, "[1]", 0 } }, "" },
-    { { { LF__TAG_USAGE, LF_KIND_STRING, "{\"input\":1}", 0 } }, "" },
+    {{{LF__TAG_USAGE, LF_KIND_JSON, "{\"prompt_tokens\":10,\"prompt_tokens_details\":{\"cached_tokens\":4},\"cost\":0.5}", 0}},
+     KEY "usage_details S {\"input\":6,\"input_cached_tokens\":4}\n" KEY "cost_details S {\"total\":0.5}\n"},
+    {{{LF__TAG_USAGE, LF_KIND_JSON, "{\"input\":10,\"unit\":\"TOKENS\"}", 0}}, KEY "usage_details S {\"input\":10}\n"},
+    {{{LF__TAG_USAGE_DETAILS, LF_KIND_JSON, "{\"input\":5}", 0},
+      {LF__TAG_USAGE, LF_KIND_JSON, "{\"input\":10,\"total_cost\":1}", 0}},
+     KEY "usage_details S {\"input\":5}\n" KEY "cost_details S {\"total\":1}\n"},
+    {{{LF__TAG_USAGE, LF_KIND_JSON, "{\"input\":10,\"total_cost\":1}", 0},
+      {LF__TAG_COST_DETAILS, LF_KIND_JSON, "{\"total\":2}", 0}},
+     KEY "cost_details S {\"total\":2}\n" KEY "usage_details S {\"input\":10}\n"},
+    {{{LF__TAG_USAGE, LF_KIND_JSON, "{\"unit\":\"TOKENS\"}", 0}}, ""},
+    {{{LF__TAG_USAGE, LF_KIND_JSON, "[1]", 0}}, ""},
+    {{{LF__TAG_USAGE, LF_KIND_STRING, "{\"input\":1}", 0}}, ""},
     /* Of the trace. */
-    { { { LF__TAG_USER_ID, LF_KIND_STRING, "u\xFF", 0 }, { LF__TAG_SESSION_ID, LF_KIND_STRING, "s", 0 },
-        { LF__TAG_TRACE_NAME, LF_KIND_STRING, "n", 0 } },
-      "user.id S u\xEF\xBF\xBD\nsession.id S s\nlangfuse.trace.name S n\n" },
-    { { { LF__TAG_TRACE_INPUT, LF_KIND_JSON, "{\"q\": 1}", 0 }, { LF__TAG_TRACE_OUTPUT, LF_KIND_INT, NULL, 7 } },
-      "langfuse.trace.input S {\"q\": 1}\nlangfuse.trace.output S 7\n" },
-    { { { LF__TAG_TRACE_INPUT, LF_KIND_NULL, "", 0 } }, "" },
-    { { { LF__TAG_TRACE_PUBLIC, LF_KIND_BOOL, NULL, 1 } }, "langfuse.trace.public B true\n" },
-    { { { LF__TAG_TRACE_PUBLIC, LF_KIND_BOOL, NULL, 0 } }, "langfuse.trace.public B false\n" },
-    { { { LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[\"b\",\"a\"]", 0 }, { LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[\"a\",\"\\u00e9 c\"]", 0 } },
-      "langfuse.trace.tags A [b] [a] [\xC3\xA9 c]\n" },
-    { { { LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[]", 0 } }, "" },
-    { { { LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[null]", 0 } }, "" },
-    { { { LF__TAG_TRACE_METADATA, LF_KIND_JSON, "{\"s\":\"t\",\"i\":3,\"b\":true,\"o\":{\"x\":1},\"n\":null}", 0 },
-        { LF__TAG_METADATA, LF_KIND_JSON, "{\"own\":1}", 0 } },
-      KEY "metadata.own I 1\nlangfuse.trace.metadata.b B true\nlangfuse.trace.metadata.i I 3\n"
-          "langfuse.trace.metadata.o S {\"x\":1}\nlangfuse.trace.metadata.s S t\n" },
-    { { { LF__TAG_TRACE_METADATA, LF_KIND_STRING, "text", 0 } }, "langfuse.trace.metadata S text\n" },
-    { { { LF__TAG_TRACE_METADATA, LF_KIND_JSON, "{\"external_trace_id\":\"mine\"}", 0 },
-        { LF__TAG_EXTERNAL_TRACE_ID, LF_KIND_STRING, "req", 0 } },
-      "langfuse.trace.metadata.external_trace_id S req\n" },
-    { { { LF__TAG_ENVIRONMENT, LF_KIND_STRING, "qa", 0 }, { LF__TAG_RELEASE, LF_KIND_STRING, "r2", 0 } },
-      "langfuse.environment S qa\nlangfuse.release S r2\n" },
+    {{{LF__TAG_USER_ID, LF_KIND_STRING, "u\xFF", 0},
+      {LF__TAG_SESSION_ID, LF_KIND_STRING, "s", 0},
+      {LF__TAG_TRACE_NAME, LF_KIND_STRING, "n", 0}},
+     "user.id S u\xEF\xBF\xBD\nsession.id S s\nlangfuse.trace.name S n\n"},
+    {{{LF__TAG_TRACE_INPUT, LF_KIND_JSON, "{\"q\": 1}", 0}, {LF__TAG_TRACE_OUTPUT, LF_KIND_INT, NULL, 7}},
+     "langfuse.trace.input S {\"q\": 1}\nlangfuse.trace.output S 7\n"},
+    {{{LF__TAG_TRACE_INPUT, LF_KIND_NULL, "", 0}}, ""},
+    {{{LF__TAG_TRACE_PUBLIC, LF_KIND_BOOL, NULL, 1}}, "langfuse.trace.public B true\n"},
+    {{{LF__TAG_TRACE_PUBLIC, LF_KIND_BOOL, NULL, 0}}, "langfuse.trace.public B false\n"},
+    {{{LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[\"b\",\"a\"]", 0}, {LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[\"a\",\"\\u00e9 c\"]", 0}},
+     "langfuse.trace.tags A [b] [a] [\xC3\xA9 c]\n"},
+    {{{LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[]", 0}}, ""},
+    {{{LF__TAG_TRACE_TAGS, LF_KIND_JSON, "[null]", 0}}, ""},
+    {{{LF__TAG_TRACE_METADATA, LF_KIND_JSON, "{\"s\":\"t\",\"i\":3,\"b\":true,\"o\":{\"x\":1},\"n\":null}", 0},
+      {LF__TAG_METADATA, LF_KIND_JSON, "{\"own\":1}", 0}},
+     KEY "metadata.own I 1\nlangfuse.trace.metadata.b B true\nlangfuse.trace.metadata.i I 3\n"
+         "langfuse.trace.metadata.o S {\"x\":1}\nlangfuse.trace.metadata.s S t\n"},
+    {{{LF__TAG_TRACE_METADATA, LF_KIND_STRING, "text", 0}}, "langfuse.trace.metadata S text\n"},
+    {{{LF__TAG_TRACE_METADATA, LF_KIND_JSON, "{\"external_trace_id\":\"mine\"}", 0},
+      {LF__TAG_EXTERNAL_TRACE_ID, LF_KIND_STRING, "req", 0}},
+     "langfuse.trace.metadata.external_trace_id S req\n"},
+    {{{LF__TAG_ENVIRONMENT, LF_KIND_STRING, "qa", 0}, {LF__TAG_RELEASE, LF_KIND_STRING, "r2", 0}},
+     "langfuse.environment S qa\nlangfuse.release S r2\n"},
     /* Said to others. */
-    { { { LF__TAG_BAGGAGE, LF_KIND_STRING, "k=v", 0 }, { LF__TAG_SCORE_ID, LF_KIND_STRING, "x", 0 },
-        { LF__TAG_SCORE_VALUE, LF_KIND_DOUBLE, NULL, 1 }, { LF__TAG_SCORE_COMMENT, LF_KIND_STRING, "x", 0 } },
-      "" },
+    {{{LF__TAG_BAGGAGE, LF_KIND_STRING, "k=v", 0},
+      {LF__TAG_SCORE_ID, LF_KIND_STRING, "x", 0},
+      {LF__TAG_SCORE_VALUE, LF_KIND_DOUBLE, NULL, 1},
+      {LF__TAG_SCORE_COMMENT, LF_KIND_STRING, "x", 0}},
+     ""},
     /* Times: 2026-01-15T06:30:00.123456789Z on the wall; the monotonic clock is 1 ms behind. */
-    { { { LF__TAG_COMPLETION_START, LF_KIND_INT, NULL, 1768458600123456789 } },
-      KEY "completion_start_time S \"2026-01-15T06:30:00.123456Z\"\n" },
-    { { { LF__TAG_COMPLETION_START, LF_KIND_UINT, NULL, 1768458600122456000 } },
-      KEY "completion_start_time S \"2026-01-15T06:30:00.123456Z\"\n" },
-    { { { LF__TAG_COMPLETION_START, LF_KIND_INT, NULL, 1709164799000001000 } },
-      KEY "completion_start_time S \"2024-02-28T23:59:59.000001Z\"\n" },
-    { { { LF__TAG_COMPLETION_START, LF_KIND_INT, NULL, 1709164800000000000 } },
-      KEY "completion_start_time S \"2024-02-29T00:00:00.000000Z\"\n" },
-    { { { LF__TAG_COMPLETION_START, LF_KIND_INT, NULL, 0 } }, KEY "completion_start_time S \"1970-01-01T00:00:00.000000Z\"\n" },
-    { { { LF__TAG_COMPLETION_START, LF_KIND_INT, NULL, 4102444799999999000 } },
-      KEY "completion_start_time S \"2099-12-31T23:59:59.999999Z\"\n" },
+    {{{LF__TAG_COMPLETION_START, LF_KIND_INT, NULL, 1768458600123456789}},
+     KEY "completion_start_time S \"2026-01-15T06:30:00.123456Z\"\n"},
+    {{{LF__TAG_COMPLETION_START, LF_KIND_UINT, NULL, 1768458600122456000}},
+     KEY "completion_start_time S \"2026-01-15T06:30:00.123456Z\"\n"},
+    {{{LF__TAG_COMPLETION_START, LF_KIND_INT, NULL, 1709164799000001000}},
+     KEY "completion_start_time S \"2024-02-28T23:59:59.000001Z\"\n"},
+    {{{LF__TAG_COMPLETION_START, LF_KIND_INT, NULL, 1709164800000000000}},
+     KEY "completion_start_time S \"2024-02-29T00:00:00.000000Z\"\n"},
+    {{{LF__TAG_COMPLETION_START, LF_KIND_INT, NULL, 0}}, KEY "completion_start_time S \"1970-01-01T00:00:00.000000Z\"\n"},
+    {{{LF__TAG_COMPLETION_START, LF_KIND_INT, NULL, 4102444799999999000}},
+     KEY "completion_start_time S \"2099-12-31T23:59:59.999999Z\"\n"},
     /* Input and output. */
-    { { { LF__TAG_INPUT, LF_KIND_STRING, "raw text", 0 } }, KEY "input S raw text\n" },
-    { { { LF__TAG_INPUT, LF_KIND_STRING, "", 0 } }, KEY "input S \n" },
-    { { { LF__TAG_INPUT, LF_KIND_JSON, "{\"k\": \"v\"}", 0 } }, KEY "input S {\"k\": \"v\"}\n" },
-    { { { LF__TAG_INPUT, LF_KIND_INT, NULL, -3 } }, KEY "input S -3\n" },
-    { { { LF__TAG_INPUT, LF_KIND_BOOL, NULL, 1 } }, KEY "input S true\n" },
-    { { { LF__TAG_INPUT, LF_KIND_SECRET, "", 0 } }, KEY "input S \"<secret>\"\n" },
-    { { { LF__TAG_INPUT, LF_KIND_STRING, "bad \xFF\xC3", 0 } }, KEY "input S bad \xEF\xBF\xBD\xEF\xBF\xBD\n" },
-    { { { LF__TAG_INPUT, LF_KIND_STRING, "cut \xF0\x9F\x98", 0 } }, KEY "input S cut \xEF\xBF\xBD\n" },
-    { { { LF__TAG_INPUT, LF_KIND_NULL, "", 0 } }, "" },
-    { { { LF__TAG_INPUT, LF_KIND_JSON, " null ", 0 } }, "" },
-    { { { LF__TAG_INPUT, LF_KIND_JSON, "nullable", 0 } }, KEY "input S nullable\n" },
-    { { { LF__TAG_ARGUMENT, LF_KIND_STRING, "q", 0 } }, KEY "input S {\"arg1\":\"q\"}\n" },
-    { { { LF__TAG_ARGUMENT, LF_KIND_NULL, "", 0 } }, KEY "input S {\"arg1\":null}\n" },
-    { { { LF__TAG_INPUT, LF_KIND_STRING, "whole", 0 }, { LF__TAG_ARGUMENT, LF_KIND_STRING, "q", 0 } }, KEY "input S whole\n" },
-    { { { LF__TAG_INPUT, LF_KIND_NULL, "", 0 }, { LF__TAG_ARGUMENT, LF_KIND_STRING, "q", 0 } }, "" },
-    { { { LF__TAG_OUTPUT, LF_KIND_STRING, "first", 0 }, { LF__TAG_OUTPUT, LF_KIND_DOUBLE, NULL, 0 } }, KEY "output S 0.0\n" },
-    { { { LF__TAG_OUTPUT, LF_KIND_NULL, "", 0 } }, "" },
-    { { { LF__TAG_OUTPUT_PIECE, LF_KIND_STRING, "a\xE2", 0 }, { LF__TAG_OUTPUT_PIECE, LF_KIND_STRING, "\x82\xAC" "b", 0 } },
-      KEY "output S a\xE2\x82\xAC" "b\n" },
-    { { { LF__TAG_OUTPUT_PIECE, LF_KIND_STRING, "", 0 } }, KEY "output S \n" },
-    { { { LF__TAG_OUTPUT_PIECE, LF_KIND_STRING, "lost", 0 }, { LF__TAG_OUTPUT, LF_KIND_STRING, "whole", 0 } },
-      KEY "output S whole\n" },
-    { { { LF__TAG_OUTPUT_PIECE, LF_KIND_STRING, "lost", 0 }, { LF__TAG_OUTPUT, LF_KIND_STRING, "whole", 0 },
-        { LF__TAG_OUTPUT_PIECE, LF_KIND_STRING, "new", 0 } },
-      KEY "output S new\n" },
+    {{{LF__TAG_INPUT, LF_KIND_STRING, "raw text", 0}}, KEY "input S raw text\n"},
+    {{{LF__TAG_INPUT, LF_KIND_STRING, "", 0}}, KEY "input S \n"},
+    {{{LF__TAG_INPUT, LF_KIND_JSON, "{\"k\": \"v\"}", 0}}, KEY "input S {\"k\": \"v\"}\n"},
+    {{{LF__TAG_INPUT, LF_KIND_INT, NULL, -3}}, KEY "input S -3\n"},
+    {{{LF__TAG_INPUT, LF_KIND_BOOL, NULL, 1}}, KEY "input S true\n"},
+    {{{LF__TAG_INPUT, LF_KIND_SECRET, "", 0}}, KEY "input S \"<secret>\"\n"},
+    {{{LF__TAG_INPUT, LF_KIND_STRING, "bad \xFF\xC3", 0}}, KEY "input S bad \xEF\xBF\xBD\xEF\xBF\xBD\n"},
+    {{{LF__TAG_INPUT, LF_KIND_STRING, "cut \xF0\x9F\x98", 0}}, KEY "input S cut \xEF\xBF\xBD\n"},
+    {{{LF__TAG_INPUT, LF_KIND_NULL, "", 0}}, ""},
+    {{{LF__TAG_INPUT, LF_KIND_JSON, " null ", 0}}, ""},
+    {{{LF__TAG_INPUT, LF_KIND_JSON, "nullable", 0}}, KEY "input S nullable\n"},
+    {{{LF__TAG_ARGUMENT, LF_KIND_STRING, "q", 0}}, KEY "input S {\"arg1\":\"q\"}\n"},
+    {{{LF__TAG_ARGUMENT, LF_KIND_NULL, "", 0}}, KEY "input S {\"arg1\":null}\n"},
+    {{{LF__TAG_INPUT, LF_KIND_STRING, "whole", 0}, {LF__TAG_ARGUMENT, LF_KIND_STRING, "q", 0}}, KEY "input S whole\n"},
+    {{{LF__TAG_INPUT, LF_KIND_NULL, "", 0}, {LF__TAG_ARGUMENT, LF_KIND_STRING, "q", 0}}, ""},
+    {{{LF__TAG_OUTPUT, LF_KIND_STRING, "first", 0}, {LF__TAG_OUTPUT, LF_KIND_DOUBLE, NULL, 0}}, KEY "output S 0.0\n"},
+    {{{LF__TAG_OUTPUT, LF_KIND_NULL, "", 0}}, ""},
+    {{{LF__TAG_OUTPUT_PIECE, LF_KIND_STRING, "a\xE2", 0},
+      {LF__TAG_OUTPUT_PIECE, LF_KIND_STRING,
+       "\x82\xAC"
+       "b",
+       0}},
+     KEY "output S a\xE2\x82\xAC"
+         "b\n"},
+    {{{LF__TAG_OUTPUT_PIECE, LF_KIND_STRING, "", 0}}, KEY "output S \n"},
+    {{{LF__TAG_OUTPUT_PIECE, LF_KIND_STRING, "lost", 0}, {LF__TAG_OUTPUT, LF_KIND_STRING, "whole", 0}}, KEY "output S whole\n"},
+    {{{LF__TAG_OUTPUT_PIECE, LF_KIND_STRING, "lost", 0},
+      {LF__TAG_OUTPUT, LF_KIND_STRING, "whole", 0},
+      {LF__TAG_OUTPUT_PIECE, LF_KIND_STRING, "new", 0}},
+     KEY "output S new\n"},
     /* Metadata. */
-    { { { LF__TAG_METADATA, LF_KIND_JSON, "{\"s\":\"t\",\"b\":true,\"c\":false,\"i\":3,\"n\":null,\"z\":0}", 0 } },
-      KEY "metadata.b B true\n" KEY "metadata.c B false\n" KEY "metadata.i I 3\n" KEY "metadata.s S t\n" KEY
-          "metadata.z I 0\n" },
-    { { { LF__TAG_METADATA, LF_KIND_JSON, "{\"f\":0.90,\"l\":[1, \"two\"],\"o\":{\"a\" :1}, \"e\":1e3}", 0 } },
-      KEY "metadata.e S 1e3\n" KEY "metadata.f S 0.90\n" KEY "metadata.l S [1, \"two\"]\n" KEY "metadata.o S {\"a\" :1}\n" },
-    { { { LF__TAG_METADATA, LF_KIND_JSON,
-          "{\"a\":9007199254740991,\"b\":-9007199254740991,\"c\":9007199254740992,\"d\":-9223372036854775808,"
-          "\"e\":123456789012345678901234567890,\"f\":-0}",
-          0 } },
-      KEY "metadata.a I 9007199254740991\n" KEY "metadata.b I -9007199254740991\n" KEY
-          "metadata.c S 9007199254740992\n" KEY "metadata.d S -9223372036854775808\n" KEY
-          "metadata.e S 123456789012345678901234567890\n" KEY "metadata.f I 0\n" },
-    { { { LF__TAG_METADATA, LF_KIND_JSON, "{\"a.b \\u00e9\\n\":\"x\\ty\",\"\":\"\"}", 0 } },
-      KEY "metadata. S \n" KEY "metadata.a.b \xC3\xA9\n S x\ty\n" },
-    { { { LF__TAG_METADATA, LF_KIND_JSON, "{\"a\":1,\"b\":1}", 0 }, { LF__TAG_METADATA, LF_KIND_JSON, "{\"b\":2,\"ab\":3}", 0 } },
-      KEY "metadata.a I 1\n" KEY "metadata.ab I 3\n" KEY "metadata.b I 2\n" },
-    { { { LF__TAG_METADATA, LF_KIND_JSON, "{\"k\":1,\"\\u006b\":\"two\"}", 0 } }, KEY "metadata.k S two\n" },
-    { { { LF__TAG_METADATA, LF_KIND_JSON, "{\"k\":1}", 0 }, { LF__TAG_METADATA, LF_KIND_JSON, "{\"k\":null}", 0 } },
-      KEY "metadata.k I 1\n" },
-    { { { LF__TAG_METADATA, LF_KIND_JSON, "{}", 0 } }, "" },
-    { { { LF__TAG_METADATA, LF_KIND_STRING, "just text", 0 } }, KEY "metadata S just text\n" },
-    { { { LF__TAG_METADATA, LF_KIND_JSON, "[1, 2]", 0 } }, KEY "metadata S [1, 2]\n" },
-    { { { LF__TAG_METADATA, LF_KIND_INT, NULL, 5 } }, KEY "metadata S 5\n" },
-    { { { LF__TAG_METADATA, LF_KIND_JSON, "null", 0 } }, "" },
-    { { { LF__TAG_METADATA, LF_KIND_STRING, "a note", 0 }, { LF__TAG_METADATA, LF_KIND_NULL, "", 0 } }, "" },
-    { { { LF__TAG_METADATA, LF_KIND_JSON, "{\"broken\":", 0 } }, KEY "metadata S {\"broken\":\n" },
-    { { { LF__TAG_METADATA, LF_KIND_JSON, "{\"k\":1}", 0 }, { LF__TAG_METADATA, LF_KIND_STRING, "a", 0 },
-        { LF__TAG_METADATA, LF_KIND_STRING, "b", 0 } },
-      KEY "metadata.k I 1\n" KEY "metadata S b\n" },
+    {{{LF__TAG_METADATA, LF_KIND_JSON, "{\"s\":\"t\",\"b\":true,\"c\":false,\"i\":3,\"n\":null,\"z\":0}", 0}},
+     KEY "metadata.b B true\n" KEY "metadata.c B false\n" KEY "metadata.i I 3\n" KEY "metadata.s S t\n" KEY "metadata.z I 0\n"},
+    {{{LF__TAG_METADATA, LF_KIND_JSON, "{\"f\":0.90,\"l\":[1, \"two\"],\"o\":{\"a\" :1}, \"e\":1e3}", 0}},
+     KEY "metadata.e S 1e3\n" KEY "metadata.f S 0.90\n" KEY "metadata.l S [1, \"two\"]\n" KEY "metadata.o S {\"a\" :1}\n"},
+    {{{LF__TAG_METADATA, LF_KIND_JSON,
+       "{\"a\":9007199254740991,\"b\":-9007199254740991,\"c\":9007199254740992,\"d\":-9223372036854775808,"
+       "\"e\":123456789012345678901234567890,\"f\":-0}",
+       0}},
+     KEY "metadata.a I 9007199254740991\n" KEY "metadata.b I -9007199254740991\n" KEY "metadata.c S 9007199254740992\n" KEY
+         "metadata.d S -9223372036854775808\n" KEY "metadata.e S 123456789012345678901234567890\n" KEY "metadata.f I 0\n"},
+    {{{LF__TAG_METADATA, LF_KIND_JSON, "{\"a.b \\u00e9\\n\":\"x\\ty\",\"\":\"\"}", 0}},
+     KEY "metadata. S \n" KEY "metadata.a.b \xC3\xA9\n S x\ty\n"},
+    {{{LF__TAG_METADATA, LF_KIND_JSON, "{\"a\":1,\"b\":1}", 0}, {LF__TAG_METADATA, LF_KIND_JSON, "{\"b\":2,\"ab\":3}", 0}},
+     KEY "metadata.a I 1\n" KEY "metadata.ab I 3\n" KEY "metadata.b I 2\n"},
+    {{{LF__TAG_METADATA, LF_KIND_JSON, "{\"k\":1,\"\\u006b\":\"two\"}", 0}}, KEY "metadata.k S two\n"},
+    {{{LF__TAG_METADATA, LF_KIND_JSON, "{\"k\":1}", 0}, {LF__TAG_METADATA, LF_KIND_JSON, "{\"k\":null}", 0}},
+     KEY "metadata.k I 1\n"},
+    {{{LF__TAG_METADATA, LF_KIND_JSON, "{}", 0}}, ""},
+    {{{LF__TAG_METADATA, LF_KIND_STRING, "just text", 0}}, KEY "metadata S just text\n"},
+    {{{LF__TAG_METADATA, LF_KIND_JSON, "[1, 2]", 0}}, KEY "metadata S [1, 2]\n"},
+    {{{LF__TAG_METADATA, LF_KIND_INT, NULL, 5}}, KEY "metadata S 5\n"},
+    {{{LF__TAG_METADATA, LF_KIND_JSON, "null", 0}}, ""},
+    {{{LF__TAG_METADATA, LF_KIND_STRING, "a note", 0}, {LF__TAG_METADATA, LF_KIND_NULL, "", 0}}, ""},
+    {{{LF__TAG_METADATA, LF_KIND_JSON, "{\"broken\":", 0}}, KEY "metadata S {\"broken\":\n"},
+    {{{LF__TAG_METADATA, LF_KIND_JSON, "{\"k\":1}", 0},
+      {LF__TAG_METADATA, LF_KIND_STRING, "a", 0},
+      {LF__TAG_METADATA, LF_KIND_STRING, "b", 0}},
+     KEY "metadata.k I 1\n" KEY "metadata S b\n"},
 };
 
 static void every_attribute_has_its_key_and_its_type(void **state)
@@ -475,8 +488,8 @@ static void every_attribute_has_its_key_and_its_type(void **state)
 static void every_type_is_spelled_in_lower_case(void **state)
 {
     (void)state;
-    static const char *const names[] = { "span",      "span",     "generation", "event",     "agent",     "tool",
-                                         "chain",     "retriever", "evaluator",  "embedding", "guardrail", "span" };
+    static const char *const names[] = {"span",  "span",      "generation", "event",     "agent",     "tool",
+                                        "chain", "retriever", "evaluator",  "embedding", "guardrail", "span"};
     for (unsigned type = 0; type < sizeof names / sizeof *names; type++) {
         char line[64];
         snprintf(line, sizeof line, "langfuse.observation.type S %s", names[type]);
@@ -492,8 +505,10 @@ static void the_configuration_rides_on_every_span(void **state)
 {
     (void)state;
     config.environment = "production";
-    config.release = "r\xFF" "1";
-    assert_string_equal(attributes(), "langfuse.environment S production\nlangfuse.release S r\xEF\xBF\xBD" "1\n");
+    config.release = "r\xFF"
+                     "1";
+    assert_string_equal(attributes(), "langfuse.environment S production\nlangfuse.release S r\xEF\xBF\xBD"
+                                      "1\n");
 }
 
 static void add_marked(lf__tag tag, lf_kind kind, const char *text)
@@ -504,7 +519,7 @@ static void add_marked(lf__tag tag, lf_kind kind, const char *text)
 static void what_was_propagated_is_text_within_limits(void **state)
 {
     (void)state;
-    char json[1000], longer[202] = { 0 }, expected[1000];
+    char json[1000], longer[202] = {0}, expected[1000];
     memset(longer, 'x', 201);
     config.environment = "production";
     add_marked(LF__TAG_ENVIRONMENT, LF_KIND_STRING, "qa");
@@ -519,7 +534,8 @@ static void what_was_propagated_is_text_within_limits(void **state)
              "session.id S %s\nlangfuse.trace.metadata.b S true\nlangfuse.trace.metadata.i S 3\n"
              "langfuse.trace.metadata.k S \xC3\xA9\nlangfuse.trace.metadata.l S [1, \"a\"]\n"
              "langfuse.trace.metadata.long S short\nlangfuse.trace.metadata.q S \"q\"\n"
-             "langfuse.trace.tags A [fine]\nlangfuse.environment S qa\n", longer + 1);
+             "langfuse.trace.tags A [fine]\nlangfuse.environment S qa\n",
+             longer + 1);
     assert_string_equal(attributes(), expected);
 
     builder_begin(&b, LF_SPAN, 0);
@@ -543,7 +559,7 @@ static void what_is_said_of_the_trace_rides_on_its_observations(void **state)
     builder_text(&trace, LF__TAG_RELEASE, "r1");
     builder_json(&trace, LF__TAG_TRACE_TAGS, "[\"b\",\"c\"]");
     builder_json(&trace, LF__TAG_TRACE_METADATA, "{\"k\":2,\"trace\":true}");
-    builder_add(&trace, LF__TAG_TRACE_PUBLIC, LF_KIND_BOOL, &(int64_t){ 1 }, 8);
+    builder_add(&trace, LF__TAG_TRACE_PUBLIC, LF_KIND_BOOL, &(int64_t){1}, 8);
     static const char rest[] = "user.id S said\nlangfuse.trace.name S name\nlangfuse.trace.metadata.k I 2\n"
                                "langfuse.trace.metadata.own S 1\nlangfuse.trace.metadata.trace B true\n"
                                "langfuse.trace.tags A [a] [b] [c]\nlangfuse.trace.public B true\nlangfuse.release S r1\n";
@@ -731,7 +747,7 @@ static void spans_of_every_size_have_the_right_length(void **state)
     (void)state;
     static char text[60000];
     memset(text, 'x', sizeof text);
-    static const size_t sizes[] = { 0, 1, 20, 30, 40, 60, 100, 120, 126, 127, 128, 129, 16000, 16240, 16300, 16383, 16384, 60000 };
+    static const size_t sizes[] = {0, 1, 20, 30, 40, 60, 100, 120, 126, 127, 128, 129, 16000, 16240, 16300, 16383, 16384, 60000};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         builder_begin(&b, LF_SPAN, 0);
         builder_add(&b, LF__TAG_INPUT, LF_KIND_STRING, text, sizes[i]);
@@ -748,8 +764,8 @@ static void spans_of_every_size_have_the_right_length(void **state)
 /* ---- Bodies ----------------------------------------------------------------------------------------------------- */
 
 static lf__pair resource[] = {
-    { "service.name", "shop" }, { "telemetry.sdk.name", "ours wins" }, { "", "no key" }, { "bad\xFFkey", "x" },
-    { "host.name", "bad \xFF value" }, { "empty", "" },
+    {"service.name", "shop"}, {"telemetry.sdk.name", "ours wins"}, {"", "no key"},
+    {"bad\xFFkey", "x"},      {"host.name", "bad \xFF value"},     {"empty", ""},
 };
 
 static const char expected_resource[] = "service.name S shop\nhost.name S bad \xEF\xBF\xBD value\nempty S \n"
@@ -821,13 +837,15 @@ static int decode_json_body(decoded *to)
     assert_non_null(request);
     const cJSON *rs = only_member(request, "resourceSpans"), *ss = only_member(rs, "scopeSpans"), *child;
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(rs, "resource"), "attributes");
-    cJSON_ArrayForEach(child, list) decode_json_attribute(to, child);
+    cJSON_ArrayForEach(child, list)
+        decode_json_attribute(to, child);
     const cJSON *scope = cJSON_GetObjectItemCaseSensitive(ss, "scope");
     say(to, "scope %s\n", cJSON_GetObjectItemCaseSensitive(scope, "name")->valuestring);
     say(to, "version %s\n", cJSON_GetObjectItemCaseSensitive(scope, "version")->valuestring);
     list = cJSON_GetObjectItemCaseSensitive(scope, "attributes");
     assert_true(list == NULL || cJSON_GetArraySize(list) > 0);
-    cJSON_ArrayForEach(child, list) decode_json_attribute(to, child);
+    cJSON_ArrayForEach(child, list)
+        decode_json_attribute(to, child);
     int spans = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(ss, "spans"));
     cJSON_Delete(request);
     return spans;
@@ -863,14 +881,14 @@ static void a_bare_configuration_makes_no_empty_arrays(void **state)
 
 /* ---- Failure ---------------------------------------------------------------------------------------------------- */
 
-static const lf__wire *const wires[] = { &lf__wire_otlp_protobuf, &lf__wire_otlp_json };
+static const lf__wire *const wires[] = {&lf__wire_otlp_protobuf, &lf__wire_otlp_json};
 
 static void build_full_record(void)
 {
     builder_begin(&b, LF_GENERATION, lf__site_intern("full", "full.c", 1, "a, b"));
     b.as.record.flags = LF__FLAG_APP_ROOT | LF__FLAG_ABANDONED;
     builder_add_indexed(&b, LF__TAG_ARGUMENT, LF_KIND_STRING, 0, "bad \xFF", 5);
-    builder_add_indexed(&b, LF__TAG_ARGUMENT, LF_KIND_DOUBLE, 1, &(double){ 0.1 }, 8);
+    builder_add_indexed(&b, LF__TAG_ARGUMENT, LF_KIND_DOUBLE, 1, &(double){0.1}, 8);
     builder_text(&b, LF__TAG_OUTPUT_PIECE, "out\xE2");
     builder_text(&b, LF__TAG_OUTPUT_PIECE, "\x82 put");
     builder_int(&b, LF__TAG_LEVEL, LF_LEVEL_ERROR);
@@ -937,7 +955,7 @@ static void a_scratch_buffer_that_is_too_small_fails_the_item(void **state)
     (void)state;
     build_full_record();
     lf__buf small;
-    lf__wire_context tight = { .config = &config, .scratch = &small };
+    lf__wire_context tight = {.config = &config, .scratch = &small};
     size_t enough = 0, whole[2];
     for (size_t i = 0; i < 2; i++) {
         lf__buf_clear(&out);
@@ -971,7 +989,7 @@ static void every_failing_allocation_fails_cleanly(void **state)
             lf__buf to, own;
             lf__buf_init(&to, 1 << 20);
             lf__buf_init(&own, 1 << 20);
-            lf__wire_context poor = { .config = &config, .scratch = &own };
+            lf__wire_context poor = {.config = &config, .scratch = &own};
             lf__alloc_fail_from(n);
             bool item = wires[i]->item(&to, &b.as.record, &poor);
             assert_true(item || (to.length == 0 && !to.failed));

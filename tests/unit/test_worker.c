@@ -96,10 +96,10 @@ static lf_options to_server(lf_options options)
     return options;
 }
 
-#define START(...) \
-    do { \
-        lf_options start_options = to_server((lf_options){__VA_ARGS__}); \
-        assert_int_equal(lf_init(&start_options), LF_OK); \
+#define START(...)                                                              \
+    do {                                                                        \
+        lf_options start_options = to_server((lf_options){__VA_ARGS__});        \
+        assert_int_equal(lf_init(&start_options), LF_OK);                       \
         (void)lf_flush(PATIENCE_MS); /* takes losses of earlier runs as told */ \
     } while (0)
 

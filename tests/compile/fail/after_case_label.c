@@ -13,9 +13,7 @@ void observed(int a)
         break;
     }
 #else
-    case 1:
-        OBSERVE(a);
-        break;
+    case 1: OBSERVE(a); break;
 #endif
     default: break;
     }

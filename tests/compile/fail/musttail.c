@@ -10,8 +10,8 @@ int observed(int a)
     OBSERVE(a);
 #endif
 #ifdef __clang__
-    if (a > 0)
-        __attribute__((musttail)) return observed(a - 1);
+    if (a > 0) __attribute__
+        ((musttail)) return observed(a - 1);
 #endif
     return a;
 }
