@@ -5,9 +5,12 @@
 #include "src/observe/handle.h"
 #include "src/base/ids.h"
 #include "src/life/life.h"
-#include "src/observe/manual.h"
+#include "src/observe/attributes.h"
+#include "src/observe/coroutine.h"
+#include "src/observe/observation.h"
 #include "src/base/once.h"
-#include "src/observe/stack.h"
+#include "src/deliver/stats.h"
+#include "src/deliver/worker.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +24,13 @@ enum {
 const char *lf_version(void)
 {
     return LANGFUSE_VERSION;
+}
+
+/* The last thing that a call does in which something may have ended: the worker is told where that is due. */
+LF__FAST void core_heed(void)
+{
+    if (lf__thread != NULL)
+        lf__worker_heed(lf__thread);
 }
 
 /* ---- Beginning and ending ----------------------------------------------------------------------------------------- */
@@ -123,13 +133,14 @@ void lf_i_open(lf_scope *scope, lf_site *site, const lf_value *arguments, uintpt
     }
     frame->record.site = id;
     frame->record.type = (uint8_t)site->type;
-    frame->capture_output = __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) == LF_I_ON_CAPTURING;
+    frame->capture_output = lf__mode() == LF_I_ON_CAPTURING;
     uint8_t *at = lf__stack_fields(segment, frame);
     if (arguments != NULL && core_is_sampled(frame))
         at = core_capture_arguments(segment, frame, at, arguments, site->count);
     lf__count(&segment->begun);
     frame->record.start_ns = lf__now();
     lf__stack_push_done(segment, frame, at, version, scope);
+    lf__worker_heed(segment); /* scopes that were left have ended */
 }
 
 void lf_i_open_with(lf_scope *scope, lf_site *site, const lf_observe_options *given, const lf_value *arguments,
@@ -151,9 +162,8 @@ void lf_i_open_with(lf_scope *scope, lf_site *site, const lf_observe_options *gi
     }
     frame->record.site = id;
     frame->record.type = (uint8_t)(options->type != LF_TYPE_DEFAULT ? options->type : (lf_type)site->type);
-    frame->capture_output = options->capture_output == LF_DEFAULT
-                                ? __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED) == LF_I_ON_CAPTURING
-                                : options->capture_output == LF_ON;
+    frame->capture_output = options->capture_output == LF_DEFAULT ? lf__mode() == LF_I_ON_CAPTURING
+                                                                  : options->capture_output == LF_ON;
     lf__writer w = {.segment = segment, .at = (uint8_t *)(frame + 1)};
     w.end = lf__stack_fields_end(segment, w.at, lf__stack_room_left(frame, w.at));
     lf__place_at_client(&frame->record, options->client);
@@ -170,6 +180,7 @@ void lf_i_open_with(lf_scope *scope, lf_site *site, const lf_observe_options *gi
     frame->record.start_ns = lf__now();
     lf__stack_push_done(segment, frame, w.at, version, scope);
     lf__announce_names(&frame->record, options->trace_id, NULL);
+    lf__worker_heed(segment);
 }
 
 void lf_i_close(lf_scope *scope)
@@ -184,12 +195,14 @@ void lf_i_close(lf_scope *scope)
     uint64_t now = innermost && frame->kind != LF__FRAME_OBSERVATION ? 0 : lf__now();
     if (__builtin_expect(innermost, 1) || lf__stack_bring_to_top(segment, scope, now))
         lf__stack_pop(segment, now);
+    lf__worker_heed(segment);
 }
 
 void lf_i_caught(const char *around, uint64_t at, uintptr_t stack_pointer, uintptr_t frame_top)
 {
     if (lf__thread != NULL && lf__thread->frame != 0)
         lf__stack_end_caught(lf__thread, (lf__code_place){around, at}, stack_pointer, frame_top);
+    core_heed();
 }
 
 /* ---- Adding to an open observation -------------------------------------------------------------------------------- */
@@ -352,11 +365,13 @@ void lf_output_append(const char *text, size_t size)
         return;
     }
     lf__frame *frame = core_is_paused() ? NULL : lf__stack_top_observation(lf__thread);
-    if (frame != NULL && lf__frame_is_handle(frame)) {
-        lf_observation_output_append((lf_observation *)(uintptr_t)frame->handle, text, size);
+    if (text == NULL || frame == NULL)
+        return;
+    if (lf__frame_is_handle(frame)) {
+        lf__observation_append((lf_observation *)(uintptr_t)frame->handle, text, size);
         return;
     }
-    if (text == NULL || frame == NULL || core_extend_piece(lf__thread, frame, text, size))
+    if (core_extend_piece(lf__thread, frame, text, size))
         return;
     lf__writer w;
     if (!lf__write_begin(&w, frame))
@@ -371,6 +386,81 @@ void lf_output_append(const char *text, size_t size)
     lf__write(&w, LF__TAG_OUTPUT_PIECE, &value);
     frame->last_field = w.block == NULL && w.at != piece ? (uint32_t)(piece - (uint8_t *)w.segment) : 0;
     lf__write_end(&w);
+}
+
+/* ---- Observations that no scope ends ------------------------------------------------------------------------------ */
+
+static lf_observation *core_start(const lf_observation_fields *fields, bool current)
+{
+    lf_observation *observation = lf_i_mode() < LF_I_ON ? NULL : lf__observation_start(fields, current);
+    core_heed();
+    return observation;
+}
+
+lf_observation *lf_start_observation_with(const lf_observation_fields *fields)
+{
+    return core_start(fields, false);
+}
+
+lf_observation *lf_start_as_current_observation_with(const lf_observation_fields *fields)
+{
+    return core_start(fields, true);
+}
+
+lf_observation *lf_create_event_with(const lf_observation_fields *fields)
+{
+    lf_observation *event = lf_i_mode() < LF_I_ON ? NULL : lf__observation_event(fields);
+    core_heed();
+    return event;
+}
+
+void lf_observation_update_with(lf_observation *observation, const lf_observation_fields *fields)
+{
+    if (observation != NULL && fields != NULL && lf_i_mode() >= LF_I_ON)
+        lf__observation_update(observation, fields);
+}
+
+void lf_observation_output_append(lf_observation *observation, const char *text, size_t size)
+{
+    if (!lf__size_is_possible(size))
+        lf__refuse();
+    else if (observation != NULL && text != NULL && lf_i_mode() >= LF_I_ON)
+        lf__observation_append(observation, text, size);
+}
+
+void lf_observation_end_with(lf_observation *observation, const lf_observation_fields *fields)
+{
+    if (observation == NULL || (lf_i_mode() < LF_I_ON && !lf__handle_is_open(observation)))
+        return;
+    lf__observation_end(observation, fields);
+    core_heed();
+}
+
+void lf_update_current_trace_with(const lf_trace_fields *fields)
+{
+    if (fields != NULL && lf_i_mode() >= LF_I_ON)
+        lf__trace_update(fields);
+    core_heed();
+}
+
+bool lf_observation_trace_id(const lf_observation *observation, char out_id[LF_TRACE_ID_SIZE])
+{
+    lf__record header;
+    out_id[0] = '\0';
+    if (observation == NULL || !lf__handle_header(observation, &header))
+        return false;
+    lf__id_write(header.trace_id, sizeof header.trace_id, out_id);
+    return true;
+}
+
+bool lf_observation_id(const lf_observation *observation, char out_id[LF_OBSERVATION_ID_SIZE])
+{
+    lf__record header;
+    out_id[0] = '\0';
+    if (observation == NULL || !lf__handle_header(observation, &header))
+        return false;
+    lf__id_write(header.id, sizeof header.id, out_id);
+    return true;
 }
 
 /* ---- Ids and context ---------------------------------------------------------------------------------------------- */
@@ -427,17 +517,20 @@ static void core_attach(lf_scope *scope, const lf_context *context, uintptr_t st
 void lf_i_open_context(lf_scope *scope, lf_site *site, const lf_context *context, uintptr_t stack_pointer)
 {
     lf__stack_attach(scope, site, context, stack_pointer);
+    core_heed();
 }
 
 void lf_i_open_under(lf_scope *scope, lf_site *site, const lf_observation *observation, uintptr_t stack_pointer)
 {
     if (observation != NULL)
         lf__stack_under(scope, site, observation, stack_pointer);
+    core_heed();
 }
 
 void lf_i_open_attributes(lf_scope *scope, lf_site *site, const lf_attributes *attributes, uintptr_t stack_pointer)
 {
-    lf__stack_attributes(scope, site, attributes, lf__write_attributes, stack_pointer);
+    lf__attributes_open(scope, site, attributes, stack_pointer);
+    core_heed();
 }
 
 lf_context *lf_observation_context(const lf_observation *observation)
@@ -488,6 +581,25 @@ int lf_thread_create(pthread_t *out_thread, const pthread_attr_t *attributes, vo
     return error;
 }
 
+lf_coroutine *lf_coroutine_new(void)
+{
+    (void)lf_i_mode();
+    return lf__coroutine_new();
+}
+
+lf_coroutine *lf_coroutine_switch(lf_coroutine *to)
+{
+    return lf__coroutine_switch(to);
+}
+
+void lf_coroutine_free(lf_coroutine *coroutine)
+{
+    int saved = errno;
+    if (coroutine != NULL && lf__coroutine_free(coroutine))
+        lf__worker_call();
+    errno = saved;
+}
+
 /* ---- Starting and stopping ---------------------------------------------------------------------------------------- */
 
 /* Our manners on a thread of the program: it is not cancelled while it waits for us, and errno stays. */
@@ -522,15 +634,14 @@ int lf_i_mode_unknown(void)
     core_guest guest = core_enter();
     (void)lf__life_start(NULL, true);
     core_leave(guest);
-    return __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED);
+    return lf__mode();
 }
 
 lf_status lf_flush(int timeout_ms)
 {
     core_guest guest = core_enter();
     lf_status status = LF_ERR_DISABLED;
-    int mode = __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED);
-    if (mode >= LF_I_ON || mode == LF_I_PAUSED) {
+    if (lf__is_started()) {
         lf__worker_ensure(true);
         status = lf__worker_flush(timeout_ms);
     }
@@ -552,6 +663,7 @@ int lf_poll(int timeout_ms, lf_poll_wants *out_wants)
     int result = LF_ERR_DISABLED;
     if (out_wants != NULL)
         *out_wants = (lf_poll_wants){.timeout_ms = -1};
+    (void)lf_i_mode(); /* it may be the first call of all */
     if (lf__is_started()) {
         lf__worker_ensure(true);
         result = lf__worker_poll(timeout_ms, out_wants);
@@ -587,37 +699,14 @@ void lf_client_free(lf_client *client)
 
 void lf_get_stats_sized(lf_stats *out_stats, size_t size)
 {
-    lf_stats stats = {0};
-    const lf__counters *counters = &lf__worker_counters;
-    /* What left is read first, then what waits, then what came in. */
-    stats.delivered = atomic_load_explicit(&counters->delivered, memory_order_acquire);
-    for (int i = 0; i < LF_DROP_REASON_COUNT; i++)
-        stats.dropped[i] = atomic_load_explicit(&counters->dropped[i], memory_order_acquire);
-    stats.queued = lf__worker_queued();
-    stats.requests = atomic_load_explicit(&counters->requests, memory_order_relaxed);
-    stats.retries = atomic_load_explicit(&counters->retries, memory_order_relaxed);
-    stats.last_success_ns = atomic_load_explicit(&counters->last_success_ns, memory_order_relaxed);
-    stats.queued_bytes = atomic_load_explicit(&lf__worker_budget.rings, memory_order_relaxed) +
-                         atomic_load_explicit(&lf__worker_budget.worker, memory_order_relaxed);
-    stats.left_out = atomic_load_explicit(&lf__left_out, memory_order_relaxed);
-    stats.misused = atomic_load_explicit(&lf__refused, memory_order_relaxed);
-    stats.accepted = atomic_load_explicit(&lf__worker_accepted, memory_order_relaxed);
-    uint64_t begun = 0, ended = 0;
-    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {
-        stats.dropped[LF_DROP_QUEUE_FULL] += atomic_load_explicit(&s->dropped_full, memory_order_relaxed);
-        stats.dropped[LF_DROP_TOO_LARGE] += atomic_load_explicit(&s->dropped_large, memory_order_relaxed);
-        stats.dropped[LF_DROP_TOO_DEEP] += atomic_load_explicit(&s->dropped_deep, memory_order_relaxed);
-        stats.misused += atomic_load_explicit(&s->misused, memory_order_relaxed);
-        uint64_t ignored = atomic_load_explicit(&s->ignored, memory_order_relaxed);
-        uint64_t ended_here = atomic_load_explicit(&s->ended, memory_order_acquire);
-        stats.accepted += ended_here - ignored;
-        ended += ended_here;
-        begun += atomic_load_explicit(&s->begun, memory_order_relaxed);
-    }
-    for (int i = 0; i < LF_DROP_REASON_COUNT; i++)
-        stats.dropped_total += stats.dropped[i];
-    stats.open = begun > ended ? begun - ended : 0;
+    lf_stats stats;
+    lf__stats_read(&stats);
     if (size > sizeof stats)
         memset((char *)out_stats + sizeof stats, 0, size - sizeof stats);
     memcpy(out_stats, &stats, size < sizeof stats ? size : sizeof stats);
+}
+
+int lf_stats_prometheus(char *out, size_t room)
+{
+    return lf__stats_prometheus(out, room);
 }

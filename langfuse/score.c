@@ -6,7 +6,8 @@
 #include "../src/base/json.h"
 #include "../src/base/once.h"
 #include "../src/base/real.h"
-#include "../src/observe/stack.h"
+#include "../src/deliver/worker.h"
+#include "../src/observe/write.h"
 
 /* Refusals, each said once. */
 typedef enum score_problem {
@@ -160,7 +161,8 @@ static lf_status score_submit(lf__writer *w, lf__record *score, const lf_score_f
     if (fields->timestamp_ns > 0)
         score->flags |= LF__FLAG_WALL_START;
     lf__count(&w->segment->begun);
-    lf__stack_submit_record(w->segment, score);
+    lf__submit_record(w->segment, score);
+    lf__worker_heed(w->segment);
     return LF_OK;
 }
 

@@ -2,6 +2,7 @@
 #include "../base/config.h"
 #include "../base/ids.h"
 #include "rest.h"
+#include "../deliver/worker.h"
 #include "../observe/stack.h"
 #include "../deliver/wire_text.h"
 

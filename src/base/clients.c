@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdio.h>
 
+int lf_i_mode_word = LF_I_UNKNOWN;
+
 _Atomic uint64_t lf__client_threshold[LF__CLIENTS];
 _Atomic bool lf__client_on[LF__CLIENTS];
 lf_client lf__clients[LF__CLIENTS];

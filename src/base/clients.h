@@ -51,14 +51,19 @@ lf__config *lf__client_exchange(uint32_t client, lf__config *config);
 /* A further client. LF__CLIENT_NONE: there are as many as there can be; the reference stays the caller's. */
 uint32_t lf__client_add(lf__config *config);
 uint32_t lf__client_count(void); /* ever made, the default one included */
-/* A line to a client's log; to stderr where it has no configuration. */
-/* Started, though observing may be switched off for a while. The first call starts the library. */
-static inline bool lf__is_started(void)
+/* What every thread should do (lf_i_mode in lf_core.h), without starting the library. */
+static inline int lf__mode(void)
 {
-    int mode = lf_i_mode();
-    return mode >= LF_I_ON || mode == LF_I_PAUSED;
+    return __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED);
 }
 
+/* Started, though observing may be switched off for a while. */
+static inline bool lf__is_started(void)
+{
+    return lf__mode() >= LF_I_ON || lf__mode() == LF_I_PAUSED;
+}
+
+/* A line to a client's log; to stderr where it has no configuration. */
 void lf__client_tell(uint32_t client, lf__log_level level, const char *format, ...) LF_PRINTF(3, 4);
 
 void lf__client_before_fork(void);

@@ -45,10 +45,6 @@ enum {
 /* Earlier than this no program has used the library: November 2026. */
 static const uint64_t worker_built_s = 1793491200;
 
-_Atomic int lf__worker_waiting;
-_Atomic bool lf__worker_asked;
-_Atomic(lf__segment *) lf__segments;
-lf__budget lf__worker_budget;
 lf__counters lf__worker_counters;
 _Atomic uint64_t lf__worker_accepted;
 
@@ -246,6 +242,23 @@ void lf__worker_wake(void)
         worker_wake_locked();
     pthread_mutex_unlock(&worker.lock);
     errno = saved;
+}
+
+void lf__worker_call(void)
+{
+    int saved = errno, cancel;
+    /* A thread of the program must not be cancelled while it holds our locks. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    lf__worker_ensure(false);
+    lf__worker_wake();
+    pthread_setcancelstate(cancel, NULL);
+    errno = saved;
+}
+
+__attribute__((noinline, cold)) void lf__worker_heed_now(lf__segment *segment)
+{
+    segment->wakes = false;
+    lf__worker_call();
 }
 
 static bool worker_anything_published(void)
@@ -582,7 +595,7 @@ static void worker_update_budget(void)
     }
     WORKER_EACH_LANE(client, lane)
         bytes += lf__pending_bytes(lane->pending) + lf__export_bytes(lane->exporter);
-    atomic_store_explicit(&lf__worker_budget.worker, bytes, memory_order_relaxed);
+    atomic_store_explicit(&lf__queue_budget.worker, bytes, memory_order_relaxed);
     worker_tell_held();
 }
 
@@ -606,7 +619,7 @@ static void worker_drain(void)
         int left = LF__SEGMENT_LEFT; /* unless a new thread takes it first */
         bool rests = atomic_compare_exchange_strong_explicit(&s->state, &left, LF__SEGMENT_RESTING, memory_order_acquire,
                                                              memory_order_relaxed);
-        lf__segment_drain(s, &lf__worker_budget, worker_take_from_ring, NULL);
+        lf__segment_drain(s, &lf__queue_budget, worker_take_from_ring, NULL);
         uint8_t trace_id[16];
         while (lf__segment_lost_trace(s, trace_id))
             WORKER_EACH_LANE(client, lane)
@@ -811,7 +824,7 @@ static void worker_release(void)
     lf__trace_clocks *clocks = worker.clocks;
     worker.clocks = NULL; /* first: a child that is forked here keeps what it finds */
     lf__trace_clocks_free(clocks);
-    atomic_store_explicit(&lf__worker_budget.worker, 0, memory_order_relaxed);
+    atomic_store_explicit(&lf__queue_budget.worker, 0, memory_order_relaxed);
 }
 
 /* True: the thread ends. False: it was started again meanwhile, perhaps with other clients. */
@@ -1157,7 +1170,7 @@ static void worker_set_limit_locked(void)
     size_t limit = 0;
     WORKER_EACH_CLIENT(client)
         limit += client->wanted == NULL ? 0 : client->wanted->queue_bytes;
-    atomic_store_explicit(&lf__worker_budget.limit, limit, memory_order_relaxed);
+    atomic_store_explicit(&lf__queue_budget.limit, limit, memory_order_relaxed);
 }
 
 /* The thread that has ended, for its last owner to join outside of the lock: it has nothing left to do but to return. */
@@ -1442,8 +1455,8 @@ void lf__worker_after_fork_child(void)
     atomic_store(&worker.transport.stop, false);
     worker.dropped_reported = 0;
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_IDLE, memory_order_relaxed);
-    atomic_store_explicit(&lf__worker_budget.rings, 0, memory_order_relaxed);
-    atomic_store_explicit(&lf__worker_budget.worker, 0, memory_order_relaxed);
+    atomic_store_explicit(&lf__queue_budget.rings, 0, memory_order_relaxed);
+    atomic_store_explicit(&lf__queue_budget.worker, 0, memory_order_relaxed);
     atomic_store_explicit(&lf__worker_accepted, 0, memory_order_relaxed);
     atomic_store_explicit(&worker_held, 0, memory_order_relaxed);
     atomic_store_explicit(&worker_taken, 0, memory_order_relaxed); /* the rings are new, too */

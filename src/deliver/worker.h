@@ -7,23 +7,8 @@
 #include "../base/clients.h"
 #include "../base/config.h"
 #include "export.h"
-#include "../observe/segment.h"
+#include "../observe/submit.h"
 
-/* What the worker is waiting for; written by it, read by observing threads after each record. */
-typedef enum lf__worker_wait {
-    LF__WORKER_BUSY = 0,  /* it will look at the rings again by itself */
-    LF__WORKER_TIMED,     /* until flush_interval is over: woken by a full grant or flush_at only */
-    LF__WORKER_IN_POLL,   /* likewise, inside the exporter's poll */
-    LF__WORKER_IDLE       /* for ever: the next record wakes it */
-} lf__worker_wait;
-
-extern _Atomic int lf__worker_waiting;
-/* A thread wants the rings emptied soon; cleared before they are. */
-extern _Atomic bool lf__worker_asked;
-
-/* All threads' segments, newest first. Only ever grows; rested segments are used again. */
-extern _Atomic(lf__segment *) lf__segments;
-extern lf__budget lf__worker_budget;
 extern lf__counters lf__worker_counters;
 /* Accepted outside a segment: copies of other threads' open observations, made at exit; updates of traces that are events. */
 extern _Atomic uint64_t lf__worker_accepted;
@@ -48,6 +33,15 @@ void lf__worker_ensure(bool now);
 void lf__worker_barrier(void);
 /* End the worker's wait. Any thread; a lock and perhaps a system call: only when lf__worker_waiting says it sleeps. */
 void lf__worker_wake(void);
+/* Wake the worker, or start it. */
+void lf__worker_call(void);
+/* The same if what this thread recorded asks for it: the last thing that an observing call does. */
+void lf__worker_heed_now(lf__segment *segment);
+LF__FAST void lf__worker_heed(lf__segment *segment)
+{
+    if (__builtin_expect(segment->wakes, 0))
+        lf__worker_heed_now(segment);
+}
 /* As lf_flush. */
 lf_status lf__worker_flush(int timeout_ms);
 /* The same for callers that cannot tell of a loss: it stays for the next flush. */

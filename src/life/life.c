@@ -10,8 +10,10 @@
 #include "../ask/rest.h"
 #include "../observe/stack.h"
 #include "../base/threads.h"
+#include "../deliver/worker.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -28,9 +30,6 @@ enum {
 };
 
 _Static_assert((int)LF__CONFIG_HANDLES == (int)LF__HANDLES, "config.h says how many handles there are");
-
-/* What every thread should do; see lf_i_mode. */
-int lf_i_mode_word = LF_I_UNKNOWN;
 
 /* Guarded by the monitor, which is told of each change. */
 static struct {
@@ -60,17 +59,6 @@ static int life_left_ms(uint64_t until_ns)
     return now >= until_ns ? 0 : (int)((until_ns - now) / 1000000u);
 }
 
-static int life_mode(void)
-{
-    return __atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED);
-}
-
-/* Started, though observing may be switched off for a while. */
-static bool life_is_on(void)
-{
-    return life_mode() >= LF_I_ON || life_mode() == LF_I_PAUSED;
-}
-
 static void life_set_mode(int mode)
 {
     __atomic_store_n(&lf_i_mode_word, mode, __ATOMIC_RELAXED);
@@ -80,7 +68,7 @@ static void life_set_mode(int mode)
 static void life_observe(bool capture_io)
 {
     life.mode_on = capture_io ? LF_I_ON_CAPTURING : LF_I_ON;
-    if (life_mode() != LF_I_PAUSED)
+    if (lf__mode() != LF_I_PAUSED)
         life_set_mode(life.mode_on);
 }
 
@@ -174,13 +162,24 @@ static bool life_watch_exit(void)
     return ok;
 }
 
+/* A thread that has observed ends. */
+static void life_end_thread(void *segment)
+{
+    int saved = errno;
+    if (lf__stack_leave(segment))
+        lf__worker_call();
+    errno = saved;
+}
+
 static bool life_install_hooks(void)
 {
+    pthread_key_t key;
     if (life.has_hooks)
         return true;
     life_stay_loaded();
-    if (!lf__stack_install() || !life_watch_exit())
+    if (pthread_key_create(&key, life_end_thread) != 0 || !life_watch_exit())
         return false;
+    lf__stack_install(key);
     lf__http_at_exit = life_at_exit; /* once more, behind the handlers of libcurl's TLS library; the second call finds nothing */
     life.has_hooks = true;
     return true;
@@ -208,13 +207,13 @@ static lf_status life_switch_on(uint32_t client, lf__config *config)
     life_set_sampling(client, false, 0);
     if (!config->enabled)
         return LF_ERR_DISABLED;
-    bool decides = !life_is_on() || client == 0;
+    bool decides = !lf__is_started() || client == 0;
     if (decides) {
         lf__capture_set_limits(config->record_bytes);
         lf__handles_set_limits(config->handles, config->handle_bytes);
         atomic_store_explicit(&lf__flush_at, config->flush_at, memory_order_relaxed);
         if (lf__thread != NULL)
-            lf__stack_set_wake(lf__thread); /* other threads count to the old number once more */
+            lf__submit_set_wake(lf__thread); /* other threads count to the old number once more */
     }
     if (config->file_path == NULL && !lf__http_set_up())
         return LF_ERR_DISABLED; /* the process ends */
@@ -295,12 +294,12 @@ static void life_overtake(void)
 
 static lf_status life_start_now(const lf_options *options)
 {
-    if (life_is_on() && lf__client_is_on(0))
+    if (lf__is_started() && lf__client_is_on(0))
         return LF_OK;
     life_overtake();
     lf_status status = life_start_default(options);
     life_start_others();
-    if (!life_is_on() || !life_any_is_on())
+    if (!lf__is_started() || !life_any_is_on())
         life_set_mode(LF_I_OFF);
     return status;
 }
@@ -311,7 +310,7 @@ lf_status lf__life_start(const lf_options *options, bool only_if_unknown)
         return LF_ERR_MEMORY;
     if (!life_begin_change())
         return LF_ERR_DISABLED;
-    lf_status status = only_if_unknown && life_mode() != LF_I_UNKNOWN ? LF_OK : life_start_now(options);
+    lf_status status = only_if_unknown && lf__mode() != LF_I_UNKNOWN ? LF_OK : life_start_now(options);
     life_end_change();
     return status;
 }
@@ -319,9 +318,9 @@ lf_status lf__life_start(const lf_options *options, bool only_if_unknown)
 void lf__life_set_tracing(bool on)
 {
     lf__monitor_lock(&life.monitor);
-    if (on && life_mode() == LF_I_PAUSED)
+    if (on && lf__mode() == LF_I_PAUSED)
         life_set_mode(life.mode_on);
-    else if (!on && life_mode() >= LF_I_ON)
+    else if (!on && lf__mode() >= LF_I_ON)
         life_set_mode(LF_I_PAUSED);
     lf__monitor_unlock(&life.monitor);
 }
@@ -335,14 +334,14 @@ static void life_interrupt_own(uint64_t now)
     if (segment == NULL)
         return;
     lf__stack_abandon_above(segment, 0, now, LF__FLAG_INTERRUPTED);
-    lf__handles_end_all(segment, now, LF__FLAG_INTERRUPTED, lf__stack_submit_record);
+    lf__handles_end_all(segment, now, LF__FLAG_INTERRUPTED);
 }
 
 /* Is there something to stop? *out_starts tells life_switch_off and life_take_clients of a start since. */
 static bool life_may_stop(uint64_t until_ns, unsigned *out_starts)
 {
     lf__monitor_lock(&life.monitor);
-    bool on = life_await_others(until_ns) && !life.exiting && life_is_on();
+    bool on = life_await_others(until_ns) && !life.exiting && lf__is_started();
     *out_starts = life.starts;
     lf__monitor_unlock(&life.monitor);
     return on;
@@ -352,7 +351,7 @@ static bool life_may_stop(uint64_t until_ns, unsigned *out_starts)
 static bool life_switch_off(unsigned starts)
 {
     lf__monitor_lock(&life.monitor);
-    bool mine = !life.exiting && life.starts == starts && life_is_on();
+    bool mine = !life.exiting && life.starts == starts && lf__is_started();
     if (mine)
         life_set_mode(LF_I_OFF);
     lf__monitor_unlock(&life.monitor);
@@ -461,7 +460,7 @@ static lf__config *life_take_client(uint32_t client)
     lf__worker_set_client(client, NULL);
     lf__config *config = lf__client_exchange(client, NULL);
     lf__monitor_lock(&life.monitor);
-    if (life_is_on() && !life_any_is_on())
+    if (lf__is_started() && !life_any_is_on())
         life_set_mode(LF_I_OFF);
     lf__monitor_unlock(&life.monitor);
     if (alone)
@@ -473,7 +472,7 @@ void lf__life_remove_client(uint32_t client)
 {
     uint64_t until_ns = life_until(LIFE_FREE_CLIENT_MS);
     life_set_sampling(client, false, 0);
-    if (life_is_on()) {
+    if (lf__is_started()) {
         lf__worker_ensure(true);
         (void)lf__worker_send(life_left_ms(until_ns));
     }
@@ -529,7 +528,7 @@ static bool life_begin_exit(void)
     lf__monitor_lock(&life.monitor);
     while (life.exiting && !life.exited && !pthread_equal(life.owner, pthread_self()) && lf__monitor_wait(&life.monitor, until_ns))
         continue; /* another thread has begun to */
-    bool mine = !life.exiting && (!life_await_others(life_until(LIFE_START_MS / 2)) || life_is_on());
+    bool mine = !life.exiting && (!life_await_others(life_until(LIFE_START_MS / 2)) || lf__is_started());
     if (mine) {
         life.exiting = true;
         life.owner = pthread_self();
@@ -546,9 +545,7 @@ static void life_exit(void)
     life_set_mode(LF_I_OFF);
     lf__worker_barrier(); /* what others end from here on is ignored, or was in their rings before we look */
     life_interrupt_others(now);
-    lf_stats stats;
-    lf_get_stats(&stats);
-    if (stats.queued != 0 && timeout_ms > 0 && lf__worker_start() == LF_OK)
+    if (lf__worker_queued() != 0 && timeout_ms > 0 && lf__worker_start() == LF_OK)
         lf__worker_send_at_exit(timeout_ms);
     /* The exit handlers of TLS libraries come after this: the worker must be out of them. */
     uint64_t until_ns = now + (uint64_t)timeout_ms * 1000000u, grace_ns = lf__monotonic_ns() + LIFE_EXIT_GRACE_MS * 1000000u;
@@ -559,7 +556,7 @@ static void life_exit(void)
 static void life_at_exit(void)
 {
     if (life_begin_exit()) {
-        if (life_is_on())
+        if (lf__is_started())
             life_exit();
         lf__monitor_lock(&life.monitor);
         life.exited = true;

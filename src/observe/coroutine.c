@@ -25,23 +25,23 @@ static void coroutine_take_segment(lf_coroutine *coroutine)
     errno = saved;
 }
 
-lf_coroutine *lf_coroutine_new(void)
+lf_coroutine *lf__coroutine_new(void)
 {
     lf_coroutine *coroutine = lf__alloc(sizeof *coroutine);
     if (coroutine == NULL)
         return NULL;
     *coroutine = (lf_coroutine){.forks = coroutine_forks};
-    if (lf_i_mode() >= LF_I_ON)
+    if (lf__mode() >= LF_I_ON)
         coroutine_take_segment(coroutine);
     return coroutine;
 }
 
-lf_coroutine *lf_coroutine_switch(lf_coroutine *to)
+lf_coroutine *lf__coroutine_switch(lf_coroutine *to)
 {
     lf_coroutine *from = coroutine_current;
     if (to != NULL && __builtin_expect(!coroutine_has_segment(to), 0)) {
         to->segment = NULL;
-        if (lf_i_mode() >= LF_I_ON)
+        if (lf__mode() >= LF_I_ON)
             coroutine_take_segment(to);
     }
     coroutine_current = to;
@@ -49,17 +49,13 @@ lf_coroutine *lf_coroutine_switch(lf_coroutine *to)
     return from;
 }
 
-void lf_coroutine_free(lf_coroutine *coroutine)
+bool lf__coroutine_free(lf_coroutine *coroutine)
 {
-    if (coroutine == NULL)
-        return;
-    int saved = errno;
     if (coroutine == coroutine_current)
-        (void)lf_coroutine_switch(NULL);
-    if (coroutine_has_segment(coroutine))
-        lf__stack_give_back(coroutine->segment);
+        (void)lf__coroutine_switch(NULL);
+    bool wakes = coroutine_has_segment(coroutine) && lf__stack_give_back(coroutine->segment);
     lf__free(coroutine);
-    errno = saved;
+    return wakes;
 }
 
 void lf__coroutine_after_fork_child(void)

@@ -382,12 +382,11 @@ bool lf__handle_first_piece(lf_observation *handle)
     return first;
 }
 
-static void handle_end(lf__segment *segment, uint32_t index, handle_slot *slot, uint64_t end_ns, lf__record_flag flags,
-                       void (*submit)(lf__segment *segment, const lf__record *record))
+static void handle_end(lf__segment *segment, uint32_t index, handle_slot *slot, uint64_t end_ns, lf__record_flag flags)
 {
     slot->record->end_ns = end_ns;
     slot->record->flags = (uint16_t)(slot->record->flags | flags);
-    submit(segment, slot->record);
+    lf__submit_record(segment, slot->record);
     slot->state = HANDLE_ENDED;
     atomic_store_explicit(&slot->open, 0, memory_order_release);
     handle_shrink(slot);
@@ -398,8 +397,7 @@ static void handle_end(lf__segment *segment, uint32_t index, handle_slot *slot, 
         handle_share(segment, hoard / 2);
 }
 
-bool lf__handle_end(lf__segment *segment, lf_observation *handle, uint64_t end_ns, lf__record_flag flags,
-                    void (*submit)(lf__segment *segment, const lf__record *record))
+bool lf__handle_end(lf__segment *segment, lf_observation *handle, uint64_t end_ns, lf__record_flag flags)
 {
     handle_slot *slot = handle_lock(handle);
     if (slot == NULL)
@@ -408,12 +406,11 @@ bool lf__handle_end(lf__segment *segment, lf_observation *handle, uint64_t end_n
         pthread_mutex_unlock(&slot->lock);
         return false;
     }
-    handle_end(segment, handle_index(handle) - 1, slot, end_ns, flags, submit);
+    handle_end(segment, handle_index(handle) - 1, slot, end_ns, flags);
     return true;
 }
 
-void lf__handles_end_all(lf__segment *segment, uint64_t end_ns, lf__record_flag flags,
-                         void (*submit)(lf__segment *segment, const lf__record *record))
+void lf__handles_end_all(lf__segment *segment, uint64_t end_ns, lf__record_flag flags)
 {
     for (uint32_t i = 0; i < LF__HANDLES; i++) {
         handle_slot *slot = handle_slot_at(i);
@@ -423,7 +420,7 @@ void lf__handles_end_all(lf__segment *segment, uint64_t end_ns, lf__record_flag 
         if (pthread_mutex_trylock(&slot->lock) != 0)
             continue;
         if (slot->state == HANDLE_OPEN)
-            handle_end(segment, i, slot, end_ns, flags, submit);
+            handle_end(segment, i, slot, end_ns, flags);
         else
             pthread_mutex_unlock(&slot->lock);
     }

@@ -5,7 +5,7 @@
 #ifndef LF_SRC_HANDLE_H
 #define LF_SRC_HANDLE_H
 
-#include "segment.h"
+#include "submit.h"
 
 enum {
 /* LF__HANDLES are open at once. The rest of a handle's bits tell one use of a slot from another: on 32 bit there are so few of
@@ -35,12 +35,10 @@ bool lf__handle_append(lf_observation *handle, const void *fields, size_t size, 
 void lf__handle_add_flag(lf_observation *handle, lf__record_flag flag);
 /* Is this the first piece of streamed output? Then it is no longer. */
 bool lf__handle_first_piece(lf_observation *handle);
-/* End it, handing its record to `submit` first. False: it is not open. */
-bool lf__handle_end(lf__segment *segment, lf_observation *handle, uint64_t end_ns, lf__record_flag flags,
-                    void (*submit)(lf__segment *segment, const lf__record *record));
+/* End it, handing its record to the worker first. False: it is not open. */
+bool lf__handle_end(lf__segment *segment, lf_observation *handle, uint64_t end_ns, lf__record_flag flags);
 /* End all that are open. */
-void lf__handles_end_all(lf__segment *segment, uint64_t end_ns, lf__record_flag flags,
-                         void (*submit)(lf__segment *segment, const lf__record *record));
+void lf__handles_end_all(lf__segment *segment, uint64_t end_ns, lf__record_flag flags);
 /* How many may be open at once, at most LF__HANDLES, in steps of 64; and how much all may hold beyond their slots. */
 void lf__handles_set_limits(unsigned count, size_t bytes);
 /* In the child of a fork: they are the parent's. */

@@ -22,6 +22,9 @@ enum {
     SEGMENT_MAIN_STACK_MAX = 128 << 20 /* the kernel keeps at least so much below the main stack free of other mappings */
 };
 
+lf__budget lf__queue_budget;
+_Atomic(lf__segment *) lf__segments;
+
 /* ---- Addresses ---- */
 
 static _Atomic size_t segment_mapped; /* by all segments of the process */

@@ -10,6 +10,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
+/* Parts of the observing path that are worth their size at each of their two or three places. */
+#define LF__FAST static inline __attribute__((always_inline))
+
 enum {
 #if UINTPTR_MAX > UINT32_MAX
     LF__STACK_BYTES = 16 << 20,
@@ -99,6 +102,7 @@ typedef struct lf__segment {
     uint32_t free_first; /* handles to use again (handle.c), oldest first; 0: none */
     uint32_t free_last;
     uint32_t free_count;
+    bool wakes; /* the worker is to be woken: lf__submit_ask */
     uint64_t wake_at; /* value of `ended` at which the worker is woken for flush_at */
     uint64_t head; /* ring position of the next record; positions only grow */
     uint64_t limit; /* up to here it may write without asking */
@@ -150,6 +154,10 @@ typedef struct lf__budget {
     _Atomic size_t rings; /* granted to rings and not consumed yet */
     _Atomic size_t worker; /* held by the worker: queue and batches */
 } lf__budget;
+
+extern lf__budget lf__queue_budget;
+/* All threads' segments, newest first. Only ever grows; rested segments are used again. */
+extern _Atomic(lf__segment *) lf__segments;
 
 /* A new segment, mapped; NULL when the address space or memory is out. */
 lf__segment *lf__segment_new(void);

@@ -9,10 +9,8 @@
 __thread lf__segment *lf__thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
 __thread lf__segment *lf__thread_own __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-_Atomic uint32_t lf__flush_at;
-
 static struct {
-    pthread_key_t key; /* its destructor closes what a thread leaves open */
+    pthread_key_t key; /* whose destructor ends up in lf__stack_leave */
     /* In a forked child: where the parent forked, for the thread that survived. Read and written by that thread only. */
     pthread_t inheritor;
     lf_context *inherited;
@@ -65,12 +63,6 @@ static lf__segment *stack_register_segment(void)
     return segment;
 }
 
-void lf__stack_set_wake(lf__segment *segment)
-{
-    segment->wake_at = atomic_load_explicit(&segment->ended, memory_order_relaxed) +
-                       atomic_load_explicit(&lf__flush_at, memory_order_relaxed);
-}
-
 static lf_context *stack_context_of(const lf__segment *segment, const lf__frame *frame);
 static void stack_attach(lf_scope *scope, const lf_context *context, const lf__place *place);
 
@@ -88,18 +80,20 @@ lf__segment *lf__stack_take(void)
         segment = stack_register_segment();
     if (segment != NULL) {
         lf__segment_adopt(segment);
-        lf__stack_set_wake(segment);
+        lf__submit_set_wake(segment);
     }
     return segment;
 }
 
-void lf__stack_give_back(lf__segment *segment)
+bool lf__stack_give_back(lf__segment *segment)
 {
     lf__stack_abandon_above(segment, 0, lf__monotonic_ns(), LF__FLAG_ABANDONED);
-    lf__segment_return_grant(segment, &lf__worker_budget);
+    lf__segment_return_grant(segment, &lf__queue_budget);
+    bool wakes = segment->wakes;
+    segment->wakes = false;
     atomic_store_explicit(&segment->state, LF__SEGMENT_LEFT, memory_order_release); /* pairs with worker_drain */
-    if (atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) == LF__WORKER_IDLE)
-        lf__worker_wake(); /* to take the memory back */
+    /* To empty the ring, or to take the memory back. */
+    return wakes || atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) == LF__WORKER_IDLE;
 }
 
 __attribute__((noinline, cold)) lf__segment *lf__stack_enter(void)
@@ -122,20 +116,17 @@ __attribute__((noinline, cold)) lf__segment *lf__stack_enter(void)
     return segment;
 }
 
-/* Thread end: what its scopes left open is sent, marked; the worker empties the ring and frees the segment. */
-static void stack_leave(void *ending)
+bool lf__stack_leave(lf__segment *ending)
 {
-    int saved = errno;
-    lf__thread =
-        ending; /* it may have ended in a coroutine; and glibc keeps the variable, but another libc may have torn it down */
-    lf__stack_give_back(ending);
+    lf__thread = ending; /* it may have ended in a coroutine; and some C libraries have torn the variable down */
+    bool wakes = lf__stack_give_back(ending);
     lf__thread = lf__thread_own = NULL;
-    errno = saved;
+    return wakes;
 }
 
-bool lf__stack_install(void)
+void lf__stack_install(pthread_key_t key)
 {
-    return pthread_key_create(&stack.key, stack_leave) == 0;
+    stack.key = key;
 }
 
 void lf__stack_after_fork_child(void)
@@ -158,66 +149,6 @@ void lf__stack_after_fork_child(void)
 }
 
 /* ---- Slow paths --------------------------------------------------------------------------------------------------- */
-
-__attribute__((noinline)) void lf__stack_wake(lf__segment *segment)
-{
-    lf__stack_set_wake(segment);
-    /* In this order: either we see that it sleeps, or it sees before it does so that it is asked for. */
-    atomic_store(&lf__worker_asked, true);
-    int waiting = atomic_load(&lf__worker_waiting);
-    if (waiting == LF__WORKER_BUSY)
-        return;
-    segment->wake_at -= waiting == LF__WORKER_IDLE; /* the one that wakes it is the first of the flush_at */
-    int saved = errno, cancel;
-    /* A host thread must not be cancelled while it holds our locks. */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    lf__worker_ensure(false);
-    lf__worker_wake();
-    pthread_setcancelstate(cancel, NULL);
-    errno = saved;
-}
-
-__attribute__((noinline)) void lf__stack_lose(lf__segment *segment, size_t size, const uint8_t trace_id[16])
-{
-    if (size > segment->ring_size / 2) {
-        lf__count(&segment->dropped_large);
-        return;
-    }
-    lf__count(&segment->dropped_full);
-    lf__segment_lose_trace(segment, trace_id);
-    lf__stack_wake(segment);
-}
-
-/* Is so much waiting in the ring that the worker should not sleep until the interval is over? */
-__attribute__((noinline)) bool lf__stack_is_crowded(const lf__segment *segment)
-{
-    uint64_t consumed = atomic_load_explicit(&segment->consumed, memory_order_relaxed);
-    return segment->head - consumed > segment->ring_size / 8;
-}
-
-__attribute__((noinline)) void lf__stack_submit_record(lf__segment *segment, const lf__record *record)
-{
-    bool counts = record->kind != LF__RECORD_TRACE, wake;
-    uint64_t ended = counts ? lf__count(&segment->ended) : atomic_load_explicit(&segment->ended, memory_order_relaxed);
-    if (lf__stack_ignores(record)) {
-        if (counts)
-            lf__count(&segment->ignored);
-        return;
-    }
-    /* An update that is lost takes its trace along, and is not counted: losing it must not look like an observation. */
-    uint64_t full = atomic_load_explicit(&segment->dropped_full, memory_order_relaxed);
-    uint64_t large = atomic_load_explicit(&segment->dropped_large, memory_order_relaxed);
-    lf__record *room = lf__stack_room(segment, record->size, record->trace_id, &wake);
-    if (room == NULL) {
-        if (!counts) {
-            atomic_store_explicit(&segment->dropped_full, full, memory_order_relaxed);
-            atomic_store_explicit(&segment->dropped_large, large, memory_order_relaxed);
-        }
-        return;
-    }
-    memcpy(room, record, record->size);
-    lf__stack_publish(segment, record->size, ended, wake);
-}
 
 __attribute__((noinline, cold)) void lf__stack_abandon_above(lf__segment *segment, uint32_t frame, uint64_t now,
                                                              lf__record_flag flag)
@@ -319,7 +250,7 @@ static void stack_make_context(lf__frame *frame, const uint8_t trace_id[16], con
 }
 
 /* The same place as the frame below, which may be none. */
-static void stack_make_same(lf__segment *segment, lf__frame *frame)
+void lf__stack_make_same(lf__segment *segment, lf__frame *frame)
 {
     static const uint8_t none[16];
     const lf__frame *below = frame->below == 0 ? NULL : lf__frame_at(segment, frame->below);
@@ -349,7 +280,7 @@ __attribute__((noinline, cold)) void lf__stack_stand_in(lf__segment *segment, lf
     if (frame == NULL)
         return;
     frame->is_too_deep = true;
-    stack_make_same(segment, frame);
+    lf__stack_make_same(segment, frame);
     lf__stack_push_done(segment, frame, (const uint8_t *)(frame + 1), version, scope);
 }
 
@@ -413,7 +344,7 @@ void lf__stack_under(lf_scope *scope, const lf_site *site, const lf_observation 
     } else {
         lf__count(&segment->misused);
         frame->kind = LF__FRAME_ATTRIBUTES;
-        stack_make_same(segment, frame);
+        lf__stack_make_same(segment, frame);
     }
     lf__stack_push_done(segment, frame, at, version, scope);
 }
@@ -483,181 +414,4 @@ void lf__stack_push_handle(const lf_observation *handle, const lf__record *recor
     stack_make_context(frame, record->trace_id, record->id, record->flags & LF__FLAG_UNSAMPLED, record->client);
     frame->handle = handle;
     lf__stack_push_done(segment, frame, (const uint8_t *)(frame + 1), version, &none);
-}
-
-/* ---- Adding fields ------------------------------------------------------------------------------------------------ */
-
-static uint8_t *stack_write_end(const lf__writer *w, size_t used, const _Atomic size_t *limit)
-{
-    size_t bytes = atomic_load_explicit(limit, memory_order_relaxed);
-    return lf__stack_fields_end(w->segment, w->start, used < bytes ? bytes - used : 0);
-}
-
-/* Fields begin at `top`, in a record that has so many bytes already. */
-static void stack_write_at(lf__writer *w, uint8_t *top, size_t used)
-{
-    w->start = w->at = top;
-    w->end = stack_write_end(w, used, &lf__record_bytes);
-    w->output_end = stack_write_end(w, used, &lf__output_bytes);
-    w->last_end = stack_write_end(w, used, &lf__last_bytes);
-}
-
-bool lf__write_begin(lf__writer *w, lf__frame *frame)
-{
-    if (lf__frame_is_handle(frame))
-        return lf__write_begin_handle(w, (lf_observation *)(uintptr_t)frame->handle);
-    lf__segment *segment = lf__thread;
-    uint8_t *top = (uint8_t *)segment + segment->top;
-    *w = (lf__writer){.segment = segment, .frame = frame};
-    if ((uint8_t *)&frame->record + frame->record.size != top) {
-        if (segment->top + sizeof(lf__block) + LF__CAPTURE_MIN_ROOM > segment->stack_end) {
-            lf__leave_out();
-            return false;
-        }
-        w->block = (lf__block *)(void *)top;
-        top += sizeof(lf__block);
-    }
-    stack_write_at(w, top, lf__frame_record_size(frame));
-    w->version = lf__stack_change_begin(segment);
-    if (w->block != NULL) {
-        w->block->next = 0;
-        w->block->size = 0;
-    }
-    return true;
-}
-
-/* What was put above open frames stays when they end. */
-static void stack_keep_below(lf__segment *segment, const lf__frame *owner, uint32_t top)
-{
-    for (lf__frame *above = lf__frame_at(segment, segment->frame); above != owner; above = lf__frame_at(segment, above->below))
-        if (above->pop_to < top)
-            above->pop_to = top;
-}
-
-void lf__write_end(lf__writer *w)
-{
-    if (w->handle != NULL) {
-        lf__write_end_handle(w);
-        return;
-    }
-    uint32_t size = (uint32_t)(w->at - w->start);
-    if (size != 0) {
-        uint32_t top = (uint32_t)(w->at - (uint8_t *)w->segment);
-        if (w->block == NULL) {
-            w->frame->record.size += size;
-        } else {
-            uint32_t offset = (uint32_t)((uint8_t *)w->block - (uint8_t *)w->segment);
-            w->block->size = size;
-            if (w->frame->extra == 0)
-                w->frame->extra = offset;
-            else
-                ((lf__block *)(void *)((uint8_t *)w->segment + w->frame->extra_last))->next = offset;
-            w->frame->extra_last = offset;
-            w->frame->extra_size += size;
-            stack_keep_below(w->segment, w->frame, top);
-        }
-        w->segment->top = top;
-    }
-    lf__stack_change_end(w->segment, w->version);
-}
-
-bool lf__write_begin_handle(lf__writer *w, lf_observation *handle)
-{
-    lf__segment *segment = lf__stack_here();
-    if (segment == NULL)
-        return false;
-    *w = (lf__writer){.segment = segment, .handle = handle};
-    stack_write_at(w, (uint8_t *)segment + segment->top, lf__handle_size(handle));
-    return true;
-}
-
-void lf__write_end_handle(lf__writer *w)
-{
-    size_t size = (size_t)(w->at - w->start);
-    if (!lf__handle_append(w->handle, w->start, size, w->are_attributes))
-        lf__count(&w->segment->misused);
-}
-
-lf__record *lf__write_begin_record(lf__writer *w, lf__record_kind kind)
-{
-    lf__segment *segment = lf__stack_here();
-    if (segment == NULL)
-        return NULL;
-    if (segment->top + sizeof(lf__record) + LF__CAPTURE_MIN_ROOM > segment->stack_end) {
-        if (kind != LF__RECORD_TRACE)
-            lf__stack_count_too_deep(segment);
-        return NULL;
-    }
-    lf__record *record = (lf__record *)(void *)((uint8_t *)segment + segment->top);
-    memset(record, 0, sizeof *record);
-    record->kind = (uint8_t)kind;
-    *w = (lf__writer){.segment = segment};
-    stack_write_at(w, (uint8_t *)(record + 1), sizeof *record);
-    return record;
-}
-
-void lf__write_end_record(lf__writer *w, lf__record *record)
-{
-    record->size = (uint32_t)(w->at - (uint8_t *)record);
-}
-
-void lf__write_text(lf__writer *w, lf__tag tag, const char *text)
-{
-    if (text == NULL)
-        return;
-    lf_value value = lf_text(text);
-    lf__write(w, tag, &value);
-}
-
-void lf__write_whole(lf__writer *w, lf__tag tag, const char *text, size_t size)
-{
-    lf_value value = lf_strn(text, size);
-    size_t room = lf__bytes_to(w->end, w->at);
-    if (room >= LF__CAPTURE_MIN_ROOM && size <= room - sizeof(lf__field) - 8)
-        lf__write(w, tag, &value);
-    else
-        lf__leave_out();
-}
-
-void lf__write_int(lf__writer *w, lf__tag tag, int64_t number)
-{
-    lf_value value = lf_int(number);
-    lf__write(w, tag, &value);
-}
-
-/* The outer attributes and the new ones lie behind the frame in one piece. */
-void lf__stack_attributes(lf_scope *scope, const lf_site *site, const lf_attributes *attributes,
-                          void (*write)(lf__writer *w, const lf_attributes *attributes), uintptr_t stack_pointer)
-{
-    lf__segment *segment = lf__stack_here();
-    lf__place place = lf__scope_place(scope, site, stack_pointer);
-    if (segment == NULL)
-        return;
-    lf__stack_settle(segment, &place);
-    lf__frame *target = lf__stack_top_observation(segment);
-    lf__writer w;
-    if (target != NULL && lf__write_begin(&w, target)) {
-        target->record.flags |= LF__FLAG_ATTRIBUTES;
-        if (lf__frame_is_handle(target))
-            lf__handle_add_flag((lf_observation *)(uintptr_t)target->handle, LF__FLAG_ATTRIBUTES);
-        w.are_attributes = true;
-        write(&w, attributes);
-        lf__write_end(&w);
-    }
-    uint32_t version;
-    lf__frame *frame = lf__stack_push(segment, LF__FRAME_ATTRIBUTES, &place, 0, &version);
-    if (frame == NULL) {
-        lf__stack_stand_in(segment, scope, stack_pointer);
-        return;
-    }
-    stack_make_same(segment, frame);
-    uint8_t *start = (uint8_t *)(frame + 1), *at = start;
-    size_t room = lf__bytes_to(lf__stack_fields_end(segment, at, LF__CONTEXT_MAX), at);
-    size_t outer = frame->attributes_size <= room ? frame->attributes_size : 0;
-    memcpy(at, (const uint8_t *)segment + frame->attributes, outer);
-    w = (lf__writer){.segment = segment, .start = start, .at = at + outer, .end = at + room};
-    write(&w, attributes);
-    frame->attributes = (uint32_t)(start - (uint8_t *)segment);
-    frame->attributes_size = (uint32_t)(w.at - start);
-    lf__stack_push_done(segment, frame, w.at, version, scope);
 }

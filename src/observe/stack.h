@@ -5,15 +5,12 @@
 #define LF_SRC_STACK_H
 
 #include "capture.h"
-#include "../base/clients.h"
 #include "context.h"
 #include "left.h"
-#include "../deliver/worker.h"
+#include "submit.h"
+#include "../base/clients.h"
 
-#include <time.h>
-
-/* Parts of the path that are worth their size at each of their two or three places. */
-#define LF__FAST static inline __attribute__((always_inline))
+#include <pthread.h>
 
 /* The memory that this thread observes in: its own, NULL until its first observation, or that of the coroutine it is in.
  * Initial-exec: one load instead of a call into the loader, at the price of 8 bytes of the static TLS block when we are
@@ -22,27 +19,18 @@ extern __thread lf__segment *lf__thread __attribute__((tls_model("initial-exec")
 /* Its own, whatever it is in. */
 extern __thread lf__segment *lf__thread_own __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-/* Of the default client's configuration. */
-extern _Atomic uint32_t lf__flush_at;
-
-/* Hooks for thread end are in place from then on; false: no more keys. */
-bool lf__stack_install(void);
+/* The key of the segments of threads; whoever made it calls lf__stack_leave when a thread ends. */
+void lf__stack_install(pthread_key_t key);
+/* Thread end: what its scopes left open is sent, marked; the worker empties the ring and frees the segment. True: wake it. */
+bool lf__stack_leave(lf__segment *ending);
 /* First use by this thread: get it memory. NULL when there is none. */
 lf__segment *lf__stack_enter(void);
-/* Memory for a thread or a coroutine; NULL when there is none. And its end: open observations are sent, marked as left. */
+/* Memory for a thread or a coroutine; NULL when there is none. And its end: open observations are sent, marked as left; true: wake
+ * the worker. */
 lf__segment *lf__stack_take(void);
-void lf__stack_give_back(lf__segment *segment);
-/* The worker is to be woken after flush_at more observations. */
-void lf__stack_set_wake(lf__segment *segment);
+bool lf__stack_give_back(lf__segment *segment);
 /* In the child of a fork: forget what the parent's threads had; this thread goes on where it was. */
 void lf__stack_after_fork_child(void);
-
-LF__FAST uint64_t lf__now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* This thread's segment, made if need be. */
 LF__FAST lf__segment *lf__stack_here(void)
@@ -52,9 +40,6 @@ LF__FAST lf__segment *lf__stack_here(void)
 
 /* ---- Slow paths, apart so that the fast ones stay small ---- */
 
-void lf__stack_wake(lf__segment *segment);
-void lf__stack_lose(lf__segment *segment, size_t size, const uint8_t trace_id[16]);
-bool lf__stack_is_crowded(const lf__segment *segment);
 /* Take handles that have ended from the top. */
 void lf__stack_drop_ended_handles(lf__segment *segment);
 /* End the scopes, marked, that left.h says were left: before a scope at `place` begins, and when control is here. */
@@ -92,65 +77,13 @@ LF__FAST void lf__stack_change_end(lf__segment *segment, uint32_t version)
     atomic_store_explicit(&segment->version, version + 1, memory_order_release);
 }
 
-/* Room for an ended record in the ring, and whether the worker should look at it; NULL: it is lost, and counted. */
-LF__FAST lf__record *lf__stack_room(lf__segment *segment, size_t size, const uint8_t trace_id[16], bool *out_wake)
-{
-    *out_wake = false;
-    if (__builtin_expect(lf__segment_must_ask(segment, size), 0)) { /* every 64 KiB, and after the worker was here */
-        if (!lf__segment_grant(segment, &lf__worker_budget, size)) {
-            lf__stack_lose(segment, size, trace_id);
-            return NULL;
-        }
-        *out_wake = lf__stack_is_crowded(segment);
-    }
-    return (lf__record *)lf__segment_at(segment, segment->head);
-}
-
-LF__FAST void lf__stack_publish(lf__segment *segment, size_t size, uint64_t ended, bool wake)
-{
-    lf__segment_publish(segment, size);
-    atomic_signal_fence(memory_order_seq_cst); /* the worker's membarrier orders the processor, this the compiler */
-    bool idle = atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) == LF__WORKER_IDLE;
-    if (__builtin_expect(wake || idle || ended >= segment->wake_at, 0))
-        lf__stack_wake(segment);
-}
-
-LF__FAST bool lf__stack_ignores(const lf__record *record)
-{
-    /* Off, or not started; while it is paused, what is open ends and is sent. */
-    unsigned mode = (unsigned)__atomic_load_n(&lf_i_mode_word, __ATOMIC_RELAXED);
-    return mode <= LF_I_OFF || (record->flags & LF__FLAG_UNSAMPLED) != 0;
-}
-
-/* Hand an ended observation over to the worker. */
-LF__FAST void lf__stack_submit(lf__segment *segment, lf__frame *frame, uint64_t now)
-{
-    uint64_t ended = lf__count(&segment->ended);
-    if (__builtin_expect(lf__stack_ignores(&frame->record), 0)) {
-        lf__count(&segment->ignored);
-        return;
-    }
-    size_t size = lf__frame_record_size(frame);
-    bool wake;
-    lf__record *room = lf__stack_room(segment, size, frame->record.trace_id, &wake);
-    if (__builtin_expect(room == NULL, 0))
-        return;
-    lf__frame_copy_record(room, (const uint8_t *)segment, frame);
-    room->end_ns = now;
-    lf__segment_prefetch(room);
-    lf__stack_publish(segment, size, ended, wake);
-}
-
-/* The same for a record that lies anywhere in one piece. Updates of traces are not counted. */
-void lf__stack_submit_record(lf__segment *segment, const lf__record *record);
-
 /* Take the innermost frame off the stack, sending it if it is an observation. */
 LF__FAST void lf__stack_pop(lf__segment *segment, uint64_t now)
 {
     lf__frame *frame = lf__frame_at(segment, segment->frame);
     uint32_t version = lf__stack_change_begin(segment); /* a snapshot must not find what is in the ring already */
     if (__builtin_expect(frame->kind == LF__FRAME_OBSERVATION, 1))
-        lf__stack_submit(segment, frame, now);
+        lf__submit_frame(segment, frame, now);
     segment->frame = frame->below;
     segment->top = frame->pop_to;
     lf__stack_change_end(segment, version);
@@ -329,6 +262,9 @@ LF__FAST size_t lf__stack_room_left(const lf__frame *frame, const uint8_t *at)
 
 /* ---- Contexts ---- */
 
+/* The frame just pushed stands at the same place as the one below, which may be none. */
+void lf__stack_make_same(lf__segment *segment, lf__frame *frame);
+
 /* Put a context on the stack. NULL: one that is in no trace. */
 void lf__stack_attach(lf_scope *scope, const lf_site *site, const lf_context *context, uintptr_t stack_pointer);
 /* Put a handle on the stack, for a scope. */
@@ -339,49 +275,7 @@ lf_context *lf__stack_handle_context(const lf_observation *handle);
 lf_context *lf__stack_context(void);
 /* The innermost frame that has a trace, or NULL. */
 const lf__frame *lf__stack_current(void);
-/* A scope that sets attributes: the outer ones, then what lf__writer adds. */
-typedef struct lf__writer lf__writer;
-void lf__stack_attributes(lf_scope *scope, const lf_site *site, const lf_attributes *attributes,
-                          void (*write)(lf__writer *w, const lf_attributes *attributes), uintptr_t stack_pointer);
 /* Make a handle this thread's current observation. */
 void lf__stack_push_handle(const lf_observation *handle, const lf__record *record);
-
-/* ---- Adding fields ---- */
-
-/* Fields being added: to a frame that may not be the innermost, to a handle, or to a record of their own. */
-struct lf__writer {
-    lf__segment *segment;
-    lf__frame *frame;
-    lf__block *block;        /* NULL: directly behind the frame */
-    lf_observation *handle;  /* fields are collected above the stack and given to it */
-    uint8_t *start;
-    uint8_t *at;
-    uint8_t *end;
-    uint8_t *output_end; /* the same for values with a place of their own (lf__room); NULL: `end` */
-    uint8_t *last_end;
-    uint32_t version;
-    uint16_t index; /* of the fields written */
-    bool are_attributes;
-};
-
-bool lf__write_begin(lf__writer *w, lf__frame *frame);
-void lf__write_end(lf__writer *w);
-bool lf__write_begin_handle(lf__writer *w, lf_observation *handle);
-void lf__write_end_handle(lf__writer *w);
-/* A record above the stack, header zeroed, valid until this thread observes anything else. NULL: no room. */
-lf__record *lf__write_begin_record(lf__writer *w, lf__record_kind kind);
-void lf__write_end_record(lf__writer *w, lf__record *record);
-
-static inline void lf__write(lf__writer *w, lf__tag tag, const lf_value *value)
-{
-    lf__room room = lf__capture_room(tag);
-    uint8_t *end = room == LF__ROOM_OUTPUT ? w->output_end : room == LF__ROOM_LAST ? w->last_end : w->end;
-    w->at = lf__capture(w->at, end != NULL && end > w->at ? end : w->end, tag, w->index, value);
-}
-
-void lf__write_text(lf__writer *w, lf__tag tag, const char *text); /* NULL: nothing */
-/* The text of an id: where it has no room it is left out, since a part of it would be another id. */
-void lf__write_whole(lf__writer *w, lf__tag tag, const char *text, size_t size);
-void lf__write_int(lf__writer *w, lf__tag tag, int64_t number);
 
 #endif

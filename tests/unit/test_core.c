@@ -1268,7 +1268,7 @@ static void fill_the_queue(size_t queue_bytes, size_t batch_bytes, int traces)
         one_trace(i, padding);
         if (i % 100 == 99) { /* a quiet moment: all rings are empty, the worker waits */
             CHECK_INT(lf_flush(1), LF_ERR_TIMEOUT);
-            CHECK_SOON(atomic_load(&lf__worker_budget.rings) <= LF__RING_GRANT);
+            CHECK_SOON(atomic_load(&lf__queue_budget.rings) <= LF__RING_GRANT);
             CHECK_SOON(account_is_even());
             lf_stats stats = stats_now();
             CHECK_INT(stats.accepted, (uint64_t)(i + 1) * PER_TRACE);

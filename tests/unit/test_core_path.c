@@ -185,7 +185,7 @@ static void empty_all_but(size_t keep)
     for (lf__segment *s = atomic_load(&lf__segments); s != NULL; s = s->next) {
         const uint64_t inside = atomic_load(&s->ended) - atomic_load(&s->dropped_full) - taken;
         may_take = inside > keep ? inside - keep : 0;
-        lf__segment_drain(s, &lf__worker_budget, take_one, NULL);
+        lf__segment_drain(s, &lf__queue_budget, take_one, NULL);
     }
 }
 
@@ -352,7 +352,7 @@ static void observe_under_the_filter(void)
         const int progress_now = __atomic_load_n(&progress, __ATOMIC_ACQUIRE);
         const uint64_t inside = (atomic_load(&segment->published) - atomic_load(&segment->consumed)) / 400;
         may_take = inside > KEEP ? inside - KEEP : 0;
-        lf__segment_drain(segment, &lf__worker_budget, take_one, NULL);
+        lf__segment_drain(segment, &lf__queue_budget, take_one, NULL);
         atomic_store_explicit(&rounds_done, progress_now, memory_order_release);
     }
     switch (atomic_load(&filter_state)) {

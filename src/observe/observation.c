@@ -1,112 +1,24 @@
-/* Handles (lf_start_observation), moments (lf_create_event), and what is said of a trace. */
-#include "manual.h"
+#include "observation.h"
 
 #include "../base/fields.h"
 #include "handle.h"
 #include "../base/ids.h"
-#include "prompt_link.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { MANUAL_TEXT_ID_MAX = 800 }; /* the server refuses longer ones: their digits are sent */
-
-/* ---- What fields say ---------------------------------------------------------------------------------------------- */
-
-static void manual_write_set(lf__writer *w, lf__tag tag, const lf_value *value)
-{
-    if (value->kind != LF_KIND_UNSET)
-        lf__write(w, tag, value);
-}
-
-/* A fallback is not a version of anything on the server. */
-static void manual_write_prompt(lf__writer *w, const lf_prompt *prompt, const char *name, int version)
-{
-    if (prompt != NULL && lf__prompt_link(prompt)->is_fallback)
-        return;
-    if (prompt != NULL) {
-        name = lf__prompt_link(prompt)->name;
-        version = lf__prompt_link(prompt)->version;
-    }
-    if (name == NULL)
-        return;
-    lf__write_text(w, LF__TAG_PROMPT_NAME, name);
-    lf__write_int(w, LF__TAG_PROMPT_VERSION, version);
-}
-
-const lf_observation_fields *lf__observation_fields(const lf_observation_fields *given, lf_observation_fields *own)
-{
-    static const lf_observation_fields none;
-    return given == NULL ? &none : lf__fields(given, own, sizeof *own, LF__SIZE_WITH(lf_observation_fields, client));
-}
-
-void lf__write_fields(lf__writer *w, const lf_observation_fields *fields)
-{
-    lf__write_text(w, LF__TAG_NAME, fields->name);
-    if (fields->type != LF_TYPE_DEFAULT)
-        lf__write_int(w, LF__TAG_TYPE, fields->type);
-    if (fields->level != LF_LEVEL_UNSET)
-        lf__write_int(w, LF__TAG_LEVEL, fields->level);
-    lf__write_text(w, LF__TAG_STATUS_MESSAGE, fields->status_message);
-    lf__write_text(w, LF__TAG_VERSION, fields->version);
-    lf__write_text(w, LF__TAG_MODEL, fields->model);
-    manual_write_set(w, LF__TAG_MODEL_PARAMETERS, &fields->model_parameters);
-    manual_write_set(w, LF__TAG_USAGE, &fields->usage);
-    manual_write_set(w, LF__TAG_USAGE_DETAILS, &fields->usage_details);
-    manual_write_set(w, LF__TAG_COST_DETAILS, &fields->cost_details);
-    manual_write_prompt(w, fields->prompt, fields->prompt_name, fields->prompt_version);
-    if (fields->completion_start_time_ns > 0)
-        lf__write_int(w, LF__TAG_COMPLETION_START, fields->completion_start_time_ns);
-    manual_write_set(w, LF__TAG_METADATA, &fields->metadata);
-    manual_write_set(w, LF__TAG_INPUT, &fields->input);
-    manual_write_set(w, LF__TAG_OUTPUT, &fields->output);
-}
-
-/* Each text has this much room at most: more is over the limit anyway, and the worker says so. */
-static void manual_write_short(lf__writer *w, lf__tag tag, const lf_value *value, size_t room)
-{
-    uint8_t *end = w->end;
-    if (lf__bytes_to(end, w->at) > room)
-        w->end = w->at + room;
-    manual_write_set(w, tag, value);
-    w->end = end;
-}
-
-static void manual_write_short_text(lf__writer *w, lf__tag tag, const char *text)
-{
-    enum { ROOM = 1024 + LF__CAPTURE_MIN_ROOM };
-    lf_value value = lf_text(text);
-    if (text != NULL)
-        manual_write_short(w, tag, &value, ROOM);
-}
-
-void lf__write_attributes(lf__writer *w, const lf_attributes *given)
-{
-    enum { LIST_ROOM = 16 << 10 };
-    lf_attributes own;
-    const lf_attributes *attributes = lf__fields(given, &own, sizeof own, LF__SIZE_WITH(lf_attributes, as_baggage));
-    w->index = (uint16_t)(LF__MARK_PROPAGATED | (attributes->as_baggage == LF_ON ? LF__MARK_BAGGAGE : 0));
-    manual_write_short_text(w, LF__TAG_USER_ID, attributes->user_id);
-    manual_write_short_text(w, LF__TAG_SESSION_ID, attributes->session_id);
-    manual_write_short_text(w, LF__TAG_VERSION, attributes->version);
-    manual_write_short_text(w, LF__TAG_TRACE_NAME, attributes->trace_name);
-    manual_write_short_text(w, LF__TAG_ENVIRONMENT, attributes->environment);
-    manual_write_short(w, LF__TAG_TRACE_TAGS, &attributes->tags, LIST_ROOM);
-    manual_write_short(w, LF__TAG_TRACE_METADATA, &attributes->metadata, LIST_ROOM);
-    manual_write_prompt(w, attributes->prompt, attributes->prompt_name, attributes->prompt_version);
-    w->index = 0;
-}
+enum { OBSERVATION_TEXT_ID_MAX = 800 }; /* the server refuses longer ones: their digits are sent */
 
 /* ---- Where an observation stands ---------------------------------------------------------------------------------- */
 
 /* A text that is no id is kept beside the hash of it. */
-static void manual_read_id(lf__writer *w, lf__tag tag, const char *text, uint8_t *out, size_t size)
+static void observation_read_id(lf__writer *w, lf__tag tag, const char *text, uint8_t *out, size_t size)
 {
     if (!lf__id_read(text, out, size))
         lf__write_whole(w, tag, text, strlen(text));
 }
 
-static bool manual_is_text(const char *id_text, size_t size)
+static bool observation_is_text(const char *id_text, size_t size)
 {
     uint8_t id[16];
     return lf__id_given(id_text) && !lf__id_parse(id_text, id, size);
@@ -115,8 +27,8 @@ static bool manual_is_text(const char *id_text, size_t size)
 void lf__announce_names(const lf__record *record, const char *trace_id_text, const char *id_text)
 {
     lf__writer w;
-    bool trace = manual_is_text(trace_id_text, sizeof record->trace_id);
-    bool own = manual_is_text(id_text, sizeof record->id) && strlen(id_text) <= MANUAL_TEXT_ID_MAX;
+    bool trace = observation_is_text(trace_id_text, sizeof record->trace_id);
+    bool own = observation_is_text(id_text, sizeof record->id) && strlen(id_text) <= OBSERVATION_TEXT_ID_MAX;
     if ((!trace && !own) || (record->flags & LF__FLAG_UNSAMPLED) != 0)
         return;
     lf__record names = *record; /* it may lie where the update is written */
@@ -129,14 +41,14 @@ void lf__announce_names(const lf__record *record, const char *trace_id_text, con
     if (trace)
         lf__write_whole(&w, LF__TAG_EXTERNAL_TRACE_ID, trace_id_text, strlen(trace_id_text));
     if (own) {
-        char alias[sizeof names.id + MANUAL_TEXT_ID_MAX];
+        char alias[sizeof names.id + OBSERVATION_TEXT_ID_MAX];
         size_t size = strlen(id_text);
         memcpy(alias, names.id, sizeof names.id);
         memcpy(alias + sizeof names.id, id_text, size);
         lf__write_whole(&w, LF__TAG_ALIAS, alias, sizeof names.id + size);
     }
     lf__write_end_record(&w, update);
-    lf__stack_submit_record(w.segment, update);
+    lf__submit_record(w.segment, update);
 }
 
 void lf__place_in_trace(lf__writer *w, lf__record *record, const char *trace_id_text, const char *parent_text)
@@ -144,11 +56,11 @@ void lf__place_in_trace(lf__writer *w, lf__record *record, const char *trace_id_
     uint8_t trace_id[16];
     if (!lf__id_given(trace_id_text))
         return;
-    manual_read_id(w, LF__TAG_EXTERNAL_TRACE_ID, trace_id_text, trace_id, sizeof trace_id);
+    observation_read_id(w, LF__TAG_EXTERNAL_TRACE_ID, trace_id_text, trace_id, sizeof trace_id);
     bool other = memcmp(record->trace_id, trace_id, sizeof trace_id) != 0;
     memcpy(record->trace_id, trace_id, sizeof trace_id);
     if (lf__id_given(parent_text)) {
-        manual_read_id(w, LF__TAG_EXTERNAL_PARENT_ID, parent_text, record->parent_id, sizeof record->parent_id);
+        observation_read_id(w, LF__TAG_EXTERNAL_PARENT_ID, parent_text, record->parent_id, sizeof record->parent_id);
         record->flags |= LF__FLAG_APP_ROOT;
     } else if (other) {
         memset(record->parent_id, 0, sizeof record->parent_id);
@@ -172,7 +84,7 @@ void lf__place_at_client(lf__record *record, const lf_client *client)
 
 /* ---- Handles ------------------------------------------------------------------------------------------------------ */
 
-static void manual_copy_attributes(lf__writer *w, lf__record *record, const lf__frame *frame)
+static void observation_copy_attributes(lf__writer *w, lf__record *record, const lf__frame *frame)
 {
     size_t size = frame == NULL ? 0 : frame->attributes_size;
     if (size == 0 || size > lf__bytes_to(w->end, w->at) / 2)
@@ -183,9 +95,9 @@ static void manual_copy_attributes(lf__writer *w, lf__record *record, const lf__
 }
 
 /* A record with all that `fields` say, above the stack. */
-static lf__record *manual_begin(lf__writer *w, const lf_observation_fields *fields, lf_type type)
+static lf__record *observation_begin(lf__writer *w, const lf_observation_fields *fields, lf_type type)
 {
-    lf__record *record = lf_i_mode() < LF_I_ON ? NULL : lf__write_begin_record(w, LF__RECORD_OBSERVATION);
+    lf__record *record = lf__write_begin_record(w, LF__RECORD_OBSERVATION);
     if (record == NULL)
         return NULL;
     lf__segment *segment = w->segment;
@@ -207,9 +119,9 @@ static lf__record *manual_begin(lf__writer *w, const lf_observation_fields *fiel
     record->type = (uint8_t)type;
     lf__stack_random_id(segment, record->id, sizeof record->id);
     if (lf__id_given(fields->id))
-        manual_read_id(w, LF__TAG_EXTERNAL_ID, fields->id, record->id, sizeof record->id);
+        observation_read_id(w, LF__TAG_EXTERNAL_ID, fields->id, record->id, sizeof record->id);
     if ((record->flags & LF__FLAG_UNSAMPLED) == 0) {
-        manual_copy_attributes(w, record, below);
+        observation_copy_attributes(w, record, below);
         lf__write_fields(w, fields);
     }
     lf__write_end_record(w, record);
@@ -220,13 +132,13 @@ static lf__record *manual_begin(lf__writer *w, const lf_observation_fields *fiel
     return record;
 }
 
-static lf_observation *manual_start(const lf_observation_fields *given, bool current)
+lf_observation *lf__observation_start(const lf_observation_fields *given, bool current)
 {
     lf_observation_fields own;
     const lf_observation_fields *fields = lf__observation_fields(given, &own);
     lf__writer w;
     lf_type type = fields->type == LF_TYPE_DEFAULT ? LF_SPAN : fields->type;
-    lf__record *record = manual_begin(&w, fields, type);
+    lf__record *record = observation_begin(&w, fields, type);
     if (record == NULL)
         return NULL;
     int saved = errno;
@@ -244,34 +156,24 @@ static lf_observation *manual_start(const lf_observation_fields *given, bool cur
     return handle;
 }
 
-lf_observation *lf_start_observation_with(const lf_observation_fields *fields)
-{
-    return manual_start(fields, false);
-}
-
-lf_observation *lf_start_as_current_observation_with(const lf_observation_fields *fields)
-{
-    return manual_start(fields, true);
-}
-
-static bool manual_end(lf_observation *handle, uint64_t end_ns, lf__record_flag flags)
+static bool observation_end(lf_observation *handle, uint64_t end_ns, lf__record_flag flags)
 {
     lf__segment *segment = lf__stack_here();
     if (segment == NULL)
         return false;
-    if (!lf__handle_end(segment, handle, end_ns, flags, lf__stack_submit_record)) {
+    if (!lf__handle_end(segment, handle, end_ns, flags)) {
         lf__count(&segment->misused);
         return false;
     }
     return true;
 }
 
-lf_observation *lf_create_event_with(const lf_observation_fields *given)
+lf_observation *lf__observation_event(const lf_observation_fields *given)
 {
     lf_observation_fields own;
     const lf_observation_fields *fields = lf__observation_fields(given, &own);
     lf__writer w;
-    lf__record *record = manual_begin(&w, fields, LF_EVENT);
+    lf__record *record = observation_begin(&w, fields, LF_EVENT);
     if (record == NULL)
         return NULL;
     record->end_ns = record->start_ns;
@@ -281,14 +183,14 @@ lf_observation *lf_create_event_with(const lf_observation_fields *given)
     lf_observation *handle = lf__handle_new(w.segment, record);
     errno = saved;
     if (handle == NULL)
-        lf__stack_submit_record(w.segment, record);
+        lf__submit_record(w.segment, record);
     lf__announce_names(&header, fields->parent == NULL ? fields->trace_id : NULL, fields->id);
     if (handle != NULL)
-        (void)manual_end(handle, header.end_ns, (lf__record_flag)(header.flags & LF__FLAG_WALL_END));
+        (void)observation_end(handle, header.end_ns, (lf__record_flag)(header.flags & LF__FLAG_WALL_END));
     return handle;
 }
 
-static void manual_update(lf_observation *observation, const lf_observation_fields *fields)
+void lf__observation_update(lf_observation *observation, const lf_observation_fields *fields)
 {
     lf__writer w;
     lf_observation_fields own;
@@ -298,17 +200,8 @@ static void manual_update(lf_observation *observation, const lf_observation_fiel
     lf__write_end(&w);
 }
 
-void lf_observation_update_with(lf_observation *observation, const lf_observation_fields *fields)
+void lf__observation_end(lf_observation *observation, const lf_observation_fields *given)
 {
-    if (observation != NULL && fields != NULL && lf_i_mode() >= LF_I_ON)
-        manual_update(observation, fields);
-}
-
-void lf_observation_end_with(lf_observation *observation, const lf_observation_fields *given)
-{
-    /* One that was started ends also while the library is stopped, as scopes do: not recorded, but no longer open. */
-    if (observation == NULL || (lf_i_mode() < LF_I_ON && !lf__handle_is_open(observation)))
-        return;
     uint64_t end_ns = lf__now();
     lf__record_flag flags = 0;
     int saved = errno;
@@ -324,19 +217,15 @@ void lf_observation_end_with(lf_observation *observation, const lf_observation_f
         end_ns = (uint64_t)fields->end_time_ns;
         flags = LF__FLAG_WALL_END;
     }
-    if (manual_end(observation, end_ns, flags))
+    if (observation_end(observation, end_ns, flags))
         (void)lf__stack_top(lf__thread); /* if it was current here, it is no longer */
     errno = saved;
 }
 
-void lf_observation_output_append(lf_observation *observation, const char *text, size_t size)
+void lf__observation_append(lf_observation *observation, const char *text, size_t size)
 {
     lf__writer w;
-    if (!lf__size_is_possible(size)) {
-        lf__refuse();
-        return;
-    }
-    if (observation == NULL || text == NULL || lf_i_mode() < LF_I_ON || !lf__write_begin_handle(&w, observation))
+    if (!lf__write_begin_handle(&w, observation))
         return;
     if (lf__handle_first_piece(observation)) {
         lf_value now = lf_uint(lf__now());
@@ -347,30 +236,10 @@ void lf_observation_output_append(lf_observation *observation, const char *text,
     lf__write_end(&w);
 }
 
-bool lf_observation_trace_id(const lf_observation *observation, char out_id[LF_TRACE_ID_SIZE])
-{
-    lf__record header;
-    out_id[0] = '\0';
-    if (observation == NULL || !lf__handle_header(observation, &header))
-        return false;
-    lf__id_write(header.trace_id, sizeof header.trace_id, out_id);
-    return true;
-}
-
-bool lf_observation_id(const lf_observation *observation, char out_id[LF_OBSERVATION_ID_SIZE])
-{
-    lf__record header;
-    out_id[0] = '\0';
-    if (observation == NULL || !lf__handle_header(observation, &header))
-        return false;
-    lf__id_write(header.id, sizeof header.id, out_id);
-    return true;
-}
-
 /* ---- The trace ---------------------------------------------------------------------------------------------------- */
 
 /* The trace that is meant: named by text, or the one this thread is in. */
-static bool manual_find_trace(lf__writer *w, lf__record *record, const lf_trace_fields *fields)
+static bool observation_find_trace(lf__writer *w, lf__record *record, const lf_trace_fields *fields)
 {
     const lf__frame *frame = lf__stack_current();
     if (frame != NULL) {
@@ -382,30 +251,30 @@ static bool manual_find_trace(lf__writer *w, lf__record *record, const lf_trace_
         record->client = lf__client_index(fields->client);
     if (!lf__id_given(fields->trace_id))
         return frame != NULL;
-    manual_read_id(w, LF__TAG_EXTERNAL_TRACE_ID, fields->trace_id, record->trace_id, sizeof record->trace_id);
+    observation_read_id(w, LF__TAG_EXTERNAL_TRACE_ID, fields->trace_id, record->trace_id, sizeof record->trace_id);
     record->flags = lf__client_keeps(record->client, record->trace_id) ? 0 : LF__FLAG_UNSAMPLED;
     return true;
 }
 
-void lf_update_current_trace_with(const lf_trace_fields *given)
+void lf__trace_update(const lf_trace_fields *given)
 {
     lf__writer w;
     lf_trace_fields own;
-    lf__record *record = given == NULL || lf_i_mode() < LF_I_ON ? NULL : lf__write_begin_record(&w, LF__RECORD_TRACE);
+    lf__record *record = lf__write_begin_record(&w, LF__RECORD_TRACE);
     if (record == NULL)
         return;
     const lf_trace_fields *fields = lf__fields(given, &own, sizeof own, LF__SIZE_WITH(lf_trace_fields, client));
-    if (!manual_find_trace(&w, record, fields) || (record->flags & LF__FLAG_UNSAMPLED) != 0)
+    if (!observation_find_trace(&w, record, fields) || (record->flags & LF__FLAG_UNSAMPLED) != 0)
         return;
     lf__write_text(&w, LF__TAG_TRACE_NAME, fields->name);
     lf__write_text(&w, LF__TAG_USER_ID, fields->user_id);
     lf__write_text(&w, LF__TAG_SESSION_ID, fields->session_id);
     lf__write_text(&w, LF__TAG_VERSION, fields->version);
     lf__write_text(&w, LF__TAG_RELEASE, fields->release);
-    manual_write_set(&w, LF__TAG_TRACE_TAGS, &fields->tags);
-    manual_write_set(&w, LF__TAG_TRACE_METADATA, &fields->metadata);
-    manual_write_set(&w, LF__TAG_TRACE_INPUT, &fields->input);
-    manual_write_set(&w, LF__TAG_TRACE_OUTPUT, &fields->output);
+    lf__write_set(&w, LF__TAG_TRACE_TAGS, &fields->tags);
+    lf__write_set(&w, LF__TAG_TRACE_METADATA, &fields->metadata);
+    lf__write_set(&w, LF__TAG_TRACE_INPUT, &fields->input);
+    lf__write_set(&w, LF__TAG_TRACE_OUTPUT, &fields->output);
     if (fields->public_ != LF_DEFAULT) {
         lf_value is_public = lf_bool(fields->public_ == LF_ON);
         lf__write(&w, LF__TAG_TRACE_PUBLIC, &is_public);
@@ -413,5 +282,5 @@ void lf_update_current_trace_with(const lf_trace_fields *given)
     record->start_ns = lf__now();
     lf__write_end_record(&w, record);
     if (record->size != sizeof *record)
-        lf__stack_submit_record(w.segment, record);
+        lf__submit_record(w.segment, record);
 }
