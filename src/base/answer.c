@@ -33,21 +33,20 @@ static bool answer_is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* A byte order mark comes before the blanks, if at all. */
-static size_t answer_skip_blanks(const char *body, size_t size)
+/* Does a text begin so? A byte order mark and blanks may come before. A protobuf message begins alike: a first field of 60 bytes
+ * is "\n<", one of 123 bytes is "\n{". Behind it stands the tag of a field in it, which is a control character. */
+static bool answer_begins(const char *body, size_t size, char first)
 {
     size_t at = size >= 3 && memcmp(body, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     while (at < size && answer_is_blank(body[at]))
         at++;
-    return at;
+    return at < size && body[at] == first &&
+           (at + 1 == size || (unsigned char)body[at + 1] >= 0x20 || answer_is_blank(body[at + 1]));
 }
 
-/* A protobuf message may begin like a page: a first field of 60 bytes is "\n<" and then the tag of a field in it, which is a
- * control character. */
 bool lf__answer_is_page(const char *body, size_t size)
 {
-    size_t at = answer_skip_blanks(body, size);
-    return at < size && body[at] == '<' && (at + 1 == size || (unsigned char)body[at + 1] >= 0x20 || answer_is_blank(body[at + 1]));
+    return answer_begins(body, size, '<');
 }
 
 /* ---- Partial success, as protobuf --------------------------------------------------------------------------------- */
@@ -154,10 +153,10 @@ static void answer_read_json(lf__answer_partial *out, const char *body, size_t s
     cJSON_Delete(json);
 }
 
-void lf__answer_read_partial(lf__answer_partial *out, const char *body, size_t size, bool is_json)
+void lf__answer_read_partial(lf__answer_partial *out, const char *body, size_t size)
 {
     *out = (lf__answer_partial){0};
-    if (is_json || (size != 0 && body[0] == '{')) /* as protobuf: the start of a group, which is not in use */
+    if (answer_begins(body, size, '{'))
         answer_read_json(out, body, size);
     else
         answer_read_protobuf(out, body, size);

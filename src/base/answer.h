@@ -17,9 +17,9 @@ typedef struct lf__answer_partial {
     char message[LF__ANSWER_TEXT + 1]; /* one line; with 0 spans a warning, or "" */
 } lf__answer_partial;
 
-/* Read an ExportTraceServiceResponse, in the format of its request or as JSON, with which some receivers answer all. All zero
- * when the body is another text, or says nothing. */
-void lf__answer_read_partial(lf__answer_partial *out, const char *body, size_t size, bool is_json);
+/* Read an ExportTraceServiceResponse, as protobuf or as JSON, with which some receivers answer all requests. All zero when the
+ * body is another text, or says nothing. */
+void lf__answer_read_partial(lf__answer_partial *out, const char *body, size_t size);
 
 /* Write the gist of a refusal, in whatever shape the server or a proxy worded it: one line without control characters, cut to
  * fit, at the end of a character. Of a validator's list the first entry is told, and of what was sent nothing. */

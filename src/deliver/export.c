@@ -365,9 +365,8 @@ static void export_delivered(lf__export *x, export_batch *batch, size_t rejected
 /* The server has taken the batch. One that speaks OTLP tells how much of it not; which observations these are it does not tell. */
 static void export_taken(lf__export *x, export_batch *batch, const lf__http_answer *answer)
 {
-    lf__answer_partial partial = {0};
-    if (x->wire != &lf__wire_ingestion)
-        lf__answer_read_partial(&partial, answer->body, answer->body_size, x->wire == &lf__wire_otlp_json);
+    lf__answer_partial partial;
+    lf__answer_read_partial(&partial, answer->body, answer->body_size);
     size_t rejected = partial.rejected < batch->count ? (size_t)partial.rejected : batch->count;
     export_tell_rejected(x, rejected, batch->count, partial.message);
     export_delivered(x, batch, rejected);

@@ -43,10 +43,10 @@ static void pages_are_told_from_answers(void **state)
             fail_msg("%zu: %s", i, cases[i].body);
 }
 
-static void assert_partial(const char *body, size_t size, bool json, uint64_t rejected, const char *message)
+static void assert_partial(const char *body, size_t size, uint64_t rejected, const char *message)
 {
     lf__answer_partial partial;
-    lf__answer_read_partial(&partial, body, size, json);
+    lf__answer_read_partial(&partial, body, size);
     if (partial.rejected != rejected || strcmp(partial.message, message) != 0)
         fail_msg("%.*s: %llu \"%s\"", (int)size, body, (unsigned long long)partial.rejected, partial.message);
 }
@@ -60,6 +60,7 @@ static void a_partial_success_is_read_from_json(void **state)
     } cases[] = {
         {"{\"partialSuccess\":{\"rejectedSpans\":\"12\",\"errorMessage\":\"span\\ntoo old\"}}", "span too old", 12},
         {" { \"partialSuccess\" : { \"rejectedSpans\" : 1 } }", "", 1},
+        {"\xef\xbb\xbf\r\n{\n\"partialSuccess\":{\"rejectedSpans\":1}}", "", 1},
         {"{\"partialSuccess\":{\"errorMessage\":\"careful\"}}", "careful", 0},
         {"{\"partialSuccess\":{\"rejectedSpans\":1e300}}", "", UINT64_C(1) << 53},
         {"{\"partialSuccess\":{\"rejectedSpans\":\"99999999999999999999\"}}", "", UINT64_MAX},
@@ -77,34 +78,35 @@ static void a_partial_success_is_read_from_json(void **state)
         {"{\"partialSuccess\":{\"rejectedSpans\":1", "", 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_partial(cases[i].body, strlen(cases[i].body), true, cases[i].rejected, cases[i].message);
+        assert_partial(cases[i].body, strlen(cases[i].body), cases[i].rejected, cases[i].message);
 }
 
 static void a_partial_success_is_read_from_protobuf(void **state)
 {
     (void)state;
-    assert_partial(BODY(""), false, 0, "");
-    assert_partial(BODY("\x0a\x00"), false, 0, "");
-    assert_partial(BODY("\x0a\x02\x08\x03"), false, 3, "");
-    assert_partial(BODY("\x0a\x05\x08\xac\x02\x12\x00"), false, 300, "");
-    assert_partial(BODY("\x0a\x06\x12\x02no\x08\x07"), false, 7, "no");
-    assert_partial(BODY("\x0a\x06\x12\x04n\n\to"), false, 0, "n  o");
+    assert_partial(BODY(""), 0, "");
+    assert_partial(BODY("\x0a\x00"), 0, "");
+    assert_partial(BODY("\x0a\x02\x08\x03"), 3, "");
+    assert_partial(BODY("\x0a\x05\x08\xac\x02\x12\x00"), 300, "");
+    assert_partial(BODY("\x0a\x06\x12\x02no\x08\x07"), 7, "no");
+    assert_partial(BODY("\x0a\x06\x12\x04n\n\to"), 0, "n  o");
     assert_partial(BODY("\x0a\x08\x12\x06"
                         "a\xff\xc3\xa4\xc3"
                         "b"),
-                   false, 0, "a?\xc3\xa4?b"); /* bytes that are no UTF-8 */
+                   0, "a?\xc3\xa4?b"); /* bytes that are no UTF-8 */
+    assert_partial(BODY("\x0a\x7b\x08\x03\x12\x05of 123 bytes"), 3, "of 12"); /* it begins like JSON */
     /* Other fields, before and inside. */
-    assert_partial(BODY("\x10\x01\x1d....\x19........\x0a\x07\x1a\x03xyz\x08\x07"), false, 7, "");
+    assert_partial(BODY("\x10\x01\x1d....\x19........\x0a\x07\x1a\x03xyz\x08\x07"), 7, "");
     /* -1 */
-    assert_partial(BODY("\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), false, 0, "");
+    assert_partial(BODY("\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), 0, "");
     /* Cut off: what is there counts. */
-    assert_partial(BODY("\x0a\xff\x7f\x08\x07\x12\x50too ol"), false, 7, "too ol");
-    assert_partial(BODY("\x0a"), false, 0, "");
-    assert_partial(BODY("\x0a\x02\x08"), false, 0, "");
+    assert_partial(BODY("\x0a\xff\x7f\x08\x07\x12\x50too ol"), 7, "too ol");
+    assert_partial(BODY("\x0a"), 0, "");
+    assert_partial(BODY("\x0a\x02\x08"), 0, "");
     /* No protobuf. */
-    assert_partial(BODY("{\"partialSuccess\":{\"rejectedSpans\":1}}"), false, 1, ""); /* not in the format of the request */
-    assert_partial(BODY("OK\n"), false, 0, "");
-    assert_partial(BODY("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), false, 0, "");
+    assert_partial(BODY("{\"partialSuccess\":{\"rejectedSpans\":1}}"), 1, "");
+    assert_partial(BODY("OK\n"), 0, "");
+    assert_partial(BODY("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), 0, "");
 }
 
 static void long_messages_are_cut_at_the_end_of_a_character(void **state)
@@ -116,7 +118,7 @@ static void long_messages_are_cut_at_the_end_of_a_character(void **state)
         memcpy(body + size, "\xe2\x82\xac", 3);
     memcpy(body + size, "\"}}", 3);
     lf__answer_partial partial;
-    lf__answer_read_partial(&partial, body, size + 3, true);
+    lf__answer_read_partial(&partial, body, size + 3);
     assert_int_equal(strlen(partial.message), LF__ANSWER_TEXT / 3 * 3);
 }
 
@@ -204,12 +206,10 @@ static void any_bytes_are_read_safely(void **state)
         char *exact = malloc(size);
         memcpy(exact, body, size);
         lf__answer_partial partial;
-        for (int json = 0; json < 2; json++) {
-            lf__answer_read_partial(&partial, exact, size, json);
-            assert_true(strlen(partial.message) <= LF__ANSWER_TEXT);
-            for (const char *c = partial.message; *c != '\0'; c++)
-                assert_true((unsigned char)*c >= 0x20);
-        }
+        lf__answer_read_partial(&partial, exact, size);
+        assert_true(strlen(partial.message) <= LF__ANSWER_TEXT);
+        for (const char *c = partial.message; *c != '\0'; c++)
+            assert_true((unsigned char)*c >= 0x20);
         (void)lf__answer_is_page(exact, size);
         char text[20];
         lf__answer_text(text, sizeof text, exact, size);
