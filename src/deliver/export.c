@@ -24,11 +24,6 @@ enum {
     EXPORT_TYPE_MAX = 40, /* of an event, in a line */
     EXPORT_LINE_MAX = 512, /* a refused event: type, address, status and text, each of limited size */
     EXPORT_SCRATCH_MAX = 8 << 20,
-    /* An ingestion server answers about each event: 60 bytes when it took it, several hundred when it did not. So many
-     * items, of at most two events each, get an answer that fits. */
-    EXPORT_INGESTION_ITEMS = 500,
-    EXPORT_INGESTION_ANSWER = 1 << 20,
-    EXPORT_OTLP_ANSWER = 64 << 10, /* a partial success with a message of any usual size */
     EXPORT_REASONS = 8, /* distinct reasons for refusing single events that are told */
     EXPORT_ITEMS_MIN = 256,
     EXPORT_HOPELESS = 2, /* the first try, and one more */
@@ -162,19 +157,18 @@ static void export_drop(lf__export *x, export_batch *batch, lf_drop_reason reaso
     export_free_batch(batch);
 }
 
-static bool export_is_full(const lf__export *x, const export_batch *batch)
-{
-    return x->wire == &lf__wire_ingestion && batch->count >= EXPORT_INGESTION_ITEMS;
-}
-
 static bool export_encode(lf__export *x, export_batch *batch, const lf__record *record, const lf__record *trace,
                           int64_t wall_offset_ns)
 {
-    lf__wire_context context = {
-        .config = x->config, .wall_offset_ns = wall_offset_ns, .trace = trace, .scratch = &x->scratch, .times = x->trace_times};
+    const lf__wire_context context = {.config = x->config,
+                                      .wall_offset_ns = wall_offset_ns,
+                                      .trace = trace,
+                                      .scratch = &x->scratch,
+                                      .times = x->trace_times,
+                                      .keeps_ids = lf__export_takes_all(x->config)};
     size_t before = batch->items.length;
     batch->items.no_memory = x->scratch.no_memory = false;
-    if (export_is_full(x, batch))
+    if (batch->count == x->wire->items_max)
         return false;
     if (!export_reserve_end(batch)) {
         batch->items.no_memory = true;
@@ -249,7 +243,7 @@ static const char *export_target(const lf__export *x)
 /* What the items are called: over the batch endpoint an observation, a score or an update of a trace. */
 static const char *export_noun(const lf__export *x)
 {
-    return x->kind == LF__EXPORT_SCORES ? "score" : x->wire == &lf__wire_ingestion ? "record" : "observation";
+    return x->kind == LF__EXPORT_SCORES ? "score" : x->wire->noun;
 }
 
 static const char *export_likely_cause(const lf__export *x, int status)
@@ -261,10 +255,8 @@ static const char *export_likely_cause(const lf__export *x, int status)
                " (EU https://cloud.langfuse.com, US https://us.cloud.langfuse.com)";
     if (status == 403)
         return "the keys have no access, or belong to an organization instead of a project";
-    if ((status == 404 || status == 405) && x->wire == &lf__wire_ingestion)
-        return "check LANGFUSE_BASE_URL; there is no Langfuse server";
     if (status == 404 || status == 405)
-        return "check LANGFUSE_BASE_URL; servers before v3.22 have no OTLP endpoint";
+        return x->wire->not_found;
     if (status >= 300 && status < 400)
         return "the server redirects; set LANGFUSE_BASE_URL to where it leads";
     if (status == 413)
@@ -682,7 +674,7 @@ static void export_answered(lf__export *x, export_batch *batch, const lf__http_a
     if (lf__logs(&x->config->logger, LF__LOG_DEBUG))
         lf__log(&x->config->logger, LF__LOG_DEBUG, "export of %zu %s%s: HTTP %d%s%s", batch->count, export_noun(x),
                 batch->count == 1 ? "" : "s", status, answer->message[0] == '\0' ? "" : " ", answer->message);
-    if (delivered && status == 207 && x->wire == &lf__wire_ingestion) {
+    if (delivered && status == 207 && x->wire->judges_events) {
         export_partial(x, batch, answer);
     } else if (delivered) {
         export_taken(x, batch, answer);
@@ -814,7 +806,7 @@ static bool export_to_server(lf__export *x, export_batch *batch)
                  {batch->items.data, batch->items.length},
                  {batch->tail.data, batch->tail.length}},
         .timeout_ms = x->config->timeout_ms,
-        .answer_max = x->wire == &lf__wire_ingestion ? EXPORT_INGESTION_ANSWER : EXPORT_OTLP_ANSWER,
+        .answer_max = x->wire->answer_max,
         .done = export_request_done,
         .owner = batch,
     };
@@ -915,11 +907,18 @@ static bool export_measure_envelope(lf__export *x)
     return !no_memory;
 }
 
-static const lf__wire *export_wire(const lf__config *config, lf__export_kind kind)
+static const lf__wire *export_wire(const lf__config *config, lf__export_kind kind, const char **out_url)
 {
-    if (kind == LF__EXPORT_SCORES || config->exporter == LF__EXPORTER_INGESTION)
-        return &lf__wire_ingestion;
-    return config->json || config->exporter == LF__EXPORTER_FILE ? &lf__wire_otlp_json : &lf__wire_otlp_protobuf;
+    bool events = kind == LF__EXPORT_SCORES || config->exporter == LF__EXPORTER_INGESTION;
+    bool json = config->json || config->exporter == LF__EXPORTER_FILE;
+    *out_url = events ? config->ingestion_url : config->traces_url;
+    return events ? &lf__wire_ingestion : json ? &lf__wire_otlp_json : &lf__wire_otlp_protobuf;
+}
+
+bool lf__export_takes_all(const lf__config *config)
+{
+    const char *url;
+    return export_wire(config, LF__EXPORT_OBSERVATIONS, &url)->takes_all;
 }
 
 /* Observations and scores are lines of different kinds: each has a file. A device or a pipe takes both. */
@@ -944,14 +943,13 @@ lf__export *lf__export_new(const lf__config *config, lf__export_kind kind, lf__t
     x->kind = kind;
     x->transport = transport;
     x->counters = counters;
-    x->wire = export_wire(config, kind);
-    x->url = x->wire == &lf__wire_ingestion ? config->ingestion_url : config->traces_url;
+    x->wire = export_wire(config, kind, &x->url);
     x->times = (lf__export_times){500000000u, 30000000000u, 3600000000000u};
     lf__buf_init(&x->scratch, EXPORT_SCRATCH_MAX);
     bool to_file = config->exporter == LF__EXPORTER_FILE;
     if (to_file)
         x->file_path = export_file_path(config, kind);
-    bool has_traces = config->exporter == LF__EXPORTER_INGESTION;
+    bool has_traces = lf__export_takes_all(config);
     if (has_traces)
         x->trace_times = lf__alloc(sizeof *x->trace_times);
     if ((!to_file || x->file_path != NULL) && (!has_traces || x->trace_times != NULL) && export_measure_envelope(x))

@@ -48,6 +48,9 @@ typedef struct lf__export_times {
  * records, since what stands before them is too long, says so once and drops all of them (LF_DROP_TOO_LARGE). */
 lf__export *lf__export_new(const lf__config *config, lf__export_kind kind, lf__transport *transport, lf__counters *counters);
 
+/* Do the client's scores and updates of traces travel with its observations? */
+bool lf__export_takes_all(const lf__config *config);
+
 void lf__export_tune(lf__export *exporter, lf__export_times times);
 
 /* Encode one record into the open batch; `trace` is what was said of its trace, or NULL. LF__ADD_FULL: the batch has reached

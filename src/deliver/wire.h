@@ -27,11 +27,18 @@ typedef struct lf__wire_context {
     const lf__record *trace; /* what lf_update_current_trace said of the record's trace, or NULL */
     lf__buf *scratch;       /* for text whose length must be known first; made by lf__buf_init */
     lf__wire_times *times;  /* of batches of events; NULL: their times are as they are */
+    bool keeps_ids;         /* an id that the program gave goes out as it is, if the format takes it */
 } lf__wire_context;
 
 typedef struct lf__wire {
     const char *content_type;
     const char *separator; /* between two items: "," for JSON, "" for protobuf */
+    const char *noun;      /* of an item */
+    const char *not_found; /* the likely cause of a 404 or a 405 */
+    size_t items_max;      /* in a request */
+    size_t answer_max;     /* bytes of an answer that are kept */
+    bool takes_all;        /* scores and updates of traces are items, too */
+    bool judges_events;    /* a 207 judges each event of an item by itself */
     /* Append one observation. False: over a ceiling, or no memory, which no_memory of `out` or of the scratch buffer then says;
      * `out` is otherwise as it was before. */
     bool (*item)(lf__buf *out, const lf__record *record, const lf__wire_context *context);

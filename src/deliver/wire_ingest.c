@@ -15,20 +15,21 @@
 #include <string.h>
 
 enum {
-    INGEST_MAX_TRACE_NAME = 1000 /* UTF-16 units */
+    INGEST_MAX_TRACE_NAME = 1000, /* UTF-16 units */
+    /* The server answers about each event: 60 bytes when it took it, several hundred when it did not. So many items, of at most
+     * three events each, get an answer that fits. */
+    INGEST_ITEMS_MAX = 500,
+    INGEST_ANSWER_MAX = 1 << 20
 };
 
 typedef struct ingest {
     lf__buf *out;
     lf__buf *scratch;
-    const lf__config *config;
+    const lf__wire_context *context;
     lf__view view;
-    const lf__record *trace; /* what is said of it, or NULL */
     size_t start; /* of the item in `out` */
     uint64_t start_ns; /* wall clock */
     uint64_t end_ns;
-    int64_t wall_offset_ns;
-    lf__wire_times *times;
     lf__wire_event event; /* about the trace, if there is one in this item */
     bool failed;
 } ingest;
@@ -200,7 +201,7 @@ static bool ingest_is_id(const lf__field *field)
  * observations go another way. */
 static void ingest_id(ingest *to, const char *key, const lf__field *external, const uint8_t *bytes, size_t size)
 {
-    if (to->config->exporter == LF__EXPORTER_INGESTION && ingest_is_id(external))
+    if (to->context->keeps_ids && ingest_is_id(external))
         ingest_text(to->out, key, lf__field_payload(external), external->length);
     else
         ingest_hex(to->out, key, bytes, size);
@@ -210,7 +211,7 @@ static void ingest_id(ingest *to, const char *key, const lf__field *external, co
 static const lf__field *ingest_alias(ingest *to, const uint8_t id[8])
 {
     const lf__field *field = NULL;
-    while (to->trace != NULL && (field = lf__record_next(to->trace, field)) != NULL)
+    while (to->context->trace != NULL && (field = lf__record_next(to->context->trace, field)) != NULL)
         if (field->tag == LF__TAG_ALIAS && field->length > 8 && memcmp(lf__field_payload(field), id, 8) == 0)
             return field;
     return NULL;
@@ -219,7 +220,7 @@ static const lf__field *ingest_alias(ingest *to, const uint8_t id[8])
 /* The id of another observation: the parent, or what a score judges. */
 static void ingest_other_id(ingest *to, const char *key, const lf__field *external, const uint8_t id[8])
 {
-    const lf__field *alias = external == NULL && to->config->exporter == LF__EXPORTER_INGESTION ? ingest_alias(to, id) : NULL;
+    const lf__field *alias = external == NULL && to->context->keeps_ids ? ingest_alias(to, id) : NULL;
     const char *text = alias != NULL ? (const char *)lf__field_payload(alias) + 8 : NULL;
     if (text != NULL && lf__wire_is_id(text, alias->length - 8))
         ingest_text(to->out, key, text, alias->length - 8);
@@ -233,7 +234,7 @@ static void ingest_trace_id(ingest *to, const char *key)
     const lf__record *record = to->view.record;
     const lf__field *external = to->view.last[LF__TAG_EXTERNAL_TRACE_ID];
     for (const lf__field *field = NULL;
-         external == NULL && to->trace != NULL && (field = lf__record_next(to->trace, field)) != NULL;)
+         external == NULL && to->context->trace != NULL && (field = lf__record_next(to->context->trace, field)) != NULL;)
         if (field->tag == LF__TAG_EXTERNAL_TRACE_ID)
             external = field;
     ingest_id(to, key, external, record->trace_id, sizeof record->trace_id);
@@ -246,7 +247,7 @@ static void ingest_environment(ingest *to)
     if (lf__field_is_set(to->view.last[LF__TAG_ENVIRONMENT]))
         ingest_string(to, "environment", to->view.last[LF__TAG_ENVIRONMENT]);
     else
-        ingest_option(to->out, "environment", to->config->environment);
+        ingest_option(to->out, "environment", to->context->config->environment);
 }
 
 static void ingest_input(ingest *to)
@@ -605,7 +606,7 @@ static void ingest_trace_begin(ingest *to)
 static uint64_t ingest_trace_time(ingest *to, uint64_t wall_ns)
 {
     const uint8_t *id = to->view.record->trace_id;
-    const lf__wire_event *before = to->times == NULL ? NULL : &to->times->traces[id[15]];
+    const lf__wire_event *before = to->context->times == NULL ? NULL : &to->context->times->traces[id[15]];
     bool moves = before != NULL && before->given_ms >= wall_ns / 1000000 && before->wall_ns <= wall_ns &&
                  memcmp(before->trace_id, id, sizeof before->trace_id) == 0;
     uint64_t given_ms = moves ? before->given_ms + 1 : wall_ns / 1000000;
@@ -617,9 +618,9 @@ static uint64_t ingest_trace_time(ingest *to, uint64_t wall_ns)
 /* Once the item is whole. An event that is earlier than the latest one is not the latest. */
 static void ingest_remember(const ingest *to)
 {
-    if (to->times == NULL || to->event.given_ms == 0)
+    if (to->context->times == NULL || to->event.given_ms == 0)
         return;
-    lf__wire_event *place = &to->times->traces[to->event.trace_id[15]];
+    lf__wire_event *place = &to->context->times->traces[to->event.trace_id[15]];
     if (memcmp(place->trace_id, to->event.trace_id, sizeof place->trace_id) != 0 || place->wall_ns <= to->event.wall_ns)
         *place = to->event;
 }
@@ -646,7 +647,7 @@ static void ingest_trace(ingest *to, bool root)
     if (lf__field_is_set(last[LF__TAG_RELEASE]))
         ingest_string(to, "release", last[LF__TAG_RELEASE]);
     else if (root)
-        ingest_option(to->out, "release", to->config->release);
+        ingest_option(to->out, "release", to->context->config->release);
     ingest_string(to, "version", ingest_trace_version(to, root || alone));
     ingest_environment(to);
     if (lf__field_is_set(last[LF__TAG_TRACE_PUBLIC])) {
@@ -686,7 +687,8 @@ static void ingest_model_fields(ingest *to, lf_type type)
     const lf__field *const *last = to->view.last, *first_piece = last[LF__TAG_COMPLETION_START];
     if (lf__field_is_set(first_piece)) {
         uint64_t ns = (uint64_t)lf__wire_int(first_piece);
-        ingest_time(to->out, "completionStartTime", lf__wire_wall_ns(ns, first_piece->kind == LF_KIND_INT, to->wall_offset_ns));
+        ingest_time(to->out, "completionStartTime",
+                    lf__wire_wall_ns(ns, first_piece->kind == LF_KIND_INT, to->context->wall_offset_ns));
     }
     ingest_string(to, "model", last[LF__TAG_MODEL]);
     ingest_map(to, "modelParameters", last[LF__TAG_MODEL_PARAMETERS], ingest_parameter);
@@ -810,11 +812,7 @@ static void ingest_score(ingest *to)
 
 static void ingest_read(ingest *to, const lf__record *record, const lf__wire_context *context)
 {
-    *to = (ingest){.config = context->config,
-                   .scratch = context->scratch,
-                   .trace = context->trace,
-                   .times = context->times,
-                   .wall_offset_ns = context->wall_offset_ns};
+    *to = (ingest){.context = context, .scratch = context->scratch};
     /* A score is judged by itself: what was said of its trace, as a user or a session, is not said of the score. */
     lf__record_view(&to->view, record, record->kind == LF__RECORD_SCORE ? NULL : context->trace);
     to->start_ns = lf__wire_wall_ns(record->start_ns, (record->flags & LF__FLAG_WALL_START) != 0, context->wall_offset_ns);
@@ -871,6 +869,12 @@ static bool ingest_tail(lf__buf *out)
 const lf__wire lf__wire_ingestion = {
     .content_type = "application/json",
     .separator = ",",
+    .noun = "record",
+    .not_found = "check LANGFUSE_BASE_URL; there is no Langfuse server",
+    .items_max = INGEST_ITEMS_MAX,
+    .answer_max = INGEST_ANSWER_MAX,
+    .takes_all = true,
+    .judges_events = true,
     .item = ingest_item,
     .head = ingest_head,
     .tail = ingest_tail,

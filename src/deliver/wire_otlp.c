@@ -17,8 +17,11 @@ enum {
     OTLP_STATUS_ERROR = 2,
     OTLP_FLAGS = 0x101,        /* sampled; "parent is remote" is known, and it is not */
     OTLP_FLAGS_REMOTE = 0x301, /* likewise, and it is */
-    OTLP_LIST_DEPTH = 3        /* protobuf: messages around the items of a list */
+    OTLP_LIST_DEPTH = 3,       /* protobuf: messages around the items of a list */
+    OTLP_ANSWER_MAX = 64 << 10 /* a partial success with a message of any usual size */
 };
+
+static const char otlp_not_found[] = "check LANGFUSE_BASE_URL; servers before v3.22 have no OTLP endpoint";
 
 typedef struct otlp_text {
     const char *at; /* NULL: there is none */
@@ -646,6 +649,10 @@ static bool otlp_pb_tail(lf__buf *out)
 const lf__wire lf__wire_otlp_protobuf = {
     .content_type = "application/x-protobuf",
     .separator = "",
+    .noun = "observation",
+    .not_found = otlp_not_found,
+    .items_max = SIZE_MAX,
+    .answer_max = OTLP_ANSWER_MAX,
     .item = otlp_pb_item,
     .head = otlp_pb_head,
     .tail = otlp_pb_tail,
@@ -803,6 +810,10 @@ static bool otlp_json_tail(lf__buf *out)
 const lf__wire lf__wire_otlp_json = {
     .content_type = "application/json",
     .separator = ",",
+    .noun = "observation",
+    .not_found = otlp_not_found,
+    .items_max = SIZE_MAX,
+    .answer_max = OTLP_ANSWER_MAX,
     .item = otlp_json_item,
     .head = otlp_json_head,
     .tail = otlp_json_tail,

@@ -512,7 +512,7 @@ static bool worker_take(void *owner, const lf__record *record)
     worker_client *client = &worker.clients[record->client % LF__CLIENTS];
     if (client->config == NULL) /* set a moment ago, perhaps */
         worker_update_client(client);
-    bool batches = client->config != NULL && client->config->exporter == LF__EXPORTER_INGESTION;
+    bool batches = client->config != NULL && lf__export_takes_all(client->config);
     if (record->kind == LF__RECORD_TRACE) {
         if (client->config != NULL)
             worker_take_trace(client, record);

@@ -107,7 +107,19 @@ static bool event_tail(lf__buf *out)
     return lf__buf_add_text(out, "],\"metadata\":{\"sdk_name\":\"c\"}}");
 }
 
-const lf__wire lf__wire_ingestion = {"application/json", ",", event_item, event_head, event_tail};
+const lf__wire lf__wire_ingestion = {
+    .content_type = "application/json",
+    .separator = ",",
+    .noun = "record",
+    .not_found = "check LANGFUSE_BASE_URL",
+    .items_max = 500,
+    .answer_max = 1 << 20,
+    .takes_all = true,
+    .judges_events = true,
+    .item = event_item,
+    .head = event_head,
+    .tail = event_tail,
+};
 
 static cJSON *event_verdict(const cJSON *event)
 {

@@ -54,8 +54,7 @@ static int set_up(void **state)
     lf__buf_init(&out, 1 << 20);
     lf__buf_init(&scratch, 1 << 20);
     memset(&config, 0, sizeof config);
-    config.exporter = LF__EXPORTER_INGESTION;
-    context = (lf__wire_context){.config = &config, .wall_offset_ns = 1000000, .scratch = &scratch};
+    context = (lf__wire_context){.config = &config, .wall_offset_ns = 1000000, .scratch = &scratch, .keeps_ids = true};
     builder_begin(&said, LF_TYPE_DEFAULT, 0)->kind = LF__RECORD_TRACE;
     begin_child(LF_SPAN);
     return 0;
@@ -417,7 +416,7 @@ static void what_an_observation_is_called_elsewhere_is_known_from_what_is_said_o
     assert_member("parentObservationId", "\"" PARENT "\"");
     memset(b.as.record.parent_id, 0xcd, sizeof b.as.record.parent_id);
     assert_member("parentObservationId", "\"step 1\"");
-    config.exporter = LF__EXPORTER_OTLP;
+    context.keeps_ids = false;
     begin_score(1);
     assert_member("observationId", "\"" ID "\"");
 }
@@ -425,7 +424,7 @@ static void what_an_observation_is_called_elsewhere_is_known_from_what_is_said_o
 static void ids_are_hex_where_observations_go_by_otlp(void **state)
 {
     (void)state;
-    config.exporter = LF__EXPORTER_OTLP;
+    context.keeps_ids = false;
     begin_score(1);
     add_external_ids();
     assert_member("traceId", "\"" TRACE "\"");
