@@ -49,10 +49,14 @@ static lf_status prompt_fail(lf_error *error, lf_status status, const char *form
     return status;
 }
 
+/* Of the message only the end is written: a cached prompt should not cost more for it. */
 static void prompt_succeed(lf_error *error)
 {
-    if (error != NULL)
-        *error = (lf_error){.status = LF_OK};
+    if (error == NULL)
+        return;
+    error->status = LF_OK;
+    error->http_status = 0;
+    error->message[0] = '\0';
 }
 
 static lf_status prompt_no_memory(lf_error *error)
@@ -162,34 +166,41 @@ static lf_status prompt_check(const char *name, const lf_prompt_query *query)
     return LF_OK;
 }
 
-static lf__prompt_fetch prompt_fetch_how(lf__config *config, const lf_prompt_query *query)
+LF_I_WITHOUT_DEPRECATION_WARNINGS
+/* A query of any version. Where there is none, all is 0, and such a 0 is not said. */
+static const lf_prompt_query *prompt_query(const lf_prompt_query *given, lf_prompt_query *own)
 {
-    int timeout_ms = query->timeout_ms > 0 ? query->timeout_ms : (int)config->timeout_ms;
-    uint64_t ttl_ms = query->cache_ttl_ms < 0 ? (uint64_t)config->prompt_ttl_s * 1000u : (uint64_t)query->cache_ttl_ms;
-    return (lf__prompt_fetch){
-        .config = config,
-        .timeout_ms = timeout_ms,
-        .max_retries = query->max_retries > PROMPT_RETRIES_MAX ? PROMPT_RETRIES_MAX : query->max_retries,
-        .ttl_ns = ttl_ms * 1000000u,
-    };
+    static const lf_prompt_query none = {.struct_size = sizeof none};
+    size_t first_size = LF__SIZE_WITH(lf_prompt_query, cache_ttl_seconds);
+    return given == NULL ? &none : lf__fields(given, own, sizeof *own, first_size);
 }
 
-LF_I_WITHOUT_DEPRECATION_WARNINGS
-/* The query of any version with what was not said as a negative number; tries are said. */
-static lf_prompt_query prompt_query(const lf_prompt_query *given)
+/* Negative: not said. */
+static int prompt_ttl_ms(const lf_prompt_query *query)
 {
-    lf_prompt_query read, query = {.struct_size = 0};
-    lf_i_unsay_query(&query);
-    if (given != NULL)
-        query = *(const lf_prompt_query *)lf__fields(given, &read, sizeof read, LF__SIZE_WITH(lf_prompt_query, cache_ttl_seconds));
-    int ttl_s = LF__SAID(lf_prompt_query, &query, cache_ttl_seconds, -1);
+    int ttl_s = LF__SAID(lf_prompt_query, query, cache_ttl_seconds, -1);
     int ttl_s_as_ms = ttl_s < 0 ? -1 : ttl_s > INT_MAX / 1000 ? INT_MAX : ttl_s * 1000;
-    query.cache_ttl_ms = LF__SAID(lf_prompt_query, &query, cache_ttl_ms, ttl_s_as_ms);
-    query.timeout_ms = LF__SAID(lf_prompt_query, &query, timeout_ms, -1);
-    query.max_retries = LF__SAID(lf_prompt_query, &query, max_retries, PROMPT_RETRIES);
-    return query;
+    return LF__SAID(lf_prompt_query, query, cache_ttl_ms, ttl_s_as_ms);
 }
 LF_I_WITH_DEPRECATION_WARNINGS
+
+/* Negative: not said. */
+static int prompt_timeout_ms(const lf_prompt_query *query)
+{
+    return LF__SAID(lf_prompt_query, query, timeout_ms, -1);
+}
+
+static lf__prompt_fetch prompt_fetch_how(lf__config *config, const lf_prompt_query *query)
+{
+    int timeout_ms = prompt_timeout_ms(query), ttl_ms = prompt_ttl_ms(query);
+    int max_retries = LF__SAID(lf_prompt_query, query, max_retries, PROMPT_RETRIES);
+    return (lf__prompt_fetch){
+        .config = config,
+        .timeout_ms = timeout_ms > 0 ? timeout_ms : (int)config->timeout_ms,
+        .max_retries = max_retries > PROMPT_RETRIES_MAX ? PROMPT_RETRIES_MAX : max_retries,
+        .ttl_ns = (ttl_ms < 0 ? (uint64_t)config->prompt_ttl_s * 1000u : (uint64_t)ttl_ms) * 1000000u,
+    };
+}
 
 static lf_prompt *prompt_fallback(const char *name, const lf_prompt_query *query)
 {
@@ -263,12 +274,12 @@ static lf_prompt *prompt_get(const lf__prompt_key *key, lf__config *config, cons
     lf_error error = {.status = LF_ERR_DISABLED, .message = "no keys: LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set"};
     lf__prompt_body *body = NULL;
     lf_status status = LF_ERR_DISABLED;
-    if (config != NULL && query->timeout_ms == 0) {
+    if (config != NULL && prompt_timeout_ms(query) == 0) {
         prompt_refresh(key, config, query);
         status = prompt_fail(&error, LF_ERR_TIMEOUT, "there is no time to ask the server (timeout_ms is 0)");
     } else if (config != NULL) {
         lf__prompt_fetch how = prompt_fetch_how(config, query);
-        status = lf__prompts_fetch(key, &how, query->cache_ttl_ms == 0, &body, &error);
+        status = lf__prompts_fetch(key, &how, prompt_ttl_ms(query) == 0, &body, &error);
     }
     if (status == LF_OK) {
         prompt_succeed(query->error);
@@ -282,25 +293,24 @@ static lf_prompt *prompt_get(const lf__prompt_key *key, lf__config *config, cons
 
 static bool prompt_is_fetched_here(const lf__prompt_key *key, const lf_prompt_query *query)
 {
-    return query->timeout_ms != 0 && !prompt_has_background() && lf__prompts_is_due(key);
+    return prompt_timeout_ms(query) != 0 && !prompt_has_background() && lf__prompts_is_due(key);
 }
 
 lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *given)
 {
-    const lf_prompt_query own = prompt_query(given), *query = &own;
-    if (prompt_check(name, query) != LF_OK)
-        return prompt_fallback(name == NULL ? "" : name, query);
+    lf_prompt_query own;
+    const lf_prompt_query *query = prompt_query(given, &own);
     const char *label = prompt_label(query);
-    const lf__prompt_key key = {prompt_client(query->client), name, query->version,
-                                query->version != 0 ? NULL
-                                : label == NULL     ? "production"
-                                                    : label};
+    const lf__prompt_key key = {prompt_client(query->client), name, query->version, label == NULL ? "production" : label};
     lf__prompt_body *body = NULL;
     uint64_t now_ns = lf__monotonic_ns(); /* read once: it is a good part of what a cached prompt costs */
+    bool may_be_cached = name != NULL && (query->version == 0 || label == NULL) && prompt_ttl_ms(query) != 0;
+    lf__prompt_found found = may_be_cached ? lf__prompts_find_at(&key, now_ns, &body) : LF__PROMPT_MISS;
     prompt_succeed(query->error);
-    lf__prompt_found found = query->cache_ttl_ms == 0 ? LF__PROMPT_MISS : lf__prompts_find_at(&key, now_ns, &body);
     if (found == LF__PROMPT_IS_FRESH)
         return prompt_new_at(body, LF_PROMPT_CACHED, now_ns, query->error);
+    if (found == LF__PROMPT_MISS && prompt_check(name, query) != LF_OK) /* a name in the cache is good */
+        return prompt_fallback(name == NULL ? "" : name, query);
     prompt_guest guest;
     prompt_enter(&guest);
     lf__config *config = prompt_config(query->client);
@@ -352,7 +362,6 @@ lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeou
 {
     if (names == NULL && count > 0)
         return LF_ERR_ARGUMENT;
-    const lf_prompt_query query = prompt_query(NULL);
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)(timeout_ms < 0 ? PROMPT_PREFETCH_MS : timeout_ms) * 1000000u;
     prompt_guest guest;
     prompt_enter(&guest);
@@ -362,7 +371,7 @@ lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeou
         prompt_leave(&guest);
         return LF_ERR_DISABLED;
     }
-    lf__prompt_fetch how = prompt_fetch_how(config, &query);
+    lf__prompt_fetch how = prompt_fetch_how(config, prompt_query(NULL, NULL));
     lf_status status = LF_OK;
     bool in_background = prompt_has_background();
     for (size_t i = 0; i < count; i++) {
