@@ -21,24 +21,6 @@ static bool template_finish(lf__buf *out, size_t start)
 
 /* ---- Taking apart ----------------------------------------------------------------------------------------------- */
 
-/* The code point at `at` and its size; U+FFFD and 1 for bytes that are no UTF-8. */
-static size_t template_code_point(const char *at, const char *end, uint32_t *c)
-{
-    unsigned char lead = (unsigned char)*at;
-    *c = lead;
-    if (lead < 0x80)
-        return 1;
-    size_t size = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    if ((size_t)(end - at) < size || lf__utf8_valid_prefix(at, size) != size) {
-        *c = 0xFFFD;
-        return 1;
-    }
-    *c = lead & (0x7Fu >> size);
-    for (size_t i = 1; i < size; i++)
-        *c = *c << 6 | ((unsigned char)at[i] & 0x3Fu);
-    return size;
-}
-
 /* What Python's str.strip takes away. */
 static bool template_is_blank(uint32_t c)
 {
@@ -50,7 +32,7 @@ static bool template_is_blank(uint32_t c)
 static size_t template_blank(const char *at, const char *end)
 {
     uint32_t c;
-    size_t size = template_code_point(at, end, &c);
+    size_t size = lf__utf8_code_point(at, end, &c);
     return template_is_blank(c) ? size : 0;
 }
 
@@ -233,7 +215,7 @@ static bool template_is_printable(uint32_t c)
 static size_t template_add_quoted(lf__buf *out, const char *at, const char *end, char quote)
 {
     uint32_t c;
-    size_t size = template_code_point(at, end, &c);
+    size_t size = lf__utf8_code_point(at, end, &c);
     char letter = c == '\n' ? 'n' : c == '\r' ? 'r' : c == '\t' ? 't' : *at;
     if (letter != *at || c == '\\' || c == (unsigned char)quote) {
         lf__buf_add(out, (char[]){'\\', letter}, 2);
@@ -788,7 +770,7 @@ static bool template_is_word(const char *at, size_t size)
     const char *end = at + size;
     while (at < end) {
         uint32_t c;
-        size_t step = template_code_point(at, end, &c);
+        size_t step = lf__utf8_code_point(at, end, &c);
         bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
         if (!is_letter && (c < 0x80 || template_is_blank(c)))
             return false;

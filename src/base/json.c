@@ -137,6 +137,19 @@ bool lf__utf8_add_code_point(lf__buf *out, uint32_t c)
                        4);
 }
 
+size_t lf__utf8_code_point(const char *at, const char *end, uint32_t *out_c)
+{
+    bool valid;
+    size_t size = json_sequence(at, end, &valid);
+    uint32_t c = (unsigned char)*at;
+    if (size > 1)
+        c &= 0x7Fu >> size;
+    for (size_t i = 1; i < size; i++)
+        c = c << 6 | ((unsigned char)at[i] & 0x3Fu);
+    *out_c = valid ? c : 0xFFFD;
+    return size;
+}
+
 /* ---- Strings ---------------------------------------------------------------------------------------------------- */
 
 /* Eight characters of ASCII that stand for themselves. */

@@ -14,6 +14,8 @@ size_t lf__utf8_floor(const char *text, size_t size);
 bool lf__utf8_add(lf__buf *out, const char *text, size_t size);
 size_t lf__utf8_size(const char *text, size_t size); /* the bytes that lf__utf8_add would append */
 bool lf__utf8_add_code_point(lf__buf *out, uint32_t c); /* U+FFFD for what is no character */
+/* The code point at `at`, before `end`, and its size in bytes. U+FFFD for a maximal invalid part. */
+size_t lf__utf8_code_point(const char *at, const char *end, uint32_t *out_c);
 
 /* Append a quoted JSON string, escaped; invalid UTF-8 repaired; non-ASCII is left unescaped. */
 bool lf__json_string(lf__buf *out, const char *text, size_t size);

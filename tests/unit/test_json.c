@@ -99,6 +99,12 @@ static void text_cut_at_every_byte_is_repaired_and_floored(void **state)
         assert_true(lf__utf8_add(&out, copy + 1, size));
         assert_int_equal(lf__utf8_valid_prefix(out.data, out.length), out.length);
         assert_int_equal(out.length, floor + (floor < size ? 3 : 0));
+        size_t repaired = out.length;
+        uint32_t c;
+        for (const char *at = copy + 1, *end = at + size; at < end; lf__utf8_add_code_point(&out, c))
+            at += lf__utf8_code_point(at, end, &c);
+        assert_int_equal(out.length, 2 * repaired);
+        assert_memory_equal(out.data, out.data + repaired, repaired);
         lf__buf_clear(&out);
         assert_true(lf__json_string(&out, copy + 1, size));
         assert_true(lf__json_valid(out.data, out.length));
