@@ -34,6 +34,7 @@
 #include "observe/left.c"
 #include "observe/observation.c"
 #include "observe/propagate.c"
+#include "base/python.c"
 #include "observe/record.c"
 #include "observe/segment.c"
 #include "observe/site.c"

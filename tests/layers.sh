@@ -38,7 +38,7 @@ zlib.h                  | server/gunzip.c
 '
 
 # Encoders and parsers work on memory: they include nothing that does I/O, and of <stdio.h> they use what prints to memory.
-NO_IO='src/*answer.* src/*mask.* src/*limits.* src/*propagate.* src/*usage.* src/*context.h src/*buf.* src/*json.* src/*pb.h src/*record.* src/*sha256.* src/*wire*.* src/*capture.* src/*site.* src/*pending.* src/*template.*
+NO_IO='src/*answer.* src/*mask.* src/*limits.* src/*propagate.* src/*usage.* src/*context.h src/*buf.* src/*json.* src/*pb.h src/*record.* src/*sha256.* src/*wire*.* src/*capture.* src/*site.* src/*pending.* src/*template.* src/*python.*
 server/text.* server/json.* server/otlp*.* server/observation.* server/usage.* server/clock.* server/auth.* server/gunzip.* server/prompt.* server/prompt_references.* server/metadata.* server/forest.*'
 IO_HEADERS='unistd.h fcntl.h sys/socket.h sys/stat.h sys/types.h sys/mman.h sys/uio.h netdb.h poll.h dirent.h arpa/inet.h netinet/in.h'
 IO_CALLS='fopen|fdopen|freopen|fclose|fread|fwrite|fputs|fputc|fgets|fprintf|vfprintf|getline|fflush'

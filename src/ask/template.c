@@ -2,10 +2,10 @@
 
 #include "../observe/capture.h"
 #include "../base/json.h"
+#include "../base/python.h"
 #include "../base/real.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -192,76 +192,9 @@ bool lf__template_names(const lf__template *t, size_t *at, const char **name, si
 
 /* ---- Values as Python writes them -------------------------------------------------------------------------------- */
 
-/* False for the code points of Unicode 14 that Python's str.isprintable refuses, without those that are not assigned: they
- * change with every version of Unicode. */
-static bool template_is_printable(uint32_t c)
-{
-    static const struct {
-        uint32_t first, last;
-    } hidden[] = {
-        {0, 0x1F},          {0x7F, 0xA0},       {0xAD, 0xAD},       {0x600, 0x605},       {0x61C, 0x61C},     {0x6DD, 0x6DD},
-        {0x70F, 0x70F},     {0x890, 0x891},     {0x8E2, 0x8E2},     {0x1680, 0x1680},     {0x180E, 0x180E},   {0x2000, 0x200F},
-        {0x2028, 0x202F},   {0x205F, 0x2064},   {0x2066, 0x206F},   {0x3000, 0x3000},     {0xD800, 0xF8FF},   {0xFEFF, 0xFEFF},
-        {0xFFF9, 0xFFFB},   {0x110BD, 0x110BD}, {0x110CD, 0x110CD}, {0x13430, 0x13438},   {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A},
-        {0xE0001, 0xE0001}, {0xE0020, 0xE007F}, {0xF0000, 0xFFFFD}, {0x100000, 0x10FFFD},
-    };
-    for (size_t i = 0; i < sizeof hidden / sizeof *hidden && c >= hidden[i].first; i++)
-        if (c <= hidden[i].last)
-            return false;
-    return true;
-}
-
-/* Append what stands in quotes for the code point at `at`; returns its size. */
-static size_t template_add_quoted(lf__buf *out, const char *at, const char *end, char quote)
-{
-    uint32_t c;
-    size_t size = lf__utf8_code_point(at, end, &c);
-    char letter = c == '\n' ? 'n' : c == '\r' ? 'r' : c == '\t' ? 't' : *at;
-    if (letter != *at || c == '\\' || c == (unsigned char)quote) {
-        lf__buf_add(out, (char[]){'\\', letter}, 2);
-    } else if (template_is_printable(c)) {
-        lf__buf_add(out, at, size);
-    } else {
-        int digits = c < 0x100 ? 2 : c < 0x10000 ? 4 : 8;
-        lf__buf_add(out, (char[]){'\\', digits == 2 ? 'x' : digits == 4 ? 'u' : 'U'}, 2);
-        while (digits-- > 0)
-            lf__buf_add_char(out, "0123456789abcdef"[c >> 4 * digits & 15]);
-    }
-    return size;
-}
-
-/* Python's repr of text that is valid UTF-8. */
-static void template_add_repr(lf__buf *out, const char *text, size_t size)
-{
-    const char *at = text, *end = text + size;
-    bool has_single = memchr(text, '\'', size) != NULL, has_double = memchr(text, '"', size) != NULL;
-    char quote = has_single && !has_double ? '"' : '\'';
-    lf__buf_add_char(out, quote);
-    while (at < end && !out->failed) {
-        const char *plain = at;
-        while (plain < end && *plain >= ' ' && *plain < 0x7F && *plain != '\\' && *plain != quote)
-            plain++;
-        lf__buf_add(out, at, (size_t)(plain - at));
-        at = plain < end ? plain + template_add_quoted(out, plain, end, quote) : end;
-    }
-    lf__buf_add_char(out, quote);
-}
-
-/* Text inside a list or an object (depth above 0) stands in quotes. */
 static void template_add_text(lf__buf *out, const char *text, size_t size, unsigned depth)
 {
-    if (depth == 0) {
-        lf__utf8_add(out, text, size);
-    } else if (lf__utf8_valid_prefix(text, size) == size) {
-        template_add_repr(out, text, size);
-    } else {
-        lf__buf repaired;
-        lf__buf_init(&repaired, SIZE_MAX / 2);
-        if (lf__utf8_add(&repaired, text, size))
-            template_add_repr(out, repaired.data, repaired.length);
-        out->failed = out->failed || repaired.failed;
-        lf__buf_done(&repaired);
-    }
+    lf__python_text(out, text, size, depth > 0);
 }
 
 static void template_add_null(lf__buf *out, unsigned depth)
@@ -275,169 +208,16 @@ static void template_add_bool(lf__buf *out, bool value)
     lf__buf_add_text(out, value ? "True" : "False");
 }
 
-static void template_add_real(lf__buf *out, uint64_t bits, bool is_float)
-{
-    lf__real class = lf__real_class(bits);
-    if (class == LF__REAL_NAN)
-        lf__buf_add_text(out, "nan");
-    else if (class == LF__REAL_INFINITE)
-        lf__buf_add_text(out, lf__real_is_negative(bits) ? "-inf" : "inf");
-    else if (is_float)
-        lf__json_float(out, bits);
-    else
-        lf__json_double(out, bits);
-}
-
-/* ---- JSON text as Python writes it ------------------------------------------------------------------------------- */
-
-/* The exponent of a JSON number, from behind its 'e'. Beyond the limit every number is zero or infinite, however many digits
- * of memory it has. */
-static int64_t template_exponent(const char *at, const char *end)
-{
-    const int64_t limit = INT64_C(1) << 50;
-    bool negative = *at == '-';
-    int64_t exponent = 0;
-    for (at += *at == '-' || *at == '+'; at < end; at++)
-        exponent = exponent < limit ? exponent * 10 + (*at - '0') : limit;
-    return negative ? -exponent : exponent;
-}
-
-/* Write the number without a decimal point, which strtod wants in the host's locale: "1.50e3" as "150e1". */
-static void template_digits(lf__buf *out, const char *at, const char *end)
-{
-    int64_t exponent = 0;
-    bool fraction = false;
-    for (; at < end && *at != 'e' && *at != 'E'; at++) {
-        if (*at == '.') {
-            fraction = true;
-            continue;
-        }
-        lf__buf_add_char(out, *at);
-        exponent -= fraction;
-    }
-    if (at < end)
-        exponent += template_exponent(at + 1, end);
-    lf__buf_add_char(out, 'e');
-    lf__json_int(out, exponent);
-    lf__buf_add_char(out, '\0');
-}
-
-/* A JSON number with a fraction or an exponent. */
-static void template_add_json_real(lf__buf *out, const char *number, size_t size)
-{
-    enum { ENOUGH = 32 }; /* 'e', an exponent, NUL */
-    char few[128];
-    lf__buf digits;
-    if (size <= sizeof few - ENOUGH)
-        lf__buf_over(&digits, few, sizeof few);
-    else
-        lf__buf_init(&digits, size + ENOUGH);
-    template_digits(&digits, number, number + size);
-    int saved = errno;
-    if (digits.failed)
-        out->failed = true;
-    else
-        template_add_real(out, lf__real_bits(strtod(digits.data, NULL)), false);
-    errno = saved;
-    lf__buf_done(&digits);
-}
-
-/* Integers keep their digits, however many; returns the place behind the number. */
-static const char *template_add_json_number(lf__buf *out, const char *at, const char *end)
-{
-    const char *stop = at;
-    bool real = false;
-    for (; stop < end && *stop != '\0' && strchr("+-.0123456789eE", *stop) != NULL; stop++)
-        real = real || *stop == '.' || *stop == 'e' || *stop == 'E';
-    size_t size = (size_t)(stop - at);
-    if (real)
-        template_add_json_real(out, at, size);
-    else if (size == 2 && at[0] == '-' && at[1] == '0')
-        lf__buf_add_char(out, '0');
-    else
-        lf__buf_add(out, at, size);
-    return stop;
-}
-
-/* `at` is behind the opening quote; returns the place behind the closing one. `scratch` is for text with escapes. */
-static const char *template_add_json_string(lf__buf *out, const char *at, const char *end, unsigned depth, lf__buf *scratch)
-{
-    const char *stop = at;
-    bool escaped = false;
-    for (; stop < end && *stop != '"'; stop++)
-        if (*stop == '\\') {
-            escaped = true;
-            stop++;
-        }
-    size_t size = (size_t)(stop - at);
-    if (!escaped) {
-        template_add_text(out, at, size, depth);
-    } else if (depth == 0) {
-        lf__json_unescape(out, at, size);
-    } else {
-        lf__buf_clear(scratch);
-        if (lf__json_unescape(scratch, at, size))
-            template_add_text(out, scratch->data, scratch->length, depth);
-        else
-            out->failed = true;
-    }
-    return stop + 1;
-}
-
-/* Valid JSON text, in one pass: only the spelling of its tokens differs from Python's. */
-static void template_add_valid_json(lf__buf *out, const char *at, const char *end, unsigned depth)
-{
-    lf__buf scratch;
-    lf__buf_init(&scratch, SIZE_MAX / 2);
-    while (at < end && !out->failed) {
-        switch (*at) {
-        case ' ':
-        case '\n':
-        case '\r':
-        case '\t': at++; break;
-        case '{':
-        case '[':
-            lf__buf_add_char(out, *at++);
-            depth++;
-            break;
-        case '}':
-        case ']':
-            lf__buf_add_char(out, *at++);
-            depth--;
-            break;
-        case ',':
-        case ':': lf__buf_add(out, (char[]){*at++, ' '}, 2); break;
-        case '"': at = template_add_json_string(out, at + 1, end, depth, &scratch); break;
-        case 't':
-            template_add_bool(out, true);
-            at += 4;
-            break;
-        case 'f':
-            template_add_bool(out, false);
-            at += 5;
-            break;
-        case 'n':
-            template_add_null(out, depth);
-            at += 4;
-            break;
-        default: at = template_add_json_number(out, at, end); break;
-        }
-    }
-    lf__buf_done(&scratch);
-}
-
 /* Text that claims to be JSON and is not is text, as everywhere. */
 static void template_add_json(lf__buf *out, const char *text, size_t size, unsigned depth)
 {
     if (text == NULL)
         template_add_null(out, depth);
     else if (lf__json_valid(text, size))
-        template_add_valid_json(out, text, text + size, depth);
+        lf__python_json(out, text, size, depth > 0);
     else
         template_add_text(out, text, size, depth);
 }
-
-/* ---- Values of all kinds ---------------------------------------------------------------------------------------- */
 
 static void template_add_string(lf__buf *out, const char *text, unsigned depth)
 {
@@ -466,7 +246,7 @@ static void template_add_cjson_number(lf__buf *out, uint64_t bits)
     if (lf__real_is_whole(bits, &whole))
         lf__json_int(out, whole);
     else
-        template_add_real(out, bits, false);
+        lf__python_real(out, bits, false);
 }
 
 static void template_add_cjson(lf__buf *out, const cJSON *item, unsigned depth);
@@ -589,7 +369,7 @@ static void template_add(lf__buf *out, const lf_value *value, unsigned depth)
     case LF_KIND_INT128:
     case LF_KIND_UINT128: lf__json_int128(out, value->extra, value->as.u, value->kind == LF_KIND_INT128); break;
     case LF_KIND_FLOAT:
-    case LF_KIND_DOUBLE: template_add_real(out, value->as.u, value->kind == LF_KIND_FLOAT); break;
+    case LF_KIND_DOUBLE: lf__python_real(out, value->as.u, value->kind == LF_KIND_FLOAT); break;
     case LF_KIND_CHAR: template_add_text(out, (char[]){(char)value->as.i}, 1, depth); break;
     case LF_KIND_CSTRING: template_add_string(out, value->as.p, depth); break;
     case LF_KIND_STRING: template_add_text(out, value->as.p, (size_t)value->extra, depth); break;

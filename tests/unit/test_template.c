@@ -748,7 +748,7 @@ static void random_templates_mean_what_the_reference_says(void **state)
 
 /* ---- Failures ---- */
 
-/* Everything that can allocate: parts, many names, a name and a text with escapes, text to repair, a long number, the output. */
+/* Everything that can allocate: parts, many names, a name and a text with escapes, a long number, the output. */
 static bool everything(lf__buf *to)
 {
     static const char json[] =
@@ -759,9 +759,9 @@ static bool everything(lf__buf *to)
     size_t size = 0;
     for (unsigned i = 0; i < 70; i++)
         size += (size_t)snprintf(text + size, sizeof text - size, "{{a\n%u}}", i);
-    lf_value variables = lf_json(json), broken = LF_ARRAY("\xFF");
+    lf_value variables = lf_json(json), list = LF_ARRAY("x");
     bool done = lf__template_parse(&t, text, size) && lf__template_render(to, &t, &variables);
-    done = done && lf__template_add_value(to, &broken) && lf__template_single_braces(to, "{{{a}}{{b}}}", 12);
+    done = done && lf__template_add_value(to, &list) && lf__template_single_braces(to, "{{{a}}{{b}}}", 12);
     lf__template_free(&t);
     return done;
 }
@@ -794,16 +794,15 @@ static void without_memory_a_value_is_not_found(void **state)
     assert_true(lf__template_find(&variables, "a", 1, &value));
 }
 
-/* The output has room; what is missing is memory to unescape a name, to repair a text, to read a number. */
+/* The output has room; what is missing is memory to unescape a name or a text, to read a number. */
 static void without_memory_nothing_is_left_out_in_silence(void **state)
 {
     (void)state;
-    lf_value broken = LF_ARRAY("a\xFF"), unescaped = lf_json("[\"\\n\"]"),
-             number = lf_json("[\"a\", 1.00000000000000000000000000000000000"
-                              "0000000000000000000000000000000000000000000"
-                              "00000000000000000000000000000000000]");
+    lf_value unescaped = lf_json("[\"\\n\"]"), number = lf_json("[\"a\", 1.00000000000000000000000000000000000"
+                                                                "0000000000000000000000000000000000000000000"
+                                                                "00000000000000000000000000000000000]");
     lf_value variables = lf_json("{\"a\":1,\"\\u0062\":2}");
-    const lf_value *values[] = {&broken, &unescaped, &number};
+    const lf_value *values[] = {&unescaped, &number};
     char memory[64];
     lf__buf to;
     lf__template t;
