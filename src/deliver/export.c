@@ -2,8 +2,7 @@
 #include "export.h"
 
 #include "../base/answer.h"
-#include "../base/once.h"
-#include "../base/secret.h"
+#include "tell.h"
 #include "wire.h"
 
 #include <cjson/cJSON.h>
@@ -21,10 +20,7 @@ enum {
     EXPORT_LENGTHS_MAX = 64, /* a head may grow by this when it knows how long the items are */
     EXPORT_IN_FLIGHT = 3,
     EXPORT_SPLIT_REFUSED_MAX = 64, /* bad observations that one batch is searched for before the rest goes with them */
-    EXPORT_TYPE_MAX = 40, /* of an event, in a line */
-    EXPORT_LINE_MAX = 512, /* a refused event: type, address, status and text, each of limited size */
     EXPORT_SCRATCH_MAX = 8 << 20,
-    EXPORT_REASONS = 8, /* distinct reasons for refusing single events that are told */
     EXPORT_ITEMS_MIN = 256,
     EXPORT_HOPELESS = 2, /* the first try, and one more */
     EXPORT_FILE_STEP_MS = 5,
@@ -50,10 +46,10 @@ typedef struct export_batch {
 
 struct lf__export {
     const lf__config *config;
-    lf__export_kind kind;
     lf__transport *transport;
     lf__counters *counters;
     const lf__wire *wire;
+    lf__tell tell;
     const char *url;
     char *file_path; /* NULL: to the server */
     bool half_line;  /* a pipe has got the beginning of one */
@@ -79,8 +75,6 @@ struct lf__export {
     uint64_t split_whole; /* the batch being searched, and the bad observations found in it */
     int split_refused;
     lf__export_times times;
-
-    int told_reasons; /* for refusing single events, so many */
 };
 
 /* ---- Batches ---- */
@@ -184,24 +178,11 @@ static bool export_encode(lf__export *x, export_batch *batch, const lf__record *
     return true;
 }
 
-/* Is this said for the first time, of the client's observations or of its scores? */
-static bool export_is_news(const lf__export *x, const char *what, const char *more)
-{
-    return lf__first_time(lf__cause(2 * x->config->number + (x->kind == LF__EXPORT_SCORES), what, more));
-}
-
 static void export_lose(lf__export *x, lf_drop_reason reason, const lf__record *record)
 {
     export_count(&x->counters->dropped[reason], 1);
-    if (reason != LF_DROP_TOO_LARGE || !export_is_news(x, "too large", NULL))
-        return;
-    lf__log(&x->config->logger, LF__LOG_WARNING,
-            "%s of %zu bytes does not fit into a request of %zu bytes and is dropped; see"
-            " LANGFUSE_MAX_EVENT_SIZE_BYTES and LANGFUSE_MAX_BATCH_SIZE_BYTES",
-            record->kind == LF__RECORD_SCORE   ? "a score"
-            : record->kind == LF__RECORD_TRACE ? "an update of a trace"
-                                               : "an observation",
-            (size_t)record->size, x->config->batch_bytes);
+    if (reason == LF_DROP_TOO_LARGE)
+        lf__tell_too_large(&x->tell, record);
 }
 
 lf__add lf__export_add(lf__export *x, const lf__record *record, const lf__record *trace, int64_t wall_offset_ns)
@@ -233,80 +214,6 @@ lf__add lf__export_add(lf__export *x, const lf__record *record, const lf__record
     return LF__ADD_DONE;
 }
 
-/* ---- What is said, once ---- */
-
-static const char *export_target(const lf__export *x)
-{
-    return x->file_path != NULL ? x->file_path : x->config->base_url;
-}
-
-/* What the items are called: over the batch endpoint an observation, a score or an update of a trace. */
-static const char *export_noun(const lf__export *x)
-{
-    return x->kind == LF__EXPORT_SCORES ? "score" : x->wire->noun;
-}
-
-static const char *export_likely_cause(const lf__export *x, int status)
-{
-    if (status >= 200 && status < 300)
-        return "something else answers there; check LANGFUSE_BASE_URL";
-    if (status == 401)
-        return "check LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY; keys of one region are unknown in another"
-               " (EU https://cloud.langfuse.com, US https://us.cloud.langfuse.com)";
-    if (status == 403)
-        return "the keys have no access, or belong to an organization instead of a project";
-    if (status == 404 || status == 405)
-        return x->wire->not_found;
-    if (status >= 300 && status < 400)
-        return "the server redirects; set LANGFUSE_BASE_URL to where it leads";
-    if (status == 413)
-        return "a proxy limits request sizes; lower LANGFUSE_MAX_BATCH_SIZE_BYTES";
-    if (status == 429)
-        return "the rate limit of the project is reached; it will be tried again";
-    if (status >= 500 || status == 408)
-        return "the server has a problem; it will be tried again";
-    return "the request was not understood";
-}
-
-static void export_tell_refused(lf__export *x, const lf__http_answer *answer)
-{
-    const char *cause = export_likely_cause(x, answer->status);
-    if (!export_is_news(x, "refused", cause)) /* each cause: after a busy server, wrong keys are news */
-        return;
-    char text[LF__ANSWER_TEXT + 1];
-    lf__answer_text(text, sizeof text, answer->body, answer->body_size);
-    lf__secret_hide(text, x->config);
-    lf__log(&x->config->logger, LF__LOG_ERROR, "export%s refused by %s: HTTP %d \"%s\" (public key %.8s...): %s",
-            x->kind == LF__EXPORT_SCORES ? " of scores" : "", x->config->base_url, answer->status, text,
-            x->config->public_key == NULL ? "none" : x->config->public_key, cause);
-}
-
-static void export_tell_unreachable(lf__export *x, const char *why)
-{
-    if (!export_is_news(x, "unreachable", NULL))
-        return;
-    lf__log(&x->config->logger, LF__LOG_WARNING, "cannot deliver %sto %s: %s; will keep trying, up to %zu MiB are kept",
-            x->kind == LF__EXPORT_SCORES ? "scores " : "", export_target(x), why, x->config->queue_bytes >> 20);
-}
-
-static void export_tell_rejected(lf__export *x, size_t rejected, size_t count, const char *message)
-{
-    if (rejected != 0 && export_is_news(x, "rejected", NULL))
-        lf__log(&x->config->logger, LF__LOG_ERROR, "%zu of %zu observations refused by %s: \"%s\"", rejected, count,
-                x->config->base_url, message);
-    else if (rejected == 0 && message[0] != '\0' && export_is_news(x, "warning", NULL))
-        lf__log(&x->config->logger, LF__LOG_WARNING, "%s took %zu observations, and says: \"%s\"", x->config->base_url, count,
-                message);
-}
-
-static void export_tell_accepted(lf__export *x, size_t count)
-{
-    if (x->kind == LF__EXPORT_SCORES || !export_is_news(x, "accepted", NULL))
-        return;
-    lf__log(&x->config->logger, LF__LOG_INFO, "first export accepted by %s (%zu %s%s)", export_target(x), count, export_noun(x),
-            count == 1 ? "" : "s");
-}
-
 /* ---- Outcomes ---- */
 
 static uint64_t export_jitter(uint64_t ns)
@@ -332,7 +239,7 @@ static void export_count_delivered(lf__export *x, size_t count)
 {
     if (count == 0)
         return;
-    export_tell_accepted(x, count);
+    lf__tell_accepted(&x->tell, count);
     export_count(&x->counters->delivered, count);
     atomic_store_explicit(&x->counters->last_success_ns, lf__wall_ns(), memory_order_relaxed);
 }
@@ -360,7 +267,7 @@ static void export_taken(lf__export *x, export_batch *batch, const lf__http_answ
     lf__answer_partial partial;
     lf__answer_read_partial(&partial, answer->body, answer->body_size);
     size_t rejected = partial.rejected < batch->count ? (size_t)partial.rejected : batch->count;
-    export_tell_rejected(x, rejected, batch->count, partial.message);
+    lf__tell_partial(&x->tell, rejected, batch->count, partial.message);
     export_delivered(x, batch, rejected);
 }
 
@@ -542,21 +449,6 @@ static export_event *export_list_events(const export_batch *batch, size_t *out_c
     return events;
 }
 
-/* Each distinct reason once, and no more than EXPORT_REASONS of them. */
-static void export_tell_event_refused(lf__export *x, const export_event *event, int status, const char *object, size_t size)
-{
-    char text[LF__ANSWER_TEXT + 1], line[EXPORT_LINE_MAX];
-    lf__answer_text(text, sizeof text, object, size);
-    lf__secret_hide(text, x->config);
-    snprintf(line, sizeof line, "%.*s refused by %.100s: HTTP %d \"%s\"",
-             event->type_size < EXPORT_TYPE_MAX ? (int)event->type_size : EXPORT_TYPE_MAX, event->type, x->config->base_url, status,
-             text);
-    if (x->told_reasons == EXPORT_REASONS || !export_is_news(x, "event", line))
-        return;
-    x->told_reasons++;
-    lf__log(&x->config->logger, LF__LOG_ERROR, "%s", line);
-}
-
 /* One element of the answer. Those of events that were taken have a status below 300. */
 static void export_judge(lf__export *x, const char *object, size_t size, const export_event *events, size_t count,
                          unsigned char *verdicts)
@@ -573,7 +465,7 @@ static void export_judge(lf__export *x, const char *object, size_t size, const e
         else if (verdicts[event->item] < verdict)
             verdicts[event->item] = (unsigned char)verdict;
         if (event != NULL && verdict == EXPORT_REFUSED)
-            export_tell_event_refused(x, event, status, object, size);
+            lf__tell_event_refused(&x->tell, event->type, event->type_size, status, object, size);
     }
     cJSON_Delete(json);
 }
@@ -651,7 +543,7 @@ static bool export_has_another_key(lf__export *x, const export_batch *batch)
 static void export_refused(lf__export *x, export_batch *batch, const lf__http_answer *answer)
 {
     int status = answer->status;
-    export_tell_refused(x, answer);
+    lf__tell_refused(&x->tell, answer, x->wire->not_found);
     if (status == 408 || status == 429 || status >= 500 || status < 200) {
         export_retry(x, batch, answer->retry_after_ms);
     } else if (status == 413 && batch->count > 1) {
@@ -672,7 +564,7 @@ static void export_answered(lf__export *x, export_batch *batch, const lf__http_a
     int status = answer->status;
     bool delivered = status >= 200 && status < 300 && !lf__answer_is_page(answer->body, answer->body_size);
     if (lf__logs(&x->config->logger, LF__LOG_DEBUG))
-        lf__log(&x->config->logger, LF__LOG_DEBUG, "export of %zu %s%s: HTTP %d%s%s", batch->count, export_noun(x),
+        lf__log(&x->config->logger, LF__LOG_DEBUG, "export of %zu %s%s: HTTP %d%s%s", batch->count, x->tell.noun,
                 batch->count == 1 ? "" : "s", status, answer->message[0] == '\0' ? "" : " ", answer->message);
     if (delivered && status == 207 && x->wire->judges_events) {
         export_partial(x, batch, answer);
@@ -681,7 +573,7 @@ static void export_answered(lf__export *x, export_batch *batch, const lf__http_a
     } else if (status == 0) {
         bool nobody = answer->failure == LF__HTTP_NO_CONNECTION || answer->failure == LF__HTTP_NO_SUCH_HOST;
         x->unreached = nobody ? x->unreached + 1 : 0;
-        export_tell_unreachable(x, answer->message);
+        lf__tell_unreachable(&x->tell, answer->message);
         export_retry(x, batch, -1);
     } else if (status != 401 || !export_has_another_key(x, batch)) {
         export_refused(x, batch, answer);
@@ -777,9 +669,9 @@ static void export_to_file(lf__export *x, export_batch *batch)
         return;
     }
     x->unreached++;
-    export_tell_unreachable(x, errno == ENXIO         ? "nobody reads this pipe"
-                               : errno == EWOULDBLOCK ? "another process holds its lock, or nobody empties this pipe"
-                                                      : strerror(errno));
+    lf__tell_unreachable(&x->tell, errno == ENXIO         ? "nobody reads this pipe"
+                                   : errno == EWOULDBLOCK ? "another process holds its lock, or nobody empties this pipe"
+                                                          : strerror(errno));
     export_retry(x, batch, -1);
 }
 
@@ -883,15 +775,6 @@ void lf__export_step(lf__export *x)
 
 /* ---- Interface ---- */
 
-static void export_tell_no_room(const lf__export *x)
-{
-    if (export_is_news(x, "no room", NULL))
-        lf__log(&x->config->logger, LF__LOG_ERROR,
-                "OTEL_RESOURCE_ATTRIBUTES, or a name like it, takes more than half of a request of %zu bytes"
-                " (LANGFUSE_MAX_BATCH_SIZE_BYTES); all %ss are dropped",
-                x->config->batch_bytes, export_noun(x));
-}
-
 /* How much of a request is not records: less than half, lest there is no room for them. False: no memory. */
 static bool export_measure_envelope(lf__export *x)
 {
@@ -903,7 +786,7 @@ static bool export_measure_envelope(lf__export *x)
     lf__buf_done(&envelope);
     x->no_room = !ok && !no_memory;
     if (x->no_room)
-        export_tell_no_room(x);
+        lf__tell_no_room(&x->tell);
     return !no_memory;
 }
 
@@ -940,7 +823,6 @@ lf__export *lf__export_new(const lf__config *config, lf__export_kind kind, lf__t
     if (x == NULL)
         return NULL;
     x->config = config;
-    x->kind = kind;
     x->transport = transport;
     x->counters = counters;
     x->wire = export_wire(config, kind, &x->url);
@@ -952,6 +834,11 @@ lf__export *lf__export_new(const lf__config *config, lf__export_kind kind, lf__t
     bool has_traces = lf__export_takes_all(config);
     if (has_traces)
         x->trace_times = lf__alloc(sizeof *x->trace_times);
+    bool scores = kind == LF__EXPORT_SCORES;
+    x->tell = (lf__tell){.config = config,
+                         .target = to_file ? x->file_path : config->base_url,
+                         .noun = scores ? "score" : x->wire->noun,
+                         .of_scores = scores};
     if ((!to_file || x->file_path != NULL) && (!has_traces || x->trace_times != NULL) && export_measure_envelope(x))
         return x;
     lf__free(x->trace_times);
