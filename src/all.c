@@ -44,6 +44,7 @@
 #include "observe/write.c"
 #include "model/usage.c"
 #include "deliver/export.c"
+#include "deliver/file.c"
 #include "deliver/http.c"
 #include "deliver/mask.c"
 #include "deliver/pending.c"

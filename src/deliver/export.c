@@ -1,20 +1,14 @@
-#define _GNU_SOURCE
 #include "export.h"
 
 #include "../base/answer.h"
+#include "file.h"
 #include "tell.h"
 #include "wire.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum {
     EXPORT_LENGTHS_MAX = 64, /* a head may grow by this when it knows how long the items are */
@@ -22,9 +16,7 @@ enum {
     EXPORT_SPLIT_REFUSED_MAX = 64, /* bad observations that one batch is searched for before the rest goes with them */
     EXPORT_SCRATCH_MAX = 8 << 20,
     EXPORT_ITEMS_MIN = 256,
-    EXPORT_HOPELESS = 2, /* the first try, and one more */
-    EXPORT_FILE_STEP_MS = 5,
-    EXPORT_LOCK_MS = 100
+    EXPORT_HOPELESS = 2 /* the first try, and one more */
 };
 
 typedef struct export_batch {
@@ -51,8 +43,7 @@ struct lf__export {
     const lf__wire *wire;
     lf__tell tell;
     const char *url;
-    char *file_path; /* NULL: to the server */
-    bool half_line;  /* a pipe has got the beginning of one */
+    lf__file file; /* with no path: to the server */
     lf__buf scratch;
     lf__wire_times *trace_times; /* of batches of events about traces */
     size_t envelope; /* ceiling of a request's head and tail: resource, scope and brackets */
@@ -592,86 +583,16 @@ static void export_request_done(lf__http_request *request, const lf__http_answer
         export_answered(x, batch, answer);
 }
 
-/* Wait a moment, unless the worker is to stop. False: the time is over. */
-static bool export_pause(const lf__export *x, uint64_t until_ns, int file)
-{
-    if (lf__monotonic_ns() >= until_ns || atomic_load_explicit(&x->transport->stop, memory_order_relaxed))
-        return false;
-    struct pollfd writable = {.fd = file, .events = POLLOUT};
-    (void)poll(&writable, file < 0 ? 0 : 1, EXPORT_FILE_STEP_MS);
-    return true;
-}
-
-/* Several processes may write to one file, one after the other. One that holds its lock for long is not waited for. */
-static bool export_lock_file(const lf__export *x, int file)
-{
-    uint64_t until_ns = lf__monotonic_ns() + EXPORT_LOCK_MS * 1000000u;
-    while (flock(file, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return true; /* a file system without locks: as well as it goes */
-        if (!export_pause(x, until_ns, -1)) {
-            errno = EWOULDBLOCK;
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A pipe may be full: its reader gets as much time as a server has for an answer. */
-static bool export_write(const lf__export *x, int file, const char *bytes, size_t size, uint64_t until_ns)
-{
-    while (size > 0) {
-        ssize_t written = write(file, bytes, size);
-        if (written < 0 && errno != EINTR && (errno != EAGAIN || !export_pause(x, until_ns, file)))
-            return false;
-        bytes += written > 0 ? written : 0;
-        size -= written > 0 ? (size_t)written : 0;
-    }
-    return true;
-}
-
-static bool export_write_parts(lf__export *x, int file, const export_batch *batch)
-{
-    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)x->config->timeout_ms * 1000000u;
-    off_t before = lseek(file, 0, SEEK_END);
-    bool is_whole = !x->half_line || export_write(x, file, "\n", 1, until_ns);
-    bool ok = is_whole && export_write(x, file, batch->head.data, batch->head.length, until_ns) &&
-              export_write(x, file, batch->items.data, batch->items.length, until_ns) &&
-              export_write(x, file, batch->tail.data, batch->tail.length, until_ns) && export_write(x, file, "\n", 1, until_ns);
-    int error = errno;
-    /* Half a line would spoil the next one. It cannot be taken back from a pipe: there the next one begins anew. */
-    x->half_line = !ok && (before < 0 || ftruncate(file, before) != 0);
-    errno = error;
-    return ok;
-}
-
-/* One line a batch, as the file receiver of an OpenTelemetry Collector reads it. A pipe without a reader cannot be opened so. */
-static bool export_write_line(lf__export *x, const export_batch *batch)
-{
-    int file = lf__open_at(AT_FDCWD, x->file_path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK, 0600);
-    if (file < 0)
-        return false;
-    bool ok = export_lock_file(x, file) && export_write_parts(x, file, batch);
-    int error = errno;
-    (void)flock(file, LOCK_UN); /* closing is not enough: a child forked meanwhile has the file open, too */
-    if (close(file) != 0 && ok) {
-        error = errno;
-        ok = false;
-    }
-    errno = error;
-    return ok;
-}
-
 static void export_to_file(lf__export *x, export_batch *batch)
 {
-    if (export_write_line(x, batch)) {
+    const lf__buf *const parts[] = {&batch->head, &batch->items, &batch->tail};
+    const char *problem = lf__file_append(&x->file, parts, 3, x->config->timeout_ms, &x->transport->stop);
+    if (problem == NULL) {
         export_delivered(x, batch, 0);
         return;
     }
     x->unreached++;
-    lf__tell_unreachable(&x->tell, errno == ENXIO         ? "nobody reads this pipe"
-                                   : errno == EWOULDBLOCK ? "another process holds its lock, or nobody empties this pipe"
-                                                          : strerror(errno));
+    lf__tell_unreachable(&x->tell, problem);
     export_retry(x, batch, -1);
 }
 
@@ -721,7 +642,7 @@ static void export_start(lf__export *x, export_batch *batch)
     bool ok = x->wire->head(&batch->head, x->config, batch->items.length) && x->wire->tail(&batch->tail);
     if (!ok)
         export_drop(x, batch, LF_DROP_NO_MEMORY);
-    else if (x->file_path != NULL)
+    else if (x->file.path != NULL)
         export_to_file(x, batch);
     else if (!export_to_server(x, batch))
         export_retry(x, batch, -1); /* no memory for the request: there may be some later */
@@ -804,19 +725,6 @@ bool lf__export_takes_all(const lf__config *config)
     return export_wire(config, LF__EXPORT_OBSERVATIONS, &url)->takes_all;
 }
 
-/* Observations and scores are lines of different kinds: each has a file. A device or a pipe takes both. */
-static char *export_file_path(const lf__config *config, lf__export_kind kind)
-{
-    struct stat info;
-    bool special = stat(config->file_path, &info) == 0 && !S_ISREG(info.st_mode);
-    const char *suffix = kind == LF__EXPORT_SCORES && !special ? ".scores" : "";
-    size_t size = strlen(config->file_path) + strlen(suffix) + 1;
-    char *path = lf__alloc(size);
-    if (path != NULL)
-        snprintf(path, size, "%s%s", config->file_path, suffix);
-    return path;
-}
-
 lf__export *lf__export_new(const lf__config *config, lf__export_kind kind, lf__transport *transport, lf__counters *counters)
 {
     lf__export *x = lf__alloc(sizeof *x);
@@ -828,22 +736,18 @@ lf__export *lf__export_new(const lf__config *config, lf__export_kind kind, lf__t
     x->wire = export_wire(config, kind, &x->url);
     x->times = (lf__export_times){500000000u, 30000000000u, 3600000000000u};
     lf__buf_init(&x->scratch, EXPORT_SCRATCH_MAX);
-    bool to_file = config->exporter == LF__EXPORTER_FILE;
-    if (to_file)
-        x->file_path = export_file_path(config, kind);
-    bool has_traces = lf__export_takes_all(config);
-    if (has_traces)
-        x->trace_times = lf__alloc(sizeof *x->trace_times);
-    bool scores = kind == LF__EXPORT_SCORES;
+    bool to_file = config->exporter == LF__EXPORTER_FILE, scores = kind == LF__EXPORT_SCORES;
+    /* Observations and scores are lines of different kinds: each has a file. */
+    bool ok = !to_file || lf__file_init(&x->file, config->file_path, scores ? ".scores" : "");
+    if (ok && lf__export_takes_all(config))
+        ok = (x->trace_times = lf__alloc(sizeof *x->trace_times)) != NULL;
     x->tell = (lf__tell){.config = config,
-                         .target = to_file ? x->file_path : config->base_url,
+                         .target = to_file ? x->file.path : config->base_url,
                          .noun = scores ? "score" : x->wire->noun,
                          .of_scores = scores};
-    if ((!to_file || x->file_path != NULL) && (!has_traces || x->trace_times != NULL) && export_measure_envelope(x))
+    if (ok && export_measure_envelope(x))
         return x;
-    lf__free(x->trace_times);
-    lf__free(x->file_path);
-    lf__free(x);
+    lf__export_free(x);
     return NULL;
 }
 
@@ -934,7 +838,7 @@ void lf__export_free(lf__export *x)
     lf__export_abandon(x, LF_DROP_SHUTDOWN);
     lf__buf_done(&x->scratch);
     lf__free(x->trace_times);
-    lf__free(x->file_path);
+    lf__file_done(&x->file);
     lf__free(x);
 }
 
