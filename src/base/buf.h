@@ -4,7 +4,7 @@
 #ifndef LF_SRC_BUF_H
 #define LF_SRC_BUF_H
 
-#include "base.h"
+#include "text.h"
 
 typedef struct lf__buf {
     char *data;
@@ -30,6 +30,12 @@ static inline char *lf__buf_reserve(lf__buf *buf, size_t size)
     if (buf->failed || (size > buf->capacity - buf->length && !lf__buf_grow(buf, size)))
         return NULL;
     return buf->data + buf->length;
+}
+
+/* What it holds; good until it changes. */
+static inline lf__text lf__buf_text(const lf__buf *buf)
+{
+    return (lf__text){buf->data, buf->length};
 }
 
 static inline void lf__buf_commit(lf__buf *buf, size_t size)

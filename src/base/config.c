@@ -5,6 +5,7 @@
 #include "key_file.h"
 #include "once.h"
 #include "real.h"
+#include "text.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ enum { CONFIG_ENVIRONMENT_MAX = 40 }; /* the server puts longer names into "defa
 static const char config_cloud[] = "https://cloud.langfuse.com";
 static const char config_path[] = "api/public/otel/v1/traces";
 static const char config_ingestion_path[] = "api/public/ingestion";
+static const char config_blanks[] = " \t";
 
 /* Lists of variables, the first that is set wins. */
 typedef const char *const config_names[];
@@ -325,24 +327,21 @@ no_memory:
 }
 
 /* Copy without the blanks around it; with `decode`, %41 becomes A (a % without two digits behind it stays). */
-static char *config_copy(const char *text, size_t size, bool decode)
+static char *config_copy(lf__text text, bool decode)
 {
-    for (; size > 0 && (*text == ' ' || *text == '\t'); text++)
-        size--;
-    while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\t'))
-        size--;
-    char *copy = lf__alloc(size + 1);
+    text = lf__text_trim(text, config_blanks);
+    char *copy = lf__alloc(text.size + 1);
     if (copy == NULL)
         return NULL;
     char *to = copy;
-    for (size_t i = 0; i < size; i++) {
-        int high = decode && text[i] == '%' && size - i > 2 ? lf__hex_digit(text[i + 1]) : -1;
-        int low = high >= 0 ? lf__hex_digit(text[i + 2]) : -1;
+    for (size_t i = 0; i < text.size; i++) {
+        int high = decode && text.at[i] == '%' && text.size - i > 2 ? lf__hex_digit(text.at[i + 1]) : -1;
+        int low = high >= 0 ? lf__hex_digit(text.at[i + 2]) : -1;
         if (low >= 0) {
             *to++ = (char)(high << 4 | low);
             i += 2;
         } else {
-            *to++ = text[i];
+            *to++ = text.at[i];
         }
     }
     /* A decoded NUL would end the text unseen; as any other control character it is refused later. */
@@ -361,9 +360,9 @@ static bool config_key_is_good(const char *key, bool header)
 
 /* The value of an entry may be a token and is never logged, nor is what stands behind a sign that somebody took for the
  * separator. Only the name before it is, and nothing of an entry without one. */
-static void config_complain_of_entry(const config_maker *maker, const char *name, const char *text, size_t size, const char *fault)
+static void config_complain_of_entry(const config_maker *maker, const char *name, lf__text text, const char *fault)
 {
-    char *entry = config_copy(text, size, true);
+    char *entry = config_copy(text, true);
     size_t shown = entry == NULL ? 0 : strcspn(entry, ":= \t");
     if (entry != NULL && entry[shown] == '\0')
         shown = 0;
@@ -377,20 +376,19 @@ static void config_complain_of_entry(const config_maker *maker, const char *name
 }
 
 /* One "key=value" or "Name: value". */
-static void config_put_text(config_maker *maker, config_list list, const char *name, const char *text, size_t size, char separator)
+static void config_put_text(config_maker *maker, config_list list, const char *name, lf__text text, char separator)
 {
     bool header = list.pairs == &maker->config->headers, decode = separator == '=';
-    const char *at = memchr(text, separator, size);
-    if (at == NULL) {
-        config_complain_of_entry(maker, name, text, size, decode ? "it is without '='" : "it is without ':'");
+    lf__text behind = text, before = lf__text_take(&behind, separator);
+    if (behind.at == NULL) {
+        config_complain_of_entry(maker, name, text, decode ? "it is without '='" : "it is without ':'");
         return;
     }
-    char *key = config_copy(text, (size_t)(at - text), decode);
-    char *value = config_copy(at + 1, size - (size_t)(at - text) - 1, decode);
+    char *key = config_copy(before, decode);
+    char *value = config_copy(behind, decode);
     if (key != NULL && value != NULL && (!config_key_is_good(key, header) || config_has_control(value))) {
-        config_complain_of_entry(maker, name, text, size,
-                                 config_key_is_good(key, header) ? "its value contains control characters"
-                                                                 : "its name is not valid");
+        config_complain_of_entry(
+            maker, name, text, config_key_is_good(key, header) ? "its value contains control characters" : "its name is not valid");
         lf__free(key);
         lf__free_secret(value);
         return;
@@ -401,12 +399,10 @@ static void config_put_text(config_maker *maker, config_list list, const char *n
 /* key=value,key2=value2, percent-encoded: what OpenTelemetry takes from W3C baggage. */
 static void config_put_all(config_maker *maker, config_list list, config_given given)
 {
-    const char *text = given.text;
-    while (text != NULL && *text != '\0') {
-        size_t size = strcspn(text, ",");
-        if (strspn(text, " \t") < size)
-            config_put_text(maker, list, given.name, text, size, '=');
-        text += size + (text[size] == ',');
+    for (lf__text rest = lf__text_of(given.text); rest.at != NULL;) {
+        lf__text entry = lf__text_take(&rest, ',');
+        if (lf__text_trim(entry, config_blanks).size > 0)
+            config_put_text(maker, list, given.name, entry, '=');
     }
 }
 
@@ -416,7 +412,7 @@ static void config_read_lists(config_maker *maker)
     config_list headers = {&config->headers, &config->header_count, strcasecmp};
     config_put_all(maker, headers, config_pick(NULL, NULL, config_headers));
     for (const char *const *line = maker->options.headers; line != NULL && *line != NULL; line++)
-        config_put_text(maker, headers, "option headers", *line, strlen(*line), ':');
+        config_put_text(maker, headers, "option headers", lf__text_of(*line), ':');
 
     config_list resource = {&config->resource, &config->resource_count, strcmp};
     config_put(maker, resource, lf__strdup("service.name"), lf__strdup("unknown_service"));
@@ -589,11 +585,6 @@ static void config_warn_of_missing_keys(const config_maker *maker, bool public_k
                          : "LANGFUSE_SECRET_KEY are");
 }
 
-static bool config_begins(const char *text, const char *start)
-{
-    return strncmp(text, start, strlen(start)) == 0;
-}
-
 /* What is wrong with a key, whatever server it is for; NULL: nothing. Shells and files of variables leave quotes and blanks. */
 static const char *config_key_fault(const char *key)
 {
@@ -625,8 +616,8 @@ static bool config_read_key(config_maker *maker, char **field, config_given give
  * Collector takes any. */
 static bool config_keys_are_in_place(const config_maker *maker, config_given public_key, config_given secret_key)
 {
-    bool secret_first = public_key.text != NULL && config_begins(public_key.text, "sk-lf-");
-    bool public_second = secret_key.text != NULL && config_begins(secret_key.text, "pk-lf-");
+    bool secret_first = lf__text_begins(lf__text_of(public_key.text), "sk-lf-");
+    bool public_second = lf__text_begins(lf__text_of(secret_key.text), "pk-lf-");
     const lf__logger *logger = &maker->config->logger;
     if (secret_first && public_second)
         lf__log(logger, LF__LOG_ERROR, "%s and %s are swapped; tracing is off", public_key.name, secret_key.name);

@@ -23,26 +23,18 @@ enum {
 
 static const char otlp_not_found[] = "check LANGFUSE_BASE_URL; servers before v3.22 have no OTLP endpoint";
 
-typedef struct otlp_text {
-    const char *at; /* NULL: there is none */
-    size_t size;
-} otlp_text;
-
-#define OTLP_TEXT(literal) {literal, sizeof literal - 1}
-#define OTLP_LITERAL(literal) ((otlp_text)OTLP_TEXT(literal))
-
 /* What a span says besides its attributes. */
 typedef struct otlp_span {
     lf__view view;
-    otlp_text name;
-    otlp_text message; /* of the status */
-    otlp_text state;   /* W3C tracestate */
+    lf__text name;
+    lf__text message; /* of the status */
+    lf__text state;   /* W3C tracestate */
     unsigned flags;
     uint64_t start_ns;
     uint64_t end_ns;
     lf_type type;
     lf_level level;
-    otlp_text incomplete; /* how its scope was left, if not by ending */
+    lf__text incomplete; /* how its scope was left, if not by ending */
 } otlp_span;
 
 typedef struct otlp_writer {
@@ -54,31 +46,26 @@ typedef struct otlp_writer {
 
 /* Texts may hold invalid UTF-8, which is repaired; keys may not. Errors stay in `out`. */
 typedef struct otlp_sink {
-    void (*text)(const otlp_writer *to, otlp_text key, otlp_text value);
-    void (*number)(const otlp_writer *to, otlp_text key, int64_t value);
-    void (*flag)(const otlp_writer *to, otlp_text key, bool value);
+    void (*text)(const otlp_writer *to, lf__text key, lf__text value);
+    void (*number)(const otlp_writer *to, lf__text key, int64_t value);
+    void (*flag)(const otlp_writer *to, lf__text key, bool value);
     /* An array of strings: begin, one or more items, end. `marks` is the sink's to remember where it began. */
-    void (*list_begin)(const otlp_writer *to, otlp_text key, size_t marks[OTLP_LIST_DEPTH]);
-    void (*list_item)(const otlp_writer *to, otlp_text value);
+    void (*list_begin)(const otlp_writer *to, lf__text key, size_t marks[OTLP_LIST_DEPTH]);
+    void (*list_item)(const otlp_writer *to, lf__text value);
     void (*list_end)(const otlp_writer *to, const size_t marks[OTLP_LIST_DEPTH]);
     void (*span)(const otlp_writer *to, const otlp_span *span);
 } otlp_sink;
 
 /* ---- Reading records -------------------------------------------------------------------------------------------- */
 
-static otlp_text otlp_cstring(const char *text)
+static lf__text otlp_payload(const lf__field *field)
 {
-    return (otlp_text){text, text != NULL ? strlen(text) : 0};
+    return (lf__text){lf__field_payload(field), field->length};
 }
 
-static otlp_text otlp_payload(const lf__field *field)
+static lf__text otlp_string(const lf__field *field)
 {
-    return (otlp_text){lf__field_payload(field), field->length};
-}
-
-static otlp_text otlp_string(const lf__field *field)
-{
-    return field != NULL && field->kind == LF_KIND_STRING ? otlp_payload(field) : (otlp_text){NULL, 0};
+    return field != NULL && field->kind == LF_KIND_STRING ? otlp_payload(field) : (lf__text){NULL, 0};
 }
 
 static void otlp_read(otlp_span *span, const lf__record *record, const lf__wire_context *context)
@@ -88,22 +75,22 @@ static void otlp_read(otlp_span *span, const lf__record *record, const lf__wire_
 
     span->name = otlp_string(last[LF__TAG_NAME]);
     if (span->name.size == 0)
-        span->name = otlp_cstring(span->view.site->function);
+        span->name = lf__text_of(span->view.site->function);
     if (span->name.size == 0)
-        span->name = OTLP_LITERAL("observation");
+        span->name = lf__text_of("observation");
 
     span->type = last[LF__TAG_TYPE] != NULL ? (lf_type)lf__wire_int(last[LF__TAG_TYPE]) : (lf_type)record->type;
     span->level = (lf_level)lf__wire_int(last[LF__TAG_LEVEL]);
     span->message = otlp_string(last[LF__TAG_STATUS_MESSAGE]);
     const char *message;
-    span->incomplete = otlp_cstring(lf__wire_incomplete(record, &message));
+    span->incomplete = lf__text_of(lf__wire_incomplete(record, &message));
     span->state = otlp_string(last[LF__TAG_TRACESTATE]);
     span->flags = (record->flags & LF__FLAG_REMOTE_PARENT) != 0 ? OTLP_FLAGS_REMOTE : OTLP_FLAGS;
     if (span->incomplete.at != NULL) {
         if (span->level == LF_LEVEL_UNSET)
             span->level = LF_LEVEL_WARNING;
         if (span->message.at == NULL)
-            span->message = otlp_cstring(message);
+            span->message = lf__text_of(message);
     }
 
     int64_t offset_ns = context->wall_offset_ns;
@@ -115,7 +102,7 @@ static void otlp_read(otlp_span *span, const lf__record *record, const lf__wire_
 
 /* ---- What is said ----------------------------------------------------------------------------------------------- */
 
-static void otlp_add_text(const otlp_writer *to, otlp_text key, otlp_text value)
+static void otlp_add_text(const otlp_writer *to, lf__text key, lf__text value)
 {
     to->sink->text(to, key, value);
 }
@@ -129,14 +116,14 @@ static lf__buf *otlp_scratch(const otlp_writer *to)
 }
 
 /* What lies in the scratch buffer. */
-static void otlp_add_scratch(const otlp_writer *to, otlp_text key)
+static void otlp_add_scratch(const otlp_writer *to, lf__text key)
 {
     const lf__buf *scratch = to->context->scratch;
     if (!scratch->failed)
-        otlp_add_text(to, key, (otlp_text){scratch->length > 0 ? scratch->data : "", scratch->length});
+        otlp_add_text(to, key, lf__buf_text(scratch));
 }
 
-static void otlp_add_field(const otlp_writer *to, otlp_text key, const lf__field *field)
+static void otlp_add_field(const otlp_writer *to, lf__text key, const lf__field *field)
 {
     if (!lf__field_is_set(field))
         return;
@@ -150,7 +137,7 @@ static void otlp_add_field(const otlp_writer *to, otlp_text key, const lf__field
 
 static void otlp_add_input(const otlp_writer *to, const lf__view *view)
 {
-    otlp_text key = OTLP_LITERAL("langfuse.observation.input");
+    lf__text key = lf__text_of("langfuse.observation.input");
     if (view->last[LF__TAG_INPUT] != NULL) {
         otlp_add_field(to, key, view->last[LF__TAG_INPUT]);
     } else if (view->last[LF__TAG_ARGUMENT] != NULL) {
@@ -161,7 +148,7 @@ static void otlp_add_input(const otlp_writer *to, const lf__view *view)
 
 static void otlp_add_output(const otlp_writer *to, const lf__view *view)
 {
-    otlp_text key = OTLP_LITERAL("langfuse.observation.output");
+    lf__text key = lf__text_of("langfuse.observation.output");
     if (!view->pieces_win) {
         otlp_add_field(to, key, view->last[LF__TAG_OUTPUT]);
         return;
@@ -182,16 +169,16 @@ static void otlp_add_usage(const otlp_writer *to, const lf__view *view)
     if (!lf__usage_convert(details, &costs, lf__field_payload(usage), usage->length))
         return;
     if (details->length > 0 && view->last[LF__TAG_USAGE_DETAILS] == NULL)
-        otlp_add_scratch(to, OTLP_LITERAL("langfuse.observation.usage_details"));
+        otlp_add_scratch(to, lf__text_of("langfuse.observation.usage_details"));
     if (costs.length > 0 && view->last[LF__TAG_COST_DETAILS] == NULL)
-        otlp_add_text(to, OTLP_LITERAL("langfuse.observation.cost_details"), (otlp_text){memory, costs.length});
+        otlp_add_text(to, lf__text_of("langfuse.observation.cost_details"), (lf__text){memory, costs.length});
 }
 
 static void otlp_add_prompt_version(const otlp_writer *to, const lf__view *view)
 {
     const lf__field *version = lf__wire_prompt_version(view);
     if (version != NULL)
-        to->sink->number(to, OTLP_LITERAL("langfuse.observation.prompt.version"), lf__wire_int(version));
+        to->sink->number(to, lf__text_of("langfuse.observation.prompt.version"), lf__wire_int(version));
 }
 
 /* A JSON string that holds an ISO 8601 time; every version of the server reads this form. */
@@ -203,14 +190,14 @@ static void otlp_add_completion_start(const otlp_writer *to, const lf__field *fi
     char text[LF__WIRE_TIME_SIZE + 2] = "\"";
     size_t size = 1 + lf__wire_time(text + 1, ns);
     text[size++] = '"';
-    otlp_add_text(to, OTLP_LITERAL("langfuse.observation.completion_start_time"), (otlp_text){text, size});
+    otlp_add_text(to, lf__text_of("langfuse.observation.completion_start_time"), (lf__text){text, size});
 }
 
 /* ---- Metadata --------------------------------------------------------------------------------------------------- */
 
 /* False when the number has a fraction or an exponent, or a double cannot hold it: servers read integers as doubles, and keep
  * text digit by digit. */
-static bool otlp_parse_int(otlp_text json, int64_t *value)
+static bool otlp_parse_int(lf__text json, int64_t *value)
 {
     const int64_t max = 9007199254740991;
     bool negative = json.at[0] == '-';
@@ -227,7 +214,7 @@ static bool otlp_parse_int(otlp_text json, int64_t *value)
 
 static void otlp_add_member(const otlp_writer *to, const lf__wire_member *member)
 {
-    otlp_text key = {member->key, member->key_size}, json = {member->value, member->value_size};
+    lf__text key = {member->key, member->key_size}, json = {member->value, member->value_size};
     int64_t number;
     if (member->as_text) {
         otlp_add_text(to, key, json);
@@ -235,7 +222,7 @@ static void otlp_add_member(const otlp_writer *to, const lf__wire_member *member
         lf__buf *scratch = to->context->scratch;
         size_t start = scratch->length;
         lf__json_unescape(scratch, json.at + 1, json.size - 2);
-        otlp_add_text(to, key, (otlp_text){scratch->data + start, scratch->length - start});
+        otlp_add_text(to, key, (lf__text){scratch->data + start, scratch->length - start});
         lf__buf_rewind(scratch, start);
     } else if (json.at[0] == 't' || json.at[0] == 'f') {
         to->sink->flag(to, key, json.at[0] == 't');
@@ -256,11 +243,11 @@ static void otlp_add_metadata(const otlp_writer *to, const lf__view *view, lf__t
         return; /* `failed` stays to be seen at the end */
     for (size_t i = 0; i < metadata.count; i++)
         otlp_add_member(to, &metadata.members[i]);
-    otlp_add_field(to, (otlp_text){prefix, strlen(prefix) - 1}, metadata.whole);
+    otlp_add_field(to, (lf__text){prefix, strlen(prefix) - 1}, metadata.whole);
 }
 
 /* What we say of ourselves among the user's metadata. */
-static lf__wire_member otlp_remark(const char *key, otlp_text text)
+static lf__wire_member otlp_remark(const char *key, lf__text text)
 {
     return (lf__wire_member){key, strlen(key), text.at, text.size, .as_text = true};
 }
@@ -268,7 +255,7 @@ static lf__wire_member otlp_remark(const char *key, otlp_text text)
 static void otlp_add_own_metadata(const otlp_writer *to, const otlp_span *span)
 {
     const lf__view *view = &span->view;
-    otlp_text id = otlp_string(view->last[LF__TAG_EXTERNAL_ID]);
+    lf__text id = otlp_string(view->last[LF__TAG_EXTERNAL_ID]);
     lf__wire_member remarks[2];
     size_t count = 0;
     if (id.at != NULL)
@@ -281,7 +268,7 @@ static void otlp_add_own_metadata(const otlp_writer *to, const otlp_span *span)
 
 static void otlp_add_trace_metadata(const otlp_writer *to, const lf__view *view)
 {
-    otlp_text id = otlp_string(view->last[LF__TAG_EXTERNAL_TRACE_ID]);
+    lf__text id = otlp_string(view->last[LF__TAG_EXTERNAL_TRACE_ID]);
     lf__wire_member remark = otlp_remark("external_trace_id", id);
     if (view->last[LF__TAG_TRACE_METADATA] != NULL || id.at != NULL)
         otlp_add_metadata(to, view, LF__TAG_TRACE_METADATA, "langfuse.trace.metadata.", &remark, id.at != NULL);
@@ -299,8 +286,8 @@ static bool otlp_add_tag(void *owner, const char *tag, size_t size)
 {
     otlp_tags *tags = owner;
     if (tags->count++ == 0)
-        tags->to->sink->list_begin(tags->to, OTLP_LITERAL("langfuse.trace.tags"), tags->marks);
-    tags->to->sink->list_item(tags->to, (otlp_text){tag, size});
+        tags->to->sink->list_begin(tags->to, lf__text_of("langfuse.trace.tags"), tags->marks);
+    tags->to->sink->list_item(tags->to, (lf__text){tag, size});
     return !tags->to->out->failed;
 }
 
@@ -317,16 +304,16 @@ static void otlp_add_tags(const otlp_writer *to, const lf__view *view)
 
 /* ---- All attributes --------------------------------------------------------------------------------------------- */
 
-static void otlp_add_option(const otlp_writer *to, otlp_text key, const char *value)
+static void otlp_add_option(const otlp_writer *to, lf__text key, const char *value)
 {
     if (value != NULL)
-        otlp_add_text(to, key, otlp_cstring(value));
+        otlp_add_text(to, key, lf__text_of(value));
 }
 
 /* What a field says, or else the configuration. */
-static void otlp_add_setting(const otlp_writer *to, otlp_text key, const lf__field *field, const char *otherwise)
+static void otlp_add_setting(const otlp_writer *to, lf__text key, const lf__field *field, const char *otherwise)
 {
-    otlp_text text = otlp_string(field);
+    lf__text text = otlp_string(field);
     if (text.size > 0)
         otlp_add_text(to, key, text);
     else
@@ -337,29 +324,29 @@ static void otlp_attributes(const otlp_writer *to, const otlp_span *span)
 {
     static const struct {
         lf__tag tag;
-        otlp_text key;
+        lf__text key;
     } plain[] = {
-        {LF__TAG_MODEL, OTLP_TEXT("langfuse.observation.model.name")},
-        {LF__TAG_MODEL_PARAMETERS, OTLP_TEXT("langfuse.observation.model.parameters")},
-        {LF__TAG_USAGE_DETAILS, OTLP_TEXT("langfuse.observation.usage_details")},
-        {LF__TAG_COST_DETAILS, OTLP_TEXT("langfuse.observation.cost_details")},
-        {LF__TAG_PROMPT_NAME, OTLP_TEXT("langfuse.observation.prompt.name")},
-        {LF__TAG_VERSION, OTLP_TEXT("langfuse.version")},
-        {LF__TAG_USER_ID, OTLP_TEXT("user.id")},
-        {LF__TAG_SESSION_ID, OTLP_TEXT("session.id")},
-        {LF__TAG_TRACE_NAME, OTLP_TEXT("langfuse.trace.name")},
-        {LF__TAG_TRACE_INPUT, OTLP_TEXT("langfuse.trace.input")},
-        {LF__TAG_TRACE_OUTPUT, OTLP_TEXT("langfuse.trace.output")},
+        {LF__TAG_MODEL, LF__TEXT("langfuse.observation.model.name")},
+        {LF__TAG_MODEL_PARAMETERS, LF__TEXT("langfuse.observation.model.parameters")},
+        {LF__TAG_USAGE_DETAILS, LF__TEXT("langfuse.observation.usage_details")},
+        {LF__TAG_COST_DETAILS, LF__TEXT("langfuse.observation.cost_details")},
+        {LF__TAG_PROMPT_NAME, LF__TEXT("langfuse.observation.prompt.name")},
+        {LF__TAG_VERSION, LF__TEXT("langfuse.version")},
+        {LF__TAG_USER_ID, LF__TEXT("user.id")},
+        {LF__TAG_SESSION_ID, LF__TEXT("session.id")},
+        {LF__TAG_TRACE_NAME, LF__TEXT("langfuse.trace.name")},
+        {LF__TAG_TRACE_INPUT, LF__TEXT("langfuse.trace.input")},
+        {LF__TAG_TRACE_OUTPUT, LF__TEXT("langfuse.trace.output")},
     };
     const lf__view *view = &span->view;
     const lf__config *config = to->context->config;
-    otlp_text level = otlp_cstring(lf__wire_level_name(span->level));
+    lf__text level = lf__text_of(lf__wire_level_name(span->level));
 
-    otlp_add_text(to, OTLP_LITERAL("langfuse.observation.type"), otlp_cstring(lf__wire_type_name(span->type)));
+    otlp_add_text(to, lf__text_of("langfuse.observation.type"), lf__text_of(lf__wire_type_name(span->type)));
     if (level.at != NULL)
-        otlp_add_text(to, OTLP_LITERAL("langfuse.observation.level"), level);
+        otlp_add_text(to, lf__text_of("langfuse.observation.level"), level);
     if (span->message.at != NULL)
-        otlp_add_text(to, OTLP_LITERAL("langfuse.observation.status_message"), span->message);
+        otlp_add_text(to, lf__text_of("langfuse.observation.status_message"), span->message);
     otlp_add_input(to, view);
     otlp_add_output(to, view);
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
@@ -372,28 +359,28 @@ static void otlp_attributes(const otlp_writer *to, const otlp_span *span)
     otlp_add_trace_metadata(to, view);
     otlp_add_tags(to, view);
     if (view->last[LF__TAG_TRACE_PUBLIC] != NULL)
-        to->sink->flag(to, OTLP_LITERAL("langfuse.trace.public"), lf__wire_int(view->last[LF__TAG_TRACE_PUBLIC]) != 0);
-    otlp_add_setting(to, OTLP_LITERAL("langfuse.environment"), view->last[LF__TAG_ENVIRONMENT], config->environment);
-    otlp_add_setting(to, OTLP_LITERAL("langfuse.release"), view->last[LF__TAG_RELEASE], config->release);
+        to->sink->flag(to, lf__text_of("langfuse.trace.public"), lf__wire_int(view->last[LF__TAG_TRACE_PUBLIC]) != 0);
+    otlp_add_setting(to, lf__text_of("langfuse.environment"), view->last[LF__TAG_ENVIRONMENT], config->environment);
+    otlp_add_setting(to, lf__text_of("langfuse.release"), view->last[LF__TAG_RELEASE], config->release);
     if ((view->record->flags & LF__FLAG_APP_ROOT) != 0)
-        to->sink->flag(to, OTLP_LITERAL("langfuse.internal.is_app_root"), true);
+        to->sink->flag(to, lf__text_of("langfuse.internal.is_app_root"), true);
 }
 
 /* Ours come last and win over the user's of the same name. */
 static void otlp_resource(const otlp_writer *to, const lf__config *config)
 {
     const struct {
-        otlp_text key;
+        lf__text key;
         const char *value;
     } ours[] = {
-        {OTLP_TEXT("telemetry.sdk.language"), "c"},
-        {OTLP_TEXT("telemetry.sdk.name"), "langfuse"},
-        {OTLP_TEXT("telemetry.sdk.version"), LANGFUSE_VERSION},
-        {OTLP_TEXT("langfuse.environment"), config->environment},
-        {OTLP_TEXT("langfuse.release"), config->release},
+        {LF__TEXT("telemetry.sdk.language"), "c"},
+        {LF__TEXT("telemetry.sdk.name"), "langfuse"},
+        {LF__TEXT("telemetry.sdk.version"), LANGFUSE_VERSION},
+        {LF__TEXT("langfuse.environment"), config->environment},
+        {LF__TEXT("langfuse.release"), config->release},
     };
     for (size_t i = 0; i < config->resource_count; i++) {
-        otlp_text key = otlp_cstring(config->resource[i].key);
+        lf__text key = lf__text_of(config->resource[i].key);
         bool taken = key.size == 0 || lf__utf8_valid_prefix(key.at, key.size) != key.size;
         for (size_t j = 0; j < sizeof ours / sizeof *ours && !taken; j++)
             taken = ours[j].value != NULL && strcmp(key.at, ours[j].key.at) == 0;
@@ -404,12 +391,12 @@ static void otlp_resource(const otlp_writer *to, const lf__config *config)
         otlp_add_option(to, ours[i].key, ours[i].value);
 }
 
-static const otlp_text otlp_scope_name = OTLP_TEXT("langfuse-sdk"); /* any other makes a server copy all attributes */
-static const otlp_text otlp_scope_version = OTLP_TEXT(LANGFUSE_VERSION);
+static const lf__text otlp_scope_name = LF__TEXT("langfuse-sdk"); /* any other makes a server copy all attributes */
+static const lf__text otlp_scope_version = LF__TEXT(LANGFUSE_VERSION);
 
 static void otlp_scope_attributes(const otlp_writer *to, const lf__config *config)
 {
-    otlp_add_option(to, OTLP_LITERAL("public_key"), config->public_key);
+    otlp_add_option(to, lf__text_of("public_key"), config->public_key);
 }
 
 static bool otlp_has_parent(const lf__record *record)
@@ -471,13 +458,13 @@ static bool otlp_item(const otlp_sink *sink, lf__buf *out, uint64_t tag, const l
 #define OTLP_ANY_ARRAY LF__PB_TAG(5, LF__PB_BYTES)
 #define OTLP_ARRAY_VALUES LF__PB_TAG(1, LF__PB_BYTES)
 
-static size_t otlp_repaired_size(otlp_text text, bool *valid)
+static size_t otlp_repaired_size(lf__text text, bool *valid)
 {
     *valid = lf__utf8_valid_prefix(text.at, text.size) == text.size;
     return *valid ? text.size : lf__utf8_size(text.at, text.size);
 }
 
-static void otlp_pb_string(lf__buf *out, uint64_t tag, otlp_text text)
+static void otlp_pb_string(lf__buf *out, uint64_t tag, lf__text text)
 {
     bool valid;
     lf__pb_add_prefix(out, tag, otlp_repaired_size(text, &valid));
@@ -493,7 +480,7 @@ static void otlp_pb_commit(lf__buf *out, const char *end)
 }
 
 /* Write a KeyValue up to its AnyValue, for which there is room then. Nothing counts before otlp_pb_commit. */
-static char *otlp_pb_key(const otlp_writer *to, otlp_text key, size_t any_size)
+static char *otlp_pb_key(const otlp_writer *to, lf__text key, size_t any_size)
 {
     size_t size = 1 + lf__pb_varint_size(key.size) + key.size + 1 + lf__pb_varint_size(any_size) + any_size;
     char *at = lf__buf_reserve(to->out, 1 + lf__pb_varint_size(size) + size);
@@ -504,7 +491,7 @@ static char *otlp_pb_key(const otlp_writer *to, otlp_text key, size_t any_size)
     return lf__pb_put_varint(lf__pb_put_varint(at, OTLP_KEY_VALUE_VALUE), any_size);
 }
 
-static void otlp_pb_text(const otlp_writer *to, otlp_text key, otlp_text value)
+static void otlp_pb_text(const otlp_writer *to, lf__text key, lf__text value)
 {
     bool valid;
     size_t size = otlp_repaired_size(value, &valid);
@@ -519,24 +506,24 @@ static void otlp_pb_text(const otlp_writer *to, otlp_text key, otlp_text value)
         lf__utf8_add(to->out, value.at, value.size);
 }
 
-static void otlp_pb_varint(const otlp_writer *to, otlp_text key, uint64_t tag, uint64_t value)
+static void otlp_pb_varint(const otlp_writer *to, lf__text key, uint64_t tag, uint64_t value)
 {
     char *at = otlp_pb_key(to, key, 1 + lf__pb_varint_size(value));
     if (at != NULL)
         otlp_pb_commit(to->out, lf__pb_put_varint(lf__pb_put_varint(at, tag), value));
 }
 
-static void otlp_pb_number(const otlp_writer *to, otlp_text key, int64_t value)
+static void otlp_pb_number(const otlp_writer *to, lf__text key, int64_t value)
 {
     otlp_pb_varint(to, key, OTLP_ANY_INT, (uint64_t)value);
 }
 
-static void otlp_pb_flag(const otlp_writer *to, otlp_text key, bool value)
+static void otlp_pb_flag(const otlp_writer *to, lf__text key, bool value)
 {
     otlp_pb_varint(to, key, OTLP_ANY_BOOL, value);
 }
 
-static void otlp_pb_list_begin(const otlp_writer *to, otlp_text key, size_t marks[OTLP_LIST_DEPTH])
+static void otlp_pb_list_begin(const otlp_writer *to, lf__text key, size_t marks[OTLP_LIST_DEPTH])
 {
     marks[0] = lf__pb_begin(to->out, to->tag);
     otlp_pb_string(to->out, OTLP_KEY_VALUE_KEY, key);
@@ -544,7 +531,7 @@ static void otlp_pb_list_begin(const otlp_writer *to, otlp_text key, size_t mark
     marks[2] = lf__pb_begin(to->out, OTLP_ANY_ARRAY);
 }
 
-static void otlp_pb_list_item(const otlp_writer *to, otlp_text value)
+static void otlp_pb_list_item(const otlp_writer *to, lf__text value)
 {
     bool valid;
     size_t size = otlp_repaired_size(value, &valid);
@@ -662,7 +649,7 @@ const lf__wire lf__wire_otlp_protobuf = {
 
 #define OTLP_ADD(out, literal) lf__buf_add(out, literal, sizeof literal - 1)
 
-static void otlp_json_key(lf__buf *out, otlp_text key)
+static void otlp_json_key(lf__buf *out, lf__text key)
 {
     if (!out->failed && out->data[out->length - 1] != '[')
         lf__buf_add_char(out, ',');
@@ -670,7 +657,7 @@ static void otlp_json_key(lf__buf *out, otlp_text key)
     lf__json_string(out, key.at, key.size);
 }
 
-static void otlp_json_text(const otlp_writer *to, otlp_text key, otlp_text value)
+static void otlp_json_text(const otlp_writer *to, lf__text key, lf__text value)
 {
     otlp_json_key(to->out, key);
     OTLP_ADD(to->out, ",\"value\":{\"stringValue\":");
@@ -679,7 +666,7 @@ static void otlp_json_text(const otlp_writer *to, otlp_text key, otlp_text value
 }
 
 /* 64-bit numbers are strings in OTLP/JSON. */
-static void otlp_json_number(const otlp_writer *to, otlp_text key, int64_t value)
+static void otlp_json_number(const otlp_writer *to, lf__text key, int64_t value)
 {
     otlp_json_key(to->out, key);
     OTLP_ADD(to->out, ",\"value\":{\"intValue\":\"");
@@ -687,21 +674,21 @@ static void otlp_json_number(const otlp_writer *to, otlp_text key, int64_t value
     OTLP_ADD(to->out, "\"}}");
 }
 
-static void otlp_json_flag(const otlp_writer *to, otlp_text key, bool value)
+static void otlp_json_flag(const otlp_writer *to, lf__text key, bool value)
 {
     otlp_json_key(to->out, key);
     OTLP_ADD(to->out, ",\"value\":{\"boolValue\":");
     lf__buf_add_text(to->out, value ? "true}}" : "false}}");
 }
 
-static void otlp_json_list_begin(const otlp_writer *to, otlp_text key, size_t marks[OTLP_LIST_DEPTH])
+static void otlp_json_list_begin(const otlp_writer *to, lf__text key, size_t marks[OTLP_LIST_DEPTH])
 {
     (void)marks;
     otlp_json_key(to->out, key);
     OTLP_ADD(to->out, ",\"value\":{\"arrayValue\":{\"values\":[");
 }
 
-static void otlp_json_list_item(const otlp_writer *to, otlp_text value)
+static void otlp_json_list_item(const otlp_writer *to, lf__text value)
 {
     if (!to->out->failed && to->out->data[to->out->length - 1] != '[')
         lf__buf_add_char(to->out, ',');

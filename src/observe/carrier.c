@@ -59,10 +59,7 @@ static int64_t carrier_prompt_version(const char *text, size_t size)
 /* A member as it stands in the header, with its properties, when lf__baggage_next has just moved to `next`. */
 static size_t carrier_raw_size(const char *text, size_t next, const lf__baggage_member *member)
 {
-    const char *end = text + next - 1;
-    while (end > member->key && (end[-1] == ' ' || end[-1] == '\t'))
-        end--;
-    return (size_t)(end - member->key);
+    return lf__text_trim((lf__text){member->key, (size_t)(text + next - 1 - member->key)}, " \t").size;
 }
 
 /* ---- Out ---------------------------------------------------------------------------------------------------------- */
@@ -158,12 +155,13 @@ static bool carrier_next_string(const char *text, size_t size, size_t *at, const
     return false;
 }
 
-static bool carrier_is_seen(const lf__buf *seen, const lf__buf *tag)
+static bool carrier_is_seen(const lf__buf *seen, lf__text tag)
 {
-    for (size_t at = 0, size; at < seen->length; at += size) {
-        memcpy(&size, seen->data + at, sizeof size);
-        at += sizeof size;
-        if (size == tag->length && memcmp(seen->data + at, tag->data, size) == 0)
+    lf__text one;
+    for (size_t at = 0; at < seen->length; at += one.size) {
+        memcpy(&one.size, seen->data + at, sizeof one.size);
+        one.at = seen->data + (at += sizeof one.size);
+        if (lf__text_equals(one, tag))
             return true;
     }
     return false;
@@ -172,18 +170,18 @@ static bool carrier_is_seen(const lf__buf *seen, const lf__buf *tag)
 /* The tag in out->text goes to the list, unless it is there. False when the header has no room for it. */
 static bool carrier_list_tag(carrier_out *out)
 {
-    const lf__buf *tag = &out->text;
-    if (tag->length == 0 || !lf__propagated_text(tag->data, tag->length) || carrier_is_seen(&out->seen, tag))
+    lf__text tag = lf__buf_text(&out->text);
+    if (tag.size == 0 || !lf__propagated_text(tag.at, tag.size) || carrier_is_seen(&out->seen, tag))
         return true;
     size_t before = out->key.length;
-    bool listed = lf__baggage_tags_add(&out->key, tag->data, tag->length);
+    bool listed = lf__baggage_tags_add(&out->key, tag.at, tag.size);
     size_t member = listed ? carrier_member_size(out, CARRIER_TAGS, out->key.data, out->key.length) : SIZE_MAX;
     if (member == SIZE_MAX || out->baggage.length + 1 + member > LF__BAGGAGE_MAX) {
         lf__buf_rewind(&out->key, before);
         return false;
     }
-    lf__buf_add(&out->seen, &tag->length, sizeof tag->length);
-    return lf__buf_add(&out->seen, tag->data, tag->length);
+    lf__buf_add(&out->seen, &tag.size, sizeof tag.size);
+    return lf__buf_add(&out->seen, tag.at, tag.size);
 }
 
 static bool carrier_list_tags(carrier_out *out, const lf__field *field)
@@ -442,28 +440,17 @@ static bool carrier_keep_tags(carrier_in *in)
     return carrier_keep(in, LF__TAG_TRACE_TAGS, LF_KIND_JSON, in->json.data, in->json.length);
 }
 
-static bool carrier_keep_metadata(carrier_in *in, const char *name, size_t size)
+static bool carrier_keep_metadata(carrier_in *in, lf__text name)
 {
     lf__buf *json = &in->json;
-    if (size == 0 || !lf__propagated_text(in->value.data, in->value.length))
+    if (name.size == 0 || !lf__propagated_text(in->value.data, in->value.length))
         return false;
     lf__buf_clear(json);
     lf__buf_add_char(json, '{');
-    lf__json_string(json, name, size);
+    lf__json_string(json, name.at, name.size);
     lf__buf_add_char(json, ':');
     lf__json_string(json, in->value.data, in->value.length);
     return lf__buf_add_char(json, '}') && carrier_keep(in, LF__TAG_TRACE_METADATA, LF_KIND_JSON, json->data, json->length);
-}
-
-static bool carrier_starts(const lf__buf *text, const char *prefix)
-{
-    size_t size = strlen(prefix);
-    return text->length >= size && memcmp(text->data, prefix, size) == 0;
-}
-
-static bool carrier_equals(const lf__buf *text, const char *other)
-{
-    return text->length == strlen(other) && carrier_starts(text, other);
 }
 
 /* Of several claims the last one counts. It never becomes an attribute. */
@@ -471,21 +458,22 @@ static void carrier_read_claim(carrier_in *in)
 {
     char parent[LF__TRACEPARENT_SIZE];
     lf__traceparent_format(&in->parent, parent);
-    in->is_claimed = in->has_parent && in->value.length == CARRIER_TRACE_ID_DIGITS &&
-                     memcmp(in->value.data, parent + CARRIER_TRACE_ID_AT, CARRIER_TRACE_ID_DIGITS) == 0;
+    lf__text trace_id = {parent + CARRIER_TRACE_ID_AT, CARRIER_TRACE_ID_DIGITS};
+    in->is_claimed = in->has_parent && lf__text_equals(lf__buf_text(&in->value), trace_id);
 }
 
 /* in->key begins with "langfuse_", in->value is its value, both decoded. Names that we do not know are metadata, as the
  * Python SDK has it. */
 static bool carrier_keep_ours(carrier_in *in)
 {
+    lf__text key = lf__buf_text(&in->key);
     for (size_t i = 0; i < CARRIER_VALUES; i++)
-        if (carrier_equals(&in->key, carrier_values[i].key))
+        if (lf__text_equals(key, lf__text_of(carrier_values[i].key)))
             return carrier_keep_value(in, carrier_values[i].tag);
-    if (carrier_equals(&in->key, CARRIER_TAGS))
+    if (lf__text_equals(key, lf__text_of(CARRIER_TAGS)))
         return carrier_keep_tags(in);
-    size_t prefix = strlen(carrier_starts(&in->key, CARRIER_METADATA) ? CARRIER_METADATA : CARRIER_PREFIX);
-    return carrier_keep_metadata(in, in->key.data + prefix, in->key.length - prefix);
+    const char *prefix = lf__text_begins(key, CARRIER_METADATA) ? CARRIER_METADATA : CARRIER_PREFIX;
+    return carrier_keep_metadata(in, lf__text_behind(key, strlen(prefix)));
 }
 
 /* With its properties, which nobody has checked: a line break or the like in them must not come out in a header again. */
@@ -510,9 +498,9 @@ static void carrier_read_baggage(carrier_in *in, const char *text)
         if (!lf__baggage_decode(&in->key, member.key, member.key_size) ||
             !lf__baggage_decode(&in->value, member.value, member.value_size))
             continue;
-        if (!carrier_starts(&in->key, CARRIER_PREFIX))
+        if (!lf__text_begins(lf__buf_text(&in->key), CARRIER_PREFIX))
             carrier_keep_foreign(in, member.key, carrier_raw_size(text, at, &member));
-        else if (carrier_equals(&in->key, CARRIER_TRACE_ID))
+        else if (lf__text_equals(lf__buf_text(&in->key), lf__text_of(CARRIER_TRACE_ID)))
             carrier_read_claim(in);
         else if (carrier_keep_ours(in))
             in->has_ours = true;

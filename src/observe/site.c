@@ -35,27 +35,10 @@ void lf__site_unlock(void)
 
 /* ---- Argument names --------------------------------------------------------------------------------------------- */
 
-typedef struct site_text {
-    const char *at;
-    size_t size;
-} site_text;
-
-static bool site_is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
-}
-
-static site_text site_trim(site_text text)
-{
-    while (text.size > 0 && site_is_blank(text.at[0]))
-        text.at++, text.size--;
-    while (text.size > 0 && site_is_blank(text.at[text.size - 1]))
-        text.size--;
-    return text;
-}
+static const char site_blanks[] = " \t\n\r\f\v";
 
 /* How many bytes come before the first `stop` that is outside of brackets and quotes. */
-static size_t site_find(site_text text, char stop)
+static size_t site_find(lf__text text, char stop)
 {
     int depth = 0;
     char quote = 0;
@@ -81,22 +64,21 @@ static size_t site_find(site_text text, char stop)
 }
 
 /* lf_strn(body, n) is called "body": the wrappers say how to read a value, not what it is. */
-static site_text site_unwrap(site_text text)
+static lf__text site_unwrap(lf__text text)
 {
     static const char *const wrappers[] = {"lf_strn", "lf_array", "lf_json", "lf_secret", "LF_VALUE"};
     for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++) {
-        size_t size = strlen(wrappers[i]);
-        if (text.size <= size || memcmp(text.at, wrappers[i], size) != 0)
+        if (!lf__text_begins(text, wrappers[i]))
             continue;
-        site_text rest = site_trim((site_text){text.at + size, text.size - size});
+        lf__text rest = lf__text_trim(lf__text_behind(text, strlen(wrappers[i])), site_blanks);
         if (rest.size < 2 || rest.at[0] != '(')
             continue;
-        site_text inside = {rest.at + 1, rest.size - 1};
+        lf__text inside = lf__text_behind(rest, 1);
         if (site_find(inside, ')') != inside.size - 1)
             continue;
         inside.size--;
         inside.size = site_find(inside, ',');
-        return site_unwrap(site_trim(inside));
+        return site_unwrap(lf__text_trim(inside, site_blanks));
     }
     return text;
 }
@@ -107,7 +89,7 @@ static bool site_is_word(char c)
 }
 
 /* The name of the last member of request->items[i].count: "count". Texts that are no such chain stay. */
-static site_text site_last_member(site_text text)
+static lf__text site_last_member(lf__text text)
 {
     size_t at = 0, word = 0;
     while (at < text.size && site_is_word(text.at[at]))
@@ -118,7 +100,7 @@ static site_text site_last_member(site_text text)
         bool arrow = text.at[at] == '-' && at + 1 < text.size && text.at[at + 1] == '>';
         bool index = text.at[at] == '[';
         if (index)
-            at += 1 + site_find((site_text){text.at + at + 1, text.size - at - 1}, ']') + 1;
+            at += 1 + site_find(lf__text_behind(text, at + 1), ']') + 1;
         else if (arrow || text.at[at] == '.')
             for (word = at += arrow ? 2 : 1; at < text.size && site_is_word(text.at[at]);)
                 at++;
@@ -128,50 +110,43 @@ static site_text site_last_member(site_text text)
             return text;
         word = index ? 0 : word;
     }
-    return word == 0 ? text : (site_text){text.at + word, text.size - word};
-}
-
-static bool site_is_same(site_text a, site_text b)
-{
-    return a.size == b.size && memcmp(a.at, b.at, a.size) == 0;
+    return lf__text_behind(text, word);
 }
 
 /* Members by their last name, unless two of the call would be called alike. */
-static void site_shorten(site_text *names, unsigned count)
+static void site_shorten(lf__text *names, unsigned count)
 {
-    site_text shorter[LF__SITE_MAX_ARGUMENTS];
+    lf__text shorter[LF__SITE_MAX_ARGUMENTS];
     for (unsigned i = 0; i < count; i++)
         shorter[i] = site_last_member(names[i]);
     for (unsigned i = 0; i < count; i++) {
         unsigned alike = 0;
         for (unsigned j = 0; j < count; j++)
-            alike += site_is_same(shorter[i], shorter[j]);
+            alike += lf__text_equals(shorter[i], shorter[j]);
         if (alike == 1)
             names[i] = shorter[i];
     }
 }
 
-static unsigned site_split(site_text text, site_text names[LF__SITE_MAX_ARGUMENTS])
+static unsigned site_split(lf__text text, lf__text names[LF__SITE_MAX_ARGUMENTS])
 {
     unsigned count = 0;
-    text = site_trim(text);
+    text = lf__text_trim(text, site_blanks);
     while (text.size > 0 && count < LF__SITE_MAX_ARGUMENTS) {
         size_t size = site_find(text, ',');
-        names[count++] = site_unwrap(site_trim((site_text){text.at, size}));
-        size += size < text.size;
-        text.at += size;
-        text.size -= size;
+        names[count++] = site_unwrap(lf__text_trim((lf__text){text.at, size}, site_blanks));
+        text = lf__text_behind(text, size + (size < text.size));
     }
     site_shorten(names, count);
     return count;
 }
 
 /* Append `"name":`, and "name#2" when it is the second of this name in the call. */
-static void site_add_key(lf__buf *out, const site_text *names, unsigned index)
+static void site_add_key(lf__buf *out, const lf__text *names, unsigned index)
 {
     unsigned same = 1;
     for (unsigned i = 0; i < index; i++)
-        same += site_is_same(names[i], names[index]);
+        same += lf__text_equals(names[i], names[index]);
     lf__json_string(out, names[index].at, names[index].size);
     if (same > 1 && !out->failed) {
         out->length--; /* the quote */
@@ -193,8 +168,8 @@ static uint32_t site_hash(uint32_t hash, const char *text)
 
 static site_entry *site_new(const char *function, const char *file, int line, const char *arguments)
 {
-    site_text names[LF__SITE_MAX_ARGUMENTS];
-    unsigned count = site_split((site_text){arguments, strlen(arguments)}, names);
+    lf__text names[LF__SITE_MAX_ARGUMENTS];
+    unsigned count = site_split(lf__text_of(arguments), names);
     size_t file_at, arguments_at, key_at[LF__SITE_MAX_ARGUMENTS + 1];
 
     lf__buf text;

@@ -5,54 +5,8 @@
 
 #include <string.h>
 
-/* A part of a header that is being looked at. */
-typedef struct trace_slice {
-    const char *at;
-    const char *end;
-} trace_slice;
-
-static trace_slice trace_slice_of(const char *text, size_t size)
-{
-    const char *at = size > 0 ? text : ""; /* NULL cannot be added to */
-    return (trace_slice){at, at + size};
-}
-
-static size_t trace_size(trace_slice slice)
-{
-    return (size_t)(slice.end - slice.at);
-}
-
-static bool trace_is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static trace_slice trace_trim(trace_slice slice)
-{
-    while (slice.at < slice.end && trace_is_blank(*slice.at))
-        slice.at++;
-    while (slice.at < slice.end && trace_is_blank(slice.end[-1]))
-        slice.end--;
-    return slice;
-}
-
-/* Where `c` is first, or the end. */
-static const char *trace_find(trace_slice slice, char c)
-{
-    const char *found = memchr(slice.at, c, trace_size(slice));
-    return found != NULL ? found : slice.end;
-}
-
-/* Take the part up to the next comma off a list; false when the list is used up. The part behind a last comma is a member
- * too, an empty one. `rest->at` is NULL behind the last member. */
-static bool trace_next_member(trace_slice *rest, trace_slice *member)
-{
-    if (rest->at == NULL)
-        return false;
-    *member = (trace_slice){rest->at, trace_find(*rest, ',')};
-    rest->at = member->end < rest->end ? member->end + 1 : NULL;
-    return true;
-}
+/* What the specifications call optional white space. */
+static const char trace_blanks[] = " \t";
 
 static bool trace_is_digit(char c)
 {
@@ -62,12 +16,6 @@ static bool trace_is_digit(char c)
 static bool trace_is_lower(char c)
 {
     return c >= 'a' && c <= 'z';
-}
-
-/* The listed punctuation; not the NUL behind it. */
-static bool trace_is_one_of(char c, const char *list)
-{
-    return c != '\0' && strchr(list, c) != NULL;
 }
 
 /* ---- traceparent ------------------------------------------------------------------------------------------------ */
@@ -99,10 +47,9 @@ static bool trace_read_hex(const char *at, uint8_t *out, size_t bytes)
 
 bool lf__traceparent_parse(const char *text, size_t size, lf__traceparent *out)
 {
-    trace_slice slice = trace_trim(trace_slice_of(text, size));
-    const char *at = slice.at;
-    size = trace_size(slice);
-    if (size < TRACE_PARENT_LENGTH)
+    lf__text header = lf__text_trim((lf__text){text, size}, trace_blanks);
+    const char *at = header.at;
+    if (header.size < TRACE_PARENT_LENGTH)
         return false;
     if (at[TRACE_ID_AT - 1] != '-' || at[TRACE_PARENT_ID_AT - 1] != '-' || at[TRACE_FLAGS_AT - 1] != '-')
         return false;
@@ -111,7 +58,7 @@ bool lf__traceparent_parse(const char *text, size_t size, lf__traceparent *out)
     if (!trace_read_hex(at, &version, 1) || version == 0xFF)
         return false;
     /* A later version may go on behind another dash. */
-    if (size > TRACE_PARENT_LENGTH && (version == 0 || at[TRACE_PARENT_LENGTH] != '-'))
+    if (header.size > TRACE_PARENT_LENGTH && (version == 0 || at[TRACE_PARENT_LENGTH] != '-'))
         return false;
 
     lf__traceparent read;
@@ -141,27 +88,23 @@ void lf__traceparent_format(const lf__traceparent *from, char out[LF__TRACEPAREN
 enum { TRACE_STATE_KEY_MAX = 256, TRACE_STATE_VALUE_MAX = 256 };
 
 /* The keys of level 2, which has dropped the rules of level 1 for what stands around an '@'. */
-static bool trace_state_key(trace_slice key)
+static bool trace_state_key(lf__text key)
 {
-    if (key.at == key.end || trace_size(key) > TRACE_STATE_KEY_MAX)
+    if (key.size == 0 || key.size > TRACE_STATE_KEY_MAX || lf__is_one_of(key.at[0], "_-*/@"))
         return false;
-    if (!trace_is_lower(*key.at) && !trace_is_digit(*key.at))
-        return false;
-    for (const char *at = key.at; at < key.end; at++)
-        if (!trace_is_lower(*at) && !trace_is_digit(*at) && !trace_is_one_of(*at, "_-*/@"))
+    for (size_t i = 0; i < key.size; i++)
+        if (!trace_is_lower(key.at[i]) && !trace_is_digit(key.at[i]) && !lf__is_one_of(key.at[i], "_-*/@"))
             return false;
     return true;
 }
 
 /* Printable ASCII but for '=', and ',', which has ended the member; it cannot end with a blank, which was trimmed. */
-static bool trace_state_value(trace_slice value)
+static bool trace_state_value(lf__text value)
 {
-    if (value.at == value.end || trace_size(value) > TRACE_STATE_VALUE_MAX)
-        return false;
-    for (const char *at = value.at; at < value.end; at++)
-        if (*at < ' ' || *at > '~' || *at == '=')
+    for (size_t i = 0; i < value.size; i++)
+        if (value.at[i] < ' ' || value.at[i] > '~' || value.at[i] == '=')
             return false;
-    return true;
+    return value.size > 0 && value.size <= TRACE_STATE_VALUE_MAX;
 }
 
 /* Keys that come twice do not count as a fault: another process's state would be lost, and W3C's own test suite wants such
@@ -171,16 +114,14 @@ bool lf__tracestate_valid(const char *text, size_t size)
     if (size > LF__TRACESTATE_MAX)
         return false;
     size_t members = 0, filled = 0;
-    trace_slice rest = trace_slice_of(text, size), member;
-    while (trace_next_member(&rest, &member)) {
+    for (lf__text rest = {text, size}; rest.at != NULL;) {
+        lf__text value = lf__text_trim(lf__text_take(&rest, ','), trace_blanks);
         if (++members > LF__TRACESTATE_MEMBERS)
             return false;
-        member = trace_trim(member);
-        if (member.at == member.end)
+        if (value.size == 0)
             continue;
-        const char *equals = trace_find(member, '=');
-        if (equals == member.end || !trace_state_key((trace_slice){member.at, equals}) ||
-            !trace_state_value((trace_slice){equals + 1, member.end}))
+        lf__text key = lf__text_take(&value, '=');
+        if (!trace_state_key(key) || !trace_state_value(value))
             return false;
         filled++;
     }
@@ -195,62 +136,51 @@ static bool trace_is_alphanumeric(char c)
 }
 
 /* A token of RFC 7230. */
-static bool trace_baggage_key(trace_slice key)
+static bool trace_baggage_key(lf__text key)
 {
-    for (const char *at = key.at; at < key.end; at++)
-        if (!trace_is_alphanumeric(*at) && !trace_is_one_of(*at, "!#$%&'*+-.^_`|~"))
+    for (size_t i = 0; i < key.size; i++)
+        if (!trace_is_alphanumeric(key.at[i]) && !lf__is_one_of(key.at[i], "!#$%&'*+-.^_`|~"))
             return false;
-    return key.at < key.end;
+    return key.size > 0;
 }
 
 /* What W3C calls baggage-octets; ',' and ';' have ended the value. */
-static bool trace_baggage_value(trace_slice value)
+static bool trace_baggage_value(lf__text value)
 {
-    for (const char *at = value.at; at < value.end; at++)
-        if (*at <= ' ' || *at > '~' || *at == '"' || *at == '\\')
+    for (size_t i = 0; i < value.size; i++)
+        if (value.at[i] <= ' ' || value.at[i] > '~' || value.at[i] == '"' || value.at[i] == '\\')
             return false;
     return true;
 }
 
-/* The key of a member, which may be a bad one. */
-static trace_slice trace_baggage_key_of(trace_slice member)
+static bool trace_baggage_read(lf__text member, lf__baggage_member *out)
 {
-    return trace_trim((trace_slice){member.at, trace_find(member, '=')});
-}
-
-static bool trace_baggage_read(trace_slice member, lf__baggage_member *out)
-{
-    const char *equals = trace_find(member, '=');
-    if (equals == member.end)
+    lf__text rest = member, key = lf__text_trim(lf__text_take(&rest, '='), trace_blanks);
+    if (rest.at == NULL)
         return false;
-    trace_slice key = trace_baggage_key_of(member), value = {equals + 1, member.end};
-    value.end = trace_find(value, ';');
-    value = trace_trim(value);
+    lf__text value = lf__text_trim(lf__text_take(&rest, ';'), trace_blanks);
     if (!trace_baggage_key(key) || !trace_baggage_value(value))
         return false;
-    *out = (lf__baggage_member){key.at, trace_size(key), value.at, trace_size(value)};
+    *out = (lf__baggage_member){key.at, key.size, value.at, value.size};
     return true;
 }
 
 /* The header without what is beyond the limits. *at alone cannot tell how many members lie before it. */
-static trace_slice trace_baggage_limited(const char *text, size_t size)
+static lf__text trace_baggage_limited(const char *text, size_t size)
 {
-    trace_slice all = trace_slice_of(text, size > LF__BAGGAGE_MAX ? 0 : size), rest = all, member;
-    for (int i = 0; i < LF__BAGGAGE_MEMBERS && trace_next_member(&rest, &member); i++)
-        all.end = member.end;
-    return all;
+    lf__text header = {text, size > LF__BAGGAGE_MAX ? 0 : size}, rest = header;
+    for (int i = 0; i < LF__BAGGAGE_MEMBERS && rest.at != NULL; i++)
+        (void)lf__text_take(&rest, ',');
+    header.size -= rest.at == NULL ? 0 : rest.size + 1;
+    return header;
 }
 
 bool lf__baggage_next(const char *text, size_t size, size_t *at, lf__baggage_member *out)
 {
-    trace_slice rest = trace_baggage_limited(text, size), member;
-    const char *start = rest.at;
-    if (*at > trace_size(rest))
-        return false;
-    rest.at += *at;
-    while (trace_next_member(&rest, &member)) {
-        /* One past the last member when there is no other. */
-        *at = (size_t)(member.end - start) + 1;
+    lf__text header = trace_baggage_limited(text, size);
+    while (*at < header.size) {
+        lf__text rest = lf__text_behind(header, *at), member = lf__text_take(&rest, ',');
+        *at += member.size + 1; /* one past the last member when there is no other */
         if (trace_baggage_read(member, out))
             return true;
     }
@@ -276,12 +206,12 @@ bool lf__baggage_decode(lf__buf *out, const char *value, size_t size)
 {
     char piece[256];
     size_t held = 0, start = out->length;
-    trace_slice rest = trace_slice_of(value, size);
-    while (rest.at < rest.end) {
-        while (rest.at < rest.end && held < sizeof piece)
-            piece[held++] = trace_percent_decoded(&rest.at, rest.end);
+    const char *at = size > 0 ? value : "", *end = at + size;
+    while (at < end) {
+        while (at < end && held < sizeof piece)
+            piece[held++] = trace_percent_decoded(&at, end);
         /* What could be the beginning of a character waits for the bytes that follow. */
-        size_t whole = rest.at < rest.end ? lf__utf8_floor(piece, held) : held;
+        size_t whole = at < end ? lf__utf8_floor(piece, held) : held;
         lf__utf8_add(out, piece, whole);
         held -= whole;
         memmove(piece, piece + whole, held);
@@ -291,28 +221,22 @@ bool lf__baggage_decode(lf__buf *out, const char *value, size_t size)
     return !out->failed;
 }
 
-static bool trace_same(trace_slice a, trace_slice b)
-{
-    return trace_size(a) == trace_size(b) && memcmp(a.at, b.at, trace_size(a)) == 0;
-}
-
 /* The size of a header, and the number of its members, without the empty ones and those of one key. It is also written to
  * `to` unless that is NULL; since the result never gets ahead of what is read, `to` may be the header itself. */
-static size_t trace_baggage_without(trace_slice header, trace_slice key, char *to, size_t *members)
+static size_t trace_baggage_without(const lf__buf *header, lf__text key, char *to, size_t *members)
 {
     size_t length = 0;
-    trace_slice member;
     *members = 0;
-    while (trace_next_member(&header, &member)) {
-        member = trace_trim(member);
-        if (member.at == member.end || trace_same(trace_baggage_key_of(member), key))
+    for (lf__text rest = {header->data, header->length}; rest.at != NULL;) {
+        lf__text member = lf__text_trim(lf__text_take(&rest, ','), trace_blanks), tail = member;
+        if (member.size == 0 || lf__text_equals(lf__text_trim(lf__text_take(&tail, '='), trace_blanks), key))
             continue;
         if (to != NULL && length > 0)
             to[length] = ',';
         length += length > 0;
         if (to != NULL)
-            memmove(to + length, member.at, trace_size(member));
-        length += trace_size(member);
+            memmove(to + length, member.at, member.size);
+        length += member.size;
         ++*members;
     }
     return length;
@@ -320,22 +244,22 @@ static size_t trace_baggage_without(trace_slice header, trace_slice key, char *t
 
 bool lf__baggage_add(lf__buf *header, const char *key, const char *value, size_t size)
 {
-    trace_slice name = trace_slice_of(key, strlen(key));
-    if (!trace_baggage_key(name) || trace_size(name) > LF__BAGGAGE_MAX || size > LF__BAGGAGE_MAX)
+    lf__text name = lf__text_of(key);
+    if (!trace_baggage_key(name) || name.size > LF__BAGGAGE_MAX || size > LF__BAGGAGE_MAX)
         return false;
     size_t members;
-    size_t kept = trace_baggage_without(trace_slice_of(header->data, header->length), name, NULL, &members);
-    size_t length = kept + (kept > 0) + trace_size(name) + 1 + lf__percent_size(value, size);
+    size_t kept = trace_baggage_without(header, name, NULL, &members);
+    size_t length = kept + (kept > 0) + name.size + 1 + lf__percent_size(value, size);
     if (length > LF__BAGGAGE_MAX || members >= LF__BAGGAGE_MEMBERS)
         return false;
 
     /* Room first: from here on nothing may fail. */
     if (header->failed || (length > header->length && lf__buf_reserve(header, length - header->length) == NULL))
         return false;
-    header->length = trace_baggage_without(trace_slice_of(header->data, header->length), name, header->data, &members);
+    header->length = trace_baggage_without(header, name, header->data, &members);
     if (header->length > 0)
         lf__buf_add_char(header, ',');
-    lf__buf_add(header, name.at, trace_size(name));
+    lf__buf_add(header, name.at, name.size);
     lf__buf_add_char(header, '=');
     lf__buf_add_percent(header, value, size);
     return true;
@@ -353,18 +277,18 @@ static bool trace_give_tag(const lf__buf *tag, trace_add_tag add, void *owner)
 }
 
 /* A '\' before anything else stands for itself: lists written by hand know nothing of escapes. */
-static bool trace_plain_tags(trace_slice text, lf__buf *scratch, trace_add_tag add, void *owner)
+static bool trace_plain_tags(const char *text, const char *end, lf__buf *scratch, trace_add_tag add, void *owner)
 {
     lf__buf_clear(scratch);
-    for (const char *at = text.at; at < text.end; at++) {
+    for (const char *at = text; at < end; at++) {
         if (*at == ',') {
             if (!trace_give_tag(scratch, add, owner))
                 return false;
             lf__buf_clear(scratch);
             continue;
         }
-        bool first = at == text.at;
-        if (*at == '\\' && text.end - at > 1 && (at[1] == ',' || at[1] == '\\' || (first && at[1] == '[')))
+        bool first = at == text;
+        if (*at == '\\' && end - at > 1 && (at[1] == ',' || at[1] == '\\' || (first && at[1] == '[')))
             at++;
         lf__buf_add_char(scratch, *at);
     }
@@ -377,7 +301,7 @@ static const char *trace_python_escape(const char *at, const char *end, lf__buf 
     static const char letters[] = "\\'\"nrt", meanings[] = "\\'\"\n\r\t";
     if (at == end)
         return NULL;
-    if (trace_is_one_of(*at, letters)) {
+    if (lf__is_one_of(*at, letters)) {
         lf__buf_add_char(out, meanings[strchr(letters, *at) - letters]);
         return at + 1;
     }
@@ -414,15 +338,14 @@ static const char *trace_python_string(const char *at, const char *end, lf__buf 
 
 static const char *trace_skip_blanks(const char *at, const char *end)
 {
-    while (at < end && trace_is_blank(*at))
+    while (at < end && lf__is_one_of(*at, trace_blanks))
         at++;
     return at;
 }
 
 /* Go through a Python list of strings and give each to `add` unless that is NULL. *well_formed tells whether it is one. */
-static bool trace_python_tags(trace_slice text, lf__buf *scratch, trace_add_tag add, void *owner, bool *well_formed)
+static bool trace_python_tags(const char *at, const char *end, lf__buf *scratch, trace_add_tag add, void *owner, bool *well_formed)
 {
-    const char *at = text.at, *end = text.end;
     *well_formed = false;
     if (at == end || *at != '[')
         return true;
@@ -448,25 +371,24 @@ bool lf__baggage_tags(const char *text, size_t size, lf__buf *scratch, bool (*ad
 {
     /* Twice, so that what only begins like a Python list gives no tag of its own. */
     bool python;
-    trace_slice all = trace_slice_of(text, size);
-    trace_python_tags(all, scratch, NULL, NULL, &python);
-    return python ? trace_python_tags(all, scratch, add, owner, &python) : trace_plain_tags(all, scratch, add, owner);
+    const char *at = size > 0 ? text : "", *end = at + size;
+    trace_python_tags(at, end, scratch, NULL, NULL, &python);
+    return python ? trace_python_tags(at, end, scratch, add, owner, &python) : trace_plain_tags(at, end, scratch, add, owner);
 }
 
 bool lf__baggage_tags_add(lf__buf *list, const char *tag, size_t size)
 {
     size_t start = list->length;
-    trace_slice rest = trace_slice_of(tag, size);
     if (size == 0)
         return !list->failed;
     if (start > 0)
         lf__buf_add_char(list, ',');
-    else if (*rest.at == '[')
+    else if (tag[0] == '[')
         lf__buf_add_char(list, '\\'); /* or the list could be taken for a Python one */
-    for (; rest.at < rest.end; rest.at++) {
-        if (*rest.at == ',' || *rest.at == '\\')
+    for (size_t i = 0; i < size; i++) {
+        if (lf__is_one_of(tag[i], ",\\"))
             lf__buf_add_char(list, '\\');
-        lf__buf_add_char(list, *rest.at);
+        lf__buf_add_char(list, tag[i]);
     }
     if (list->failed)
         list->length = start;
