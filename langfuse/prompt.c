@@ -463,11 +463,11 @@ static bool prompt_add_content(lf__buf *out, const lf__json_member *member, cons
 }
 
 /* A message of a placeholder: all its members as they are, digits that no double holds included; its content filled in. */
-static bool prompt_add_given(lf__buf *out, const lf__json_item *item, const lf_prompt_inputs *inputs, lf__buf *scratch)
+static bool prompt_add_given(lf__buf *out, const lf__text *item, const lf_prompt_inputs *inputs, lf__buf *scratch)
 {
     bool has_role = false, has_content = false, ok = lf__buf_add_char(out, '{');
     lf__json_member member;
-    for (size_t at = 0; ok && lf__json_next_member(item->value, item->value_size, &at, &member);) {
+    for (size_t at = 0; ok && lf__json_next_member(item->at, item->size, &at, &member);) {
         bool is_content = prompt_is_named(&member, "content", scratch);
         has_role = has_role || prompt_is_named(&member, "role", scratch);
         has_content = has_content || is_content;
@@ -522,10 +522,10 @@ static bool prompt_add_list(lf__buf *out, const char *name, const lf__buf *list,
                             const lf_prompt_inputs *inputs, lf__buf *scratch)
 {
     bool ok = true, told = false;
-    lf__json_item item;
+    lf__text item;
     for (size_t at = 0; ok && lf__json_next_item(list->data, list->length, &at, &item);) {
         prompt_separate(out);
-        if (item.value[0] == '{') {
+        if (item.at[0] == '{') {
             ok = prompt_add_given(out, &item, inputs, scratch);
             continue;
         }

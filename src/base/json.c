@@ -622,7 +622,7 @@ bool lf__json_next_member(const char *text, size_t size, size_t *at, lf__json_me
     return true;
 }
 
-bool lf__json_next_item(const char *text, size_t size, size_t *at, lf__json_item *item)
+bool lf__json_next_item(const char *text, size_t size, size_t *at, lf__text *item)
 {
     if (size == 0)
         return false;
@@ -634,7 +634,7 @@ bool lf__json_next_item(const char *text, size_t size, size_t *at, lf__json_item
     const char *value_end = json_skip_value(value, end);
     if (value_end == value)
         return false;
-    *item = (lf__json_item){value, (size_t)(value_end - value)};
+    *item = (lf__text){value, (size_t)(value_end - value)};
     *at = (size_t)(value_end - text);
     return true;
 }

@@ -44,11 +44,7 @@ typedef struct lf__json_member {
 bool lf__json_next_member(const char *text, size_t size, size_t *at, lf__json_member *member);
 
 /* The same for the items of a JSON array. */
-typedef struct lf__json_item {
-    const char *value;
-    size_t value_size;
-} lf__json_item;
-bool lf__json_next_item(const char *text, size_t size, size_t *at, lf__json_item *item);
+bool lf__json_next_item(const char *text, size_t size, size_t *at, lf__text *item);
 /* Append the text that a raw JSON string (without quotes) stands for, as UTF-8; lone surrogates become U+FFFD. */
 bool lf__json_unescape(lf__buf *out, const char *raw, size_t size);
 /* Make each \u escape of half a surrogate pair in JSON text one of U+FFFD, in place: some readers refuse all of a text with

@@ -52,16 +52,16 @@ static bool propagate_add_tag(propagate_tags *tags, size_t start)
     return tags->add(tags->owner, text, size);
 }
 
-static bool propagate_add_item(propagate_tags *tags, const lf__json_item *item, bool limited)
+static bool propagate_add_item(propagate_tags *tags, lf__text item, bool limited)
 {
-    bool is_text = item->value[0] == '"';
+    bool is_text = item.at[0] == '"';
     size_t start = tags->scratch->length;
-    if (item->value[0] == 'n' || (limited && !(is_text && lf__propagated_json(item->value, item->value_size))))
+    if (item.at[0] == 'n' || (limited && !(is_text && lf__propagated_json(item.at, item.size))))
         return true;
     if (is_text)
-        lf__json_unescape(tags->scratch, item->value + 1, item->value_size - 2);
+        lf__json_unescape(tags->scratch, item.at + 1, item.size - 2);
     else
-        lf__buf_add(tags->scratch, item->value, item->value_size);
+        lf__buf_add(tags->scratch, item.at, item.size);
     return propagate_add_tag(tags, start);
 }
 
@@ -74,11 +74,11 @@ static bool propagate_add_field(propagate_tags *tags, const lf__field *field)
         lf__utf8_add(tags->scratch, text, field->length);
         return propagate_add_tag(tags, start);
     }
-    lf__json_item item;
+    lf__text item;
     bool is_list = field->kind == LF_KIND_JSON && lf__json_valid(text, field->length);
     for (size_t at = 0; is_list && tags->looked_at < LF__TAGS_MAX && lf__json_next_item(text, field->length, &at, &item);) {
         tags->looked_at++;
-        if (!propagate_add_item(tags, &item, lf__is_propagated(field)))
+        if (!propagate_add_item(tags, item, lf__is_propagated(field)))
             return false;
     }
     return true;
@@ -107,9 +107,9 @@ bool lf__view_tags(const lf__view *view, lf__buf *scratch, bool (*add)(void *own
 
 static bool propagate_tags_fit(const lf__field *field)
 {
-    lf__json_item item;
+    lf__text item;
     for (size_t at = 0; lf__json_next_item(lf__field_payload(field), field->length, &at, &item);)
-        if (item.value[0] != '"' || !lf__propagated_json(item.value, item.value_size))
+        if (item.at[0] != '"' || !lf__propagated_json(item.at, item.size))
             return false;
     return true;
 }

@@ -45,10 +45,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(lf__utf8_valid_prefix(out.data, out.length) == out.length);
         CHECK(!valid || (out.length <= member.key_size && lf__json_valid(member.value, member.value_size)));
     }
-    lf__json_item item;
+    lf__text item;
     for (size_t at = 0; lf__json_next_item(text, size, &at, &item);)
-        CHECK(item.value_size > 0 && item.value + item.value_size <= text + size &&
-              (!valid || lf__json_valid(item.value, item.value_size)));
+        CHECK(item.size > 0 && item.at + item.size <= text + size && (!valid || lf__json_valid(item.at, item.size)));
     check_number(data, size, &out);
     lf__buf_done(&out);
     lf__buf_done(&read);

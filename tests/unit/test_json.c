@@ -511,9 +511,9 @@ static void no_prefix_of_a_text_is_valid_or_read_past(void **state)
             assert_true(member.value + member.value_size <= copy + 1 + size);
         if (size > 0)
             copy[1] = '['; /* the items of what begins like a list: the members, colons included */
-        lf__json_item item;
+        lf__text item;
         for (size_t at = 0; lf__json_next_item(copy + 1, size, &at, &item);)
-            assert_true(item.value_size > 0 && item.value + item.value_size <= copy + 1 + size);
+            assert_true(item.size > 0 && item.at + item.size <= copy + 1 + size);
         assert_true(lf__json_unescape(&out, copy + 1, size));
         lf__buf_clear(&out);
         free(copy);
@@ -570,11 +570,11 @@ static void walks_the_items_of_an_array(void **state)
         "1", "\"x,]\\\"\"", "\"\"", "{\"c\":[1,{}],\"d\":2}", "[ ]", "[[1],[2, 3]]", "null", "-1.5e3",
     };
     size_t at = 0, count = 0;
-    lf__json_item item;
+    lf__text item;
     while (lf__json_next_item(text, sizeof text - 1, &at, &item)) {
         assert_true(count < sizeof expected / sizeof *expected);
-        assert_int_equal(item.value_size, strlen(expected[count]));
-        assert_memory_equal(item.value, expected[count], item.value_size);
+        assert_int_equal(item.size, strlen(expected[count]));
+        assert_memory_equal(item.at, expected[count], item.size);
         count++;
     }
     assert_int_equal(count, sizeof expected / sizeof *expected);
@@ -586,7 +586,7 @@ static void what_is_no_array_has_no_items(void **state)
     static const char *const texts[] = {"", "[]", " [ ] ", "{\"a\":1}", "{}", "1", "\"[\"", "null", "[", "[,", "[ ,"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         size_t at = 0;
-        lf__json_item item;
+        lf__text item;
         assert_false(lf__json_next_item(texts[i], strlen(texts[i]), &at, &item));
     }
 }
