@@ -2,6 +2,7 @@
 
 #include "../src/base/fields.h"
 #include "../src/observe/handle.h"
+#include "../src/base/hash.h"
 #include "../src/base/ids.h"
 #include "../src/base/json.h"
 #include "../src/base/once.h"
@@ -137,11 +138,9 @@ static uint64_t score_time(const char *id)
 {
     enum { PLACES = 256, TIME_BITS = 48, MILLISECOND = 1000 };
     static _Atomic uint64_t places[PLACES]; /* 16 bits of the id's hash, and microseconds */
-    uint64_t now = lf__now(), hash = 0xcbf29ce484222325u, mask = ((uint64_t)1 << TIME_BITS) - 1;
+    uint64_t now = lf__now(), hash = lf__hash(LF__HASH, lf__text_of(id)), mask = ((uint64_t)1 << TIME_BITS) - 1;
     if (!lf__id_given(id))
         return now;
-    for (const char *c = id; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
     _Atomic uint64_t *place = &places[hash % PLACES];
     uint64_t before = atomic_load(place), time;
     do {

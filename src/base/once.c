@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "once.h"
 
+#include "hash.h"
+
 #include <stdatomic.h>
 #include <sys/mman.h>
 
@@ -29,18 +31,14 @@ void lf__once_prepare(void)
 
 uint64_t lf__cause(uint64_t whose, const char *text, const char *more)
 {
-    uint64_t hash = 0xcbf29ce484222325u ^ whose * 0x9e3779b97f4a7c15u;
-    for (const char *c = text; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
-    for (const char *c = more == NULL ? "" : more; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u + 1;
-    return hash;
+    uint64_t hash = lf__hash(LF__HASH, (lf__text){(const char *)&whose, sizeof whose});
+    return lf__hash(lf__hash(hash, lf__text_of(text)), lf__text_of(more));
 }
 
 bool lf__first_time(uint64_t cause)
 {
     _Atomic uintptr_t *table = once_causes();
-    uintptr_t mark = (uintptr_t)(cause ^ cause >> 32) | 1;
+    uintptr_t mark = (uintptr_t)cause | 1;
     for (size_t i = 0; i < LF__CAUSES; i++) {
         _Atomic uintptr_t *place = &table[(mark / 2 + i) % LF__CAUSES];
         uintptr_t there = 0;

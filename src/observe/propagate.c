@@ -1,5 +1,6 @@
 #include "propagate.h"
 
+#include "../base/hash.h"
 #include "../base/json.h"
 
 #include <string.h>
@@ -22,14 +23,6 @@ typedef struct propagate_tags {
     uint16_t slot[PROPAGATE_SLOTS]; /* by hash: the number of a tag plus one, 0 for none */
 } propagate_tags;
 
-static uint32_t propagate_hash(const char *text, size_t size)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (unsigned char)text[i]) * 16777619u;
-    return hash ^ hash >> 16;
-}
-
 /* What was appended to the scratch buffer since `start` is a tag. */
 static bool propagate_add_tag(propagate_tags *tags, size_t start)
 {
@@ -38,7 +31,7 @@ static bool propagate_add_tag(propagate_tags *tags, size_t start)
     if (scratch->failed || size == 0)
         return !scratch->failed;
     const char *text = scratch->data + start;
-    uint32_t at = propagate_hash(text, size) % PROPAGATE_SLOTS;
+    size_t at = lf__hash(LF__HASH, (lf__text){text, size}) % PROPAGATE_SLOTS;
     for (; tags->slot[at] != 0; at = (at + 1) % PROPAGATE_SLOTS) {
         size_t i = tags->slot[at] - 1u;
         if (tags->size[i] == size && memcmp(scratch->data + tags->begin + tags->start[i], text, size) == 0) {

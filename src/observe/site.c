@@ -1,5 +1,6 @@
 #include "site.h"
 
+#include "../base/hash.h"
 #include "../base/json.h"
 
 #include <stdatomic.h>
@@ -159,13 +160,6 @@ static void site_add_key(lf__buf *out, const lf__text *names, unsigned index)
 
 /* ---- Interning -------------------------------------------------------------------------------------------------- */
 
-static uint32_t site_hash(uint32_t hash, const char *text)
-{
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (unsigned char)*text) * 16777619u;
-    return hash * 16777619u; /* so that "ab","c" is not "a","bc" */
-}
-
 static site_entry *site_new(const char *function, const char *file, int line, const char *arguments)
 {
     lf__text names[LF__SITE_MAX_ARGUMENTS];
@@ -204,8 +198,9 @@ static site_entry *site_new(const char *function, const char *file, int line, co
 
 static uint32_t site_intern_locked(const char *function, const char *file, int line, const char *arguments)
 {
-    uint32_t hash = site_hash(site_hash(site_hash(2166136261u ^ (uint32_t)line, function), file), arguments);
-    site_entry **bucket = &site_buckets[(hash ^ hash >> 16) % SITE_BUCKETS];
+    uint64_t hash = lf__hash(LF__HASH ^ (unsigned)line, lf__text_of(function));
+    hash = lf__hash(lf__hash(hash, lf__text_of(file)), lf__text_of(arguments));
+    site_entry **bucket = &site_buckets[hash % SITE_BUCKETS];
     for (const site_entry *entry = *bucket; entry != NULL; entry = entry->next)
         if (entry->site.line == line && strcmp(entry->site.function, function) == 0 && strcmp(entry->site.file, file) == 0 &&
             strcmp(entry->arguments, arguments) == 0)
