@@ -110,3 +110,14 @@ size_t lf__percent_size(const char *bytes, size_t size)
         encoded += buf_is_unreserved(bytes[i]) ? 0 : 2;
     return encoded;
 }
+
+char lf__percent_next(const char **at, const char *end)
+{
+    char c = *(*at)++;
+    int high = c == '%' && end - *at >= 2 ? lf__hex_digit((*at)[0]) : -1;
+    int low = high >= 0 ? lf__hex_digit((*at)[1]) : -1;
+    if (low < 0)
+        return c;
+    *at += 2;
+    return (char)(high << 4 | low);
+}

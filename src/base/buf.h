@@ -51,5 +51,7 @@ bool lf__buf_add_char(lf__buf *buf, char c);
  * baggage. */
 bool lf__buf_add_percent(lf__buf *buf, const char *bytes, size_t size);
 size_t lf__percent_size(const char *bytes, size_t size); /* of what that appends */
+/* The byte that encoded text goes on with; *at moves behind it. A % without two digits behind it stands for itself. */
+char lf__percent_next(const char **at, const char *end);
 
 #endif

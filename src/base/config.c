@@ -1,11 +1,11 @@
 #define _GNU_SOURCE
 #include "config.h"
 
+#include "buf.h"
 #include "fields.h"
 #include "key_file.h"
 #include "once.h"
 #include "real.h"
-#include "text.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -326,7 +326,7 @@ no_memory:
     lf__free_secret(value);
 }
 
-/* Copy without the blanks around it; with `decode`, %41 becomes A (a % without two digits behind it stays). */
+/* Copy without the blanks around it; with `decode`, %41 becomes A. */
 static char *config_copy(lf__text text, bool decode)
 {
     text = lf__text_trim(text, config_blanks);
@@ -334,20 +334,11 @@ static char *config_copy(lf__text text, bool decode)
     if (copy == NULL)
         return NULL;
     char *to = copy;
-    for (size_t i = 0; i < text.size; i++) {
-        int high = decode && text.at[i] == '%' && text.size - i > 2 ? lf__hex_digit(text.at[i + 1]) : -1;
-        int low = high >= 0 ? lf__hex_digit(text.at[i + 2]) : -1;
-        if (low >= 0) {
-            *to++ = (char)(high << 4 | low);
-            i += 2;
-        } else {
-            *to++ = text.at[i];
-        }
+    for (const char *at = text.at, *end = at + text.size; at < end; to++) {
+        *to = decode ? lf__percent_next(&at, end) : *at++;
+        if (*to == '\0')
+            *to = '\x01'; /* it would end the text unseen; as any other control character it is refused later */
     }
-    /* A decoded NUL would end the text unseen; as any other control character it is refused later. */
-    for (char *c = copy; c < to; c++)
-        if (*c == '\0')
-            *c = '\x01';
     return copy;
 }
 

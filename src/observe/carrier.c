@@ -69,34 +69,19 @@ typedef struct carrier_out {
     lf__buf baggage; /* has all its memory from the start */
     lf__buf text;    /* scratch: a value */
     lf__buf key;     /* scratch: the key of a metadata member, the list of tags */
-    lf__buf encoded; /* scratch of carrier_encoded */
     lf__buf seen;    /* tags, each behind its length */
 } carrier_out;
 
-/* Percent-encoded; NULL when it is longer than any header or memory is out. Good until the next call. */
-static const char *carrier_encoded(carrier_out *out, const char *text, size_t size, size_t *out_size)
+/* Bytes of the member "key=value". */
+static size_t carrier_member_size(const char *key, lf__text value)
 {
-    lf__buf_clear(&out->encoded);
-    if (!lf__baggage_add(&out->encoded, "k", text, size)) /* the one encoder there is writes whole members */
-        return NULL;
-    *out_size = out->encoded.length - 2;
-    return out->encoded.data + 2;
+    return strlen(key) + 1 + lf__percent_size(value.at, value.size);
 }
 
-/* Bytes of the member "key=value"; SIZE_MAX when it is beyond every limit. */
-static size_t carrier_member_size(carrier_out *out, const char *key, const char *text, size_t size)
+static void carrier_add_member(carrier_out *out, const char *key, lf__text value)
 {
-    size_t encoded;
-    if (carrier_encoded(out, text, size, &encoded) == NULL)
-        return SIZE_MAX;
-    size_t member = strlen(key) + 1 + encoded;
-    return member <= CARRIER_MEMBER_MAX ? member : SIZE_MAX;
-}
-
-static void carrier_add_member(carrier_out *out, const char *key, const char *text, size_t size)
-{
-    if (carrier_member_size(out, key, text, size) != SIZE_MAX)
-        (void)lf__baggage_add(&out->baggage, key, text, size);
+    if (carrier_member_size(key, value) <= CARRIER_MEMBER_MAX)
+        (void)lf__baggage_add(&out->baggage, key, value.at, value.size);
 }
 
 static const lf__field *carrier_next_field(const lf_context *context, const lf__field *after)
@@ -127,7 +112,7 @@ static void carrier_add_value(carrier_out *out, const char *key, lf__tag tag)
         if (carrier_leaves(field, tag) && carrier_value_text(out, field))
             last = field;
     if (last != NULL && carrier_value_text(out, last))
-        carrier_add_member(out, key, out->text.data, out->text.length);
+        carrier_add_member(out, key, lf__buf_text(&out->text));
 }
 
 /* The next string of a JSON list that lf__json_valid accepted, still escaped; other elements are passed over. *at starts
@@ -175,8 +160,8 @@ static bool carrier_list_tag(carrier_out *out)
         return true;
     size_t before = out->key.length;
     bool listed = lf__baggage_tags_add(&out->key, tag.at, tag.size);
-    size_t member = listed ? carrier_member_size(out, CARRIER_TAGS, out->key.data, out->key.length) : SIZE_MAX;
-    if (member == SIZE_MAX || out->baggage.length + 1 + member > LF__BAGGAGE_MAX) {
+    size_t member = carrier_member_size(CARRIER_TAGS, lf__buf_text(&out->key));
+    if (!listed || member > CARRIER_MEMBER_MAX || out->baggage.length + 1 + member > LF__BAGGAGE_MAX) {
         lf__buf_rewind(&out->key, before);
         return false;
     }
@@ -204,22 +189,19 @@ static void carrier_add_tags(carrier_out *out)
         if (carrier_leaves(field, LF__TAG_TRACE_TAGS))
             more = carrier_list_tags(out, field);
     if (out->key.length > 0)
-        carrier_add_member(out, CARRIER_TAGS, out->key.data, out->key.length);
+        carrier_add_member(out, CARRIER_TAGS, lf__buf_text(&out->key));
 }
 
 /* "langfuse_metadata_" and the name, which may be any text: other SDKs, too, percent-encode keys. */
 static const char *carrier_metadata_key(carrier_out *out, const lf__json_member *member)
 {
     lf__buf_clear(&out->text);
+    lf__buf_clear(&out->key);
     if (!lf__json_unescape(&out->text, member->key, member->key_size) || out->text.length == 0)
         return NULL;
-    size_t size;
-    const char *encoded = carrier_encoded(out, out->text.data, out->text.length, &size);
-    lf__buf_clear(&out->key);
-    if (encoded == NULL || !lf__buf_add_text(&out->key, CARRIER_METADATA) || !lf__buf_add(&out->key, encoded, size) ||
-        !lf__buf_add_char(&out->key, '\0'))
-        return NULL;
-    return out->key.data;
+    lf__buf_add_text(&out->key, CARRIER_METADATA);
+    lf__buf_add_percent(&out->key, out->text.data, out->text.length);
+    return lf__buf_add_char(&out->key, '\0') ? out->key.data : NULL;
 }
 
 static void carrier_add_metadata_member(carrier_out *out, const lf__json_member *member)
@@ -229,7 +211,7 @@ static void carrier_add_metadata_member(carrier_out *out, const lf__json_member 
     bool ok = member->value[0] == '"' ? lf__json_unescape(&out->text, member->value + 1, member->value_size - 2)
                                       : lf__buf_add(&out->text, member->value, member->value_size);
     if (key != NULL && ok && lf__propagated_text(out->text.data, out->text.length))
-        carrier_add_member(out, key, out->text.data, out->text.length);
+        carrier_add_member(out, key, lf__buf_text(&out->text));
 }
 
 static void carrier_add_metadata(carrier_out *out)
@@ -280,17 +262,15 @@ static lf__buf carrier_baggage(const lf_context *context, const char *trace_id)
     lf__buf_init(&out.baggage, LF__BAGGAGE_MAX + 1);
     lf__buf_init(&out.text, CARRIER_TEXT_MAX);
     lf__buf_init(&out.key, CARRIER_TEXT_MAX);
-    lf__buf_init(&out.encoded, CARRIER_TEXT_MAX);
     lf__buf_init(&out.seen, CARRIER_TEXT_MAX);
     if (lf__buf_reserve(&out.baggage, LF__BAGGAGE_MAX + 1) != NULL) {
         if (trace_id != NULL)
-            carrier_add_member(&out, CARRIER_TRACE_ID, trace_id, CARRIER_TRACE_ID_DIGITS);
+            carrier_add_member(&out, CARRIER_TRACE_ID, (lf__text){trace_id, CARRIER_TRACE_ID_DIGITS});
         carrier_add_all(&out);
         out.baggage.data[out.baggage.length] = '\0';
     }
     lf__buf_done(&out.text);
     lf__buf_done(&out.key);
-    lf__buf_done(&out.encoded);
     lf__buf_done(&out.seen);
     return out.baggage;
 }

@@ -187,29 +187,17 @@ bool lf__baggage_next(const char *text, size_t size, size_t *at, lf__baggage_mem
     return false;
 }
 
-/* The byte that the value goes on with; *at moves behind it. */
-static char trace_percent_decoded(const char **at, const char *end)
-{
-    char c = *(*at)++;
-    if (c == '+')
-        return ' ';
-    if (c != '%' || end - *at < 2)
-        return c;
-    int high = lf__hex_digit((*at)[0]), low = lf__hex_digit((*at)[1]);
-    if (high < 0 || low < 0)
-        return c;
-    *at += 2;
-    return (char)(high << 4 | low);
-}
-
 bool lf__baggage_decode(lf__buf *out, const char *value, size_t size)
 {
     char piece[256];
     size_t held = 0, start = out->length;
     const char *at = size > 0 ? value : "", *end = at + size;
     while (at < end) {
-        while (at < end && held < sizeof piece)
-            piece[held++] = trace_percent_decoded(&at, end);
+        while (at < end && held < sizeof piece) {
+            bool plus = *at == '+';
+            char c = lf__percent_next(&at, end);
+            piece[held++] = plus ? ' ' : c;
+        }
         /* What could be the beginning of a character waits for the bytes that follow. */
         size_t whole = at < end ? lf__utf8_floor(piece, held) : held;
         lf__utf8_add(out, piece, whole);
