@@ -115,31 +115,6 @@ static void carrier_add_value(carrier_out *out, const char *key, lf__tag tag)
         carrier_add_member(out, key, lf__buf_text(&out->text));
 }
 
-/* The next string of a JSON list that lf__json_valid accepted, still escaped; other elements are passed over. *at starts
- * at 0. */
-static bool carrier_next_string(const char *text, size_t size, size_t *at, const char **out_raw, size_t *out_size)
-{
-    int depth = *at > 0; /* strings that were given lie in the list itself */
-    for (size_t i = *at; i < size; i++) {
-        if (text[i] == '[' || text[i] == '{')
-            depth++;
-        else if (text[i] == ']' || text[i] == '}')
-            depth--;
-        if (text[i] != '"')
-            continue;
-        size_t start = ++i;
-        while (text[i] != '"')
-            i += text[i] == '\\' ? 2 : 1;
-        if (depth > 1)
-            continue;
-        *out_raw = text + start;
-        *out_size = i - start;
-        *at = i + 1;
-        return true;
-    }
-    return false;
-}
-
 static bool carrier_is_seen(const lf__buf *seen, lf__text tag)
 {
     lf__text one;
@@ -171,11 +146,10 @@ static bool carrier_list_tag(carrier_out *out)
 
 static bool carrier_list_tags(carrier_out *out, const lf__field *field)
 {
-    const char *text = lf__field_payload(field), *raw;
-    size_t raw_size;
-    for (size_t at = 0; carrier_next_string(text, field->length, &at, &raw, &raw_size);) {
+    lf__text item;
+    for (size_t at = 0; lf__json_next_item(lf__field_payload(field), field->length, &at, &item);) {
         lf__buf_clear(&out->text);
-        if (!lf__json_unescape(&out->text, raw, raw_size) || !carrier_list_tag(out))
+        if (item.at[0] == '"' && (!lf__json_unescape(&out->text, item.at + 1, item.size - 2) || !carrier_list_tag(out)))
             return false;
     }
     return true;
