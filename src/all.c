@@ -46,6 +46,7 @@
 #include "deliver/export.c"
 #include "deliver/file.c"
 #include "deliver/http.c"
+#include "deliver/lanes.c"
 #include "deliver/mask.c"
 #include "deliver/pending.c"
 #include "deliver/stats.c"

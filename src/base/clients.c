@@ -15,6 +15,7 @@ _Atomic uint32_t lf__client_epoch;
 static struct {
     pthread_mutex_t lock;
     lf__config *configs[LF__CLIENTS];
+    lf__config *sending[LF__CLIENTS];
     uint32_t count;
 } clients = {.lock = PTHREAD_MUTEX_INITIALIZER, .count = 1};
 
@@ -42,6 +43,33 @@ lf__config *lf__client_exchange(uint32_t client, lf__config *config)
     clients.configs[client] = config;
     pthread_mutex_unlock(&clients.lock);
     return before;
+}
+
+void lf__client_set_sending(uint32_t client, lf__config *config)
+{
+    pthread_mutex_lock(&clients.lock);
+    lf__config *before = clients.sending[client];
+    clients.sending[client] = config == NULL ? NULL : lf__config_ref(config);
+    pthread_mutex_unlock(&clients.lock);
+    lf__config_free(before);
+}
+
+lf__config *lf__client_sending(uint32_t client)
+{
+    pthread_mutex_lock(&clients.lock);
+    lf__config *config = clients.sending[client] == NULL ? NULL : lf__config_ref(clients.sending[client]);
+    pthread_mutex_unlock(&clients.lock);
+    return config;
+}
+
+size_t lf__client_queue_bytes(void)
+{
+    size_t bytes = 0;
+    pthread_mutex_lock(&clients.lock);
+    for (uint32_t i = 0; i < clients.count; i++)
+        bytes += clients.sending[i] == NULL ? 0 : clients.sending[i]->queue_bytes;
+    pthread_mutex_unlock(&clients.lock);
+    return bytes;
 }
 
 uint32_t lf__client_add(lf__config *config)

@@ -48,6 +48,12 @@ lf__config *lf__client_hold(uint32_t client);
 lf__config *lf__client_config(uint32_t client);
 /* Give a client another configuration; takes the reference, returns the one before (or NULL) with its own. */
 lf__config *lf__client_exchange(uint32_t client, lf__config *config);
+/* What a client sends and where, from now on; NULL: nothing any more. Takes a reference. */
+void lf__client_set_sending(uint32_t client, lf__config *config);
+/* The same to read, for lf__config_free. */
+lf__config *lf__client_sending(uint32_t client);
+/* How much all clients that send may queue. */
+size_t lf__client_queue_bytes(void);
 /* A further client. LF__CLIENT_NONE: there are as many as there can be; the reference stays the caller's. */
 uint32_t lf__client_add(lf__config *config);
 uint32_t lf__client_count(void); /* ever made, the default one included */

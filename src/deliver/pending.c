@@ -45,8 +45,7 @@ struct lf__pending {
     size_t bytes;
     size_t max_bytes;
     uint64_t added;
-    void (*drop)(void *owner, lf_drop_reason reason);
-    void *owner;
+    _Atomic uint64_t *drops; /* by reason */
     bool any_dropped;
     uint8_t dropped[PENDING_REMEMBERED][16];
 };
@@ -59,7 +58,12 @@ static size_t pending_hash(const uint8_t id[16])
     return (size_t)(half ^ (half >> 32));
 }
 
-lf__pending *lf__pending_new(size_t max_bytes, void (*drop)(void *owner, lf_drop_reason reason), void *owner)
+static void pending_count_drop(lf__pending *pending, lf_drop_reason reason)
+{
+    atomic_fetch_add_explicit(&pending->drops[reason], 1, memory_order_release);
+}
+
+lf__pending *lf__pending_new(size_t max_bytes, _Atomic uint64_t *drops)
 {
     lf__pending *pending = lf__alloc(sizeof *pending);
     if (pending == NULL)
@@ -71,8 +75,7 @@ lf__pending *lf__pending_new(size_t max_bytes, void (*drop)(void *owner, lf_drop
     }
     pending->bucket_count = PENDING_BUCKETS_MIN;
     pending->max_bytes = max_bytes;
-    pending->drop = drop;
-    pending->owner = owner;
+    pending->drops = drops;
     return pending;
 }
 
@@ -243,7 +246,7 @@ void lf__pending_drop_trace(lf__pending *pending, const uint8_t trace_id[16], lf
     for (pending_item *item = (*link)->first; item != NULL; item = item->next_of_trace) {
         item->record.kind = LF__RECORD_PAD;
         pending->count--;
-        pending->drop(pending->owner, reason);
+        pending_count_drop(pending, reason);
     }
     pending_remove_trace(pending, link);
 }
@@ -252,7 +255,7 @@ void lf__pending_drop_all(lf__pending *pending, lf_drop_reason reason)
 {
     while (pending_front(pending) != NULL) {
         lf__pending_remove_first(pending);
-        pending->drop(pending->owner, reason);
+        pending_count_drop(pending, reason);
     }
 }
 
@@ -316,7 +319,7 @@ void lf__pending_add(lf__pending *pending, const lf__record *record)
 {
     uint64_t number = pending->added++;
     if (pending_was_dropped(pending, record->trace_id)) {
-        pending->drop(pending->owner, LF_DROP_QUEUE_FULL);
+        pending_count_drop(pending, LF_DROP_QUEUE_FULL);
         return;
     }
     size_t size = pending_item_size(record->size);
@@ -324,19 +327,19 @@ void lf__pending_add(lf__pending *pending, const lf__record *record)
         size_t before = pending->bytes;
         if (!pending_add_chunk(pending, size)) {
             bool full = before + size > pending->max_bytes;
-            pending->drop(pending->owner, full ? LF_DROP_QUEUE_FULL : LF_DROP_NO_MEMORY);
+            pending_count_drop(pending, full ? LF_DROP_QUEUE_FULL : LF_DROP_NO_MEMORY);
             lf__pending_drop_trace(pending, record->trace_id, LF_DROP_QUEUE_FULL);
             return;
         }
         /* Making room may have let go the very trace this record belongs to. */
         if (pending_was_dropped(pending, record->trace_id)) {
-            pending->drop(pending->owner, LF_DROP_QUEUE_FULL);
+            pending_count_drop(pending, LF_DROP_QUEUE_FULL);
             return;
         }
     }
     pending_trace *trace = pending_find_or_add(pending, record->trace_id);
     if (trace == NULL) {
-        pending->drop(pending->owner, LF_DROP_NO_MEMORY);
+        pending_count_drop(pending, LF_DROP_NO_MEMORY);
         return;
     }
     pending_item *item = pending_item_at(pending->tail, pending->tail->used);

@@ -7,10 +7,12 @@
 
 #include "../observe/record.h"
 
+#include <stdatomic.h>
+
 typedef struct lf__pending lf__pending;
 
-/* `drop` is told of every record that is let go. NULL: no memory. */
-lf__pending *lf__pending_new(size_t max_bytes, void (*drop)(void *owner, lf_drop_reason reason), void *owner);
+/* `drops`, by lf_drop_reason, counts every record that is let go. NULL: no memory. */
+lf__pending *lf__pending_new(size_t max_bytes, _Atomic uint64_t *drops);
 /* The ceiling moves as batches take their part of the common one. */
 void lf__pending_set_max(lf__pending *pending, size_t max_bytes);
 void lf__pending_free(lf__pending *pending); /* drops nothing: call lf__pending_drop_all first */

@@ -1,7 +1,8 @@
 #include "stats.h"
 
 #include "../observe/capture.h"
-#include "worker.h"
+#include "../observe/segment.h"
+#include "lanes.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -12,12 +13,12 @@
 void lf__stats_read(lf_stats *out_stats)
 {
     lf_stats stats = {0};
-    const lf__counters *counters = &lf__worker_counters;
+    const lf__counters *counters = &lf__lanes_counters;
     /* What left is read first, then what waits, then what came in. */
     stats.delivered = atomic_load_explicit(&counters->delivered, memory_order_acquire);
     for (int i = 0; i < LF_DROP_REASON_COUNT; i++)
         stats.dropped[i] = atomic_load_explicit(&counters->dropped[i], memory_order_acquire);
-    stats.queued = lf__worker_queued();
+    stats.queued = lf__lanes_queued();
     stats.requests = atomic_load_explicit(&counters->requests, memory_order_relaxed);
     stats.retries = atomic_load_explicit(&counters->retries, memory_order_relaxed);
     stats.last_success_ns = atomic_load_explicit(&counters->last_success_ns, memory_order_relaxed);
@@ -25,7 +26,7 @@ void lf__stats_read(lf_stats *out_stats)
                          atomic_load_explicit(&lf__queue_budget.worker, memory_order_relaxed);
     stats.left_out = atomic_load_explicit(&lf__left_out, memory_order_relaxed);
     stats.misused = atomic_load_explicit(&lf__refused, memory_order_relaxed);
-    stats.accepted = atomic_load_explicit(&lf__worker_accepted, memory_order_relaxed);
+    stats.accepted = atomic_load_explicit(&lf__lanes_accepted, memory_order_relaxed);
     uint64_t begun = 0, ended = 0;
     for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {
         stats.dropped[LF_DROP_QUEUE_FULL] += atomic_load_explicit(&s->dropped_full, memory_order_relaxed);

@@ -4,13 +4,9 @@
 #include "../observe/capture.h"
 #include "../base/guest.h"
 #include "http.h"
-#include "mask.h"
+#include "lanes.h"
 #include "../base/once.h"
-#include "pending.h"
-#include "../observe/propagate.h"
 #include "../base/threads.h"
-#include "trace_clock.h"
-#include "trace_table.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -28,30 +24,13 @@ enum {
     WORKER_MEMBARRIER_REGISTER = 1 << 4,
     WORKER_DEFAULT_TIMEOUT_MS = 2000,
     WORKER_STACK_BYTES = 1 << 20,
-    WORKER_GENERATIONS = 8,
-    WORKER_FREE_SEGMENTS = 4, /* of ended threads that keep their addresses */
-    WORKER_MASKED_MAX = 16 << 20,
     /* Without membarrier: how long a store of another thread may stay unseen, generously. */
     WORKER_SETTLE_MS = 20,
-    /* Memory of a burst goes back once it was not needed for this long, or twice as long. */
-    WORKER_PAGES_MS = 500,
-    WORKER_CLOCK_MS = 1000, /* between two looks at a clock that is not set */
     WORKER_LOOK_MS = 100,  /* without the main thread: between two looks for other threads */
     WORKER_RETRY_MS = 1000, /* between two tries to create the thread */
     WORKER_ROUNDS = 64,     /* of work that is due at once, before a pump returns to the program */
     WORKER_BUSY_MS = 10     /* to the next try, while another thread pumps */
 };
-
-/* Earlier than this no program has used the library: November 2026. */
-static const uint64_t worker_built_s = 1793491200;
-
-lf__counters lf__worker_counters;
-_Atomic uint64_t lf__worker_accepted;
-
-/* For lf__worker_queued. The worker writes the first two, whoever copies a record the third. */
-static _Atomic uint64_t worker_held;   /* records in queues and batches, as of a moment ago, and what was taken since */
-static _Atomic uint64_t worker_taken;  /* ever, out of rings; updates of traces not. Release, pairs with worker_in_rings */
-static _Atomic uint64_t worker_copied; /* and not taken yet */
 
 typedef struct worker_copy {
     struct worker_copy *next;
@@ -68,25 +47,6 @@ typedef struct worker_question {
     lf_status status;
     char *text;
 } worker_question;
-
-/* A queue and where it is sent. Observations and scores travel apart, so that neither waits for the other's server. */
-typedef struct worker_lane {
-    lf__export *exporter; /* NULL: not needed so far */
-    lf__pending *pending;
-    uint64_t deadline_ns;   /* when the oldest queued record must be sent; 0: nothing queued */
-    uint64_t flush_target;  /* queue number up to which the flush being worked on reaches */
-    bool flush_handed_over; /* all of them are with the exporter */
-    uint64_t flush_mark;    /* exporter number up to which they reach then */
-} worker_lane;
-
-enum { WORKER_OBSERVATIONS, WORKER_SCORES, WORKER_LANES };
-
-typedef struct worker_client {
-    lf__config *wanted; /* guarded by the lock; what the worker is to use from now on */
-    lf__config *config; /* in use; the worker's own, as all below */
-    worker_lane lanes[WORKER_LANES];
-    lf__traces *traces; /* NULL: nothing was said of a trace so far */
-} worker_client;
 
 typedef enum worker_state { WORKER_NONE, WORKER_RUNS, WORKER_STOPS } worker_state;
 
@@ -118,72 +78,18 @@ static struct {
     worker_question *questions;
     uint64_t round; /* of the worker's loop */
     uint64_t dropped_reported; /* total of drops that a flush has told */
-    _Atomic uint32_t client_count;
     uint64_t changes_wanted; /* of clients, and how many of them the worker has taken over */
     uint64_t changes_done;
     _Atomic int clients_changed; /* whole words are what every machine exchanges without a library */
 
+    lf__lanes *lanes;           /* NULL before the first start */
+    lf__lanes *lanes_of_parent; /* in the child of a fork: left alone */
+
     /* The worker's own. */
-    worker_client clients[LF__CLIENTS];
-    lf__transport transport;
-    lf__trace_clocks *clocks;
-    lf__buf masked;
     uint64_t flush_active; /* ticket being worked on, 0 for none */
-    uint64_t pages_ns;     /* when to look for memory of the rings to give back; 0: there is none */
+    uint64_t pages_ns;     /* when to give memory of the rings back; 0: there is none */
     bool has_membarrier;
-    unsigned told_problems; /* kinds of bad attributes, each said once */
-    bool told_left_out;
-
-    /* In the child of a fork, what its parent's worker held, and its parent's: reachable, so that leak checkers keep quiet. */
-    worker_client inherited[WORKER_GENERATIONS][LF__CLIENTS];
-    lf__transport inherited_transport[WORKER_GENERATIONS];
-    lf__buf inherited_masked[WORKER_GENERATIONS];
-    unsigned generation;
 } worker = {.lock = PTHREAD_MUTEX_INITIALIZER, .event = -1};
-
-/* All clients ever set, and their lanes that are in use. */
-#define WORKER_EACH_CLIENT(client) \
-    for (worker_client *client = worker.clients; client < worker.clients + atomic_load(&worker.client_count); client++)
-#define WORKER_EACH_LANE(client, lane)                                                       \
-    WORKER_EACH_CLIENT(client)                                                               \
-        for (worker_lane *lane = client->lanes; lane < client->lanes + WORKER_LANES; lane++) \
-            if (lane->exporter != NULL)
-
-/* ---- Where records are ---- */
-
-static void worker_tell_held(void)
-{
-    uint64_t held = 0;
-    WORKER_EACH_LANE(client, lane)
-        held += lf__pending_count(lane->pending) + lf__export_held(lane->exporter);
-    atomic_store_explicit(&worker_held, held, memory_order_relaxed);
-}
-
-/* A ring that is empty holds nothing, whatever the counters say; of the others they know the sum. */
-static uint64_t worker_in_rings(void)
-{
-    uint64_t put = 0;
-    bool any = false;
-    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {
-        any |= atomic_load_explicit(&s->consumed, memory_order_acquire) !=
-               atomic_load_explicit(&s->published, memory_order_acquire);
-        uint64_t not_put = atomic_load_explicit(&s->ignored, memory_order_relaxed) +
-                           atomic_load_explicit(&s->dropped_full, memory_order_relaxed) +
-                           atomic_load_explicit(&s->dropped_large, memory_order_relaxed) +
-                           atomic_load_explicit(&s->dropped_deep, memory_order_relaxed);
-        put += atomic_load_explicit(&s->ended, memory_order_relaxed) - not_put;
-    }
-    uint64_t taken = atomic_load_explicit(&worker_taken, memory_order_acquire);
-    return any && put > taken ? put - taken : 0;
-}
-
-uint64_t lf__worker_queued(void)
-{
-    /* The way that records go, so that none is missed. */
-    uint64_t queued = worker_in_rings();
-    queued += atomic_load_explicit(&worker_copied, memory_order_acquire);
-    return queued + atomic_load_explicit(&worker_held, memory_order_relaxed);
-}
 
 /* ---- Waiting ---- */
 
@@ -229,7 +135,7 @@ static void worker_wake_locked(void)
     if (worker.is_pumped && !worker.pumping)
         worker_raise_event();
     else if (waiting == LF__WORKER_IN_POLL)
-        lf__http_wakeup(atomic_load_explicit(&worker.transport.http, memory_order_acquire));
+        lf__http_wakeup(lf__lanes_http(worker.lanes));
     else if (waiting != LF__WORKER_BUSY)
         pthread_cond_signal(&worker.to_worker);
 }
@@ -372,7 +278,6 @@ static bool worker_retire(void)
     if (ends) {
         worker.state = WORKER_NONE;
         worker.ends++;
-        lf__buf_done(&worker.masked);
         pthread_cond_broadcast(&worker.to_callers);
     } else {
         atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
@@ -399,76 +304,10 @@ static void worker_poll(lf__http *http, uint64_t until_ns, lf__guest *guest)
         timeout_ms = 0;
     }
     lf__http_poll(http, timeout_ms);
-    worker_tell_held();
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
 }
 
 /* ---- Clients ---- */
-
-/* Both are also called by a thread that exits. */
-static void worker_drop(void *owner, lf_drop_reason reason)
-{
-    (void)owner;
-    atomic_fetch_add_explicit(&lf__worker_counters.dropped[reason], 1, memory_order_release);
-}
-
-static void worker_accept(void)
-{
-    atomic_fetch_add_explicit(&lf__worker_accepted, 1, memory_order_relaxed);
-}
-
-static void worker_close_lane(worker_lane *lane)
-{
-    if (lane->exporter == NULL)
-        return;
-    lf__pending_drop_all(lane->pending, LF_DROP_SHUTDOWN);
-    lf__export_abandon(lane->exporter, LF_DROP_SHUTDOWN);
-    lf__export_free(lane->exporter);
-    lf__pending_free(lane->pending);
-    *lane = (worker_lane){0};
-}
-
-static void worker_close_client(worker_client *client)
-{
-    for (int i = 0; i < WORKER_LANES; i++)
-        worker_close_lane(&client->lanes[i]);
-    lf__traces_free(client->traces);
-    client->traces = NULL;
-    lf__config_free(client->config);
-    client->config = NULL;
-}
-
-static bool worker_open_lane(worker_client *client, int kind)
-{
-    worker_lane *lane = &client->lanes[kind];
-    if (lane->exporter != NULL)
-        return true;
-    lf__export_kind what = kind == WORKER_SCORES ? LF__EXPORT_SCORES : LF__EXPORT_OBSERVATIONS;
-    size_t bytes = kind == WORKER_SCORES ? client->config->queue_bytes / 8 : client->config->queue_bytes;
-    lane->exporter = lf__export_new(client->config, what, &worker.transport, &lf__worker_counters);
-    lane->pending = lf__pending_new(bytes, worker_drop, NULL);
-    if (lane->exporter != NULL && lane->pending != NULL)
-        return true;
-    lf__export_free(lane->exporter);
-    lf__pending_free(lane->pending);
-    *lane = (worker_lane){0};
-    return false;
-}
-
-/* Take over what was set for a client since the last time. */
-static void worker_update_client(worker_client *client)
-{
-    pthread_mutex_lock(&worker.lock);
-    lf__config *wanted = client->wanted;
-    bool same = wanted == client->config;
-    if (!same && wanted != NULL)
-        (void)lf__config_ref(wanted);
-    pthread_mutex_unlock(&worker.lock);
-    if (same)
-        return;
-    worker_close_client(client);
-    client->config = wanted;
-}
 
 static void worker_update_clients(void)
 {
@@ -477,8 +316,7 @@ static void worker_update_clients(void)
     pthread_mutex_lock(&worker.lock);
     uint64_t changes = worker.changes_wanted;
     pthread_mutex_unlock(&worker.lock);
-    WORKER_EACH_CLIENT(client)
-        worker_update_client(client);
+    lf__lanes_update(worker.lanes);
     pthread_mutex_lock(&worker.lock);
     worker.changes_done = changes;
     pthread_cond_broadcast(&worker.to_callers);
@@ -486,60 +324,6 @@ static void worker_update_clients(void)
 }
 
 /* ---- Taking records in ---- */
-
-static void worker_tell_problems(const worker_client *client, const lf__record *record)
-{
-    unsigned problems = lf__propagated_problems(record) & ~worker.told_problems;
-    worker.told_problems |= problems;
-    for (unsigned bit = 1; problems != 0; problems &= ~bit, bit <<= 1)
-        if ((problems & bit) != 0 && lf__first_time(lf__cause(0, lf__propagated_problem_text(bit), NULL)))
-            lf__log(&client->config->logger, LF__LOG_WARNING, "%s", lf__propagated_problem_text(bit));
-}
-
-/* What is said of a trace is masked once, when it comes in. */
-static void worker_take_trace(worker_client *client, const lf__record *record)
-{
-    if (client->traces == NULL)
-        client->traces = lf__traces_new(client->config->queue_bytes / 8);
-    const lf__record *masked = lf__mask_record(&worker.masked, record, client->config);
-    if (client->traces != NULL && masked != NULL)
-        (void)lf__traces_add(client->traces, masked);
-}
-
-static bool worker_take(void *owner, const lf__record *record)
-{
-    (void)owner;
-    worker_client *client = &worker.clients[record->client % LF__CLIENTS];
-    if (client->config == NULL) /* set a moment ago, perhaps */
-        worker_update_client(client);
-    bool batches = client->config != NULL && lf__export_takes_all(client->config);
-    if (record->kind == LF__RECORD_TRACE) {
-        if (client->config != NULL)
-            worker_take_trace(client, record);
-        if (!batches || (record->flags & LF__FLAG_SILENT) != 0)
-            return true;
-        worker_accept(); /* there it is an event by itself */
-    } else if ((record->flags & LF__FLAG_ATTRIBUTES) != 0 && client->config != NULL) {
-        worker_tell_problems(client, record);
-    }
-    int kind = record->kind == LF__RECORD_SCORE && !batches ? WORKER_SCORES : WORKER_OBSERVATIONS;
-    if (client->config == NULL)
-        worker_drop(NULL, LF_DROP_SHUTDOWN);
-    else if (!worker_open_lane(client, kind))
-        worker_drop(NULL, LF_DROP_NO_MEMORY);
-    else
-        lf__pending_add(client->lanes[kind].pending, record);
-    return true;
-}
-
-static bool worker_take_from_ring(void *owner, const lf__record *record)
-{
-    lf__count(&worker_held); /* before it counts as taken; counted anew when the ring is empty */
-    bool taken = worker_take(owner, record);
-    if (record->kind != LF__RECORD_TRACE)
-        atomic_store_explicit(&worker_taken, atomic_load_explicit(&worker_taken, memory_order_relaxed) + 1, memory_order_release);
-    return taken;
-}
 
 static void worker_take_copies(void)
 {
@@ -549,167 +333,11 @@ static void worker_take_copies(void)
     pthread_mutex_unlock(&worker.lock);
     while (copy != NULL) {
         worker_copy *next = copy->next;
-        lf__count(&worker_held);
-        (void)worker_take(NULL, copy->record);
-        atomic_fetch_sub_explicit(&worker_copied, 1, memory_order_release);
+        lf__lanes_take_copy(worker.lanes, copy->record);
         lf__free(copy->record);
         lf__free(copy);
         copy = next;
     }
-}
-
-static void worker_tell_left_out(void)
-{
-    if (worker.told_left_out || atomic_load_explicit(&lf__left_out, memory_order_relaxed) == 0)
-        return;
-    worker.told_left_out = true;
-    if (lf__first_time(lf__cause(0, "left out", NULL)))
-        lf__client_tell(0, LF__LOG_WARNING,
-                        "values are left out of observations that have no room for them:"
-                        " LANGFUSE_MAX_EVENT_SIZE_BYTES is reached, or open handles hold all they may;"
-                        " lf_stats.left_out counts them");
-}
-
-static void worker_update_client_budget(worker_client *client)
-{
-    worker_lane *observations = &client->lanes[WORKER_OBSERVATIONS], *scores = &client->lanes[WORKER_SCORES];
-    size_t limit = client->config->queue_bytes, other = client->traces == NULL ? 0 : lf__traces_bytes(client->traces);
-    if (scores->exporter != NULL)
-        other += lf__pending_bytes(scores->pending) + lf__export_bytes(scores->exporter);
-    if (observations->exporter == NULL)
-        return;
-    /* An eighth stays free for the rings, so that under pressure it is the queue that lets go of what is oldest, not the
-     * rings of what is newest. */
-    size_t room = limit - limit / 8, used = other + lf__export_bytes(observations->exporter);
-    lf__pending_set_max(observations->pending, room > used + limit / 8 ? room - used : limit / 8);
-}
-
-static void worker_update_budget(void)
-{
-    size_t bytes = worker.masked.capacity;
-    WORKER_EACH_CLIENT(client) {
-        if (client->config == NULL)
-            continue;
-        worker_update_client_budget(client);
-        bytes += client->traces == NULL ? 0 : lf__traces_bytes(client->traces);
-    }
-    WORKER_EACH_LANE(client, lane)
-        bytes += lf__pending_bytes(lane->pending) + lf__export_bytes(lane->exporter);
-    atomic_store_explicit(&lf__queue_budget.worker, bytes, memory_order_relaxed);
-    worker_tell_held();
-}
-
-/* A few segments keep their addresses for the next threads; those of the others go back. */
-static void worker_rest(lf__segment *segment)
-{
-    unsigned free_segments = 0;
-    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire);
-         s != NULL && free_segments < WORKER_FREE_SEGMENTS; s = s->next)
-        free_segments += atomic_load_explicit(&s->state, memory_order_relaxed) == LF__SEGMENT_FREE;
-    lf__segment_rest(segment);
-    bool keeps = free_segments < WORKER_FREE_SEGMENTS;
-    if (!keeps)
-        lf__segment_hollow(segment);
-    atomic_store_explicit(&segment->state, keeps ? LF__SEGMENT_FREE : LF__SEGMENT_HOLLOW, memory_order_release);
-}
-
-static void worker_drain(void)
-{
-    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {
-        int left = LF__SEGMENT_LEFT; /* unless a new thread takes it first */
-        bool rests = atomic_compare_exchange_strong_explicit(&s->state, &left, LF__SEGMENT_RESTING, memory_order_acquire,
-                                                             memory_order_relaxed);
-        lf__segment_drain(s, &lf__queue_budget, worker_take_from_ring, NULL);
-        uint8_t trace_id[16];
-        while (lf__segment_lost_trace(s, trace_id))
-            WORKER_EACH_LANE(client, lane)
-                lf__pending_drop_trace(lane->pending, trace_id, LF_DROP_QUEUE_FULL);
-        if (rests)
-            worker_rest(s);
-        worker_update_budget();
-    }
-    worker_take_copies();
-    worker_tell_left_out();
-    WORKER_EACH_LANE(client, lane) {
-        if (lf__pending_count(lane->pending) == 0)
-            lane->deadline_ns = 0;
-        else if (lane->deadline_ns == 0)
-            lane->deadline_ns = lf__monotonic_ns() + client->config->flush_interval_ms * 1000000u;
-    }
-}
-
-static void worker_give_back(void)
-{
-    uint64_t now = lf__monotonic_ns();
-    if (now < worker.pages_ns)
-        return;
-    bool more = false;
-    for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next)
-        more |= lf__segment_give_back(s);
-    worker.pages_ns = more ? now + WORKER_PAGES_MS * 1000000u : 0;
-}
-
-/* ---- Handing over to the exporter ---- */
-
-/* A device that has just booted may believe that it is 1970. What it sends waits until its clock is set, or until it stops. */
-static bool worker_waits_for_clock(void)
-{
-    bool waits = lf__wall_ns() < worker_built_s * 1000000000u && lf__is_started();
-    if (waits && lf__first_time(lf__cause(0, "clock", NULL)))
-        lf__client_tell(0, LF__LOG_WARNING, "the clock of this machine is not set; nothing is sent until it is");
-    return waits;
-}
-
-static bool worker_should_send(const worker_client *client, const worker_lane *lane)
-{
-    size_t count = lf__pending_count(lane->pending);
-    if (count == 0 || worker_waits_for_clock())
-        return false;
-    return worker.flush_active != 0 || count >= client->config->flush_at ||
-           lf__pending_bytes(lane->pending) >= client->config->batch_bytes || lf__monotonic_ns() >= lane->deadline_ns;
-}
-
-/* Under a low ceiling, batches on their way leave the queue half of it: only there the oldest can be let go. */
-static bool worker_may_batch(const worker_client *client, const worker_lane *lane)
-{
-    return !lf__export_busy(lane->exporter) ||
-           lf__export_bytes(lane->exporter) + client->config->batch_bytes <= client->config->queue_bytes / 2;
-}
-
-/* Encode one record, masked, with what is known of its trace. */
-static lf__add worker_add(worker_client *client, worker_lane *lane, const lf__record *record, int64_t now_offset_ns)
-{
-    /* A score is made when it is made, whatever the times of its trace are. */
-    int64_t offset_ns = record->kind == LF__RECORD_SCORE ? now_offset_ns
-                                                         : lf__trace_clock(worker.clocks, record->trace_id, now_offset_ns);
-    const lf__record *trace = client->traces == NULL ? NULL : lf__traces_get(client->traces, record->trace_id);
-    const lf__record *masked = lf__mask_record(&worker.masked, record, client->config);
-    if (masked == NULL) {
-        worker_drop(NULL, LF_DROP_NO_MEMORY);
-        return LF__ADD_DONE;
-    }
-    return lf__export_add(lane->exporter, masked, trace, offset_ns);
-}
-
-/* Move queued records into batches, as far as the exporter takes them. */
-static void worker_send(worker_client *client, worker_lane *lane)
-{
-    int64_t now_offset_ns = (int64_t)(lf__wall_ns() - lf__monotonic_ns());
-    const lf__record *record;
-    if (worker.clocks == NULL)
-        worker.clocks = lf__trace_clocks_new(); /* without memory each send has its own offset */
-    while (!atomic_load_explicit(&worker.transport.stop, memory_order_relaxed) && worker_may_batch(client, lane) &&
-           (record = lf__pending_first(lane->pending)) != NULL) { /* a mask hook may take its time for each of them */
-        if (worker_add(client, lane, record, now_offset_ns) == LF__ADD_FULL) {
-            lf__export_send(lane->exporter);
-            if (!worker_may_batch(client, lane) || worker_add(client, lane, record, now_offset_ns) == LF__ADD_FULL)
-                break; /* as much is on its way as may be */
-        }
-        lf__pending_remove_first(lane->pending);
-    }
-    lf__export_send(lane->exporter);
-    lane->deadline_ns = 0;
-    worker_update_budget();
 }
 
 /* ---- Flush and stop ---- */
@@ -731,33 +359,13 @@ static void worker_begin_flush(uint64_t wanted)
     if (wanted <= worker.flush_active || wanted <= worker.flush_done)
         return;
     worker.flush_active = wanted;
-    WORKER_EACH_LANE(client, lane) {
-        lane->flush_target = lf__pending_added(lane->pending);
-        lane->flush_handed_over = false;
-        lf__export_hurry(lane->exporter);
-    }
+    lf__lanes_begin_flush(worker.lanes);
 }
 
-/* Has all of a lane that the flush concerns been delivered or dropped? At exit also: is there nobody to deliver it to? */
-static bool worker_is_flushed(worker_lane *lane)
-{
-    if (atomic_load(&worker.exits) != 0 && lf__export_is_hopeless(lane->exporter))
-        return true;
-    if (lf__pending_first_number(lane->pending) < lane->flush_target)
-        return false;
-    if (!lane->flush_handed_over) {
-        lane->flush_handed_over = true;
-        lane->flush_mark = lf__export_added(lane->exporter);
-    }
-    return lf__export_oldest(lane->exporter) >= lane->flush_mark;
-}
-
+/* Has all been delivered or dropped that the flush concerns? */
 static void worker_end_flush(void)
 {
-    bool done = worker.flush_active != 0;
-    WORKER_EACH_LANE(client, lane)
-        done = done && worker_is_flushed(lane);
-    if (!done)
+    if (worker.flush_active == 0 || !lf__lanes_are_flushed(worker.lanes, atomic_load(&worker.exits) != 0))
         return;
     pthread_mutex_lock(&worker.lock);
     worker.flush_done = worker.flush_active;
@@ -766,29 +374,13 @@ static void worker_end_flush(void)
     pthread_mutex_unlock(&worker.lock);
 }
 
-static lf_status worker_read_trace_text(worker_client *client, const uint8_t trace_id[16], char **out_text)
-{
-    const lf__record *trace = client->traces == NULL ? NULL : lf__traces_get(client->traces, trace_id);
-    for (const lf__field *field = NULL; trace != NULL && (field = lf__record_next(trace, field)) != NULL;) {
-        if (field->tag != LF__TAG_EXTERNAL_TRACE_ID)
-            continue;
-        char *text = lf__alloc(field->length + 1u);
-        if (text == NULL)
-            return LF_ERR_MEMORY;
-        memcpy(text, lf__field_payload(field), field->length);
-        *out_text = text;
-        break;
-    }
-    return LF_OK;
-}
-
 static void worker_answer(void)
 {
     pthread_mutex_lock(&worker.lock);
     for (worker_question *question = worker.questions; question != NULL; question = question->next) {
         if (question->answered || question->round == worker.round)
             continue;
-        question->status = worker_read_trace_text(&worker.clients[question->client], question->trace_id, &question->text);
+        question->status = lf__lanes_trace_text(worker.lanes, question->client, question->trace_id, &question->text);
         question->answered = true;
         pthread_cond_broadcast(&worker.to_callers);
     }
@@ -806,25 +398,8 @@ static bool worker_should_stop(void)
 /* What is left is dropped, and counted. */
 static void worker_let_go(void)
 {
-    worker_drain();
-    WORKER_EACH_LANE(client, lane) {
-        lf__pending_drop_all(lane->pending, LF_DROP_SHUTDOWN);
-        lf__export_abandon(lane->exporter, LF_DROP_SHUTDOWN);
-    }
-    worker_update_budget();
-}
-
-static void worker_release(void)
-{
-    WORKER_EACH_CLIENT(client)
-        worker_close_client(client);
-    lf__transport_done(&worker.transport);
-    lf__buf_done(&worker.masked);
-    lf__buf_init(&worker.masked, WORKER_MASKED_MAX); /* the thread may be started again before it ends */
-    lf__trace_clocks *clocks = worker.clocks;
-    worker.clocks = NULL; /* first: a child that is forked here keeps what it finds */
-    lf__trace_clocks_free(clocks);
-    atomic_store_explicit(&lf__queue_budget.worker, 0, memory_order_relaxed);
+    worker_take_copies();
+    lf__lanes_let_go(worker.lanes);
 }
 
 /* True: the thread ends. False: it was started again meanwhile, perhaps with other clients. */
@@ -834,7 +409,7 @@ static bool worker_finish(void)
     bool keeps_memory = worker.keeps_memory, again = worker.again;
     pthread_mutex_unlock(&worker.lock);
     if (!again && !keeps_memory)
-        worker_release();
+        lf__lanes_close(worker.lanes);
     pthread_mutex_lock(&worker.lock);
     again = worker.again;
     worker.again = false;
@@ -843,40 +418,18 @@ static bool worker_finish(void)
     worker.flush_active = 0;
     worker.flush_done = worker.flush_wanted;
     atomic_store(&worker.clients_changed, 1);
-    atomic_store(&worker.transport.stop, false);
+    lf__lanes_stop(worker.lanes, false);
     atomic_store_explicit(&lf__worker_waiting, again ? LF__WORKER_BUSY : LF__WORKER_IDLE, memory_order_relaxed);
     pthread_cond_broadcast(&worker.to_callers);
     pthread_mutex_unlock(&worker.lock);
     return !again;
 }
 
-/* When something is due of what is queued or on its way. */
-static uint64_t worker_due_ns(void)
-{
-    uint64_t until_ns = UINT64_MAX;
-    WORKER_EACH_LANE(client, lane) {
-        if (worker_should_send(client, lane) && worker_may_batch(client, lane))
-            return 0; /* what was on its way when we looked has arrived meanwhile */
-        uint64_t next_ns = lf__export_next_ns(lane->exporter);
-        until_ns = next_ns < until_ns ? next_ns : until_ns;
-        uint64_t deadline_ns = lane->deadline_ns;
-        if (deadline_ns != 0 && worker_waits_for_clock())
-            deadline_ns = lf__monotonic_ns() + WORKER_CLOCK_MS * 1000000u;
-        if (deadline_ns != 0 && deadline_ns < until_ns)
-            until_ns = deadline_ns;
-        /* While one waits for its server, others may be given records: a look now and then. */
-        uint64_t look_ns = lf__monotonic_ns() + client->config->flush_interval_ms * 1000000u;
-        if (lf__export_busy(lane->exporter) && look_ns < until_ns)
-            until_ns = look_ns;
-    }
-    return until_ns;
-}
-
 /* Until a transfer moves, something is due, or for ever. `guest`: on a thread of the program. */
 static void worker_wait(uint64_t due_ns, lf__guest *guest)
 {
     uint64_t until_ns = worker.pages_ns != 0 && worker.pages_ns < due_ns ? worker.pages_ns : due_ns;
-    lf__http *http = atomic_load_explicit(&worker.transport.http, memory_order_relaxed);
+    lf__http *http = lf__lanes_http(worker.lanes);
     if (http != NULL && lf__http_running(http) != 0)
         worker_poll(http, until_ns, guest);
     else if (due_ns <= lf__monotonic_ns())
@@ -893,19 +446,15 @@ static uint64_t worker_step(void)
 {
     uint64_t wanted = worker_begin_round();
     atomic_store(&lf__worker_asked, false);
-    worker_drain();
+    lf__lanes_drain(worker.lanes);
+    worker_take_copies();
     worker_update_clients(); /* after the records that were made before */
     worker_begin_flush(wanted);
-    WORKER_EACH_LANE(client, lane) {
-        if (worker_should_send(client, lane))
-            worker_send(client, lane);
-        lf__export_step(lane->exporter);
-    }
-    worker_tell_held(); /* before who flushes is told that it is over */
+    lf__lanes_send(worker.lanes, worker.flush_active != 0);
     worker_end_flush();
     worker_answer();
-    worker_give_back();
-    return worker_due_ns();
+    worker.pages_ns = lf__lanes_give_back(worker.lanes);
+    return lf__lanes_due_ns(worker.lanes, worker.flush_active != 0);
 }
 
 /* ---- Without the main thread ---- */
@@ -920,16 +469,8 @@ static bool worker_is_alone(void)
 /* Send now, and until then at most: as long as exit would take. */
 static uint64_t worker_hurry(void)
 {
-    long longest_ms = 0;
     atomic_store(&worker.exits, 1);
-    WORKER_EACH_CLIENT(client)
-        if (client->config != NULL && client->config->exit_timeout_ms > longest_ms)
-            longest_ms = client->config->exit_timeout_ms;
-    WORKER_EACH_LANE(client, lane) {
-        lf__export_hurry(lane->exporter);
-        lane->deadline_ns = lane->deadline_ns == 0 ? 0 : 1;
-    }
-    return lf__monotonic_ns() + (uint64_t)longest_ms * 1000000u;
+    return lf__monotonic_ns() + (uint64_t)lf__lanes_hurry(worker.lanes) * 1000000u;
 }
 
 static void worker_stop_self(void)
@@ -941,25 +482,16 @@ static void worker_stop_self(void)
     pthread_mutex_unlock(&worker.lock);
 }
 
-static bool worker_is_hopeless(void)
-{
-    bool hopeless = true;
-    WORKER_EACH_LANE(client, lane)
-        hopeless = hopeless && (lf__pending_count(lane->pending) + lf__export_held(lane->exporter) == 0 ||
-                                lf__export_is_hopeless(lane->exporter));
-    return hopeless;
-}
-
 /* A step's worth of waiting. True: the thread ends at once. *until_ns is 0 as long as the program has other threads. */
 static bool worker_wait_without_main(uint64_t due_ns, uint64_t *until_ns)
 {
-    lf__http *http = atomic_load_explicit(&worker.transport.http, memory_order_relaxed);
+    lf__http *http = lf__lanes_http(worker.lanes);
     if (due_ns == UINT64_MAX && (http == NULL || lf__http_running(http) == 0) && worker_retire())
         return true;
     uint64_t now = lf__monotonic_ns(), look_ns = now + WORKER_LOOK_MS * 1000000u;
     if (*until_ns == 0 && worker_is_alone())
         *until_ns = worker_hurry();
-    else if (*until_ns != 0 && (now >= *until_ns || worker_is_hopeless()))
+    else if (*until_ns != 0 && (now >= *until_ns || lf__lanes_are_hopeless(worker.lanes)))
         worker_stop_self();
     else
         worker_wait(due_ns < look_ns ? due_ns : look_ns, NULL);
@@ -1046,9 +578,9 @@ static bool worker_await(uint64_t until_ns)
 
 static uint64_t worker_settled_total(void)
 {
-    uint64_t total = atomic_load_explicit(&lf__worker_counters.delivered, memory_order_relaxed);
+    uint64_t total = atomic_load_explicit(&lf__lanes_counters.delivered, memory_order_relaxed);
     for (int i = 0; i < LF_DROP_REASON_COUNT; i++)
-        total += atomic_load_explicit(&lf__worker_counters.dropped[i], memory_order_relaxed);
+        total += atomic_load_explicit(&lf__lanes_counters.dropped[i], memory_order_relaxed);
     return total;
 }
 
@@ -1058,7 +590,7 @@ static uint64_t worker_pump_rounds(void)
     uint64_t due_ns = 0;
     for (int i = 0; i < WORKER_ROUNDS && due_ns <= lf__monotonic_ns(); i++) {
         due_ns = worker_turn();
-        lf__http *http = atomic_load_explicit(&worker.transport.http, memory_order_relaxed);
+        lf__http *http = lf__lanes_http(worker.lanes);
         if (http != NULL && lf__http_running(http) != 0) {
             uint64_t before = worker_settled_total();
             lf__http_poll(http, 0);
@@ -1086,7 +618,7 @@ static void worker_want_by(lf_poll_wants *wants, uint64_t due_ns)
 static void worker_tell_wants(lf_poll_wants *wants, uint64_t due_ns)
 {
     enum { ROOM = sizeof wants->fds / sizeof *wants->fds };
-    lf__http *http = atomic_load_explicit(&worker.transport.http, memory_order_relaxed);
+    lf__http *http = lf__lanes_http(worker.lanes);
     bool all = true, has_event = worker_has_event();
     memset(wants, 0, sizeof *wants);
     wants->timeout_ms = -1;
@@ -1165,14 +697,6 @@ static int worker_create_thread(void)
     return error;
 }
 
-static void worker_set_limit_locked(void)
-{
-    size_t limit = 0;
-    WORKER_EACH_CLIENT(client)
-        limit += client->wanted == NULL ? 0 : client->wanted->queue_bytes;
-    atomic_store_explicit(&lf__queue_budget.limit, limit, memory_order_relaxed);
-}
-
 /* The thread that has ended, for its last owner to join outside of the lock: it has nothing left to do but to return. */
 static bool worker_take_thread(pthread_t *out_thread)
 {
@@ -1202,16 +726,16 @@ static void worker_start_pumped_locked(void)
 static int worker_start_locked(void)
 {
     worker.wanted = true;
-    worker_set_limit_locked();
     if (worker.state != WORKER_NONE) {
         worker.again = worker.state == WORKER_STOPS;
         return 0;
     }
+    if (worker.lanes == NULL && (worker.lanes = lf__lanes_new(worker.lanes_of_parent)) == NULL)
+        return ENOMEM;
     worker_init_conditions();
     worker.keeps_memory = false;
     worker.flush_active = 0;
     worker.flush_done = worker.flush_wanted;
-    lf__buf_init(&worker.masked, WORKER_MASKED_MAX);
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_BUSY, memory_order_relaxed);
     worker.state = WORKER_RUNS;
     if (worker.is_pumped) {
@@ -1261,19 +785,14 @@ void lf__worker_ensure(bool now)
 
 void lf__worker_set_client(uint32_t index, lf__config *config)
 {
-    worker_client *client = &worker.clients[index];
+    lf__client_set_sending(index, config);
+    atomic_store_explicit(&lf__queue_budget.limit, lf__client_queue_bytes(), memory_order_relaxed);
     pthread_mutex_lock(&worker.lock);
-    lf__config *before = client->wanted;
-    client->wanted = config == NULL ? NULL : lf__config_ref(config);
-    if (index >= atomic_load(&worker.client_count))
-        atomic_store(&worker.client_count, index + 1);
-    worker_set_limit_locked();
     atomic_store(&worker.clients_changed, 1);
     worker.changes_wanted++;
     if (worker.state != WORKER_NONE)
         worker_wake_locked();
     pthread_mutex_unlock(&worker.lock);
-    lf__config_free(before);
 }
 
 void lf__worker_await_clients(uint64_t until_ns)
@@ -1294,14 +813,14 @@ void lf__worker_barrier(void)
 void lf__worker_submit(lf__record *record)
 {
     worker_copy *copy = lf__alloc(sizeof *copy);
-    worker_accept();
+    lf__lanes_accept();
     if (copy == NULL) {
-        worker_drop(NULL, LF_DROP_NO_MEMORY);
+        lf__lanes_drop(LF_DROP_NO_MEMORY);
         lf__free(record);
         return;
     }
     copy->record = record;
-    atomic_fetch_add_explicit(&worker_copied, 1, memory_order_relaxed);
+    lf__lanes_copy_waits();
     pthread_mutex_lock(&worker.lock);
     copy->next = worker.copies;
     worker.copies = copy;
@@ -1312,7 +831,7 @@ static uint64_t worker_dropped_total(void)
 {
     uint64_t total = 0;
     for (int i = 0; i < LF_DROP_REASON_COUNT; i++)
-        total += atomic_load_explicit(&lf__worker_counters.dropped[i], memory_order_relaxed);
+        total += atomic_load_explicit(&lf__lanes_counters.dropped[i], memory_order_relaxed);
     for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next)
         total += atomic_load_explicit(&s->dropped_full, memory_order_relaxed) +
                  atomic_load_explicit(&s->dropped_large, memory_order_relaxed) +
@@ -1399,7 +918,7 @@ bool lf__worker_stop(bool keeps_memory, uint64_t until_ns)
     if (worker.state == WORKER_RUNS) {
         worker.state = WORKER_STOPS;
         worker.keeps_memory = keeps_memory;
-        atomic_store(&worker.transport.stop, true);
+        lf__lanes_stop(worker.lanes, true);
         worker_wake_locked();
     }
     uint64_t ends = worker.ends;
@@ -1435,13 +954,9 @@ void lf__worker_after_fork_child(void)
     worker.conditions_ready = false;
     /* The worker may have been changing them when the process was copied, and the connections are the parent's: they are
      * left alone, neither used nor freed. */
-    unsigned at = worker.generation++ % WORKER_GENERATIONS;
-    memcpy(worker.inherited[at], worker.clients, sizeof worker.clients);
-    atomic_store(&worker.inherited_transport[at].http, atomic_load(&worker.transport.http));
-    worker.inherited_masked[at] = worker.masked;
-    WORKER_EACH_CLIENT(client)
-        *client = (worker_client){.wanted = client->wanted};
-    atomic_store(&worker.transport.http, NULL);
+    if (worker.lanes != NULL)
+        worker.lanes_of_parent = worker.lanes;
+    worker.lanes = NULL;
     worker.copies = NULL;
     worker.questions = NULL; /* of threads that are no more */
     worker.state = WORKER_NONE;
@@ -1452,17 +967,11 @@ void lf__worker_after_fork_child(void)
     worker.retry_ns = 0;
     atomic_store(&worker.exits, 0);
     atomic_store(&worker.main_left, 0); /* the thread that forked is the main one here */
-    atomic_store(&worker.transport.stop, false);
     worker.dropped_reported = 0;
     atomic_store_explicit(&lf__worker_waiting, LF__WORKER_IDLE, memory_order_relaxed);
     atomic_store_explicit(&lf__queue_budget.rings, 0, memory_order_relaxed);
     atomic_store_explicit(&lf__queue_budget.worker, 0, memory_order_relaxed);
-    atomic_store_explicit(&lf__worker_accepted, 0, memory_order_relaxed);
-    atomic_store_explicit(&worker_held, 0, memory_order_relaxed);
-    atomic_store_explicit(&worker_taken, 0, memory_order_relaxed); /* the rings are new, too */
-    atomic_store_explicit(&worker_copied, 0, memory_order_relaxed);
+    lf__lanes_after_fork_child();
     atomic_store_explicit(&lf__left_out, 0, memory_order_relaxed);
     atomic_store_explicit(&lf__refused, 0, memory_order_relaxed);
-    lf__counters none = {0};
-    lf__worker_counters = none;
 }

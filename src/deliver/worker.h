@@ -6,17 +6,7 @@
 
 #include "../base/clients.h"
 #include "../base/config.h"
-#include "export.h"
 #include "../observe/submit.h"
-
-extern lf__counters lf__worker_counters;
-/* Accepted outside a segment: copies of other threads' open observations, made at exit; updates of traces that are events. */
-extern _Atomic uint64_t lf__worker_accepted;
-
-/* Records that wait or are on their way, counted where they are: in rings, copies, queues and batches. Any thread, no lock.
- * Exact while nothing moves. A record that moves from one place to the next meanwhile may be counted in both, but is never
- * missed: with 0 there is nothing left to send. */
-uint64_t lf__worker_queued(void);
 
 /* What a client (clients.h) sends, and where; NULL: nothing any more, and what it still has is dropped. Takes a reference. */
 void lf__worker_set_client(uint32_t index, lf__config *config);

@@ -10,6 +10,7 @@
 #include "../ask/rest.h"
 #include "../observe/stack.h"
 #include "../base/threads.h"
+#include "../deliver/lanes.h"
 #include "../deliver/worker.h"
 
 #include <dlfcn.h>
@@ -545,7 +546,7 @@ static void life_exit(void)
     life_set_mode(LF_I_OFF);
     lf__worker_barrier(); /* what others end from here on is ignored, or was in their rings before we look */
     life_interrupt_others(now);
-    if (lf__worker_queued() != 0 && timeout_ms > 0 && lf__worker_start() == LF_OK)
+    if (lf__lanes_queued() != 0 && timeout_ms > 0 && lf__worker_start() == LF_OK)
         lf__worker_send_at_exit(timeout_ms);
     /* The exit handlers of TLS libraries come after this: the worker must be out of them. */
     uint64_t until_ns = now + (uint64_t)timeout_ms * 1000000u, grace_ns = lf__monotonic_ns() + LIFE_EXIT_GRACE_MS * 1000000u;

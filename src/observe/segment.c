@@ -359,33 +359,37 @@ bool lf__segment_give_back(lf__segment *segment)
     return segment->looks_left != 0;
 }
 
-size_t lf__segment_drain(lf__segment *segment, lf__budget *budget, bool (*take)(void *owner, const lf__record *record), void *owner)
+lf__drain lf__segment_drain(lf__segment *segment, lf__budget *budget)
 {
-    uint64_t published = atomic_load_explicit(&segment->published, memory_order_acquire);
     uint64_t at = atomic_load_explicit(&segment->consumed, memory_order_relaxed);
-    size_t count = 0;
-    bool go_on = true;
-    while (at < published && go_on) {
+    return (lf__drain){segment, budget, atomic_load_explicit(&segment->published, memory_order_acquire), at, at, 0};
+}
+
+/* The space of what was taken is free. */
+static void segment_free_taken(lf__drain *drain)
+{
+    segment_release_taken(drain->segment, drain->from, drain->at);
+    atomic_store_explicit(&drain->segment->consumed, drain->at, memory_order_release); /* pairs with segment_grant */
+    atomic_fetch_sub_explicit(&drain->budget->rings, drain->taken, memory_order_relaxed);
+    drain->from = drain->at;
+    drain->taken = 0;
+}
+
+const lf__record *lf__drain_next(lf__drain *drain)
+{
+    for (;;) {
         /* A megabyte at a time, so that a thread that waits for room sees it early. */
-        uint64_t from = at, freed = 0;
-        while (at < published && at - from < SEGMENT_RING_KEEP) {
-            const lf__record *record = (const lf__record *)lf__segment_at(segment, at);
-            uint32_t size = record->size;
-            if (record->kind != LF__RECORD_PAD) {
-                if (!take(owner, record)) {
-                    go_on = false;
-                    break;
-                }
-                count++;
-                freed += size;
-            }
-            at += size;
-        }
-        segment_release_taken(segment, from, at);
-        atomic_store_explicit(&segment->consumed, at, memory_order_release); /* pairs with segment_grant */
-        atomic_fetch_sub_explicit(&budget->rings, freed, memory_order_relaxed);
+        if (drain->at != drain->from && (drain->at == drain->published || drain->at - drain->from >= SEGMENT_RING_KEEP))
+            segment_free_taken(drain);
+        if (drain->at == drain->published)
+            return NULL;
+        const lf__record *record = (const lf__record *)lf__segment_at(drain->segment, drain->at);
+        drain->at += record->size;
+        if (record->kind == LF__RECORD_PAD)
+            continue;
+        drain->taken += record->size;
+        return record;
     }
-    return count;
 }
 
 void lf__segment_lose_trace(lf__segment *segment, const uint8_t trace_id[16])

@@ -155,6 +155,16 @@ typedef struct lf__budget {
     _Atomic size_t worker; /* held by the worker: queue and batches */
 } lf__budget;
 
+/* What is being taken out of a ring. */
+typedef struct lf__drain {
+    lf__segment *segment;
+    lf__budget *budget;
+    uint64_t published; /* when it began */
+    uint64_t from; /* up to here the space is free again */
+    uint64_t at;
+    uint64_t taken; /* bytes of records since `from` */
+} lf__drain;
+
 extern lf__budget lf__queue_budget;
 /* All threads' segments, newest first. Only ever grows; rested segments are used again. */
 extern _Atomic(lf__segment *) lf__segments;
@@ -180,10 +190,10 @@ void lf__segment_rest(lf__segment *segment);
 bool lf__segment_grant(lf__segment *segment, lf__budget *budget, size_t size);
 /* Owner: return what was granted and not used, before the thread ends. */
 void lf__segment_return_grant(lf__segment *segment, lf__budget *budget);
-/* Worker: hand each record up to what is published now to `take`, in order, and free its space. Stops when `take` says
- * false (that record stays). Returns the number taken. */
-size_t lf__segment_drain(lf__segment *segment, lf__budget *budget, bool (*take)(void *owner, const lf__record *record),
-                         void *owner);
+/* Worker: take out each record up to what is published now, in order. */
+lf__drain lf__segment_drain(lf__segment *segment, lf__budget *budget);
+/* The next record, valid until the next call, which frees its space; NULL: that was all. */
+const lf__record *lf__drain_next(lf__drain *drain);
 /* Worker, every now and then: give memory back that a burst needed and that was not needed again since the last look. True:
  * there is more, look again later. */
 bool lf__segment_give_back(lf__segment *segment);

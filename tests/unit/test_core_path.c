@@ -166,17 +166,21 @@ static void release_the_worker(void)
 
 enum { KEEP = 1000 };
 
-static size_t may_take;
 static uint64_t taken;
 
-static bool take_one(void *owner, const lf__record *record)
+/* Take no more than so many records this time. */
+static void take_some(lf__segment *segment, size_t most)
 {
-    (void)owner, (void)record;
-    if (may_take == 0)
-        return false;
-    may_take--;
-    taken++;
-    return true;
+    lf__drain drain = lf__segment_drain(segment, &lf__queue_budget);
+    uint64_t at = drain.at;
+    for (size_t count = 0; count < most && at < drain.published;) {
+        const lf__record *record = lf__segment_at(segment, at);
+        at += record->size;
+        count += record->kind != LF__RECORD_PAD;
+    }
+    drain.published = at;
+    while (lf__drain_next(&drain) != NULL)
+        taken++;
 }
 
 /* What the worker would do, but for some records that stay, so that the ring wraps rather than starts over. */
@@ -184,8 +188,7 @@ static void empty_all_but(size_t keep)
 {
     for (lf__segment *s = atomic_load(&lf__segments); s != NULL; s = s->next) {
         const uint64_t inside = atomic_load(&s->ended) - atomic_load(&s->dropped_full) - taken;
-        may_take = inside > keep ? inside - keep : 0;
-        lf__segment_drain(s, &lf__queue_budget, take_one, NULL);
+        take_some(s, inside > keep ? inside - keep : 0);
     }
 }
 
@@ -351,8 +354,7 @@ static void observe_under_the_filter(void)
             continue;
         const int progress_now = __atomic_load_n(&progress, __ATOMIC_ACQUIRE);
         const uint64_t inside = (atomic_load(&segment->published) - atomic_load(&segment->consumed)) / 400;
-        may_take = inside > KEEP ? inside - KEEP : 0;
-        lf__segment_drain(segment, &lf__queue_budget, take_one, NULL);
+        take_some(segment, inside > KEEP ? inside - KEEP : 0);
         atomic_store_explicit(&rounds_done, progress_now, memory_order_release);
     }
     switch (atomic_load(&filter_state)) {

@@ -67,7 +67,6 @@ static struct {
     size_t written;
     size_t read;
     size_t bytes; /* of what is inside */
-    size_t allowed; /* how many records may be taken in this turn */
 } model;
 
 static void model_write(size_t size, uint64_t number)
@@ -77,23 +76,32 @@ static void model_write(size_t size, uint64_t number)
     model.bytes += size;
 }
 
-static bool model_take(void *owner, const lf__record *record)
+/* Take no more than so many records this time. */
+static lf__drain begin_drain(lf__segment *segment, size_t most)
 {
-    CHECK(owner == &model);
-    if (model.allowed == 0)
-        return false;
-    model.allowed--;
-    CHECK(model.read < model.written);
-    expected next = model.items[model.read++ % MODEL_MAX];
-    CHECK(is_record(record, next.size, next.number));
-    model.bytes -= next.size;
-    return true;
+    lf__drain drain = lf__segment_drain(segment, &budget);
+    uint64_t at = drain.at;
+    for (size_t count = 0; count < most && at < drain.published;) {
+        const lf__record *record = lf__segment_at(segment, at);
+        at += record->size;
+        count += record->kind != LF__RECORD_PAD;
+    }
+    drain.published = at;
+    return drain;
 }
 
 static size_t drain(lf__segment *segment, size_t allowed)
 {
-    model.allowed = allowed;
-    return lf__segment_drain(segment, &budget, model_take, &model);
+    lf__drain drain = begin_drain(segment, allowed);
+    const lf__record *record;
+    size_t count = 0;
+    for (; (record = lf__drain_next(&drain)) != NULL; count++) {
+        CHECK(model.read < model.written);
+        expected next = model.items[model.read++ % MODEL_MAX];
+        CHECK(is_record(record, next.size, next.number));
+        model.bytes -= next.size;
+    }
+    return count;
 }
 
 static uint64_t random_state = 20260101; /* the seed: the same run every time */
@@ -298,10 +306,8 @@ enum { CONCURRENT = 300000 };
 
 static void *take_until_the_end(void *segment)
 {
-    for (size_t taken = 0; taken < (size_t)rounds(CONCURRENT);) {
-        model.allowed = SIZE_MAX;
-        taken += lf__segment_drain(segment, &budget, model_take, &model);
-    }
+    for (size_t taken = 0; taken < (size_t)rounds(CONCURRENT);)
+        taken += drain(segment, SIZE_MAX);
     return NULL;
 }
 
@@ -481,8 +487,7 @@ static void *take_and_give_back(void *arg)
     lf__segment *segment = arg;
     while (!atomic_load_explicit(&stop_giving_back, memory_order_acquire) ||
            atomic_load(&segment->published) != atomic_load(&segment->consumed)) {
-        model.allowed = SIZE_MAX;
-        lf__segment_drain(segment, &budget, model_take, &model);
+        drain(segment, SIZE_MAX);
         segment->looks_left = 1; /* as often as can be */
         lf__segment_give_back(segment);
     }

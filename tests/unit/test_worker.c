@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "../../observe.h"
+#include "../../src/deliver/lanes.h"
 #include "../../src/deliver/worker.h"
 #include "fake_server.h"
 #include "fixture.h"
@@ -260,9 +261,9 @@ static void a_loss_that_nobody_counts_is_seen_in_the_account(void **state)
     assert_int_equal(lf_flush(PATIENCE_MS), LF_OK);
     lf_stats stats = stats_now();
     assert_account(&stats);
-    atomic_fetch_sub(&lf__worker_counters.delivered, 1);
+    atomic_fetch_sub(&lf__lanes_counters.delivered, 1);
     stats = stats_now();
-    atomic_fetch_add(&lf__worker_counters.delivered, 1);
+    atomic_fetch_add(&lf__lanes_counters.delivered, 1);
     assert_int_equal(stats.queued, 0);
     assert_int_equal(stats.accepted, stats.delivered + 1);
 }
