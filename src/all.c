@@ -53,6 +53,7 @@
 #include "deliver/tell.c"
 #include "deliver/trace_clock.c"
 #include "deliver/trace_table.c"
+#include "deliver/verdict.c"
 #include "deliver/wire_ingest.c"
 #include "deliver/wire_otlp.c"
 #include "deliver/wire_text.c"

@@ -30,7 +30,7 @@ server/*                | SERVER SYSTEM
 # library | the only files that may include it. The storage of the server is several files: they share one header, which has SQLite.
 OWNERS='
 curl/*                  | src/*http.c
-cjson/cJSON.h           | src/*answer.c src/*capture.c src/*export.c src/*rest.c src/*template.c src/*prompt_body.c langfuse/*.c
+cjson/cJSON.h           | src/*answer.c src/*capture.c src/*rest.c src/*template.c src/*prompt_body.c langfuse/*.c
 microhttpd.h            | server/http.c
 sqlite3.h               | server/store_private.h
 store_private.h         | server/store*.c

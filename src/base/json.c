@@ -578,7 +578,7 @@ static const char *json_skip_string(const char *at, const char *end)
     return at < end ? at + 1 : end;
 }
 
-static const char *json_skip_value(const char *at, const char *end)
+const char *lf__json_value_end(const char *at, const char *end)
 {
     size_t depth = 0;
     while (at < end) {
@@ -616,7 +616,7 @@ bool lf__json_next_member(const char *text, size_t size, size_t *at, lf__json_me
     if (colon == end || *colon != ':')
         return false;
     const char *value = json_skip_blanks(colon + 1, end);
-    const char *value_end = json_skip_value(value, end);
+    const char *value_end = lf__json_value_end(value, end);
     *member = (lf__json_member){key + 1, (size_t)(key_end - key) - 2, value, (size_t)(value_end - value)};
     *at = (size_t)(value_end - text);
     return true;
@@ -631,7 +631,7 @@ bool lf__json_next_item(const char *text, size_t size, size_t *at, lf__text *ite
     if (from == end || *from != (*at == 0 ? '[' : ','))
         return false;
     const char *value = json_skip_blanks(from + 1, end);
-    const char *value_end = json_skip_value(value, end);
+    const char *value_end = lf__json_value_end(value, end);
     if (value_end == value)
         return false;
     *item = (lf__text){value, (size_t)(value_end - value)};

@@ -45,6 +45,8 @@ bool lf__json_next_member(const char *text, size_t size, size_t *at, lf__json_me
 
 /* The same for the items of a JSON array. */
 bool lf__json_next_item(const char *text, size_t size, size_t *at, lf__text *item);
+/* Where the value ends that begins at `at`. In text that is cut, or no JSON: somewhere up to `end`. */
+const char *lf__json_value_end(const char *at, const char *end);
 /* Append the text that a raw JSON string (without quotes) stands for, as UTF-8; lone surrogates become U+FFFD. */
 bool lf__json_unescape(lf__buf *out, const char *raw, size_t size);
 /* Make each \u escape of half a surrogate pair in JSON text one of U+FFFD, in place: some readers refuse all of a text with

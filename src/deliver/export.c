@@ -3,9 +3,9 @@
 #include "../base/answer.h"
 #include "file.h"
 #include "tell.h"
+#include "verdict.h"
 #include "wire.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -328,138 +328,7 @@ static void export_bisect(lf__export *x, export_batch *batch)
     export_drop(x, batch, LF_DROP_REFUSED);
 }
 
-/* ---- 207: a verdict on each event ---- */
-
-/* An event of a batch: each item is one or more JSON objects that begin {"id":"...","type":"...". */
-typedef struct export_event {
-    const char *id;
-    size_t id_size;
-    const char *type;
-    size_t type_size;
-    uint32_t item;
-} export_event;
-
-typedef enum export_verdict { EXPORT_TAKEN = 0, EXPORT_AGAIN, EXPORT_REFUSED } export_verdict; /* the worst one counts */
-
-/* Find the next complete JSON object that lies so many brackets deep, from *at on. Knows strings and brackets only, so that
- * it also reads an answer that was cut off. */
-typedef struct export_scan {
-    const char *text;
-    size_t size;
-    size_t at;
-    int depth;
-    bool in_string;
-} export_scan;
-
-static bool export_next_object(export_scan *scan, int depth, const char **out_object, size_t *out_size)
-{
-    const char *begin = NULL;
-    for (; scan->at < scan->size; scan->at++) {
-        char c = scan->text[scan->at];
-        if (scan->in_string) {
-            if (c == '\\')
-                scan->at++;
-            else if (c == '"')
-                scan->in_string = false;
-        } else if (c == '"') {
-            scan->in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (scan->depth == depth && c == '{')
-                begin = scan->text + scan->at;
-            scan->depth++;
-        } else if (c == '}' || c == ']') {
-            scan->depth--;
-            if (scan->depth == depth && begin != NULL) {
-                scan->at++;
-                *out_object = begin;
-                *out_size = (size_t)(scan->text + scan->at - begin);
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* The text behind `label` up to the next quote, which our own ids and types never contain. NULL: it does not begin so. */
-static const char *export_expect(const char *text, const char *end, const char *label, size_t *out_size)
-{
-    size_t size = strlen(label);
-    if ((size_t)(end - text) < size || memcmp(text, label, size) != 0)
-        return NULL;
-    const char *quote = memchr(text + size, '"', (size_t)(end - text) - size);
-    *out_size = quote == NULL ? 0 : (size_t)(quote - text) - size;
-    return quote == NULL ? NULL : text + size;
-}
-
-static bool export_read_event(const char *object, size_t size, export_event *event)
-{
-    const char *end = object + size;
-    event->id = export_expect(object, end, "{\"id\":\"", &event->id_size);
-    if (event->id == NULL)
-        return false;
-    event->type = export_expect(event->id + event->id_size, end, "\",\"type\":\"", &event->type_size);
-    return event->type != NULL;
-}
-
-static int export_compare_events(const void *a, const void *b)
-{
-    const export_event *one = a, *two = b;
-    size_t size = one->id_size < two->id_size ? one->id_size : two->id_size;
-    int order = memcmp(one->id, two->id, size);
-    return order != 0 ? order : (one->id_size > two->id_size) - (one->id_size < two->id_size);
-}
-
-/* The batch's events, sorted by their ids. NULL: no memory. */
-static export_event *export_list_events(const export_batch *batch, size_t *out_count)
-{
-    size_t capacity = batch->count * 2, count = 0;
-    export_event *events = lf__alloc(capacity * sizeof *events);
-    for (size_t item = 0; events != NULL && item < batch->count; item++) {
-        size_t begin = item == 0 ? 0 : batch->ends[item - 1];
-        export_scan scan = {.text = batch->items.data + begin, .size = batch->ends[item] - begin};
-        const char *object;
-        size_t size;
-        while (export_next_object(&scan, 0, &object, &size)) {
-            export_event event = {.item = (uint32_t)item};
-            if (!export_read_event(object, size, &event))
-                continue;
-            if (count == capacity) {
-                export_event *more = lf__realloc(events, (capacity *= 2) * sizeof *events);
-                if (more == NULL) {
-                    lf__free(events);
-                    return NULL;
-                }
-                events = more;
-            }
-            events[count++] = event;
-        }
-    }
-    if (events != NULL)
-        qsort(events, count, sizeof *events, export_compare_events);
-    *out_count = count;
-    return events;
-}
-
-/* One element of the answer. Those of events that were taken have a status below 300. */
-static void export_judge(lf__export *x, const char *object, size_t size, const export_event *events, size_t count,
-                         unsigned char *verdicts)
-{
-    cJSON *json = cJSON_ParseWithLengthOpts(object, size, NULL, 0);
-    const cJSON *id = cJSON_GetObjectItemCaseSensitive(json, "id"), *number = cJSON_GetObjectItemCaseSensitive(json, "status");
-    int status = cJSON_IsNumber(number) ? number->valueint : 0;
-    if (cJSON_IsString(id) && status >= 400) {
-        export_event wanted = {.id = id->valuestring, .id_size = strlen(id->valuestring)};
-        const export_event *event = bsearch(&wanted, events, count, sizeof *events, export_compare_events);
-        export_verdict verdict = status == 408 || status == 429 || status >= 500 ? EXPORT_AGAIN : EXPORT_REFUSED;
-        if (event == NULL)
-            lf__log(&x->config->logger, LF__LOG_DEBUG, "the server refuses an event that was not in the batch: HTTP %d", status);
-        else if (verdicts[event->item] < verdict)
-            verdicts[event->item] = (unsigned char)verdict;
-        if (event != NULL && verdict == EXPORT_REFUSED)
-            lf__tell_event_refused(&x->tell, event->type, event->type_size, status, object, size);
-    }
-    cJSON_Delete(json);
-}
+/* ---- 207: a verdict on each item ---- */
 
 /* Keep only the items that are to be sent again, in their order; needs no memory. */
 static void export_keep_again(lf__export *x, export_batch *batch, const unsigned char *verdicts)
@@ -467,7 +336,7 @@ static void export_keep_again(lf__export *x, export_batch *batch, const unsigned
     size_t separator = strlen(x->wire->separator), kept = 0, length = 0;
     for (size_t i = 0, begin = 0; i < batch->count; i++) {
         size_t end = batch->ends[i];
-        if (verdicts[i] == EXPORT_AGAIN) {
+        if (verdicts[i] == LF__VERDICT_AGAIN) {
             if (kept == 0)
                 batch->first += i;
             else
@@ -484,39 +353,25 @@ static void export_keep_again(lf__export *x, export_batch *batch, const unsigned
     lf__buf_rewind(&batch->items, length);
 }
 
-/* The server took the batch apart: some of it is delivered, some refused, some to be tried again. What the answer does not
- * speak of was taken. */
-static void export_partial(lf__export *x, export_batch *batch, const lf__http_answer *answer)
+/* The server took the batch apart: some of it is delivered, some refused, some to be tried again. */
+static void export_judged(lf__export *x, export_batch *batch, const lf__http_answer *answer)
 {
-    size_t event_count = 0, again = 0, refused = 0;
-    export_event *events = export_list_events(batch, &event_count);
+    size_t again = 0, refused = 0;
     unsigned char *verdicts = lf__alloc(batch->count);
-    export_scan scan = {.text = answer->body, .size = answer->body_size};
-    const char *object;
-    size_t size;
-    bool any = false;
-    while (events != NULL && verdicts != NULL && export_next_object(&scan, 2, &object, &size)) {
-        export_judge(x, object, size, events, event_count, verdicts);
-        any = true;
-    }
-    if (!any || answer->cut)
-        lf__log(&x->config->logger, LF__LOG_DEBUG,
-                "an answer to %zu events could not be read to its end; the rest counts as delivered", event_count);
+    if (verdicts != NULL)
+        lf__verdict_read(verdicts, &batch->items, batch->ends, batch->count, answer, &x->tell);
     for (size_t i = 0; verdicts != NULL && i < batch->count; i++) {
-        again += verdicts[i] == EXPORT_AGAIN;
-        refused += verdicts[i] == EXPORT_REFUSED;
+        again += verdicts[i] == LF__VERDICT_AGAIN;
+        refused += verdicts[i] == LF__VERDICT_REFUSED;
     }
-    export_count(&x->counters->dropped[LF_DROP_REFUSED], refused);
-    export_count_delivered(x, batch->count - refused - again);
     if (again == 0) {
-        export_server_is_well(x);
-        export_unlink(x, batch);
-        export_free_batch(batch);
+        export_delivered(x, batch, refused);
     } else {
+        export_count(&x->counters->dropped[LF_DROP_REFUSED], refused);
+        export_count_delivered(x, batch->count - refused - again);
         export_keep_again(x, batch, verdicts);
         export_retry(x, batch, answer->retry_after_ms);
     }
-    lf__free(events);
     lf__free(verdicts);
 }
 
@@ -558,7 +413,7 @@ static void export_answered(lf__export *x, export_batch *batch, const lf__http_a
         lf__log(&x->config->logger, LF__LOG_DEBUG, "export of %zu %s%s: HTTP %d%s%s", batch->count, x->tell.noun,
                 batch->count == 1 ? "" : "s", status, answer->message[0] == '\0' ? "" : " ", answer->message);
     if (delivered && status == 207 && x->wire->judges_events) {
-        export_partial(x, batch, answer);
+        export_judged(x, batch, answer);
     } else if (delivered) {
         export_taken(x, batch, answer);
     } else if (status == 0) {

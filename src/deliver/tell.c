@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 enum {
-    TELL_TYPE_MAX = 40, /* of an event, in a line */
     TELL_LINE_MAX = 512, /* a refused event: type, address, status and text, each of limited size */
     TELL_REASONS_MAX = 8 /* for refusing single events */
 };
@@ -81,12 +80,12 @@ void lf__tell_partial(const lf__tell *tell, size_t refused, size_t count, const 
                 message);
 }
 
-void lf__tell_event_refused(lf__tell *tell, const char *type, size_t type_size, int status, const char *answer, size_t size)
+void lf__tell_event_refused(lf__tell *tell, const lf__json_member *type, int status, const lf__json_item *said)
 {
     char text[LF__ANSWER_TEXT + 1], line[TELL_LINE_MAX];
-    tell_quote(text, tell, answer, size);
-    snprintf(line, sizeof line, "%.*s refused by %.100s: HTTP %d \"%s\"",
-             type_size < TELL_TYPE_MAX ? (int)type_size : TELL_TYPE_MAX, type, tell->target, status, text);
+    tell_quote(text, tell, said->value, said->value_size);
+    snprintf(line, sizeof line, "%.*s refused by %.100s: HTTP %d \"%s\"", (int)type->value_size - 2, type->value + 1, tell->target,
+             status, text); /* the type without its quotes */
     if (tell->reasons == TELL_REASONS_MAX || !tell_is_news(tell, "event", line))
         return;
     tell->reasons++;

@@ -3,6 +3,7 @@
 #define LF_SRC_TELL_H
 
 #include "../base/config.h"
+#include "../base/json.h"
 #include "../observe/record.h"
 #include "http.h"
 
@@ -21,8 +22,8 @@ void lf__tell_unreachable(const lf__tell *tell, const char *why);
 void lf__tell_refused(const lf__tell *tell, const lf__http_answer *answer, const char *not_found);
 /* A partial success: so many of the items are refused, or none and the message is a warning, or nothing of either. */
 void lf__tell_partial(const lf__tell *tell, size_t refused, size_t count, const char *message);
-/* An event of this type is refused with the status and the text that stand in `answer`. Few distinct reasons are told. */
-void lf__tell_event_refused(lf__tell *tell, const char *type, size_t type_size, int status, const char *answer, size_t size);
+/* An event is refused: its type, and of the answer what is said of it. Few distinct reasons are told. */
+void lf__tell_event_refused(lf__tell *tell, const lf__json_member *type, int status, const lf__json_item *said);
 void lf__tell_too_large(const lf__tell *tell, const lf__record *record);
 void lf__tell_no_room(const lf__tell *tell);
 

@@ -1302,6 +1302,7 @@ static void answers_that_say_nothing_of_an_event_count_it_as_delivered(void **st
         "{\"errors\":[{\"id\":\"\",\"status\":400},{\"id\":\"s\",\"status\":400},{\"id\":\"s11\",\"status\":400}]}",
         "{\"errors\":{\"id\":\"s1\",\"status\":400}}",
         "{\"errors\":[{\"id\":\"s1\",\"sta",
+        "{\"errors\":[{\"id\":\"s1\",\"status\":400,\"message\":\"what was sent",
         "]]]]}}}}\"",
     };
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
