@@ -120,11 +120,13 @@ static void score_write_environment(lf__writer *w, lf__record *score, const lf_s
 
 static void score_write(lf__writer *w, const lf_score_fields *fields)
 {
+    static const char *const types[] = {[LF_SCORE_DEFAULT] = NULL,      [LF_SCORE_NUMERIC] = "NUMERIC",
+                                        [LF_SCORE_BOOLEAN] = "BOOLEAN", [LF_SCORE_CATEGORICAL] = "CATEGORICAL",
+                                        [LF_SCORE_TEXT] = "TEXT",       [LF_SCORE_CORRECTION] = "CORRECTION"};
     lf__write_text(w, LF__TAG_NAME, fields->name);
     lf_value value = fields->string_value != NULL ? lf_text(fields->string_value) : lf_double(fields->value);
     lf__write(w, LF__TAG_SCORE_VALUE, &value);
-    if (fields->data_type != LF_SCORE_DEFAULT)
-        lf__write_int(w, LF__TAG_SCORE_DATA_TYPE, fields->data_type);
+    lf__write_text(w, LF__TAG_SCORE_DATA_TYPE, types[fields->data_type]);
     lf__write_text(w, LF__TAG_SCORE_ID, fields->id);
     lf__write_text(w, LF__TAG_SCORE_CONFIG_ID, fields->config_id);
     lf__write_text(w, LF__TAG_SCORE_COMMENT, fields->comment);

@@ -754,13 +754,6 @@ static void ingest_observation(ingest *to)
 
 /* ---- Scores ----------------------------------------------------------------------------------------------------- */
 
-/* By the numbers of lf_score_type (langfuse/score.h, which lies above this file). NULL: the server decides by the value. */
-static const char *ingest_score_type(int64_t type)
-{
-    static const char *const names[] = {NULL, "NUMERIC", "BOOLEAN", "CATEGORICAL", "TEXT", "CORRECTION"};
-    return type > 0 && type < (int64_t)(sizeof names / sizeof *names) ? names[type] : NULL;
-}
-
 /* One target: with two the server refuses the score. */
 static void ingest_score_target(ingest *to)
 {
@@ -799,7 +792,7 @@ static void ingest_score(ingest *to)
     ingest_score_target(to);
     ingest_string(to, "name", last[LF__TAG_NAME]);
     ingest_score_value(to);
-    ingest_option(to->out, "dataType", ingest_score_type(lf__wire_int(last[LF__TAG_SCORE_DATA_TYPE])));
+    ingest_string(to, "dataType", last[LF__TAG_SCORE_DATA_TYPE]);
     ingest_string(to, "comment", last[LF__TAG_SCORE_COMMENT]);
     ingest_string(to, "configId", last[LF__TAG_SCORE_CONFIG_ID]);
     ingest_environment(to);

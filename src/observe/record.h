@@ -85,7 +85,7 @@ typedef enum lf__tag {
     /* Of a score, besides NAME, METADATA, SESSION_ID, ENVIRONMENT, EXTERNAL_TRACE_ID, EXTERNAL_ID (of its observation). */
     LF__TAG_SCORE_ID,
     LF__TAG_SCORE_VALUE,     /* DOUBLE or STRING */
-    LF__TAG_SCORE_DATA_TYPE, /* lf_score_type as INT */
+    LF__TAG_SCORE_DATA_TYPE, /* in the server's word; none: it decides by the value */
     LF__TAG_SCORE_COMMENT,
     LF__TAG_SCORE_CONFIG_ID,
     LF__TAG_SCORE_RUN_ID,    /* of a dataset run */

@@ -35,6 +35,7 @@ TEST(every_type_arrives_with_its_value)
     CHECK_MEMBER(score_named("yes"), "dataType", "BOOLEAN");
     CHECK_MEMBER(score_named("no"), "value", "0");
     CHECK_MEMBER(score_named("category"), "dataType", "CATEGORICAL");
+    CHECK_MEMBER(score_named("text"), "dataType", "TEXT");
     CHECK_MEMBER(score_named("text"), "value", "5");
     CHECK(cJSON_IsString(cJSON_GetObjectItem(score_named("text"), "value")));
     CHECK_MEMBER(score_named("correction"), "value", "{\"a\":1}");

@@ -5,7 +5,6 @@
 
 #include <cmocka.h>
 
-#include "../../langfuse/score.h"
 #include "../../src/deliver/wire.h"
 #include "record_builder.h"
 
@@ -265,7 +264,7 @@ static void a_score_says_all_its_fields(void **state)
     (void)state;
     config.environment = "qa";
     begin_score(0.9);
-    builder_int(&b, LF__TAG_SCORE_DATA_TYPE, LF_SCORE_NUMERIC);
+    builder_text(&b, LF__TAG_SCORE_DATA_TYPE, "NUMERIC");
     builder_text(&b, LF__TAG_SCORE_COMMENT, "a \"good\" one");
     builder_text(&b, LF__TAG_SCORE_CONFIG_ID, "c1");
     builder_json(&b, LF__TAG_METADATA, "{\"a\":1,\"b\":{\"c\":[2]}}");
@@ -338,25 +337,6 @@ static void a_score_has_an_id_always(void **state)
     }
     begin(LF__RECORD_SCORE, LF_TYPE_DEFAULT);
     assert_non_null(member_text("id"));
-}
-
-static void score_types_are_those_of_the_header(void **state)
-{
-    (void)state;
-    static const struct {
-        int64_t type;
-        const char *name;
-    } rows[] = {
-        {LF_SCORE_DEFAULT, NULL},          {LF_SCORE_NUMERIC, "\"NUMERIC\""},
-        {LF_SCORE_BOOLEAN, "\"BOOLEAN\""}, {LF_SCORE_CATEGORICAL, "\"CATEGORICAL\""},
-        {LF_SCORE_TEXT, "\"TEXT\""},       {LF_SCORE_CORRECTION, "\"CORRECTION\""},
-        {LF_SCORE_CORRECTION + 1, NULL},   {-1, NULL},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        begin_score(1);
-        builder_int(&b, LF__TAG_SCORE_DATA_TYPE, rows[i].type);
-        assert_member("dataType", rows[i].name);
-    }
 }
 
 static void values_of_scores_are_numbers_or_text(void **state)
@@ -1248,7 +1228,6 @@ int main(void)
         T(a_score_has_one_target),
         T(a_score_is_not_told_what_is_said_of_its_trace),
         T(a_score_has_an_id_always),
-        T(score_types_are_those_of_the_header),
         T(values_of_scores_are_numbers_or_text),
         T(ids_are_the_users_own_where_all_goes_this_way),
         T(what_an_observation_is_called_elsewhere_is_known_from_what_is_said_of_the_trace),
