@@ -10,6 +10,7 @@ flags="-std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recov
 library=$(ls src/*.c src/*/*.c | grep -v src/all.c)
 server=$(ls server/*.c | grep -v server/main.c)
 clang $flags tests/fuzz/fuzz_json.c src/base/base.c src/base/buf.c src/base/json.c -o "$BUILD/fuzz/json" -lm -lpthread
+clang $flags tests/fuzz/fuzz_answer.c lf_core.c $library -o "$BUILD/fuzz/answer" -lcurl -lcjson -lm -lpthread
 clang $flags tests/fuzz/fuzz_trace_context.c src/observe/trace_context.c src/base/ids.c src/base/sha256.c src/base/base.c src/base/buf.c \
     src/base/json.c -o "$BUILD/fuzz/trace_context" -lm -lpthread
 clang $flags tests/fuzz/fuzz_carrier.c lf_core.c $library -o "$BUILD/fuzz/carrier" -lcurl -lcjson -lm -lpthread
@@ -19,7 +20,7 @@ clang $flags tests/fuzz/fuzz_template.c lf_core.c $library -o "$BUILD/fuzz/templ
 clang $flags $CALLS_WRAP tests/fuzz/fuzz_calls.c lf_core.c $library langfuse/score.c -o "$BUILD/fuzz/calls" -lcurl -lcjson -lm -lpthread
 clang $flags tests/server/fuzz_otlp.c $server -o "$BUILD/fuzz/otlp" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
 clang $flags tests/server/fuzz_ingestion.c $server -o "$BUILD/fuzz/ingestion" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
-for target in json trace_context carrier usage template calls otlp ingestion; do
+for target in json answer trace_context carrier usage template calls otlp ingestion; do
     mkdir -p "$BUILD/fuzz/corpus_$target"
     # Inputs that are kept are tried first; new ones go to the first folder.
     kept=tests/fuzz/corpus/$target
