@@ -30,7 +30,7 @@ typedef struct export_batch {
     uint64_t first_try_ns; /* 0: not tried yet */
     bool in_flight;
     bool is_part;          /* came out of a split */
-    uint64_t whole;        /* number of the first item of the batch it was part of */
+    uint64_t whole;        /* the same of the batch that it was part of, once */
     lf__buf head;
     lf__buf tail;
     lf__http_request request;
@@ -191,7 +191,7 @@ lf__add lf__export_add(lf__export *x, const lf__record *record, const lf__record
     export_batch *batch = x->open;
     if (export_encode(x, batch, record, trace, wall_offset_ns)) {
         if (batch->count == 1)
-            batch->first = x->added;
+            batch->first = batch->whole = x->added;
         x->added++;
         x->held++;
         return LF__ADD_DONE;
@@ -269,55 +269,35 @@ static void export_retry(lf__export *x, export_batch *batch, long retry_after_ms
         export_drop(x, batch, LF_DROP_UNREACHABLE);
 }
 
-static export_batch *export_part(const export_batch *whole, size_t from, size_t to)
-{
-    export_batch *part = export_new_batch(whole->exporter);
-    if (part == NULL)
-        return NULL;
-    size_t separator = strlen(whole->exporter->wire->separator);
-    size_t begin = from == 0 ? 0 : whole->ends[from - 1] + separator;
-    part->first = whole->first + from;
-    part->is_part = true;
-    part->whole = whole->is_part ? whole->whole : whole->first;
-    part->first_try_ns = whole->first_try_ns;
-    bool ok = lf__buf_add(&part->items, whole->items.data + begin, whole->ends[to - 1] - begin);
-    for (size_t i = from; ok && i < to; i++) {
-        ok = export_reserve_end(part);
-        if (ok)
-            part->ends[part->count++] = (uint32_t)(whole->ends[i] - begin);
-    }
-    if (ok)
-        return part;
-    export_free_batch(part);
-    return NULL;
-}
-
-/* Two halves take the place of a batch that is too large, or has something bad in it. */
+/* A batch that is too large, or has something bad in it, becomes its own first half; the other one stands behind it. */
 static void export_split(lf__export *x, export_batch *batch)
 {
-    size_t middle = batch->count / 2;
-    export_batch *first = export_part(batch, 0, middle), *second = export_part(batch, middle, batch->count);
-    if (first == NULL || second == NULL) {
-        export_free_batch(first);
-        export_free_batch(second);
+    size_t middle = batch->count / 2, begin = batch->ends[middle - 1] + strlen(x->wire->separator);
+    export_batch *rest = export_new_batch(x);
+    if (rest == NULL || !lf__buf_add(&rest->items, batch->items.data + begin, batch->items.length - begin) ||
+        (rest->ends = lf__alloc((batch->count - middle) * sizeof *rest->ends)) == NULL) {
+        export_free_batch(rest);
         export_drop(x, batch, LF_DROP_NO_MEMORY);
         return;
     }
-    export_batch **link = &x->batches;
-    while (*link != batch)
-        link = &(*link)->next;
-    *link = first;
-    first->next = second;
-    second->next = batch->next;
+    rest->count = rest->ends_capacity = batch->count - middle;
+    for (size_t i = 0; i < rest->count; i++)
+        rest->ends[i] = batch->ends[middle + i] - (uint32_t)begin;
+    batch->count = middle;
+    lf__buf_rewind(&batch->items, batch->ends[middle - 1]);
+    batch->is_part = rest->is_part = true;
+    rest->whole = batch->whole;
+    rest->first = batch->first + middle;
+    rest->first_try_ns = batch->first_try_ns;
+    rest->next = batch->next;
+    batch->next = rest;
     x->batch_count++;
-    export_free_batch(batch);
 }
 
 static void export_bisect(lf__export *x, export_batch *batch)
 {
-    uint64_t whole = batch->is_part ? batch->whole : batch->first;
-    if (whole != x->split_whole || !batch->is_part) {
-        x->split_whole = whole;
+    if (batch->whole != x->split_whole || !batch->is_part) {
+        x->split_whole = batch->whole;
         x->split_refused = 0;
     }
     if (batch->count > 1 && x->split_refused < EXPORT_SPLIT_REFUSED_MAX) {
