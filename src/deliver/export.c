@@ -54,7 +54,6 @@ struct lf__export {
     size_t in_flight;
     bool abandoning;
     bool send_wanted; /* the open batch waits for a place among them */
-    size_t held;
     size_t bytes;
     uint64_t added;
 
@@ -132,7 +131,6 @@ static void export_unlink(lf__export *x, export_batch *batch)
         link = &(*link)->next;
     *link = batch->next;
     x->batch_count--;
-    x->held -= batch->count;
 }
 
 static void export_drop(lf__export *x, export_batch *batch, lf_drop_reason reason)
@@ -169,39 +167,25 @@ static bool export_encode(lf__export *x, export_batch *batch, const lf__record *
     return true;
 }
 
-static void export_lose(lf__export *x, lf_drop_reason reason, const lf__record *record)
-{
-    export_count(&x->counters->dropped[reason], 1);
-    if (reason == LF_DROP_TOO_LARGE)
-        lf__tell_too_large(&x->tell, record);
-}
-
 lf__add lf__export_add(lf__export *x, const lf__record *record, const lf__record *trace, int64_t wall_offset_ns)
 {
-    if (x->no_room) { /* which was told */
-        x->added++;
-        export_count(&x->counters->dropped[LF_DROP_TOO_LARGE], 1);
-        return LF__ADD_DONE;
-    }
-    if (x->open == NULL && (x->open = export_new_batch(x)) == NULL) {
-        x->added++;
-        export_lose(x, LF_DROP_NO_MEMORY, record);
-        return LF__ADD_DONE;
-    }
+    if (x->open == NULL && !x->no_room)
+        x->open = export_new_batch(x);
     export_batch *batch = x->open;
-    if (export_encode(x, batch, record, trace, wall_offset_ns)) {
+    if (batch != NULL && export_encode(x, batch, record, trace, wall_offset_ns)) {
         if (batch->count == 1)
             batch->first = batch->whole = x->added;
         x->added++;
-        x->held++;
         return LF__ADD_DONE;
     }
-    if (batch->count != 0)
+    if (batch != NULL && batch->count != 0)
         return LF__ADD_FULL;
     /* Alone in an empty batch it must fit, unless memory is out. */
-    bool no_memory = batch->items.no_memory || x->scratch.no_memory;
+    bool no_memory = batch == NULL ? !x->no_room : batch->items.no_memory || x->scratch.no_memory;
     x->added++;
-    export_lose(x, no_memory ? LF_DROP_NO_MEMORY : LF_DROP_TOO_LARGE, record);
+    export_count(&x->counters->dropped[no_memory ? LF_DROP_NO_MEMORY : LF_DROP_TOO_LARGE], 1);
+    if (!no_memory && !x->no_room) /* which was told */
+        lf__tell_too_large(&x->tell, record);
     return LF__ADD_DONE;
 }
 
@@ -328,7 +312,6 @@ static void export_keep_again(lf__export *x, export_batch *batch, const unsigned
         }
         begin = end + separator;
     }
-    x->held -= batch->count - kept;
     batch->count = kept;
     lf__buf_rewind(&batch->items, length);
 }
@@ -357,15 +340,6 @@ static void export_judged(lf__export *x, export_batch *batch, const lf__http_ans
 
 /* ---- Any answer ---- */
 
-/* The secret key is in a file, and was replaced there: the batch goes out once more, at once. */
-static bool export_has_another_key(lf__export *x, const export_batch *batch)
-{
-    if (!lf__config_reread_secret(x->config, batch->request.authorization))
-        return false;
-    export_server_is_well(x);
-    return true;
-}
-
 static void export_refused(lf__export *x, export_batch *batch, const lf__http_answer *answer)
 {
     int status = answer->status;
@@ -389,9 +363,8 @@ static void export_answered(lf__export *x, export_batch *batch, const lf__http_a
 {
     int status = answer->status;
     bool delivered = status >= 200 && status < 300 && !lf__answer_is_page(answer->body, answer->body_size);
-    if (lf__logs(&x->config->logger, LF__LOG_DEBUG))
-        lf__log(&x->config->logger, LF__LOG_DEBUG, "export of %zu %s%s: HTTP %d%s%s", batch->count, x->tell.noun,
-                batch->count == 1 ? "" : "s", status, answer->message[0] == '\0' ? "" : " ", answer->message);
+    lf__log(&x->config->logger, LF__LOG_DEBUG, "export of %zu %s%s: HTTP %d%s%s", batch->count, x->tell.noun,
+            batch->count == 1 ? "" : "s", status, answer->message[0] == '\0' ? "" : " ", answer->message);
     if (delivered && status == 207 && x->wire->judges_events) {
         export_judged(x, batch, answer);
     } else if (delivered) {
@@ -401,7 +374,9 @@ static void export_answered(lf__export *x, export_batch *batch, const lf__http_a
         x->unreached = nobody ? x->unreached + 1 : 0;
         lf__tell_unreachable(&x->tell, answer->message);
         export_retry(x, batch, -1);
-    } else if (status != 401 || !export_has_another_key(x, batch)) {
+    } else if (status == 401 && lf__config_reread_secret(x->config, batch->request.authorization)) {
+        export_server_is_well(x); /* the secret key was replaced in its file: the batch goes out once more, at once */
+    } else {
         export_refused(x, batch, answer);
     }
 }
@@ -604,7 +579,10 @@ bool lf__export_busy(const lf__export *x)
 
 size_t lf__export_held(const lf__export *x)
 {
-    return x->held;
+    size_t held = x->open == NULL ? 0 : x->open->count;
+    for (const export_batch *batch = x->batches; batch != NULL; batch = batch->next)
+        held += batch->count;
+    return held;
 }
 
 size_t lf__export_bytes(const lf__export *x)
@@ -657,7 +635,6 @@ void lf__export_abandon(lf__export *x, lf_drop_reason reason)
     while (x->batches != NULL)
         export_drop(x, x->batches, reason);
     if (x->open != NULL) {
-        x->held -= x->open->count;
         export_count(&x->counters->dropped[reason], x->open->count);
         export_free_batch(x->open);
         x->open = NULL;
