@@ -35,30 +35,6 @@ LF__FAST void core_heed(void)
 
 /* ---- Beginning and ending ----------------------------------------------------------------------------------------- */
 
-/* Behind the first element of an argument text: past its comma, or at the end. */
-static const char *core_after_first(const char *text)
-{
-    int depth = 0;
-    char quote = '\0';
-    for (; *text != '\0'; text++) {
-        if (quote != '\0') {
-            if (*text == '\\' && text[1] != '\0')
-                text++;
-            else if (*text == quote)
-                quote = '\0';
-        } else if (*text == '"' || *text == '\'') {
-            quote = *text;
-        } else if (*text == '(' || *text == '[' || *text == '{') {
-            depth++;
-        } else if (*text == ')' || *text == ']' || *text == '}') {
-            depth--;
-        } else if (*text == ',' && depth == 0) {
-            return text + 1;
-        }
-    }
-    return text;
-}
-
 static void core_compare_versions(uint32_t of_headers)
 {
     static const char text[] = "headers and library differ";
@@ -86,9 +62,8 @@ static __attribute__((noinline, cold)) uint32_t core_intern(lf_site *site, bool 
     if (function != NULL && strcmp(function, "operator()") == 0)
         function = core_name_by_place(site, place, sizeof place);
     if (site->function == NULL || has_options) {
-        arguments = core_after_first(site->arguments);
-        size_t size = (size_t)(arguments - site->arguments);
-        size -= size != 0 && site->arguments[size - 1] == ',';
+        size_t size = lf__site_find(lf__text_of(site->arguments), ',');
+        arguments = site->arguments + size + (site->arguments[size] == ',');
         snprintf(called, sizeof called, "%.*s", (int)(size < sizeof called ? size : sizeof called - 1), site->arguments);
     }
     uint32_t id = lf__site_intern(function == NULL ? called : function, site->file, (int)site->line, arguments);

@@ -38,8 +38,7 @@ void lf__site_unlock(void)
 
 static const char site_blanks[] = " \t\n\r\f\v";
 
-/* How many bytes come before the first `stop` that is outside of brackets and quotes. */
-static size_t site_find(lf__text text, char stop)
+size_t lf__site_find(lf__text text, char stop)
 {
     int depth = 0;
     char quote = 0;
@@ -75,10 +74,10 @@ static lf__text site_unwrap(lf__text text)
         if (rest.size < 2 || rest.at[0] != '(')
             continue;
         lf__text inside = lf__text_behind(rest, 1);
-        if (site_find(inside, ')') != inside.size - 1)
+        if (lf__site_find(inside, ')') != inside.size - 1)
             continue;
         inside.size--;
-        inside.size = site_find(inside, ',');
+        inside.size = lf__site_find(inside, ',');
         return site_unwrap(lf__text_trim(inside, site_blanks));
     }
     return text;
@@ -101,7 +100,7 @@ static lf__text site_last_member(lf__text text)
         bool arrow = text.at[at] == '-' && at + 1 < text.size && text.at[at + 1] == '>';
         bool index = text.at[at] == '[';
         if (index)
-            at += 1 + site_find(lf__text_behind(text, at + 1), ']') + 1;
+            at += 1 + lf__site_find(lf__text_behind(text, at + 1), ']') + 1;
         else if (arrow || text.at[at] == '.')
             for (word = at += arrow ? 2 : 1; at < text.size && site_is_word(text.at[at]);)
                 at++;
@@ -134,7 +133,7 @@ static unsigned site_split(lf__text text, lf__text names[LF__SITE_MAX_ARGUMENTS]
     unsigned count = 0;
     text = lf__text_trim(text, site_blanks);
     while (text.size > 0 && count < LF__SITE_MAX_ARGUMENTS) {
-        size_t size = site_find(text, ',');
+        size_t size = lf__site_find(text, ',');
         names[count++] = site_unwrap(lf__text_trim((lf__text){text.at, size}, site_blanks));
         text = lf__text_behind(text, size + (size < text.size));
     }

@@ -4,7 +4,7 @@
 #ifndef LF_SRC_SITE_H
 #define LF_SRC_SITE_H
 
-#include "../base/base.h"
+#include "../base/text.h"
 
 enum { LF__SITE_MAX_ARGUMENTS = 16, LF__SITE_MAX = 65536 };
 
@@ -22,6 +22,8 @@ typedef struct lf__site {
 uint32_t lf__site_intern(const char *function, const char *file, int line, const char *arguments);
 /* Id 0 and unknown ids give an empty site. Any thread, no lock. */
 const lf__site *lf__site_get(uint32_t id);
+/* How many bytes of an argument text come before the first `stop` that is outside of brackets and quotes. */
+size_t lf__site_find(lf__text text, char stop);
 /* For the fork handlers: nobody is interning while it is held. */
 void lf__site_lock(void);
 void lf__site_unlock(void);
