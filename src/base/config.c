@@ -4,6 +4,7 @@
 #include "buf.h"
 #include "fields.h"
 #include "key_file.h"
+#include "limits.h"
 #include "once.h"
 #include "real.h"
 
@@ -13,8 +14,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/un.h>
-
-enum { CONFIG_ENVIRONMENT_MAX = 40 }; /* the server puts longer names into "default" */
 
 static const char config_cloud[] = "https://cloud.langfuse.com";
 static const char config_path[] = "api/public/otel/v1/traces";
@@ -420,15 +419,13 @@ static void config_read_environment(config_maker *maker)
     config_given given = config_pick(maker->options.environment, "option environment", config_environment);
     if (given.text == NULL)
         return;
-    size_t size = strlen(given.text);
-    if (size <= CONFIG_ENVIRONMENT_MAX && strncmp(given.text, "langfuse", 8) != 0 && config_shown(given.text) == given.text &&
-        strspn(given.text, "abcdefghijklmnopqrstuvwxyz0123456789-_") == size) {
+    if (lf__environment_valid(given.text, strlen(given.text)) && config_shown(given.text) == given.text) {
         config_keep(maker, &maker->config->environment, given.text);
         return;
     }
     lf__log(&maker->config->logger, LF__LOG_WARNING,
             "%s=%.80s is not sent: an environment is at most %d of a-z, 0-9, - and _, and does not start with \"langfuse\"",
-            given.name, config_shown(given.text), CONFIG_ENVIRONMENT_MAX);
+            given.name, config_shown(given.text), LF__ENVIRONMENT_MAX);
 }
 
 static void config_read_protocol(config_maker *maker)

@@ -48,7 +48,7 @@ bool lf__propagated_json(const char *json, size_t size)
 
 bool lf__environment_valid(const char *text, size_t size)
 {
-    if (size == 0 || size > LF__ENVIRONMENT_MAX || (size >= 8 && memcmp(text, "langfuse", 8) == 0))
+    if (size == 0 || size > LF__ENVIRONMENT_MAX || lf__text_begins((lf__text){text, size}, "langfuse"))
         return false;
     for (size_t i = 0; i < size; i++) {
         char c = text[i];
