@@ -25,6 +25,7 @@
 #include "base/once.c"
 #include "base/python.c"
 #include "base/secret.c"
+#include "base/setting.c"
 #include "base/sha256.c"
 #include "base/threads.c"
 #include "observe/attributes.c"

@@ -7,6 +7,7 @@
 #include "limits.h"
 #include "once.h"
 #include "real.h"
+#include "setting.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,48 +21,9 @@ static const char config_path[] = "api/public/otel/v1/traces";
 static const char config_ingestion_path[] = "api/public/ingestion";
 static const char config_blanks[] = " \t";
 
-/* Lists of variables, the first that is set wins. */
-typedef const char *const config_names[];
-static config_names config_public_key = {"LANGFUSE_PUBLIC_KEY", NULL};
-static config_names config_secret_key = {"LANGFUSE_SECRET_KEY", NULL};
-static config_names config_secret_key_file = {"LANGFUSE_SECRET_KEY_FILE", NULL};
-static config_names config_base_url = {"LANGFUSE_BASE_URL", "LANGFUSE_HOST", NULL};
-static config_names config_traces_path = {"LANGFUSE_OTEL_TRACES_EXPORT_PATH", NULL};
-static config_names config_environment = {"LANGFUSE_TRACING_ENVIRONMENT", NULL};
-static config_names config_release = {"LANGFUSE_RELEASE",
-                                      "LANGFUSE_TRACING_RELEASE",
-                                      "RENDER_GIT_COMMIT",
-                                      "CI_COMMIT_SHA",
-                                      "CIRCLE_SHA1",
-                                      "SOURCE_VERSION",
-                                      "TRAVIS_COMMIT",
-                                      "GIT_COMMIT",
-                                      "GITHUB_SHA",
-                                      "BITBUCKET_COMMIT",
-                                      "BUILD_SOURCEVERSION",
-                                      "DRONE_COMMIT_SHA",
-                                      NULL};
-static config_names config_exporter = {"LANGFUSE_EXPORTER", NULL};
-static config_names config_protocol = {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL", NULL};
-static config_names config_headers = {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS", NULL};
-static config_names config_resource = {"OTEL_RESOURCE_ATTRIBUTES", NULL};
-static config_names config_service = {"OTEL_SERVICE_NAME", NULL};
-static config_names config_ca_file = {"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE", "SSL_CERT_FILE",
-                                      "CURL_CA_BUNDLE", NULL};
-static config_names config_ca_path = {"SSL_CERT_DIR", NULL};
-static config_names config_client_certificate = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
-                                                 "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", NULL};
-static config_names config_client_key = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY", NULL};
-static config_names config_sample_rate = {"LANGFUSE_SAMPLE_RATE", NULL};
-static config_names config_prompt_cache_dir = {"LANGFUSE_PROMPT_CACHE_DIR", NULL};
-static config_names config_log = {"LANGFUSE_LOG", NULL};
-static config_names config_no_variable = {NULL}; /* libcurl reads HTTPS_PROXY and its like by itself */
-
-/* A value as it was given, and the name under which the user knows it. */
-typedef struct config_given {
-    const char *text; /* NULL: not given */
-    const char *name;
-} config_given;
+static const char *const config_public_key[] = {"LANGFUSE_PUBLIC_KEY", NULL};
+static const char *const config_secret_key[] = {"LANGFUSE_SECRET_KEY", NULL};
+static const char *const config_secret_key_file[] = {"LANGFUSE_SECRET_KEY_FILE", NULL};
 
 /* A configuration being made. */
 typedef struct config_maker {
@@ -70,125 +32,12 @@ typedef struct config_maker {
     bool no_memory;
 } config_maker;
 
-/* An empty variable counts as unset, as OpenTelemetry has it. In a setuid program all are: whoever starts it must not choose
- * the files it writes. */
-static config_given config_variable(const char *name)
-{
-    const char *text = secure_getenv(name);
-    return (config_given){text != NULL && *text != '\0' ? text : NULL, name};
-}
-
-static config_given config_pick(const char *option, const char *option_name, const char *const *variables)
-{
-    config_given given = {option != NULL && *option != '\0' ? option : NULL, option_name};
-    for (; given.text == NULL && *variables != NULL; variables++)
-        given = config_variable(*variables);
-    return given;
-}
-
 static void config_keep(config_maker *maker, char **field, const char *text)
 {
     lf__free(*field);
     *field = lf__strdup(text);
     if (text != NULL && *field == NULL)
         maker->no_memory = true;
-}
-
-static bool config_is_control(char c)
-{
-    return (unsigned char)c < 0x20 || c == 0x7f;
-}
-
-static bool config_has_control(const char *text)
-{
-    for (; *text != '\0'; text++)
-        if (config_is_control(*text))
-            return true;
-    return false;
-}
-
-/* A value as it may stand in a line. Variables get mixed up. */
-static const char *config_shown(const char *text)
-{
-    return strstr(text, "sk-lf-") != NULL ? "(a secret key)" : text;
-}
-
-/* ---- Switches and numbers ---- */
-
-static bool config_switch(const config_maker *maker, lf_switch option, const char *variable, bool standard)
-{
-    if (option != LF_DEFAULT)
-        return option == LF_ON;
-    config_given given = config_variable(variable);
-    if (given.text == NULL)
-        return standard;
-    if (strcasecmp(given.text, "true") == 0 || strcmp(given.text, "1") == 0)
-        return true;
-    if (strcasecmp(given.text, "false") == 0 || strcmp(given.text, "0") == 0)
-        return false;
-    lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is neither true nor false; keeping %s", given.name,
-            config_shown(given.text), standard ? "true" : "false");
-    return standard;
-}
-
-typedef struct config_range {
-    const char *option;
-    const char *variable;
-    int64_t standard, least, most;
-    bool seconds; /* the variable is in seconds, with a fraction if you like; we count milliseconds */
-} config_range;
-
-/* Digits, with `seconds` also a fraction. By hand because strtod obeys the locale and both strtod and strtol let junk pass. */
-static bool config_parse(const char *text, bool seconds, int64_t *out_number)
-{
-    bool negative = *text == '-';
-    text += negative;
-    int64_t number = 0;
-    int digits = 0;
-    int decimals = -1; /* behind the point; -1: not there yet */
-    for (; *text != '\0'; text++) {
-        if (*text == '.' && seconds && decimals < 0) {
-            decimals = 0;
-            continue;
-        }
-        if (*text < '0' || *text > '9')
-            return false;
-        digits++;
-        if (decimals == 3)
-            continue; /* less than a millisecond */
-        if (number > INT64_MAX / 10000 - 1)
-            return false;
-        number = number * 10 + (*text - '0');
-        decimals += decimals >= 0;
-    }
-    if (seconds)
-        for (int i = decimals < 0 ? 0 : decimals; i < 3; i++)
-            number *= 10;
-    *out_number = negative ? -number : number;
-    return digits > 0;
-}
-
-static int64_t config_number(const config_maker *maker, int64_t option, const config_range *range)
-{
-    const char *unit = range->seconds ? " ms" : "";
-    if (option != 0) {
-        if (option >= range->least && option <= range->most)
-            return option;
-        lf__log(&maker->config->logger, LF__LOG_WARNING, "option %s: %lld is not between %lld and %lld; keeping %lld%s",
-                range->option, (long long)option, (long long)range->least, (long long)range->most, (long long)range->standard,
-                unit);
-        return range->standard;
-    }
-    config_given given = config_variable(range->variable);
-    int64_t number;
-    if (given.text == NULL)
-        return range->standard;
-    if (config_parse(given.text, range->seconds, &number) && number >= range->least && number <= range->most)
-        return number;
-    lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is not a %s from %lld to %lld%s; keeping %lld%s", given.name,
-            config_shown(given.text), range->seconds ? "time in seconds" : "whole number", (long long)range->least,
-            (long long)range->most, unit, (long long)range->standard, unit);
-    return range->standard;
 }
 
 /* A size_t option as int64_t: what is too large stays too large. */
@@ -207,57 +56,39 @@ static void config_read_numbers(config_maker *maker)
 {
     enum { HOUR_MS = 3600000, BODY_MIN = 1 << 16, BODY_MAX = 4000000 }; /* some servers refuse bodies over 4.5 MB */
     static const int64_t memory_max = SIZE_MAX / 2 < ((int64_t)1 << 40) ? (int64_t)(SIZE_MAX / 2) : (int64_t)1 << 40;
-    static const config_range flush_at = {"flush_at", "LANGFUSE_FLUSH_AT", 512, 1, 1000000, false};
-    static const config_range interval = {"flush_interval_ms", "LANGFUSE_FLUSH_INTERVAL", 1000, 1, HOUR_MS, true};
-    static const config_range timeout = {"timeout_ms", "LANGFUSE_TIMEOUT", 5000, 1, HOUR_MS, true};
-    static const config_range at_exit = {"exit_timeout_ms", "LANGFUSE_EXIT_TIMEOUT_MS", 2000, 0, HOUR_MS, false};
-    static const config_range ttl = {"", "LANGFUSE_PROMPT_CACHE_DEFAULT_TTL_SECONDS", 60, 0, 1000000000, false};
-    const config_range queue = {"max_queue_bytes", "LANGFUSE_MAX_QUEUE_BYTES", (int64_t)256 << 20, 1 << 20, memory_max, false};
-    static const config_range batch = {"max_batch_bytes", "LANGFUSE_MAX_BATCH_SIZE_BYTES", 2500000, BODY_MIN, BODY_MAX, false};
-    static const config_range event = {"max_event_bytes", "LANGFUSE_MAX_EVENT_SIZE_BYTES", 1000000, 1024, BODY_MAX, false};
+    static const lf__setting_range flush_at = {"flush_at", "LANGFUSE_FLUSH_AT", 512, 1, 1000000, false};
+    static const lf__setting_range interval = {"flush_interval_ms", "LANGFUSE_FLUSH_INTERVAL", 1000, 1, HOUR_MS, true};
+    static const lf__setting_range timeout = {"timeout_ms", "LANGFUSE_TIMEOUT", 5000, 1, HOUR_MS, true};
+    static const lf__setting_range at_exit = {"exit_timeout_ms", "LANGFUSE_EXIT_TIMEOUT_MS", 2000, 0, HOUR_MS, false};
+    static const lf__setting_range ttl = {"", "LANGFUSE_PROMPT_CACHE_DEFAULT_TTL_SECONDS", 60, 0, 1000000000, false};
+    const lf__setting_range queue = {"max_queue_bytes", "LANGFUSE_MAX_QUEUE_BYTES", (int64_t)256 << 20, 1 << 20, memory_max, false};
+    static const lf__setting_range batch = {"max_batch_bytes", "LANGFUSE_MAX_BATCH_SIZE_BYTES", 2500000, BODY_MIN, BODY_MAX, false};
+    static const lf__setting_range event = {"max_event_bytes", "LANGFUSE_MAX_EVENT_SIZE_BYTES", 1000000, 1024, BODY_MAX, false};
 
-    static const config_range handles = {"max_handles", "LANGFUSE_MAX_HANDLES", LF__CONFIG_HANDLES, 64, LF__CONFIG_HANDLES, false};
-    const config_range handle_bytes = {"max_handle_bytes", "LANGFUSE_MAX_HANDLE_BYTES", 64 << 20, 1 << 16, memory_max, false};
+    static const lf__setting_range handles = {"max_handles", "LANGFUSE_MAX_HANDLES", LF__CONFIG_HANDLES, 64, LF__CONFIG_HANDLES,
+                                              false};
+    const lf__setting_range handle_bytes = {"max_handle_bytes", "LANGFUSE_MAX_HANDLE_BYTES", 64 << 20, 1 << 16, memory_max, false};
 
     const lf_options *options = &maker->options;
     lf__config *config = maker->config;
-    config->handles = (unsigned)config_number(maker, options->max_handles, &handles);
-    config->handle_bytes = (size_t)config_number(maker, config_size(options->max_handle_bytes), &handle_bytes);
-    config->flush_at = (unsigned)config_number(maker, options->flush_at, &flush_at);
-    config->flush_interval_ms = (uint64_t)config_number(maker, config_time(options->flush_interval_ms), &interval);
-    config->timeout_ms = (long)config_number(maker, config_time(options->timeout_ms), &timeout);
+    const lf__logger *logger = &config->logger;
+    config->handles = (unsigned)lf__setting_number(logger, options->max_handles, &handles);
+    config->handle_bytes = (size_t)lf__setting_number(logger, config_size(options->max_handle_bytes), &handle_bytes);
+    config->flush_at = (unsigned)lf__setting_number(logger, options->flush_at, &flush_at);
+    config->flush_interval_ms = (uint64_t)lf__setting_number(logger, config_time(options->flush_interval_ms), &interval);
+    config->timeout_ms = (long)lf__setting_number(logger, config_time(options->timeout_ms), &timeout);
     config->exit_timeout_ms = options->exit_timeout_ms == LF_NONE
                                   ? 0
-                                  : (long)config_number(maker, config_time(options->exit_timeout_ms), &at_exit);
-    config->queue_bytes = (size_t)config_number(maker, config_size(options->max_queue_bytes), &queue);
-    config->batch_bytes = (size_t)config_number(maker, config_size(options->max_batch_bytes), &batch);
-    config->record_bytes = (size_t)config_number(maker, config_size(options->max_event_bytes), &event);
-    config->prompt_ttl_s = (int)config_number(maker, 0, &ttl);
+                                  : (long)lf__setting_number(logger, config_time(options->exit_timeout_ms), &at_exit);
+    config->queue_bytes = (size_t)lf__setting_number(logger, config_size(options->max_queue_bytes), &queue);
+    config->batch_bytes = (size_t)lf__setting_number(logger, config_size(options->max_batch_bytes), &batch);
+    config->record_bytes = (size_t)lf__setting_number(logger, config_size(options->max_event_bytes), &event);
+    config->prompt_ttl_s = (int)lf__setting_number(logger, 0, &ttl);
     if (config->record_bytes > config->batch_bytes)
         config->record_bytes = config->batch_bytes; /* what can never be sent need not be kept */
 }
 
 /* ---- Sampling ---- */
-
-/* A decimal number from 0 to 1, whatever the locale says of points: "0.25" is read as "025e-2". False: it is something else. */
-static bool config_parse_rate(const char *text, double *out_rate)
-{
-    char digits[100];
-    int count = 0, behind_point = -1;
-    for (; *text != '\0'; text++) {
-        if (*text == '.' && behind_point < 0) {
-            behind_point = 0;
-            continue;
-        }
-        if (*text < '0' || *text > '9' || count == (int)sizeof digits - 16)
-            return false;
-        digits[count++] = *text;
-        behind_point += behind_point >= 0;
-    }
-    snprintf(digits + count, sizeof digits - (size_t)count, "e-%d", behind_point > 0 ? behind_point : 0);
-    *out_rate = strtod(digits, NULL);
-    return count > 0 && *out_rate <= 1;
-}
 
 /* round(rate * 2^64), halves to even as Python does; the product is exact. */
 static uint64_t config_threshold(double rate)
@@ -273,7 +104,7 @@ static uint64_t config_threshold(double rate)
 static void config_read_sample_rate(config_maker *maker)
 {
     double option = maker->options.sample_rate, rate = 1;
-    config_given given = config_pick(NULL, NULL, config_sample_rate);
+    lf__setting given = lf__setting_variable("LANGFUSE_SAMPLE_RATE");
     bool is_number = lf__real_is_finite(lf__real_bits(option));
     if (is_number && option == LF_SAMPLE_NONE)
         rate = 0;
@@ -282,10 +113,10 @@ static void config_read_sample_rate(config_maker *maker)
     else if (!is_number || option != 0)
         lf__log(&maker->config->logger, LF__LOG_WARNING,
                 "option sample_rate: %g is neither above 0 and at most 1 nor LF_SAMPLE_NONE; keeping every trace", option);
-    else if (given.text != NULL && !config_parse_rate(given.text, &rate)) {
+    else if (given.text != NULL && !lf__setting_rate(given.text, &rate)) {
         rate = 1;
         lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is not a number from 0 to 1, as in 0.25; keeping every trace",
-                given.name, config_shown(given.text));
+                given.name, lf__setting_shown(given.text));
     }
     maker->config->sample_threshold = config_threshold(rate);
 }
@@ -345,7 +176,7 @@ static char *config_copy(lf__text text, bool decode)
 static bool config_key_is_good(const char *key, bool header)
 {
     static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    return *key != '\0' && (header ? strspn(key, token) == strlen(key) : !config_has_control(key));
+    return *key != '\0' && (header ? strspn(key, token) == strlen(key) : !lf__setting_has_control(key));
 }
 
 /* The value of an entry may be a token and is never logged, nor is what stands behind a sign that somebody took for the
@@ -358,10 +189,11 @@ static void config_complain_of_entry(const config_maker *maker, const char *name
         shown = 0;
     char label[41];
     snprintf(label, sizeof label, "%.*s", (int)(shown < 40 ? shown : 40), entry == NULL ? "" : entry);
-    if (shown == 0 || config_has_control(label))
+    if (shown == 0 || lf__setting_has_control(label))
         lf__log(&maker->config->logger, LF__LOG_WARNING, "%s: an entry is ignored: %s", name, fault);
     else
-        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s: the entry \"%s\" is ignored: %s", name, config_shown(label), fault);
+        lf__log(&maker->config->logger, LF__LOG_WARNING, "%s: the entry \"%s\" is ignored: %s", name, lf__setting_shown(label),
+                fault);
     lf__free_secret(entry);
 }
 
@@ -376,7 +208,7 @@ static void config_put_text(config_maker *maker, config_list list, const char *n
     }
     char *key = config_copy(before, decode);
     char *value = config_copy(behind, decode);
-    if (key != NULL && value != NULL && (!config_key_is_good(key, header) || config_has_control(value))) {
+    if (key != NULL && value != NULL && (!config_key_is_good(key, header) || lf__setting_has_control(value))) {
         config_complain_of_entry(
             maker, name, text, config_key_is_good(key, header) ? "its value contains control characters" : "its name is not valid");
         lf__free(key);
@@ -387,7 +219,7 @@ static void config_put_text(config_maker *maker, config_list list, const char *n
 }
 
 /* key=value,key2=value2, percent-encoded: what OpenTelemetry takes from W3C baggage. */
-static void config_put_all(config_maker *maker, config_list list, config_given given)
+static void config_put_all(config_maker *maker, config_list list, lf__setting given)
 {
     for (lf__text rest = lf__text_of(given.text); rest.at != NULL;) {
         lf__text entry = lf__text_take(&rest, ',');
@@ -400,14 +232,15 @@ static void config_read_lists(config_maker *maker)
 {
     lf__config *config = maker->config;
     config_list headers = {&config->headers, &config->header_count, strcasecmp};
-    config_put_all(maker, headers, config_pick(NULL, NULL, config_headers));
+    config_put_all(maker, headers,
+                   lf__setting_pick(NULL, NULL, LF__VARIABLES("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")));
     for (const char *const *line = maker->options.headers; line != NULL && *line != NULL; line++)
         config_put_text(maker, headers, "option headers", lf__text_of(*line), ':');
 
     config_list resource = {&config->resource, &config->resource_count, strcmp};
     config_put(maker, resource, lf__strdup("service.name"), lf__strdup("unknown_service"));
-    config_put_all(maker, resource, config_pick(NULL, NULL, config_resource));
-    config_given service = config_pick(NULL, NULL, config_service);
+    config_put_all(maker, resource, lf__setting_variable("OTEL_RESOURCE_ATTRIBUTES"));
+    lf__setting service = lf__setting_variable("OTEL_SERVICE_NAME");
     if (service.text != NULL)
         config_put(maker, resource, lf__strdup("service.name"), lf__strdup(service.text));
 }
@@ -416,27 +249,29 @@ static void config_read_lists(config_maker *maker)
 
 static void config_read_environment(config_maker *maker)
 {
-    config_given given = config_pick(maker->options.environment, "option environment", config_environment);
+    lf__setting given = lf__setting_pick(maker->options.environment, "option environment",
+                                         LF__VARIABLES("LANGFUSE_TRACING_ENVIRONMENT"));
     if (given.text == NULL)
         return;
-    if (lf__environment_valid(given.text, strlen(given.text)) && config_shown(given.text) == given.text) {
+    if (lf__environment_valid(given.text, strlen(given.text)) && lf__setting_shown(given.text) == given.text) {
         config_keep(maker, &maker->config->environment, given.text);
         return;
     }
     lf__log(&maker->config->logger, LF__LOG_WARNING,
             "%s=%.80s is not sent: an environment is at most %d of a-z, 0-9, - and _, and does not start with \"langfuse\"",
-            given.name, config_shown(given.text), LF__ENVIRONMENT_MAX);
+            given.name, lf__setting_shown(given.text), LF__ENVIRONMENT_MAX);
 }
 
 static void config_read_protocol(config_maker *maker)
 {
-    config_given given = config_pick(maker->options.protocol, "option protocol", config_protocol);
+    lf__setting given = lf__setting_pick(maker->options.protocol, "option protocol",
+                                         LF__VARIABLES("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"));
     if (given.text == NULL || strcmp(given.text, "http/protobuf") == 0)
         return;
     maker->config->json = strcmp(given.text, "http/json") == 0;
     if (!maker->config->json)
         lf__log(&maker->config->logger, LF__LOG_WARNING, "%s=%.80s is neither http/protobuf nor http/json; keeping http/protobuf",
-                given.name, config_shown(given.text));
+                given.name, lf__setting_shown(given.text));
 }
 
 static void config_read_texts(config_maker *maker)
@@ -448,16 +283,23 @@ static void config_read_texts(config_maker *maker)
         const char *option;
         const char *const *variables;
     } texts[] = {
-        {&config->release, options->release, config_release},
-        {&config->ca_file, options->ca_file, config_ca_file},
-        {&config->ca_path, options->ca_path, config_ca_path},
-        {&config->client_certificate, options->client_certificate, config_client_certificate},
-        {&config->client_key, options->client_key, config_client_key},
-        {&config->proxy, options->proxy, config_no_variable},
-        {&config->prompt_cache_dir, NULL, config_prompt_cache_dir},
+        {&config->release, options->release,
+         LF__VARIABLES("LANGFUSE_RELEASE", "LANGFUSE_TRACING_RELEASE", "RENDER_GIT_COMMIT", "CI_COMMIT_SHA", "CIRCLE_SHA1",
+                       "SOURCE_VERSION", "TRAVIS_COMMIT", "GIT_COMMIT", "GITHUB_SHA", "BITBUCKET_COMMIT", "BUILD_SOURCEVERSION",
+                       "DRONE_COMMIT_SHA")},
+        {&config->ca_file, options->ca_file,
+         LF__VARIABLES("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE", "SSL_CERT_FILE",
+                       "CURL_CA_BUNDLE")},
+        {&config->ca_path, options->ca_path, LF__VARIABLES("SSL_CERT_DIR")},
+        {&config->client_certificate, options->client_certificate,
+         LF__VARIABLES("OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")},
+        {&config->client_key, options->client_key,
+         LF__VARIABLES("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY")},
+        {&config->proxy, options->proxy, LF__VARIABLES(NULL)}, /* libcurl reads HTTPS_PROXY and its like by itself */
+        {&config->prompt_cache_dir, NULL, LF__VARIABLES("LANGFUSE_PROMPT_CACHE_DIR")},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        config_keep(maker, texts[i].field, config_pick(texts[i].option, NULL, texts[i].variables).text);
+        config_keep(maker, texts[i].field, lf__setting_pick(texts[i].option, NULL, texts[i].variables).text);
     config_read_environment(maker);
     config_read_protocol(maker);
 }
@@ -491,7 +333,7 @@ static const char *config_socket_fault(const char *path)
         return "names no socket: write unix: and an absolute path";
     if (strlen(path) >= PATH_BYTES)
         return "is longer than a socket's path can be";
-    if (config_has_control(path))
+    if (lf__setting_has_control(path))
         return "contains control characters";
     return NULL;
 }
@@ -505,11 +347,11 @@ static const char *config_url_fault(const char *url)
         return "does not start with http://, https:// or unix:";
     if (url[scheme + strspn(url + scheme, "/")] == '\0')
         return "names no host";
-    if (config_has_control(url) || strchr(url, ' ') != NULL)
+    if (lf__setting_has_control(url) || strchr(url, ' ') != NULL)
         return "contains blanks or control characters";
     if (strpbrk(url, "?#") != NULL)
         return "has a query or fragment";
-    if (config_shown(url) != url)
+    if (lf__setting_shown(url) != url)
         return "in place of an address";
     return NULL;
 }
@@ -518,7 +360,8 @@ static const char *config_url_fault(const char *url)
 static bool config_read_url(config_maker *maker)
 {
     lf__config *config = maker->config;
-    config_given base = config_pick(maker->options.base_url, "option base_url", config_base_url);
+    lf__setting base = lf__setting_pick(maker->options.base_url, "option base_url",
+                                        LF__VARIABLES("LANGFUSE_BASE_URL", "LANGFUSE_HOST"));
     if (base.text == NULL)
         base.text = config_cloud;
     const char *socket_path = config_socket_path(base.text);
@@ -529,7 +372,8 @@ static bool config_read_url(config_maker *maker)
     }
     const char *fault = config_url_fault(base.text);
     if (fault != NULL) {
-        lf__log(&maker->config->logger, LF__LOG_ERROR, "%s=%.80s %s; tracing is off", base.name, config_shown(base.text), fault);
+        lf__log(&maker->config->logger, LF__LOG_ERROR, "%s=%.80s %s; tracing is off", base.name, lf__setting_shown(base.text),
+                fault);
         return false;
     }
     config_keep(maker, &config->base_url, base.text);
@@ -542,8 +386,8 @@ static bool config_read_url(config_maker *maker)
     if (config->origin == NULL)
         return false;
 
-    config_given path = config_pick(NULL, NULL, config_traces_path);
-    if (path.text != NULL && config_has_control(path.text)) {
+    lf__setting path = lf__setting_variable("LANGFUSE_OTEL_TRACES_EXPORT_PATH");
+    if (path.text != NULL && lf__setting_has_control(path.text)) {
         lf__log(&maker->config->logger, LF__LOG_ERROR, "%s contains control characters; tracing is off", path.name);
         return false;
     }
@@ -576,7 +420,7 @@ static void config_warn_of_missing_keys(const config_maker *maker, bool public_k
 /* What is wrong with a key, whatever server it is for; NULL: nothing. Shells and files of variables leave quotes and blanks. */
 static const char *config_key_fault(const char *key)
 {
-    if (config_has_control(key))
+    if (lf__setting_has_control(key))
         return "contains a line end or another control character";
     char last = key[strlen(key) - 1];
     if (*key == '"' || *key == '\'' || last == '"' || last == '\'')
@@ -589,7 +433,7 @@ static const char *config_key_fault(const char *key)
 }
 
 /* False: a key is there and cannot be used. */
-static bool config_read_key(config_maker *maker, char **field, config_given given)
+static bool config_read_key(config_maker *maker, char **field, lf__setting given)
 {
     const char *fault = given.text == NULL ? NULL : config_key_fault(given.text);
     if (fault != NULL) {
@@ -602,7 +446,7 @@ static bool config_read_key(config_maker *maker, char **field, config_given give
 
 /* A server would answer 401, and a line about that shows the public key. Keys that do not look like Langfuse's may be right: a
  * Collector takes any. */
-static bool config_keys_are_in_place(const config_maker *maker, config_given public_key, config_given secret_key)
+static bool config_keys_are_in_place(const config_maker *maker, lf__setting public_key, lf__setting secret_key)
 {
     bool secret_first = lf__text_begins(lf__text_of(public_key.text), "sk-lf-");
     bool public_second = lf__text_begins(lf__text_of(secret_key.text), "pk-lf-");
@@ -648,9 +492,9 @@ static char *config_basic(const char *public_key, const char *secret_key)
 
 static bool config_gives_keys(const lf_options *options)
 {
-    return config_pick(options->public_key, "", config_public_key).text != NULL &&
-           (config_pick(options->secret_key, "", config_secret_key).text != NULL ||
-            config_pick(options->secret_key_file, "", config_secret_key_file).text != NULL);
+    return lf__setting_pick(options->public_key, "", config_public_key).text != NULL &&
+           (lf__setting_pick(options->secret_key, "", config_secret_key).text != NULL ||
+            lf__setting_pick(options->secret_key_file, "", config_secret_key_file).text != NULL);
 }
 
 static void config_free_source(lf__key_source *source)
@@ -667,7 +511,7 @@ static void config_free_source(lf__key_source *source)
     lf__free(source);
 }
 
-static lf__key_source *config_new_source(config_given file)
+static lf__key_source *config_new_source(lf__setting file)
 {
     lf__key_source *source = lf__alloc(sizeof *source);
     if (source == NULL)
@@ -681,9 +525,9 @@ static lf__key_source *config_new_source(config_given file)
 }
 
 /* The secret key of a file, when none is given otherwise. False: there is a file, and no key can be read from it. */
-static bool config_read_key_file(config_maker *maker, config_given *secret_key, char **out_key)
+static bool config_read_key_file(config_maker *maker, lf__setting *secret_key, char **out_key)
 {
-    config_given file = config_pick(maker->options.secret_key_file, "option secret_key_file", config_secret_key_file);
+    lf__setting file = lf__setting_pick(maker->options.secret_key_file, "option secret_key_file", config_secret_key_file);
     const char *fault;
     if (secret_key->text != NULL || file.text == NULL)
         return true;
@@ -694,17 +538,17 @@ static bool config_read_key_file(config_maker *maker, config_given *secret_key, 
     }
     if (*out_key == NULL) {
         lf__log(&maker->config->logger, LF__LOG_ERROR, "%s=%.200s: the secret key cannot be read: %s; tracing is off", file.name,
-                config_shown(file.text), fault);
+                lf__setting_shown(file.text), fault);
         return false;
     }
     maker->config->key_source = config_new_source(file);
     maker->no_memory = maker->no_memory || maker->config->key_source == NULL;
-    *secret_key = (config_given){*out_key, file.name == config_secret_key_file[0] ? "the key in LANGFUSE_SECRET_KEY_FILE"
-                                                                                  : "the key in option secret_key_file"};
+    *secret_key = (lf__setting){*out_key, file.name == config_secret_key_file[0] ? "the key in LANGFUSE_SECRET_KEY_FILE"
+                                                                                 : "the key in option secret_key_file"};
     return true;
 }
 
-static bool config_take_keys(config_maker *maker, config_given public_key, config_given secret_key)
+static bool config_take_keys(config_maker *maker, lf__setting public_key, lf__setting secret_key)
 {
     lf__config *config = maker->config;
     if (!config_read_key(maker, &config->public_key, public_key) || !config_read_key(maker, &config->secret_key, secret_key) ||
@@ -722,8 +566,8 @@ static bool config_take_keys(config_maker *maker, config_given public_key, confi
 
 static bool config_read_keys(config_maker *maker)
 {
-    config_given public_key = config_pick(maker->options.public_key, "option public_key", config_public_key);
-    config_given secret_key = config_pick(maker->options.secret_key, "option secret_key", config_secret_key);
+    lf__setting public_key = lf__setting_pick(maker->options.public_key, "option public_key", config_public_key);
+    lf__setting secret_key = lf__setting_pick(maker->options.secret_key, "option secret_key", config_secret_key);
     char *from_file = NULL;
     bool ok = config_read_key_file(maker, &secret_key, &from_file) && config_take_keys(maker, public_key, secret_key);
     lf__free_secret(from_file);
@@ -786,7 +630,7 @@ bool lf__config_reread_secret(const lf__config *config, const char *refused)
 
 static bool config_read_exporter(config_maker *maker)
 {
-    config_given given = config_pick(maker->options.exporter, "option exporter", config_exporter);
+    lf__setting given = lf__setting_pick(maker->options.exporter, "option exporter", LF__VARIABLES("LANGFUSE_EXPORTER"));
     if (given.text == NULL || strcmp(given.text, "otlp") == 0)
         return true;
     if (strcmp(given.text, "ingestion") == 0) {
@@ -799,7 +643,7 @@ static bool config_read_exporter(config_maker *maker)
         return true;
     }
     lf__log(&maker->config->logger, LF__LOG_ERROR, "%s=%.80s is none of \"otlp\", \"ingestion\" and \"file:PATH\"; tracing is off",
-            given.name, config_shown(given.text));
+            given.name, lf__setting_shown(given.text));
     return false;
 }
 
@@ -808,11 +652,11 @@ static bool config_read_exporter(config_maker *maker)
 /* Switched off by hand is said at the debug level only: the user knows. */
 static bool config_is_wanted(const config_maker *maker)
 {
-    if (config_switch(maker, LF_DEFAULT, "OTEL_SDK_DISABLED", false)) {
+    if (lf__setting_switch(&maker->config->logger, LF_DEFAULT, "OTEL_SDK_DISABLED", false)) {
         lf__log(&maker->config->logger, LF__LOG_DEBUG, "tracing is off: OTEL_SDK_DISABLED");
         return false;
     }
-    bool wanted = config_switch(maker, maker->options.tracing, "LANGFUSE_TRACING_ENABLED", true);
+    bool wanted = lf__setting_switch(&maker->config->logger, maker->options.tracing, "LANGFUSE_TRACING_ENABLED", true);
     if (!wanted)
         lf__log(&maker->config->logger, LF__LOG_DEBUG, "tracing is switched off");
     return wanted;
@@ -844,21 +688,22 @@ static void config_read_log(config_maker *maker)
     const lf_options *options = &maker->options;
     *logger = (lf__logger){.least = LF__LOG_WARNING, .has_hook = options->log != NULL, .gate = maker->config->gate};
     lf__gate_set_log(logger->gate, options->log, options->log_data);
-    config_given given = config_pick(NULL, NULL, config_log);
+    lf__setting given = lf__setting_variable("LANGFUSE_LOG");
     bool is_level = given.text != NULL && config_read_level(given.text, &logger->least);
     bool is_path = given.text != NULL && !is_level && strpbrk(given.text, "/.") != NULL;
     if (is_path) {
         config_keep(maker, &logger->path, given.text);
         logger->least = LF__LOG_INFO;
     }
-    if ((!is_level || options->debug != LF_DEFAULT) && config_switch(maker, options->debug, "LANGFUSE_DEBUG", false))
+    if ((!is_level || options->debug != LF_DEFAULT) &&
+        lf__setting_switch(&maker->config->logger, options->debug, "LANGFUSE_DEBUG", false))
         logger->least = LF__LOG_DEBUG;
     if (options->log_level > LF_LOG_DEFAULT && options->log_level <= LF_LOG_DEBUG)
         logger->least = levels[options->log_level];
     if (given.text != NULL && !is_level && !is_path)
         lf__log(logger, LF__LOG_WARNING,
                 "%s=%.80s is none of quiet, warn, info and debug, and no file, whose path has a / or a .; ignoring it", given.name,
-                config_shown(given.text));
+                lf__setting_shown(given.text));
 }
 
 lf_options lf__options_read(const lf_options *given)
@@ -891,7 +736,8 @@ lf__config *lf__config_new(const lf_options *options)
     lf__once_prepare();
     lf__log_look_at_stderr();
     config_read_log(&maker); /* first: it is where to complain of all others */
-    config->capture_io = config_switch(&maker, maker.options.capture_io, "LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED", true);
+    config->capture_io = lf__setting_switch(&config->logger, maker.options.capture_io,
+                                            "LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED", true);
     config->insecure = maker.options.insecure == LF_ON;
     config->is_pumped = maker.options.worker == LF_OFF;
     config->curl_hook = maker.options.curl_hook;

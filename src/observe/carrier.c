@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "carrier.h"
 
 #include "capture.h"
@@ -6,11 +5,11 @@
 #include "../base/ids.h"
 #include "../base/json.h"
 #include "propagate.h"
+#include "../base/setting.h"
 #include "trace_context.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -522,13 +521,12 @@ lf_context *lf_extract(const char *(*get)(void *data, const char *name), void *d
     return context;
 }
 
-/* In a setuid program there are none: whoever starts it must not choose what it passes on. */
 static const char *carrier_variable(void *data, const char *name)
 {
     (void)data;
     if (strcmp(name, "traceparent") == 0)
-        return secure_getenv("TRACEPARENT");
-    return secure_getenv(strcmp(name, "tracestate") == 0 ? "TRACESTATE" : "BAGGAGE");
+        return lf__setting_variable("TRACEPARENT").text;
+    return lf__setting_variable(strcmp(name, "tracestate") == 0 ? "TRACESTATE" : "BAGGAGE").text;
 }
 
 lf_context *lf_extract_environment(void)
