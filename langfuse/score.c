@@ -70,7 +70,7 @@ static bool score_value_fits(const lf_score_fields *fields)
     return fields->data_type == LF_SCORE_TEXT && size >= 1 && size <= TEXT_MAX;
 }
 
-/* What is judged: ids go into the header, so that a score is sampled, and dropped, with its trace. */
+/* Write what the score judges. Ids go into the header, so that a score is sampled, and dropped, with its trace. */
 static bool score_aim(lf__writer *w, lf__record *score, const lf_score_fields *fields)
 {
     lf__record header;
@@ -134,8 +134,8 @@ static void score_write(lf__writer *w, const lf_score_fields *fields)
         lf__write(w, LF__TAG_METADATA, &fields->metadata);
 }
 
-/* A later score with the same id replaces the one before, but a server compares milliseconds. So each id gets a later one than it
- * had last, as far as a small table remembers: what is pushed out of it was not given a moment ago. */
+/* A later score with the same id replaces the one before, but a server compares milliseconds. So each id gets a later millisecond
+ * than it had last, as far as a small table remembers: an id that was pushed out of it has not been given a moment ago. */
 static uint64_t score_time(const char *id)
 {
     enum { PLACES = 256, TIME_BITS = 48, MILLISECOND = 1000 };
@@ -176,7 +176,7 @@ static lf_status score_check(const lf_score_fields *fields)
     return score_value_fits(fields) ? LF_OK : score_refuse(SCORE_VALUE, fields->name);
 }
 
-/* A record for the score, belonging to whom the scope around belongs. NULL: observing is off, or there is no memory. */
+/* A record for the score, of the client of the scope around. NULL: observing is off, or there is no memory. */
 static lf__record *score_begin(lf__writer *w, const lf_score_fields *fields, const lf__frame **out_frame)
 {
     if (fields == NULL || lf_i_mode() < LF_I_ON)

@@ -14,8 +14,7 @@ void *lf__alloc(size_t size); /* zeroed */
 void *lf__realloc(void *pointer, size_t size);
 void lf__free(void *pointer);
 char *lf__strdup(const char *text); /* NULL for NULL */
-/* What an allocation of this size takes, its head and padding included, about: small ones take much more than they are asked
- * for. */
+/* About what an allocation of this size takes, with its head and padding: a small one takes much more than was asked for. */
 static inline size_t lf__alloc_cost(size_t size)
 {
     return size <= 24 ? 32 : (size + 8 + 15) & ~(size_t)15;
@@ -26,14 +25,14 @@ void lf__wipe(void *bytes, size_t size);
 /* Tests: let the n-th allocation from now, and every later one, fail; 0 switches this off. */
 void lf__alloc_fail_from(unsigned long n);
 
-/* The bytes from `at` up to `end`. None where `at` lies behind it: as a size a negative distance is nearly all of memory. */
+/* The bytes from `at` up to `end`; 0 where `at` lies behind `end`: a negative distance, as a size, is nearly all of memory. */
 static inline size_t lf__bytes_to(const void *end, const void *at)
 {
     ptrdiff_t bytes = (const char *)end - (const char *)at;
     return bytes > 0 ? (size_t)bytes : 0;
 }
 
-/* Can anything be so large? What recv returns when it fails, as a size, cannot. */
+/* Can anything be so large? The -1 of a recv that failed, as a size, is larger. */
 static inline bool lf__size_is_possible(uint64_t size)
 {
     return size <= PTRDIFF_MAX;
@@ -44,12 +43,12 @@ uint64_t lf__wall_ns(void);
 /* Fill with bytes from the kernel; falls back to the clock and addresses, so it cannot fail. */
 void lf__random_bytes(void *out, size_t size);
 
-/* As openat, close-on-exec. Never 0, 1 or 2: where a program has closed these, what it prints must not end up in our files. */
+/* As openat, close-on-exec. The descriptor is above 2: a program that has closed 0, 1 and 2 must not print into our files. */
 int lf__open_at(int folder, const char *path, int flags, unsigned mode);
-/* The same for a descriptor that is there already: it, or a copy that takes its place. Negative stays; negative: errno. */
+/* An open descriptor above 2: this one, or a copy that takes its place. A negative one is given back; negative: errno says why. */
 int lf__above_standard(int file);
 
-/* All of it, however many writes that takes. False: errno says why. */
+/* Write all of it, in as many calls as that takes. False: errno says why. */
 bool lf__write_all(int file, const char *bytes, size_t size);
 
 /* memcpy for what is mostly short: moves that overlap instead of a call. */

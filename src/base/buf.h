@@ -22,9 +22,9 @@ void lf__buf_over(lf__buf *buf, void *memory, size_t size);
 void lf__buf_done(lf__buf *buf);
 void lf__buf_clear(lf__buf *buf);                 /* keeps the memory */
 void lf__buf_rewind(lf__buf *buf, size_t length); /* back to an earlier length, clears `failed` */
-/* Make room for `size` more bytes; NULL when that is not possible. The bytes count once lf__buf_commit is called. */
-bool lf__buf_grow(lf__buf *buf, size_t size);     /* slow path of reserve */
+bool lf__buf_grow(lf__buf *buf, size_t size);     /* slow path of lf__buf_reserve */
 
+/* Make room for `size` more bytes; NULL when that is not possible. The bytes count once lf__buf_commit is called. */
 static inline char *lf__buf_reserve(lf__buf *buf, size_t size)
 {
     if (buf->failed || (size > buf->capacity - buf->length && !lf__buf_grow(buf, size)))

@@ -172,15 +172,15 @@ static char *config_copy(lf__text text, bool decode)
     return copy;
 }
 
-/* A header name as RFC 9110 has it, or an attribute's key, which is content with less. */
+/* A header's name is a token of RFC 9110; the key of an attribute is any text without control characters. */
 static bool config_key_is_good(const char *key, bool header)
 {
     static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     return *key != '\0' && (header ? strspn(key, token) == strlen(key) : !lf__setting_has_control(key));
 }
 
-/* The value of an entry may be a token and is never logged, nor is what stands behind a sign that somebody took for the
- * separator. Only the name before it is, and nothing of an entry without one. */
+/* Only the name before the first sign that may be meant as the separator is logged: what follows may be a token. An entry
+ * without such a sign is not shown. */
 static void config_complain_of_entry(const config_maker *maker, const char *name, lf__text text, const char *fault)
 {
     char *entry = config_copy(text, true);
@@ -408,7 +408,7 @@ static void config_warn_of_insecure(const config_maker *maker)
 
 static void config_warn_of_missing_keys(const config_maker *maker, bool public_key, bool secret_key)
 {
-    if (!lf__first_time(lf__cause(0, "keys", NULL))) /* whatever the configuration: a program without keys does without us */
+    if (!lf__first_time(lf__cause(0, "keys", NULL))) /* one line for all clients: such a program runs without Langfuse */
         return;
     lf__log(&maker->config->logger, LF__LOG_WARNING, "%s%s%s not set; nothing is recorded", public_key ? "" : "LANGFUSE_PUBLIC_KEY",
             public_key || secret_key ? "" : " and ",
@@ -444,8 +444,8 @@ static bool config_read_key(config_maker *maker, char **field, lf__setting given
     return true;
 }
 
-/* A server would answer 401, and a line about that shows the public key. Keys that do not look like Langfuse's may be right: a
- * Collector takes any. */
+/* A server would answer 401 to swapped keys, and the line about that would show the secret one. Keys with other beginnings
+ * pass: a Collector takes any. */
 static bool config_keys_are_in_place(const config_maker *maker, lf__setting public_key, lf__setting secret_key)
 {
     bool secret_first = lf__text_begins(lf__text_of(public_key.text), "sk-lf-");
@@ -524,7 +524,7 @@ static lf__key_source *config_new_source(lf__setting file)
     return NULL;
 }
 
-/* The secret key of a file, when none is given otherwise. False: there is a file, and no key can be read from it. */
+/* Read the secret key from its file, unless it is given directly. False: no key can be read from the file that is named. */
 static bool config_read_key_file(config_maker *maker, lf__setting *secret_key, char **out_key)
 {
     lf__setting file = lf__setting_pick(maker->options.secret_key_file, "option secret_key_file", config_secret_key_file);
@@ -605,7 +605,7 @@ static bool config_replace_key(const lf__config *config, lf__keys *before, char 
                 config->key_source->name);
         return true;
     }
-    lf__free_secret(key); /* another thread was first, with what the same file said */
+    lf__free_secret(key); /* another thread was first, with the key of the same file */
     lf__free_secret(authorization);
     lf__free(keys);
     return true;
@@ -735,7 +735,7 @@ lf__config *lf__config_new(const lf_options *options)
     config->gate = &config->gate_itself;
     lf__once_prepare();
     lf__log_look_at_stderr();
-    config_read_log(&maker); /* first: it is where to complain of all others */
+    config_read_log(&maker); /* first: all others complain there */
     config->capture_io = lf__setting_switch(&config->logger, maker.options.capture_io,
                                             "LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED", true);
     config->insecure = maker.options.insecure == LF_ON;
@@ -750,7 +750,7 @@ lf__config *lf__config_new(const lf_options *options)
     config_read_lists(&maker);
     /* In this order, and no further than the first obstacle: it is the one the user has to hear about. */
     bool wanted = config_is_wanted(&maker);
-    /* Prompts are fetched where nothing is traced, too; who has no keys then need not hear of it. */
+    /* Prompts are fetched where nothing is traced, too. A program that wants neither hears nothing of missing keys. */
     bool usable = (wanted || config_gives_keys(&maker.options)) && config_read_exporter(&maker) && config_read_keys(&maker) &&
                   config_read_url(&maker);
     config->enabled = wanted && usable;
@@ -779,7 +779,7 @@ lf__config *lf__config_ref(lf__config *config)
 
 void lf__config_free(lf__config *config)
 {
-    /* Releases what this owner did with it to the last one, who acquires all of that. */
+    /* Releases what this owner did with it; the last owner acquires all of that. */
     if (config == NULL || atomic_fetch_sub_explicit(&config->references, 1, memory_order_acq_rel) != 1)
         return;
     lf__free_secret(config->secret_key);

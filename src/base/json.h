@@ -24,8 +24,8 @@ bool lf__json_uint(lf__buf *out, uint64_t value);
 /* 128 bits as a decimal number, unquoted; is_signed tells how to read the high half. */
 bool lf__json_int128(lf__buf *out, uint64_t high, uint64_t low, bool is_signed);
 /* Shortest digits that read back as the same number ("0.9", "1.0", "1e+22" as Python's repr); NaN and infinities as the
- * strings "NaN", "Infinity", "-Infinity", quotes included. The number comes as the bits of a double (real.h), a float as those
- * of the double that it is. */
+ * strings "NaN", "Infinity", "-Infinity", quotes included. The number comes as the bits of a double (real.h), a float as the
+ * bits of the double with its value. */
 bool lf__json_double(lf__buf *out, uint64_t bits);
 bool lf__json_float(lf__buf *out, uint64_t bits);
 bool lf__json_pointer(lf__buf *out, const void *pointer); /* "0x7f..." with quotes; NULL is null */

@@ -59,7 +59,7 @@ static char *key_file_read(int file, const char **out_fault)
 char *lf__key_file_read(const char *path, const char **out_fault)
 {
     int saved = errno;
-    /* A pipe must not make us wait. Links are followed: such files often are some. */
+    /* A pipe must not make us wait. Links are followed: container platforms make such a file a link. */
     int file = lf__open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
     char *key = NULL;
     *out_fault = NULL;

@@ -5,7 +5,7 @@
 #include "base.h"
 
 /* The first line, without blanks at its end; at most 4 KiB of a regular file. Free it with lf__free_secret. NULL: *out_fault
- * says why; that it stays NULL says that memory is out. errno stays. */
+ * says why, or is NULL when memory is out. errno stays. */
 char *lf__key_file_read(const char *path, const char **out_fault);
 
 #endif

@@ -8,10 +8,10 @@
 
 /* Call it before a fork: the children then share what was said. */
 void lf__once_prepare(void);
-/* A number for a cause: of whom it is (lf__config.number), and its text. `more` may be NULL. */
+/* A number for a cause: its text, and the configuration that it is of (lf__config.number, 0 for all). `more` may be NULL. */
 uint64_t lf__cause(uint64_t whose, const char *text, const char *more);
-/* Was nothing said of this cause so far? From now on something was. Any thread, never blocks. False also once LF__CAUSES
- * of them are known, so that what is said has an end. */
+/* Is this the first call for this cause? Any thread, never blocks. False also once LF__CAUSES of them are known, so that lines
+ * have an end. */
 bool lf__first_time(uint64_t cause);
 
 enum { LF__CAUSES = 512 };

@@ -4,8 +4,8 @@
 
 enum {
     SECRET_WORD = 4,  /* a shorter secret key is a word ("any", for a Collector that checks none) */
-    SECRET_CUT = 8,   /* so much of a secret at the end of a text is no chance: the quote was cut there */
-    SECRET_PART = 16  /* nor is so much of it anywhere: the answer escaped or cut it */
+    SECRET_CUT = 8,   /* this much of a secret at the end of a text is a secret: the quote was cut there */
+    SECRET_PART = 16  /* this much of it anywhere is one, too: the answer escaped or cut it */
 };
 
 static const char secret_sign[] = "(secret)";
@@ -25,7 +25,7 @@ static size_t secret_part(const char *text, const char *secret, size_t least)
     return most;
 }
 
-/* A secret key of Langfuse, whoever's it is: users swap keys. */
+/* A secret key of Langfuse, of any client: users swap keys. */
 static size_t secret_key_by_its_look(const char *text)
 {
     static const char start[] = "sk-lf-";

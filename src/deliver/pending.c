@@ -179,8 +179,8 @@ static void pending_remove_trace(lf__pending *pending, pending_trace **link)
     pending->free_count++;
 }
 
-/* Everything was handed on: traces that lost their beginning may go on, since one that lasts for days should not stay
- * invisible for ever. Not when it was dropping that emptied the queue: what comes next is most likely of the same trace. */
+/* When everything was handed on, traces that lost their beginning may go on: one that lasts for days should not stay invisible
+ * for ever. A queue that was emptied by dropping keeps them in mind: the next record is most likely of the same trace. */
 static void pending_forget_dropped(lf__pending *pending)
 {
     if (!pending->any_dropped)
@@ -281,7 +281,7 @@ static bool pending_make_room(lf__pending *pending, size_t bytes)
     return true;
 }
 
-/* Keeping to it at once, not at the next record: while too much is queued the threads cannot bring any. */
+/* The ceiling holds at once: while too much is queued, no thread can bring the next record. */
 void lf__pending_set_max(lf__pending *pending, size_t max_bytes)
 {
     pending->max_bytes = max_bytes;
@@ -331,7 +331,7 @@ void lf__pending_add(lf__pending *pending, const lf__record *record)
             lf__pending_drop_trace(pending, record->trace_id, LF_DROP_QUEUE_FULL);
             return;
         }
-        /* Making room may have let go the very trace this record belongs to. */
+        /* Making room may have dropped the trace of this record. */
         if (pending_was_dropped(pending, record->trace_id)) {
             pending_count_drop(pending, LF_DROP_QUEUE_FULL);
             return;

@@ -22,7 +22,7 @@ void lf__pending_add(lf__pending *pending, const lf__record *record);
 /* The oldest record; NULL when empty. Valid until the next call other than count or bytes. */
 const lf__record *lf__pending_first(lf__pending *pending);
 void lf__pending_remove_first(lf__pending *pending);
-/* Let go what is queued of this trace, and what of it is still to come. */
+/* Let go of the records of this trace, those that are queued and those that still come. */
 void lf__pending_drop_trace(lf__pending *pending, const uint8_t trace_id[16], lf_drop_reason reason);
 void lf__pending_drop_all(lf__pending *pending, lf_drop_reason reason);
 

@@ -8,7 +8,7 @@
 
 typedef struct lf__traces lf__traces;
 
-enum { LF__TRACE_UPDATE_MAX = 256 << 10 }; /* bytes kept of what adds up, of one trace; beyond it the oldest is left out */
+enum { LF__TRACE_UPDATE_MAX = 256 << 10 }; /* bytes of one trace's fields that add up; beyond it the oldest go */
 
 lf__traces *lf__traces_new(size_t max_bytes); /* NULL: no memory */
 void lf__traces_free(lf__traces *traces);

@@ -6,10 +6,10 @@
 
 enum { LF__WIRE_TIME_SIZE = 64 };
 
-/* Does the batch endpoint take this text as an id? Otherwise the hash of it is sent. */
+/* Does the batch endpoint take this text as an id? Otherwise its hash is sent. */
 bool lf__wire_is_id(const char *text, size_t size);
 
-/* By the wall clock, when it may have been taken by the monotonic one. */
+/* A time by the wall clock, whichever clock took it. */
 static inline uint64_t lf__wire_wall_ns(uint64_t ns, bool is_wall, int64_t wall_offset_ns)
 {
     return is_wall ? ns : ns + (uint64_t)wall_offset_ns;
@@ -24,8 +24,8 @@ const char *lf__wire_level_name(lf_level level);
 /* A 64-bit number of a field, 0 when there is none. */
 int64_t lf__wire_int(const lf__field *field);
 
-/* The version of the observation's prompt, or NULL. It belongs to the name it came with: one that was propagated says nothing
- * of the observation's own prompt. */
+/* The version of the observation's prompt, or NULL. A version belongs to the name that it came with: a propagated one says
+ * nothing of the observation's own prompt. */
 const lf__field *lf__wire_prompt_version(const lf__view *view);
 
 /* How the scope of an observation was left: "abandoned", "interrupted", or NULL when it ended. *message is what is then said

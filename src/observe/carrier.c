@@ -41,7 +41,7 @@ static const struct {
 
 enum { CARRIER_VALUES = sizeof carrier_values / sizeof *carrier_values };
 
-/* 0 when it is no version: those begin at 1. */
+/* 0 for a text that is no version: versions begin at 1. */
 static int64_t carrier_prompt_version(const char *text, size_t size)
 {
     int64_t number = 0;
@@ -55,7 +55,7 @@ static int64_t carrier_prompt_version(const char *text, size_t size)
     return number;
 }
 
-/* A member as it stands in the header, with its properties, when lf__baggage_next has just moved to `next`. */
+/* The size of a member as it stands in the header, with its properties. lf__baggage_next has just moved to `next`. */
 static size_t carrier_raw_size(const char *text, size_t next, const lf__baggage_member *member)
 {
     return lf__text_trim((lf__text){member->key, (size_t)(text + next - 1 - member->key)}, " \t").size;
@@ -227,8 +227,8 @@ static void carrier_add_all(carrier_out *out)
             carrier_add_foreign(out, lf__field_payload(field), field->length);
 }
 
-/* The header, empty when there is nothing to say or no memory to say it in. Free with lf__buf_done. `trace_id` (its
- * digits, not terminated) is the claim that the receiver's observations have an ancestor which Langfuse knows; or NULL. */
+/* The header, empty when there is nothing to say, or no memory. Free with lf__buf_done. `trace_id` (its digits, without a NUL)
+ * is the claim that the receiver's observations have an ancestor which Langfuse knows; or NULL. */
 static lf__buf carrier_baggage(const lf_context *context, const char *trace_id)
 {
     carrier_out out = {.context = context};
@@ -290,7 +290,7 @@ int lf__carrier_inject(const lf_context *context, void (*set)(void *data, const 
         set(data, "tracestate", state);
         count++;
     }
-    /* Whose children are app roots has told Langfuse of no observation above them. */
+    /* Where the children of a context are app roots, Langfuse knows no observation above them. */
     bool claims = in_trace && (context->flags & LF__FLAG_APP_ROOT) == 0;
     lf__buf baggage = carrier_baggage(context, claims ? parent + CARRIER_TRACE_ID_AT : NULL);
     if (baggage.length > 0) {
@@ -429,7 +429,7 @@ static bool carrier_keep_ours(carrier_in *in)
     return carrier_keep_metadata(in, lf__text_behind(key, strlen(prefix)));
 }
 
-/* With its properties, which nobody has checked: a line break or the like in them must not come out in a header again. */
+/* Keep a member with its properties. Nobody has checked these: a line break in them would begin another header. */
 static void carrier_keep_foreign(carrier_in *in, const char *raw, size_t size)
 {
     for (size_t i = 0; i < size; i++)

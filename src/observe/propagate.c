@@ -23,7 +23,7 @@ typedef struct propagate_tags {
     uint16_t slot[PROPAGATE_SLOTS]; /* by hash: the number of a tag plus one, 0 for none */
 } propagate_tags;
 
-/* What was appended to the scratch buffer since `start` is a tag. */
+/* The text that was appended to the scratch buffer since `start` is a tag: give it to `add`, unless it was seen. */
 static bool propagate_add_tag(propagate_tags *tags, size_t start)
 {
     lf__buf *scratch = tags->scratch;
@@ -92,7 +92,7 @@ bool lf__view_tags(const lf__view *view, lf__buf *scratch, bool (*add)(void *own
     for (const lf__field *field = NULL;
          done && tags.looked_at < LF__TAGS_MAX && (field = lf__view_next_of(view, LF__TAG_TRACE_TAGS, field)) != NULL;)
         done = propagate_add_field(&tags, field);
-    scratch->length = tags.begin; /* not rewound: that it failed must be seen */
+    scratch->length = tags.begin; /* lf__buf_rewind would hide a failure */
     return done;
 }
 

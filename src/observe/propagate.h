@@ -9,10 +9,10 @@
 
 enum { LF__TAGS_MAX = 1000 }; /* tags of one trace that are looked at; those behind are left out */
 
-/* The tags of a trace that count: called for each once, in order; text is unescaped UTF-8 in `scratch` and gone afterwards.
- * Of a marked field these are the strings within the limit, of another one also other items, as JSON text, and a field that
- * is no list but such a string; never null or empty text. Appends to `scratch`, and takes it back.
- * False when memory is out or `add` said false. */
+/* Call `add` for each tag of a trace, once, in order. The tag is unescaped UTF-8 in `scratch`, until `add` returns.
+ * The tags of a propagated field are the strings of its list that are within the limit. Those of another field are all items of
+ * its list, numbers and the like as JSON text, or the field itself when it is a string within the limit. null and empty text
+ * are no tags. Appends to `scratch`, and takes it back. False: memory is out, or `add` said false. */
 bool lf__view_tags(const lf__view *view, lf__buf *scratch, bool (*add)(void *owner, const char *tag, size_t size), void *owner);
 
 /* What of the propagated fields breaks a limit and is not sent, one bit each. */

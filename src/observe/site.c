@@ -36,6 +36,7 @@ void lf__site_unlock(void)
 
 /* ---- Argument names --------------------------------------------------------------------------------------------- */
 
+/* White space of C. */
 static const char site_blanks[] = " \t\n\r\f\v";
 
 size_t lf__site_find(lf__text text, char stop)
@@ -113,7 +114,7 @@ static lf__text site_last_member(lf__text text)
     return lf__text_behind(text, word);
 }
 
-/* Members by their last name, unless two of the call would be called alike. */
+/* Name members by their last name, unless two arguments of the call would get the same one. */
 static void site_shorten(lf__text *names, unsigned count)
 {
     lf__text shorter[LF__SITE_MAX_ARGUMENTS];

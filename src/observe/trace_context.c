@@ -87,7 +87,7 @@ void lf__traceparent_format(const lf__traceparent *from, char out[LF__TRACEPAREN
 
 enum { TRACE_STATE_KEY_MAX = 256, TRACE_STATE_VALUE_MAX = 256 };
 
-/* The keys of level 2, which has dropped the rules of level 1 for what stands around an '@'. */
+/* A key of level 2, which has no rules for what stands around an '@' as level 1 had. */
 static bool trace_state_key(lf__text key)
 {
     if (key.size == 0 || key.size > TRACE_STATE_KEY_MAX || lf__is_one_of(key.at[0], "_-*/@"))
@@ -107,8 +107,8 @@ static bool trace_state_value(lf__text value)
     return value.size > 0 && value.size <= TRACE_STATE_VALUE_MAX;
 }
 
-/* Keys that come twice do not count as a fault: another process's state would be lost, and W3C's own test suite wants such
- * a list passed on. */
+/* A key that comes twice is no fault: another process's state would be lost, and W3C's own test suite wants such a list passed
+ * on. */
 bool lf__tracestate_valid(const char *text, size_t size)
 {
     if (size > LF__TRACESTATE_MAX)
@@ -357,7 +357,7 @@ static bool trace_python_tags(const char *at, const char *end, lf__buf *scratch,
 bool lf__baggage_tags(const char *text, size_t size, lf__buf *scratch, bool (*add)(void *owner, const char *tag, size_t size),
                       void *owner)
 {
-    /* Twice, so that what only begins like a Python list gives no tag of its own. */
+    /* The list is read twice: a text that only begins like a Python list must give no tag as one. */
     bool python;
     const char *at = size > 0 ? text : "", *end = at + size;
     trace_python_tags(at, end, scratch, NULL, NULL, &python);
