@@ -769,8 +769,6 @@ lf_prompt *lf_create_prompt_with(const lf_new_prompt *given)
         lf__prompts_forget(fields->name);
         bool bad;
         lf__prompt_body *made = lf__prompt_body_parse(answer.body, answer.size, &bad);
-        if (made != NULL)
-            made->is_private = true;
         prompt = made == NULL ? NULL : prompt_new(made, LF_PROMPT_FRESH, NULL);
         if (prompt == NULL)
             (void)prompt_fail(fields->error, LF_ERR_SERVER, "the prompt was created, but the server's answer is no prompt");

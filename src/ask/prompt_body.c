@@ -5,19 +5,8 @@
 
 /* ---- References ---- */
 
-unsigned lf__reader(void)
+static void body_free(lf__prompt_body *body)
 {
-    static _Atomic unsigned next;
-    static __thread unsigned mine __attribute__((tls_model("initial-exec"))); /* one more than the place; 0: none yet */
-    if (__builtin_expect(mine == 0, 0))
-        mine = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed) % LF__READERS + 1;
-    return mine - 1;
-}
-
-void lf__prompt_body_free(lf__prompt_body *body)
-{
-    if (body == NULL)
-        return;
     lf__template_free(&body->template);
     for (size_t i = 0; i < body->message_count; i++)
         lf__template_free(&body->messages[i].content);
@@ -34,21 +23,9 @@ void lf__prompt_body_free(lf__prompt_body *body)
 
 void lf__prompt_body_drop(lf__prompt_body *body)
 {
-    if (body == NULL)
-        return;
-    if (body->is_private)
-        lf__prompt_body_free(body);
-    else
-        atomic_fetch_sub_explicit(&body->readers[lf__reader()].count, 1, memory_order_release);
-}
-
-/* References only become fewer, so a sum of 0 is final in whatever order the counts are read. */
-bool lf__prompt_body_is_unused(const lf__prompt_body *body)
-{
-    long sum = 0;
-    for (int i = 0; i < LF__READERS; i++)
-        sum += atomic_load_explicit(&body->readers[i].count, memory_order_acquire);
-    return sum == 0;
+    /* Pairs with itself: what other threads read of the body is read before it goes. */
+    if (body != NULL && atomic_fetch_sub_explicit(&body->references, 1, memory_order_acq_rel) == 1)
+        body_free(body);
 }
 
 /* ---- Taking apart ---- */
@@ -222,13 +199,14 @@ static lf__prompt_body *body_new(cJSON *json, size_t size, bool *bad)
         cJSON_Delete(json);
         return NULL;
     }
+    body->references = 1;
     body->json = json;
     body->fetched_ns = lf__monotonic_ns();
     if (body_read(body, bad)) {
         body->bytes = body_cost(body, size);
         return body;
     }
-    lf__prompt_body_free(body);
+    body_free(body);
     return NULL;
 }
 
@@ -261,8 +239,5 @@ lf__prompt_body *lf__prompt_body_make(const char *name, int version, const char 
         cJSON_Delete(json);
         return NULL;
     }
-    lf__prompt_body *body = body_new(json, strlen(name), bad);
-    if (body != NULL)
-        body->is_private = true;
-    return body;
+    return body_new(json, strlen(name), bad);
 }

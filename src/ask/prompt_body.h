@@ -1,6 +1,5 @@
 /* One version of a prompt as the server gave it, or as a caller gave it for a fallback: taken apart once, then shared and never
- * changed. Readers count themselves in and out on counters of their own, so that many threads may use one without waiting for
- * each other.
+ * changed. It is freed with its last reference.
  */
 #ifndef LF_SRC_PROMPT_BODY_H
 #define LF_SRC_PROMPT_BODY_H
@@ -10,8 +9,6 @@
 #include <stdatomic.h>
 
 struct cJSON;
-
-enum { LF__READERS = 16 }; /* threads are spread over so many counters and locks */
 
 /* What a prompt is asked for by. */
 typedef struct lf__prompt_key {
@@ -28,12 +25,7 @@ typedef struct lf__prompt_message {
 } lf__prompt_message;
 
 typedef struct lf__prompt_body {
-    struct {
-        _Atomic long count;
-        char apart[64 - sizeof(long)]; /* a cache line each */
-    } readers[LF__READERS]; /* their sum is the number of references */
-    bool is_private; /* of one owner, who frees it: a fallback, or what lf_create_prompt answers */
-    struct lf__prompt_body *next_retired;
+    _Atomic unsigned references;
 
     const char *name;
     int version;
@@ -56,23 +48,18 @@ typedef struct lf__prompt_body {
     char *made_text;
 } lf__prompt_body;
 
-/* From the JSON of the API, without references. NULL: no memory, or it is no prompt (then *bad). */
+/* From the JSON of the API, with a reference for the caller. NULL: no memory, or it is no prompt (then *bad). */
 lf__prompt_body *lf__prompt_body_parse(const char *json, size_t size, bool *bad);
-/* A fallback: text, or (text NULL) messages as JSON text. NULL likewise. */
+/* A fallback: text, or (text NULL) messages as JSON text. Likewise. */
 lf__prompt_body *lf__prompt_body_make(const char *name, int version, const char *label, const char *text, const char *messages,
                                       size_t messages_size, bool *bad);
 
-unsigned lf__reader(void); /* this thread's place among LF__READERS */
-
-static inline void lf__prompt_body_hold(lf__prompt_body *body, unsigned reader)
+static inline lf__prompt_body *lf__prompt_body_hold(lf__prompt_body *body)
 {
-    atomic_fetch_add_explicit(&body->readers[reader].count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&body->references, 1, memory_order_relaxed);
+    return body;
 }
 
-/* Let go. NULL is fine. Of a shared one nothing may be touched afterwards. */
-void lf__prompt_body_drop(lf__prompt_body *body);
-/* Is nobody left? Only of one that finds no new readers any more: then the answer is final. */
-bool lf__prompt_body_is_unused(const lf__prompt_body *body);
-void lf__prompt_body_free(lf__prompt_body *body);
+void lf__prompt_body_drop(lf__prompt_body *body); /* NULL is fine */
 
 #endif

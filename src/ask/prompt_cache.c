@@ -2,11 +2,11 @@
 #include "prompt_cache.h"
 
 #include "../base/ids.h"
+#include "../base/monitor.h"
 #include "prompt_disk.h"
 #include "rest.h"
 #include "../base/threads.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,11 +29,10 @@ typedef struct cache_entry {
     char *name;
     char *label; /* NULL when asked for by version */
 
-    lf__prompt_body *body; /* NULL: not there; changed with all readers' locks held */
-    _Atomic uint64_t fresh_until_ns;
-    _Atomic uint64_t used_ns;
+    lf__prompt_body *body; /* NULL: not there */
+    uint64_t fresh_until_ns;
+    uint64_t used_ns;
 
-    /* Guarded by cache.lock. */
     bool fetching;      /* a thread asks the server for a missing one */
     bool refreshing;    /* queued for, or with, the background thread */
     uint64_t fetches;   /* ended, so that waiters know theirs has */
@@ -45,73 +44,36 @@ typedef struct cache_entry {
     struct cache_entry *next_refresh;
 } cache_entry;
 
-typedef struct cache_reader {
-    pthread_mutex_t lock;
-    char apart[128 - sizeof(pthread_mutex_t)];
-} cache_reader;
-
+/* The monitor guards all of this, the entries included, and is told of each change that a thread may wait for. */
 static struct {
-    cache_reader readers[LF__READERS];
-    cache_entry *buckets[CACHE_BUCKETS]; /* read with one reader's lock, changed with all */
-
-    pthread_mutex_t lock; /* taken before readers' locks, never after */
-    pthread_cond_t changed;
+    lf__monitor monitor;
+    cache_entry *buckets[CACHE_BUCKETS];
     size_t count;
     size_t bytes;
-    lf__prompt_body *retired; /* waiting for their last readers */
     cache_entry *refresh_first;
     cache_entry *refresh_last;
     cache_entry *refresh_now; /* with the background thread */
     pthread_t thread;
     bool running;
     bool exiting;
-} cache;
+} cache = {.monitor = LF__MONITOR_INIT};
 
-static pthread_once_t cache_once = PTHREAD_ONCE_INIT;
-
-/* ---- Locks, fork, exit ---- */
-
-static void cache_lock_readers(void)
-{
-    for (int i = 0; i < LF__READERS; i++)
-        pthread_mutex_lock(&cache.readers[i].lock);
-}
-
-static void cache_unlock_readers(void)
-{
-    for (int i = LF__READERS - 1; i >= 0; i--)
-        pthread_mutex_unlock(&cache.readers[i].lock);
-}
-
-static void cache_init_locks(void)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&cache.lock, NULL);
-    pthread_cond_init(&cache.changed, &attributes);
-    for (int i = 0; i < LF__READERS; i++)
-        pthread_mutex_init(&cache.readers[i].lock, NULL);
-    pthread_condattr_destroy(&attributes);
-}
+/* ---- Fork, exit ---- */
 
 void lf__prompts_before_fork(void)
 {
-    pthread_once(&cache_once, cache_init_locks);
-    pthread_mutex_lock(&cache.lock);
-    cache_lock_readers();
+    lf__monitor_lock(&cache.monitor);
 }
 
 void lf__prompts_after_fork_parent(void)
 {
-    cache_unlock_readers();
-    pthread_mutex_unlock(&cache.lock);
+    lf__monitor_unlock(&cache.monitor);
 }
 
 /* Whoever was fetching is the parent's; the prompts stay. */
 void lf__prompts_after_fork_child(void)
 {
-    cache_init_locks();
+    lf__monitor_after_fork_child(&cache.monitor);
     for (int i = 0; i < CACHE_BUCKETS; i++)
         for (cache_entry *entry = cache.buckets[i]; entry != NULL; entry = entry->next_in_bucket) {
             entry->fetching = entry->refreshing = false;
@@ -126,11 +88,10 @@ void lf__prompts_after_fork_child(void)
 
 void lf__prompts_stop(void)
 {
-    pthread_once(&cache_once, cache_init_locks);
-    pthread_mutex_lock(&cache.lock);
+    lf__monitor_lock(&cache.monitor);
     cache.exiting = true;
-    pthread_cond_broadcast(&cache.changed);
-    pthread_mutex_unlock(&cache.lock);
+    lf__monitor_tell(&cache.monitor);
+    lf__monitor_unlock(&cache.monitor);
 }
 
 /* ---- The table ---- */
@@ -157,54 +118,28 @@ static cache_entry *cache_look(const lf__prompt_key *key, uint64_t hash)
 
 lf__prompt_found lf__prompts_find_at(const lf__prompt_key *key, uint64_t now, lf__prompt_body **out_body)
 {
-    pthread_once(&cache_once, cache_init_locks);
-    unsigned reader = lf__reader();
     uint64_t hash = cache_hash(key);
     lf__prompt_found found = LF__PROMPT_MISS;
-    pthread_mutex_lock(&cache.readers[reader].lock);
+    lf__monitor_lock(&cache.monitor);
     cache_entry *entry = cache_look(key, hash);
     if (entry != NULL && entry->body != NULL) {
-        uint64_t until = atomic_load_explicit(&entry->fresh_until_ns, memory_order_relaxed);
-        found = now < until ? LF__PROMPT_IS_FRESH : LF__PROMPT_IS_STALE;
-        lf__prompt_body_hold(entry->body, reader);
-        *out_body = entry->body;
-        /* For the order of use seconds are enough; a store each time would make threads share the line. */
-        if (now - atomic_load_explicit(&entry->used_ns, memory_order_relaxed) > 1000000000u)
-            atomic_store_explicit(&entry->used_ns, now, memory_order_relaxed);
+        found = now < entry->fresh_until_ns ? LF__PROMPT_IS_FRESH : LF__PROMPT_IS_STALE;
+        *out_body = lf__prompt_body_hold(entry->body);
+        entry->used_ns = now;
     }
-    pthread_mutex_unlock(&cache.readers[reader].lock);
+    lf__monitor_unlock(&cache.monitor);
     return found;
 }
 
-/* The rest of this section runs with cache.lock held. */
+/* The rest of this section runs with the lock held. */
 
-static void cache_free_retired(void)
-{
-    for (lf__prompt_body **link = &cache.retired; *link != NULL;) {
-        lf__prompt_body *body = *link;
-        if (lf__prompt_body_is_unused(body)) {
-            *link = body->next_retired;
-            lf__prompt_body_free(body);
-        } else {
-            link = &body->next_retired;
-        }
-    }
-}
-
-/* Put another body, or none, in the place of an entry's. An entry has no reference of its own: what it holds is not retired. */
+/* Put another body, or none, in the place of an entry's. */
 static void cache_exchange(cache_entry *entry, lf__prompt_body *body)
 {
-    cache_lock_readers();
-    lf__prompt_body *before = entry->body;
-    entry->body = body;
-    cache_unlock_readers();
     cache.bytes += body == NULL ? 0 : body->bytes;
-    if (before != NULL) {
-        cache.bytes -= before->bytes;
-        before->next_retired = cache.retired;
-        cache.retired = before;
-    }
-    cache_free_retired();
+    cache.bytes -= entry->body == NULL ? 0 : entry->body->bytes;
+    lf__prompt_body_drop(entry->body);
+    entry->body = body == NULL ? NULL : lf__prompt_body_hold(body);
 }
 
 static bool cache_is_idle(const cache_entry *entry)
@@ -215,12 +150,10 @@ static bool cache_is_idle(const cache_entry *entry)
 static void cache_remove(cache_entry *entry)
 {
     cache_exchange(entry, NULL);
-    cache_lock_readers();
     cache_entry **link = &cache.buckets[entry->hash % CACHE_BUCKETS];
     while (*link != entry)
         link = &(*link)->next_in_bucket;
     *link = entry->next_in_bucket;
-    cache_unlock_readers();
     cache.count--;
     lf__config_free(entry->how.config);
     lf__free(entry->name);
@@ -265,10 +198,8 @@ static cache_entry *cache_find_or_add(const lf__prompt_key *key)
         lf__free(entry);
         return NULL;
     }
-    cache_lock_readers();
     entry->next_in_bucket = cache.buckets[hash % CACHE_BUCKETS];
     cache.buckets[hash % CACHE_BUCKETS] = entry;
-    cache_unlock_readers();
     cache.count++;
     return entry;
 }
@@ -366,26 +297,19 @@ static lf_status cache_download(const lf__prompt_key *key, const lf__prompt_fetc
     return status;
 }
 
-/* Put what a fetch brought into its entry. With cache.lock held; the caller of the fetch gets a reference of its own. */
-static void cache_store(cache_entry *entry, uint64_t forgotten, lf__prompt_body *body, uint64_t ttl_ns, bool for_caller)
+/* Put what a fetch brought into its entry. With the lock held. */
+static void cache_store(cache_entry *entry, lf__prompt_body *body, uint64_t ttl_ns)
 {
-    if (for_caller)
-        lf__prompt_body_hold(body, lf__reader());
-    if (entry->forgotten != forgotten) { /* forgotten while it was on its way: it may be from before */
-        body->next_retired = cache.retired;
-        cache.retired = body;
-        return;
-    }
     uint64_t now = lf__monotonic_ns();
-    atomic_store(&entry->fresh_until_ns, ttl_ns > UINT64_MAX - now ? UINT64_MAX : now + ttl_ns);
+    entry->fresh_until_ns = ttl_ns > UINT64_MAX - now ? UINT64_MAX : now + ttl_ns;
     cache_exchange(entry, body);
     cache_make_room(entry);
 }
 
 /* The end of a fetch, whatever became of it; `forgotten` is from its beginning. A failure from before the entry was forgotten
- * says nothing about now, and one beside a fetch that others wait for is not theirs. With cache.lock held. */
+ * says nothing about now, and one beside a fetch that others wait for is not theirs. With the lock held. */
 static void cache_settle(cache_entry *entry, uint64_t forgotten, lf_status status, const lf_error *error, lf__prompt_body *body,
-                         uint64_t ttl_ns, bool for_caller)
+                         uint64_t ttl_ns)
 {
     bool in_time = entry->forgotten == forgotten;
     if (status == LF_OK || !entry->fetching) {
@@ -393,20 +317,19 @@ static void cache_settle(cache_entry *entry, uint64_t forgotten, lf_status statu
         entry->fetches++;
     }
     entry->not_before_ns = status == LF_OK ? 0 : lf__monotonic_ns() + CACHE_REFRESH_PAUSE_MS * 1000000u;
-    if (status == LF_OK)
-        cache_store(entry, forgotten, body, ttl_ns, for_caller);
-    else if (error->http_status == 404 && in_time && entry->body != NULL)
+    if (status == LF_OK && in_time) /* else it was forgotten while it was on its way: it may be from before */
+        cache_store(entry, body, ttl_ns);
+    else if (status != LF_OK && error->http_status == 404 && in_time)
         cache_exchange(entry, NULL); /* it was deleted, or has lost the label */
-    pthread_cond_broadcast(&cache.changed);
+    lf__monitor_tell(&cache.monitor);
 }
 
 /* Wait for the thread that fetches this entry. True: it has ended. */
 static bool cache_wait(cache_entry *entry, uint64_t until_ns)
 {
     uint64_t fetches = entry->fetches;
-    struct timespec until = {(time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u)};
     entry->waiters++;
-    while (entry->fetches == fetches && entry->fetching && pthread_cond_timedwait(&cache.changed, &cache.lock, &until) != ETIMEDOUT)
+    while (entry->fetches == fetches && entry->fetching && lf__monitor_wait(&cache.monitor, until_ns))
         continue;
     entry->waiters--;
     return entry->fetches != fetches;
@@ -425,16 +348,13 @@ static lf_status cache_fetch_alone(cache_entry *entry, const lf__prompt_key *key
     uint64_t forgotten = entry->forgotten;
     entry->fetching = true;
     entry->waiters++; /* it must not go meanwhile */
-    pthread_mutex_unlock(&cache.lock);
-    lf__prompt_body *body = NULL;
-    lf_status status = cache_download(key, fetch, &body, error);
-    pthread_mutex_lock(&cache.lock);
+    lf__monitor_unlock(&cache.monitor);
+    lf_status status = cache_download(key, fetch, out_body, error);
+    lf__monitor_lock(&cache.monitor);
     entry->waiters--;
     if (alone)
         entry->fetching = false;
-    cache_settle(entry, forgotten, status, error, body, fetch->ttl_ns, true);
-    if (status == LF_OK)
-        *out_body = body;
+    cache_settle(entry, forgotten, status, error, *out_body, fetch->ttl_ns);
     return status;
 }
 
@@ -447,8 +367,7 @@ static lf_status cache_fetch_locked(cache_entry *entry, const lf__prompt_key *ke
         if (!cache_wait(entry, until_ns))
             return cache_too_late(error);
         if (entry->body != NULL) {
-            lf__prompt_body_hold(entry->body, lf__reader());
-            *out_body = entry->body;
+            *out_body = lf__prompt_body_hold(entry->body);
             return LF_OK;
         }
         *error = entry->error;
@@ -466,11 +385,10 @@ static lf_status cache_fetch_locked(cache_entry *entry, const lf__prompt_key *ke
 lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *fetch, bool always, lf__prompt_body **out_body,
                             lf_error *error)
 {
-    pthread_once(&cache_once, cache_init_locks);
-    pthread_mutex_lock(&cache.lock);
+    lf__monitor_lock(&cache.monitor);
     cache_entry *entry = cache_find_or_add(key);
     lf_status status = entry == NULL ? cache_no_memory(error) : cache_fetch_locked(entry, key, fetch, always, out_body, error);
-    pthread_mutex_unlock(&cache.lock);
+    lf__monitor_unlock(&cache.monitor);
     return status;
 }
 
@@ -488,32 +406,20 @@ static lf__prompt_body *cache_read_disk(const lf__prompt_key *key, const lf__con
     return body;
 }
 
-/* Give the caller what the cache holds, which may have come meanwhile, or else `body`, which enters it as stale. */
-static lf__prompt_body *cache_keep_stale(const lf__prompt_key *key, lf__prompt_body *body)
-{
-    cache_entry *entry = cache_find_or_add(key);
-    if (entry == NULL || entry->body != NULL) {
-        lf__prompt_body_free(body);
-        body = entry == NULL ? NULL : entry->body;
-        if (body != NULL)
-            lf__prompt_body_hold(body, lf__reader());
-        return body;
-    }
-    entry->waiters++; /* it must not go meanwhile */
-    cache_store(entry, entry->forgotten, body, 0, true);
-    entry->waiters--;
-    return body;
-}
-
 lf__prompt_body *lf__prompts_from_disk(const lf__prompt_key *key, const lf__config *config)
 {
-    pthread_once(&cache_once, cache_init_locks);
     lf__prompt_body *body = cache_read_disk(key, config);
     if (body == NULL)
         return NULL;
-    pthread_mutex_lock(&cache.lock);
-    body = cache_keep_stale(key, body);
-    pthread_mutex_unlock(&cache.lock);
+    lf__monitor_lock(&cache.monitor);
+    cache_entry *entry = cache_find_or_add(key);
+    if (entry != NULL && entry->body != NULL) { /* fetched meanwhile */
+        lf__prompt_body_drop(body);
+        body = lf__prompt_body_hold(entry->body);
+    } else if (entry != NULL) {
+        cache_store(entry, body, 0);
+    }
+    lf__monitor_unlock(&cache.monitor);
     return body;
 }
 
@@ -521,7 +427,7 @@ lf__prompt_body *lf__prompts_from_disk(const lf__prompt_key *key, const lf__conf
 
 static bool cache_is_fresh(const cache_entry *entry)
 {
-    return entry->body != NULL && lf__monotonic_ns() < atomic_load(&entry->fresh_until_ns);
+    return entry->body != NULL && lf__monotonic_ns() < entry->fresh_until_ns;
 }
 
 static void cache_refresh_one(cache_entry *entry)
@@ -538,7 +444,7 @@ static void cache_refresh_one(cache_entry *entry)
     bool missing = entry->body == NULL && !entry->fetching; /* fetched ahead: who asks meanwhile waits for us */
     if (missing)
         entry->fetching = true;
-    pthread_mutex_unlock(&cache.lock);
+    lf__monitor_unlock(&cache.monitor);
     lf__prompt_body *body = NULL;
     lf_error error;
     lf_status status = cache_download(&key, &how, &body, &error);
@@ -546,18 +452,19 @@ static void cache_refresh_one(cache_entry *entry)
         lf__log(&how.config->logger, error.http_status == 404 ? LF__LOG_WARNING : LF__LOG_DEBUG,
                 "prompt \"%.80s\" could not be refreshed: %s", key.name, error.message);
     lf__config_free(how.config);
-    pthread_mutex_lock(&cache.lock);
+    lf__monitor_lock(&cache.monitor);
     entry->refreshing = false;
     if (missing)
         entry->fetching = false;
-    cache_settle(entry, forgotten, status, &error, body, how.ttl_ns, false);
+    cache_settle(entry, forgotten, status, &error, body, how.ttl_ns);
+    lf__prompt_body_drop(body);
 }
 
 static void *cache_main(void *unused)
 {
     (void)unused;
     pthread_setname_np(pthread_self(), LF__THREAD_PROMPT);
-    pthread_mutex_lock(&cache.lock);
+    lf__monitor_lock(&cache.monitor);
     cache_entry *entry;
     while (!cache.exiting && (entry = cache.refresh_first) != NULL) {
         cache.refresh_first = entry->next_refresh;
@@ -566,10 +473,10 @@ static void *cache_main(void *unused)
         cache.refresh_now = entry;
         cache_refresh_one(entry);
         cache.refresh_now = NULL;
-        pthread_cond_broadcast(&cache.changed);
+        lf__monitor_tell(&cache.monitor);
     }
     cache.running = false; /* the next refresh has a thread of its own */
-    pthread_mutex_unlock(&cache.lock);
+    lf__monitor_unlock(&cache.monitor);
     return NULL;
 }
 
@@ -598,28 +505,25 @@ static bool cache_is_due(const cache_entry *entry)
 
 lf_status lf__prompts_missing_why(const lf__prompt_key *key)
 {
-    pthread_once(&cache_once, cache_init_locks);
-    pthread_mutex_lock(&cache.lock);
+    lf__monitor_lock(&cache.monitor);
     const cache_entry *entry = cache_find_or_add(key);
     lf_status status = entry == NULL ? LF_ERR_MEMORY : entry->error.status;
-    pthread_mutex_unlock(&cache.lock);
+    lf__monitor_unlock(&cache.monitor);
     return status;
 }
 
 bool lf__prompts_is_due(const lf__prompt_key *key)
 {
-    pthread_once(&cache_once, cache_init_locks);
-    pthread_mutex_lock(&cache.lock);
+    lf__monitor_lock(&cache.monitor);
     const cache_entry *entry = cache_find_or_add(key);
     bool is_due = entry != NULL && cache_is_due(entry);
-    pthread_mutex_unlock(&cache.lock);
+    lf__monitor_unlock(&cache.monitor);
     return is_due;
 }
 
 void lf__prompts_refresh(const lf__prompt_key *key, const lf__prompt_fetch *fetch)
 {
-    pthread_once(&cache_once, cache_init_locks);
-    pthread_mutex_lock(&cache.lock);
+    lf__monitor_lock(&cache.monitor);
     cache_entry *entry = cache_find_or_add(key);
     if (entry != NULL && cache_is_due(entry) && cache_ensure_thread()) {
         entry->refreshing = true;
@@ -631,38 +535,30 @@ void lf__prompts_refresh(const lf__prompt_key *key, const lf__prompt_fetch *fetc
         else
             cache.refresh_last->next_refresh = entry;
         cache.refresh_last = entry;
-        pthread_cond_broadcast(&cache.changed);
+        lf__monitor_tell(&cache.monitor);
     }
-    pthread_mutex_unlock(&cache.lock);
+    lf__monitor_unlock(&cache.monitor);
 }
 
 bool lf__prompts_settle(int timeout_ms)
 {
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
-    struct timespec until = {(time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u)};
-    pthread_once(&cache_once, cache_init_locks);
-    pthread_mutex_lock(&cache.lock);
-    while ((cache.refresh_first != NULL || cache.refresh_now != NULL) &&
-           pthread_cond_timedwait(&cache.changed, &cache.lock, &until) != ETIMEDOUT)
+    lf__monitor_lock(&cache.monitor);
+    while ((cache.refresh_first != NULL || cache.refresh_now != NULL) && lf__monitor_wait(&cache.monitor, until_ns))
         continue;
     bool settled = cache.refresh_first == NULL && cache.refresh_now == NULL;
-    pthread_mutex_unlock(&cache.lock);
+    lf__monitor_unlock(&cache.monitor);
     return settled;
 }
 
 void lf__prompts_forget(const char *name)
 {
-    pthread_once(&cache_once, cache_init_locks);
-    pthread_mutex_lock(&cache.lock);
-    for (int i = 0; i < CACHE_BUCKETS; i++) {
-        for (cache_entry *entry = cache.buckets[i]; entry != NULL; entry = entry->next_in_bucket) {
-            if (name != NULL && strcmp(entry->name, name) != 0)
-                continue;
-            entry->forgotten++;
-            if (entry->body != NULL)
+    lf__monitor_lock(&cache.monitor);
+    for (int i = 0; i < CACHE_BUCKETS; i++)
+        for (cache_entry *entry = cache.buckets[i]; entry != NULL; entry = entry->next_in_bucket)
+            if (name == NULL || strcmp(entry->name, name) == 0) {
+                entry->forgotten++;
                 cache_exchange(entry, NULL);
-        }
-    }
-    cache_free_retired();
-    pthread_mutex_unlock(&cache.lock);
+            }
+    lf__monitor_unlock(&cache.monitor);
 }

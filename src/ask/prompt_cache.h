@@ -1,6 +1,5 @@
-/* Prompts by key, for all clients. A reader takes one of several locks, its own most of the time; whoever changes the table
- * takes all of them. A miss is fetched once, however many ask; a stale prompt is handed out while one background thread fetches
- * it anew. Bounded in number and bytes; what was not used for longest goes first.
+/* Prompts by key, for all clients. A miss is fetched once, however many threads ask; a stale prompt is handed out while one
+ * background thread fetches it anew. Bounded in number and bytes; the prompt that was not used for longest goes first.
  */
 #ifndef LF_SRC_PROMPT_CACHE_H
 #define LF_SRC_PROMPT_CACHE_H
@@ -12,7 +11,7 @@ enum { LF__PROMPTS = 1000, LF__PROMPT_BYTES = 64 << 20 };
 
 typedef enum lf__prompt_found { LF__PROMPT_MISS, LF__PROMPT_IS_FRESH, LF__PROMPT_IS_STALE } lf__prompt_found;
 
-/* A cached copy, with a reference for the caller; takes one of the readers' locks only. Fresh or stale at `now_ns`. */
+/* A cached copy, with a reference for the caller. Fresh or stale at `now_ns`. */
 lf__prompt_found lf__prompts_find_at(const lf__prompt_key *key, uint64_t now_ns, lf__prompt_body **out_body);
 
 static inline lf__prompt_found lf__prompts_find(const lf__prompt_key *key, lf__prompt_body **out_body)

@@ -6,7 +6,7 @@
  *
  *     libcurl's set-up (http.c)    held by a fork, and for a moment by the thread that sets libcurl up
  *     life                         (life.c)
- *     prompt cache, its readers    (prompt_cache.c)
+ *     prompt cache                 (prompt_cache.c)
  *     askers                       (rest.c)
  *     clients                      (clients.c)
  *     worker                       (worker.c)
