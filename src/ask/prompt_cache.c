@@ -96,13 +96,12 @@ void lf__prompts_stop(void)
 
 /* ---- The table ---- */
 
+/* The labels of a prompt have one hash: there are few. */
 static uint64_t cache_hash(const lf__prompt_key *key)
 {
     uint64_t hash = 0xcbf29ce484222325u ^ key->client ^ (uint64_t)(uint32_t)key->version << 32;
     for (const char *c = key->name; *c != '\0'; c++)
         hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
-    for (const char *c = key->version != 0 ? "" : key->label; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u + 1;
     return hash ^ hash >> 29;
 }
 
