@@ -8,7 +8,6 @@
 #include "../base/threads.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,8 +52,7 @@ static struct {
     cache_entry *refresh_first;
     cache_entry *refresh_last;
     cache_entry *refresh_now; /* with the background thread */
-    pthread_t thread;
-    bool running;
+    bool running; /* the background thread */
     bool exiting;
 } cache = {.monitor = LF__MONITOR_INIT};
 
@@ -462,6 +460,7 @@ static void cache_refresh_one(cache_entry *entry)
 static void *cache_main(void *unused)
 {
     (void)unused;
+    pthread_detach(pthread_self());
     pthread_setname_np(pthread_self(), LF__THREAD_PROMPT);
     lf__monitor_lock(&cache.monitor);
     cache_entry *entry;
@@ -481,19 +480,9 @@ static void *cache_main(void *unused)
 
 static bool cache_ensure_thread(void)
 {
-    if (cache.running)
-        return true;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_attr_t attributes;
-    if (cache.exiting || pthread_attr_init(&attributes) != 0)
-        return false;
-    pthread_attr_setstacksize(&attributes, CACHE_STACK_BYTES);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* the host's signals are delivered to the host's threads */
-    cache.running = pthread_create(&cache.thread, &attributes, cache_main, NULL) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
+    pthread_t thread;
+    if (!cache.running && !cache.exiting)
+        cache.running = lf__threads_start(&thread, CACHE_STACK_BYTES, cache_main) == 0;
     return cache.running;
 }
 

@@ -1,11 +1,29 @@
+#define _GNU_SOURCE
 #include "threads.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+int lf__threads_start(pthread_t *out_thread, size_t stack_bytes, void *(*run)(void *))
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+    if (error != 0)
+        return error;
+    pthread_attr_setstacksize(&attributes, stack_bytes);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* a thread inherits the mask */
+    error = pthread_create(out_thread, &attributes, run, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
 
 /* False: it has ended meanwhile. */
 static bool thread_name(const char *id, char *out, size_t room)

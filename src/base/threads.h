@@ -1,10 +1,12 @@
-/* The threads of the process, by their names. Ours are called "langfuse" and "langfuse-prompt", and so are those that libcurl
- * starts from them.
+/* Threads: how ours start, and how many the process has, by their names. Ours are called "langfuse" and "langfuse-prompt", and
+ * so are those that libcurl starts from them.
  */
 #ifndef LF_SRC_THREADS_H
 #define LF_SRC_THREADS_H
 
+#include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #define LF__THREAD_WORKER "langfuse"
 #define LF__THREAD_PROMPT "langfuse-prompt"
@@ -14,6 +16,8 @@ typedef struct lf__threads {
     unsigned others; /* without the main thread */
 } lf__threads;
 
+/* Start a thread in which all signals are blocked: those of the program are delivered to its own threads. 0, or an errno. */
+int lf__threads_start(pthread_t *out_thread, size_t stack_bytes, void *(*run)(void *unused));
 /* Count them. False: that cannot be told, for want of /proc or since the program's own threads have such a name. */
 bool lf__threads_count(lf__threads *out);
 

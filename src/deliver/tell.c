@@ -80,10 +80,10 @@ void lf__tell_partial(const lf__tell *tell, size_t refused, size_t count, const 
                 message);
 }
 
-void lf__tell_event_refused(lf__tell *tell, const lf__json_member *type, int status, const lf__json_item *said)
+void lf__tell_event_refused(lf__tell *tell, const lf__json_member *type, int status, const lf__text *said)
 {
     char text[LF__ANSWER_TEXT + 1], line[TELL_LINE_MAX];
-    tell_quote(text, tell, said->value, said->value_size);
+    tell_quote(text, tell, said->at, said->size);
     snprintf(line, sizeof line, "%.*s refused by %.100s: HTTP %d \"%s\"", (int)type->value_size - 2, type->value + 1, tell->target,
              status, text); /* the type without its quotes */
     if (tell->reasons == TELL_REASONS_MAX || !tell_is_news(tell, "event", line))

@@ -23,7 +23,7 @@ void lf__tell_refused(const lf__tell *tell, const lf__http_answer *answer, const
 /* A partial success: so many of the items are refused, or none and the message is a warning, or nothing of either. */
 void lf__tell_partial(const lf__tell *tell, size_t refused, size_t count, const char *message);
 /* An event is refused: its type, and of the answer what is said of it. Few distinct reasons are told. */
-void lf__tell_event_refused(lf__tell *tell, const lf__json_member *type, int status, const lf__json_item *said);
+void lf__tell_event_refused(lf__tell *tell, const lf__json_member *type, int status, const lf__text *said);
 void lf__tell_too_large(const lf__tell *tell, const lf__record *record);
 void lf__tell_no_room(const lf__tell *tell);
 

@@ -40,12 +40,12 @@ static size_t verdict_list_events(verdict_event *events, size_t room, const lf__
 }
 
 /* The status of one event, whose id is put out; 0: nothing is said. */
-static long verdict_status(const lf__json_item *said, lf__json_member *out_id)
+static long verdict_status(const lf__text *said, lf__json_member *out_id)
 {
     lf__json_member member;
     long status = 0;
     *out_id = (lf__json_member){0};
-    for (size_t at = 0; lf__json_next_member(said->value, said->value_size, &at, &member);) {
+    for (size_t at = 0; lf__json_next_member(said->at, said->size, &at, &member);) {
         if (member.key_size == 2 && memcmp(member.key, "id", 2) == 0)
             *out_id = member;
         else if (member.key_size == 6 && memcmp(member.key, "status", 6) == 0)
@@ -55,7 +55,7 @@ static long verdict_status(const lf__json_item *said, lf__json_member *out_id)
 }
 
 /* An event that was taken has a status below 300. */
-static void verdict_judge(unsigned char *verdicts, const verdict_event *events, size_t count, const lf__json_item *said,
+static void verdict_judge(unsigned char *verdicts, const verdict_event *events, size_t count, const lf__text *said,
                           lf__tell *tell)
 {
     verdict_event wanted;
@@ -83,10 +83,10 @@ void lf__verdict_read(unsigned char *verdicts, const lf__buf *items, const uint3
     const char *end = answer->body + answer->body_size;
     bool any = false;
     lf__json_member list;
-    lf__json_item said;
+    lf__text said;
     for (size_t at = 0; event_count != 0 && lf__json_next_member(answer->body, answer->body_size, &at, &list);)
         for (size_t from = 0;
-             lf__json_next_item(list.value, list.value_size, &from, &said) && said.value + said.value_size < end;) {
+             lf__json_next_item(list.value, list.value_size, &from, &said) && said.at + said.size < end;) {
             verdict_judge(verdicts, events, event_count, &said, tell);
             any = true;
         }

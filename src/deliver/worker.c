@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -679,24 +678,6 @@ bool lf__worker_is_pumped(void)
 
 /* ---- Called by others ---- */
 
-/* 0, or why there is no thread. */
-static int worker_create_thread(void)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_attr_t attributes;
-    int error = pthread_attr_init(&attributes);
-    if (error != 0)
-        return error;
-    pthread_attr_setstacksize(&attributes, WORKER_STACK_BYTES);
-    /* The thread inherits the mask: the host's signals are delivered to the host's threads. */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&worker.thread, &attributes, worker_main, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error;
-}
-
 /* The thread that has ended, for its last owner to join outside of the lock: it has nothing left to do but to return. */
 static bool worker_take_thread(pthread_t *out_thread)
 {
@@ -742,7 +723,7 @@ static int worker_start_locked(void)
         worker_start_pumped_locked();
         return 0;
     }
-    int error = worker_create_thread();
+    int error = lf__threads_start(&worker.thread, WORKER_STACK_BYTES, worker_main);
     if (error == 0) {
         worker.joinable = true;
         return 0;
