@@ -233,7 +233,7 @@ static lf_prompt *prompt_without_server(const lf__prompt_key *key, const lf__con
 {
     lf__prompt_body *body = NULL;
     bool gone = error->http_status == 404;
-    if (!gone && lf__prompts_find(key, &body) == LF__PROMPT_MISS && config != NULL)
+    if (!gone && lf__prompts_find(key, lf__monotonic_ns(), &body) == LF__PROMPT_MISS && config != NULL)
         body = lf__prompts_from_disk(key, config);
     if (body != NULL)
         return prompt_new(body, LF_PROMPT_STALE, NULL);
@@ -291,11 +291,6 @@ static lf_prompt *prompt_get(const lf__prompt_key *key, lf__config *config, cons
     return prompt;
 }
 
-static bool prompt_is_fetched_here(const lf__prompt_key *key, const lf_prompt_query *query)
-{
-    return prompt_timeout_ms(query) != 0 && !prompt_has_background() && lf__prompts_is_due(key);
-}
-
 lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *given)
 {
     lf_prompt_query own;
@@ -305,7 +300,7 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *given)
     lf__prompt_body *body = NULL;
     uint64_t now_ns = lf__monotonic_ns(); /* read once: it is a good part of what a cached prompt costs */
     bool may_be_cached = name != NULL && (query->version == 0 || label == NULL) && prompt_ttl_ms(query) != 0;
-    lf__prompt_found found = may_be_cached ? lf__prompts_find_at(&key, now_ns, &body) : LF__PROMPT_MISS;
+    lf__prompt_found found = may_be_cached ? lf__prompts_find(&key, now_ns, &body) : LF__PROMPT_MISS;
     prompt_succeed(query->error);
     if (found == LF__PROMPT_IS_FRESH)
         return prompt_new_at(body, LF_PROMPT_CACHED, now_ns, query->error);
@@ -314,29 +309,17 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *given)
     prompt_guest guest;
     prompt_enter(&guest);
     lf__config *config = prompt_config(query->client);
-    lf_prompt *prompt;
-    if (found == LF__PROMPT_IS_STALE && config != NULL && prompt_is_fetched_here(&key, query)) {
+    if (found == LF__PROMPT_IS_DUE && config != NULL && prompt_timeout_ms(query) != 0 && !prompt_has_background()) {
         lf__prompt_body_drop(body);
         found = LF__PROMPT_MISS;
     }
-    if (found == LF__PROMPT_IS_STALE) {
-        if (config != NULL)
-            prompt_refresh(&key, config, query);
-        prompt = prompt_new(body, LF_PROMPT_STALE, query->error);
-    } else {
-        prompt = prompt_get(&key, config, query);
-    }
+    if (found == LF__PROMPT_IS_DUE && config != NULL)
+        prompt_refresh(&key, config, query);
+    lf_prompt *prompt = found == LF__PROMPT_MISS ? prompt_get(&key, config, query)
+                                                 : prompt_new(body, LF_PROMPT_STALE, query->error);
     lf__config_free(config);
     prompt_leave(&guest);
     return prompt;
-}
-
-static bool prompt_is_cached(const char *name)
-{
-    lf__prompt_body *body = NULL;
-    bool found = lf__prompts_find(&(lf__prompt_key){prompt_client(NULL), name, 0, "production"}, &body) != LF__PROMPT_MISS;
-    lf__prompt_body_drop(body);
-    return found;
 }
 
 /* Without a background: one after the other, until the time is over. */
@@ -348,14 +331,13 @@ static void prompt_fetch_now(const lf__prompt_key *key, lf__prompt_fetch *how, u
     how->timeout_ms = (int)(left_ms < (uint64_t)how->timeout_ms ? left_ms : (uint64_t)how->timeout_ms);
     lf_error error;
     lf__prompt_body *body = NULL;
-    if (lf__prompts_fetch(key, how, false, &body, &error) == LF_OK)
-        lf__prompt_body_drop(body);
+    (void)lf__prompts_fetch(key, how, false, &body, &error);
+    lf__prompt_body_drop(body);
 }
 
-static lf_status prompt_missing_why(const char *name)
+static lf__prompt_key prompt_in_production(const char *name)
 {
-    lf_status why = lf__prompts_missing_why(&(lf__prompt_key){prompt_client(NULL), name, 0, "production"});
-    return why == LF_OK ? LF_ERR_TIMEOUT : why; /* there was no time to ask */
+    return (lf__prompt_key){prompt_client(NULL), name, 0, "production"};
 }
 
 lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeout_ms)
@@ -375,20 +357,25 @@ lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeou
     lf_status status = LF_OK;
     bool in_background = prompt_has_background();
     for (size_t i = 0; i < count; i++) {
-        const lf__prompt_key key = {prompt_client(NULL), names[i], 0, "production"};
+        const lf__prompt_key key = prompt_in_production(names[i]);
         if (!prompt_name_is_good(names[i]))
             status = LF_ERR_ARGUMENT;
-        else if (!prompt_is_cached(names[i]) && in_background)
+        else if (lf__prompts_status(&key) == LF_OK)
+            continue;
+        else if (in_background)
             lf__prompts_refresh(&key, &how);
-        else if (!prompt_is_cached(names[i]))
+        else
             prompt_fetch_now(&key, &how, until_ns);
     }
     lf__config_free(config);
     if (timeout_ms != 0 || !in_background) {
         bool settled = !in_background || lf__prompts_settle(timeout_ms < 0 ? PROMPT_PREFETCH_MS : timeout_ms);
-        for (size_t i = 0; i < count && status == LF_OK; i++)
-            if (!prompt_is_cached(names[i]))
-                status = settled ? prompt_missing_why(names[i]) : LF_ERR_TIMEOUT;
+        for (size_t i = 0; i < count && status == LF_OK; i++) {
+            const lf__prompt_key key = prompt_in_production(names[i]);
+            status = lf__prompts_status(&key);
+            if (status != LF_OK && !settled)
+                status = LF_ERR_TIMEOUT;
+        }
     }
     prompt_leave(&guest);
     return status;

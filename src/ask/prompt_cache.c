@@ -113,19 +113,42 @@ static cache_entry *cache_look(const lf__prompt_key *key, uint64_t hash)
     return NULL;
 }
 
-lf__prompt_found lf__prompts_find_at(const lf__prompt_key *key, uint64_t now, lf__prompt_body **out_body)
+static bool cache_is_fresh(const cache_entry *entry, uint64_t now_ns)
+{
+    return entry->body != NULL && now_ns < entry->fresh_until_ns;
+}
+
+/* Is it time to fetch it in the background? */
+static bool cache_is_due(const cache_entry *entry, uint64_t now_ns)
+{
+    return !cache_is_fresh(entry, now_ns) && !entry->refreshing && now_ns >= entry->not_before_ns;
+}
+
+lf__prompt_found lf__prompts_find(const lf__prompt_key *key, uint64_t now_ns, lf__prompt_body **out_body)
 {
     uint64_t hash = cache_hash(key);
     lf__prompt_found found = LF__PROMPT_MISS;
     lf__monitor_lock(&cache.monitor);
     cache_entry *entry = cache_look(key, hash);
     if (entry != NULL && entry->body != NULL) {
-        found = now < entry->fresh_until_ns ? LF__PROMPT_IS_FRESH : LF__PROMPT_IS_STALE;
+        found = cache_is_fresh(entry, now_ns) ? LF__PROMPT_IS_FRESH
+                : cache_is_due(entry, now_ns) ? LF__PROMPT_IS_DUE
+                                              : LF__PROMPT_IS_STALE;
         *out_body = lf__prompt_body_hold(entry->body);
-        entry->used_ns = now;
+        entry->used_ns = now_ns;
     }
     lf__monitor_unlock(&cache.monitor);
     return found;
+}
+
+lf_status lf__prompts_status(const lf__prompt_key *key)
+{
+    lf__monitor_lock(&cache.monitor);
+    const cache_entry *entry = cache_look(key, cache_hash(key));
+    bool is_there = entry != NULL && entry->body != NULL;
+    lf_status why = entry == NULL || entry->error.status == LF_OK ? LF_ERR_TIMEOUT : entry->error.status;
+    lf__monitor_unlock(&cache.monitor);
+    return is_there ? LF_OK : why;
 }
 
 /* The rest of this section runs with the lock held. */
@@ -422,17 +445,12 @@ lf__prompt_body *lf__prompts_from_disk(const lf__prompt_key *key, const lf__conf
 
 /* ---- The background thread ---- */
 
-static bool cache_is_fresh(const cache_entry *entry)
-{
-    return entry->body != NULL && lf__monotonic_ns() < entry->fresh_until_ns;
-}
-
 static void cache_refresh_one(cache_entry *entry)
 {
     const lf__prompt_key key = {entry->client, entry->name, entry->version, entry->label};
     lf__prompt_fetch how = entry->how;
     entry->how.config = NULL; /* ours now */
-    if (cache_is_fresh(entry)) { /* somebody who did not want to wait for us fetched it */
+    if (cache_is_fresh(entry, lf__monotonic_ns())) { /* somebody who did not want to wait for us fetched it */
         entry->refreshing = false;
         lf__config_free(how.config);
         return;
@@ -486,34 +504,11 @@ static bool cache_ensure_thread(void)
     return cache.running;
 }
 
-static bool cache_is_due(const cache_entry *entry)
-{
-    return !cache_is_fresh(entry) && !entry->refreshing && lf__monotonic_ns() >= entry->not_before_ns;
-}
-
-lf_status lf__prompts_missing_why(const lf__prompt_key *key)
-{
-    lf__monitor_lock(&cache.monitor);
-    const cache_entry *entry = cache_find_or_add(key);
-    lf_status status = entry == NULL ? LF_ERR_MEMORY : entry->error.status;
-    lf__monitor_unlock(&cache.monitor);
-    return status;
-}
-
-bool lf__prompts_is_due(const lf__prompt_key *key)
-{
-    lf__monitor_lock(&cache.monitor);
-    const cache_entry *entry = cache_find_or_add(key);
-    bool is_due = entry != NULL && cache_is_due(entry);
-    lf__monitor_unlock(&cache.monitor);
-    return is_due;
-}
-
 void lf__prompts_refresh(const lf__prompt_key *key, const lf__prompt_fetch *fetch)
 {
     lf__monitor_lock(&cache.monitor);
     cache_entry *entry = cache_find_or_add(key);
-    if (entry != NULL && cache_is_due(entry) && cache_ensure_thread()) {
+    if (entry != NULL && cache_is_due(entry, lf__monotonic_ns()) && cache_ensure_thread()) {
         entry->refreshing = true;
         entry->next_refresh = NULL;
         entry->how = *fetch;

@@ -9,15 +9,17 @@
 
 enum { LF__PROMPTS = 1000, LF__PROMPT_BYTES = 64 << 20 };
 
-typedef enum lf__prompt_found { LF__PROMPT_MISS, LF__PROMPT_IS_FRESH, LF__PROMPT_IS_STALE } lf__prompt_found;
+typedef enum lf__prompt_found {
+    LF__PROMPT_MISS,
+    LF__PROMPT_IS_FRESH,
+    LF__PROMPT_IS_STALE, /* being fetched anew, or that failed a moment ago */
+    LF__PROMPT_IS_DUE    /* stale, and time to fetch it anew */
+} lf__prompt_found;
 
-/* A cached copy, with a reference for the caller. Fresh or stale at `now_ns`. */
-lf__prompt_found lf__prompts_find_at(const lf__prompt_key *key, uint64_t now_ns, lf__prompt_body **out_body);
-
-static inline lf__prompt_found lf__prompts_find(const lf__prompt_key *key, lf__prompt_body **out_body)
-{
-    return lf__prompts_find_at(key, lf__monotonic_ns(), out_body);
-}
+/* A cached copy, with a reference for the caller. */
+lf__prompt_found lf__prompts_find(const lf__prompt_key *key, uint64_t now_ns, lf__prompt_body **out_body);
+/* LF_OK: a copy is cached. Otherwise why not: the error of the last fetch, or LF_ERR_TIMEOUT when none has ended. */
+lf_status lf__prompts_status(const lf__prompt_key *key);
 
 /* How to fetch one. Runs without locks, on the asking thread or on the background one. */
 typedef struct lf__prompt_fetch {
@@ -33,10 +35,6 @@ lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *f
                             lf_error *error);
 /* Fetch in the background, unless that is under way or failed a moment ago. */
 void lf__prompts_refresh(const lf__prompt_key *key, const lf__prompt_fetch *fetch);
-/* Why it is not there, as far as was asked. LF_OK: nobody has. */
-lf_status lf__prompts_missing_why(const lf__prompt_key *key);
-/* Is it time to fetch a stale one anew? Not while that is under way, nor a moment after it failed. */
-bool lf__prompts_is_due(const lf__prompt_key *key);
 /* Wait until nothing is to be fetched in the background; false: not within the time. */
 bool lf__prompts_settle(int timeout_ms);
 /* The copy on disk, NULL when there is none. From now on it is in the cache, stale. A reference for the caller. */
