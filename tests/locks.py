@@ -15,7 +15,7 @@ LOCK = r"pthread_mutex_lock|lf__monitor_lock|\w+_lock"
 UNLOCK = r"pthread_mutex_unlock|lf__monitor_unlock|\w+_unlock"
 BANNED = set("""pthread_join pthread_create nanosleep usleep sleep poll select read write open openat close flock mkdir rename renameat unlink
 unlinkat fopen opendir fork waitpid curl_multi_perform curl_multi_poll curl_easy_perform curl_global_init curl_multi_cleanup lf__log
-lf__client_tell lf__gate_enter lf__open_at lf__write_all hook mask curl_hook log""".split())
+lf__client_tell lf__gate_enter lf__gate_enter_log lf__open_at lf__write_all hook mask curl_hook log""".split())
 # (function, what it calls): why that is no wait.
 ALLOWED = {
     ("worker_start_locked", "lf__threads_start"): "creating a thread waits for nobody, and no second one may be created meanwhile",

@@ -22,9 +22,11 @@ static void gate_catch_up(lf__gate *gate)
     }
 }
 
-bool lf__gate_enter(lf__gate *gate)
+bool lf__gate_enter_log(lf__gate *gate, lf__log_hook *out_log, void **out_data)
 {
     lf__monitor_lock(&gates.monitor);
+    *out_log = gate->log;
+    *out_data = gate->log_data;
     gate_catch_up(gate);
     bool ok = !gate->closed;
     gate->inside += ok;
@@ -33,6 +35,13 @@ bool lf__gate_enter(lf__gate *gate)
         gate_mine[gate_depth] = gate;
     gate_depth += ok;
     return ok;
+}
+
+bool lf__gate_enter(lf__gate *gate)
+{
+    lf__log_hook log;
+    void *data;
+    return lf__gate_enter_log(gate, &log, &data);
 }
 
 void lf__gate_leave(lf__gate *gate)

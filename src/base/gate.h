@@ -19,8 +19,9 @@ typedef struct lf__gate {
 
 /* False: the gate is closed, the hook is not to be called. True: call the hook, then leave. Any thread. */
 bool lf__gate_enter(lf__gate *gate);
+bool lf__gate_enter_log(lf__gate *gate, lf__log_hook *out_log, void **out_data); /* and the log hook, NULL for none */
 void lf__gate_leave(lf__gate *gate);
-/* The log hook, NULL for none. Who calls it stands in the gate. */
+/* The log hook, NULL for none; not to be called. */
 lf__log_hook lf__gate_log(lf__gate *gate, void **out_data);
 void lf__gate_set_log(lf__gate *gate, lf__log_hook log, void *data);
 /* Let no hook begin from now on, and wait until those of other threads are over, at most until then (monotonic).

@@ -52,10 +52,10 @@ static void log_to_stderr(const char *line, size_t size)
 /* False: there is no hook. */
 static bool log_to_hook(const lf__logger *logger, const char *text)
 {
-    if (!lf__gate_enter(logger->gate))
-        return true;
+    lf__log_hook hook;
     void *data;
-    lf__log_hook hook = lf__gate_log(logger->gate, &data);
+    if (!lf__gate_enter_log(logger->gate, &hook, &data))
+        return true;
     if (hook != NULL)
         hook(data, text);
     lf__gate_leave(logger->gate);
