@@ -2,6 +2,7 @@
 #include "lf_core.h"
 
 #include "src/base/fields.h"
+#include "src/base/guest.h"
 #include "src/observe/handle.h"
 #include "src/base/ids.h"
 #include "src/life/life.h"
@@ -12,7 +13,6 @@
 #include "src/deliver/stats.h"
 #include "src/deliver/worker.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 enum {
@@ -55,7 +55,7 @@ static const char *core_name_by_place(const lf_site *site, char *out, size_t roo
 /* OBSERVE_CALL has the called function first among the arguments, OBSERVE_WITH its options. */
 static __attribute__((noinline, cold)) uint32_t core_intern(lf_site *site, bool has_options)
 {
-    int saved = errno;
+    LF__KEEP_ERRNO;
     char called[CORE_CALLED_NAME], place[CORE_CALLED_NAME];
     const char *function = site->function, *arguments = site->arguments;
     core_compare_versions(site->version);
@@ -68,7 +68,6 @@ static __attribute__((noinline, cold)) uint32_t core_intern(lf_site *site, bool 
     }
     uint32_t id = lf__site_intern(function == NULL ? called : function, site->file, (int)site->line, arguments);
     __atomic_store_n(&site->id, id, __ATOMIC_RELAXED);
-    errno = saved;
     return id;
 }
 
@@ -272,7 +271,7 @@ void lf_i_put_error(const char *around, uint64_t at, const char *format, ...)
     lf__writer w;
     if (frame == NULL || !lf__write_begin(&w, frame))
         return;
-    int saved = errno;
+    LF__KEEP_ERRNO;
     lf__write_int(&w, LF__TAG_LEVEL, LF_LEVEL_ERROR);
     if (format != NULL && format[0] != '\0') {
         char text[CORE_ERROR_TEXT];
@@ -284,7 +283,6 @@ void lf_i_put_error(const char *around, uint64_t at, const char *format, ...)
             lf__write_text(&w, LF__TAG_STATUS_MESSAGE, text);
     }
     lf__write_end(&w);
-    errno = saved;
 }
 
 /* Functions that are called now have no scope: what they say would be taken for what a function further up says. */
@@ -510,10 +508,8 @@ void lf_i_open_attributes(lf_scope *scope, lf_site *site, const lf_attributes *a
 
 lf_context *lf_observation_context(const lf_observation *observation)
 {
-    int saved = errno;
-    lf_context *context = observation == NULL ? NULL : lf__stack_handle_context(observation);
-    errno = saved;
-    return context;
+    LF__KEEP_ERRNO;
+    return observation == NULL ? NULL : lf__stack_handle_context(observation);
 }
 
 void *lf_context_run(const lf_context *context, void *(*fn)(void *), void *arg)
@@ -569,97 +565,63 @@ lf_coroutine *lf_coroutine_switch(lf_coroutine *to)
 
 void lf_coroutine_free(lf_coroutine *coroutine)
 {
-    int saved = errno;
+    LF__AS_GUEST(guest);
     if (coroutine != NULL && lf__coroutine_free(coroutine))
         lf__worker_call();
-    errno = saved;
 }
 
 /* ---- Starting and stopping ---------------------------------------------------------------------------------------- */
 
-/* Our manners on a thread of the program: it is not cancelled while it waits for us, and errno stays. */
-typedef struct core_guest {
-    int saved_errno;
-    int cancel_state;
-} core_guest;
-
-static core_guest core_enter(void)
-{
-    core_guest guest = {.saved_errno = errno};
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guest.cancel_state);
-    return guest;
-}
-
-static void core_leave(core_guest guest)
-{
-    pthread_setcancelstate(guest.cancel_state, NULL);
-    errno = guest.saved_errno;
-}
-
 lf_status lf_init(const lf_options *options)
 {
-    core_guest guest = core_enter();
-    lf_status status = lf__life_start(options, false);
-    core_leave(guest);
-    return status;
+    LF__AS_GUEST(guest);
+    return lf__life_start(options, false);
 }
 
 int lf_i_mode_unknown(void)
 {
-    core_guest guest = core_enter();
+    LF__AS_GUEST(guest);
     (void)lf__life_start(NULL, true);
-    core_leave(guest);
     return lf__mode();
 }
 
 lf_status lf_flush(int timeout_ms)
 {
-    core_guest guest = core_enter();
-    lf_status status = LF_ERR_DISABLED;
-    if (lf__is_started()) {
-        lf__worker_ensure(true);
-        status = lf__worker_flush(timeout_ms);
-    }
-    core_leave(guest);
-    return status;
+    LF__AS_GUEST(guest);
+    if (!lf__is_started())
+        return LF_ERR_DISABLED;
+    lf__worker_ensure(true);
+    return lf__worker_flush(timeout_ms);
 }
 
 lf_status lf_shutdown(int timeout_ms)
 {
-    core_guest guest = core_enter();
-    lf_status status = lf__life_stop(timeout_ms);
-    core_leave(guest);
-    return status;
+    LF__AS_GUEST(guest);
+    return lf__life_stop(timeout_ms);
 }
 
 int lf_poll(int timeout_ms, lf_poll_wants *out_wants)
 {
-    core_guest guest = core_enter();
-    int result = LF_ERR_DISABLED;
+    LF__AS_GUEST(guest);
     if (out_wants != NULL)
         *out_wants = (lf_poll_wants){.timeout_ms = -1};
     (void)lf_i_mode(); /* it may be the first call of all */
-    if (lf__is_started()) {
-        lf__worker_ensure(true);
-        result = lf__worker_poll(timeout_ms, out_wants);
-    }
-    core_leave(guest);
-    return result;
+    if (!lf__is_started())
+        return LF_ERR_DISABLED;
+    lf__worker_ensure(true);
+    return lf__worker_poll(timeout_ms, out_wants);
 }
 
 void lf_set_tracing(bool on)
 {
-    core_guest guest = core_enter();
+    LF__AS_GUEST(guest);
     lf__life_set_tracing(on);
-    core_leave(guest);
 }
 
 lf_client *lf_client_new(const lf_options *options)
 {
-    core_guest guest = core_enter();
-    uint32_t client = lf__life_add_client(options);
-    core_leave(guest);
-    return &lf__clients[client];
+    LF__AS_GUEST(guest);
+    return &lf__clients[lf__life_add_client(options)];
 }
 
 void lf_client_free(lf_client *client)
@@ -667,9 +629,8 @@ void lf_client_free(lf_client *client)
     uint32_t index = lf__client_index(client);
     if (index == 0 || index >= LF__CLIENT_NONE)
         return;
-    core_guest guest = core_enter();
+    LF__AS_GUEST(guest);
     lf__life_remove_client(index);
-    core_leave(guest);
 }
 
 void lf_get_stats_sized(lf_stats *out_stats, size_t size)

@@ -5,6 +5,7 @@
 #include "../src/observe/capture.h"
 #include "../src/base/config.h"
 #include "../src/base/fields.h"
+#include "../src/base/guest.h"
 #include "../src/base/json.h"
 #include "../src/base/once.h"
 #include "../src/ask/prompt_cache.h"
@@ -13,7 +14,6 @@
 #include "../src/deliver/worker.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -62,26 +62,6 @@ static void prompt_succeed(lf_error *error)
 static lf_status prompt_no_memory(lf_error *error)
 {
     return prompt_fail(error, LF_ERR_MEMORY, "no memory");
-}
-
-/* ---- On the caller's thread ----------------------------------------------------------------------------------------- */
-
-typedef struct prompt_guest {
-    int saved_errno;
-    int cancel_state;
-} prompt_guest;
-
-/* A thread that is cancelled while it waits would leave a lock held and a fetch that never ends. */
-static void prompt_enter(prompt_guest *guest)
-{
-    guest->saved_errno = errno;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guest->cancel_state);
-}
-
-static void prompt_leave(const prompt_guest *guest)
-{
-    pthread_setcancelstate(guest->cancel_state, NULL);
-    errno = guest->saved_errno;
 }
 
 /* ---- Handles ------------------------------------------------------------------------------------------------------ */
@@ -207,7 +187,7 @@ static lf_prompt *prompt_fallback(const char *name, const lf_prompt_query *query
     bool chat = query->fallback == NULL && query->fallback_messages.kind != LF_KIND_UNSET, bad;
     if (!chat && query->fallback == NULL)
         return NULL;
-    int saved = errno; /* reading a number may change it */
+    LF__KEEP_ERRNO; /* reading a number may change it */
     lf__buf messages;
     lf__buf_init(&messages, PROMPT_JSON_MAX);
     bool ok = !chat || lf__capture_json(&messages, &query->fallback_messages);
@@ -216,7 +196,6 @@ static lf_prompt *prompt_fallback(const char *name, const lf_prompt_query *query
         body = lf__prompt_body_make(name, query->version, prompt_label(query), query->fallback,
                                     messages.length == 0 ? "" : messages.data, messages.length, &bad);
     lf__buf_done(&messages);
-    errno = saved;
     return body == NULL ? NULL : prompt_new(body, LF_PROMPT_FALLBACK, NULL);
 }
 
@@ -306,8 +285,7 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *given)
         return prompt_new_at(body, LF_PROMPT_CACHED, now_ns, query->error);
     if (found == LF__PROMPT_MISS && prompt_check(name, query) != LF_OK) /* a name in the cache is good */
         return prompt_fallback(name == NULL ? "" : name, query);
-    prompt_guest guest;
-    prompt_enter(&guest);
+    LF__AS_GUEST(guest);
     lf__config *config = prompt_config(query->client);
     if (found == LF__PROMPT_IS_DUE && config != NULL && prompt_timeout_ms(query) != 0 && !prompt_has_background()) {
         lf__prompt_body_drop(body);
@@ -318,7 +296,6 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *given)
     lf_prompt *prompt = found == LF__PROMPT_MISS ? prompt_get(&key, config, query)
                                                  : prompt_new(body, LF_PROMPT_STALE, query->error);
     lf__config_free(config);
-    prompt_leave(&guest);
     return prompt;
 }
 
@@ -345,12 +322,10 @@ lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeou
     if (names == NULL && count > 0)
         return LF_ERR_ARGUMENT;
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)(timeout_ms < 0 ? PROMPT_PREFETCH_MS : timeout_ms) * 1000000u;
-    prompt_guest guest;
-    prompt_enter(&guest);
+    LF__AS_GUEST(guest);
     lf__config *config = prompt_config(NULL);
     if (config == NULL || config->authorization == NULL) {
         lf__config_free(config);
-        prompt_leave(&guest);
         return LF_ERR_DISABLED;
     }
     lf__prompt_fetch how = prompt_fetch_how(config, prompt_query(NULL, NULL));
@@ -377,7 +352,6 @@ lf_status lf_prefetch_prompts(const char *const *names, size_t count, int timeou
                 status = LF_ERR_TIMEOUT;
         }
     }
-    prompt_leave(&guest);
     return status;
 }
 
@@ -597,12 +571,10 @@ char *lf_prompt_compile_with(const lf_prompt *prompt, const lf_prompt_inputs *in
 {
     if (prompt == NULL)
         return NULL;
-    int saved = errno;
+    LF__KEEP_ERRNO;
     lf__buf out;
     lf__buf_init(&out, PROMPT_JSON_MAX);
-    char *text = prompt_finish(&out, prompt_compile(&out, prompt, inputs));
-    errno = saved;
-    return text;
+    return prompt_finish(&out, prompt_compile(&out, prompt, inputs));
 }
 
 char *lf_prompt_compile_messages_with(const lf_prompt *prompt, const lf_prompt_inputs *inputs)
@@ -624,10 +596,9 @@ struct cJSON *lf_prompt_compile_json_with(const lf_prompt *prompt, const lf_prom
     char *text = lf_prompt_compile_with(prompt, inputs);
     if (text == NULL)
         return NULL;
-    int saved = errno; /* reading a number may change it */
+    LF__KEEP_ERRNO; /* reading a number may change it */
     cJSON *json = prompt->type == LF_PROMPT_CHAT ? cJSON_Parse(text) : cJSON_CreateString(text);
     free(text);
-    errno = saved;
     return json;
 }
 
@@ -742,8 +713,7 @@ lf_prompt *lf_create_prompt_with(const lf_new_prompt *given)
     const lf_new_prompt *fields = lf__fields(given, &own, sizeof own, LF__SIZE_WITH(lf_new_prompt, error));
     if (prompt_check_new(fields) != LF_OK)
         return NULL;
-    prompt_guest guest;
-    prompt_enter(&guest);
+    LF__AS_GUEST(guest);
     lf__config *config = prompt_config(fields->client);
     lf__buf body;
     lf__buf_init(&body, PROMPT_JSON_MAX);
@@ -762,7 +732,6 @@ lf_prompt *lf_create_prompt_with(const lf_new_prompt *given)
     }
     lf__free(answer.body);
     lf__config_free(config);
-    prompt_leave(&guest);
     return prompt;
 }
 
@@ -774,8 +743,7 @@ lf_status lf_update_prompt_with(const lf_prompt_change *given)
     const lf_prompt_change *change = lf__fields(given, &own, sizeof own, LF__SIZE_WITH(lf_prompt_change, error));
     if (!prompt_name_is_good(change->name) || change->version < 1)
         return prompt_fail(change->error, LF_ERR_ARGUMENT, "labels are given to a prompt's version: name and version are needed");
-    prompt_guest guest;
-    prompt_enter(&guest);
+    LF__AS_GUEST(guest);
     lf__config *config = prompt_config(change->client);
     lf__buf body, path;
     lf__buf_init(&body, PROMPT_JSON_MAX);
@@ -794,6 +762,5 @@ lf_status lf_update_prompt_with(const lf_prompt_change *given)
     lf__free(answer.body);
     lf__buf_done(&path);
     lf__config_free(config);
-    prompt_leave(&guest);
     return status;
 }

@@ -164,26 +164,25 @@ void lf__prompt_disk_write(const lf__config *config, const lf__prompt_key *key, 
 {
     if (config->prompt_cache_dir == NULL || size > DISK_FILE_MAX)
         return;
-    lf__guest guest; /* a limit of file sizes must not kill the program */
-    lf__guest_enter(&guest);
+    LF__AS_GUEST(guest);
+    lf__guest_block_signals(&guest); /* a limit of file sizes must not kill the program */
     int folder = disk_open_folder(config, true);
     if (folder >= 0) {
         disk_write_into(folder, config, key, json, size);
         (void)close(folder);
     }
-    lf__guest_leave(&guest);
+    lf__guest_restore_signals(&guest);
 }
 
 void lf__prompt_disk_remove(const lf__config *config, const lf__prompt_key *key)
 {
-    int saved = errno;
+    LF__KEEP_ERRNO;
     char name[DISK_NAME];
     int folder = disk_open_folder(config, false);
     if (folder >= 0 && disk_name(name, config, key, ".json"))
         (void)unlinkat(folder, name, 0);
     if (folder >= 0)
         (void)close(folder);
-    errno = saved;
 }
 
 /* ---- Reading ---- */
@@ -226,7 +225,8 @@ static char *disk_read(const lf__config *config, int file, size_t *out_size, uin
 
 char *lf__prompt_disk_read(const lf__config *config, const lf__prompt_key *key, size_t *out_size, uint64_t *out_age_ns)
 {
-    int saved = errno, file = -1;
+    LF__KEEP_ERRNO;
+    int file = -1;
     char name[DISK_NAME];
     int folder = disk_open_folder(config, false);
     if (folder >= 0 && disk_name(name, config, key, ".json"))
@@ -236,6 +236,5 @@ char *lf__prompt_disk_read(const lf__config *config, const lf__prompt_key *key, 
         (void)close(file);
     if (folder >= 0)
         (void)close(folder);
-    errno = saved;
     return text;
 }

@@ -6,7 +6,6 @@
 #include "../base/secret.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -309,10 +308,10 @@ lf_status lf__rest_call(const lf__config *config, const lf__rest_request *reques
 {
     if (config == NULL || config->base_url == NULL || !rest_has_authorization(config))
         return rest_fail(error, LF_ERR_DISABLED, 0, "no keys: LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set");
-    lf__guest guest;
-    lf__guest_enter(&guest);
+    LF__AS_GUEST(guest);
+    lf__guest_block_signals(&guest);
     lf_status status = rest_call(&guest, config, request, answer, error);
-    lf__guest_leave(&guest);
+    lf__guest_restore_signals(&guest);
     return status;
 }
 
@@ -409,11 +408,10 @@ lf_status lf__rest_project(const lf__config *config, int timeout_ms, char *id, s
         return rest_explain_stranger(config, told->http_status, "nothing there", error);
     if (status != LF_OK)
         return status;
-    int saved = errno;
+    LF__KEEP_ERRNO;
     status = rest_read_project(config, &answer, id, room, error);
     if (status == LF_OK && error != NULL)
         *error = (lf_error){.status = LF_OK};
     lf__free(answer.body);
-    errno = saved;
     return status;
 }

@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "guest.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -38,12 +37,10 @@ void lf__guest_enter(lf__guest *guest)
 {
     guest->saved_errno = errno;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guest->cancel_state);
-    lf__guest_block_signals(guest);
 }
 
 void lf__guest_leave(const lf__guest *guest)
 {
-    lf__guest_restore_signals(guest);
     pthread_setcancelstate(guest->cancel_state, NULL);
     errno = guest->saved_errno;
 }

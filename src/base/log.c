@@ -36,10 +36,10 @@ static _Atomic int log_stderr; /* how descriptor 2 was when it was looked at */
 
 void lf__log_look_at_stderr(void)
 {
-    int saved = errno, unseen = LOG_UNSEEN;
+    LF__KEEP_ERRNO;
+    int unseen = LOG_UNSEEN;
     if (atomic_load_explicit(&log_stderr, memory_order_relaxed) == LOG_UNSEEN)
         (void)atomic_compare_exchange_strong(&log_stderr, &unseen, fcntl(STDERR_FILENO, F_GETFD) < 0 ? LOG_CLOSED : LOG_OPEN);
-    errno = saved;
 }
 
 static void log_to_stderr(const char *line, size_t size)
@@ -65,18 +65,18 @@ static bool log_to_hook(const lf__logger *logger, const char *text)
 /* A pipe that nobody reads and a file at the process's limit raise signals, which are none of the program's. */
 static void log_to_descriptor(const lf__logger *logger, const char *line, size_t size)
 {
-    lf__guest guest;
-    lf__guest_enter(&guest);
+    LF__AS_GUEST(guest);
+    lf__guest_block_signals(&guest);
     if (logger->path == NULL || !log_to_file(logger->path, line, size))
         log_to_stderr(line, size);
-    lf__guest_leave(&guest);
+    lf__guest_restore_signals(&guest);
 }
 
 void lf__log(const lf__logger *logger, lf__log_level level, const char *format, ...)
 {
     if (!lf__logs(logger, level))
         return;
-    int saved = errno;
+    LF__KEEP_ERRNO;
     char line[LOG_LINE];
     memcpy(line, log_prefix, sizeof log_prefix - 1);
     char *text = line + sizeof log_prefix - 1;
@@ -94,5 +94,4 @@ void lf__log(const lf__logger *logger, lf__log_level level, const char *format, 
         text[size] = '\n';
         log_to_descriptor(logger, line, sizeof log_prefix - 1 + size + 1);
     }
-    errno = saved;
 }

@@ -141,23 +141,18 @@ static void worker_wake_locked(void)
 
 void lf__worker_wake(void)
 {
-    int saved = errno;
+    LF__KEEP_ERRNO;
     pthread_mutex_lock(&worker.lock);
     if (worker.state != WORKER_NONE)
         worker_wake_locked();
     pthread_mutex_unlock(&worker.lock);
-    errno = saved;
 }
 
 void lf__worker_call(void)
 {
-    int saved = errno, cancel;
-    /* A thread of the program must not be cancelled while it holds our locks. */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    LF__AS_GUEST(guest);
     lf__worker_ensure(false);
     lf__worker_wake();
-    pthread_setcancelstate(cancel, NULL);
-    errno = saved;
 }
 
 __attribute__((noinline, cold)) void lf__worker_heed_now(lf__segment *segment)
@@ -566,11 +561,11 @@ static bool worker_await(uint64_t until_ns)
     uint64_t due_ns = worker.pump_due_ns < until_ns ? worker.pump_due_ns : until_ns;
     worker_begin_pump_locked();
     pthread_mutex_unlock(&worker.lock);
-    lf__guest guest;
-    lf__guest_enter(&guest);
+    LF__AS_GUEST(guest);
+    lf__guest_block_signals(&guest);
     worker_wait(due_ns, &guest);
     (void)worker_end_pump(worker_turn());
-    lf__guest_leave(&guest);
+    lf__guest_restore_signals(&guest);
     pthread_mutex_lock(&worker.lock);
     return lf__monotonic_ns() < until_ns;
 }
@@ -642,8 +637,8 @@ int lf__worker_poll(int timeout_ms, lf_poll_wants *out_wants)
         *out_wants = (lf_poll_wants){.timeout_ms = WORKER_BUSY_MS};
     if (!possible || busy)
         return busy ? 0 : LF_ERR_ARGUMENT;
-    lf__guest guest;
-    lf__guest_enter(&guest);
+    LF__AS_GUEST(guest);
+    lf__guest_block_signals(&guest);
     worker_clear_event();
     uint64_t before = worker_settled_total(), due_ns = worker_pump_rounds();
     if (timeout_ms > 0 && worker_settled_total() == before) {
@@ -656,7 +651,7 @@ int lf__worker_poll(int timeout_ms, lf_poll_wants *out_wants)
     if (out_wants != NULL)
         worker_want_by(out_wants, due_ns);
     uint64_t settled = worker_settled_total() - before;
-    lf__guest_leave(&guest);
+    lf__guest_restore_signals(&guest);
     return settled > INT32_MAX ? INT32_MAX : (int)settled;
 }
 
