@@ -178,14 +178,10 @@ static void visit_value(void *context, const char *name, const char *value)
     if (strcmp(name, v->name) != 0)
         return;
     text rest = text_of(value);
-    for (;;) {
-        const char *comma = v->split && rest.len ? memchr(rest.at, ',', rest.len) : NULL;
-        if (!comma)
-            break;
-        add_value(v, text_trim((text){rest.at, (size_t)(comma - rest.at)}));
-        rest = (text){comma + 1, rest.len - (size_t)(comma + 1 - rest.at)};
-    }
-    add_value(v, v->split ? text_trim(rest) : rest);
+    if (!v->split)
+        add_value(v, rest);
+    while (v->split && rest.at)
+        add_value(v, text_trim(text_take(&rest, ",")));
 }
 
 text *parameter_values(const http_request *request, arena *a, const char *name, bool split, size_t *out_count)

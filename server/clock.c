@@ -54,20 +54,13 @@ void clock_iso(int64_t ms, char out[CLOCK_ISO_SIZE])
              (int)(rest / 60000 % 60), (int)(rest / 1000 % 60), (int)(rest % 1000));
 }
 
-/* Takes exactly `digits` digits and then `end` (0 means nothing more). */
-static bool take_field(text *t, size_t digits, char end, int64_t *out)
+/* Takes exactly that many digits, and what must stand behind them. */
+static bool take_field(text *t, size_t digits, const char *end, int64_t *out)
 {
     if (t->len < digits || !text_to_int((text){t->at, digits}, out) || *out < 0)
         return false;
-    t->at += digits;
-    t->len -= digits;
-    if (!end)
-        return true;
-    if (t->len == 0 || t->at[0] != end)
-        return false;
-    t->at++;
-    t->len--;
-    return true;
+    *t = text_from(*t, digits);
+    return text_skip(t, end);
 }
 
 static bool take_fraction(text *t, size_t most_digits, int64_t *out_ms)
@@ -75,14 +68,11 @@ static bool take_fraction(text *t, size_t most_digits, int64_t *out_ms)
     int64_t ms = 0, weight = 100;
     size_t digits = 0;
     *out_ms = 0;
-    if (t->len == 0 || t->at[0] != '.')
+    if (!text_skip(t, "."))
         return true;
-    t->at++;
-    t->len--;
     for (; digits < t->len && t->at[digits] >= '0' && t->at[digits] <= '9'; digits++, weight /= 10)
         ms += weight * (t->at[digits] - '0');
-    t->at += digits;
-    t->len -= digits;
+    *t = text_from(*t, digits);
     *out_ms = ms;
     return digits >= 1 && digits <= most_digits;
 }
@@ -96,8 +86,8 @@ static bool take_zone(text t, int64_t *out_minutes)
     if (t.len != 6 || (t.at[0] != '+' && t.at[0] != '-'))
         return false;
     sign = t.at[0] == '-' ? -1 : 1;
-    t = (text){t.at + 1, t.len - 1};
-    if (!take_field(&t, 2, ':', &hours) || !take_field(&t, 2, 0, &minutes) || hours > 23 || minutes > 59)
+    t = text_from(t, 1);
+    if (!take_field(&t, 2, ":", &hours) || !take_field(&t, 2, "", &minutes) || hours > 23 || minutes > 59)
         return false;
     *out_minutes = sign * (hours * 60 + minutes);
     return true;
@@ -106,17 +96,12 @@ static bool take_zone(text t, int64_t *out_minutes)
 static bool parse(text iso, bool strict, int64_t *out_ms)
 {
     int64_t year, month, day, hour, minute, second = 0, ms = 0, zone, check_year, check_month, check_day;
-    if (!take_field(&iso, 4, '-', &year) || !take_field(&iso, 2, '-', &month) || !take_field(&iso, 2, 'T', &day))
+    if (!take_field(&iso, 4, "-", &year) || !take_field(&iso, 2, "-", &month) || !take_field(&iso, 2, "T", &day) ||
+        !take_field(&iso, 2, ":", &hour) || !take_field(&iso, 2, "", &minute))
         return false;
-    if (!take_field(&iso, 2, ':', &hour) || !take_field(&iso, 2, 0, &minute))
+    bool has_seconds = text_skip(&iso, ":");
+    if (has_seconds ? !take_field(&iso, 2, "", &second) || !take_fraction(&iso, strict ? 6 : SIZE_MAX, &ms) : strict)
         return false;
-    if (iso.len > 0 && iso.at[0] == ':') {
-        iso = (text){iso.at + 1, iso.len - 1};
-        if (!take_field(&iso, 2, 0, &second) || !take_fraction(&iso, strict ? 6 : SIZE_MAX, &ms))
-            return false;
-    } else if (strict) {
-        return false;
-    }
     if (!take_zone(iso, &zone))
         return false;
     if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59)

@@ -27,10 +27,10 @@ static bool take(reader *r, char c)
 
 static bool take_word(reader *r, const char *word)
 {
-    if (!text_starts((text){r->at, (size_t)(r->end - r->at)}, word))
-        return false;
-    r->at += strlen(word);
-    return true;
+    text rest = {r->at, (size_t)(r->end - r->at)};
+    bool taken = text_skip(&rest, word);
+    r->at = rest.at;
+    return taken;
 }
 
 static bool take_digits(reader *r)

@@ -275,8 +275,8 @@ text observation_environment(arena *a, text given)
     for (size_t i = 0; i < given.len; i++)
         name[i] = (char)(given.at[i] >= 'A' && given.at[i] <= 'Z' ? given.at[i] - 'A' + 'a' : given.at[i]);
     text result = {name, given.len};
-    if (text_starts(result, "langfuse-") || text_starts(result, "langfuse_"))
-        result = (text){result.at + 9, result.len - 9};
+    if (!text_skip(&result, "langfuse-"))
+        text_skip(&result, "langfuse_");
     if (result.len > longest)
         result.len = longest;
     for (size_t i = 0; i < result.len; i++)
@@ -317,10 +317,7 @@ static text tags_of(mapper *m, const otlp_value *value)
         }
     }
     while (!json_is(list, JSON_ARRAY) && given.len > 0) {
-        const char *comma = memchr(given.at, ',', given.len);
-        size_t len = comma ? (size_t)(comma - given.at) : given.len;
-        text word = text_trim((text){given.at, len});
-        given = comma ? (text){comma + 1, given.len - len - 1} : TEXT("");
+        text word = text_trim(text_take(&given, ","));
         if (word.len == 0)
             continue;
         buf_string(&m->scratch, m->scratch.len > 1 ? "," : "");
@@ -362,7 +359,6 @@ static void put_parameter(buf *out, text name, const json *value)
 
 static text parameters_of(mapper *m, const otlp_span *span, const otlp_value *given)
 {
-    static const char prefix[] = "gen_ai.request.";
     const json *object = given ? json_parse(m->arena, otlp_text(m->arena, given)) : NULL;
     m->scratch.len = 0;
     buf_char(&m->scratch, '{');
@@ -371,14 +367,14 @@ static text parameters_of(mapper *m, const otlp_span *span, const otlp_value *gi
     for (size_t i = 0; !json_is(object, JSON_OBJECT) && i < span->attributes.count; i++) {
         const otlp_attribute *attribute = attribute_at(m, span->attributes, i);
         text name = attribute->key;
-        if (!text_starts(name, prefix) || text_is(name, "gen_ai.request.model"))
+        if (!text_skip(&name, "gen_ai.request.") || text_is(name, "model"))
             continue;
         json value = {.kind = JSON_STRING, .string = otlp_text(m->arena, &attribute->value)};
         if (attribute->value.kind == OTLP_INT)
             value = (json){.kind = JSON_NUMBER, .number = (double)attribute->value.as.integer};
         else if (attribute->value.kind == OTLP_DOUBLE)
             value = (json){.kind = JSON_NUMBER, .number = attribute->value.as.number};
-        put_parameter(&m->scratch, (text){name.at + sizeof prefix - 1, name.len - (sizeof prefix - 1)}, &value);
+        put_parameter(&m->scratch, name, &value);
     }
     buf_char(&m->scratch, '}');
     return take_scratch(m);
@@ -465,12 +461,11 @@ typedef struct sorted {
 
 static bool put_member(mapper *m, metadata *into, const otlp_attribute *attribute, const char *prefix)
 {
-    size_t len = strlen(prefix);
-    if (!text_starts(attribute->key, prefix))
-        return false;
-    text name = {attribute->key.at + len, attribute->key.len - len};
-    metadata_put(m->arena, into, name, otlp_text(m->arena, &attribute->value));
-    return true;
+    text name = attribute->key;
+    bool fits = text_skip(&name, prefix);
+    if (fits)
+        metadata_put(m->arena, into, name, otlp_text(m->arena, &attribute->value));
+    return fits;
 }
 
 static void sort_attributes(mapper *m, const otlp_span *span, bool of_sdk, sorted *out)

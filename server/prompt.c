@@ -1,5 +1,4 @@
 /* Prompts; see prompt.h. The words of problems are those of a real server, to the letter. */
-#define _GNU_SOURCE /* memmem */
 #include "prompt.h"
 #include "answer.h"
 
@@ -266,14 +265,9 @@ static bool has_placeholder(const json *messages, text name)
 /* Adds the variables of one message that are placeholders too. */
 static void find_ambiguous(text content, const json *messages, buf *names)
 {
-    const char *open;
-    while (content.len && (open = memmem(content.at, content.len, "{{", 2))) {
-        content = (text){open + 2, content.len - (size_t)(open + 2 - content.at)};
-        const char *close = memmem(content.at, content.len, "}}", 2);
-        if (!close)
-            return;
-        text name = text_trim((text){content.at, (size_t)(close - content.at)});
-        if (!has_placeholder(messages, name))
+    for (text_take(&content, "{{"); content.at; text_take(&content, "{{")) {
+        text rest = content, name = text_trim(text_take(&rest, "}}"));
+        if (!rest.at || !has_placeholder(messages, name))
             continue;
         buf_string(names, names->len ? ", " : "");
         buf_text(names, name);

@@ -1,5 +1,4 @@
 /* Prompts that refer to prompts: finding the references in a text, and replacing them; see prompt.h. */
-#define _GNU_SOURCE /* memmem */
 #include "prompt.h"
 
 #include <string.h>
@@ -18,22 +17,15 @@
 /* What stands between the first "=" of a part and its second, as the real server cuts it. NULL without "=". */
 static text value_of(text part)
 {
-    const char *equals = memchr(part.at, '=', part.len);
-    if (!equals)
-        return (text){NULL, 0};
-    text value = {equals + 1, part.len - (size_t)(equals + 1 - part.at)};
-    const char *second = value.len ? memchr(value.at, '=', value.len) : NULL;
-    return second ? (text){value.at, (size_t)(second - value.at)} : value;
+    text_take(&part, "=");
+    return text_take(&part, "=");
 }
 
 /* name=N|label=L or name=N|version=V */
 static bool read_reference(text inside, prompt_reference *out)
 {
-    const char *bar = inside.len ? memchr(inside.at, '|', inside.len) : NULL;
-    if (!bar || !text_starts(inside, "name="))
-        return false;
-    text first = {inside.at, (size_t)(bar - inside.at)}, second = {bar + 1, inside.len - (size_t)(bar + 1 - inside.at)};
-    if (second.len == 0 || memchr(second.at, '|', second.len))
+    text first = text_take(&inside, "|"), second = text_take(&inside, "|");
+    if (!text_starts(first, "name=") || second.len == 0 || inside.at)
         return false;
     out->name = value_of(first);
     out->wanted = value_of(second);
@@ -49,20 +41,13 @@ prompt_reference *prompt_references(arena *a, text content, size_t *out_count)
     prompt_reference *list = NULL, *grown;
     size_t capacity = 0;
     text rest = content;
-    const char *at;
     *out_count = 0;
-    while (rest.len && (at = memmem(rest.at, rest.len, OPENING, sizeof OPENING - 1))) {
-        text inside = {at + sizeof OPENING - 1, 0};
-        size_t left = content.len - (size_t)(inside.at - content.at);
-        const char *end = memmem(inside.at, left, CLOSING, sizeof CLOSING - 1);
-        if (!end)
-            break;
-        prompt_reference found = {.at = (size_t)(at - content.at)};
-        inside.len = (size_t)(end - inside.at);
-        found.len = (size_t)(end + sizeof CLOSING - 1 - at);
-        rest = (text){at + found.len, content.len - found.at - found.len};
-        if (!read_reference(inside, &found))
+    for (text_take(&rest, OPENING); rest.at; text_take(&rest, OPENING)) {
+        prompt_reference found = {.at = (size_t)(rest.at - content.at) - strlen(OPENING)};
+        text inside = text_take(&rest, CLOSING);
+        if (!rest.at || !read_reference(inside, &found))
             continue;
+        found.len = (size_t)(rest.at - content.at) - found.at;
         grown = arena_grow(a, list, sizeof *list, *out_count, &capacity);
         if (!grown)
             break;

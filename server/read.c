@@ -55,13 +55,9 @@ static void put_member(page *p, const char *name, const json *object, const char
 
 static bool is_listed(text list, text word)
 {
-    while (list.len > 0) {
-        const char *comma = memchr(list.at, ',', list.len);
-        size_t len = comma ? (size_t)(comma - list.at) : list.len;
-        if (text_equal(text_trim((text){list.at, len}), word))
+    while (list.len > 0)
+        if (text_equal(text_trim(text_take(&list, ",")), word))
             return true;
-        list = comma ? (text){comma + 1, list.len - len - 1} : TEXT("");
-    }
     return false;
 }
 
@@ -69,7 +65,7 @@ static text cut(text value, size_t characters)
 {
     size_t end = 0;
     while (end < value.len && characters-- > 0) {
-        size_t len = text_utf8_length((text){value.at + end, value.len - end});
+        size_t len = text_utf8_length(text_from(value, end));
         end += len ? len : 1;
     }
     return (text){value.at, end};

@@ -97,24 +97,19 @@ static void no_such_route(http_answer *answer)
     api_message(answer, 404, "Not found", "LangfuseNotFoundError");
 }
 
-/* The first step behind the prefix, decoded, and what follows it as it was sent. The name of a prompt in a folder is one step: a client
- * that does not encode its slashes asks for a route that does not exist, and is told so, as by a real server. */
+/* The first step behind the prefix, decoded, and what stands behind its slash as it was sent; NULL: no slash. The name of a prompt in a
+ * folder is one step: a client that leaves its slashes as they are asks for a route that does not exist, as on a real server. */
 static bool name_of(const http_request *request, arena *a, text *out_name, text *out_rest, http_answer *answer)
 {
-    text path = text_of(request->raw_path);
-    if (!text_starts(path, PREFIX)) {
+    *out_rest = text_of(request->raw_path);
+    if (!text_skip(out_rest, PREFIX)) {
         no_such_route(answer);
         return false;
     }
-    text step = {path.at + sizeof PREFIX - 1, path.len - (sizeof PREFIX - 1)};
-    const char *slash = step.len ? memchr(step.at, '/', step.len) : NULL;
-    *out_rest = slash ? (text){slash, step.len - (size_t)(slash - step.at)} : TEXT("");
-    step.len -= out_rest->len;
-    if (!arena_unescape(a, step, out_name)) {
-        api_plain(answer, 400, "Bad Request");
-        return false;
-    }
-    return true;
+    if (arena_unescape(a, text_take(out_rest, "/"), out_name))
+        return true;
+    api_plain(answer, 400, "Bad Request");
+    return false;
 }
 
 /* For the routes of a name alone. */
@@ -123,11 +118,11 @@ static bool only_name_of(const http_request *request, arena *a, text *out_name, 
     text rest;
     if (!name_of(request, a, out_name, &rest, answer))
         return false;
-    if (rest.len && text_starts(rest, "/versions/"))
+    if (text_starts(rest, "versions/"))
         api_message(answer, 405, "Method not allowed", "MethodNotAllowedError");
-    else if (rest.len)
+    else if (rest.at)
         no_such_route(answer);
-    return rest.len == 0;
+    return !rest.at;
 }
 
 /* 0 is as good as none. */
@@ -306,23 +301,13 @@ static bool move_labels(turn *t, text name, int64_t version, const json *labels)
     return true;
 }
 
-/* The number behind /versions/ */
-static bool version_of(text rest, int64_t *out, http_answer *answer)
+static bool read_version(text number, int64_t *out, http_answer *answer)
 {
-    static const char before[] = "/versions/";
-    text number = {rest.at + sizeof before - 1, rest.len - (sizeof before - 1)};
     if (text_to_int(number, out))
         return true;
     answer_bad_parameter(answer, "promptVersion", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
                          "Invalid input: expected number, received NaN");
     return false;
-}
-
-/* A version's number, and nothing behind it. */
-static bool is_version_path(text rest)
-{
-    return text_starts(rest, "/versions/") && rest.len > strlen("/versions/") &&
-           !memchr(rest.at + strlen("/versions/"), '/', rest.len - strlen("/versions/"));
 }
 
 void patch_prompt(api *a, const http_request *request, http_answer *answer)
@@ -336,13 +321,13 @@ void patch_prompt(api *a, const http_request *request, http_answer *answer)
         return;
     }
     const json *body = api_body(a, request, &t.memory);
-    if (rest.len == 0)
+    if (!rest.at)
         api_message(answer, 405, "Method not allowed", "MethodNotAllowedError");
-    else if (!is_version_path(rest))
+    else if (!text_skip(&rest, "versions/") || rest.len == 0 || text_has(rest, "/"))
         no_such_route(answer);
     else if (!body)
         api_plain(answer, 400, "Invalid JSON");
-    else if (version_of(rest, &version, answer)) {
+    else if (read_version(rest, &version, answer)) {
         prompt_check_labels(body, &problems);
         if (!refuse_problems(answer, &problems) && begin(&t, true))
             end(&t, move_labels(&t, name, version, json_get(body, "newLabels")));

@@ -47,13 +47,33 @@ static bool is_space(char c)
 
 text text_trim(text a)
 {
-    while (a.len > 0 && is_space(a.at[0])) {
-        a.at++;
-        a.len--;
-    }
+    while (a.len > 0 && is_space(a.at[0]))
+        a = text_from(a, 1);
     while (a.len > 0 && is_space(a.at[a.len - 1]))
         a.len--;
     return a;
+}
+
+text text_from(text a, size_t size)
+{
+    return (text){a.at + size, a.len - size};
+}
+
+bool text_skip(text *from, const char *prefix)
+{
+    bool starts = text_starts(*from, prefix);
+    if (starts)
+        *from = text_from(*from, strlen(prefix));
+    return starts;
+}
+
+text text_take(text *from, const char *end)
+{
+    text whole = *from;
+    const char *found = whole.len ? memmem(whole.at, whole.len, end, strlen(end)) : NULL;
+    size_t before = found ? (size_t)(found - whole.at) : whole.len;
+    *from = found ? text_from(whole, before + strlen(end)) : (text){NULL, 0};
+    return (text){whole.at, before};
 }
 
 static bool is_continuation(unsigned char c)
@@ -202,7 +222,7 @@ static size_t valid_prefix(text t)
                 continue;
             }
         }
-        size_t len = text_utf8_length((text){t.at + i, t.len - i});
+        size_t len = text_utf8_length(text_from(t, i));
         if (len == 0)
             return i;
         i += len;
@@ -223,12 +243,12 @@ text arena_utf8(arena *a, text t, size_t *repairs)
     while (t.len > 0) {
         memcpy(out + len, t.at, good);
         len += good;
-        t = (text){t.at + good, t.len - good};
+        t = text_from(t, good);
         if (t.len == 0)
             break;
         memcpy(out + len, "\xEF\xBF\xBD", 3);
         len += 3;
-        t = (text){t.at + 1, t.len - 1};
+        t = text_from(t, 1);
         good = valid_prefix(t);
     }
     return (text){out, len};

@@ -25,6 +25,11 @@ bool text_is(text a, const char *string);
 bool text_starts(text a, const char *prefix);
 bool text_has(text a, const char *part);
 text text_trim(text a);
+text text_from(text a, size_t size);            /* what stands behind that many bytes */
+bool text_skip(text *from, const char *prefix); /* takes the prefix away; false: it begins otherwise */
+
+/* Takes away what stands before the first `end`, and that. Where there is none, all is taken and NULL is left. */
+text text_take(text *from, const char *end);
 
 /* The length in bytes of the valid UTF-8 sequence at the start of `a`, or 0. */
 size_t text_utf8_length(text a);

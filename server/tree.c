@@ -99,7 +99,7 @@ static size_t put_clipped(buf *out, text t, size_t limit)
             fits = out->len;
             fits_used = used;
         }
-        t = (text){t.at + taken, t.len - taken};
+        t = text_from(t, taken);
     }
     return used;
 }
@@ -412,10 +412,7 @@ static void put_value_line(buf *out, const node *n, const char *label, text valu
 static void put_value(buf *out, const node *n, const char *label, text value, const tree_style *style)
 {
     while (style->full && value.len) {
-        const char *end = memchr(value.at, '\n', value.len);
-        size_t len = end ? (size_t)(end - value.at) : value.len;
-        put_value_line(out, n, label, (text){value.at, len}, style);
-        value = end ? (text){end + 1, value.len - len - 1} : TEXT("");
+        put_value_line(out, n, label, text_take(&value, "\n"), style);
         label = "     ";
     }
     if (value.len)
