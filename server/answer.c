@@ -160,16 +160,14 @@ typedef struct values {
     const char *name;
     bool split;
     text *list;
-    size_t count, capacity;
+    size_t count;
 } values;
 
 static void add_value(values *v, text value)
 {
-    text *grown = v->count < MAX_VALUES ? arena_grow(v->arena, v->list, sizeof *grown, v->count, &v->capacity) : NULL;
-    if (!grown)
-        return;
-    v->list = grown;
-    v->list[v->count++] = value;
+    text *added = v->count < MAX_VALUES ? arena_add(v->arena, &v->list, sizeof *added, &v->count) : NULL;
+    if (added)
+        *added = value;
 }
 
 static void visit_value(void *context, const char *name, const char *value)

@@ -11,7 +11,7 @@ typedef struct judging {
     const ingestion_rules *rules;
     buf errors, refused; /* what is refused for its type comes last */
     event *events;
-    size_t count, capacity;
+    size_t count;
 } judging;
 
 /* --- the answer --- */
@@ -77,11 +77,9 @@ static bool is_for_scores(const json *given)
 
 static void keep(judging *j, const event *e)
 {
-    event *grown = arena_grow(j->arena, j->events, sizeof *grown, j->count, &j->capacity);
-    if (!grown)
-        return;
-    j->events = grown;
-    j->events[j->count++] = *e;
+    event *added = arena_add(j->arena, &j->events, sizeof *added, &j->count);
+    if (added)
+        *added = *e;
 }
 
 static void judge(judging *j, const json *given)

@@ -23,11 +23,10 @@ void metadata_put(arena *a, metadata *in, text key, text value)
             return;
         }
     }
-    metadata_entry *grown = in->count < MAX_KEYS ? arena_grow(a, in->list, sizeof *grown, in->count, &in->capacity) : NULL;
-    if (!grown)
+    metadata_entry *added = in->count < MAX_KEYS ? arena_add(a, &in->list, sizeof *added, &in->count) : NULL;
+    if (!added)
         return;
-    in->list = grown;
-    in->list[in->count++] = (metadata_entry){key, value, *bucket};
+    *added = (metadata_entry){key, value, *bucket};
     *bucket = in->count;
 }
 

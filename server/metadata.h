@@ -14,7 +14,7 @@ typedef struct metadata_entry {
 /* Metadata under construction: texts by key. Zero is empty. */
 typedef struct metadata {
     metadata_entry *list;
-    size_t count, capacity;
+    size_t count;
     size_t buckets[METADATA_BUCKETS];
 } metadata;
 

@@ -574,6 +574,21 @@ bool observation_is_root(const observation *o)
     return o->parent_id.len == 0 || o->is_app_root;
 }
 
+observation observation_keep(arena *a, const observation *row)
+{
+    observation kept = *row;
+    text *const texts[] = {&kept.trace_id,       &kept.id,       &kept.parent_id,      &kept.type,        &kept.name,
+                           &kept.level,          &kept.version,  &kept.status_message, &kept.environment, &kept.release,
+                           &kept.user_id,        &kept.tags,     &kept.session_id,     &kept.trace_name,  &kept.input,
+                           &kept.output,         &kept.metadata, &kept.experiment,     &kept.model,       &kept.model_parameters,
+                           &kept.usage,          &kept.cost,     &kept.prompt_name,    &kept.trace_input, &kept.trace_output,
+                           &kept.trace_metadata, &kept.prompt_id};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i]->at)
+            *texts[i] = arena_copy(a, *texts[i]);
+    return kept;
+}
+
 observation *observation_from_export(const otlp_export *e, int64_t now_ns, unsigned *losses)
 {
     mapper m = {.e = e, .arena = e->arena};

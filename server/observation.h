@@ -40,6 +40,9 @@ observation *observation_from_export(const otlp_export *e, int64_t now_ns, unsig
 /* A root in reads: no parent, or marked as the root of the application. */
 bool observation_is_root(const observation *o);
 
+/* A copy with all texts in `a`, to keep a row beyond the call that gave it. */
+observation observation_keep(arena *a, const observation *row);
+
 /* The rules for environment names, for any text: lower case, 40 characters of [a-z0-9_-], no leading "langfuse-". */
 text observation_environment(arena *a, text given);
 

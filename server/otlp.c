@@ -7,37 +7,29 @@
 
 otlp_scope *otlp_add_scope(otlp_export *e)
 {
-    otlp_scope *grown = arena_grow(e->arena, e->scopes, sizeof *grown, e->scope_count, &e->scope_capacity);
-    if (!grown)
-        return NULL;
-    e->scopes = grown;
-    grown += e->scope_count++;
-    *grown = (otlp_scope){.name = TEXT(""), .version = TEXT("")};
-    return grown;
+    otlp_scope *added = arena_add(e->arena, &e->scopes, sizeof *added, &e->scope_count);
+    if (added)
+        added->name = added->version = TEXT("");
+    return added;
 }
 
 otlp_span *otlp_add_span(otlp_export *e)
 {
-    otlp_span *grown = arena_grow(e->arena, e->spans, sizeof *grown, e->span_count, &e->span_capacity);
-    if (!grown)
-        return NULL;
-    e->spans = grown;
-    grown += e->span_count++;
-    *grown = (otlp_span){.attributes.first = e->attribute_count, .name = TEXT(""), .status_message = TEXT("")};
-    return grown;
+    otlp_span *added = arena_add(e->arena, &e->spans, sizeof *added, &e->span_count);
+    if (added)
+        added->name = added->status_message = TEXT("");
+    return added;
 }
 
 otlp_attribute *otlp_add_attribute(otlp_export *e, otlp_attributes *owner)
 {
-    otlp_attribute *grown = arena_grow(e->arena, e->attributes, sizeof *grown, e->attribute_count, &e->attribute_capacity);
-    if (!grown)
+    otlp_attribute *added = arena_add(e->arena, &e->attributes, sizeof *added, &e->attribute_count);
+    if (!added)
         return NULL;
-    e->attributes = grown;
     if (owner->count++ == 0)
-        owner->first = e->attribute_count;
-    grown += e->attribute_count++;
-    *grown = (otlp_attribute){.key = TEXT("")};
-    return grown;
+        owner->first = e->attribute_count - 1;
+    added->key = TEXT("");
+    return added;
 }
 
 void otlp_refuse_span(otlp_export *e, unsigned reasons)

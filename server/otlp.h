@@ -71,11 +71,9 @@ typedef enum otlp_reason {
 typedef struct otlp_export {
     arena *arena;
     otlp_scope *scopes;
-    size_t scope_count, scope_capacity;
     otlp_span *spans;
-    size_t span_count, span_capacity;
     otlp_attribute *attributes;
-    size_t attribute_count, attribute_capacity;
+    size_t scope_count, span_count, attribute_count;
 
     bool empty;        /* there were no resource spans at all: nothing is queued */
     const char *lost;  /* why a real server answers 200 and stores nothing; NULL when it stores */

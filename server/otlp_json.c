@@ -39,13 +39,13 @@ static void read_value(otlp_export *e, const json *any, otlp_value *out);
 static void read_array(otlp_export *e, const json *array, otlp_value *out)
 {
     const json *values = json_get(array, "values");
-    size_t capacity = 0, count = 0;
+    size_t count = 0;
     otlp_value *items = NULL;
     for (const json *item = json_is(values, JSON_ARRAY) ? values->first : NULL; item; item = item->next) {
-        items = arena_grow(e->arena, items, sizeof *items, count, &capacity);
-        if (!items)
+        otlp_value *added = arena_add(e->arena, &items, sizeof *added, &count);
+        if (!added)
             return;
-        read_value(e, item, &items[count++]);
+        read_value(e, item, added);
     }
     *out = (otlp_value){.kind = OTLP_JSON, .as.string = TEXT("{\"arrayValue\":{}}")};
     if (count > 0)

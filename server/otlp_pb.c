@@ -112,7 +112,7 @@ static bool read_value(otlp_export *e, text in, unsigned depth, otlp_value *out)
 
 static bool read_array(otlp_export *e, text in, unsigned depth, otlp_value *out)
 {
-    size_t capacity = 0, count = 0;
+    size_t count = 0;
     otlp_value *items = NULL;
     while (in.len > 0) {
         field f;
@@ -120,8 +120,8 @@ static bool read_array(otlp_export *e, text in, unsigned depth, otlp_value *out)
             return false;
         if (f.number != 1)
             continue;
-        items = arena_grow(e->arena, items, sizeof *items, count, &capacity);
-        if (!items || f.wire != WIRE_BYTES || !read_value(e, f.bytes, depth + 1, &items[count++]))
+        otlp_value *added = arena_add(e->arena, &items, sizeof *added, &count);
+        if (!added || f.wire != WIRE_BYTES || !read_value(e, f.bytes, depth + 1, added))
             return false;
     }
     *out = (otlp_value){.kind = OTLP_JSON, .as.string = TEXT("{\"arrayValue\":{}}")};

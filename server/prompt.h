@@ -60,7 +60,7 @@ typedef struct prompt_graph {
     prompt_lookup *lookup;
     void *context;
     prompt_edge *edges; /* in the order in which they were found */
-    size_t edge_count, edge_capacity;
+    size_t edge_count;
     text problem; /* why the references cannot be resolved; empty: they can */
     bool failed; /* the storage failed, or memory ran out */
 } prompt_graph;

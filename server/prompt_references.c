@@ -38,8 +38,7 @@ static bool read_reference(text inside, prompt_reference *out)
 
 prompt_reference *prompt_references(arena *a, text content, size_t *out_count)
 {
-    prompt_reference *list = NULL, *grown;
-    size_t capacity = 0;
+    prompt_reference *list = NULL, *added;
     text rest = content;
     *out_count = 0;
     for (text_take(&rest, OPENING); rest.at; text_take(&rest, OPENING)) {
@@ -48,11 +47,10 @@ prompt_reference *prompt_references(arena *a, text content, size_t *out_count)
         if (!rest.at || !read_reference(inside, &found))
             continue;
         found.len = (size_t)(rest.at - content.at) - found.at;
-        grown = arena_grow(a, list, sizeof *list, *out_count, &capacity);
-        if (!grown)
+        added = arena_add(a, &list, sizeof *added, out_count);
+        if (!added)
             break;
-        list = grown;
-        list[(*out_count)++] = found;
+        *added = found;
     }
     return list;
 }
@@ -109,19 +107,18 @@ static void refuse_reference(prompt_graph *g, const char *why, const prompt_refe
 static bool find_child(prompt_graph *g, const prompt *parent, const prompt_reference *r, prompt *out)
 {
     bool found = false;
-    prompt_edge *grown = g->edge_count < MAX_EDGES ? arena_grow(g->arena, g->edges, sizeof *grown, g->edge_count, &g->edge_capacity)
-                                                   : NULL;
-    if (!grown || !g->lookup(g->context, g->arena, r, out, &found)) {
+    if (g->edge_count == MAX_EDGES || !g->lookup(g->context, g->arena, r, out, &found)) {
         g->failed = true;
         return false;
     }
-    g->edges = grown;
     if (!found || !text_is(out->type, PROMPT_TEXT)) {
         refuse_reference(g, found ? "Prompt dependency is not a text prompt: " : "Prompt dependency not found: ", r);
         return false;
     }
-    g->edges[g->edge_count++] = (prompt_edge){parent->id, out->id, out->name, out->version};
-    return true;
+    prompt_edge *added = arena_add(g->arena, &g->edges, sizeof *added, &g->edge_count);
+    if (added)
+        *added = (prompt_edge){parent->id, out->id, out->name, out->version};
+    return added != NULL;
 }
 
 /* Works on JSON, so that the text of a child needs no escaping: it is the child's JSON without the quotes. */

@@ -139,14 +139,3 @@ score score_from_body(arena *a, text id, const json *body)
         s.string_value = string_at(body, "value");
     return s;
 }
-
-score score_keep(arena *a, const score *s)
-{
-    score kept = *s;
-    text *const texts[] = {&kept.id,       &kept.name,           &kept.data_type,  &kept.source,         &kept.environment,
-                           &kept.trace_id, &kept.observation_id, &kept.session_id, &kept.dataset_run_id, &kept.string_value,
-                           &kept.comment,  &kept.metadata,       &kept.config_id,  &kept.queue_id};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        *texts[i] = texts[i]->at ? arena_copy(a, *texts[i]) : *texts[i];
-    return kept;
-}

@@ -25,7 +25,4 @@ score score_from_body(arena *a, text id, const json *body);
 
 bool score_has_number(const score *s); /* NUMERIC or BOOLEAN */
 
-/* A copy with all its texts in `a`. */
-score score_keep(arena *a, const score *s);
-
 #endif

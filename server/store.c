@@ -107,10 +107,8 @@ sqlite3_stmt *store_prepare(store *s, const char *sql)
 
 static int schema_version(store *s)
 {
-    sqlite3_stmt *statement = store_prepare(s, "PRAGMA user_version");
-    int version = statement && sqlite3_step(statement) == SQLITE_ROW ? sqlite3_column_int(statement, 0) : -1;
-    sqlite3_finalize(statement);
-    return version;
+    int64_t version;
+    return store_read_number(store_prepare(s, "PRAGMA user_version"), &version) ? (int)version : -1;
 }
 
 /* Another process may do the same at this moment, so the version is read again inside the transaction. */
@@ -215,6 +213,14 @@ void store_close(store *s)
 
 /* --- statements --- */
 
+sqlite3_stmt *store_prepare_with(store *s, const char *sql, text id)
+{
+    int next = 1;
+    sqlite3_stmt *statement = store_prepare(s, sql);
+    bind_text(statement, &next, id);
+    return statement;
+}
+
 sqlite3_stmt *store_prepare_buf(store *s, buf *sql)
 {
     buf_char(sql, 0);
@@ -233,18 +239,9 @@ bool run_ready(sqlite3_stmt *statement)
 
 bool run_once(sqlite3_stmt *statement)
 {
-    bool good = statement && sqlite3_step(statement) == SQLITE_DONE;
+    bool good = sqlite3_step(statement) == SQLITE_DONE;
     sqlite3_finalize(statement);
     return good;
-}
-
-static bool run_with(store *s, const char *sql, text id)
-{
-    int next = 1;
-    sqlite3_stmt *statement = store_prepare(s, sql);
-    if (statement)
-        bind_text(statement, &next, id);
-    return run_once(statement);
 }
 
 bool store_run_all_with(store *s, const char *const *statements, size_t count, text id)
@@ -252,9 +249,37 @@ bool store_run_all_with(store *s, const char *const *statements, size_t count, t
     pthread_mutex_lock(&s->lock);
     bool good = store_run(s, "BEGIN IMMEDIATE");
     for (size_t i = 0; good && i < count; i++)
-        good = run_with(s, statements[i], id);
+        good = run_once(store_prepare_with(s, statements[i], id));
     good = store_commit(s, good);
     pthread_mutex_unlock(&s->lock);
+    return good;
+}
+
+bool store_collect(sqlite3_stmt *statement, arena *a, store_reader *read, size_t item_size, void *out_list, size_t *out_count,
+                   int64_t *out_total)
+{
+    int state;
+    void *item;
+    memcpy(out_list, &(void *){NULL}, sizeof(void *));
+    *out_count = 0;
+    if (out_total)
+        *out_total = 0;
+    while ((state = sqlite3_step(statement)) == SQLITE_ROW && (item = arena_add(a, out_list, item_size, out_count))) {
+        int next = 0;
+        read(statement, &next, a, item);
+        if (out_total)
+            *out_total = column_int(statement, &next);
+    }
+    sqlite3_finalize(statement);
+    return state == SQLITE_DONE && !a->failed;
+}
+
+bool store_read_number(sqlite3_stmt *statement, int64_t *out)
+{
+    bool good = sqlite3_step(statement) == SQLITE_ROW;
+    if (good)
+        *out = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
     return good;
 }
 
@@ -286,6 +311,12 @@ text column_text(sqlite3_stmt *statement, int *next)
 {
     const char *at = (const char *)sqlite3_column_text(statement, *next);
     return (text){at, (size_t)sqlite3_column_bytes(statement, (*next)++)};
+}
+
+text column_copy(sqlite3_stmt *statement, int *next, arena *a)
+{
+    text found = column_text(statement, next);
+    return found.at ? arena_copy(a, found) : found;
 }
 
 int64_t column_int(sqlite3_stmt *statement, int *next)

@@ -27,23 +27,20 @@ static bool put_event(store *s, const event *e)
 static event *get_events(store *s, arena *a, event_kind kind, text body_id, size_t *out_count)
 {
     sqlite3_stmt *statement = s->ready[GET_EVENTS];
-    size_t capacity = 0;
-    event *events = NULL, *grown;
+    event *events = NULL, *added;
     int next = 1, state;
     *out_count = 0;
     bind_int(statement, &next, kind);
     bind_text(statement, &next, body_id);
-    while ((state = sqlite3_step(statement)) == SQLITE_ROW &&
-           (grown = arena_grow(a, events, sizeof *events, *out_count, &capacity))) {
-        event e = {.body_id = body_id};
+    while ((state = sqlite3_step(statement)) == SQLITE_ROW && (added = arena_add(a, &events, sizeof *added, out_count))) {
         next = 0;
-        events = grown;
-        e.type = event_type_of(column_text(statement, &next));
-        e.timestamp_ms = column_int(statement, &next);
-        e.arrived_ns = column_int(statement, &next);
-        e.body = json_parse(a, arena_copy(a, column_text(statement, &next)));
-        if (e.type)
-            events[(*out_count)++] = e;
+        added->body_id = body_id;
+        added->type = event_type_of(column_text(statement, &next));
+        added->timestamp_ms = column_int(statement, &next);
+        added->arrived_ns = column_int(statement, &next);
+        added->body = json_parse(a, arena_copy(a, column_text(statement, &next)));
+        if (!added->type) /* of a later version */
+            --*out_count;
     }
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);

@@ -166,9 +166,7 @@ static observation row_of(sqlite3_stmt *statement)
 bool read_rows(store *s, const store_query *query, store_visit *visit, void *context)
 {
     sqlite3_stmt *statement = prepare_query(s, query);
-    int state = SQLITE_ERROR;
-    if (!statement)
-        return false;
+    int state;
     bind_query(statement, query);
     while ((state = sqlite3_step(statement)) == SQLITE_ROW) {
         observation row = row_of(statement);
@@ -194,12 +192,8 @@ bool store_count_rows(store *s, const store_query *query, int64_t *out_count)
     put_conditions(&sql, query);
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *statement = store_prepare_buf(s, &sql);
-    if (statement)
-        bind_conditions(statement, &next, query);
-    bool good = statement && sqlite3_step(statement) == SQLITE_ROW;
-    if (good)
-        *out_count = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
+    bind_conditions(statement, &next, query);
+    bool good = store_read_number(statement, out_count);
     pthread_mutex_unlock(&s->lock);
     return good;
 }
@@ -213,9 +207,9 @@ bool store_count(store *s, text trace_id, int64_t *out_observations, int64_t *ou
                           " FROM observations WHERE trace_id = ?1"
                         : "SELECT count(*), count(DISTINCT trace_id) + (SELECT count(*) FROM traces WHERE NOT EXISTS"
                           " (SELECT 1 FROM observations AS o WHERE o.trace_id = traces.id)) FROM observations");
-    if (statement && trace_id.len)
+    if (trace_id.len)
         bind_text(statement, &next, trace_id);
-    bool good = statement && sqlite3_step(statement) == SQLITE_ROW;
+    bool good = sqlite3_step(statement) == SQLITE_ROW;
     if (good) {
         *out_observations = sqlite3_column_int64(statement, 0);
         *out_traces = sqlite3_column_int64(statement, 1);

@@ -33,6 +33,7 @@ struct store {
 bool store_run(store *s, const char *sql);              /* statements without results */
 bool store_commit(store *s, bool good);                 /* ends a transaction: keeps it when `good`, else takes it back */
 sqlite3_stmt *store_prepare(store *s, const char *sql); /* NULL when it cannot be prepared */
+sqlite3_stmt *store_prepare_with(store *s, const char *sql, text id); /* and binds the only parameter */
 sqlite3_stmt *store_prepare_buf(store *s, buf *sql);    /* the same for a text that is complete; frees it */
 
 /* Run a statement that returns no rows: one of those that are ready, which lets go of what was bound to it, and one that is used once,
@@ -43,12 +44,22 @@ bool run_once(sqlite3_stmt *statement);
 /* Runs statements with `id` for their only parameter, all of them or none. */
 bool store_run_all_with(store *s, const char *const *statements, size_t count, text id);
 
+/* Reads all rows of a statement into a new list, and finalizes the statement, which may be NULL. Where `out_total` is not NULL, the last
+ * column has the number of rows that there are on all pages. */
+typedef void store_reader(sqlite3_stmt *statement, int *next, arena *a, void *item);
+bool store_collect(sqlite3_stmt *statement, arena *a, store_reader *read, size_t item_size, void *out_list, size_t *out_count,
+                   int64_t *out_total);
+
+/* Reads the number that is all a statement gives, and finalizes the statement, which may be NULL. */
+bool store_read_number(sqlite3_stmt *statement, int64_t *out);
+
 /* Each binds, or reads, one value, and moves on to the next. Bound texts must live until the statement is done; texts that are read
- * until it steps on. */
+ * until it steps on. SQLite takes a statement that is NULL, and every step of it fails. */
 void bind_text(sqlite3_stmt *statement, int *next, text t);
 void bind_optional(sqlite3_stmt *statement, int *next, text t); /* NULL when t.at is */
 void bind_int(sqlite3_stmt *statement, int *next, int64_t value);
 text column_text(sqlite3_stmt *statement, int *next);
+text column_copy(sqlite3_stmt *statement, int *next, arena *a); /* NULL when the column is */
 int64_t column_int(sqlite3_stmt *statement, int *next);
 void bind_all(sqlite3_stmt *statement, int *next, const text *values, size_t count);
 

@@ -28,46 +28,27 @@ bool store_end(store *s, bool keep)
 
 /* --- reading --- */
 
-static text keep_text(arena *a, text t)
+static void read_prompt(sqlite3_stmt *statement, int *next, arena *a, void *item)
 {
-    return t.at ? arena_copy(a, t) : t;
-}
-
-static prompt prompt_of(arena *a, sqlite3_stmt *statement)
-{
-    prompt p = {0};
-    int next = 0;
-    p.id = keep_text(a, column_text(statement, &next));
-    p.name = keep_text(a, column_text(statement, &next));
-    p.version = column_int(statement, &next);
-    p.type = keep_text(a, column_text(statement, &next));
-    p.content = keep_text(a, column_text(statement, &next));
-    p.config = keep_text(a, column_text(statement, &next));
-    p.commit_message = keep_text(a, column_text(statement, &next));
-    p.labels = json_parse(a, keep_text(a, column_text(statement, &next)));
-    p.tags = json_parse(a, keep_text(a, column_text(statement, &next)));
-    p.created_ms = column_int(statement, &next);
-    p.updated_ms = column_int(statement, &next);
-    a->failed |= !p.labels || !p.tags;
-    return p;
+    prompt *p = item;
+    p->id = column_copy(statement, next, a);
+    p->name = column_copy(statement, next, a);
+    p->version = column_int(statement, next);
+    p->type = column_copy(statement, next, a);
+    p->content = column_copy(statement, next, a);
+    p->config = column_copy(statement, next, a);
+    p->commit_message = column_copy(statement, next, a);
+    p->labels = json_parse(a, column_copy(statement, next, a));
+    p->tags = json_parse(a, column_copy(statement, next, a));
+    p->created_ms = column_int(statement, next);
+    p->updated_ms = column_int(statement, next);
+    a->failed |= !p->labels || !p->tags;
 }
 
 /* Finalizes the statement. */
 static bool read_prompts(arena *a, sqlite3_stmt *statement, prompt **out_list, size_t *out_count)
 {
-    size_t capacity = 0;
-    int state = SQLITE_ERROR;
-    *out_list = NULL;
-    *out_count = 0;
-    while (statement && (state = sqlite3_step(statement)) == SQLITE_ROW) {
-        prompt *grown = arena_grow(a, *out_list, sizeof *grown, *out_count, &capacity);
-        if (!grown)
-            break;
-        *out_list = grown;
-        grown[(*out_count)++] = prompt_of(a, statement);
-    }
-    sqlite3_finalize(statement);
-    return state == SQLITE_DONE && !a->failed;
+    return store_collect(statement, a, read_prompt, sizeof(prompt), out_list, out_count, NULL);
 }
 
 bool store_find_prompt(store *s, arena *a, text name, int64_t version, text label, prompt *out, bool *out_found)
@@ -77,13 +58,11 @@ bool store_find_prompt(store *s, arena *a, text name, int64_t version, text labe
     size_t count;
     sqlite3_stmt *statement = store_prepare(s, version ? "SELECT " COLUMNS " FROM prompts WHERE name = ? AND version = ?"
                                                        : "SELECT " COLUMNS " FROM prompts WHERE name = ? AND " HAS("labels", "?"));
-    if (statement) {
-        bind_text(statement, &next, name);
-        if (version)
-            bind_int(statement, &next, version);
-        else
-            bind_text(statement, &next, label);
-    }
+    bind_text(statement, &next, name);
+    if (version)
+        bind_int(statement, &next, version);
+    else
+        bind_text(statement, &next, label);
     bool good = read_prompts(a, statement, &list, &count);
     *out_found = good && count > 0;
     if (*out_found)
@@ -93,40 +72,27 @@ bool store_find_prompt(store *s, arena *a, text name, int64_t version, text labe
 
 bool store_prompt_versions(store *s, arena *a, text name, prompt **out_versions, size_t *out_count)
 {
-    int next = 1;
-    sqlite3_stmt *statement = store_prepare(s, "SELECT " COLUMNS_OF_VERSIONS " FROM prompts WHERE name = ? ORDER BY version");
-    if (statement)
-        bind_text(statement, &next, name);
-    return read_prompts(a, statement, out_versions, out_count);
+    static const char sql[] = "SELECT " COLUMNS_OF_VERSIONS " FROM prompts WHERE name = ? ORDER BY version";
+    return read_prompts(a, store_prepare_with(s, sql, name), out_versions, out_count);
+}
+
+static void read_dependent(sqlite3_stmt *statement, int *next, arena *a, void *item)
+{
+    prompt_dependent *d = item;
+    d->parent_name = column_copy(statement, next, a);
+    d->wanted = column_copy(statement, next, a);
+    d->parent_version = column_int(statement, next);
+    d->version = column_int(statement, next);
 }
 
 bool store_prompt_dependents(store *s, arena *a, text child_name, prompt_dependent **out_list, size_t *out_count)
 {
-    size_t capacity = 0;
-    int next = 1, state = SQLITE_ERROR;
-    sqlite3_stmt *statement = store_prepare(
-        s, "SELECT p.id, p.name, r.wanted, p.version, CASE WHEN r.by_version THEN r.wanted ELSE 0 END"
-           " FROM prompt_references AS r JOIN prompts AS p ON p.id = r.parent_id"
-           " WHERE r.child_name = ? ORDER BY r.rowid");
-    *out_list = NULL;
-    *out_count = 0;
-    if (statement)
-        bind_text(statement, &next, child_name);
-    while (statement && (state = sqlite3_step(statement)) == SQLITE_ROW) {
-        prompt_dependent *grown = arena_grow(a, *out_list, sizeof *grown, *out_count, &capacity);
-        if (!grown)
-            break;
-        *out_list = grown;
-        grown += (*out_count)++;
-        next = 0;
-        grown->parent_id = keep_text(a, column_text(statement, &next));
-        grown->parent_name = keep_text(a, column_text(statement, &next));
-        grown->wanted = keep_text(a, column_text(statement, &next));
-        grown->parent_version = column_int(statement, &next);
-        grown->version = column_int(statement, &next);
-    }
-    sqlite3_finalize(statement);
-    return state == SQLITE_DONE && !a->failed;
+    sqlite3_stmt *statement = store_prepare_with(
+        s,
+        "SELECT p.name, r.wanted, p.version, CASE WHEN r.by_version THEN r.wanted ELSE 0 END"
+        " FROM prompt_references AS r JOIN prompts AS p ON p.id = r.parent_id WHERE r.child_name = ? ORDER BY r.rowid",
+        child_name);
+    return store_collect(statement, a, read_dependent, sizeof(prompt_dependent), out_list, out_count, NULL);
 }
 
 /* --- lists --- */
@@ -150,13 +116,8 @@ static void bind_matches(sqlite3_stmt *statement, const prompt_query *query)
 static bool count_names(store *s, const prompt_query *query, int64_t *out_total)
 {
     sqlite3_stmt *statement = store_prepare(s, "SELECT count(DISTINCT name) FROM prompts WHERE " MATCHES);
-    if (statement)
-        bind_matches(statement, query);
-    bool good = statement && sqlite3_step(statement) == SQLITE_ROW;
-    if (good)
-        *out_total = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    return good;
+    bind_matches(statement, query);
+    return store_read_number(statement, out_total);
 }
 
 bool store_list_prompts(store *s, arena *a, const prompt_query *query, prompt **out_versions, size_t *out_count, int64_t *out_total)
@@ -167,11 +128,9 @@ bool store_list_prompts(store *s, arena *a, const prompt_query *query, prompt **
     sqlite3_stmt *statement = store_prepare(s, "SELECT " COLUMNS_OF_LISTS " FROM prompts WHERE " MATCHES " AND name IN"
                                                " (SELECT name FROM prompts WHERE " MATCHES " GROUP BY name ORDER BY name"
                                                "  LIMIT ?7 OFFSET ?8) ORDER BY name, version");
-    if (statement) {
-        bind_matches(statement, query);
-        bind_int(statement, &next, (int64_t)query->limit);
-        bind_int(statement, &next, (int64_t)query->offset);
-    }
+    bind_matches(statement, query);
+    bind_int(statement, &next, (int64_t)query->limit);
+    bind_int(statement, &next, (int64_t)query->offset);
     return read_prompts(a, statement, out_versions, out_count);
 }
 
@@ -202,12 +161,10 @@ static bool add_reference(store *s, text parent_id, const prompt_reference *r)
     int next = 1;
     sqlite3_stmt *statement = store_prepare(
         s, "INSERT INTO prompt_references (parent_id, child_name, wanted, by_version) VALUES (?,?,?,?)");
-    if (statement) {
-        bind_text(statement, &next, parent_id);
-        bind_text(statement, &next, r->name);
-        bind_text(statement, &next, r->wanted);
-        bind_int(statement, &next, r->by_version);
-    }
+    bind_text(statement, &next, parent_id);
+    bind_text(statement, &next, r->name);
+    bind_text(statement, &next, r->wanted);
+    bind_int(statement, &next, r->by_version);
     return run_once(statement);
 }
 
@@ -216,19 +173,17 @@ bool store_add_prompt(store *s, const prompt *p, const prompt_reference *referen
     int next = 1;
     lists l = write_lists(p);
     sqlite3_stmt *statement = store_prepare(s, "INSERT INTO prompts (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?)");
-    if (statement) {
-        bind_text(statement, &next, p->id);
-        bind_text(statement, &next, p->name);
-        bind_int(statement, &next, p->version);
-        bind_text(statement, &next, p->type);
-        bind_text(statement, &next, p->content);
-        bind_text(statement, &next, p->config);
-        bind_optional(statement, &next, p->commit_message);
-        bind_text(statement, &next, buf_view(&l.labels));
-        bind_text(statement, &next, buf_view(&l.tags));
-        bind_int(statement, &next, p->created_ms);
-        bind_int(statement, &next, p->updated_ms);
-    }
+    bind_text(statement, &next, p->id);
+    bind_text(statement, &next, p->name);
+    bind_int(statement, &next, p->version);
+    bind_text(statement, &next, p->type);
+    bind_text(statement, &next, p->content);
+    bind_text(statement, &next, p->config);
+    bind_optional(statement, &next, p->commit_message);
+    bind_text(statement, &next, buf_view(&l.labels));
+    bind_text(statement, &next, buf_view(&l.tags));
+    bind_int(statement, &next, p->created_ms);
+    bind_int(statement, &next, p->updated_ms);
     bool good = run_once(statement);
     good = free_lists(&l) && good;
     for (size_t i = 0; good && i < count; i++)
@@ -241,27 +196,16 @@ bool store_update_prompt(store *s, const prompt *p)
     int next = 1;
     lists l = write_lists(p);
     sqlite3_stmt *statement = store_prepare(s, "UPDATE prompts SET labels = ?, tags = ?, updated_ms = ? WHERE id = ?");
-    if (statement) {
-        bind_text(statement, &next, buf_view(&l.labels));
-        bind_text(statement, &next, buf_view(&l.tags));
-        bind_int(statement, &next, p->updated_ms);
-        bind_text(statement, &next, p->id);
-    }
+    bind_text(statement, &next, buf_view(&l.labels));
+    bind_text(statement, &next, buf_view(&l.tags));
+    bind_int(statement, &next, p->updated_ms);
+    bind_text(statement, &next, p->id);
     bool good = run_once(statement);
     return free_lists(&l) && good;
 }
 
 bool store_remove_prompt(store *s, text id)
 {
-    static const char *const statements[] = {"DELETE FROM prompt_references WHERE parent_id = ?",
-                                             "DELETE FROM prompts WHERE id = ?"};
-    bool good = true;
-    for (size_t i = 0; good && i < 2; i++) {
-        int next = 1;
-        sqlite3_stmt *statement = store_prepare(s, statements[i]);
-        if (statement)
-            bind_text(statement, &next, id);
-        good = run_once(statement);
-    }
-    return good;
+    return run_once(store_prepare_with(s, "DELETE FROM prompt_references WHERE parent_id = ?", id)) &&
+           run_once(store_prepare_with(s, "DELETE FROM prompts WHERE id = ?", id));
 }

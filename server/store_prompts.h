@@ -25,7 +25,7 @@ bool store_remove_prompt(store *s, text id);
 
 /* Who refers to a name, in the order in which the references were made. */
 typedef struct prompt_dependent {
-    text parent_id, parent_name, wanted;
+    text parent_name, wanted;
     int64_t parent_version, version; /* `version` is 0 for a reference by label */
 } prompt_dependent;
 

@@ -27,48 +27,25 @@ bool replace_score(store *s, const score *given)
     return run_ready(statement);
 }
 
-static score score_of(sqlite3_stmt *statement)
+/* A row of COLUMNS. */
+static void read_score(sqlite3_stmt *statement, int *next, arena *a, void *item)
 {
-    score found = {0};
-    int next = 0;
-    text *const words[] = {&found.id,       &found.name,           &found.data_type,  &found.source,         &found.environment,
-                           &found.trace_id, &found.observation_id, &found.session_id, &found.dataset_run_id, &found.string_value,
-                           &found.metadata, &found.config_id,      &found.queue_id,   &found.comment};
+    score *s = item;
+    text *const words[] = {&s->id,       &s->name,           &s->data_type,  &s->source,         &s->environment,
+                           &s->trace_id, &s->observation_id, &s->session_id, &s->dataset_run_id, &s->string_value,
+                           &s->metadata, &s->config_id,      &s->queue_id,   &s->comment};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        *words[i] = column_text(statement, &next);
-    found.value = sqlite3_column_double(statement, next++);
-    found.timestamp_ms = column_int(statement, &next);
-    found.created_ns = column_int(statement, &next);
-    found.updated_ns = column_int(statement, &next);
-    return found;
-}
-
-/* The statement gives rows of COLUMNS. It is finalized. */
-static bool read_scores(arena *a, sqlite3_stmt *statement, score **out_scores, size_t *out_count)
-{
-    size_t capacity = 0;
-    int state = SQLITE_ERROR;
-    *out_scores = NULL;
-    *out_count = 0;
-    while (statement && (state = sqlite3_step(statement)) == SQLITE_ROW) {
-        score row = score_of(statement), *grown = arena_grow(a, *out_scores, sizeof *grown, *out_count, &capacity);
-        if (!grown)
-            break;
-        *out_scores = grown;
-        grown[(*out_count)++] = score_keep(a, &row);
-    }
-    sqlite3_finalize(statement);
-    return state == SQLITE_DONE && !a->failed;
+        *words[i] = column_copy(statement, next, a);
+    s->value = sqlite3_column_double(statement, (*next)++);
+    s->timestamp_ms = column_int(statement, next);
+    s->created_ns = column_int(statement, next);
+    s->updated_ns = column_int(statement, next);
 }
 
 bool read_scores_of_trace(store *s, arena *a, text trace_id, score **out_scores, size_t *out_count)
 {
-    int next = 1;
-    sqlite3_stmt *statement = store_prepare(s, "SELECT " COLUMNS
-                                               " FROM scores WHERE trace_id = ? ORDER BY timestamp_ms DESC, id DESC");
-    if (statement)
-        bind_text(statement, &next, trace_id);
-    return read_scores(a, statement, out_scores, out_count);
+    static const char sql[] = "SELECT " COLUMNS " FROM scores WHERE trace_id = ? ORDER BY timestamp_ms DESC, id DESC";
+    return store_collect(store_prepare_with(s, sql, trace_id), a, read_score, sizeof(score), out_scores, out_count, NULL);
 }
 
 bool store_delete_score(store *s, text id)
@@ -123,13 +100,8 @@ static bool count_scores(store *s, const score_query *query, int64_t *out_total)
     buf_string(&sql, "SELECT count(*)");
     put_score_conditions(&sql, query);
     sqlite3_stmt *statement = store_prepare_buf(s, &sql);
-    if (statement)
-        bind_score_conditions(statement, &next, query);
-    bool good = statement && sqlite3_step(statement) == SQLITE_ROW;
-    if (good)
-        *out_total = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    return good;
+    bind_score_conditions(statement, &next, query);
+    return store_read_number(statement, out_total);
 }
 
 static bool find_scores(store *s, arena *a, const score_query *query, score **out_scores, size_t *out_count)
@@ -142,8 +114,6 @@ static bool find_scores(store *s, arena *a, const score_query *query, score **ou
         buf_string(&sql, " AND (timestamp_ms, id) < (?, ?)");
     buf_string(&sql, " ORDER BY timestamp_ms DESC, id DESC LIMIT ? OFFSET ?");
     sqlite3_stmt *statement = store_prepare_buf(s, &sql);
-    if (!statement)
-        return false;
     bind_score_conditions(statement, &next, query);
     if (query->after_id.at) {
         bind_int(statement, &next, query->after_ms);
@@ -151,7 +121,7 @@ static bool find_scores(store *s, arena *a, const score_query *query, score **ou
     }
     bind_int(statement, &next, (int64_t)query->limit);
     bind_int(statement, &next, (int64_t)query->offset);
-    return read_scores(a, statement, out_scores, out_count);
+    return store_collect(statement, a, read_score, sizeof(score), out_scores, out_count, NULL);
 }
 
 bool store_find_scores(store *s, arena *a, const score_query *query, score **out_scores, size_t *out_count, int64_t *out_total)

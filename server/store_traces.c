@@ -28,52 +28,45 @@ bool replace_trace(store *s, const trace_record *t)
     return run_ready(statement);
 }
 
-static trace_record record_of(sqlite3_stmt *statement)
+/* A row of COLUMNS. */
+static void read_record(sqlite3_stmt *statement, int *next, arena *a, void *item)
 {
-    trace_record t = {0};
-    int next = 0;
-    text *const words[] = {&t.id, &t.name, &t.user_id, &t.session_id, &t.release, &t.version, &t.environment, &t.tags, &t.metadata};
+    trace_record *t = item;
+    text *const words[] = {&t->id,      &t->name,        &t->user_id, &t->session_id, &t->release,
+                           &t->version, &t->environment, &t->tags,    &t->metadata};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        *words[i] = column_text(statement, &next);
-    t.is_public = (int)column_int(statement, &next);
-    t.input = column_text(statement, &next);
-    t.output = column_text(statement, &next);
-    t.timestamp_ms = column_int(statement, &next);
-    t.created_ns = column_int(statement, &next);
-    t.updated_ns = column_int(statement, &next);
-    return t;
+        *words[i] = column_copy(statement, next, a);
+    t->is_public = (int)column_int(statement, next);
+    t->input = column_copy(statement, next, a);
+    t->output = column_copy(statement, next, a);
+    t->timestamp_ms = column_int(statement, next);
+    t->created_ns = column_int(statement, next);
+    t->updated_ns = column_int(statement, next);
 }
 
 typedef struct kept_rows {
     arena *arena;
     trace_data *into;
-    size_t capacity;
 } kept_rows;
 
 static void keep_row(void *context, const observation *row)
 {
     kept_rows *kept = context;
-    trace_data *into = kept->into;
-    observation *grown = arena_grow(kept->arena, into->rows, sizeof *grown, into->row_count, &kept->capacity);
-    if (!grown)
-        return;
-    into->rows = grown;
-    into->rows[into->row_count++] = trace_keep(kept->arena, row);
+    observation *added = arena_add(kept->arena, &kept->into->rows, sizeof *added, &kept->into->row_count);
+    if (added)
+        *added = observation_keep(kept->arena, row);
 }
 
 static bool load_record(store *s, arena *a, text id, trace_data *out)
 {
-    sqlite3_stmt *statement = store_prepare(s, "SELECT " COLUMNS " FROM traces WHERE id = ?");
-    int next = 1, state = SQLITE_ERROR;
-    if (statement)
-        bind_text(statement, &next, id);
-    if (statement && (state = sqlite3_step(statement)) == SQLITE_ROW) {
-        trace_record record = record_of(statement);
-        out->record = trace_record_keep(a, &record);
-        out->has_record = true;
-    }
-    sqlite3_finalize(statement);
-    return state == SQLITE_ROW || state == SQLITE_DONE;
+    trace_record *found;
+    size_t count;
+    bool good = store_collect(store_prepare_with(s, "SELECT " COLUMNS " FROM traces WHERE id = ?", id), a, read_record,
+                              sizeof *found, &found, &count, NULL);
+    out->has_record = good && count > 0;
+    if (out->has_record)
+        out->record = *found;
+    return good;
 }
 
 bool store_load_trace(store *s, arena *a, text id, trace_data *out)
@@ -108,12 +101,14 @@ bool store_delete_trace(store *s, text id)
 
 /* --- finding --- */
 
+static void read_id(sqlite3_stmt *statement, int *next, arena *a, void *item)
+{
+    *(text *)item = column_copy(statement, next, a);
+}
+
 bool store_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids, size_t *out_count)
 {
-    size_t capacity = 0;
-    int next = 1, state = SQLITE_ERROR;
-    *out_ids = NULL;
-    *out_count = 0;
+    int next = 1;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *statement = store_prepare(
         s, "SELECT trace_id FROM"
@@ -121,20 +116,11 @@ bool store_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids,
            "  WHERE trace_id >= ?1 AND substr(trace_id, 1, length(?1)) = ?1 GROUP BY trace_id"
            "  UNION ALL SELECT id, timestamp_ms FROM traces WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1)"
            " GROUP BY trace_id ORDER BY max(newest) DESC LIMIT ?2");
-    if (statement)
-        bind_text(statement, &next, prefix);
-    if (statement)
-        bind_int(statement, &next, (int64_t)limit);
-    while (statement && (state = sqlite3_step(statement)) == SQLITE_ROW) {
-        *out_ids = arena_grow(a, *out_ids, sizeof **out_ids, *out_count, &capacity);
-        if (!*out_ids)
-            break;
-        next = 0;
-        (*out_ids)[(*out_count)++] = arena_copy(a, column_text(statement, &next));
-    }
-    sqlite3_finalize(statement);
+    bind_text(statement, &next, prefix);
+    bind_int(statement, &next, (int64_t)limit);
+    bool good = store_collect(statement, a, read_id, sizeof(text), out_ids, out_count, NULL);
     pthread_mutex_unlock(&s->lock);
-    return state == SQLITE_DONE && !a->failed;
+    return good;
 }
 
 static const struct {
@@ -165,40 +151,32 @@ static sqlite3_stmt *prepare_traces(store *s, const trace_query *query)
     return store_prepare_buf(s, &sql);
 }
 
+static void bind_page(sqlite3_stmt *statement, int *next, int64_t from_ms, int64_t to_ms, size_t limit, size_t offset)
+{
+    bind_int(statement, next, from_ms);
+    bind_int(statement, next, to_ms);
+    bind_int(statement, next, (int64_t)limit);
+    bind_int(statement, next, (int64_t)offset);
+}
+
 bool store_find_traces(store *s, arena *a, const trace_query *query, text **out_ids, size_t *out_count, int64_t *out_total)
 {
-    size_t capacity = 0;
-    int next = 1, state = SQLITE_ERROR;
-    *out_ids = NULL;
-    *out_count = 0;
-    *out_total = 0;
+    int next = 1;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *statement = prepare_traces(s, query);
-    for (size_t i = 0; statement && i < query->condition_count; i++)
+    for (size_t i = 0; i < query->condition_count; i++)
         for (int twice = 0; twice < 2; twice++)
             bind_all(statement, &next, query->conditions[i].values, query->conditions[i].value_count);
-    const int64_t numbers[] = {query->from_ms, query->to_ms, (int64_t)query->limit, (int64_t)query->offset};
-    for (size_t i = 0; statement && i < 4; i++)
-        bind_int(statement, &next, numbers[i]);
-    while (statement && (state = sqlite3_step(statement)) == SQLITE_ROW) {
-        text *grown = arena_grow(a, *out_ids, sizeof *grown, *out_count, &capacity);
-        if (!grown)
-            break;
-        next = 0;
-        *out_ids = grown;
-        grown[(*out_count)++] = arena_copy(a, column_text(statement, &next));
-        *out_total = column_int(statement, &next);
-    }
-    sqlite3_finalize(statement);
+    bind_page(statement, &next, query->from_ms, query->to_ms, query->limit, query->offset);
+    bool good = store_collect(statement, a, read_id, sizeof(text), out_ids, out_count, out_total);
     pthread_mutex_unlock(&s->lock);
-    if (state == SQLITE_DONE && *out_count == 0 && query->offset > 0) { /* behind the last page; the total is wanted all the same */
+    if (good && *out_count == 0 && query->offset > 0) { /* behind the last page; the total is wanted all the same */
         trace_query first = *query;
         first.offset = 0;
-        bool good = store_find_traces(s, a, &first, out_ids, out_count, out_total);
+        good = store_find_traces(s, a, &first, out_ids, out_count, out_total);
         *out_count = 0;
-        return good;
     }
-    return state == SQLITE_DONE && !a->failed;
+    return good;
 }
 
 /* --- sessions --- */
@@ -220,43 +198,31 @@ static sqlite3_stmt *prepare_sessions(store *s, const session_query *query)
     return store_prepare_buf(s, &sql);
 }
 
+static void read_session(sqlite3_stmt *statement, int *next, arena *a, void *item)
+{
+    session_row *row = item;
+    row->id = column_copy(statement, next, a);
+    row->environment = column_copy(statement, next, a);
+    row->created_ms = column_int(statement, next);
+}
+
 bool store_find_sessions(store *s, arena *a, const session_query *query, session_row **out_rows, size_t *out_count,
                          int64_t *out_total)
 {
-    size_t capacity = 0;
-    int next = 1, state = SQLITE_ERROR;
-    *out_rows = NULL;
-    *out_count = 0;
-    *out_total = 0;
+    int next = 1;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *statement = prepare_sessions(s, query);
-    if (statement && query->id.len)
+    if (query->id.len)
         bind_text(statement, &next, query->id);
-    if (statement)
-        bind_all(statement, &next, query->environments, query->environment_count);
-    const int64_t numbers[] = {query->from_ms, query->to_ms, (int64_t)query->limit, (int64_t)query->offset};
-    for (size_t i = 0; statement && i < 4; i++)
-        bind_int(statement, &next, numbers[i]);
-    while (statement && (state = sqlite3_step(statement)) == SQLITE_ROW) {
-        session_row *grown = arena_grow(a, *out_rows, sizeof *grown, *out_count, &capacity);
-        if (!grown)
-            break;
-        next = 0;
-        *out_rows = grown;
-        grown += (*out_count)++;
-        grown->id = arena_copy(a, column_text(statement, &next));
-        grown->environment = arena_copy(a, column_text(statement, &next));
-        grown->created_ms = column_int(statement, &next);
-        *out_total = column_int(statement, &next);
-    }
-    sqlite3_finalize(statement);
+    bind_all(statement, &next, query->environments, query->environment_count);
+    bind_page(statement, &next, query->from_ms, query->to_ms, query->limit, query->offset);
+    bool good = store_collect(statement, a, read_session, sizeof(session_row), out_rows, out_count, out_total);
     pthread_mutex_unlock(&s->lock);
-    if (state == SQLITE_DONE && *out_count == 0 && query->offset > 0) {
+    if (good && *out_count == 0 && query->offset > 0) {
         session_query first = *query;
         first.offset = 0;
-        bool good = store_find_sessions(s, a, &first, out_rows, out_count, out_total);
+        good = store_find_sessions(s, a, &first, out_rows, out_count, out_total);
         *out_count = 0;
-        return good;
     }
-    return state == SQLITE_DONE && !a->failed;
+    return good;
 }

@@ -292,22 +292,25 @@ void arena_free(arena *a)
     *a = (arena){.ceiling = a->ceiling};
 }
 
-void *arena_grow(arena *a, void *items, size_t item_size, size_t count, size_t *capacity)
+/* The first item makes room for that many; each time it is used up, the room doubles. */
+#define ARENA_FIRST_ITEMS ((size_t)16)
+
+void *arena_add(arena *a, void *list, size_t item_size, size_t *count)
 {
-    if (count < *capacity)
-        return items;
-    size_t wish = *capacity ? *capacity * 2 : 16;
-    if (wish > SIZE_MAX / 2 / item_size) {
-        a->failed = true;
-        return NULL;
+    char *items;
+    memcpy(&items, list, sizeof items);
+    bool is_full = *count == 0 || (*count >= ARENA_FIRST_ITEMS && (*count & (*count - 1)) == 0);
+    if (is_full) {
+        size_t room = *count ? *count * 2 : ARENA_FIRST_ITEMS;
+        char *bigger = arena_take_raw(a, room > SIZE_MAX / 2 / item_size ? SIZE_MAX : room * item_size);
+        if (!bigger)
+            return NULL;
+        if (*count)
+            memcpy(bigger, items, *count * item_size);
+        items = bigger;
+        memcpy(list, &items, sizeof items);
     }
-    void *bigger = arena_take_raw(a, wish * item_size);
-    if (!bigger)
-        return NULL;
-    if (count)
-        memcpy(bigger, items, count * item_size);
-    *capacity = wish;
-    return bigger;
+    return memset(items + (*count)++ * item_size, 0, item_size);
 }
 
 /* --- growing buffer --- */

@@ -15,25 +15,23 @@ static int by_text(const void *left, const void *right)
 
 /* --- tags --- */
 
-static text *add_tags(arena *a, text list, text *tags, size_t *count, size_t *capacity)
+static void add_tags(arena *a, text list, text **tags, size_t *count)
 {
     const json *parsed = json_parse(a, list);
     for (const json *tag = json_is(parsed, JSON_ARRAY) ? parsed->first : NULL; tag; tag = tag->next) {
-        text *grown = tag->kind == JSON_STRING ? arena_grow(a, tags, sizeof *tags, *count, capacity) : NULL;
-        if (!grown)
-            continue;
-        tags = grown;
-        tags[(*count)++] = tag->string;
+        text *added = tag->kind == JSON_STRING ? arena_add(a, tags, sizeof *added, count) : NULL;
+        if (added)
+            *added = tag->string;
     }
-    return tags;
 }
 
 text trace_unite_tags(arena *a, text left, text right)
 {
-    size_t count = 0, capacity = 0;
+    size_t count = 0;
     buf out = {0};
-    text *tags = add_tags(a, left, NULL, &count, &capacity);
-    tags = add_tags(a, right, tags, &count, &capacity);
+    text *tags = NULL;
+    add_tags(a, left, &tags, &count);
+    add_tags(a, right, &tags, &count);
     if (count > 1)
         qsort(tags, count, sizeof *tags, by_text);
     buf_char(&out, '[');
@@ -228,35 +226,4 @@ trace_view trace_view_of(arena *a, const trace_data *data)
     if (v.environment.len == 0)
         v.environment = TEXT("default");
     return v;
-}
-
-/* --- copies --- */
-
-static void keep(arena *a, text *const *texts, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (texts[i]->at)
-            *texts[i] = arena_copy(a, *texts[i]);
-}
-
-trace_record trace_record_keep(arena *a, const trace_record *record)
-{
-    trace_record kept = *record;
-    text *const texts[] = {&kept.id,          &kept.name, &kept.user_id, &kept.session_id, &kept.release, &kept.version,
-                           &kept.environment, &kept.tags, &kept.input,   &kept.output,     &kept.metadata};
-    keep(a, texts, sizeof texts / sizeof *texts);
-    return kept;
-}
-
-observation trace_keep(arena *a, const observation *row)
-{
-    observation kept = *row;
-    text *const texts[] = {&kept.trace_id,       &kept.id,       &kept.parent_id,      &kept.type,        &kept.name,
-                           &kept.level,          &kept.version,  &kept.status_message, &kept.environment, &kept.release,
-                           &kept.user_id,        &kept.tags,     &kept.session_id,     &kept.trace_name,  &kept.input,
-                           &kept.output,         &kept.metadata, &kept.experiment,     &kept.model,       &kept.model_parameters,
-                           &kept.usage,          &kept.cost,     &kept.prompt_name,    &kept.trace_input, &kept.trace_output,
-                           &kept.trace_metadata, &kept.prompt_id};
-    keep(a, texts, sizeof texts / sizeof *texts);
-    return kept;
 }

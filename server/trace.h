@@ -43,10 +43,6 @@ typedef struct trace_view {
  * gave one. The data must not be empty. */
 trace_view trace_view_of(arena *a, const trace_data *data);
 
-/* Copies with all texts in `a`, to keep rows beyond the call that gave them. */
-trace_record trace_record_keep(arena *a, const trace_record *record);
-observation trace_keep(arena *a, const observation *row);
-
 /* JSON arrays of strings -> one, sorted, each once. */
 text trace_unite_tags(arena *a, text left, text right);
 
