@@ -2,9 +2,9 @@
 #include "answer.h"
 #include "clock.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define DEFAULT_LIMIT 50
 #define MAX_LIMIT 100
 
 /* Values of one parameter: as many as fit into the headers that the HTTP server takes, in any case. */
@@ -29,7 +29,7 @@ void member_or_null(buf *out, const char *name, text value)
 
 void member_unless_empty(buf *out, const char *name, text value)
 {
-    member_or_null(out, name, value.len ? value : (text){NULL, 0});
+    member_or_null(out, name, text_unless_empty(value));
 }
 
 void member_raw(buf *out, const char *name, const char *value)
@@ -56,13 +56,34 @@ void member_iso(buf *out, const char *name, int64_t ms)
     member_text(out, name, text_of(iso));
 }
 
+void member_iso_if(buf *out, bool known, const char *name, int64_t ms)
+{
+    if (known)
+        member_iso(out, name, ms);
+    else
+        member_raw(out, name, "null");
+}
+
 void member_number(buf *out, const char *name, double value)
 {
     json_put_key(out, name);
     json_put_number(out, value);
 }
 
-static void put_parsed(buf *out, arena *a, text value)
+void member_number_if(buf *out, bool known, const char *name, double value)
+{
+    if (known)
+        member_number(out, name, value);
+    else
+        member_raw(out, name, "null");
+}
+
+void member_seconds_if(buf *out, bool known, const char *name, int64_t from_ms, int64_t to_ms)
+{
+    member_number_if(out, known, name, known ? (double)(to_ms - from_ms) / 1000 : 0);
+}
+
+void answer_put_parsed(buf *out, arena *a, text value)
 {
     const json *parsed = json_parse(a, value);
     if (parsed)
@@ -75,7 +96,7 @@ void member_parsed(buf *out, arena *a, const char *name, text value)
 {
     json_put_key(out, name);
     if (value.at)
-        put_parsed(out, a, value);
+        answer_put_parsed(out, a, value);
     else
         buf_string(out, "null");
 }
@@ -85,13 +106,10 @@ void member_metadata(buf *out, arena *a, text stored)
     const json *object = json_parse(a, stored);
     json_put_key(out, "metadata");
     buf_char(out, '{');
-    for (const json *member = json_is(object, JSON_OBJECT) ? object->first : NULL; member; member = member->next) {
-        if (member != object->first)
-            buf_char(out, ',');
-        json_put_string(out, member->key);
-        buf_char(out, ':');
+    for (const json *member = json_first(object, JSON_OBJECT); member; member = member->next) {
+        json_put_name(out, member->key);
         if (member->kind == JSON_STRING)
-            put_parsed(out, a, member->string);
+            answer_put_parsed(out, a, member->string);
         else
             json_write(out, member);
     }
@@ -112,13 +130,10 @@ void answer_bad_parameter(http_answer *answer, const char *parameter, const char
 static void refuse_size(http_answer *answer, const char *name, bool big, int64_t bound)
 {
     char details[128], message[128];
-    buf d = {.at = details, .capacity = sizeof details, .ceiling = sizeof details};
-    buf m = {.at = message, .capacity = sizeof message, .ceiling = sizeof message};
-    buf_format(&d, "\"origin\":\"number\",\"code\":\"%s\",\"%s\":%lld,\"inclusive\":true", big ? "too_big" : "too_small",
-               big ? "maximum" : "minimum", (long long)bound);
-    buf_format(&m, "Too %s: expected number to be %s%lld", big ? "big" : "small", big ? "<=" : ">=", (long long)bound);
-    buf_char(&d, 0);
-    buf_char(&m, 0);
+    snprintf(details, sizeof details, "\"origin\":\"number\",\"code\":\"%s\",\"%s\":%lld,\"inclusive\":true",
+             big ? "too_big" : "too_small", big ? "maximum" : "minimum", (long long)bound);
+    snprintf(message, sizeof message, "Too %s: expected number to be %s%lld", big ? "big" : "small",
+             big ? "<=" : ">=", (long long)bound);
     answer_bad_parameter(answer, name, details, message);
 }
 
@@ -199,11 +214,21 @@ bool parameter_tags(const http_request *request, arena *a, const char *name, tex
     return false;
 }
 
-bool parameter_paging(const http_request *request, paging *out, http_answer *answer)
+const json *parameter_cursor(arena *a, text encoded)
 {
-    *out = (paging){1, DEFAULT_LIMIT};
-    return parameter_number(request, "page", 1, INT32_MAX, &out->page, answer) &&
-           parameter_number(request, "limit", 1, MAX_LIMIT, &out->limit, answer);
+    buf plain = {.ceiling = HTTP_MAX_BODY};
+    bool good = base64_decode(&plain, encoded);
+    text decoded = buf_move(&plain, a);
+    return good ? json_parse(a, decoded) : NULL;
+}
+
+bool parameter_paging(const http_request *request, size_t default_limit, paging *out, http_answer *answer)
+{
+    *out = (paging){.page = 1, .limit = default_limit};
+    bool good = parameter_number(request, "page", 1, INT32_MAX, &out->page, answer) &&
+                parameter_number(request, "limit", 1, MAX_LIMIT, &out->limit, answer);
+    out->offset = (out->page - 1) * out->limit;
+    return good;
 }
 
 void put_paging(buf *out, const paging *p, int64_t total)

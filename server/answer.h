@@ -14,9 +14,13 @@ void member_raw(buf *out, const char *name, const char *value);
 void member_json(buf *out, const char *name, text value); /* JSON text as it is */
 void member_bool(buf *out, const char *name, bool value);
 void member_iso(buf *out, const char *name, int64_t ms);
+void member_iso_if(buf *out, bool known, const char *name, int64_t ms); /* null unless it is known */
 void member_number(buf *out, const char *name, double value);
+void member_number_if(buf *out, bool known, const char *name, double value); /* the same */
+void member_seconds_if(buf *out, bool known, const char *name, int64_t from_ms, int64_t to_ms);
 void member_parsed(buf *out, arena *a, const char *name, text value); /* JSON when it parses as such, else a string; NULL: null */
 void member_metadata(buf *out, arena *a, text stored);                /* its values are texts, and read as JSON when they parse */
+void answer_put_parsed(buf *out, arena *a, text value);               /* JSON when it parses as such, else a string */
 
 /* --- parameters --- */
 
@@ -33,11 +37,14 @@ text *parameter_values(const http_request *request, arena *a, const char *name, 
 /* Tags, of which all must be there: each is a condition of its own in a query. False, with an answer, when there are too many. */
 bool parameter_tags(const http_request *request, arena *a, const char *name, text **out, size_t *out_count, http_answer *answer);
 
+/* JSON in base64; NULL when it is none. */
+const json *parameter_cursor(arena *a, text encoded);
+
 typedef struct paging {
-    size_t page, limit;
+    size_t page, limit, offset;
 } paging;
 
-bool parameter_paging(const http_request *request, paging *out, http_answer *answer); /* page 1 and limit 50, unless told */
+bool parameter_paging(const http_request *request, size_t default_limit, paging *out, http_answer *answer);
 void put_paging(buf *out, const paging *p, int64_t total);                            /* ],"meta":{...}} */
 
 #endif

@@ -72,9 +72,9 @@ const json *api_body(const api *server, const http_request *request, arena *a)
             warn_of_repairs(server);
         return parsed;
     }
-    json *body = arena_take(a, sizeof *body);
+    json *body = json_new(a, JSON_STRING);
     if (body)
-        *body = (json){.kind = JSON_STRING, .string = request->body};
+        body->string = request->body;
     return body;
 }
 

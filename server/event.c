@@ -59,10 +59,10 @@ static void check_trace(const json *body, issues *to)
     if (check_string(to, name, "name", false) && json_is(name, JSON_STRING) && issues_length(name->string) > MAX_TRACE_NAME)
         issue_long(to, "name", MAX_TRACE_NAME);
     check_strings(body, strings, to);
-    if (public && !json_is(public, JSON_NULL) && !json_is(public, JSON_TRUE) && !json_is(public, JSON_FALSE))
+    if (!json_is_null(public) && !json_is(public, JSON_TRUE) && !json_is(public, JSON_FALSE))
         issue_type(to, "public", "boolean", public);
     check_kind(to, tags, "tags", JSON_ARRAY, "array");
-    for (const json *tag = json_is(tags, JSON_ARRAY) ? tags->first : NULL; tag; tag = tag->next)
+    for (const json *tag = json_first(tags, JSON_ARRAY); tag; tag = tag->next)
         check_string(to, tag, "tags", true);
 }
 
@@ -79,7 +79,7 @@ static void check_usage(const json *usage, issues *to)
         return;
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
         const json *counter = json_get(usage, counters[i]);
-        if (counter && counter->kind != JSON_NULL && !is_int(counter))
+        if (!json_is_null(counter) && !is_int(counter))
             issue_type(to, "usage", "int", counter);
     }
 }
@@ -105,7 +105,7 @@ static bool has_only(const json *map, bool (*good)(const json *))
 /* Usage as an endpoint of OpenAI's answers it: three counts, perhaps objects of counts under the last two keys, and no other key. */
 static bool is_openai_usage(const json *usage, const char *const keys[5])
 {
-    size_t known = 0, all = 0;
+    size_t known = 0;
     for (size_t i = 0; i < 5; i++) {
         const json *member = json_get(usage, keys[i]);
         if (!member && i >= 3)
@@ -116,9 +116,7 @@ static bool is_openai_usage(const json *usage, const char *const keys[5])
             return false;
         known++;
     }
-    for (const json *member = usage->first; member; member = member->next)
-        all++;
-    return known == all;
+    return known == json_count(usage);
 }
 
 static bool is_usage(const json *usage)
@@ -144,9 +142,9 @@ static void check_prompt(const json *body, issues *to)
 {
     const json *name = json_get(body, "promptName"), *version = json_get(body, "promptVersion");
     bool named = json_is(name, JSON_STRING) && name->string.len > 0;
-    bool numbered = version && version->kind != JSON_NULL && version->number != 0;
+    bool numbered = !json_is_null(version) && version->number != 0;
     check_string(to, name, "promptName", false);
-    if (version && version->kind != JSON_NULL && !is_int(version))
+    if (!json_is_null(version) && !is_int(version))
         issue_type(to, "promptVersion", "int", version);
     else if (named != numbered)
         issue_custom(to, "", "Invalid input");
@@ -212,21 +210,12 @@ void event_check(const json *given, issues *to, event *out)
     check_body(out->body, out->type, to);
     if (to->count)
         return;
-    const json *body_id = json_get(out->body, "id");
     out->id = id->string;
-    out->body_id = json_is(body_id, JSON_STRING) ? body_id->string : TEXT("");
+    out->body_id = json_string_at(out->body, "id");
     clock_parse_any(timestamp->string, &out->timestamp_ms);
 }
 
 /* --- folding --- */
-
-static size_t member_count(const json *object)
-{
-    size_t count = 0;
-    for (const json *member = object->first; member; member = member->next)
-        count++;
-    return count;
-}
 
 static json *find_member(json *object, text key)
 {
@@ -234,20 +223,6 @@ static json *find_member(json *object, text key)
         if (text_equal(member->key, key))
             return member;
     return NULL;
-}
-
-static void append(arena *a, json *object, json **last, const json *member)
-{
-    json *copy = arena_take(a, sizeof *copy);
-    if (!copy)
-        return;
-    *copy = *member;
-    copy->next = NULL;
-    if (*last)
-        (*last)->next = copy;
-    else
-        object->first = copy;
-    *last = copy;
 }
 
 static json *last_member(json *object)
@@ -258,14 +233,14 @@ static json *last_member(json *object)
     return last;
 }
 
-static json *copy_object(arena *a, const json *object)
+/* With members of its own. NULL: out of memory. */
+static json *copy_of(arena *a, const json *parent)
 {
-    json *copy = arena_take(a, sizeof *copy), *last = NULL;
-    if (!copy)
-        return NULL;
-    *copy = (json){.kind = JSON_OBJECT, .key = object->key};
-    for (const json *member = object->first; member; member = member->next)
-        append(a, copy, &last, member);
+    json *copy = json_new(a, parent->kind), *last = NULL;
+    if (copy)
+        copy->key = parent->key;
+    for (const json *member = parent->first; member; member = member->next)
+        json_append(a, copy, &last, member);
     return copy;
 }
 
@@ -273,18 +248,18 @@ static json *copy_object(arena *a, const json *object)
 static void merge_deeply(arena *a, json *into, const json *from)
 {
     json *last = last_member(into);
-    if (member_count(into) > MAX_MERGED_KEYS || member_count(from) > MAX_MERGED_KEYS) {
+    if (json_count(into) > MAX_MERGED_KEYS || json_count(from) > MAX_MERGED_KEYS) {
         into->first = from->first;
         return;
     }
     for (const json *member = from->first; member; member = member->next) {
         json *old = find_member(into, member->key);
         if (!old) {
-            append(a, into, &last, member);
+            json_append(a, into, &last, member);
             continue;
         }
         json *next = old->next, *both = NULL;
-        if (old->kind == JSON_OBJECT && member->kind == JSON_OBJECT && (both = copy_object(a, old)))
+        if (old->kind == JSON_OBJECT && member->kind == JSON_OBJECT && (both = copy_of(a, old)))
             merge_deeply(a, both, member);
         *old = both ? *both : *member;
         old->next = next;
@@ -297,76 +272,61 @@ static bool first_wins(text key)
     return text_is(key, "startTime") || text_is(key, "timestamp") || text_is(key, "environment");
 }
 
-static void unite_tags(arena *a, json *into, const json *from)
-{
-    json both = {.kind = JSON_ARRAY}, *last = NULL;
-    for (const json *tag = into->first; tag; tag = tag->next)
-        append(a, &both, &last, tag);
-    for (const json *tag = from->first; tag; tag = tag->next)
-        append(a, &both, &last, tag);
-    into->first = both.first;
-}
-
 static void put_over(arena *a, json *old, const json *new)
 {
-    json *next = old->next, *both;
     if (first_wins(new->key) && old->kind != JSON_NULL)
         return;
-    if (text_is(new->key, "tags") && old->kind == JSON_ARRAY && new->kind == JSON_ARRAY) {
-        unite_tags(a, old, new);
-        return;
-    }
-    if (text_is(new->key, "metadata") && old->kind == JSON_OBJECT && new->kind == JSON_OBJECT && (both = copy_object(a, old))) {
+    bool unite = text_is(new->key, "tags") && old->kind == JSON_ARRAY && new->kind == JSON_ARRAY;
+    bool merge = text_is(new->key, "metadata") && old->kind == JSON_OBJECT && new->kind == JSON_OBJECT;
+    json *next = old->next, *both = unite || merge ? copy_of(a, old) : NULL, *last = both ? last_member(both) : NULL;
+    for (const json *tag = unite ? new->first : NULL; tag; tag = tag->next)
+        json_append(a, both, &last, tag);
+    if (both && merge)
         merge_deeply(a, both, new);
-        *old = *both;
-    } else {
-        *old = *new;
-    }
+    *old = both ? *both : *new;
     old->next = next;
 }
 
 /* All else in a body is dropped, as by a real server. */
 static bool is_known(text key)
 {
-    static const char *const keys[] = {
-        "id",
-        "type",
-        "traceId",
-        "name",
-        "startTime",
-        "endTime",
-        "completionStartTime",
-        "parentObservationId",
-        "level",
-        "statusMessage",
-        "input",
-        "output",
-        "metadata",
-        "version",
-        "release",
-        "environment",
-        "model",
-        "modelParameters",
-        "usage",
-        "usageDetails",
-        "costDetails",
-        "promptName",
-        "promptVersion",
-        "timestamp",
-        "externalId",
-        "userId",
-        "sessionId",
-        "public",
-        "tags",
-        "value",
-        "dataType",
-        "comment",
-        "configId",
-        "queueId",
-        "source",
-        "observationId",
-        "datasetRunId",
-    };
+    static const char *const keys[] = {"id",
+                                       "type",
+                                       "traceId",
+                                       "name",
+                                       "startTime",
+                                       "endTime",
+                                       "completionStartTime",
+                                       "parentObservationId",
+                                       "level",
+                                       "statusMessage",
+                                       "input",
+                                       "output",
+                                       "metadata",
+                                       "version",
+                                       "release",
+                                       "environment",
+                                       "model",
+                                       "modelParameters",
+                                       "usage",
+                                       "usageDetails",
+                                       "costDetails",
+                                       "promptName",
+                                       "promptVersion",
+                                       "timestamp",
+                                       "externalId",
+                                       "userId",
+                                       "sessionId",
+                                       "public",
+                                       "tags",
+                                       "value",
+                                       "dataType",
+                                       "comment",
+                                       "configId",
+                                       "queueId",
+                                       "source",
+                                       "observationId",
+                                       "datasetRunId"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (text_is(key, keys[i]))
             return true;
@@ -376,17 +336,14 @@ static bool is_known(text key)
 /* The bodies of all events as one: what a later one says replaces, even by null, what an earlier one said. */
 static json *fold(arena *a, const event *events, size_t count)
 {
-    json *all = arena_take(a, sizeof *all), *last = NULL;
-    if (!all)
-        return NULL;
-    all->kind = JSON_OBJECT;
-    for (size_t i = 0; i < count; i++) {
+    json *all = json_new(a, JSON_OBJECT), *last = NULL;
+    for (size_t i = 0; all && i < count; i++) {
         for (const json *member = events[i].body ? events[i].body->first : NULL; member; member = member->next) {
             json *old = find_member(all, member->key);
             if (old)
                 put_over(a, old, member);
             else if (is_known(member->key))
-                append(a, all, &last, member);
+                json_append(a, all, &last, member);
         }
     }
     return all;
@@ -394,31 +351,18 @@ static json *fold(arena *a, const event *events, size_t count)
 
 /* --- rows --- */
 
-static text string_at(const json *body, const char *name)
-{
-    const json *value = json_get(body, name);
-    return json_is(value, JSON_STRING) ? value->string : TEXT("");
-}
-
 static int64_t time_at(const json *body, const char *name, int64_t otherwise)
 {
     int64_t ms;
-    return clock_parse_any(string_at(body, name), &ms) ? ms : otherwise;
-}
-
-static text json_text(arena *a, const json *value)
-{
-    buf out = {0};
-    json_write(&out, value);
-    return buf_move(&out, a);
+    return clock_parse_any(json_string_at(body, name), &ms) ? ms : otherwise;
 }
 
 /* Strings as they are, everything else as JSON text; NULL for null and absent. */
 static text value_at(arena *a, const json *body, const char *name)
 {
     const json *value = json_get(body, name);
-    if (!value || value->kind == JSON_NULL)
-        return (text){NULL, 0};
+    if (json_is_null(value))
+        return TEXT_NONE;
     return value->kind == JSON_STRING ? value->string : json_text(a, value);
 }
 
@@ -432,10 +376,7 @@ static text object_at(arena *a, const json *body, const char *name)
 static const json *pick(arena *a, const json *usage, const char *const names[3][2])
 {
     static const char *const picked[3] = {"input", "output", "total"};
-    json *result = arena_take(a, sizeof *result), *last = NULL;
-    if (!result)
-        return NULL;
-    result->kind = JSON_OBJECT;
+    json *result = json_new(a, JSON_OBJECT), *last = NULL;
     for (size_t i = 0; i < 3; i++) {
         const json *value = json_get(usage, names[i][0]);
         if (!json_is(value, JSON_NUMBER) && names[i][1])
@@ -444,7 +385,7 @@ static const json *pick(arena *a, const json *usage, const char *const names[3][
             continue;
         json member = *value;
         member.key = text_of(picked[i]);
-        append(a, result, &last, &member);
+        json_append(a, result, &last, &member);
     }
     return result;
 }
@@ -463,32 +404,32 @@ static void set_prompt(const json *body, observation *out)
     const json *version = json_get(body, "promptVersion");
     if (!text_is(out->type, "GENERATION") || !json_is(version, JSON_NUMBER))
         return;
-    out->prompt_name = string_at(body, "promptName");
+    out->prompt_name = json_string_at(body, "promptName");
     if (version->number >= 0 && version->number <= NEWEST_PROMPT_VERSION)
         out->prompt_version = (int64_t)version->number;
 }
 
 static text type_of(const event *last, const json *body)
 {
-    return last->type->observation_type ? text_of(last->type->observation_type) : string_at(body, "type");
+    return last->type->observation_type ? text_of(last->type->observation_type) : json_string_at(body, "type");
 }
 
 observation event_fold_observation(arena *a, const event *events, size_t count)
 {
     const json *body = fold(a, events, count);
     observation o = {.id = events[0].body_id,
-                     .trace_id = string_at(body, "traceId"),
-                     .parent_id = string_at(body, "parentObservationId"),
-                     .name = string_at(body, "name"),
+                     .trace_id = json_string_at(body, "traceId"),
+                     .parent_id = json_string_at(body, "parentObservationId"),
+                     .name = json_string_at(body, "name"),
                      .type = type_of(&events[count - 1], body),
-                     .level = string_at(body, "level"),
-                     .status_message = string_at(body, "statusMessage"),
-                     .version = string_at(body, "version"),
-                     .environment = observation_environment(a, string_at(body, "environment")),
+                     .level = json_string_at(body, "level"),
+                     .status_message = json_string_at(body, "statusMessage"),
+                     .version = json_string_at(body, "version"),
+                     .environment = observation_environment(a, json_string_at(body, "environment")),
                      .tags = TEXT("[]"),
                      .input = value_at(a, body, "input"),
                      .output = value_at(a, body, "output"),
-                     .model = string_at(body, "model"),
+                     .model = json_string_at(body, "model"),
                      .metadata = metadata_of_json(a, json_get(body, "metadata")),
                      .model_parameters = object_at(a, body, "modelParameters"),
                      .prompt_version = -1};
@@ -522,12 +463,12 @@ trace_record event_fold_trace(arena *a, const event *events, size_t count)
 {
     const json *body = fold(a, events, count), *tags = json_get(body, "tags"), *public = json_get(body, "public");
     trace_record t = {.id = events[0].body_id,
-                      .name = string_at(body, "name"),
-                      .user_id = string_at(body, "userId"),
-                      .session_id = string_at(body, "sessionId"),
-                      .release = string_at(body, "release"),
-                      .version = string_at(body, "version"),
-                      .environment = observation_environment(a, string_at(body, "environment")),
+                      .name = json_string_at(body, "name"),
+                      .user_id = json_string_at(body, "userId"),
+                      .session_id = json_string_at(body, "sessionId"),
+                      .release = json_string_at(body, "release"),
+                      .version = json_string_at(body, "version"),
+                      .environment = observation_environment(a, json_string_at(body, "environment")),
                       .input = value_at(a, body, "input"),
                       .output = value_at(a, body, "output"),
                       .is_public = -1,

@@ -18,43 +18,40 @@ typedef struct judging {
 
 static void put_error(buf *out, text id, unsigned status, const char *message)
 {
-    if (out->len)
-        buf_char(out, ',');
+    json_put_comma(out);
     buf_string(out, "{\"id\":");
     json_put_string(out, id);
     buf_format(out, ",\"status\":%u,\"message\":\"%s\",\"error\":", status, message);
 }
 
-/* The id of an event for its answer, also when the event is no event. */
-static text id_of(const json *given)
+/* The id or the type of an event for its answer, also when the event is no event. */
+static text string_or_unknown(const json *given, const char *key)
 {
-    const json *id = json_get(given, "id");
-    return json_is(id, JSON_STRING) ? id->string : TEXT("unknown");
+    const json *value = json_get(given, key);
+    return json_is(value, JSON_STRING) ? value->string : TEXT("unknown");
 }
 
 static void refuse_type(judging *j, const json *given)
 {
-    const json *type = json_get(given, "type");
     buf reason = {0};
     buf_string(&reason, "Event type \"");
-    buf_text(&reason, json_is(type, JSON_STRING) ? type->string : TEXT("unknown"));
+    buf_text(&reason, string_or_unknown(given, "type"));
     buf_string(&reason,
                "\" is not accepted by /api/public/ingestion when LANGFUSE_MIGRATION_V4_WRITE_MODE is events_only. This endpoint "
                "only accepts score and log events. Upgrade the client or integration to a v4-compatible SDK or OTLP ingestion "
                "path. As a temporary migration bridge, set LANGFUSE_MIGRATION_V4_WRITE_MODE=dual on both the web and worker "
                "services and redeploy. Docs: https://langfuse.com/self-hosting/upgrade/upgrade-guides/upgrade-v3-to-v4");
-    put_error(&j->refused, id_of(given), 400, "Event type not accepted");
-    json_put_string(&j->refused, buf_view(&reason));
+    put_error(&j->refused, string_or_unknown(given, "id"), 400, "Event type not accepted");
+    json_put_string(&j->refused, buf_move(&reason, j->arena));
     buf_char(&j->refused, '}');
-    j->refused.failed |= reason.failed;
-    buf_free(&reason);
 }
 
 static void put_successes(buf *out, const judging *j)
 {
     buf_string(out, "{\"successes\":[");
     for (size_t i = 0; i < j->count; i++) {
-        buf_string(out, i ? ",{\"id\":" : "{\"id\":");
+        json_put_comma(out);
+        buf_string(out, "{\"id\":");
         json_put_string(out, j->events[i].id);
         buf_string(out, ",\"status\":201}");
     }
@@ -72,7 +69,7 @@ static void put_successes(buf *out, const judging *j)
 static bool is_for_scores(const json *given)
 {
     const json *type = json_get(given, "type");
-    return json_is(type, JSON_STRING) && (text_is(type->string, "score-create") || text_is(type->string, "sdk-log"));
+    return json_is_string(type, "score-create") || json_is_string(type, "sdk-log");
 }
 
 static void keep(judging *j, const event *e)
@@ -92,11 +89,11 @@ static void judge(judging *j, const json *given)
     }
     event_check(given, &problems, &e);
     if (problems.count) {
-        put_error(&j->errors, id_of(given), 400, "Invalid request data");
+        put_error(&j->errors, string_or_unknown(given, "id"), 400, "Invalid request data");
         issues_put_pretty(&problems, j->arena, &j->errors);
         buf_char(&j->errors, '}');
     } else if (j->rules->bearer && !is_for_scores(given)) {
-        put_error(&j->errors, id_of(given), 401, "Authentication error");
+        put_error(&j->errors, string_or_unknown(given, "id"), 401, "Authentication error");
         buf_string(&j->errors, "\"Access Scope Denied\"}");
     } else if (e.type->kind != EVENT_LOG) { /* logs are accepted, and appear in neither list */
         e.arrived_ns = j->rules->now_ns;
@@ -189,10 +186,10 @@ static void refuse_body(http_answer *answer, const char *expected, const json *g
     issues problem = {0};
     arena memory = {0};
     issue_type(&problem, "batch", expected, got);
-    const json *parsed = json_parse(&memory, buf_view(&problem.list)), *message = json_get(parsed, "message");
+    const json *parsed = json_parse(&memory, buf_view(&problem.list));
     answer->status = 400;
     buf_string(&answer->body, "{\"message\":\"Invalid request data\",\"errors\":[");
-    json_put_string(&answer->body, message ? message->string : TEXT("Invalid input"));
+    json_put_string(&answer->body, json_string_at(parsed, "message"));
     buf_string(&answer->body, "]}");
     issues_free(&problem);
     arena_free(&memory);

@@ -14,8 +14,8 @@
 
 static buf *begin(issues *to)
 {
-    if (to->count++)
-        buf_char(&to->list, ',');
+    to->count++;
+    json_put_comma(&to->list);
     buf_char(&to->list, '{');
     return &to->list;
 }
@@ -170,7 +170,7 @@ size_t issues_choose(issues *to, const json *value, issues_check *const *shapes,
         to->wrong_type = true;
         buf_string(out, "\"code\":\"invalid_union\",\"errors\":[");
         for (size_t i = 0; i < count; i++) {
-            buf_string(out, i ? "," : "");
+            json_put_comma(out);
             issues_put_array(&found[i], out);
         }
         buf_char(out, ']');
@@ -198,14 +198,9 @@ void issue_custom_path(issues *to, const char *names, const char *message)
 
 /* --- checks --- */
 
-static bool is_absent(const json *value)
-{
-    return !value || value->kind == JSON_NULL;
-}
-
 bool check_string(issues *to, const json *value, const char *name, bool required)
 {
-    if (json_is(value, JSON_STRING) || (!required && is_absent(value)))
+    if (json_is(value, JSON_STRING) || (!required && json_is_null(value)))
         return true;
     issue_type(to, name, "string", value);
     return false;
@@ -213,7 +208,7 @@ bool check_string(issues *to, const json *value, const char *name, bool required
 
 bool check_kind(issues *to, const json *value, const char *name, json_kind kind, const char *expected)
 {
-    if (is_absent(value) || value->kind == kind)
+    if (json_is_null(value) || value->kind == kind)
         return true;
     issue_type(to, name, expected, value);
     return false;
@@ -224,7 +219,7 @@ bool check_datetime(issues *to, const json *value, const char *name, bool requir
     int64_t ms;
     if (!check_string(to, value, name, required))
         return false;
-    if (is_absent(value) || clock_parse_any(value->string, &ms))
+    if (json_is_null(value) || clock_parse_any(value->string, &ms))
         return true;
     buf *out = begin(to);
     to->wrong_type = true;
@@ -237,7 +232,7 @@ bool check_datetime(issues *to, const json *value, const char *name, bool requir
 
 bool check_option(issues *to, const json *value, const char *name, const char *const *options)
 {
-    if (is_absent(value))
+    if (json_is_null(value))
         return true;
     for (size_t i = 0; value->kind == JSON_STRING && options[i]; i++)
         if (text_is(value->string, options[i]))
@@ -249,7 +244,7 @@ bool check_option(issues *to, const json *value, const char *name, const char *c
 bool check_id(issues *to, const json *value, const char *name, bool required)
 {
     size_t before = to->count;
-    if (!check_string(to, value, name, required) || is_absent(value))
+    if (!check_string(to, value, name, required) || json_is_null(value))
         return before == to->count;
     if (value->string.len == 0)
         issue_short(to, name, 1);
@@ -285,13 +280,11 @@ void issues_put_pretty(const issues *from, arena *a, buf *out)
 {
     buf compact = {0}, pretty = {0};
     issues_put_array(from, &compact);
-    const json *list = json_parse(a, buf_view(&compact));
+    const json *list = json_parse(a, buf_move(&compact, a));
     if (list)
         json_write_pretty(&pretty, list);
-    json_put_string(out, buf_view(&pretty));
-    out->failed |= compact.failed || pretty.failed || !list;
-    buf_free(&pretty);
-    buf_free(&compact);
+    json_put_string(out, buf_move(&pretty, a));
+    out->failed |= !list;
 }
 
 void issues_free(issues *i)

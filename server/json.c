@@ -65,21 +65,13 @@ static bool read_number(reader *r, json *out)
 
 static bool read_hex4(const char *at, uint32_t *out)
 {
-    uint32_t value = 0;
+    *out = 0;
     for (int i = 0; i < 4; i++) {
-        char c = at[i];
-        uint32_t digit;
-        if (c >= '0' && c <= '9')
-            digit = (uint32_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            digit = (uint32_t)(c - 'a' + 10);
-        else if (c >= 'A' && c <= 'F')
-            digit = (uint32_t)(c - 'A' + 10);
-        else
+        int digit = text_hex_digit(at[i]);
+        if (digit < 0)
             return false;
-        value = value << 4 | digit;
+        *out = *out << 4 | (uint32_t)digit;
     }
-    *out = value;
     return true;
 }
 
@@ -237,7 +229,7 @@ static json *read_value(reader *r, unsigned depth)
     skip_space(r);
     if (depth > JSON_MAX_DEPTH || r->at == r->end)
         return NULL;
-    json *value = arena_take(r->arena, sizeof *value);
+    json *value = json_new(r->arena, JSON_NULL);
     return value && read_into(r, value, depth) ? value : NULL;
 }
 
@@ -265,6 +257,60 @@ const json *json_get(const json *object, const char *key)
 bool json_is(const json *value, json_kind kind)
 {
     return value && value->kind == kind;
+}
+
+bool json_is_null(const json *value)
+{
+    return !value || value->kind == JSON_NULL;
+}
+
+bool json_is_string(const json *value, const char *string)
+{
+    return json_is(value, JSON_STRING) && text_is(value->string, string);
+}
+
+const json *json_first(const json *value, json_kind kind)
+{
+    return json_is(value, kind) ? value->first : NULL;
+}
+
+size_t json_count(const json *value)
+{
+    size_t count = 0;
+    for (const json *member = value ? value->first : NULL; member; member = member->next)
+        count++;
+    return count;
+}
+
+text json_string_at(const json *object, const char *key)
+{
+    const json *value = json_get(object, key);
+    return json_is(value, JSON_STRING) ? value->string : TEXT("");
+}
+
+double json_number_at(const json *object, const char *key, double otherwise)
+{
+    const json *value = json_get(object, key);
+    return json_is(value, JSON_NUMBER) ? value->number : otherwise;
+}
+
+json *json_new(arena *a, json_kind kind)
+{
+    json *value = arena_take(a, sizeof *value);
+    if (value)
+        value->kind = kind;
+    return value;
+}
+
+void json_append(arena *a, json *parent, json **last, const json *member)
+{
+    json *copy = parent ? arena_take(a, sizeof *copy) : NULL;
+    if (!copy)
+        return;
+    *copy = *member;
+    copy->next = NULL;
+    *(*last ? &(*last)->next : &parent->first) = copy;
+    *last = copy;
 }
 
 /* --- writing --- */
@@ -344,23 +390,32 @@ void json_put_number(buf *out, double value)
     put_exponent_form(out, digits);
 }
 
+void json_put_comma(buf *out)
+{
+    char last = out->len ? out->at[out->len - 1] : '{';
+    if (last != '{' && last != '[')
+        buf_char(out, ',');
+}
+
+void json_put_name(buf *out, text key)
+{
+    json_put_comma(out);
+    json_put_string(out, key);
+    buf_char(out, ':');
+}
+
 void json_put_key(buf *out, const char *key)
 {
-    if (out->len > 0 && out->at[out->len - 1] != '{')
-        buf_char(out, ',');
-    json_put_string(out, text_of(key));
-    buf_char(out, ':');
+    json_put_name(out, text_of(key));
 }
 
 static void write_members(buf *out, const json *parent)
 {
     for (const json *member = parent->first; member; member = member->next) {
-        if (member != parent->first)
-            buf_char(out, ',');
-        if (parent->kind == JSON_OBJECT) {
-            json_put_string(out, member->key);
-            buf_char(out, ':');
-        }
+        if (parent->kind == JSON_OBJECT)
+            json_put_name(out, member->key);
+        else
+            json_put_comma(out);
         json_write(out, member);
     }
 }
@@ -386,6 +441,13 @@ void json_write(buf *out, const json *value)
     }
 }
 
+text json_text(arena *a, const json *value)
+{
+    buf out = {0};
+    json_write(&out, value);
+    return buf_move(&out, a);
+}
+
 static void put_line(buf *out, unsigned depth)
 {
     buf_char(out, '\n');
@@ -402,8 +464,7 @@ static void write_pretty(buf *out, const json *value, unsigned depth)
     }
     buf_char(out, object ? '{' : '[');
     for (const json *member = value->first; member; member = member->next) {
-        if (member != value->first)
-            buf_char(out, ',');
+        json_put_comma(out);
         put_line(out, depth + 1);
         if (object) {
             json_put_string(out, member->key);

@@ -24,13 +24,30 @@ typedef struct json {
 /* NULL when `source` is not JSON or the arena is full (then arena->failed is set). The result borrows from `source`. */
 const json *json_parse(arena *a, text source);
 
-const json *json_get(const json *object, const char *key); /* NULL when absent, or when `object` is no object or NULL */
-bool json_is(const json *value, json_kind kind);           /* false for NULL */
+/* All of these take NULL for a value that is absent. */
+const json *json_get(const json *object, const char *key); /* NULL when absent, or when `object` is no object */
+bool json_is(const json *value, json_kind kind);
+bool json_is_null(const json *value); /* absent, or null */
+bool json_is_string(const json *value, const char *string);
+const json *json_first(const json *value, json_kind kind); /* its first member, if it is of that kind and has one */
+size_t json_count(const json *value);                      /* of members */
+text json_string_at(const json *object, const char *key);  /* empty when there is no string */
+double json_number_at(const json *object, const char *key, double otherwise);
+
+text json_text(arena *a, const json *value); /* compact, in `a` */
+
+json *json_new(arena *a, json_kind kind);
+
+/* Appends a copy of `member`. `last` is the last member of `parent`, or NULL; afterwards it is the copy. Nothing when out of memory, or
+ * when `parent` is NULL for that reason. */
+void json_append(arena *a, json *parent, json **last, const json *member);
 
 void json_write(buf *out, const json *value); /* compact, numbers as JavaScript prints them */
 void json_write_pretty(buf *out, const json *value); /* indented by two, as JSON.stringify(value, null, 2) has it */
 void json_put_string(buf *out, text t);       /* with quotes */
 void json_put_number(buf *out, double value); /* the shortest text that reads back as the same double; no quotes */
-void json_put_key(buf *out, const char *key); /* a comma unless it is the first of its object, then "key": */
+void json_put_comma(buf *out);                /* nothing at the beginning of an array, an object or the buffer */
+void json_put_key(buf *out, const char *key); /* a comma as above, then "key": */
+void json_put_name(buf *out, text key);       /* the same */
 
 #endif

@@ -1,6 +1,7 @@
 /* Metadata; see metadata.h. */
 #include "metadata.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Far beyond real metadata; it keeps a hostile request from turning the buckets into long lists. Further keys are dropped. */
@@ -43,24 +44,21 @@ text metadata_key(arena *a, text prefix, text name)
     return (text){result, prefix.len + dot + name.len};
 }
 
-static text json_as_text(arena *a, const json *value)
-{
-    buf out = {0};
-    if (value->kind == JSON_STRING)
-        return value->string;
-    if (value->kind != JSON_NULL)
-        json_write(&out, value);
-    return buf_move(&out, a);
-}
-
 static text name_of(arena *a, const json *parent, const json *member, size_t index)
 {
     char digits[24];
-    buf number = {.at = digits, .capacity = sizeof digits, .ceiling = sizeof digits};
     if (parent->kind != JSON_ARRAY)
         return member->key;
-    buf_format(&number, "%zu", index);
-    return arena_copy(a, buf_view(&number));
+    snprintf(digits, sizeof digits, "%zu", index);
+    return arena_copy(a, text_of(digits));
+}
+
+/* Strings as they are, everything else as JSON text. */
+static text value_text(arena *a, const json *value, text null)
+{
+    if (value->kind == JSON_NULL)
+        return null;
+    return value->kind == JSON_STRING ? value->string : json_text(a, value);
 }
 
 /* Arrays below the top stay JSON text. */
@@ -72,7 +70,7 @@ static void flatten(arena *a, metadata *into, text prefix, const json *object)
         if (member->kind == JSON_OBJECT)
             flatten(a, into, name, member);
         else
-            metadata_put(a, into, name, json_as_text(a, member));
+            metadata_put(a, into, name, value_text(a, member, TEXT("")));
     }
 }
 
@@ -101,21 +99,15 @@ bool metadata_has(const metadata *in, const char *name)
 void metadata_write(buf *out, const metadata *from)
 {
     for (size_t i = from->count; i-- > 0;) {
-        if (out->len > 0 && out->at[out->len - 1] != '{')
-            buf_char(out, ',');
-        json_put_string(out, from->list[i].key);
-        buf_char(out, ':');
+        json_put_name(out, from->list[i].key);
         json_put_string(out, from->list[i].value);
     }
 }
 
 static void put_member(arena *a, buf *out, text name, const json *value)
 {
-    if (out->len > 1)
-        buf_char(out, ',');
-    json_put_string(out, name);
-    buf_char(out, ':');
-    json_put_string(out, value->kind == JSON_NULL ? TEXT("null") : json_as_text(a, value));
+    json_put_name(out, name);
+    json_put_string(out, value_text(a, value, TEXT("null")));
 }
 
 text metadata_of_json(arena *a, const json *given)
@@ -125,7 +117,7 @@ text metadata_of_json(arena *a, const json *given)
     if (json_is(given, JSON_OBJECT)) {
         for (const json *member = given->first; member; member = member->next)
             put_member(a, &out, member->key, member);
-    } else if (given && given->kind != JSON_NULL) {
+    } else if (!json_is_null(given)) {
         put_member(a, &out, TEXT("metadata"), given);
     }
     buf_char(&out, '}');

@@ -133,6 +133,7 @@ static text upper(arena *a, text t)
     return (text){copy, t.len};
 }
 
+/* What was written into the scratch, which is empty again. */
 static text take_scratch(mapper *m)
 {
     text copy = arena_copy(m->arena, buf_view(&m->scratch));
@@ -158,12 +159,11 @@ static text metadata_json(mapper *m, const metadata *own, const scope_view *scop
 {
     const text shared[] = {metadata_has(own, "scope") ? TEXT("") : scope->scope_json,
                            metadata_has(own, "resourceAttributes") ? TEXT("") : scope->resource_json};
-    m->scratch.len = 0;
     buf_char(&m->scratch, '{');
     metadata_write(&m->scratch, own);
     for (size_t i = 0; i < 2; i++) {
-        if (shared[i].len && m->scratch.len > 1)
-            buf_char(&m->scratch, ',');
+        if (shared[i].len)
+            json_put_comma(&m->scratch);
         buf_text(&m->scratch, shared[i]);
     }
     buf_char(&m->scratch, '}');
@@ -186,8 +186,15 @@ static void put_attributes(mapper *m, metadata *into, const char *prefix, otlp_a
 
 static text members_json(mapper *m, const metadata *from)
 {
-    m->scratch.len = 0;
     metadata_write(&m->scratch, from);
+    return take_scratch(m);
+}
+
+static text object_of_texts(mapper *m, const metadata *from)
+{
+    buf_char(&m->scratch, '{');
+    metadata_write(&m->scratch, from);
+    buf_char(&m->scratch, '}');
     return take_scratch(m);
 }
 
@@ -303,24 +310,16 @@ static text tags_of(mapper *m, const otlp_value *value)
         return TEXT("[]");
     text given = otlp_text(m->arena, value);
     const json *list = json_parse(m->arena, given);
-    m->scratch.len = 0;
     buf_char(&m->scratch, '[');
-    for (const json *tag = json_is(list, JSON_ARRAY) ? list->first : NULL; tag; tag = tag->next) {
-        buf_string(&m->scratch, tag == list->first ? "" : ",");
-        if (tag->kind == JSON_STRING)
-            json_put_string(&m->scratch, tag->string);
-        else {
-            buf text_of_tag = {0};
-            json_write(&text_of_tag, tag);
-            json_put_string(&m->scratch, buf_view(&text_of_tag));
-            buf_free(&text_of_tag);
-        }
+    for (const json *tag = json_first(list, JSON_ARRAY); tag; tag = tag->next) {
+        json_put_comma(&m->scratch);
+        json_put_string(&m->scratch, tag->kind == JSON_STRING ? tag->string : json_text(m->arena, tag));
     }
     while (!json_is(list, JSON_ARRAY) && given.len > 0) {
         text word = text_trim(text_take(&given, ","));
         if (word.len == 0)
             continue;
-        buf_string(&m->scratch, m->scratch.len > 1 ? "," : "");
+        json_put_comma(&m->scratch);
         json_put_string(&m->scratch, word);
     }
     buf_char(&m->scratch, ']');
@@ -336,34 +335,26 @@ static void set_io(mapper *m, const slots of, observation *out)
         input = either(input, slot_text(m, of[KEY_INPUT_VALUE]));
         output = either(output, slot_text(m, of[KEY_OUTPUT_VALUE]));
     }
-    out->input = input.len ? input : (text){NULL, 0};
-    out->output = output.len ? output : (text){NULL, 0};
+    out->input = text_unless_empty(input);
+    out->output = text_unless_empty(output);
 }
 
 /* Numbers and strings keep their type; the rest becomes text. */
-static void put_parameter(buf *out, text name, const json *value)
+static void put_parameter(mapper *m, text name, const json *value)
 {
-    buf rest = {0};
-    if (out->len > 1)
-        buf_char(out, ',');
-    json_put_string(out, name);
-    buf_char(out, ':');
-    if (value->kind == JSON_NUMBER || value->kind == JSON_STRING) {
-        json_write(out, value);
-        return;
-    }
-    json_write(&rest, value);
-    json_put_string(out, buf_view(&rest));
-    buf_free(&rest);
+    json_put_name(&m->scratch, name);
+    if (value->kind == JSON_NUMBER || value->kind == JSON_STRING)
+        json_write(&m->scratch, value);
+    else
+        json_put_string(&m->scratch, json_text(m->arena, value));
 }
 
 static text parameters_of(mapper *m, const otlp_span *span, const otlp_value *given)
 {
     const json *object = given ? json_parse(m->arena, otlp_text(m->arena, given)) : NULL;
-    m->scratch.len = 0;
     buf_char(&m->scratch, '{');
-    for (const json *member = json_is(object, JSON_OBJECT) ? object->first : NULL; member; member = member->next)
-        put_parameter(&m->scratch, member->key, member);
+    for (const json *member = json_first(object, JSON_OBJECT); member; member = member->next)
+        put_parameter(m, member->key, member);
     for (size_t i = 0; !json_is(object, JSON_OBJECT) && i < span->attributes.count; i++) {
         const otlp_attribute *attribute = attribute_at(m, span->attributes, i);
         text name = attribute->key;
@@ -374,7 +365,7 @@ static text parameters_of(mapper *m, const otlp_span *span, const otlp_value *gi
             value = (json){.kind = JSON_NUMBER, .number = (double)attribute->value.as.integer};
         else if (attribute->value.kind == OTLP_DOUBLE)
             value = (json){.kind = JSON_NUMBER, .number = attribute->value.as.number};
-        put_parameter(&m->scratch, name, &value);
+        put_parameter(m, name, &value);
     }
     buf_char(&m->scratch, '}');
     return take_scratch(m);
@@ -492,12 +483,8 @@ static text trace_metadata_of(mapper *m, sorted *in)
     put_object(m, &of_trace, in->of[KEY_TRACE_METADATA]);
     metadata_merge(m->arena, &of_trace, "", &in->trace);
     if (of_trace.count == 0)
-        return (text){NULL, 0};
-    m->scratch.len = 0;
-    buf_char(&m->scratch, '{');
-    metadata_write(&m->scratch, &of_trace);
-    buf_char(&m->scratch, '}');
-    return take_scratch(m);
+        return TEXT_NONE;
+    return object_of_texts(m, &of_trace);
 }
 
 /* Later wins: objects before single keys, the observation before the trace. */
@@ -514,12 +501,8 @@ static void set_metadata(mapper *m, sorted *in, const scope_view *scope, observa
     out->metadata = metadata_json(m, &all, scope);
     if (in->trace.count || in->of[KEY_TRACE_METADATA] || in->of[KEY_TRACE_METADATA_OLD])
         out->trace_metadata = trace_metadata_of(m, in);
-    if (in->experiment.count) {
-        buf_char(&m->scratch, '{');
-        metadata_write(&m->scratch, &in->experiment);
-        buf_char(&m->scratch, '}');
-        out->experiment = take_scratch(m);
-    }
+    if (in->experiment.count)
+        out->experiment = object_of_texts(m, &in->experiment);
 }
 
 static void set_identity(mapper *m, const otlp_span *span, const slots of, const slots resource, observation *out)
@@ -544,8 +527,8 @@ static void set_identity(mapper *m, const otlp_span *span, const slots of, const
 static void set_trace_io(mapper *m, const slots of, observation *out)
 {
     text input = slot_text(m, of[KEY_TRACE_INPUT]), output = slot_text(m, of[KEY_TRACE_OUTPUT]);
-    out->trace_input = input.len ? input : (text){NULL, 0};
-    out->trace_output = output.len ? output : (text){NULL, 0};
+    out->trace_input = text_unless_empty(input);
+    out->trace_output = text_unless_empty(output);
 }
 
 static void map_span(mapper *m, const otlp_span *span, int64_t now_ns, observation *out)

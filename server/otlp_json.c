@@ -10,14 +10,9 @@ static text string_of(otlp_export *e, const json *value)
     return json_is(value, JSON_STRING) ? arena_utf8(e->arena, value->string, &e->repairs) : TEXT("");
 }
 
-static text json_text(otlp_export *e, const json *value)
+static text text_of_json(otlp_export *e, const json *value)
 {
-    buf out = {0};
-    json_write(&out, value);
-    text result = arena_utf8(e->arena, arena_copy(e->arena, buf_view(&out)), &e->repairs);
-    e->arena->failed |= out.failed;
-    buf_free(&out);
-    return result;
+    return arena_utf8(e->arena, json_text(e->arena, value), &e->repairs);
 }
 
 /* Nanoseconds as a decimal string or a number; 0 when there is none. */
@@ -41,7 +36,7 @@ static void read_array(otlp_export *e, const json *array, otlp_value *out)
     const json *values = json_get(array, "values");
     size_t count = 0;
     otlp_value *items = NULL;
-    for (const json *item = json_is(values, JSON_ARRAY) ? values->first : NULL; item; item = item->next) {
+    for (const json *item = json_first(values, JSON_ARRAY); item; item = item->next) {
         otlp_value *added = arena_add(e->arena, &items, sizeof *added, &count);
         if (!added)
             return;
@@ -62,7 +57,7 @@ static void read_scalar(otlp_export *e, const json *scalar, otlp_value *out)
     else if (scalar->kind == JSON_NUMBER)
         *out = (otlp_value){.kind = OTLP_DOUBLE, .as.number = scalar->number};
     else
-        *out = (otlp_value){.kind = OTLP_JSON, .as.string = json_text(e, scalar)};
+        *out = (otlp_value){.kind = OTLP_JSON, .as.string = text_of_json(e, scalar)};
 }
 
 static void read_int(otlp_export *e, const json *value, otlp_value *out)
@@ -90,7 +85,7 @@ static void read_value(otlp_export *e, const json *any, otlp_value *out)
     else if (json_is(array, JSON_OBJECT))
         read_array(e, array, out);
     else
-        *out = (otlp_value){.kind = OTLP_JSON, .as.string = json_text(e, any)};
+        *out = (otlp_value){.kind = OTLP_JSON, .as.string = text_of_json(e, any)};
 }
 
 /* --- messages --- */
@@ -100,7 +95,7 @@ static bool get_array(const json *object, const char *key, const json **out)
 {
     const json *value = json_get(object, key);
     *out = json_is(value, JSON_ARRAY) ? value : NULL;
-    return !value || value->kind == JSON_NULL || value->kind == JSON_ARRAY;
+    return json_is_null(value) || value->kind == JSON_ARRAY;
 }
 
 static bool read_attributes(otlp_export *e, const json *holder, otlp_attributes *owner)
@@ -110,7 +105,7 @@ static bool read_attributes(otlp_export *e, const json *holder, otlp_attributes 
         return false;
     for (const json *entry = list ? list->first : NULL; entry; entry = entry->next) {
         const json *value = json_get(entry, "value");
-        if (!value || value->kind == JSON_NULL) {
+        if (json_is_null(value)) {
             e->lost = "an attribute entry has no value";
             continue;
         }
@@ -125,7 +120,7 @@ static bool read_attributes(otlp_export *e, const json *holder, otlp_attributes 
 
 static unsigned read_id(otlp_export *e, const json *value, unsigned absent, unsigned not_an_id, text *out)
 {
-    if (!value || value->kind == JSON_NULL)
+    if (json_is_null(value))
         return absent;
     if (value->kind != JSON_STRING)
         return not_an_id;
@@ -150,8 +145,7 @@ static void read_span(otlp_export *e, const json *in, size_t scope)
     span->start_ns = time_of(json_get(in, "startTimeUnixNano"));
     span->end_ns = time_of(json_get(in, "endTimeUnixNano"));
     span->status_message = string_of(e, json_get(status, "message"));
-    bool error = (json_is(code, JSON_NUMBER) && code->number == 2) ||
-                 (json_is(code, JSON_STRING) && text_is(code->string, "STATUS_CODE_ERROR"));
+    bool error = (json_is(code, JSON_NUMBER) && code->number == 2) || json_is_string(code, "STATUS_CODE_ERROR");
     span->status_code = error ? 2 : 0;
 }
 
@@ -195,14 +189,14 @@ otlp_status otlp_json_decode(arena *a, text body, otlp_export *out)
 {
     *out = (otlp_export){.arena = a};
     const json *root = json_parse(a, body);
-    if (!root || root->kind == JSON_NULL)
+    if (json_is_null(root))
         return a->failed ? OTLP_TOO_BIG : OTLP_MALFORMED;
     const json *list = json_get(root, "resourceSpans");
-    if (list && list->kind != JSON_NULL && list->kind != JSON_ARRAY)
+    if (!json_is_null(list) && list->kind != JSON_ARRAY)
         out->lost = "resourceSpans is not an array";
     else
         out->empty = !list || !list->first;
-    for (const json *item = json_is(list, JSON_ARRAY) ? list->first : NULL; item; item = item->next)
+    for (const json *item = json_first(list, JSON_ARRAY); item; item = item->next)
         read_resource_spans(out, item);
     return a->failed ? OTLP_TOO_BIG : OTLP_OK;
 }

@@ -2,18 +2,13 @@
 #include "prompt.h"
 #include "answer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_LABEL 36
 #define MAX_COMMIT_MESSAGE 500
 
 /* --- checking --- */
-
-static bool is_given(const json *body, const char *name)
-{
-    const json *value = json_get(body, name);
-    return value && value->kind != JSON_NULL;
-}
 
 /* <, then anything, then > */
 static bool has_markup(text t)
@@ -29,11 +24,9 @@ static void check_free_name(text name, issues *to)
     if (name.len == 0)
         issue_custom(to, "name", "Name cannot be empty");
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
-        if (!text_is(name, pages[i]))
-            continue;
-        buf words = {.at = message, .capacity = sizeof message, .ceiling = sizeof message};
-        buf_format(&words, "Prompt name cannot be '%s'", pages[i]);
-        issue_custom(to, "name", message);
+        snprintf(message, sizeof message, "Prompt name cannot be '%s'", pages[i]);
+        if (text_is(name, pages[i]))
+            issue_custom(to, "name", message);
     }
 }
 
@@ -95,9 +88,8 @@ static void check_items(const json *list, const char *name, issues_check *check,
         return;
     }
     for (const json *item = list->first; item; item = item->next) {
-        buf steps = {.at = prefix, .capacity = sizeof prefix, .ceiling = sizeof prefix};
         const char *outside = to->prefix;
-        buf_format(&steps, "\"%s\",%zu", name, index++);
+        snprintf(prefix, sizeof prefix, "\"%s\",%zu", name, index++);
         to->prefix = prefix; /* lists within lists there are none */
         check(item, to);
         to->prefix = outside;
@@ -128,12 +120,12 @@ static bool is_placeholder_name(text name)
 static void check_placeholder(const json *value, issues *to)
 {
     static const char *const only[] = {"placeholder", NULL};
-    const json *type = json_get(value, "type"), *name = json_get(value, "name");
+    const json *name = json_get(value, "name");
     if (!json_is(value, JSON_OBJECT)) {
         issue_type(to, "", "object", value);
         return;
     }
-    if (!json_is(type, JSON_STRING) || !text_is(type->string, only[0]))
+    if (!json_is_string(json_get(value, "type"), only[0]))
         issue_option(to, "type", only);
     if (check_string(to, name, "name", true) && !is_placeholder_name(name->string))
         issue_pattern(to, "name", "/^[a-zA-Z][a-zA-Z0-9_]*$/",
@@ -150,7 +142,7 @@ static void check_chat_item(const json *value, issues *to)
 static void check_rest(const json *body, issues *to)
 {
     const json *tags = json_get(body, "tags"), *message = json_get(body, "commitMessage");
-    if (is_given(body, "tags"))
+    if (!json_is_null(tags))
         check_items(tags, "tags", check_any_string, to);
     if (check_string(to, message, "commitMessage", false) && json_is(message, JSON_STRING) &&
         issues_length(message->string) > MAX_COMMIT_MESSAGE)
@@ -176,7 +168,7 @@ static void check_text_prompt(const json *body, issues *to)
     const json *type = json_get(body, "type");
     if (!check_head(body, to))
         return;
-    if (type && (type->kind != JSON_STRING || !text_is(type->string, only[0])))
+    if (type && !json_is_string(type, only[0]))
         issue_option(to, "type", only);
     check_string(to, json_get(body, "prompt"), "prompt", true);
     check_rest(body, to);
@@ -185,10 +177,9 @@ static void check_text_prompt(const json *body, issues *to)
 static void check_chat_prompt(const json *body, issues *to)
 {
     static const char *const only[] = {"chat", NULL};
-    const json *type = json_get(body, "type");
     if (!check_head(body, to))
         return;
-    if (!json_is(type, JSON_STRING) || !text_is(type->string, only[0]))
+    if (!json_is_string(json_get(body, "type"), only[0]))
         issue_option(to, "type", only);
     check_items(json_get(body, "prompt"), "prompt", check_chat_item, to);
     check_rest(body, to);
@@ -210,13 +201,6 @@ void prompt_check_labels(const json *body, issues *to)
 
 /* --- what a body says --- */
 
-static text json_text(arena *a, const json *value)
-{
-    buf out = {0};
-    json_write(&out, value);
-    return buf_move(&out, a);
-}
-
 /* Only the members that a message and a placeholder have: others are not kept. */
 static text chat_text(arena *a, const json *messages)
 {
@@ -225,7 +209,8 @@ static text chat_text(arena *a, const json *messages)
     for (const json *m = messages->first; m; m = m->next) {
         const json *role = json_get(m, "role"), *content = json_get(m, "content");
         bool message = json_is(role, JSON_STRING) && json_is(content, JSON_STRING);
-        buf_string(&out, m == messages->first ? "{" : ",{");
+        json_put_comma(&out);
+        buf_char(&out, '{');
         member_text(&out, message ? "role" : "name", message ? role->string : json_get(m, "name")->string);
         member_text(&out, message ? "content" : "type", message ? content->string : TEXT("placeholder"));
         buf_char(&out, '}');
@@ -237,16 +222,17 @@ static text chat_text(arena *a, const json *messages)
 void prompt_check(arena *a, const json *body, issues *problems, prompt *out)
 {
     static const json nothing = {.kind = JSON_ARRAY};
-    const json *content = json_get(body, "prompt"), *labels = json_get(body, "labels"), *message = json_get(body, "commitMessage");
+    const json *content = json_get(body, "prompt"), *config = json_get(body, "config"), *labels = json_get(body, "labels"),
+               *tags = json_get(body, "tags"), *message = json_get(body, "commitMessage");
     size_t shape = issues_choose(problems, body, prompt_shapes, 2);
     if (problems->count)
         return;
     *out = (prompt){.name = text_trim(json_get(body, "name")->string), .type = shape ? TEXT("chat") : TEXT(PROMPT_TEXT)};
     out->content = shape ? chat_text(a, content) : json_text(a, content);
-    out->config = is_given(body, "config") ? json_text(a, json_get(body, "config")) : TEXT("{}");
+    out->config = json_is_null(config) ? TEXT("{}") : json_text(a, config);
     out->labels = labels ? labels : &nothing;
-    if (is_given(body, "tags"))
-        out->tags = prompt_join(a, json_get(body, "tags"), NULL);
+    if (!json_is_null(tags))
+        out->tags = prompt_join(a, tags, NULL);
     if (json_is(message, JSON_STRING))
         out->commit_message = message->string.len ? message->string : TEXT("");
 }
@@ -254,11 +240,9 @@ void prompt_check(arena *a, const json *body, issues *problems, prompt *out)
 /* The placeholder of that name, anywhere in the chat. */
 static bool has_placeholder(const json *messages, text name)
 {
-    for (const json *m = messages->first; m; m = m->next) {
-        const json *of = json_get(m, "name");
-        if (json_is(of, JSON_STRING) && text_equal(of->string, name))
+    for (const json *m = messages->first; m; m = m->next)
+        if (json_is(json_get(m, "name"), JSON_STRING) && text_equal(json_string_at(m, "name"), name))
             return true;
-    }
     return false;
 }
 
@@ -278,11 +262,8 @@ text prompt_ambiguous_names(arena *a, text content)
 {
     buf names = {0};
     const json *messages = json_parse(a, content);
-    for (const json *m = json_is(messages, JSON_ARRAY) ? messages->first : NULL; m; m = m->next) {
-        const json *words = json_get(m, "content");
-        if (json_is(words, JSON_STRING))
-            find_ambiguous(words->string, messages, &names);
-    }
+    for (const json *m = json_first(messages, JSON_ARRAY); m; m = m->next)
+        find_ambiguous(json_string_at(m, "content"), messages, &names);
     return buf_move(&names, a);
 }
 
@@ -290,73 +271,42 @@ text prompt_ambiguous_names(arena *a, text content)
 
 bool prompt_lists(const json *list, text item)
 {
-    for (const json *i = list ? list->first : NULL; i; i = i->next)
+    for (const json *i = json_first(list, JSON_ARRAY); i; i = i->next)
         if (i->kind == JSON_STRING && text_equal(i->string, item))
             return true;
     return false;
 }
 
-typedef struct list_builder {
-    arena *arena;
-    json *list, *last;
-} list_builder;
-
-static void add_item(list_builder *b, text item)
-{
-    json *added = b->list ? arena_take(b->arena, sizeof *added) : NULL;
-    if (!added)
-        return;
-    *added = (json){.kind = JSON_STRING, .string = item};
-    if (b->last)
-        b->last->next = added;
-    else
-        b->list->first = added;
-    b->last = added;
-}
-
-static list_builder new_list(arena *a)
-{
-    list_builder b = {.arena = a, .list = arena_take(a, sizeof *b.list)};
-    if (b.list)
-        b.list->kind = JSON_ARRAY;
-    return b;
-}
-
 const json *prompt_list_of(arena *a, text item)
 {
-    list_builder b = new_list(a);
-    add_item(&b, item);
-    return b.list;
+    json *list = json_new(a, JSON_ARRAY), *last = NULL;
+    json_append(a, list, &last, &(json){.kind = JSON_STRING, .string = item});
+    return list;
 }
 
 const json *prompt_join(arena *a, const json *first, const json *second)
 {
     const json *const lists[] = {first, second};
-    list_builder b = new_list(a);
+    json *both = json_new(a, JSON_ARRAY), *last = NULL;
     for (size_t i = 0; i < 2; i++)
-        for (const json *item = lists[i] ? lists[i]->first : NULL; item; item = item->next)
-            if (!prompt_lists(b.list, item->string))
-                add_item(&b, item->string);
-    return b.list;
+        for (const json *item = json_first(lists[i], JSON_ARRAY); item; item = item->next)
+            if (!prompt_lists(both, item->string))
+                json_append(a, both, &last, item);
+    return both;
 }
 
 const json *prompt_without(arena *a, const json *list, const json *unwanted)
 {
-    bool hit = false;
-    for (const json *item = list->first; item; item = item->next)
-        hit |= prompt_lists(unwanted, item->string);
-    if (!hit)
-        return list;
-    list_builder b = new_list(a);
+    json *rest = json_new(a, JSON_ARRAY), *last = NULL;
     for (const json *item = list->first; item; item = item->next)
         if (!prompt_lists(unwanted, item->string))
-            add_item(&b, item->string);
-    return b.list;
+            json_append(a, rest, &last, item);
+    return json_count(rest) == json_count(list) ? list : rest;
 }
 
 static bool has_all(const json *list, const json *items)
 {
-    for (const json *i = items ? items->first : NULL; i; i = i->next)
+    for (const json *i = json_first(items, JSON_ARRAY); i; i = i->next)
         if (!prompt_lists(list, i->string))
             return false;
     return true;
@@ -412,25 +362,23 @@ static bool is_first_of_parent(const prompt_graph *g, size_t index)
 
 static void put_children(buf *out, const prompt_graph *g, text parent_id)
 {
-    bool first = true;
-    json_put_string(out, parent_id);
-    buf_string(out, ":[");
+    json_put_name(out, parent_id);
+    buf_char(out, '[');
     for (size_t i = 0; i < g->edge_count; i++) {
         if (!text_equal(g->edges[i].parent_id, parent_id))
             continue;
-        buf_string(out, first ? "{" : ",{");
+        json_put_comma(out);
+        buf_char(out, '{');
         member_text(out, "id", g->edges[i].child_id);
         member_text(out, "name", g->edges[i].child_name);
         member_version(out, g->edges[i].child_version);
         buf_char(out, '}');
-        first = false;
     }
     buf_char(out, ']');
 }
 
 void prompt_put_graph(buf *out, const prompt *root, const prompt_graph *g)
 {
-    bool first = true;
     json_put_key(out, "resolutionGraph");
     if (g->edge_count == 0) {
         buf_string(out, "null");
@@ -441,12 +389,8 @@ void prompt_put_graph(buf *out, const prompt *root, const prompt_graph *g)
     member_version(out, root->version);
     member_text(out, "id", root->id);
     buf_string(out, "},\"dependencies\":{");
-    for (size_t i = 0; i < g->edge_count; i++) {
-        if (!is_first_of_parent(g, i))
-            continue;
-        buf_string(out, first ? "" : ",");
-        put_children(out, g, g->edges[i].parent_id);
-        first = false;
-    }
+    for (size_t i = 0; i < g->edge_count; i++)
+        if (is_first_of_parent(g, i))
+            put_children(out, g, g->edges[i].parent_id);
     buf_string(out, "}}");
 }

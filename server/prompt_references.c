@@ -64,15 +64,6 @@ typedef struct chain {
     unsigned level;
 } chain;
 
-static void stop(prompt_graph *g, const char *before, text what, const char *after)
-{
-    buf words = {0};
-    buf_string(&words, before);
-    buf_text(&words, what);
-    buf_string(&words, after);
-    g->problem = buf_move(&words, g->arena);
-}
-
 static bool is_circular(const chain *c)
 {
     const chain *root = c;
@@ -86,22 +77,21 @@ static bool is_circular(const chain *c)
 
 static void refuse_circle(prompt_graph *g, const prompt *p)
 {
-    buf end = {0};
-    buf_format(&end, "' version %lld", (long long)p->version);
-    buf_char(&end, 0);
-    stop(g, "Circular dependency detected involving prompt '", p->name, end.failed ? "'" : end.at);
-    buf_free(&end);
+    buf words = {0};
+    buf_string(&words, "Circular dependency detected involving prompt '");
+    buf_text(&words, p->name);
+    buf_format(&words, "' version %lld", (long long)p->version);
+    g->problem = buf_move(&words, g->arena);
 }
 
 static void refuse_reference(prompt_graph *g, const char *why, const prompt_reference *r)
 {
     buf words = {0};
+    buf_string(&words, why);
     buf_text(&words, r->name);
     buf_string(&words, r->by_version ? " - version " : " - label ");
     buf_text(&words, r->wanted);
-    stop(g, why, buf_view(&words), "");
-    g->failed |= words.failed;
-    buf_free(&words);
+    g->problem = buf_move(&words, g->arena);
 }
 
 static bool find_child(prompt_graph *g, const prompt *parent, const prompt_reference *r, prompt *out)
@@ -128,7 +118,7 @@ static text resolve(prompt_graph *g, const chain *c)
     buf out = {.ceiling = MAX_RESOLVED};
     text content = c->at->content;
     if (c->level >= MAX_DEPTH)
-        stop(g, "Maximum nesting depth exceeded (5)", TEXT(""), "");
+        g->problem = TEXT("Maximum nesting depth exceeded (5)");
     else if (is_circular(c))
         refuse_circle(g, c->at);
     if (g->problem.len)

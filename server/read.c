@@ -36,13 +36,6 @@ typedef struct page {
 
 /* --- one observation --- */
 
-/* Seconds between two times in whole milliseconds. */
-static void put_seconds(page *p, const char *name, int64_t from_ms, int64_t to_ms)
-{
-    json_put_key(p->out, name);
-    json_put_number(p->out, (double)(to_ms - from_ms) / 1000);
-}
-
 static void put_member(page *p, const char *name, const json *object, const char *key, const char *absent)
 {
     const json *value = json_get(object, key);
@@ -79,16 +72,8 @@ static void put_metadata(page *p, text stored)
     buf_char(p->out, '{');
     for (const json *member = object ? object->first : NULL; member; member = member->next) {
         bool whole = p->groups & IO || is_listed(p->expand, member->key);
-        text value = whole ? member->string : cut(member->string, MAX_CUT);
-        const json *parsed = json_parse(p->arena, value);
-        if (member != object->first)
-            buf_char(p->out, ',');
-        json_put_string(p->out, member->key);
-        buf_char(p->out, ':');
-        if (parsed)
-            json_write(p->out, parsed);
-        else
-            json_put_string(p->out, value);
+        json_put_name(p->out, member->key);
+        answer_put_parsed(p->out, p->arena, whole ? member->string : cut(member->string, MAX_CUT));
     }
     buf_char(p->out, '}');
 }
@@ -120,19 +105,12 @@ static void put_prompt(page *p, const observation *o)
 {
     member_text(p->out, "promptId", o->prompt_id.at ? o->prompt_id : TEXT(""));
     member_text(p->out, "promptName", o->prompt_name);
-    json_put_key(p->out, "promptVersion");
-    if (o->prompt_version >= 0)
-        buf_format(p->out, "%lld", (long long)o->prompt_version);
-    else
-        buf_string(p->out, "null");
+    member_number_if(p->out, o->prompt_version >= 0, "promptVersion", (double)o->prompt_version);
 }
 
 static void put_time(page *p, const observation *o)
 {
-    if (o->completion_start_ms >= 0)
-        member_iso(p->out, "completionStartTime", o->completion_start_ms);
-    else
-        member_raw(p->out, "completionStartTime", "null");
+    member_iso_if(p->out, o->completion_start_ms >= 0, "completionStartTime", o->completion_start_ms);
     member_iso(p->out, "createdAt", o->arrived_ns / 1000000);
     member_iso(p->out, "updatedAt", o->arrived_ns / 1000000);
 }
@@ -141,14 +119,9 @@ static void put_time(page *p, const observation *o)
 static void put_latency(page *p, const observation *o)
 {
     int64_t start_ms = o->start_ns / 1000000;
-    if (o->end_ns == OBSERVATION_OPEN)
-        member_raw(p->out, "latency", "null");
-    else
-        put_seconds(p, "latency", start_ms, o->end_ns / 1000000);
-    if (p->groups & TIME && o->completion_start_ms >= 0)
-        put_seconds(p, "timeToFirstToken", start_ms, o->completion_start_ms);
-    else
-        member_raw(p->out, "timeToFirstToken", "null");
+    member_seconds_if(p->out, o->end_ns != OBSERVATION_OPEN, "latency", start_ms, o->end_ns / 1000000);
+    member_seconds_if(p->out, p->groups & TIME && o->completion_start_ms >= 0, "timeToFirstToken", start_ms,
+                      o->completion_start_ms);
 }
 
 static void put_basic(page *p, const observation *o)
@@ -165,12 +138,9 @@ static void put_core(page *p, const observation *o)
     member_text(p->out, "id", o->id);
     member_text(p->out, "traceId", o->trace_id);
     member_iso(p->out, "startTime", o->start_ns / 1000000);
-    if (o->end_ns == OBSERVATION_OPEN)
-        member_raw(p->out, "endTime", "null");
-    else
-        member_iso(p->out, "endTime", o->end_ns / 1000000);
+    member_iso_if(p->out, o->end_ns != OBSERVATION_OPEN, "endTime", o->end_ns / 1000000);
     member_text(p->out, "projectId", TEXT("local"));
-    member_or_null(p->out, "parentObservationId", o->parent_id.len ? o->parent_id : (text){NULL, 0});
+    member_unless_empty(p->out, "parentObservationId", o->parent_id);
     member_text(p->out, "type", o->type);
 }
 
@@ -234,8 +204,8 @@ static void visit_row(void *context, const observation *o)
         p->more = true;
         return;
     }
-    if (p->count++)
-        buf_char(p->out, ',');
+    p->count++;
+    json_put_comma(p->out);
     put_observation(p, o);
     p->last = (store_position){o->start_ns / 1000000, arena_copy(p->arena, o->trace_id), arena_copy(p->arena, o->id)};
 }
@@ -244,35 +214,25 @@ static void visit_row(void *context, const observation *o)
 
 static void put_cursor(page *p)
 {
-    char iso[CLOCK_ISO_SIZE];
     buf plain = {0};
-    clock_iso(p->last.start_ms, iso);
-    buf_string(&plain, "{\"lastStartTimeTo\":");
-    json_put_string(&plain, text_of(iso));
-    buf_string(&plain, ",\"lastTraceId\":");
-    json_put_string(&plain, p->last.trace_id);
-    buf_string(&plain, ",\"lastId\":");
-    json_put_string(&plain, p->last.id);
+    buf_char(&plain, '{');
+    member_iso(&plain, "lastStartTimeTo", p->last.start_ms);
+    member_text(&plain, "lastTraceId", p->last.trace_id);
+    member_text(&plain, "lastId", p->last.id);
     buf_char(&plain, '}');
     buf_string(p->out, "\"cursor\":\"");
-    base64_encode(p->out, buf_view(&plain));
+    base64_encode(p->out, buf_move(&plain, p->arena));
     buf_char(p->out, '"');
-    p->out->failed |= plain.failed;
-    buf_free(&plain);
 }
 
 static bool read_cursor(arena *a, const char *given, store_position *out)
 {
-    buf plain = {.ceiling = HTTP_MAX_BODY};
-    bool decoded = base64_decode(&plain, text_of(given));
-    const json *cursor = decoded ? json_parse(a, arena_copy(a, buf_view(&plain))) : NULL;
-    buf_free(&plain);
-    const json *start = json_get(cursor, "lastStartTimeTo"), *trace_id = json_get(cursor, "lastTraceId"),
+    const json *cursor = parameter_cursor(a, text_of(given)), *trace_id = json_get(cursor, "lastTraceId"),
                *id = json_get(cursor, "lastId");
-    if (!json_is(start, JSON_STRING) || !json_is(trace_id, JSON_STRING) || !json_is(id, JSON_STRING))
+    if (!json_is(trace_id, JSON_STRING) || !json_is(id, JSON_STRING))
         return false;
     *out = (store_position){0, trace_id->string, id->string};
-    return clock_parse(start->string, &out->start_ms);
+    return clock_parse(json_string_at(cursor, "lastStartTimeTo"), &out->start_ms);
 }
 
 /* --- parameters --- */
@@ -338,8 +298,7 @@ static bool operator_of(const json *type, const json *operator, store_operator *
         {"stringOptions", "any of", STORE_ANY_OF},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (json_is(type, JSON_STRING) && text_is(type->string, known[i].type) && json_is(operator, JSON_STRING) &&
-            text_is(operator->string, known[i].name)) {
+        if (json_is_string(type, known[i].type) && json_is_string(operator, known[i].name)) {
             *out = known[i].op;
             return true;
         }
@@ -368,7 +327,7 @@ static bool read_condition(arena *a, const json *in, store_query *query)
     const json *column = json_get(in, "column");
     store_condition parsed = {0};
     size_t i = 0;
-    while (i < COLUMN_COUNT && !(json_is(column, JSON_STRING) && text_is(column->string, columns[i].name)))
+    while (i < COLUMN_COUNT && !json_is_string(column, columns[i].name))
         i++;
     if (i == COLUMN_COUNT || !operator_of(json_get(in, "type"), json_get(in, "operator"), &parsed.op))
         return false;

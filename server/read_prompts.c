@@ -9,7 +9,6 @@
 
 #define MS INT64_C(1000000)
 #define DEFAULT_LIMIT 10
-#define MAX_LIMIT 100
 
 /* One request while the store is its own. */
 typedef struct turn {
@@ -497,25 +496,18 @@ void delete_prompt(api *a, const http_request *request, http_answer *answer)
 
 /* --- listing --- */
 
-typedef struct page {
-    size_t number, limit;
-} page;
-
-static bool read_list_query(const http_request *request, page *p, prompt_query *query, http_answer *answer)
+static bool read_list_query(const http_request *request, paging *page, prompt_query *query, http_answer *answer)
 {
-    *p = (page){1, DEFAULT_LIMIT};
     *query = (prompt_query){.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     query->name = text_of(http_query(request, "name"));
     query->label = text_of(http_query(request, "label"));
     query->tag = text_of(http_query(request, "tag"));
-    if (!parameter_version(request, &query->version, answer) ||
-        !parameter_number(request, "page", 1, INT32_MAX, &p->number, answer) ||
-        !parameter_number(request, "limit", 1, MAX_LIMIT, &p->limit, answer) ||
+    if (!parameter_version(request, &query->version, answer) || !parameter_paging(request, DEFAULT_LIMIT, page, answer) ||
         !parameter_time(request, "fromUpdatedAt", &query->from_ms, answer) ||
         !parameter_time(request, "toUpdatedAt", &query->to_ms, answer))
         return false;
-    query->limit = p->limit;
-    query->offset = (p->number - 1) * p->limit;
+    query->limit = page->limit;
+    query->offset = page->offset;
     return true;
 }
 
@@ -561,14 +553,14 @@ static void put_name(buf *out, arena *a, const prompt *versions, size_t count)
     buf_char(out, '}');
 }
 
-static void put_page(buf *out, const char *name, const page *p, int64_t total)
+static void put_page(buf *out, const char *name, const paging *page, int64_t total)
 {
-    int64_t limit = (int64_t)p->limit;
-    buf_format(out, ",\"%s\":{\"page\":%zu,\"limit\":%zu,\"totalPages\":%lld,\"totalItems\":%lld}", name, p->number, p->limit,
+    int64_t limit = (int64_t)page->limit;
+    buf_format(out, ",\"%s\":{\"page\":%zu,\"limit\":%zu,\"totalPages\":%lld,\"totalItems\":%lld}", name, page->page, page->limit,
                (long long)((total + limit - 1) / limit), (long long)total);
 }
 
-static bool put_list(turn *t, const prompt_query *query, const page *p)
+static bool put_list(turn *t, const prompt_query *query, const paging *page)
 {
     prompt *versions;
     size_t count, first = 0;
@@ -580,13 +572,13 @@ static bool put_list(turn *t, const prompt_query *query, const page *p)
     for (size_t i = 1; i <= count; i++) {
         if (i < count && text_equal(versions[i].name, versions[first].name))
             continue;
-        buf_string(out, first ? "," : "");
+        json_put_comma(out);
         put_name(out, &t->memory, &versions[first], i - first);
         first = i;
     }
     buf_char(out, ']');
-    put_page(out, "meta", p, total);
-    put_page(out, "pagination", p, total); /* the same under an older name */
+    put_page(out, "meta", page, total);
+    put_page(out, "pagination", page, total); /* the same under an older name */
     buf_char(out, '}');
     return true;
 }
@@ -594,9 +586,9 @@ static bool put_list(turn *t, const prompt_query *query, const page *p)
 void list_prompts(api *a, const http_request *request, http_answer *answer)
 {
     turn t = turn_of(a, answer);
-    page p;
+    paging page;
     prompt_query query;
-    if (read_list_query(request, &p, &query, answer) && begin(&t, false))
-        end(&t, put_list(&t, &query, &p));
+    if (read_list_query(request, &page, &query, answer) && begin(&t, false))
+        end(&t, put_list(&t, &query, &page));
     arena_free(&t.memory);
 }

@@ -77,7 +77,7 @@ static void put_string_value(buf *out, const score *s)
     if (text_is(s->data_type, "BOOLEAN"))
         member_text(out, "stringValue", s->value != 0 ? TEXT("True") : TEXT("False"));
     else
-        member_or_null(out, "stringValue", score_has_number(s) ? (text){NULL, 0} : s->string_value);
+        member_or_null(out, "stringValue", score_has_number(s) ? TEXT_NONE : s->string_value);
 }
 
 static void put_old_members(buf *out, arena *memory, const score *s, bool all_targets)
@@ -216,14 +216,15 @@ void read_scores_v2(api *a, const http_request *request, http_answer *answer)
     score *scores;
     size_t count;
     int64_t total;
-    if (parameter_paging(request, &page, answer) && read_v2_query(request, &memory, &query, answer)) {
+    if (parameter_paging(request, DEFAULT_LIMIT, &page, answer) && read_v2_query(request, &memory, &query, answer)) {
         query.limit = page.limit;
-        query.offset = (page.page - 1) * page.limit;
+        query.offset = page.offset;
         bool good = store_find_scores(a->store, &memory, &query, &scores, &count, &total);
         buf_string(&answer->body, "{\"data\":[");
         for (size_t i = 0; good && i < count; i++) {
             arena of_one = {0};
-            buf_string(&answer->body, i ? ",{" : "{");
+            json_put_comma(&answer->body);
+            buf_char(&answer->body, '{');
             put_old_members(&answer->body, &memory, &scores[i], true);
             if (with_trace)
                 put_trace_of(&answer->body, a->store, &of_one, scores[i].trace_id);
@@ -309,39 +310,31 @@ static void put_score_v3(buf *out, arena *memory, const score *s, unsigned group
 }
 
 /* Base64 for URLs: two other characters, and no padding. */
-static void put_cursor(buf *out, const score *last)
+static void put_cursor(buf *out, arena *a, const score *last)
 {
-    char iso[CLOCK_ISO_SIZE];
     buf plain = {0}, encoded = {0};
-    clock_iso(last->timestamp_ms, iso);
-    buf_format(&plain, "{\"v\":1,\"lastTimestamp\":\"%s\",\"lastId\":", iso);
-    json_put_string(&plain, last->id);
+    buf_string(&plain, "{\"v\":1");
+    member_iso(&plain, "lastTimestamp", last->timestamp_ms);
+    member_text(&plain, "lastId", last->id);
     buf_char(&plain, '}');
-    base64_encode(&encoded, buf_view(&plain));
+    base64_encode(&encoded, buf_move(&plain, a));
     for (size_t i = 0; i < encoded.len; i++)
         encoded.at[i] = encoded.at[i] == '+' ? '-' : encoded.at[i] == '/' ? '_' : encoded.at[i];
     while (encoded.len && encoded.at[encoded.len - 1] == '=')
         encoded.len--;
-    member_text(out, "cursor", buf_view(&encoded));
-    out->failed |= plain.failed || encoded.failed;
-    buf_free(&plain);
-    buf_free(&encoded);
+    member_text(out, "cursor", buf_move(&encoded, a));
 }
 
 static bool read_cursor(arena *a, const char *given, score_query *query)
 {
     text encoded = arena_copy(a, text_of(given));
     char *at = (char *)encoded.at; /* the copy is ours */
-    buf plain = {.ceiling = HTTP_MAX_BODY};
     for (size_t i = 0; i < encoded.len; i++)
         at[i] = at[i] == '-' ? '+' : at[i] == '_' ? '/' : at[i];
-    const json *cursor = base64_decode(&plain, encoded) ? json_parse(a, arena_copy(a, buf_view(&plain))) : NULL;
-    buf_free(&plain);
-    const json *time = json_get(cursor, "lastTimestamp"), *id = json_get(cursor, "lastId");
-    if (!json_is(time, JSON_STRING) || !json_is(id, JSON_STRING) || !clock_parse_any(time->string, &query->after_ms))
-        return false;
-    query->after_id = id->string;
-    return true;
+    const json *cursor = parameter_cursor(a, encoded);
+    query->after_id = json_string_at(cursor, "lastId");
+    return json_is(json_get(cursor, "lastId"), JSON_STRING) &&
+           clock_parse_any(json_string_at(cursor, "lastTimestamp"), &query->after_ms);
 }
 
 typedef struct unknown_keys {
@@ -512,12 +505,12 @@ static bool put_v3_page(store *from, arena *a, score_query *query, unsigned grou
     size_t shown = good && count < limit ? count : limit;
     buf_string(out, "{\"data\":[");
     for (size_t i = 0; good && i < shown; i++) {
-        buf_string(out, i ? "," : "");
+        json_put_comma(out);
         put_score_v3(out, a, &scores[i], groups);
     }
     buf_format(out, "],\"meta\":{\"limit\":%zu", limit);
     if (good && count > limit)
-        put_cursor(out, &scores[limit - 1]);
+        put_cursor(out, a, &scores[limit - 1]);
     buf_string(out, "}}");
     return good;
 }

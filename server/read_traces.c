@@ -4,9 +4,11 @@
 #include "clock.h"
 #include "read_scores.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MS INT64_C(1000000)
+#define DEFAULT_LIMIT 50
 
 /* Groups of fields of a trace that can be left out. */
 enum group { IO = 1 << 0, SCORES = 1 << 1, OBSERVATIONS = 1 << 2, METRICS = 1 << 3, ALL_GROUPS = (1 << 4) - 1 };
@@ -43,77 +45,48 @@ static const char *last_part(const http_request *request, const char *prefix)
 
 /* --- one observation --- */
 
-static void put_usage(reading *r, const observation *o)
+static void put_tokens(reading *r, const json *usage, const char *const names[3])
 {
-    static const char *const keys[] = {"input", "output", "total"};
-    const json *usage = json_parse(&r->memory, o->usage);
-    buf_string(r->out, ",\"usage\":{\"unit\":\"TOKENS\"");
-    for (size_t i = 0; i < 3; i++) {
-        const json *value = json_get(usage, keys[i]);
-        member_number(r->out, keys[i], json_is(value, JSON_NUMBER) ? value->number : 0);
-    }
-    buf_char(r->out, '}');
+    member_number(r->out, names[0], json_number_at(usage, "input", 0));
+    member_number(r->out, names[1], json_number_at(usage, "output", 0));
+    member_number(r->out, names[2], json_number_at(usage, "total", 0));
+}
+
+static void put_cost(reading *r, const char *name, const json *cost)
+{
+    bool known = json_is(cost, JSON_NUMBER);
+    member_number_if(r->out, known, name, known ? cost->number : 0);
 }
 
 static void put_counts(reading *r, const observation *o)
 {
-    static const char *const tokens[][2] = {{"promptTokens", "input"}, {"completionTokens", "output"}, {"totalTokens", "total"}};
-    static const char *const costs[][2] = {
-        {"calculatedInputCost", "input"}, {"calculatedOutputCost", "output"}, {"calculatedTotalCost", "total"}};
+    static const char *const names[] = {"input", "output", "total"};
+    static const char *const older_names[] = {"promptTokens", "completionTokens", "totalTokens"};
     const json *usage = json_parse(&r->memory, o->usage), *cost = json_parse(&r->memory, o->cost);
     member_json(r->out, "usageDetails", o->usage);
     member_json(r->out, "costDetails", o->cost);
     buf_string(r->out,
                ",\"usagePricingTierId\":null,\"usagePricingTierName\":null,\"inputPrice\":0,\"outputPrice\":0,\"totalPrice\":0");
-    for (size_t i = 0; i < 3; i++) {
-        const json *value = json_get(cost, costs[i][1]);
-        if (json_is(value, JSON_NUMBER))
-            member_number(r->out, costs[i][0], value->number);
-        else
-            member_raw(r->out, costs[i][0], i == 2 ? "0" : "null");
-    }
+    put_cost(r, "calculatedInputCost", json_get(cost, "input"));
+    put_cost(r, "calculatedOutputCost", json_get(cost, "output"));
+    member_number(r->out, "calculatedTotalCost", json_number_at(cost, "total", 0));
     member_text(r->out, "unit", TEXT("TOKENS"));
-    for (size_t i = 0; i < 3; i++) {
-        const json *value = json_get(usage, tokens[i][1]);
-        member_number(r->out, tokens[i][0], json_is(value, JSON_NUMBER) ? value->number : 0);
-    }
+    put_tokens(r, usage, older_names);
     member_raw(r->out, "modelId", "null"); /* there is no price list here */
-    put_usage(r, o);
-}
-
-static void put_times(reading *r, const observation *o)
-{
-    int64_t start_ms = o->start_ns / MS;
-    if (o->end_ns == OBSERVATION_OPEN)
-        member_raw(r->out, "latency", "null");
-    else
-        member_number(r->out, "latency", (double)(o->end_ns / MS - start_ms) / 1000);
-    if (o->completion_start_ms >= 0)
-        member_number(r->out, "timeToFirstToken", (double)(o->completion_start_ms - start_ms) / 1000);
-    else
-        member_raw(r->out, "timeToFirstToken", "null");
-}
-
-static void put_prompt(reading *r, const observation *o)
-{
-    member_unless_empty(r->out, "promptId", o->prompt_id);
-    member_unless_empty(r->out, "promptName", o->prompt_name);
-    if (o->prompt_version >= 0)
-        member_number(r->out, "promptVersion", (double)o->prompt_version);
-    else
-        member_raw(r->out, "promptVersion", "null");
+    buf_string(r->out, ",\"usage\":{\"unit\":\"TOKENS\"");
+    put_tokens(r, usage, names);
+    buf_char(r->out, '}');
 }
 
 static void put_observation(reading *r, const observation *o)
 {
+    int64_t start_ms = o->start_ns / MS;
+    bool has_end = o->end_ns != OBSERVATION_OPEN, has_completion = o->completion_start_ms >= 0;
     buf_char(r->out, '{');
     member_text(r->out, "id", o->id);
     member_text(r->out, "traceId", o->trace_id);
-    member_iso(r->out, "startTime", o->start_ns / MS);
-    if (o->end_ns == OBSERVATION_OPEN)
-        member_raw(r->out, "endTime", "null");
-    else
-        member_iso(r->out, "endTime", o->end_ns / MS);
+    member_iso(r->out, "startTime", start_ms);
+    member_iso_if(r->out, has_end, "endTime", o->end_ns / MS);
     member_text(r->out, "projectId", TEXT("local"));
     member_unless_empty(r->out, "parentObservationId", o->parent_id);
     member_text(r->out, "type", o->type);
@@ -132,12 +105,12 @@ static void put_observation(reading *r, const observation *o)
         member_raw(r->out, "modelParameters", "null");
     else
         member_json(r->out, "modelParameters", o->model_parameters);
-    if (o->completion_start_ms >= 0)
-        member_iso(r->out, "completionStartTime", o->completion_start_ms);
-    else
-        member_raw(r->out, "completionStartTime", "null");
-    put_prompt(r, o);
-    put_times(r, o);
+    member_iso_if(r->out, has_completion, "completionStartTime", o->completion_start_ms);
+    member_unless_empty(r->out, "promptId", o->prompt_id);
+    member_unless_empty(r->out, "promptName", o->prompt_name);
+    member_number_if(r->out, o->prompt_version >= 0, "promptVersion", (double)o->prompt_version);
+    member_seconds_if(r->out, has_end, "latency", start_ms, o->end_ns / MS);
+    member_seconds_if(r->out, has_completion, "timeToFirstToken", start_ms, o->completion_start_ms);
     put_counts(r, o);
     buf_char(r->out, '}');
 }
@@ -179,9 +152,7 @@ static void put_path_and_cost(reading *r, const trace_view *v, unsigned groups)
     buf path = {0};
     buf_string(&path, "/project/local/traces/");
     buf_text(&path, v->id);
-    member_text(r->out, "htmlPath", buf_view(&path));
-    r->out->failed |= path.failed;
-    buf_free(&path);
+    member_text(r->out, "htmlPath", buf_move(&path, &r->memory));
     member_number(r->out, "totalCost", groups & METRICS ? (v->cost >= 0 ? v->cost : 0) : -1);
 }
 
@@ -191,11 +162,11 @@ static void put_observations(reading *r, const trace_data *data, unsigned groups
     json_put_key(r->out, "observations");
     buf_char(r->out, '[');
     for (size_t i = groups & OBSERVATIONS ? data->row_count : 0; i-- > 0;) {
+        json_put_comma(r->out);
         if (whole)
             put_observation(r, &data->rows[i]);
         else
             json_put_string(r->out, data->rows[i].id);
-        buf_string(r->out, i ? "," : "");
     }
     buf_char(r->out, ']');
 }
@@ -205,7 +176,7 @@ static void put_scores(reading *r, const trace_data *data, unsigned groups, bool
     json_put_key(r->out, "scores");
     buf_char(r->out, '[');
     for (size_t i = 0; groups & SCORES && i < data->score_count; i++) {
-        buf_string(r->out, i ? "," : "");
+        json_put_comma(r->out);
         if (whole)
             put_old_score(r->out, &r->memory, &data->scores[i], false);
         else
@@ -247,11 +218,9 @@ void read_trace(api *a, const http_request *request, http_answer *answer)
     if (good && (data.row_count || data.has_record)) {
         put_whole_trace(&r, &data, groups_of(request, &r.memory));
     } else if (good) {
-        buf message = {0};
-        buf_format(&message, "Trace %.*s not found within authorized project", ISSUES_MAX_ID, id);
-        buf_char(&message, 0);
-        not_found(&r, message.failed ? "Trace not found within authorized project" : message.at);
-        buf_free(&message);
+        char message[ISSUES_MAX_ID + 64];
+        snprintf(message, sizeof message, "Trace %.*s not found within authorized project", ISSUES_MAX_ID, id);
+        not_found(&r, message);
     }
     end(&r, good);
 }
@@ -295,7 +264,7 @@ static bool put_list(reading *r, const text *ids, size_t count, unsigned groups,
 {
     bool good = true;
     for (size_t i = 0; good && i < count; i++) {
-        buf_string(r->out, i ? "," : "");
+        json_put_comma(r->out);
         good = put_listed(r, ids[i], groups, only_trace);
     }
     return good;
@@ -351,9 +320,9 @@ void read_traces(api *a, const http_request *request, http_answer *answer)
     int64_t total;
     size_t count;
     bool good = true;
-    if (parameter_paging(request, &page, answer) && read_trace_query(&r, &query)) {
+    if (parameter_paging(request, DEFAULT_LIMIT, &page, answer) && read_trace_query(&r, &query)) {
         query.limit = page.limit;
-        query.offset = (page.page - 1) * page.limit;
+        query.offset = page.offset;
         buf_string(r.out, "{\"data\":[");
         good = store_find_traces(a->store, &r.memory, &query, &ids, &count, &total) &&
                put_list(&r, ids, count, groups_of(request, &r.memory), false);
@@ -383,14 +352,16 @@ void read_sessions(api *a, const http_request *request, http_answer *answer)
     paging page;
     bool good = true;
     query.environments = parameter_values(request, &r.memory, "environment", false, &query.environment_count);
-    if (parameter_paging(request, &page, answer) && parameter_time(request, "fromTimestamp", &query.from_ms, answer) &&
+    if (parameter_paging(request, DEFAULT_LIMIT, &page, answer) &&
+        parameter_time(request, "fromTimestamp", &query.from_ms, answer) &&
         parameter_time(request, "toTimestamp", &query.to_ms, answer)) {
         query.limit = page.limit;
-        query.offset = (page.page - 1) * page.limit;
+        query.offset = page.offset;
         good = store_find_sessions(a->store, &r.memory, &query, &rows, &count, &total);
         buf_string(r.out, "{\"data\":[");
         for (size_t i = 0; good && i < count; i++) {
-            buf_string(r.out, i ? ",{" : "{");
+            json_put_comma(r.out);
+            buf_char(r.out, '{');
             put_session(&r, &rows[i]);
             buf_char(r.out, '}');
         }
@@ -438,7 +409,8 @@ static void visit_row(void *context, const observation *row)
         return;
     }
     reading one = begin(page->reading->api, page->reading->request, page->reading->answer);
-    buf_string(one.out, page->count++ ? "," : "");
+    page->count++;
+    json_put_comma(one.out);
     put_observation(&one, row);
     page->reading->memory.failed |= one.memory.failed;
     arena_free(&one.memory);
@@ -471,9 +443,9 @@ void read_old_observations(api *a, const http_request *request, http_answer *ans
     int64_t total;
     paging page;
     bool good = true;
-    if (parameter_paging(request, &page, answer) && read_row_query(&r, &query)) {
-        query.limit = page.page * page.limit;
-        rows.skip = query.limit - page.limit;
+    if (parameter_paging(request, DEFAULT_LIMIT, &page, answer) && read_row_query(&r, &query)) {
+        query.limit = page.offset + page.limit;
+        rows.skip = page.offset;
         buf_string(r.out, "{\"data\":[");
         good = store_count_rows(a->store, &query, &total) && store_read(a->store, &query, visit_row, &rows);
         if (good)

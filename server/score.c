@@ -25,8 +25,7 @@ static bool is_known_type(text type)
 
 static bool is_given(const json *body, const char *name)
 {
-    const json *value = json_get(body, name);
-    return value && value->kind != JSON_NULL;
+    return !json_is_null(json_get(body, name));
 }
 
 /* --- checking --- */
@@ -66,9 +65,7 @@ static void check_target(issues *to, const json *body)
 
 static void check_annotation(issues *to, const json *body, text type)
 {
-    const json *source = json_get(body, "source");
-    if (json_is(source, JSON_STRING) && text_is(source->string, "ANNOTATION") && !is_given(body, "configId") &&
-        !text_is(type, "CORRECTION"))
+    if (json_is_string(json_get(body, "source"), "ANNOTATION") && !is_given(body, "configId") && !text_is(type, "CORRECTION"))
         issue_custom(to, "configId", "configId is required when source is ANNOTATION (except for CORRECTION scores).");
 }
 
@@ -103,12 +100,6 @@ void score_check(const json *body, bool batch, issues *to)
 
 /* --- rows --- */
 
-static text string_at(const json *body, const char *name)
-{
-    const json *value = json_get(body, name);
-    return json_is(value, JSON_STRING) ? value->string : TEXT("");
-}
-
 bool score_has_number(const score *s)
 {
     return text_is(s->data_type, "NUMERIC") || text_is(s->data_type, "BOOLEAN");
@@ -116,26 +107,26 @@ bool score_has_number(const score *s)
 
 score score_from_body(arena *a, text id, const json *body)
 {
-    const json *value = json_get(body, "value"), *comment = json_get(body, "comment");
+    const json *comment = json_get(body, "comment");
     score s = {.id = id,
-               .name = string_at(body, "name"),
+               .name = json_string_at(body, "name"),
                .data_type = type_of(body),
-               .source = string_at(body, "source"),
-               .environment = observation_environment(a, string_at(body, "environment")),
-               .trace_id = string_at(body, "traceId"),
-               .observation_id = string_at(body, "observationId"),
-               .session_id = string_at(body, "sessionId"),
-               .dataset_run_id = string_at(body, "datasetRunId"),
-               .config_id = string_at(body, "configId"),
-               .queue_id = string_at(body, "queueId"),
+               .source = json_string_at(body, "source"),
+               .environment = observation_environment(a, json_string_at(body, "environment")),
+               .trace_id = json_string_at(body, "traceId"),
+               .observation_id = json_string_at(body, "observationId"),
+               .session_id = json_string_at(body, "sessionId"),
+               .dataset_run_id = json_string_at(body, "datasetRunId"),
+               .config_id = json_string_at(body, "configId"),
+               .queue_id = json_string_at(body, "queueId"),
                .metadata = metadata_of_json(a, json_get(body, "metadata"))};
     if (s.source.len == 0)
         s.source = TEXT("API");
     if (json_is(comment, JSON_STRING))
         s.comment = comment->string;
     if (score_has_number(&s))
-        s.value = json_is(value, JSON_NUMBER) ? value->number : 0;
+        s.value = json_number_at(body, "value", 0);
     else
-        s.string_value = string_at(body, "value");
+        s.string_value = json_string_at(body, "value");
     return s;
 }

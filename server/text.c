@@ -54,6 +54,11 @@ text text_trim(text a)
     return a;
 }
 
+text text_unless_empty(text a)
+{
+    return a.len ? a : TEXT_NONE;
+}
+
 text text_from(text a, size_t size)
 {
     return (text){a.at + size, a.len - size};
@@ -72,7 +77,7 @@ text text_take(text *from, const char *end)
     text whole = *from;
     const char *found = whole.len ? memmem(whole.at, whole.len, end, strlen(end)) : NULL;
     size_t before = found ? (size_t)(found - whole.at) : whole.len;
-    *from = found ? text_from(whole, before + strlen(end)) : (text){NULL, 0};
+    *from = found ? text_from(whole, before + strlen(end)) : TEXT_NONE;
     return (text){whole.at, before};
 }
 
@@ -125,6 +130,14 @@ bool text_to_int(text a, int64_t *out_value)
     }
     *out_value = value;
     return true;
+}
+
+int text_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20); /* a small letter */
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 bool text_to_double(text a, double *out_value)
@@ -254,14 +267,6 @@ text arena_utf8(arena *a, text t, size_t *repairs)
     return (text){out, len};
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool arena_unescape(arena *a, text t, text *out)
 {
     size_t len = 0;
@@ -272,7 +277,7 @@ bool arena_unescape(arena *a, text t, text *out)
             at[len] = at[i];
             continue;
         }
-        int high = i + 2 < copy.len ? hex_digit(at[i + 1]) : -1, low = high >= 0 ? hex_digit(at[i + 2]) : -1;
+        int high = i + 2 < copy.len ? text_hex_digit(at[i + 1]) : -1, low = high >= 0 ? text_hex_digit(at[i + 2]) : -1;
         if (low < 0)
             return false;
         at[len] = (char)(high << 4 | low);

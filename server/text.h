@@ -17,6 +17,7 @@ typedef struct text {
 } text;
 
 #define TEXT(literal) ((text){(literal), sizeof(literal) - 1})
+#define TEXT_NONE ((text){NULL, 0})
 
 text text_of(const char *string); /* NULL becomes the empty text */
 bool text_equal(text a, text b);
@@ -25,6 +26,7 @@ bool text_is(text a, const char *string);
 bool text_starts(text a, const char *prefix);
 bool text_has(text a, const char *part);
 text text_trim(text a);
+text text_unless_empty(text a);                 /* NULL for an empty text */
 text text_from(text a, size_t size);            /* what stands behind that many bytes */
 bool text_skip(text *from, const char *prefix); /* takes the prefix away; false: it begins otherwise */
 
@@ -33,6 +35,8 @@ text text_take(text *from, const char *end);
 
 /* The length in bytes of the valid UTF-8 sequence at the start of `a`, or 0. */
 size_t text_utf8_length(text a);
+
+int text_hex_digit(char c); /* its value; -1: it is none */
 
 /* Whole decimal number, nothing else around it; false on overflow. */
 bool text_to_int(text a, int64_t *out_value);

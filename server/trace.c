@@ -18,7 +18,7 @@ static int by_text(const void *left, const void *right)
 static void add_tags(arena *a, text list, text **tags, size_t *count)
 {
     const json *parsed = json_parse(a, list);
-    for (const json *tag = json_is(parsed, JSON_ARRAY) ? parsed->first : NULL; tag; tag = tag->next) {
+    for (const json *tag = json_first(parsed, JSON_ARRAY); tag; tag = tag->next) {
         text *added = tag->kind == JSON_STRING ? arena_add(a, tags, sizeof *added, count) : NULL;
         if (added)
             *added = tag->string;
@@ -38,7 +38,7 @@ text trace_unite_tags(arena *a, text left, text right)
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && text_equal(tags[i], tags[i - 1]))
             continue;
-        buf_string(&out, i ? "," : "");
+        json_put_comma(&out);
         json_put_string(&out, tags[i]);
     }
     buf_char(&out, ']');
@@ -46,14 +46,6 @@ text trace_unite_tags(arena *a, text left, text right)
 }
 
 /* --- metadata --- */
-
-static size_t member_count(const json *object)
-{
-    size_t count = 0;
-    for (const json *member = object->first; member; member = member->next)
-        count++;
-    return count;
-}
 
 static void put_members(buf *out, const json *object, const json *but_not_those_of)
 {
@@ -63,10 +55,7 @@ static void put_members(buf *out, const json *object, const json *but_not_those_
             replaced = text_equal(other->key, member->key);
         if (replaced)
             continue;
-        if (out->len > 1)
-            buf_char(out, ',');
-        json_put_string(out, member->key);
-        buf_char(out, ':');
+        json_put_name(out, member->key);
         json_write(out, member);
     }
 }
@@ -75,10 +64,9 @@ text trace_merge_metadata(arena *a, text left, text right)
 {
     const json *first = json_parse(a, left), *second = json_parse(a, right);
     buf out = {0};
-    if (!json_is(second, JSON_OBJECT) || !second->first)
+    if (!json_first(second, JSON_OBJECT))
         return left;
-    if (!json_is(first, JSON_OBJECT) || !first->first || member_count(first) > MAX_MERGED_KEYS ||
-        member_count(second) > MAX_MERGED_KEYS)
+    if (!json_first(first, JSON_OBJECT) || json_count(first) > MAX_MERGED_KEYS || json_count(second) > MAX_MERGED_KEYS)
         return right;
     buf_char(&out, '{');
     put_members(&out, first, second);
@@ -101,12 +89,6 @@ static int by_arrival(const void *left, const void *right)
     return (a->arrived_ns > b->arrived_ns) - (a->arrived_ns < b->arrived_ns);
 }
 
-static double number_at(const json *object, const char *key)
-{
-    const json *value = json_get(object, key);
-    return json_is(value, JSON_NUMBER) ? value->number : -1;
-}
-
 /* Adds numbers of which negative ones mean "not given". */
 static void add_known(double *sum, double more)
 {
@@ -118,9 +100,9 @@ static void add_totals(trace_view *v, const observation *o)
 {
     arena memory = {0};
     if (o->usage.len > 2)
-        add_known(&v->tokens, number_at(json_parse(&memory, o->usage), "total"));
+        add_known(&v->tokens, json_number_at(json_parse(&memory, o->usage), "total", -1));
     if (o->cost.len > 2)
-        add_known(&v->cost, number_at(json_parse(&memory, o->cost), "total"));
+        add_known(&v->cost, json_number_at(json_parse(&memory, o->cost), "total", -1));
     arena_free(&memory);
 }
 
@@ -172,8 +154,8 @@ static const observation *root_of(const trace_data *data)
 
 static void set_io(trace_view *v, const observation *root, const observation **rows, size_t count)
 {
-    v->input = root ? root->input : (text){NULL, 0};
-    v->output = root ? root->output : (text){NULL, 0};
+    v->input = root ? root->input : TEXT_NONE;
+    v->output = root ? root->output : TEXT_NONE;
     for (size_t i = 0; i < count; i++) {
         if (rows[i]->trace_input.at)
             v->input = rows[i]->trace_input;

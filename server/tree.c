@@ -176,17 +176,12 @@ typedef struct usage {
     double input, output, total, cost; /* negative: not given */
 } usage;
 
-static double number_at(const json *object, const char *key)
-{
-    const json *value = json_get(object, key);
-    return json_is(value, JSON_NUMBER) ? value->number : -1;
-}
-
 static usage usage_of(const observation *o)
 {
     arena memory = {0};
     const json *tokens = json_parse(&memory, o->usage), *cost = json_parse(&memory, o->cost);
-    usage result = {number_at(tokens, "input"), number_at(tokens, "output"), number_at(tokens, "total"), number_at(cost, "total")};
+    usage result = {json_number_at(tokens, "input", -1), json_number_at(tokens, "output", -1), json_number_at(tokens, "total", -1),
+                    json_number_at(cost, "total", -1)};
     arena_free(&memory);
     return result;
 }
@@ -251,7 +246,7 @@ static void put_tags(buf *out, const char **separator, text tags)
     arena memory = {0};
     const json *list = json_parse(&memory, tags);
     const char *between = "tags ";
-    for (const json *tag = json_is(list, JSON_ARRAY) ? list->first : NULL; tag; tag = tag->next) {
+    for (const json *tag = json_first(list, JSON_ARRAY); tag; tag = tag->next) {
         if (tag == list->first)
             buf_string(out, *separator);
         buf_string(out, between);

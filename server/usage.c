@@ -60,10 +60,8 @@ static text with_total(arena *a, entries *e)
         add(e, TEXT("total"), total);
     buf_char(&out, '{');
     for (size_t i = 0; i < e->count; i++) {
-        if (i)
-            buf_char(&out, ',');
-        json_put_string(&out, e->list[i].key);
-        buf_format(&out, ":%lld", (long long)e->list[i].tokens);
+        json_put_name(&out, e->list[i].key);
+        buf_format(&out, "%lld", (long long)e->list[i].tokens);
     }
     return finish(a, &out);
 }
@@ -101,11 +99,11 @@ static bool has_shape(const json *given, const openai_shape *shape)
 static void add_side(arena *a, entries *e, const char *side, int64_t whole, const json *details)
 {
     int64_t part, rest = whole;
-    for (const json *detail = json_is(details, JSON_OBJECT) ? details->first : NULL; detail; detail = detail->next)
+    for (const json *detail = json_first(details, JSON_OBJECT); detail; detail = detail->next)
         if (tokens_of(detail, &part))
             rest = part < rest ? rest - part : 0;
     add(e, text_of(side), rest);
-    for (const json *detail = json_is(details, JSON_OBJECT) ? details->first : NULL; detail; detail = detail->next) {
+    for (const json *detail = json_first(details, JSON_OBJECT); detail; detail = detail->next) {
         if (!tokens_of(detail, &part))
             continue;
         buf key = {0};
@@ -145,18 +143,13 @@ text usage_details(arena *a, const json *given)
     return with_total(a, &e);
 }
 
-static bool is_null(const json *value)
-{
-    return !value || value->kind == JSON_NULL;
-}
-
 static bool are_tokens(const json *object)
 {
     int64_t ignored;
-    for (const json *member = json_is(object, JSON_OBJECT) ? object->first : NULL; member; member = member->next)
-        if (!is_null(member) && !tokens_of(member, &ignored))
+    for (const json *member = json_first(object, JSON_OBJECT); member; member = member->next)
+        if (!json_is_null(member) && !tokens_of(member, &ignored))
             return false;
-    return is_null(object) || object->kind == JSON_OBJECT;
+    return json_is_null(object) || object->kind == JSON_OBJECT;
 }
 
 bool usage_is_whole(const json *given)
@@ -170,10 +163,10 @@ bool usage_is_whole(const json *given)
 
 bool usage_costs_fit(const json *given)
 {
-    for (const json *member = json_is(given, JSON_OBJECT) ? given->first : NULL; member; member = member->next)
-        if (!is_null(member) && member->kind != JSON_NUMBER)
+    for (const json *member = json_first(given, JSON_OBJECT); member; member = member->next)
+        if (!json_is_null(member) && member->kind != JSON_NUMBER)
             return false;
-    return is_null(given) || given->kind == JSON_OBJECT;
+    return json_is_null(given) || given->kind == JSON_OBJECT;
 }
 
 /* Absent counters are negative. */
@@ -208,18 +201,15 @@ text usage_costs(arena *a, const json *given)
     double sum = 0;
     bool plain = true;
     buf_char(&out, '{');
-    for (const json *member = json_is(given, JSON_OBJECT) ? given->first : NULL; member; member = member->next) {
+    for (const json *member = json_first(given, JSON_OBJECT); member; member = member->next) {
         double cost = member->kind == JSON_NUMBER ? member->number : 0;
-        if (out.len > 1)
-            buf_char(&out, ',');
-        json_put_string(&out, member->key);
-        buf_char(&out, ':');
+        json_put_name(&out, member->key);
         json_put_number(&out, cost);
         plain &= text_is(member->key, "input") || text_is(member->key, "output");
         sum += cost;
     }
     if (plain && out.len > 1) {
-        buf_string(&out, ",\"total\":");
+        json_put_key(&out, "total");
         json_put_number(&out, sum);
     }
     return finish(a, &out);
