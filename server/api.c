@@ -1,6 +1,7 @@
 /* The public API; see api.h. Reading observations has a file of its own, read.c. */
 #define _GNU_SOURCE /* strcasestr */
 #include "api.h"
+#include "answer.h"
 #include "clock.h"
 #include "gunzip.h"
 #include "ingestion.h"
@@ -18,24 +19,43 @@
 
 typedef void route_handler(api *a, const http_request *request, http_answer *answer);
 
-void api_error(http_answer *answer, unsigned status, const char *message)
+void api_message(http_answer *answer, unsigned status, text message, const char *error)
 {
     answer->status = status;
-    buf_string(&answer->body, "{\"error\":");
-    json_put_string(&answer->body, text_of(message));
+    buf_char(&answer->body, '{');
+    member_text(&answer->body, "message", message);
+    if (error)
+        member_text(&answer->body, "error", text_of(error));
     buf_char(&answer->body, '}');
 }
 
-void api_message(http_answer *answer, unsigned status, const char *message, const char *error)
+void api_not_found(http_answer *answer, text message)
 {
-    answer->status = status;
-    buf_string(&answer->body, "{\"message\":");
-    json_put_string(&answer->body, text_of(message));
-    if (error) {
-        buf_string(&answer->body, ",\"error\":");
-        json_put_string(&answer->body, text_of(error));
+    api_message(answer, 404, message, "LangfuseNotFoundError");
+}
+
+void api_wrong_method(http_answer *answer)
+{
+    api_message(answer, 405, TEXT("Method not allowed"), "MethodNotAllowedError");
+}
+
+void api_failed(http_answer *answer)
+{
+    answer->body.len = 0;
+    api_message(answer, 500, TEXT("Internal Server Error"), "InternalServerError");
+}
+
+bool api_refused(http_answer *answer, issues *problems)
+{
+    bool any = problems->count > 0;
+    if (any) {
+        answer->status = 400;
+        buf_string(&answer->body, "{\"message\":\"Invalid request data\",\"error\":");
+        issues_put_array(problems, &answer->body);
+        buf_char(&answer->body, '}');
     }
-    buf_char(&answer->body, '}');
+    issues_free(problems);
+    return any;
 }
 
 void api_plain(http_answer *answer, unsigned status, const char *message)
@@ -45,14 +65,7 @@ void api_plain(http_answer *answer, unsigned status, const char *message)
     buf_string(&answer->body, message);
 }
 
-/* --- POST /api/public/otel/v1/traces --- */
-
-static bool has_word(const char *header, const char *word)
-{
-    return header && strcasestr(header, word) != NULL;
-}
-
-void api_warn(const api *a, const char *what, const char *why)
+static void warn(const api *a, const char *what, const char *why)
 {
     if (!a->quiet)
         fprintf(stderr, "langfuse-local: warning: %s: %s\n", what, why);
@@ -60,7 +73,12 @@ void api_warn(const api *a, const char *what, const char *why)
 
 static void warn_of_repairs(const api *a)
 {
-    api_warn(a, "a request has text that is not UTF-8", "it was repaired with U+FFFD");
+    warn(a, "a request has text that is not UTF-8", "it was repaired with U+FFFD");
+}
+
+static bool has_word(const char *header, const char *word)
+{
+    return header && strcasestr(header, word) != NULL;
 }
 
 const json *api_body(const api *server, const http_request *request, arena *a)
@@ -83,11 +101,6 @@ bool api_is_bearer(const api *a, const http_request *request)
     return auth_check(&a->keys, http_header(request, "Authorization")) == AUTH_BEARER;
 }
 
-static void answer_too_big(http_answer *answer)
-{
-    api_plain(answer, 413, "Body exceeded 16mb limit");
-}
-
 void api_warn_of_losses(const api *a, unsigned losses)
 {
     static const char *const texts[LOSS_COUNT][2] = {
@@ -102,8 +115,23 @@ void api_warn_of_losses(const api *a, unsigned losses)
         char why[64];
         snprintf(why, sizeof why, "%s, as on a real server", texts[i][1]);
         if (losses & 1u << i)
-            api_warn(a, texts[i][0], why);
+            warn(a, texts[i][0], why);
     }
+}
+
+/* --- POST /api/public/otel/v1/traces --- */
+
+static void answer_error(http_answer *answer, text message)
+{
+    answer->status = 400;
+    buf_char(&answer->body, '{');
+    member_text(&answer->body, "error", message);
+    buf_char(&answer->body, '}');
+}
+
+static void answer_too_big(http_answer *answer)
+{
+    api_plain(answer, 413, "Body exceeded 16mb limit");
 }
 
 /* False, with an answer, when the version header asks for more than this server knows. */
@@ -115,11 +143,9 @@ static bool accept_version(const http_request *request, http_answer *answer)
         given = http_header(request, "x_langfuse_ingestion_version");
     if (!given || (text_to_double(text_of(given), &version) && version <= 4))
         return true;
-    buf message = {0};
-    buf_format(&message, "Unsupported x-langfuse-ingestion-version: \"%.100s\". Maximum supported: \"4\".", given);
-    buf_char(&message, 0);
-    api_error(answer, 400, message.failed ? "Unsupported x-langfuse-ingestion-version" : message.at);
-    buf_free(&message);
+    char message[200];
+    snprintf(message, sizeof message, "Unsupported x-langfuse-ingestion-version: \"%.100s\". Maximum supported: \"4\".", given);
+    answer_error(answer, text_of(message));
     return false;
 }
 
@@ -134,15 +160,13 @@ static void take_export(api *a, const http_request *request, const otlp_export *
     if (!accept_version(request, answer))
         return;
     if (otlp_refused(e, &refusal)) {
-        buf_char(&refusal, 0);
-        api_error(answer, 400, refusal.failed ? "Invalid OTLP trace export" : refusal.at);
-        buf_free(&refusal);
+        answer_error(answer, buf_move(&refusal, e->arena));
         return;
     }
     if (e->repairs)
         warn_of_repairs(a);
     if (e->lost)
-        api_warn(a, "an export was answered 200, but nothing of it is stored, as by a real server", e->lost);
+        warn(a, "an export was answered 200, but nothing of it is stored, as by a real server", e->lost);
     unsigned losses = 0;
     const observation *rows = e->lost ? NULL : observation_from_export(e, clock_now_ns(), &losses);
     if (e->arena->failed) {
@@ -150,7 +174,7 @@ static void take_export(api *a, const http_request *request, const otlp_export *
         return;
     }
     if (rows && !store_put(a->store, rows, e->span_count)) {
-        api_message(answer, 500, "Internal Server Error", "InternalServerError");
+        api_failed(answer);
         return;
     }
     api_warn_of_losses(a, losses);
@@ -168,7 +192,7 @@ static void decode_export(api *a, const http_request *request, text body, http_a
     else if (status == OTLP_TOO_BIG)
         answer_too_big(answer);
     else
-        api_error(answer, 400, is_json ? "Failed to parse OTel JSON Trace" : "Failed to parse OTel Protobuf Trace");
+        answer_error(answer, is_json ? TEXT("Failed to parse OTel JSON Trace") : TEXT("Failed to parse OTel Protobuf Trace"));
     arena_free(&memory);
 }
 
@@ -177,7 +201,7 @@ static void post_traces(api *a, const http_request *request, http_answer *answer
     const char *type = http_header(request, "Content-Type");
     buf plain = {.ceiling = MAX_PLAIN_BODY};
     if (!has_word(type, "application/json") && !has_word(type, "application/x-protobuf")) {
-        api_error(answer, 400, "Invalid content type");
+        answer_error(answer, TEXT("Invalid content type"));
         return;
     }
     if (!has_word(http_header(request, "Content-Encoding"), "gzip")) {
@@ -190,7 +214,7 @@ static void post_traces(api *a, const http_request *request, http_answer *answer
     else if (status == GUNZIP_TOO_BIG)
         answer_too_big(answer);
     else
-        api_error(answer, 400, "Failed to decompress request body");
+        answer_error(answer, TEXT("Failed to decompress request body"));
     buf_free(&plain);
 }
 
@@ -200,7 +224,7 @@ static void post_metrics(api *a, const http_request *request, http_answer *answe
 {
     (void)a;
     (void)request;
-    api_message(answer, 200, "OK", NULL);
+    api_message(answer, 200, TEXT("OK"), NULL);
 }
 
 static void get_health(api *a, const http_request *request, http_answer *answer)
@@ -223,7 +247,7 @@ static void get_count(api *a, const http_request *request, http_answer *answer)
 {
     int64_t observations = 0, traces = 0;
     if (!store_count(a->store, text_of(http_query(request, "traceId")), &observations, &traces)) {
-        api_message(answer, 500, "Internal Server Error", "InternalServerError");
+        api_failed(answer);
         return;
     }
     buf_format(&answer->body, "{\"observations\":%lld,\"traces\":%lld}", (long long)observations, (long long)traces);
@@ -233,11 +257,11 @@ static void gone(api *a, const http_request *request, http_answer *answer)
 {
     (void)a;
     (void)request;
-    api_message(
-        answer, 404,
-        "This endpoint is not available on deployments running in Langfuse v4 events_only mode. Learn more about Langfuse v4 at: "
-        "https://langfuse.com/docs/v4",
-        NULL);
+    api_message(answer, 404,
+                TEXT("This endpoint is not available on deployments running in Langfuse v4 events_only mode. Learn more about "
+                     "Langfuse v4 at: "
+                     "https://langfuse.com/docs/v4"),
+                NULL);
 }
 
 /* --- dispatch --- */
@@ -324,43 +348,41 @@ static const route *find_route(const http_request *request, bool *out_known)
 }
 
 /* The ingestion route writes the name of an error first, prompts write it last, the others only the message. */
-static void refuse_keys(http_answer *answer, unsigned flags, const char *message)
+static void refuse_keys(http_answer *answer, unsigned flags, text message)
 {
     if (flags & PROMPTS) {
         api_message(answer, 401, message, "UnauthorizedError");
         return;
     }
     answer->status = 401;
-    buf_string(&answer->body, flags & NAMED ? "{\"error\":\"UnauthorizedError\"," : "{");
-    buf_string(&answer->body, "\"message\":");
-    json_put_string(&answer->body, text_of(message));
+    buf_string(&answer->body, flags & NAMED ? "{\"error\":\"UnauthorizedError\"" : "{");
+    member_text(&answer->body, "message", message);
     buf_char(&answer->body, '}');
 }
 
 static void refuse_public_key(http_answer *answer, unsigned flags, const http_request *request)
 {
-    buf message = {0};
-    bool projects = strcmp(request->path, "/api/public/projects") == 0;
-    if (projects)
-        buf_string(&message, "Invalid API key. Are you using an organization key?");
-    else if (flags & PROMPTS)
-        buf_format(&message, "Access denied - need to use basic auth with secret key to %s prompts", request->method);
+    char message[100];
+    snprintf(message, sizeof message, "Access denied - need to use basic auth with secret key to %s prompts", request->method);
+    if (flags & PROMPTS)
+        api_message(answer, 403, text_of(message), "ForbiddenError");
+    else if (strcmp(request->path, "/api/public/projects") == 0)
+        api_message(answer, 403, TEXT("Invalid API key. Are you using an organization key?"), NULL);
     else
-        buf_string(&message, "Access denied - insufficient permissions for this endpoint");
-    buf_char(&message, 0);
-    api_message(answer, 403, message.failed ? "Access denied" : message.at, flags & PROMPTS ? "ForbiddenError" : NULL);
-    buf_free(&message);
+        api_message(answer, 403, TEXT("Access denied - insufficient permissions for this endpoint"), NULL);
 }
 
 static bool authorized(const api *a, const http_request *request, unsigned flags, http_answer *answer)
 {
     switch (auth_check(&a->keys, http_header(request, "Authorization"))) {
     case AUTH_OK: return true;
-    case AUTH_ABSENT: refuse_keys(answer, flags, "No authorization header"); break;
-    case AUTH_MALFORMED: refuse_keys(answer, flags, "Invalid authorization header"); break;
-    case AUTH_WRONG: refuse_keys(answer, flags, "Invalid credentials. Confirm that you've configured the correct host."); break;
+    case AUTH_ABSENT: refuse_keys(answer, flags, TEXT("No authorization header")); break;
+    case AUTH_MALFORMED: refuse_keys(answer, flags, TEXT("Invalid authorization header")); break;
+    case AUTH_WRONG:
+        refuse_keys(answer, flags, TEXT("Invalid credentials. Confirm that you've configured the correct host."));
+        break;
     case AUTH_BEARER_WRONG:
-        refuse_keys(answer, flags, "Invalid public key. Confirm that you've configured the correct host.");
+        refuse_keys(answer, flags, TEXT("Invalid public key. Confirm that you've configured the correct host."));
         break;
     case AUTH_BEARER:
         if (flags & BEARER)
@@ -382,7 +404,7 @@ static void warn_of_failure(const api *a, const route *r)
     char what[100], why[160];
     snprintf(what, sizeof what, "%s %s was answered 500", r->method, r->path);
     store_problem(a->store, why, sizeof why);
-    api_warn(a, what, why);
+    warn(a, what, why);
 }
 
 void api_handle(void *context, const http_request *request, http_answer *answer)
@@ -391,9 +413,9 @@ void api_handle(void *context, const http_request *request, http_answer *answer)
     bool known;
     const route *found = find_route(request, &known);
     if (!found && known)
-        api_message(answer, 405, "Method not allowed", "MethodNotAllowedError");
+        api_wrong_method(answer);
     else if (!found)
-        api_message(answer, 404, "Not found", "LangfuseNotFoundError");
+        api_not_found(answer, TEXT("Not found"));
     else if (!(found->flags & OPEN) && !authorized(a, request, found->flags, answer))
         return;
     else if (is_too_big(found, request))

@@ -21,16 +21,17 @@ typedef struct api {
 void api_handle(void *context, const http_request *request, http_answer *answer); /* an http_handler; context is an api */
 
 /* Shapes of errors, for the files that implement routes. */
-void api_error(http_answer *answer, unsigned status, const char *message);                       /* {"error":...} */
-void api_message(http_answer *answer, unsigned status, const char *message, const char *error); /* {"message":...[,"error":...]} */
-void api_plain(http_answer *answer, unsigned status,
-               const char *message); /* text, as frameworks answer before any route is asked */
+void api_message(http_answer *answer, unsigned status, text message, const char *error); /* {"message":...[,"error":...]} */
+void api_not_found(http_answer *answer, text message);
+void api_wrong_method(http_answer *answer);
+void api_failed(http_answer *answer);                       /* instead of what was written */
+bool api_refused(http_answer *answer, issues *problems);    /* frees them; false, and no answer, when there are none */
+void api_plain(http_answer *answer, unsigned status, const char *message); /* text, as frameworks answer before any route */
 
 /* The body as JSON; a body that is not declared as JSON counts as one string. NULL when it does not parse. */
 const json *api_body(const api *server, const http_request *request, arena *a);
 
-/* A warning for the developer on stderr; the client is told nothing, exactly as by a real server. */
-void api_warn(const api *a, const char *what, const char *why);
+/* Warns the developer on stderr; the client is told nothing, exactly as by a real server. */
 void api_warn_of_losses(const api *a, unsigned losses); /* see loss.h */
 
 bool api_is_bearer(const api *a, const http_request *request); /* the client showed its public key only */

@@ -15,8 +15,8 @@ int64_t clock_now_ns(void)
 
 int64_t clock_ns_of_ms(int64_t ms)
 {
-    const int64_t limit = INT64_MAX / 2 / 1000000;
-    return (ms > limit ? limit : ms < -limit ? -limit : ms) * 1000000;
+    const int64_t limit = INT64_MAX / 2 / CLOCK_NS_PER_MS;
+    return (ms > limit ? limit : ms < -limit ? -limit : ms) * CLOCK_NS_PER_MS;
 }
 
 /* Years start in March here, so the leap day is the last day of a year and months follow a fixed pattern. */

@@ -111,15 +111,15 @@ static void put_prompt(page *p, const observation *o)
 static void put_time(page *p, const observation *o)
 {
     member_iso_if(p->out, o->completion_start_ms >= 0, "completionStartTime", o->completion_start_ms);
-    member_iso(p->out, "createdAt", o->arrived_ns / 1000000);
-    member_iso(p->out, "updatedAt", o->arrived_ns / 1000000);
+    member_iso(p->out, "createdAt", o->arrived_ns / CLOCK_NS_PER_MS);
+    member_iso(p->out, "updatedAt", o->arrived_ns / CLOCK_NS_PER_MS);
 }
 
 /* Time to the first token is only known here when the completion start was asked for too. */
 static void put_latency(page *p, const observation *o)
 {
-    int64_t start_ms = o->start_ns / 1000000;
-    member_seconds_if(p->out, o->end_ns != OBSERVATION_OPEN, "latency", start_ms, o->end_ns / 1000000);
+    int64_t start_ms = o->start_ns / CLOCK_NS_PER_MS;
+    member_seconds_if(p->out, o->end_ns != OBSERVATION_OPEN, "latency", start_ms, o->end_ns / CLOCK_NS_PER_MS);
     member_seconds_if(p->out, p->groups & TIME && o->completion_start_ms >= 0, "timeToFirstToken", start_ms,
                       o->completion_start_ms);
 }
@@ -137,8 +137,8 @@ static void put_core(page *p, const observation *o)
 {
     member_text(p->out, "id", o->id);
     member_text(p->out, "traceId", o->trace_id);
-    member_iso(p->out, "startTime", o->start_ns / 1000000);
-    member_iso_if(p->out, o->end_ns != OBSERVATION_OPEN, "endTime", o->end_ns / 1000000);
+    member_iso(p->out, "startTime", o->start_ns / CLOCK_NS_PER_MS);
+    member_iso_if(p->out, o->end_ns != OBSERVATION_OPEN, "endTime", o->end_ns / CLOCK_NS_PER_MS);
     member_text(p->out, "projectId", TEXT("local"));
     member_unless_empty(p->out, "parentObservationId", o->parent_id);
     member_text(p->out, "type", o->type);
@@ -207,7 +207,7 @@ static void visit_row(void *context, const observation *o)
     p->count++;
     json_put_comma(p->out);
     put_observation(p, o);
-    p->last = (store_position){o->start_ns / 1000000, arena_copy(p->arena, o->trace_id), arena_copy(p->arena, o->id)};
+    p->last = (store_position){o->start_ns / CLOCK_NS_PER_MS, arena_copy(p->arena, o->trace_id), arena_copy(p->arena, o->id)};
 }
 
 /* --- cursor --- */
@@ -344,7 +344,7 @@ static bool read_filter(arena *a, const char *given, store_query *query, http_an
     if (!given)
         return true;
     if (!list) {
-        api_message(answer, 400, "Invalid JSON in filter parameter", "InvalidRequestError");
+        api_message(answer, 400, TEXT("Invalid JSON in filter parameter"), "InvalidRequestError");
         return false;
     }
     bool good = list->kind == JSON_ARRAY;
@@ -376,7 +376,7 @@ static bool read_query(arena *a, const http_request *request, store_query *query
         !parameter_time(request, "toStartTime", &query->to_ms, answer))
         return false;
     if (cursor && !read_cursor(a, cursor, &query->after)) {
-        api_message(answer, 400, "Invalid cursor format", "InvalidRequestError");
+        api_message(answer, 400, TEXT("Invalid cursor format"), "InvalidRequestError");
         return false;
     }
     read_simple_filters(a, request, query);

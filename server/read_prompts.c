@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#define MS INT64_C(1000000)
 #define DEFAULT_LIMIT 10
 
 /* One request while the store is its own. */
@@ -18,18 +17,12 @@ typedef struct turn {
     int64_t now_ms;
 } turn;
 
-static void failed(http_answer *answer, const char *why)
-{
-    answer->body.len = 0;
-    api_message(answer, 500, "Internal Server Error", why);
-}
-
 /* False, with an answer, when the store cannot be had. */
 static bool begin(turn *t, bool write)
 {
     if (store_begin(t->store, write))
         return true;
-    failed(t->answer, "InternalServerError");
+    api_failed(t->answer);
     return false;
 }
 
@@ -39,45 +32,18 @@ static void end(turn *t, bool good)
     good = good && !t->memory.failed;
     bool refused = t->answer->status >= 400;
     if (!store_end(t->store, good && !refused) || !good)
-        failed(t->answer, "InternalServerError");
+        api_failed(t->answer);
 }
 
 static turn turn_of(api *a, http_answer *answer)
 {
-    return (turn){.store = a->store, .answer = answer, .now_ms = clock_now_ns() / MS};
-}
-
-static text joined_words(arena *a, buf *words)
-{
-    buf_char(words, 0); /* for functions that want a string */
-    text result = arena_copy(a, buf_view(words));
-    a->failed |= words->failed;
-    buf_free(words);
-    return result.len ? (text){result.at, result.len - 1} : result;
+    return (turn){.store = a->store, .answer = answer, .now_ms = clock_now_ns() / CLOCK_NS_PER_MS};
 }
 
 static bool refuse(turn *t, unsigned status, text message)
 {
-    t->answer->status = status;
-    buf_string(&t->answer->body, "{");
-    member_text(&t->answer->body, "message", message);
-    member_text(&t->answer->body, "error", status == 404 ? TEXT("LangfuseNotFoundError") : TEXT("InvalidRequestError"));
-    buf_char(&t->answer->body, '}');
+    api_message(t->answer, status, message, status == 404 ? "LangfuseNotFoundError" : "InvalidRequestError");
     return true;
-}
-
-/* Answers, and returns true, when there are problems. */
-static bool refuse_problems(http_answer *answer, issues *problems)
-{
-    bool any = problems->count > 0;
-    if (any) {
-        answer->status = 400;
-        buf_string(&answer->body, "{\"message\":\"Invalid request data\",\"error\":");
-        issues_put_array(problems, &answer->body);
-        buf_char(&answer->body, '}');
-    }
-    issues_free(problems);
-    return any;
 }
 
 static void put_prompt(http_answer *answer, const prompt *p)
@@ -91,18 +57,13 @@ static void put_prompt(http_answer *answer, const prompt *p)
 
 #define PREFIX "/api/public/v2/prompts/"
 
-static void no_such_route(http_answer *answer)
-{
-    api_message(answer, 404, "Not found", "LangfuseNotFoundError");
-}
-
 /* The first step behind the prefix, decoded, and what stands behind its slash as it was sent; NULL: no slash. The name of a prompt in a
  * folder is one step: a client that leaves its slashes as they are asks for a route that does not exist, as on a real server. */
 static bool name_of(const http_request *request, arena *a, text *out_name, text *out_rest, http_answer *answer)
 {
     *out_rest = text_of(request->raw_path);
     if (!text_skip(out_rest, PREFIX)) {
-        no_such_route(answer);
+        api_not_found(answer, TEXT("Not found"));
         return false;
     }
     if (arena_unescape(a, text_take(out_rest, "/"), out_name))
@@ -118,9 +79,9 @@ static bool only_name_of(const http_request *request, arena *a, text *out_name, 
     if (!name_of(request, a, out_name, &rest, answer))
         return false;
     if (text_starts(rest, "versions/"))
-        api_message(answer, 405, "Method not allowed", "MethodNotAllowedError");
+        api_wrong_method(answer);
     else if (rest.at)
-        no_such_route(answer);
+        api_not_found(answer, TEXT("Not found"));
     return !rest.at;
 }
 
@@ -145,7 +106,7 @@ static bool version_and_label(const http_request *request, int64_t *out_version,
         return false;
     if (*out_version == 0 || out_label->len == 0)
         return true;
-    api_message(answer, 400, "Cannot specify both version and label", "InvalidRequestError");
+    api_message(answer, 400, TEXT("Cannot specify both version and label"), "InvalidRequestError");
     return false;
 }
 
@@ -177,7 +138,7 @@ static bool refuse_absent(turn *t, text name, int64_t version, text label)
     else
         buf_text(&words, label);
     buf_string(&words, version ? "" : "'");
-    return refuse(t, 404, joined_words(&t->memory, &words));
+    return refuse(t, 404, buf_move(&words, &t->memory));
 }
 
 /* The prompt with its references replaced, unless the client wants it as it was written. */
@@ -276,7 +237,7 @@ static bool refuse_missing_version(turn *t, text name, int64_t version)
     buf_string(&words, "Prompt '");
     buf_text(&words, name);
     buf_format(&words, "' version %lld not found in project", (long long)version);
-    return refuse(t, 404, joined_words(&t->memory, &words));
+    return refuse(t, 404, buf_move(&words, &t->memory));
 }
 
 static bool move_labels(turn *t, text name, int64_t version, const json *labels)
@@ -321,14 +282,14 @@ void patch_prompt(api *a, const http_request *request, http_answer *answer)
     }
     const json *body = api_body(a, request, &t.memory);
     if (!rest.at)
-        api_message(answer, 405, "Method not allowed", "MethodNotAllowedError");
+        api_wrong_method(answer);
     else if (!text_skip(&rest, "versions/") || rest.len == 0 || text_has(rest, "/"))
-        no_such_route(answer);
+        api_not_found(answer, TEXT("Not found"));
     else if (!body)
         api_plain(answer, 400, "Invalid JSON");
     else if (read_version(rest, &version, answer)) {
         prompt_check_labels(body, &problems);
-        if (!refuse_problems(answer, &problems) && begin(&t, true))
+        if (!api_refused(answer, &problems) && begin(&t, true))
             end(&t, move_labels(&t, name, version, json_get(body, "newLabels")));
     }
     arena_free(&t.memory);
@@ -341,7 +302,7 @@ static bool refuse_ambiguous(turn *t, text names)
     buf words = {0};
     buf_string(&words, "Cannot create prompt, variables and placeholders must be unique, the following are not: ");
     buf_text(&words, names);
-    return refuse(t, 400, joined_words(&t->memory, &words));
+    return refuse(t, 400, buf_move(&words, &t->memory));
 }
 
 /* Answers, and returns true, when the text of the prompt must not be so. *out_failed: it could not be found out. */
@@ -392,10 +353,10 @@ void post_prompt(api *a, const http_request *request, http_answer *answer)
     if (!body) {
         api_plain(answer, 400, "Invalid JSON");
     } else if (!uuid_make(id)) {
-        failed(answer, "InternalServerError");
+        api_failed(answer);
     } else {
         prompt_check(&t.memory, body, &problems, &p);
-        if (!refuse_problems(answer, &problems) && begin(&t, true)) {
+        if (!api_refused(answer, &problems) && begin(&t, true)) {
             p.id = text_of(id);
             p.created_ms = p.updated_ms = t.now_ms;
             end(&t, add_version(&t, &p));
@@ -443,7 +404,7 @@ static bool refuse_referenced(turn *t, text name, const prompt *versions, size_t
     if (words.len == 0)
         return false;
     buf_string(&words, "\n\nPlease delete the dependent prompts first.");
-    return refuse(t, 400, joined_words(&t->memory, &words));
+    return refuse(t, 400, buf_move(&words, &t->memory));
 }
 
 /* `latest` is always the newest that is left. */

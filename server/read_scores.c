@@ -7,15 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define MS INT64_C(1000000)
 #define DEFAULT_LIMIT 50
 #define MAX_LIMIT 100
-
-static void database_failed(http_answer *answer)
-{
-    answer->body.len = 0;
-    api_message(answer, 500, "Internal Server Error", "InternalServerError");
-}
 
 /* --- creating --- */
 
@@ -26,14 +19,14 @@ static void store_score(api *a, const json *body, arena *memory, http_answer *an
     char event_id[UUID_SIZE], own_id[UUID_SIZE];
     const json *id = json_get(body, "id");
     if (!uuid_make(event_id) || !uuid_make(own_id)) {
-        database_failed(answer);
+        api_failed(answer);
         return;
     }
     event e = {.type = event_type_of(TEXT("score-create")), .id = text_of(event_id), .body = body, .arrived_ns = clock_now_ns()};
     e.body_id = json_is(id, JSON_STRING) ? id->string : text_of(own_id);
-    e.timestamp_ms = e.arrived_ns / MS;
+    e.timestamp_ms = e.arrived_ns / CLOCK_NS_PER_MS;
     if (!store_put_events(a->store, memory, &e, 1)) {
-        database_failed(answer);
+        api_failed(answer);
         return;
     }
     buf_string(&answer->body, "{\"id\":");
@@ -50,24 +43,17 @@ void post_score(api *a, const http_request *request, http_answer *answer)
         score_check(body, false, &problems);
     else
         api_plain(answer, 400, "Invalid JSON");
-    if (problems.count) {
-        answer->status = 400;
-        buf_string(&answer->body, "{\"message\":\"Invalid request data\",\"error\":");
-        issues_put_array(&problems, &answer->body);
-        buf_char(&answer->body, '}');
-    } else if (body) {
+    if (!api_refused(answer, &problems) && body)
         store_score(a, body, &memory, answer);
-    }
-    issues_free(&problems);
     arena_free(&memory);
 }
 
 void delete_score(api *a, const http_request *request, http_answer *answer)
 {
     if (store_delete_score(a->store, text_of(request->path + strlen("/api/public/scores/"))))
-        api_message(answer, 202, "Score deletion queued successfully", NULL);
+        api_message(answer, 202, TEXT("Score deletion queued successfully"), NULL);
     else
-        database_failed(answer);
+        api_failed(answer);
 }
 
 /* --- writing --- */
@@ -95,8 +81,8 @@ static void put_old_members(buf *out, arena *memory, const score *s, bool all_ta
     member_unless_empty(out, "configId", s->config_id);
     member_unless_empty(out, "queueId", s->queue_id);
     member_raw(out, "executionTraceId", "null");
-    member_iso(out, "createdAt", s->created_ns / MS);
-    member_iso(out, "updatedAt", s->updated_ns / MS);
+    member_iso(out, "createdAt", s->created_ns / CLOCK_NS_PER_MS);
+    member_iso(out, "updatedAt", s->updated_ns / CLOCK_NS_PER_MS);
     member_iso(out, "timestamp", s->timestamp_ms);
     member_unless_empty(out, "traceId", s->trace_id);
     member_unless_empty(out, "observationId", s->observation_id);
@@ -248,9 +234,9 @@ void read_score_v2(api *a, const http_request *request, http_answer *answer)
     int64_t total;
     add_condition(&query, SCORE_ID, &id, 1);
     if (!store_find_scores(a->store, &memory, &query, &scores, &count, &total))
-        database_failed(answer);
+        api_failed(answer);
     else if (count == 0)
-        api_message(answer, 404, "Score not found", "LangfuseNotFoundError");
+        api_not_found(answer, TEXT("Score not found"));
     else
         put_old_score(&answer->body, &memory, &scores[0], true);
     arena_free(&memory);
@@ -286,8 +272,8 @@ static void put_score_v3(buf *out, arena *memory, const score *s, unsigned group
     member_text(out, "source", s->source);
     member_iso(out, "timestamp", s->timestamp_ms);
     member_text(out, "environment", s->environment);
-    member_iso(out, "createdAt", s->created_ns / MS);
-    member_iso(out, "updatedAt", s->updated_ns / MS);
+    member_iso(out, "createdAt", s->created_ns / CLOCK_NS_PER_MS);
+    member_iso(out, "updatedAt", s->updated_ns / CLOCK_NS_PER_MS);
     if (groups & DETAILS) {
         member_or_null(out, "comment", s->comment);
         member_unless_empty(out, "configId", s->config_id);
@@ -487,7 +473,7 @@ static bool read_v3_query(const http_request *request, arena *a, score_query *qu
         !parameter_time(request, "toTimestamp", &query->to_ms, answer) || !read_values(request, a, query, answer))
         return false;
     if (cursor && !read_cursor(a, cursor, query)) {
-        api_message(answer, 400, "Invalid cursor format", "InvalidRequestError");
+        api_message(answer, 400, TEXT("Invalid cursor format"), "InvalidRequestError");
         return false;
     }
     add_filters(request, a, filters, sizeof filters / sizeof *filters, query);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MS INT64_C(1000000)
 #define DEFAULT_LIMIT 50
 
 /* Groups of fields of a trace that can be left out. */
@@ -31,11 +30,6 @@ static void end(reading *r, bool good)
 {
     r->out->failed |= !good || r->memory.failed;
     arena_free(&r->memory);
-}
-
-static void not_found(reading *r, const char *message)
-{
-    api_message(r->answer, 404, message, "LangfuseNotFoundError");
 }
 
 static const char *last_part(const http_request *request, const char *prefix)
@@ -80,13 +74,13 @@ static void put_counts(reading *r, const observation *o)
 
 static void put_observation(reading *r, const observation *o)
 {
-    int64_t start_ms = o->start_ns / MS;
+    int64_t start_ms = o->start_ns / CLOCK_NS_PER_MS;
     bool has_end = o->end_ns != OBSERVATION_OPEN, has_completion = o->completion_start_ms >= 0;
     buf_char(r->out, '{');
     member_text(r->out, "id", o->id);
     member_text(r->out, "traceId", o->trace_id);
     member_iso(r->out, "startTime", start_ms);
-    member_iso_if(r->out, has_end, "endTime", o->end_ns / MS);
+    member_iso_if(r->out, has_end, "endTime", o->end_ns / CLOCK_NS_PER_MS);
     member_text(r->out, "projectId", TEXT("local"));
     member_unless_empty(r->out, "parentObservationId", o->parent_id);
     member_text(r->out, "type", o->type);
@@ -95,8 +89,8 @@ static void put_observation(reading *r, const observation *o)
     member_text(r->out, "level", o->level);
     member_unless_empty(r->out, "statusMessage", o->status_message);
     member_unless_empty(r->out, "version", o->version);
-    member_iso(r->out, "createdAt", o->arrived_ns / MS);
-    member_iso(r->out, "updatedAt", o->arrived_ns / MS);
+    member_iso(r->out, "createdAt", o->arrived_ns / CLOCK_NS_PER_MS);
+    member_iso(r->out, "updatedAt", o->arrived_ns / CLOCK_NS_PER_MS);
     member_parsed(r->out, &r->memory, "input", o->input);
     member_parsed(r->out, &r->memory, "output", o->output);
     member_metadata(r->out, &r->memory, o->metadata);
@@ -109,7 +103,7 @@ static void put_observation(reading *r, const observation *o)
     member_unless_empty(r->out, "promptId", o->prompt_id);
     member_unless_empty(r->out, "promptName", o->prompt_name);
     member_number_if(r->out, o->prompt_version >= 0, "promptVersion", (double)o->prompt_version);
-    member_seconds_if(r->out, has_end, "latency", start_ms, o->end_ns / MS);
+    member_seconds_if(r->out, has_end, "latency", start_ms, o->end_ns / CLOCK_NS_PER_MS);
     member_seconds_if(r->out, has_completion, "timeToFirstToken", start_ms, o->completion_start_ms);
     put_counts(r, o);
     buf_char(r->out, '}');
@@ -119,7 +113,7 @@ static void put_observation(reading *r, const observation *o)
 
 static void put_trace(reading *r, const trace_data *data, const trace_view *v, unsigned groups)
 {
-    int64_t at_ms = data->has_record ? data->record.timestamp_ms : v->start_ns / MS;
+    int64_t at_ms = data->has_record ? data->record.timestamp_ms : v->start_ns / CLOCK_NS_PER_MS;
     member_text(r->out, "id", v->id);
     member_text(r->out, "projectId", TEXT("local"));
     member_unless_empty(r->out, "name", v->name);
@@ -137,14 +131,15 @@ static void put_trace(reading *r, const trace_data *data, const trace_view *v, u
         member_parsed(r->out, &r->memory, "output", v->output);
         member_metadata(r->out, &r->memory, v->metadata);
     }
-    member_iso(r->out, "createdAt", v->created_ns / MS);
-    member_iso(r->out, "updatedAt", v->updated_ns / MS);
+    member_iso(r->out, "createdAt", v->created_ns / CLOCK_NS_PER_MS);
+    member_iso(r->out, "updatedAt", v->updated_ns / CLOCK_NS_PER_MS);
     member_raw(r->out, "externalId", "null");
 }
 
 static void put_latency(reading *r, const trace_view *v, unsigned groups)
 {
-    member_number(r->out, "latency", groups & METRICS ? (double)((v->end_ns / MS) - (v->start_ns / MS)) / 1000 : -1);
+    member_number(r->out, "latency",
+                  groups & METRICS ? (double)((v->end_ns / CLOCK_NS_PER_MS) - (v->start_ns / CLOCK_NS_PER_MS)) / 1000 : -1);
 }
 
 static void put_path_and_cost(reading *r, const trace_view *v, unsigned groups)
@@ -220,7 +215,7 @@ void read_trace(api *a, const http_request *request, http_answer *answer)
     } else if (good) {
         char message[ISSUES_MAX_ID + 64];
         snprintf(message, sizeof message, "Trace %.*s not found within authorized project", ISSUES_MAX_ID, id);
-        not_found(&r, message);
+        api_not_found(answer, text_of(message));
     }
     end(&r, good);
 }
@@ -228,9 +223,9 @@ void read_trace(api *a, const http_request *request, http_answer *answer)
 void delete_trace(api *a, const http_request *request, http_answer *answer)
 {
     if (store_delete_trace(a->store, text_of(last_part(request, "/api/public/traces/"))))
-        api_message(answer, 200, "Trace deleted successfully", NULL);
+        api_message(answer, 200, TEXT("Trace deleted successfully"), NULL);
     else
-        api_message(answer, 500, "Internal Server Error", "InternalServerError");
+        api_failed(answer);
 }
 
 /* --- lists of traces --- */
@@ -383,7 +378,7 @@ void read_session(api *a, const http_request *request, http_answer *answer)
     add_condition(&traces, TRACE_SESSION, &id, 1);
     bool good = store_find_sessions(a->store, &r.memory, &query, &rows, &count, &total);
     if (good && count == 0) {
-        not_found(&r, "Session not found within authorized project");
+        api_not_found(answer, TEXT("Session not found within authorized project"));
     } else if (good) {
         buf_char(r.out, '{');
         put_session(&r, &rows[0]);
@@ -464,6 +459,6 @@ void read_old_observation(api *a, const http_request *request, http_answer *answ
     query.limit = 1;
     bool good = store_read(a->store, &query, visit_row, &rows);
     if (good && rows.count == 0)
-        not_found(&r, "Observation not found within authorized project");
+        api_not_found(answer, TEXT("Observation not found within authorized project"));
     end(&r, good);
 }

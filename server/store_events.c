@@ -1,5 +1,6 @@
 /* Events of batches in SQLite, and the rows that are folded from them; see store.h. Values are always bound, never part of the SQL
  * text. */
+#include "clock.h"
 #include "store_private.h"
 
 #include <stdlib.h>
@@ -75,7 +76,7 @@ static bool replace_observation(store *s, const observation *row)
         return false;
     bind_text(remember, &next, row->id);
     bind_text(remember, &next, row->trace_id);
-    bind_int(remember, &next, row->start_ns / 1000000);
+    bind_int(remember, &next, row->start_ns / CLOCK_NS_PER_MS);
     return run_ready(remember);
 }
 

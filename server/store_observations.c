@@ -1,4 +1,5 @@
 /* Observations in SQLite; see store.h. Values are always bound, never part of the SQL text. */
+#include "clock.h"
 #include "store_private.h"
 
 /* Bound and read in this order by bind_row and row_of, which reads the id of the prompt behind them. */
@@ -20,7 +21,7 @@ static void bind_row(sqlite3_stmt *statement, const observation *o)
     int next = 1;
     bind_text(statement, &next, o->trace_id);
     bind_text(statement, &next, o->id);
-    bind_int(statement, &next, o->start_ns / 1000000);
+    bind_int(statement, &next, o->start_ns / CLOCK_NS_PER_MS);
     bind_text(statement, &next, o->parent_id);
     bind_int(statement, &next, o->start_ns);
     bind_int(statement, &next, o->end_ns);

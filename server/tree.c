@@ -166,7 +166,7 @@ static void put_cost(buf *out, double dollars)
 static void put_when(buf *out, int64_t ns)
 {
     char iso[CLOCK_ISO_SIZE];
-    clock_iso(ns / 1000000, iso);
+    clock_iso(ns / CLOCK_NS_PER_MS, iso);
     buf_format(out, "%.10s %.8s UTC", iso, iso + 11);
 }
 
