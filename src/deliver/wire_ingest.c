@@ -271,22 +271,31 @@ static void ingest_output(ingest *to)
     ingest_scratch(to, "output");
 }
 
+static void ingest_raw_or_text(lf__buf *out, const char *value, size_t size, bool as_text)
+{
+    if (as_text)
+        lf__json_string(out, value, size);
+    else
+        lf__buf_add(out, value, size);
+}
+
 static void ingest_member(lf__buf *out, const lf__wire_member *member)
 {
     ingest_comma(out);
     lf__json_string(out, member->key, member->key_size);
     lf__buf_add_char(out, ':');
-    if (member->as_text)
-        lf__json_string(out, member->value, member->value_size);
-    else
-        lf__buf_add(out, member->value, member->value_size);
+    ingest_raw_or_text(out, member->value, member->value_size, member->as_text);
+}
+
+static bool ingest_is_text(const char *text, size_t size, const char *other)
+{
+    return size == strlen(other) && memcmp(text, other, size) == 0;
 }
 
 static bool ingest_names_metadata(const lf__wire_metadata *metadata)
 {
-    static const char key[] = "metadata";
     for (size_t i = 0; i < metadata->count; i++)
-        if (metadata->members[i].key_size == sizeof key - 1 && memcmp(metadata->members[i].key, key, sizeof key - 1) == 0)
+        if (ingest_is_text(metadata->members[i].key, metadata->members[i].key_size, "metadata"))
             return true;
     return false;
 }
@@ -335,11 +344,6 @@ static ingest_form ingest_count(const char *value, size_t size)
     return whole ? ingest_cost(value, size) : INGEST_OMITTED;
 }
 
-static bool ingest_is_text(const char *text, size_t size, const char *other)
-{
-    return size == strlen(other) && memcmp(text, other, size) == 0;
-}
-
 static bool ingest_is_one_of(const char *text, size_t size, const char *const *list, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -355,6 +359,15 @@ static ingest_form ingest_parameter(const char *value, size_t size)
     return value[0] == '[' || value[0] == '{' ? INGEST_AS_TEXT : INGEST_AS_JSON;
 }
 
+/* A member of valid JSON, as it stands there or its value as text. */
+static void ingest_json_member(lf__buf *out, const lf__json_member *member, bool as_text)
+{
+    ingest_comma(out);
+    lf__buf_add(out, member->key - 1, member->key_size + 2); /* with its quotes */
+    lf__buf_add_char(out, ':');
+    ingest_raw_or_text(out, member->value, member->value_size, as_text);
+}
+
 /* A valid object, member by member. */
 static void ingest_members(lf__buf *out, const char *key, const char *json, size_t size, ingest_rule rule)
 {
@@ -363,33 +376,23 @@ static void ingest_members(lf__buf *out, const char *key, const char *json, size
     lf__json_member member;
     for (size_t at = 0; lf__json_next_member(json, size, &at, &member);) {
         ingest_form form = rule(member.value, member.value_size);
-        if (form == INGEST_OMITTED)
-            continue;
-        ingest_comma(out);
-        lf__buf_add(out, member.key - 1, member.key_size + 2); /* with its quotes */
-        lf__buf_add_char(out, ':');
-        if (form == INGEST_AS_TEXT)
-            lf__json_string(out, member.value, member.value_size);
-        else
-            lf__buf_add(out, member.value, member.value_size);
+        if (form != INGEST_OMITTED)
+            ingest_json_member(out, &member, form == INGEST_AS_TEXT);
     }
     lf__buf_add_char(out, '}');
+}
+
+/* The field if it is an object. */
+static const lf__field *ingest_object(const lf__field *field)
+{
+    return field != NULL && lf__field_is_json(field, '{') ? field : NULL;
 }
 
 /* Nothing when the field is no object. */
 static void ingest_map(ingest *to, const char *key, const lf__field *field, ingest_rule rule)
 {
-    if (field != NULL && lf__field_is_json(field, '{'))
+    if (ingest_object(field) != NULL)
         ingest_members(to->out, key, lf__field_payload(field), field->length, rule);
-}
-
-/* A member as it stands in valid JSON. */
-static void ingest_raw_member(lf__buf *out, const lf__json_member *member)
-{
-    ingest_comma(out);
-    lf__buf_add(out, member->key - 1, member->key_size + 2); /* with its quotes */
-    lf__buf_add_char(out, ':');
-    lf__buf_add(out, member->value, member->value_size);
 }
 
 static bool ingest_is_whole(const lf__json_member *member)
@@ -419,7 +422,7 @@ static void ingest_given_usage(ingest *to, ingest_usage *said, const lf__field *
                              : ingest_cost(member.value, member.value_size) == INGEST_AS_JSON;
         if (!taken)
             continue;
-        ingest_raw_member(to->out, &member);
+        ingest_json_member(to->out, &member, false);
         said->counts |= count;
         said->unit |= unit;
     }
@@ -443,7 +446,7 @@ static void ingest_usage_object(ingest *to, const lf__field *given, bool given_d
     for (size_t at = 0; missing && lf__json_next_member(details, size, &at, &member);) {
         if (!ingest_is_one_of(member.key, member.key_size, names, sizeof names / sizeof *names) || !ingest_is_whole(&member))
             continue;
-        ingest_raw_member(out, &member);
+        ingest_json_member(out, &member, false);
         said.counts = true;
     }
     if (missing && said.counts && !said.unit)
@@ -454,12 +457,6 @@ static void ingest_usage_object(ingest *to, const lf__field *given, bool given_d
         lf__buf_add_char(out, '}');
 }
 
-/* The field if it is an object. */
-static const lf__field *ingest_object(const lf__field *field)
-{
-    return field != NULL && lf__field_is_json(field, '{') ? field : NULL;
-}
-
 static bool ingest_nests(const lf__field *map)
 {
     lf__json_member member;
@@ -467,17 +464,6 @@ static bool ingest_nests(const lf__field *map)
         if (member.value[0] == '{')
             return true;
     return false;
-}
-
-/* Counts that nest as OpenAI's do are flattened into the scratch buffer: the server takes them only where it knows every key. */
-static void ingest_flatten(ingest *to, const lf__field *map)
-{
-    lf__buf costs;
-    lf__buf_init(&costs, to->scratch->limit);
-    lf__buf_clear(to->scratch);
-    to->failed |= !lf__usage_convert(to->scratch, &costs, lf__field_payload(map), map->length);
-    to->scratch->no_memory |= costs.no_memory;
-    lf__buf_done(&costs);
 }
 
 /* What is said in whole goes first; usage in another API's words fills in. */
@@ -490,10 +476,14 @@ static void ingest_usage_details(ingest *to)
     lf__buf_clear(to->scratch);
     if (usage != NULL && (details == NULL || given_costs == NULL))
         to->failed |= !lf__usage_convert(to->scratch, &costs, lf__field_payload(usage), usage->length);
-    to->scratch->no_memory |= costs.no_memory;
     bool nests = map != NULL && ingest_nests(map);
-    if (nests)
-        ingest_flatten(to, map);
+    if (nests) { /* as OpenAI's do: the server takes them only where it knows every key, so they are flattened */
+        size_t before = costs.length;
+        lf__buf_clear(to->scratch);
+        to->failed |= !lf__usage_convert(to->scratch, &costs, lf__field_payload(map), map->length);
+        lf__buf_rewind(&costs, before);
+    }
+    to->scratch->no_memory |= costs.no_memory;
     const char *counts = nests || details == NULL ? to->scratch->data : map != NULL ? lf__field_payload(map) : NULL;
     size_t size = nests || details == NULL ? to->scratch->length : map != NULL ? map->length : 0;
     ingest_usage_object(to, usage, map != NULL, counts, size);
