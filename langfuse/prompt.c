@@ -35,20 +35,6 @@ _Static_assert(offsetof(struct lf_prompt, name) == offsetof(lf__prompt_link_of, 
 
 /* ---- Errors ------------------------------------------------------------------------------------------------------- */
 
-static lf_status prompt_fail(lf_error *error, lf_status status, const char *format, ...) LF_PRINTF(3, 4);
-
-static lf_status prompt_fail(lf_error *error, lf_status status, const char *format, ...)
-{
-    if (error == NULL)
-        return status;
-    *error = (lf_error){.status = status};
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(error->message, sizeof error->message, format, arguments);
-    va_end(arguments);
-    return status;
-}
-
 /* Of the message only the end is written: a cached prompt should not cost more for it. */
 static void prompt_succeed(lf_error *error)
 {
@@ -59,11 +45,6 @@ static void prompt_succeed(lf_error *error)
     error->message[0] = '\0';
 }
 
-static lf_status prompt_no_memory(lf_error *error)
-{
-    return prompt_fail(error, LF_ERR_MEMORY, "no memory");
-}
-
 /* ---- Handles ------------------------------------------------------------------------------------------------------ */
 
 /* Takes the reference to the body. NULL: no memory. */
@@ -72,7 +53,7 @@ static lf_prompt *prompt_new_at(lf__prompt_body *body, lf_prompt_source source, 
     lf_prompt *prompt = malloc(sizeof *prompt);
     if (prompt == NULL) {
         lf__prompt_body_drop(body);
-        (void)prompt_no_memory(error);
+        (void)lf__rest_fail(error, LF_ERR_MEMORY, 0, "no memory");
         return NULL;
     }
     prompt->name = body->name;
@@ -130,19 +111,19 @@ static const char *prompt_label(const lf_prompt_query *query)
 static lf_status prompt_check(const char *name, const lf_prompt_query *query)
 {
     if (name == NULL || name[0] == '\0')
-        return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt has a name");
+        return lf__rest_fail(query->error, LF_ERR_ARGUMENT, 0, "a prompt has a name");
     if (prompt_name_is_dots(name))
-        return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt named \"%s\" cannot be fetched: in a URL that is a folder",
-                           name);
+        return lf__rest_fail(query->error, LF_ERR_ARGUMENT, 0, "a prompt named \"%s\" cannot be fetched: in a URL that is a folder",
+                             name);
     if (!prompt_name_is_good(name))
-        return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt's name is UTF-8 without '|', of at most %d bytes",
-                           PROMPT_NAME_MAX);
+        return lf__rest_fail(query->error, LF_ERR_ARGUMENT, 0, "a prompt's name is UTF-8 without '|', of at most %d bytes",
+                             PROMPT_NAME_MAX);
     if (query->version != 0 && prompt_label(query) != NULL)
-        return prompt_fail(query->error, LF_ERR_ARGUMENT, "a prompt is asked for by version or by label, not both");
+        return lf__rest_fail(query->error, LF_ERR_ARGUMENT, 0, "a prompt is asked for by version or by label, not both");
     if (query->label != NULL && strlen(query->label) > PROMPT_NAME_MAX)
-        return prompt_fail(query->error, LF_ERR_ARGUMENT, "a label has at most %d bytes", PROMPT_NAME_MAX);
+        return lf__rest_fail(query->error, LF_ERR_ARGUMENT, 0, "a label has at most %d bytes", PROMPT_NAME_MAX);
     if (query->version < 0)
-        return prompt_fail(query->error, LF_ERR_ARGUMENT, "versions of prompts are 1 and up");
+        return lf__rest_fail(query->error, LF_ERR_ARGUMENT, 0, "versions of prompts are 1 and up");
     return LF_OK;
 }
 
@@ -255,7 +236,7 @@ static lf_prompt *prompt_get(const lf__prompt_key *key, lf__config *config, cons
     lf_status status = LF_ERR_DISABLED;
     if (config != NULL && prompt_timeout_ms(query) == 0) {
         prompt_refresh(key, config, query);
-        status = prompt_fail(&error, LF_ERR_TIMEOUT, "there is no time to ask the server (timeout_ms is 0)");
+        status = lf__rest_fail(&error, LF_ERR_TIMEOUT, 0, "there is no time to ask the server (timeout_ms is 0)");
     } else if (config != NULL) {
         lf__prompt_fetch how = prompt_fetch_how(config, query);
         status = lf__prompts_fetch(key, &how, prompt_ttl_ms(query) == 0, &body, &error);
@@ -642,16 +623,16 @@ static lf_status prompt_send(lf__config *config, lf__http_method method, const c
     error = error == NULL ? &own : error;
     lf_status status;
     if (config == NULL || config->authorization == NULL) {
-        status = prompt_fail(error, LF_ERR_DISABLED, "no keys: LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set");
+        status = lf__rest_fail(error, LF_ERR_DISABLED, 0, "no keys: LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set");
     } else if (!ok || !lf__buf_add_char(body, '\0')) {
-        status = prompt_no_memory(error);
+        status = lf__rest_fail(error, LF_ERR_MEMORY, 0, "no memory");
     } else {
         lf__rest_request request = {.method = method,
                                     .path = path,
                                     .body = body->data,
                                     .body_size = body->length - 1,
                                     .timeout_ms = timeout_ms >= 0 ? timeout_ms : (int)config->timeout_ms};
-        status = timeout_ms == 0 ? prompt_fail(error, LF_ERR_TIMEOUT, "there is no time to wait: timeout_ms is 0")
+        status = timeout_ms == 0 ? lf__rest_fail(error, LF_ERR_TIMEOUT, 0, "there is no time to wait: timeout_ms is 0")
                                  : lf__rest_call(config, &request, answer, error);
     }
     if (status == LF_OK)
@@ -683,10 +664,10 @@ static bool prompt_add_text(lf__buf *body, const char *key, const char *text)
 static lf_status prompt_check_new(const lf_new_prompt *fields)
 {
     if (!prompt_name_is_good(fields->name))
-        return prompt_fail(fields->error, LF_ERR_ARGUMENT, "a prompt has a name, in UTF-8 without '|', of at most %d bytes",
-                           PROMPT_NAME_MAX);
+        return lf__rest_fail(fields->error, LF_ERR_ARGUMENT, 0, "a prompt has a name, in UTF-8 without '|', of at most %d bytes",
+                             PROMPT_NAME_MAX);
     if ((fields->prompt == NULL) == (fields->messages.kind == LF_KIND_UNSET))
-        return prompt_fail(fields->error, LF_ERR_ARGUMENT, "a prompt has a text (.prompt) or messages (.messages)");
+        return lf__rest_fail(fields->error, LF_ERR_ARGUMENT, 0, "a prompt has a text (.prompt) or messages (.messages)");
     return LF_OK;
 }
 
@@ -728,7 +709,7 @@ lf_prompt *lf_create_prompt_with(const lf_new_prompt *given)
         lf__prompt_body *made = lf__prompt_body_parse(answer.body, answer.size, &bad);
         prompt = made == NULL ? NULL : prompt_new(made, LF_PROMPT_FRESH, NULL);
         if (prompt == NULL)
-            (void)prompt_fail(fields->error, LF_ERR_SERVER, "the prompt was created, but the server's answer is no prompt");
+            (void)lf__rest_fail(fields->error, LF_ERR_SERVER, 0, "the prompt was created, but the server's answer is no prompt");
     }
     lf__free(answer.body);
     lf__config_free(config);
@@ -742,7 +723,8 @@ lf_status lf_update_prompt_with(const lf_prompt_change *given)
     lf_prompt_change own;
     const lf_prompt_change *change = lf__fields(given, &own, sizeof own, LF__SIZE_WITH(lf_prompt_change, error));
     if (!prompt_name_is_good(change->name) || change->version < 1)
-        return prompt_fail(change->error, LF_ERR_ARGUMENT, "labels are given to a prompt's version: name and version are needed");
+        return lf__rest_fail(change->error, LF_ERR_ARGUMENT, 0,
+                             "labels are given to a prompt's version: name and version are needed");
     LF__AS_GUEST(guest);
     lf__config *config = prompt_config(change->client);
     lf__buf body, path;

@@ -281,25 +281,13 @@ static lf_status cache_ask(const char *path, const lf__prompt_fetch *fetch, lf__
     }
 }
 
-static lf_status cache_no_memory(lf_error *error)
-{
-    *error = (lf_error){.status = LF_ERR_MEMORY, .message = "no memory"};
-    return LF_ERR_MEMORY;
-}
-
-static lf_status cache_bad_answer(lf_error *error)
-{
-    *error = (lf_error){.status = LF_ERR_SERVER, .http_status = 200, .message = "the server's answer is no prompt"};
-    return LF_ERR_SERVER;
-}
-
 static lf_status cache_download(const lf__prompt_key *key, const lf__prompt_fetch *fetch, lf__prompt_body **out_body,
                                 lf_error *error)
 {
     lf__buf path;
     lf__buf_init(&path, 64 << 10);
     lf__rest_answer answer = {0};
-    lf_status status = cache_no_memory(error);
+    lf_status status = lf__rest_fail(error, LF_ERR_MEMORY, 0, "no memory");
     if (cache_add_path(&path, key))
         status = cache_ask(path.data, fetch, &answer, error);
     lf__buf_done(&path);
@@ -310,7 +298,8 @@ static lf_status cache_download(const lf__prompt_key *key, const lf__prompt_fetc
     bool bad;
     *out_body = lf__prompt_body_parse(answer.body, answer.size, &bad);
     if (*out_body == NULL)
-        status = bad ? cache_bad_answer(error) : cache_no_memory(error);
+        status = bad ? lf__rest_fail(error, LF_ERR_SERVER, 200, "the server's answer is no prompt")
+                     : lf__rest_fail(error, LF_ERR_MEMORY, 0, "no memory");
     else
         lf__prompt_disk_write(fetch->config, key, answer.body, answer.size);
     lf__free(answer.body);
@@ -357,8 +346,7 @@ static bool cache_wait(cache_entry *entry, uint64_t until_ns)
 
 static lf_status cache_too_late(lf_error *error)
 {
-    *error = (lf_error){.status = LF_ERR_TIMEOUT, .message = "the prompt is being fetched, and that takes too long"};
-    return LF_ERR_TIMEOUT;
+    return lf__rest_fail(error, LF_ERR_TIMEOUT, 0, "the prompt is being fetched, and that takes too long");
 }
 
 static lf_status cache_fetch_alone(cache_entry *entry, const lf__prompt_key *key, const lf__prompt_fetch *fetch,
@@ -407,7 +395,8 @@ lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *f
 {
     lf__monitor_lock(&cache.monitor);
     cache_entry *entry = cache_find_or_add(key);
-    lf_status status = entry == NULL ? cache_no_memory(error) : cache_fetch_locked(entry, key, fetch, always, out_body, error);
+    lf_status status = entry == NULL ? lf__rest_fail(error, LF_ERR_MEMORY, 0, "no memory")
+                                     : cache_fetch_locked(entry, key, fetch, always, out_body, error);
     lf__monitor_unlock(&cache.monitor);
     return status;
 }

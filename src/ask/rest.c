@@ -18,9 +18,7 @@ enum { REST_TIMEOUT_MS = 5000, REST_SERVER_TEXT = 120, REST_TOGETHER = 64, REST_
 
 /* ---- Words ---- */
 
-static lf_status rest_fail(lf_error *error, lf_status status, int http_status, const char *format, ...) LF_PRINTF(4, 5);
-
-static lf_status rest_fail(lf_error *error, lf_status status, int http_status, const char *format, ...)
+lf_status lf__rest_fail(lf_error *error, lf_status status, int http_status, const char *format, ...)
 {
     if (error == NULL)
         return status;
@@ -230,11 +228,11 @@ static lf_status rest_no_answer(const lf__config *config, const rest_result *res
     const char *host = config->base_url, *text = result->text;
     switch (result->failure) {
     case LF__HTTP_NO_SUCH_HOST:
-        return rest_fail(error, LF_ERR_NETWORK, 0, "no such host: %.100s (%s); check LANGFUSE_BASE_URL", host, text);
-    case LF__HTTP_NO_CONNECTION: return rest_fail(error, LF_ERR_NETWORK, 0, "cannot connect to %.100s: %s", host, text);
-    case LF__HTTP_NO_TLS: return rest_fail(error, LF_ERR_NETWORK, 0, "no secure connection to %.100s: %s", host, text);
-    case LF__HTTP_TOO_LATE: return rest_fail(error, LF_ERR_TIMEOUT, 0, "no answer of %.100s within %d ms", host, timeout_ms);
-    default: return rest_fail(error, LF_ERR_NETWORK, 0, "%.100s was reached, but gave no answer: %s", host, text);
+        return lf__rest_fail(error, LF_ERR_NETWORK, 0, "no such host: %.100s (%s); check LANGFUSE_BASE_URL", host, text);
+    case LF__HTTP_NO_CONNECTION: return lf__rest_fail(error, LF_ERR_NETWORK, 0, "cannot connect to %.100s: %s", host, text);
+    case LF__HTTP_NO_TLS: return lf__rest_fail(error, LF_ERR_NETWORK, 0, "no secure connection to %.100s: %s", host, text);
+    case LF__HTTP_TOO_LATE: return lf__rest_fail(error, LF_ERR_TIMEOUT, 0, "no answer of %.100s within %d ms", host, timeout_ms);
+    default: return lf__rest_fail(error, LF_ERR_NETWORK, 0, "%.100s was reached, but gave no answer: %s", host, text);
     }
 }
 
@@ -243,20 +241,20 @@ static lf_status rest_bad_answer(const lf__config *config, const rest_result *re
     int status = result->status;
     const char *host = config->base_url, *text = result->text;
     if (status == 401 || status == 403)
-        return rest_fail(error, LF_ERR_UNAUTHORIZED, status, "%.100s refused the keys: HTTP %d \"%s\"", host, status, text);
+        return lf__rest_fail(error, LF_ERR_UNAUTHORIZED, status, "%.100s refused the keys: HTTP %d \"%s\"", host, status, text);
     if (status >= 300 && status < 400)
-        return rest_fail(error, LF_ERR_SERVER, status,
-                         "%.100s redirects (HTTP %d), which is not followed; set LANGFUSE_BASE_URL to where it leads", host,
-                         status);
+        return lf__rest_fail(error, LF_ERR_SERVER, status,
+                             "%.100s redirects (HTTP %d), which is not followed; set LANGFUSE_BASE_URL to where it leads", host,
+                             status);
     if (status >= 400 && status < 500)
-        return rest_fail(error, LF_ERR_REFUSED, status, "%.100s refused: HTTP %d \"%s\"", host, status, text);
-    return rest_fail(error, LF_ERR_SERVER, status, "%.100s failed: HTTP %d \"%s\"", host, status, text);
+        return lf__rest_fail(error, LF_ERR_REFUSED, status, "%.100s refused: HTTP %d \"%s\"", host, status, text);
+    return lf__rest_fail(error, LF_ERR_SERVER, status, "%.100s failed: HTTP %d \"%s\"", host, status, text);
 }
 
 static lf_status rest_conclude(const lf__config *config, rest_result *result, int timeout_ms, lf_error *error)
 {
     if (result->no_memory)
-        return rest_fail(error, LF_ERR_MEMORY, result->status, "out of memory");
+        return lf__rest_fail(error, LF_ERR_MEMORY, result->status, "out of memory");
     if (result->status == 0)
         return rest_no_answer(config, result, timeout_ms, error);
     if (result->status < 200 || result->status > 299)
@@ -265,8 +263,8 @@ static lf_status rest_conclude(const lf__config *config, rest_result *result, in
         return LF_OK;
     lf__free(result->body);
     result->body = NULL;
-    return rest_fail(error, LF_ERR_SERVER, result->status, "the answer of %.100s is larger than %d MiB", config->base_url,
-                     LF__REST_ANSWER_MAX >> 20);
+    return lf__rest_fail(error, LF_ERR_SERVER, result->status, "the answer of %.100s is larger than %d MiB", config->base_url,
+                         LF__REST_ANSWER_MAX >> 20);
 }
 
 static lf_status rest_call(lf__guest *guest, const lf__config *config, const lf__rest_request *request, lf__rest_answer *answer,
@@ -275,7 +273,7 @@ static lf_status rest_call(lf__guest *guest, const lf__config *config, const lf_
     int timeout_ms = request->timeout_ms < 0 ? REST_TIMEOUT_MS : request->timeout_ms == 0 ? 1 : request->timeout_ms;
     char *url = rest_url(config, request->path);
     if (url == NULL)
-        return rest_fail(error, LF_ERR_MEMORY, 0, "out of memory");
+        return lf__rest_fail(error, LF_ERR_MEMORY, 0, "out of memory");
     rest_result result = {0};
     size_t body_size = request->body == NULL ? 0 : request->body_size != 0 ? request->body_size : strlen(request->body);
     lf__http_request http = {
@@ -307,7 +305,7 @@ static lf_status rest_call(lf__guest *guest, const lf__config *config, const lf_
 lf_status lf__rest_call(const lf__config *config, const lf__rest_request *request, lf__rest_answer *answer, lf_error *error)
 {
     if (config == NULL || config->base_url == NULL || !rest_has_authorization(config))
-        return rest_fail(error, LF_ERR_DISABLED, 0, "no keys: LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set");
+        return lf__rest_fail(error, LF_ERR_DISABLED, 0, "no keys: LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set");
     LF__AS_GUEST(guest);
     lf__guest_block_signals(&guest);
     lf_status status = rest_call(&guest, config, request, answer, error);
@@ -356,19 +354,19 @@ static lf_status rest_explain_keys(const lf__config *config, int http_status, lf
     char regions[LF_ERROR_TEXT_SIZE];
     rest_other_regions(regions, sizeof regions, config->base_url);
     if (http_status == 403)
-        return rest_fail(error, LF_ERR_UNAUTHORIZED, 403,
-                         "%.80s: the public key %.8s... may not ask for its project; is it a key of an organization?",
-                         config->base_url, config->public_key == NULL ? "(none)" : config->public_key);
-    return rest_fail(error, LF_ERR_UNAUTHORIZED, http_status, "%.60s does not know these keys (public key %.8s...)%s",
-                     config->base_url, config->public_key == NULL ? "(none)" : config->public_key, regions);
+        return lf__rest_fail(error, LF_ERR_UNAUTHORIZED, 403,
+                             "%.80s: the public key %.8s... may not ask for its project; is it a key of an organization?",
+                             config->base_url, config->public_key == NULL ? "(none)" : config->public_key);
+    return lf__rest_fail(error, LF_ERR_UNAUTHORIZED, http_status, "%.60s does not know these keys (public key %.8s...)%s",
+                         config->base_url, config->public_key == NULL ? "(none)" : config->public_key, regions);
 }
 
 static lf_status rest_explain_stranger(const lf__config *config, int http_status, const char *what, lf_error *error)
 {
-    return rest_fail(error, LF_ERR_REFUSED, http_status,
-                     "%.100s is not a Langfuse server: it answered HTTP %d with %s;"
-                     " check LANGFUSE_BASE_URL",
-                     config->base_url, http_status, what);
+    return lf__rest_fail(error, LF_ERR_REFUSED, http_status,
+                         "%.100s is not a Langfuse server: it answered HTTP %d with %s;"
+                         " check LANGFUSE_BASE_URL",
+                         config->base_url, http_status, what);
 }
 
 /* The id in {"data":[{"id":...}]}. */
@@ -386,9 +384,9 @@ static lf_status rest_read_project(const lf__config *config, const lf__rest_answ
     else if (!cJSON_IsArray(data) || (project != NULL && (!cJSON_IsString(found) || found->valuestring[0] == '\0')))
         status = rest_explain_stranger(config, answer->status, "JSON of another kind", error);
     else if (project == NULL)
-        status = rest_fail(error, LF_ERR_REFUSED, answer->status, "%.100s: the keys belong to no project", config->base_url);
+        status = lf__rest_fail(error, LF_ERR_REFUSED, answer->status, "%.100s: the keys belong to no project", config->base_url);
     else if (strlen(found->valuestring) >= room)
-        status = rest_fail(error, LF_ERR_ARGUMENT, answer->status, "the id of the project is longer than %zu bytes", room - 1);
+        status = lf__rest_fail(error, LF_ERR_ARGUMENT, answer->status, "the id of the project is longer than %zu bytes", room - 1);
     else
         memcpy(id, found->valuestring, strlen(found->valuestring) + 1);
     cJSON_Delete(json);
