@@ -3,15 +3,17 @@
 
 #include "src/base/fields.h"
 #include "src/base/guest.h"
-#include "src/observe/handle.h"
 #include "src/base/ids.h"
-#include "src/life/life.h"
-#include "src/observe/attributes.h"
-#include "src/observe/coroutine.h"
-#include "src/observe/observation.h"
 #include "src/base/once.h"
+#include "src/deliver/http.h"
 #include "src/deliver/stats.h"
 #include "src/deliver/worker.h"
+#include "src/life/life.h"
+#include "src/observe/attributes.h"
+#include "src/observe/carrier.h"
+#include "src/observe/coroutine.h"
+#include "src/observe/handle.h"
+#include "src/observe/observation.h"
 
 #include <stdio.h>
 
@@ -551,6 +553,54 @@ int lf_thread_create(pthread_t *out_thread, const pthread_attr_t *attributes, vo
     }
     return error;
 }
+
+/* ---- To and from other processes ---------------------------------------------------------------------------------- */
+
+int lf_inject_from(const lf_context *context, void (*set)(void *data, const char *name, const char *value), void *data)
+{
+    LF__KEEP_ERRNO;
+    return lf__carrier_inject(context, set, data);
+}
+
+int lf_inject(void (*set)(void *data, const char *name, const char *value), void *data)
+{
+    lf_context *context = lf_context_copy();
+    int count = lf_inject_from(context, set, data);
+    lf_context_free(context);
+    return count;
+}
+
+static void core_append(void *list, const char *name, const char *value)
+{
+    struct curl_slist **headers = list;
+    *headers = lf__http_append(*headers, name, value);
+}
+
+struct curl_slist *lf_inject_curl(struct curl_slist *headers)
+{
+    (void)lf_inject(core_append, &headers);
+    return headers;
+}
+
+struct curl_slist *lf_inject_curl_from(const lf_context *context, struct curl_slist *headers)
+{
+    (void)lf_inject_from(context, core_append, &headers);
+    return headers;
+}
+
+lf_context *lf_extract(const char *(*get)(void *data, const char *name), void *data)
+{
+    LF__KEEP_ERRNO;
+    return get == NULL ? NULL : lf__carrier_extract(get, data);
+}
+
+lf_context *lf_extract_environment(void)
+{
+    LF__KEEP_ERRNO;
+    return lf__carrier_extract_environment();
+}
+
+/* ---- Coroutines --------------------------------------------------------------------------------------------------- */
 
 lf_coroutine *lf_coroutine_new(void)
 {

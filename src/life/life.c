@@ -445,7 +445,7 @@ static uint32_t life_add_client(const lf_options *options)
 
 uint32_t lf__life_add_client(const lf_options *options)
 {
-    (void)lf_i_mode(); /* the default client first: what names no client must not come here */
+    (void)lf__life_start(NULL, true); /* the default client first: what names no client must not come here */
     if (!life_begin_change())
         return LF__CLIENT_NONE;
     uint32_t client = life_add_client(options);

@@ -1,7 +1,6 @@
 #include "carrier.h"
 
 #include "capture.h"
-#include "../deliver/http.h"
 #include "../base/ids.h"
 #include "../base/json.h"
 #include "propagate.h"
@@ -301,40 +300,6 @@ int lf__carrier_inject(const lf_context *context, void (*set)(void *data, const 
     return count;
 }
 
-int lf_inject_from(const lf_context *context, void (*set)(void *data, const char *name, const char *value), void *data)
-{
-    int saved = errno;
-    int count = lf__carrier_inject(context, set, data);
-    errno = saved;
-    return count;
-}
-
-int lf_inject(void (*set)(void *data, const char *name, const char *value), void *data)
-{
-    lf_context *context = lf_context_copy();
-    int count = lf_inject_from(context, set, data);
-    lf_context_free(context);
-    return count;
-}
-
-static void carrier_append(void *list, const char *name, const char *value)
-{
-    struct curl_slist **headers = list;
-    *headers = lf__http_append(*headers, name, value);
-}
-
-struct curl_slist *lf_inject_curl(struct curl_slist *headers)
-{
-    (void)lf_inject(carrier_append, &headers);
-    return headers;
-}
-
-struct curl_slist *lf_inject_curl_from(const lf_context *context, struct curl_slist *headers)
-{
-    (void)lf_inject_from(context, carrier_append, &headers);
-    return headers;
-}
-
 /* ---- In ----------------------------------------------------------------------------------------------------------- */
 
 typedef struct carrier_in {
@@ -502,11 +467,8 @@ static lf_context *carrier_context(const carrier_in *in)
     return context;
 }
 
-lf_context *lf_extract(const char *(*get)(void *data, const char *name), void *data)
+lf_context *lf__carrier_extract(const char *(*get)(void *data, const char *name), void *data)
 {
-    if (get == NULL)
-        return NULL;
-    int saved = errno;
     carrier_in in = {.has_parent = false};
     lf__buf_init(&in.fields, LF__CONTEXT_MAX);
     lf__buf *const buffers[] = {&in.foreign, &in.key, &in.value, &in.json, &in.tag};
@@ -517,7 +479,6 @@ lf_context *lf_extract(const char *(*get)(void *data, const char *name), void *d
     lf__buf_done(&in.fields);
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         lf__buf_done(buffers[i]);
-    errno = saved;
     return context;
 }
 
@@ -529,7 +490,7 @@ static const char *carrier_variable(void *data, const char *name)
     return lf__setting_variable(strcmp(name, "tracestate") == 0 ? "TRACESTATE" : "BAGGAGE").text;
 }
 
-lf_context *lf_extract_environment(void)
+lf_context *lf__carrier_extract_environment(void)
 {
-    return lf_extract(carrier_variable, NULL);
+    return lf__carrier_extract(carrier_variable, NULL);
 }
