@@ -1,12 +1,14 @@
 #define _GNU_SOURCE
 #include "lf_core.h"
 
+#include "src/ask/project.h"
 #include "src/base/fields.h"
 #include "src/base/guest.h"
 #include "src/base/ids.h"
 #include "src/base/once.h"
 #include "src/deliver/http.h"
 #include "src/deliver/stats.h"
+#include "src/deliver/wire_text.h"
 #include "src/deliver/worker.h"
 #include "src/life/life.h"
 #include "src/observe/attributes.h"
@@ -20,6 +22,7 @@
 enum {
     CORE_ERROR_TEXT = 1024,
     CORE_CALLED_NAME = 256,
+    CORE_ASK_MS = 5000, /* as lf__rest_call has it */
     CORE_SITE_OF_0_1 = 1 /* lf_site.version there */
 };
 
@@ -635,6 +638,13 @@ int lf_i_mode_unknown(void)
     return lf__mode();
 }
 
+/* For calls that may be the first of all. */
+static bool core_is_started(void)
+{
+    (void)lf_i_mode();
+    return lf__is_started();
+}
+
 lf_status lf_flush(int timeout_ms)
 {
     LF__AS_GUEST(guest);
@@ -655,8 +665,7 @@ int lf_poll(int timeout_ms, lf_poll_wants *out_wants)
     LF__AS_GUEST(guest);
     if (out_wants != NULL)
         *out_wants = (lf_poll_wants){.timeout_ms = -1};
-    (void)lf_i_mode(); /* it may be the first call of all */
-    if (!lf__is_started())
+    if (!core_is_started())
         return LF_ERR_DISABLED;
     lf__worker_ensure(true);
     return lf__worker_poll(timeout_ms, out_wants);
@@ -695,4 +704,58 @@ void lf_get_stats_sized(lf_stats *out_stats, size_t size)
 int lf_stats_prometheus(char *out, size_t room)
 {
     return lf__stats_prometheus(out, room);
+}
+
+/* ---- The project on the server ------------------------------------------------------------------------------------ */
+
+lf_status lf_auth_check(int timeout_ms, lf_error *error)
+{
+    LF__AS_GUEST(guest);
+    lf__config *config = core_is_started() ? lf__client_hold(0) : NULL;
+    lf_status status = lf__project_check(config, timeout_ms, error);
+    lf__config_free(config);
+    return status;
+}
+
+/* What the server calls a trace: over the batch endpoint nearly any text is an id. NULL: no memory, or no time to ask. */
+static char *core_trace_name(const lf__config *config, uint32_t client, const uint8_t id[16], const char *given, int timeout_ms)
+{
+    char hex[LF_TRACE_ID_SIZE], *text = NULL;
+    lf__id_write(id, 16, hex);
+    if (config->exporter == LF__EXPORTER_INGESTION && lf__id_given(given)) {
+        uint8_t unused[16];
+        text = lf__id_parse(given, unused, sizeof unused) ? NULL : lf__strdup(given);
+    } else if (config->exporter == LF__EXPORTER_INGESTION) {
+        lf__worker_ensure(true);
+        if (lf__worker_trace_text(client, id, timeout_ms, &text) != LF_OK)
+            return NULL;
+    }
+    if (text != NULL && lf__wire_is_id(text, strlen(text)))
+        return text;
+    lf__free(text);
+    return lf__strdup(hex);
+}
+
+char *lf_trace_url(const char *trace_id_or_null, int timeout_ms)
+{
+    uint8_t id[16];
+    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)(timeout_ms < 0 ? CORE_ASK_MS : timeout_ms) * 1000000u;
+    const lf__frame *frame = lf__stack_current();
+    uint32_t client = frame == NULL ? 0 : frame->record.client;
+    if (lf__id_given(trace_id_or_null))
+        (void)lf__id_read(trace_id_or_null, id, sizeof id);
+    else if (frame != NULL)
+        memcpy(id, frame->record.trace_id, sizeof id);
+    else
+        return NULL;
+    LF__AS_GUEST(guest);
+    lf__config *config = core_is_started() ? lf__client_hold(client) : NULL;
+    const char *project = config == NULL ? NULL : lf__project_id(config, timeout_ms);
+    uint64_t now = lf__monotonic_ns();
+    int left_ms = now < until_ns ? (int)((until_ns - now) / 1000000u) : 0;
+    char *name = project == NULL ? NULL : core_trace_name(config, client, id, trace_id_or_null, left_ms);
+    char *url = name == NULL ? NULL : lf__project_url(config, project, name);
+    lf__free(name);
+    lf__config_free(config);
+    return url;
 }

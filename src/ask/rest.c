@@ -5,11 +5,8 @@
 #include "../base/guest.h"
 #include "../base/secret.h"
 
-#include <cjson/cJSON.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -310,106 +307,5 @@ lf_status lf__rest_call(const lf__config *config, const lf__rest_request *reques
     lf__guest_block_signals(&guest);
     lf_status status = rest_call(&guest, config, request, answer, error);
     lf__guest_restore_signals(&guest);
-    return status;
-}
-
-/* ---- The project ---- */
-
-static size_t rest_host(const char *base_url, const char **out_host)
-{
-    const char *host = strstr(base_url, "://");
-    *out_host = host == NULL ? base_url : host + 3;
-    return strcspn(*out_host, "/:");
-}
-
-/* Keys of one region are unknown in the others. Writes the others' names when the server is one of them, else nothing. */
-static void rest_other_regions(char *out, size_t room, const char *base_url)
-{
-    static const struct {
-        const char *name, *host;
-    } regions[] = {{"EU", "cloud.langfuse.com"},
-                   {"US", "us.cloud.langfuse.com"},
-                   {"Japan", "jp.cloud.langfuse.com"},
-                   {"HIPAA", "hipaa.cloud.langfuse.com"}};
-    static const char domain[] = "cloud.langfuse.com";
-    const char *host;
-    size_t size = rest_host(base_url, &host), length = 0;
-    out[0] = '\0';
-    if (size < sizeof domain - 1 || strncasecmp(host + size - (sizeof domain - 1), domain, sizeof domain - 1) != 0 ||
-        (size > sizeof domain - 1 && host[size - sizeof domain] != '.'))
-        return;
-    for (size_t i = 0; i < sizeof regions / sizeof *regions; i++) {
-        if (strlen(regions[i].host) == size && strncasecmp(regions[i].host, host, size) == 0)
-            continue;
-        int more = snprintf(out + length, room - length, "%s%s https://%s",
-                            length == 0 ? "; they may be of another region: " : ", ", regions[i].name, regions[i].host);
-        if (more < 0 || (size_t)more >= room - length)
-            break;
-        length += (size_t)more;
-    }
-}
-
-static lf_status rest_explain_keys(const lf__config *config, int http_status, lf_error *error)
-{
-    char regions[LF_ERROR_TEXT_SIZE];
-    rest_other_regions(regions, sizeof regions, config->base_url);
-    if (http_status == 403)
-        return lf__rest_fail(error, LF_ERR_UNAUTHORIZED, 403,
-                             "%.80s: the public key %.8s... may not ask for its project; is it a key of an organization?",
-                             config->base_url, config->public_key == NULL ? "(none)" : config->public_key);
-    return lf__rest_fail(error, LF_ERR_UNAUTHORIZED, http_status, "%.60s does not know these keys (public key %.8s...)%s",
-                         config->base_url, config->public_key == NULL ? "(none)" : config->public_key, regions);
-}
-
-static lf_status rest_explain_stranger(const lf__config *config, int http_status, const char *what, lf_error *error)
-{
-    return lf__rest_fail(error, LF_ERR_REFUSED, http_status,
-                         "%.100s is not a Langfuse server: it answered HTTP %d with %s;"
-                         " check LANGFUSE_BASE_URL",
-                         config->base_url, http_status, what);
-}
-
-/* The id in {"data":[{"id":...}]}. */
-static lf_status rest_read_project(const lf__config *config, const lf__rest_answer *answer, char *id, size_t room, lf_error *error)
-{
-    cJSON *json = cJSON_ParseWithLengthOpts(answer->body, answer->size, NULL, 0);
-    const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
-    const cJSON *project = cJSON_GetArrayItem(data, 0);
-    const cJSON *found = cJSON_GetObjectItemCaseSensitive(project, "id");
-    lf_status status = LF_OK;
-    if (json == NULL)
-        status = rest_explain_stranger(
-            config, answer->status, memchr(answer->body, '<', answer->size) != NULL ? "a web page" : "something that is not JSON",
-            error);
-    else if (!cJSON_IsArray(data) || (project != NULL && (!cJSON_IsString(found) || found->valuestring[0] == '\0')))
-        status = rest_explain_stranger(config, answer->status, "JSON of another kind", error);
-    else if (project == NULL)
-        status = lf__rest_fail(error, LF_ERR_REFUSED, answer->status, "%.100s: the keys belong to no project", config->base_url);
-    else if (strlen(found->valuestring) >= room)
-        status = lf__rest_fail(error, LF_ERR_ARGUMENT, answer->status, "the id of the project is longer than %zu bytes", room - 1);
-    else
-        memcpy(id, found->valuestring, strlen(found->valuestring) + 1);
-    cJSON_Delete(json);
-    return status;
-}
-
-lf_status lf__rest_project(const lf__config *config, int timeout_ms, char *id, size_t room, lf_error *error)
-{
-    lf_error local;
-    lf_error *told = error != NULL ? error : &local;
-    lf__rest_answer answer = {0};
-    lf__rest_request request = {.method = LF__HTTP_GET, .path = "api/public/projects", .timeout_ms = timeout_ms};
-    lf_status status = lf__rest_call(config, &request, &answer, told);
-    if (status == LF_ERR_UNAUTHORIZED)
-        return rest_explain_keys(config, told->http_status, error);
-    if (status == LF_ERR_REFUSED && (told->http_status == 404 || told->http_status == 405))
-        return rest_explain_stranger(config, told->http_status, "nothing there", error);
-    if (status != LF_OK)
-        return status;
-    LF__KEEP_ERRNO;
-    status = rest_read_project(config, &answer, id, room, error);
-    if (status == LF_OK && error != NULL)
-        *error = (lf_error){.status = LF_OK};
-    lf__free(answer.body);
     return status;
 }

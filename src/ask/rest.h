@@ -36,10 +36,6 @@ lf_status lf__rest_call(const lf__config *config, const lf__rest_request *reques
 /* Fill in *error, which may be NULL; control characters become blanks. Returns `status`. */
 lf_status lf__rest_fail(lf_error *error, lf_status status, int http_status, const char *format, ...) LF_PRINTF(4, 5);
 
-/* The id of the project that the keys belong to. As lf_auth_check documents its result; LF_ERR_ARGUMENT when `room` is too
- * small for the id. `id` is untouched on failure. */
-lf_status lf__rest_project(const lf__config *config, int timeout_ms, char *id, size_t room, lf_error *error);
-
 /* At exit: cut short what runs, on whatever thread, refuse what comes, and wait until nobody is inside of libcurl, at most half
  * a second. */
 void lf__rest_stop(void);

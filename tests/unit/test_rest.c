@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "../../src/ask/project.h"
 #include "../../src/ask/rest.h"
 #include "fake_server.h"
 #include "fixture.h"
@@ -452,7 +453,7 @@ static void errno_mask_and_cancel_state_stay_as_they_were(void **state)
         assert_int_equal(errno, ECHILD);
         errno = ECHILD;
         char id[8];
-        (void)lf__rest_project(config, PATIENCE_MS, id, sizeof id, &told);
+        (void)lf__project_ask(config, PATIENCE_MS, id, sizeof id, &told);
         assert_int_equal(errno, ECHILD);
         lf__free(answer.body);
         answer.body = NULL;
@@ -583,7 +584,7 @@ static lf_status project(char id[32])
 {
     told = (lf_error){0};
     snprintf(id, 32, "untouched");
-    lf_status status = lf__rest_project(config, PATIENCE_MS, id, 32, &told);
+    lf_status status = lf__project_ask(config, PATIENCE_MS, id, 32, &told);
     assert_int_equal(told.status, status);
     if (status != LF_OK)
         assert_string_equal(id, "untouched");
@@ -600,7 +601,7 @@ static void the_projects_id_is_found(void **state)
     assert_int_equal(project(id), LF_OK);
     assert_string_equal(id, "proj-1");
     assert_ptr_equal(strstr(server->requests[0].head, "GET /api/public/projects HTTP/1.1\r\n"), server->requests[0].head);
-    assert_int_equal(lf__rest_project(config, PATIENCE_MS, small, sizeof small, NULL), LF_ERR_ARGUMENT);
+    assert_int_equal(lf__project_ask(config, PATIENCE_MS, small, sizeof small, NULL), LF_ERR_ARGUMENT);
 }
 
 static void every_reason_for_no_project_has_its_words(void **state)
