@@ -166,8 +166,8 @@ e2e: all $(E2E_PROGRAMS) ## examples and stress programs against langfuse-local 
 	@tests/server/http.sh $(BUILD)/langfuse-local
 	@BUILD=$(BUILD) TEST_WRAPPER='$(TEST_WRAPPER)' E2E_OBSERVATIONS=$(E2E_OBSERVATIONS) tests/e2e/run.sh
 
-layers: ## who may include whom, and what may happen while a lock is held
-	@tests/layers.sh
+layers: $(LIB_OBJECTS) ## which doors lead where, and what may happen while a lock is held
+	@$(PYTHON) tests/layers.py --objects $(BUILD)
 	@$(PYTHON) tests/locks.py
 
 # The same tests under a checker, in a build folder of their own. `compile` and `layers` have nothing to run.

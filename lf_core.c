@@ -7,6 +7,7 @@
 #include "src/base/ids.h"
 #include "src/base/once.h"
 #include "src/deliver/http.h"
+#include "src/deliver/mask.h"
 #include "src/deliver/stats.h"
 #include "src/deliver/wire_text.h"
 #include "src/deliver/worker.h"
@@ -638,13 +639,6 @@ int lf_i_mode_unknown(void)
     return lf__mode();
 }
 
-/* For calls that may be the first of all. */
-static bool core_is_started(void)
-{
-    (void)lf_i_mode();
-    return lf__is_started();
-}
-
 lf_status lf_flush(int timeout_ms)
 {
     LF__AS_GUEST(guest);
@@ -665,7 +659,8 @@ int lf_poll(int timeout_ms, lf_poll_wants *out_wants)
     LF__AS_GUEST(guest);
     if (out_wants != NULL)
         *out_wants = (lf_poll_wants){.timeout_ms = -1};
-    if (!core_is_started())
+    (void)lf_i_mode(); /* it may be the first call of all */
+    if (!lf__is_started())
         return LF_ERR_DISABLED;
     lf__worker_ensure(true);
     return lf__worker_poll(timeout_ms, out_wants);
@@ -706,12 +701,27 @@ int lf_stats_prometheus(char *out, size_t room)
     return lf__stats_prometheus(out, room);
 }
 
+bool lf_mask_replace(lf_masked *value, const char *text, size_t size, bool is_json)
+{
+    return lf__mask_replace(value, text, size, is_json);
+}
+
 /* ---- The project on the server ------------------------------------------------------------------------------------ */
+
+/* NULL: it traces nothing. */
+static lf__config *core_ask(uint32_t client)
+{
+    lf__config *config = lf__life_ask(client);
+    if (config == NULL || (config->enabled && lf__client_is_on(client)))
+        return config;
+    lf__config_free(config);
+    return NULL;
+}
 
 lf_status lf_auth_check(int timeout_ms, lf_error *error)
 {
     LF__AS_GUEST(guest);
-    lf__config *config = core_is_started() ? lf__client_hold(0) : NULL;
+    lf__config *config = core_ask(0);
     lf_status status = lf__project_check(config, timeout_ms, error);
     lf__config_free(config);
     return status;
@@ -749,7 +759,7 @@ char *lf_trace_url(const char *trace_id_or_null, int timeout_ms)
     else
         return NULL;
     LF__AS_GUEST(guest);
-    lf__config *config = core_is_started() ? lf__client_hold(client) : NULL;
+    lf__config *config = core_ask(client);
     const char *project = config == NULL ? NULL : lf__project_id(config, timeout_ms);
     uint64_t now = lf__monotonic_ns();
     int left_ms = now < until_ns ? (int)((until_ns - now) / 1000000u) : 0;

@@ -1,17 +1,18 @@
 #define _GNU_SOURCE
 #include "prompt.h"
 
+#include "../src/ask/prompt_cache.h"
+#include "../src/ask/rest.h"
 #include "../src/base/clients.h"
-#include "../src/observe/capture.h"
 #include "../src/base/config.h"
 #include "../src/base/fields.h"
 #include "../src/base/guest.h"
 #include "../src/base/json.h"
 #include "../src/base/once.h"
-#include "../src/ask/prompt_cache.h"
-#include "../src/observe/prompt_link.h"
-#include "../src/ask/rest.h"
 #include "../src/deliver/worker.h"
+#include "../src/life/life.h"
+#include "../src/observe/capture.h"
+#include "../src/observe/prompt_link.h"
 
 #include <cjson/cJSON.h>
 #include <limits.h>
@@ -206,8 +207,7 @@ static lf_prompt *prompt_without_server(const lf__prompt_key *key, const lf__con
 /* Prompts are asked for where nothing is traced, too. NULL: there is no configuration. */
 static lf__config *prompt_config(const lf_client *client)
 {
-    (void)lf_i_mode(); /* it may be the first call of all */
-    return lf__client_config(lf__client_index(client));
+    return lf__life_ask(lf__client_index(client));
 }
 
 static uint32_t prompt_client(const lf_client *client)

@@ -55,8 +55,6 @@ static struct {
     bool ended; /* the process takes its libraries down */
 } http_setup = {.monitor = LF__MONITOR_INIT};
 
-void (*lf__http_at_exit)(void);
-
 /* With the lock held. */
 static void http_await_setup(uint64_t until_ns)
 {
@@ -81,8 +79,6 @@ static void http_global_init(void)
 {
     http_keep_openssl_from_exit_handlers();
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
-    if (lf__http_at_exit != NULL)
-        (void)atexit(lf__http_at_exit); /* exit handlers run last in, first out: ours before those of TLS libraries */
 }
 
 bool lf__http_set_up(void)

@@ -59,9 +59,6 @@ typedef struct lf__http_request {
 
 typedef struct lf__http lf__http;
 
-/* Called at exit, unless NULL; registered when libcurl is set up, so it comes before what was registered until then. */
-extern void (*lf__http_at_exit)(void);
-
 /* Set libcurl up, unless that was done; about half a millisecond. A process that ends meanwhile waits for it, two seconds at
  * most.
  * False: the process ends, libcurl must not be used any more. */

@@ -22,7 +22,7 @@ typedef struct mask_job {
     mask_replacement replacement;
 } mask_job;
 
-bool lf_mask_replace(lf_masked *value, const char *text, size_t size, bool is_json)
+bool lf__mask_replace(lf_masked *value, const char *text, size_t size, bool is_json)
 {
     if (value == NULL || value->replacement == NULL)
         return false;

@@ -14,4 +14,7 @@
  * room; the caller drops the record. Worker only. */
 const lf__record *lf__mask_record(lf__buf *out, const lf__record *record, const lf__config *config);
 
+/* As lf_mask_replace. */
+bool lf__mask_replace(lf_masked *value, const char *text, size_t size, bool is_json);
+
 #endif

@@ -163,6 +163,17 @@ static bool life_watch_exit(void)
     return ok;
 }
 
+/* Exit handlers run last in, first out: ours before those of libcurl's TLS library. The one registered earlier finds nothing to do
+ * then. False: the process ends. */
+static bool life_set_up_http(void)
+{
+    static atomic_int watches;
+    bool ok = lf__http_set_up();
+    if (ok && atomic_exchange(&watches, 1) == 0)
+        (void)life_watch_exit();
+    return ok;
+}
+
 /* A thread that has observed ends. */
 static void life_end_thread(void *segment)
 {
@@ -181,7 +192,6 @@ static bool life_install_hooks(void)
     if (pthread_key_create(&key, life_end_thread) != 0 || !life_watch_exit())
         return false;
     lf__stack_install(key);
-    lf__http_at_exit = life_at_exit; /* once more, behind the handlers of libcurl's TLS library; the second call finds nothing */
     life.has_hooks = true;
     return true;
 }
@@ -216,7 +226,7 @@ static lf_status life_switch_on(uint32_t client, lf__config *config)
         if (lf__thread != NULL)
             lf__submit_set_wake(lf__thread); /* other threads count to the old number once more */
     }
-    if (config->file_path == NULL && !lf__http_set_up())
+    if (config->file_path == NULL && !life_set_up_http())
         return LF_ERR_DISABLED; /* the process ends */
     if (client == 0)
         lf__worker_set_pumped(config->is_pumped);
@@ -324,6 +334,16 @@ void lf__life_set_tracing(bool on)
     else if (!on && lf__mode() >= LF_I_ON)
         life_set_mode(LF_I_PAUSED);
     lf__monitor_unlock(&life.monitor);
+}
+
+lf__config *lf__life_ask(uint32_t client)
+{
+    if (lf__mode() == LF_I_UNKNOWN)
+        (void)lf__life_start(NULL, true);
+    lf__config *config = lf__client_config(client);
+    if (config != NULL && config->authorization != NULL)
+        (void)life_set_up_http();
+    return config;
 }
 
 /* ---- Stop --------------------------------------------------------------------------------------------------------- */

@@ -24,6 +24,9 @@
 
 /* As lf_init. With only_if_unknown: nothing happens unless this is the first call of all. */
 lf_status lf__life_start(const lf_options *options, bool only_if_unknown);
+/* The configuration of a client that asks its server something, for lf__config_free; NULL: there is none. All calls that ask begin
+ * with this: it may start the library, and it makes exit wait for them. */
+lf__config *lf__life_ask(uint32_t client);
 /* As lf_shutdown. */
 lf_status lf__life_stop(int timeout_ms);
 /* As lf_set_tracing. */
