@@ -25,8 +25,8 @@ typedef struct cache_entry {
     uint64_t hash;
     uint32_t client;
     int version;
-    char *name;
-    char *label; /* NULL when asked for by version */
+    const char *name;  /* behind the entry, as is the label */
+    const char *label; /* NULL when asked for by version */
 
     lf__prompt_body *body; /* NULL: not there */
     uint64_t fresh_until_ns;
@@ -49,9 +49,8 @@ static struct {
     cache_entry *buckets[CACHE_BUCKETS];
     size_t count;
     size_t bytes;
-    cache_entry *refresh_first;
+    cache_entry *refresh_first; /* the background thread is at it */
     cache_entry *refresh_last;
-    cache_entry *refresh_now; /* with the background thread */
     bool running; /* the background thread */
     bool exiting;
 } cache = {.monitor = LF__MONITOR_INIT};
@@ -80,7 +79,7 @@ void lf__prompts_after_fork_child(void)
             lf__config_free(entry->how.config); /* what was queued is not fetched here */
             entry->how.config = NULL;
         }
-    cache.refresh_first = cache.refresh_last = cache.refresh_now = NULL;
+    cache.refresh_first = cache.refresh_last = NULL;
     cache.running = false;
 }
 
@@ -88,7 +87,6 @@ void lf__prompts_stop(void)
 {
     lf__monitor_lock(&cache.monitor);
     cache.exiting = true;
-    lf__monitor_tell(&cache.monitor);
     lf__monitor_unlock(&cache.monitor);
 }
 
@@ -176,8 +174,6 @@ static void cache_remove(cache_entry *entry)
     *link = entry->next_in_bucket;
     cache.count--;
     lf__config_free(entry->how.config);
-    lf__free(entry->name);
-    lf__free(entry->label);
     lf__free(entry);
 }
 
@@ -203,21 +199,17 @@ static cache_entry *cache_find_or_add(const lf__prompt_key *key)
     if (entry != NULL)
         return entry;
     cache_make_room(NULL);
-    entry = lf__alloc(sizeof *entry);
+    size_t name_size = strlen(key->name) + 1, label_size = key->version != 0 ? 0 : strlen(key->label) + 1;
+    entry = lf__alloc(sizeof *entry + name_size + label_size);
     if (entry == NULL)
         return NULL;
     entry->hash = hash;
     entry->client = key->client;
     entry->version = key->version;
-    entry->name = lf__strdup(key->name);
-    entry->label = key->version != 0 ? NULL : lf__strdup(key->label);
+    entry->name = memcpy(entry + 1, key->name, name_size);
+    if (label_size != 0)
+        entry->label = memcpy((char *)(entry + 1) + name_size, key->label, label_size);
     entry->used_ns = lf__monotonic_ns();
-    if (entry->name == NULL || (key->version == 0 && entry->label == NULL)) {
-        lf__free(entry->name);
-        lf__free(entry->label);
-        lf__free(entry);
-        return NULL;
-    }
     entry->next_in_bucket = cache.buckets[hash % CACHE_BUCKETS];
     cache.buckets[hash % CACHE_BUCKETS] = entry;
     cache.count++;
@@ -248,19 +240,6 @@ static bool cache_may_try_again(lf_status status, const lf_error *error)
            error->http_status == 429;
 }
 
-static void cache_pause(int ms)
-{
-    struct timespec time = {ms / 1000, (ms % 1000) * 1000000L};
-    (void)nanosleep(&time, NULL);
-}
-
-static int cache_jitter_ms(void)
-{
-    uint32_t random;
-    lf__random_bytes(&random, sizeof random);
-    return (int)(random % CACHE_TRY_WAIT_MS);
-}
-
 /* One question with its tries. */
 static lf_status cache_ask(const char *path, const lf__prompt_fetch *fetch, lf__rest_answer *answer, lf_error *error)
 {
@@ -271,12 +250,14 @@ static lf_status cache_ask(const char *path, const lf__prompt_fetch *fetch, lf__
         lf_status status = lf__rest_call(fetch->config, &request, answer, error);
         if (status == LF_OK || tries >= fetch->max_retries || !cache_may_try_again(status, error))
             return status;
-        int pause_ms = cache_jitter_ms();
+        uint32_t random;
+        lf__random_bytes(&random, sizeof random);
+        int pause_ms = (int)(random % CACHE_TRY_WAIT_MS);
         uint64_t now = lf__monotonic_ns();
         left_ms = now >= until_ns ? 0 : (int)((until_ns - now) / 1000000u);
         if (left_ms <= pause_ms + 1)
             return status;
-        cache_pause(pause_ms);
+        (void)nanosleep(&(struct timespec){0, pause_ms * 1000000L}, NULL);
         left_ms -= pause_ms;
     }
 }
@@ -315,24 +296,6 @@ static void cache_store(cache_entry *entry, lf__prompt_body *body, uint64_t ttl_
     cache_make_room(entry);
 }
 
-/* The end of a fetch, whatever became of it; `forgotten` is from its beginning. A failure from before the entry was forgotten
- * says nothing about now, and one beside a fetch that others wait for is not theirs. With the lock held. */
-static void cache_settle(cache_entry *entry, uint64_t forgotten, lf_status status, const lf_error *error, lf__prompt_body *body,
-                         uint64_t ttl_ns)
-{
-    bool in_time = entry->forgotten == forgotten;
-    if (status == LF_OK || !entry->fetching) {
-        entry->error = status == LF_OK || !in_time ? (lf_error){.status = LF_OK} : *error;
-        entry->fetches++;
-    }
-    entry->not_before_ns = status == LF_OK ? 0 : lf__monotonic_ns() + CACHE_REFRESH_PAUSE_MS * 1000000u;
-    if (status == LF_OK && in_time) /* else it was forgotten while it was on its way: it may be from before */
-        cache_store(entry, body, ttl_ns);
-    else if (status != LF_OK && error->http_status == 404 && in_time)
-        cache_exchange(entry, NULL); /* it was deleted, or has lost the label */
-    lf__monitor_tell(&cache.monitor);
-}
-
 /* Wait for the thread that fetches this entry. True: it has ended. */
 static bool cache_wait(cache_entry *entry, uint64_t until_ns)
 {
@@ -344,50 +307,58 @@ static bool cache_wait(cache_entry *entry, uint64_t until_ns)
     return entry->fetches != fetches;
 }
 
-static lf_status cache_too_late(lf_error *error)
+/* Fetch, with the lock given up meanwhile. Several threads may fetch one prompt at once; with `shared`, threads that miss it wait
+ * for the first one. */
+static lf_status cache_fetch(cache_entry *entry, const lf__prompt_key *key, const lf__prompt_fetch *fetch, bool shared,
+                             lf__prompt_body **out_body, lf_error *error)
 {
-    return lf__rest_fail(error, LF_ERR_TIMEOUT, 0, "the prompt is being fetched, and that takes too long");
-}
-
-static lf_status cache_fetch_alone(cache_entry *entry, const lf__prompt_key *key, const lf__prompt_fetch *fetch,
-                                   lf__prompt_body **out_body, lf_error *error)
-{
-    bool alone = !entry->fetching; /* several may ask at once for a TTL of 0; the first is the one that others wait for */
+    bool first = shared && !entry->fetching;
     uint64_t forgotten = entry->forgotten;
-    entry->fetching = true;
-    entry->waiters++; /* it must not go meanwhile */
+    entry->fetching |= shared;
+    entry->waiters++; /* the entry must not go meanwhile */
     lf__monitor_unlock(&cache.monitor);
     lf_status status = cache_download(key, fetch, out_body, error);
     lf__monitor_lock(&cache.monitor);
     entry->waiters--;
-    if (alone)
+    if (first)
         entry->fetching = false;
-    cache_settle(entry, forgotten, status, error, *out_body, fetch->ttl_ns);
+    bool counts = entry->forgotten == forgotten;  /* else the answer may be from before */
+    if (status == LF_OK || !entry->fetching) { /* a failure beside the fetch that others wait for is not theirs */
+        entry->error = status == LF_OK || !counts ? (lf_error){.status = LF_OK} : *error;
+        entry->fetches++;
+    }
+    entry->not_before_ns = status == LF_OK ? 0 : lf__monotonic_ns() + CACHE_REFRESH_PAUSE_MS * 1000000u;
+    if (counts && status == LF_OK)
+        cache_store(entry, *out_body, fetch->ttl_ns);
+    else if (counts && error->http_status == 404)
+        cache_exchange(entry, NULL); /* it was deleted, or has lost the label */
+    lf__monitor_tell(&cache.monitor);
     return status;
 }
 
-static lf_status cache_fetch_locked(cache_entry *entry, const lf__prompt_key *key, const lf__prompt_fetch *fetch, bool always,
-                                    lf__prompt_body **out_body, lf_error *error)
+/* Wait for another thread that fetches the prompt, or fetch it. */
+static lf_status cache_get(cache_entry *entry, const lf__prompt_key *key, const lf__prompt_fetch *fetch, bool always,
+                           lf__prompt_body **out_body, lf_error *error)
 {
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)fetch->timeout_ms * 1000000u;
     lf__prompt_fetch left = *fetch;
     while (entry->fetching && !always) {
-        if (!cache_wait(entry, until_ns))
-            return cache_too_late(error);
-        if (entry->body != NULL) {
+        bool ended = cache_wait(entry, until_ns);
+        if (ended && entry->body != NULL) {
             *out_body = lf__prompt_body_hold(entry->body);
             return LF_OK;
         }
-        *error = entry->error;
-        if (error->status != LF_OK && error->status != LF_ERR_TIMEOUT)
+        if (ended && entry->error.status != LF_OK && entry->error.status != LF_ERR_TIMEOUT) {
+            *error = entry->error;
             return error->status;
-        /* Fetched, and forgotten at once: what was fetched is of before. Or given up by who had less time. So ask again. */
+        }
+        /* Ask again: the prompt was forgotten as soon as it was fetched, or the thread that fetched it had less time. */
         uint64_t now = lf__monotonic_ns();
-        if (now >= until_ns)
-            return cache_too_late(error);
+        if (!ended || now >= until_ns)
+            return lf__rest_fail(error, LF_ERR_TIMEOUT, 0, "the prompt is being fetched, and that takes too long");
         left.timeout_ms = (int)((until_ns - now) / 1000000u) + 1;
     }
-    return cache_fetch_alone(entry, key, &left, out_body, error);
+    return cache_fetch(entry, key, &left, true, out_body, error);
 }
 
 lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *fetch, bool always, lf__prompt_body **out_body,
@@ -396,7 +367,7 @@ lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *f
     lf__monitor_lock(&cache.monitor);
     cache_entry *entry = cache_find_or_add(key);
     lf_status status = entry == NULL ? lf__rest_fail(error, LF_ERR_MEMORY, 0, "no memory")
-                                     : cache_fetch_locked(entry, key, fetch, always, out_body, error);
+                                     : cache_get(entry, key, fetch, always, out_body, error);
     lf__monitor_unlock(&cache.monitor);
     return status;
 }
@@ -439,29 +410,19 @@ static void cache_refresh_one(cache_entry *entry)
     const lf__prompt_key key = {entry->client, entry->name, entry->version, entry->label};
     lf__prompt_fetch how = entry->how;
     entry->how.config = NULL; /* ours now */
-    if (cache_is_fresh(entry, lf__monotonic_ns())) { /* somebody who did not want to wait for us fetched it */
-        entry->refreshing = false;
-        lf__config_free(how.config);
-        return;
-    }
-    uint64_t forgotten = entry->forgotten;
-    bool missing = entry->body == NULL && !entry->fetching; /* fetched ahead: who asks meanwhile waits for us */
-    if (missing)
-        entry->fetching = true;
-    lf__monitor_unlock(&cache.monitor);
     lf__prompt_body *body = NULL;
     lf_error error;
-    lf_status status = cache_download(&key, &how, &body, &error);
+    lf_status status = LF_OK;
+    if (!cache_is_fresh(entry, lf__monotonic_ns())) /* else a thread that did not want to wait has fetched it */
+        status = cache_fetch(entry, &key, &how, entry->body == NULL, &body, &error);
+    lf__monitor_unlock(&cache.monitor);
     if (status != LF_OK)
         lf__log(&how.config->logger, error.http_status == 404 ? LF__LOG_WARNING : LF__LOG_DEBUG,
                 "prompt \"%.80s\" could not be refreshed: %s", key.name, error.message);
+    lf__prompt_body_drop(body);
     lf__config_free(how.config);
     lf__monitor_lock(&cache.monitor);
     entry->refreshing = false;
-    if (missing)
-        entry->fetching = false;
-    cache_settle(entry, forgotten, status, &error, body, how.ttl_ns);
-    lf__prompt_body_drop(body);
 }
 
 static void *cache_main(void *unused)
@@ -470,14 +431,9 @@ static void *cache_main(void *unused)
     pthread_detach(pthread_self());
     pthread_setname_np(pthread_self(), LF__THREAD_PROMPT);
     lf__monitor_lock(&cache.monitor);
-    cache_entry *entry;
-    while (!cache.exiting && (entry = cache.refresh_first) != NULL) {
-        cache.refresh_first = entry->next_refresh;
-        if (cache.refresh_first == NULL)
-            cache.refresh_last = NULL;
-        cache.refresh_now = entry;
-        cache_refresh_one(entry);
-        cache.refresh_now = NULL;
+    while (!cache.exiting && cache.refresh_first != NULL) {
+        cache_refresh_one(cache.refresh_first);
+        cache.refresh_first = cache.refresh_first->next_refresh;
         lf__monitor_tell(&cache.monitor);
     }
     cache.running = false; /* the next refresh has a thread of its own */
@@ -502,12 +458,11 @@ void lf__prompts_refresh(const lf__prompt_key *key, const lf__prompt_fetch *fetc
         entry->next_refresh = NULL;
         entry->how = *fetch;
         entry->how.config = lf__config_ref(fetch->config);
-        if (cache.refresh_last == NULL)
+        if (cache.refresh_first == NULL)
             cache.refresh_first = entry;
         else
             cache.refresh_last->next_refresh = entry;
         cache.refresh_last = entry;
-        lf__monitor_tell(&cache.monitor);
     }
     lf__monitor_unlock(&cache.monitor);
 }
@@ -516,9 +471,9 @@ bool lf__prompts_settle(int timeout_ms)
 {
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
     lf__monitor_lock(&cache.monitor);
-    while ((cache.refresh_first != NULL || cache.refresh_now != NULL) && lf__monitor_wait(&cache.monitor, until_ns))
+    while (cache.refresh_first != NULL && lf__monitor_wait(&cache.monitor, until_ns))
         continue;
-    bool settled = cache.refresh_first == NULL && cache.refresh_now == NULL;
+    bool settled = cache.refresh_first == NULL;
     lf__monitor_unlock(&cache.monitor);
     return settled;
 }
