@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Append to a line: no control characters, a question mark for a byte that is no UTF-8, cut at the end of a character. Returns
- * its length then. */
+/* Append to a line, cut at the end of a character: a blank for a control character, a question mark for a byte that is no
+ * UTF-8. Returns the line's length. */
 static size_t answer_add(char *out, size_t room, size_t length, const char *text, size_t size)
 {
     size_t left = room - 1 - length, kept = size > left ? lf__utf8_floor(text, left) : size;
@@ -75,7 +75,7 @@ static bool answer_varint(answer_reader *in, uint64_t *out)
     return false;
 }
 
-/* The next bytes, or those of them that are there: the answer may have been cut off. */
+/* The next bytes, or those of them that are there: the answer may be cut off. */
 static answer_reader answer_take(answer_reader *in, uint64_t size)
 {
     size_t left = (size_t)(in->end - in->at);
@@ -84,7 +84,7 @@ static answer_reader answer_take(answer_reader *in, uint64_t size)
     return taken;
 }
 
-/* False at the end, and at what is no field. */
+/* False at the end, and where no field begins. */
 static bool answer_next_field(answer_reader *in, answer_field *field)
 {
     enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
@@ -131,7 +131,7 @@ static void answer_read_protobuf(lf__answer_partial *out, const char *body, size
 
 /* ---- Partial success, as JSON ------------------------------------------------------------------------------------- */
 
-/* A 64-bit number, which is text in this JSON; some write a number. 0 for what is neither. */
+/* A 64-bit number, which is text in this JSON; some receivers write a number. 0: it is neither. */
 static uint64_t answer_number(const cJSON *json)
 {
     if (cJSON_IsNumber(json)) {
@@ -164,7 +164,7 @@ void lf__answer_read_partial(lf__answer_partial *out, const char *body, size_t s
 
 /* ---- Refusals ------------------------------------------------------------------------------------------------------ */
 
-/* Where: "labels.0: ". */
+/* The place of an issue: "labels.0: ". */
 static size_t answer_add_path(char *out, size_t room, size_t length, const cJSON *path)
 {
     enum { STEP_MAX = 30 };
@@ -186,14 +186,14 @@ static size_t answer_add_issue(char *out, size_t room, size_t length, const cJSO
     const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(issue, "message"));
     if (message == NULL)
         return length;
-    const char *content = strcasestr(message, ", received"); /* older validators quote what they got */
+    const char *content = strcasestr(message, ", received"); /* older validators quote the value */
     length = answer_add_text(out, room, length, ": ");
     length = answer_add_path(out, room, length, cJSON_GetObjectItemCaseSensitive(issue, "path"));
     return answer_add(out, room, length, message, content == NULL ? strlen(message) : (size_t)(content - message));
 }
 
-/* A validator's list, also as text, or a sentence. One word is the name of a kind of error, which says no more than the
- * message; any other JSON may be what was sent. */
+/* A validator's list, also as text, or a sentence. One word is the name of a kind of error, which the message says as well; any
+ * other JSON may be the content that was sent. */
 static size_t answer_add_detail(char *out, size_t room, size_t length, const cJSON *detail)
 {
     if (cJSON_IsArray(detail))

@@ -13,10 +13,10 @@
 enum {
     EXPORT_LENGTHS_MAX = 64, /* a head may grow by this when it knows how long the items are */
     EXPORT_IN_FLIGHT = 3,
-    EXPORT_SPLIT_REFUSED_MAX = 64, /* bad observations that one batch is searched for before the rest goes with them */
+    EXPORT_SPLIT_REFUSED_MAX = 64, /* bad items that one batch is searched for; then the rest is dropped with them */
     EXPORT_SCRATCH_MAX = 8 << 20,
     EXPORT_ITEMS_MIN = 256,
-    EXPORT_HOPELESS = 2 /* the first try, and one more */
+    EXPORT_HOPELESS = 2 /* tries in a row that found nobody */
 };
 
 typedef struct export_batch {
@@ -30,7 +30,7 @@ typedef struct export_batch {
     uint64_t first_try_ns; /* 0: not tried yet */
     bool in_flight;
     bool is_part;          /* came out of a split */
-    uint64_t whole;        /* the same of the batch that it was part of, once */
+    uint64_t whole;        /* the same of the batch before any split */
     lf__buf head;
     lf__buf tail;
     lf__http_request request;
@@ -43,11 +43,11 @@ struct lf__export {
     const lf__wire *wire;
     lf__tell tell;
     const char *url;
-    lf__file file; /* with no path: to the server */
+    lf__file file; /* without a path: to the server */
     lf__buf scratch;
-    lf__wire_times *trace_times; /* of batches of events about traces */
+    lf__wire_times *trace_times; /* of events about traces; NULL: there are none */
     size_t envelope; /* ceiling of a request's head and tail: resource, scope and brackets */
-    bool no_room;    /* for records beside it */
+    bool no_room;    /* for records beside the envelope */
     export_batch *open;
     export_batch *batches; /* on their way, oldest first */
     size_t batch_count;
@@ -61,8 +61,8 @@ struct lf__export {
     bool failing;
     uint64_t gate_ns;
     uint64_t step_ns;
-    int unreached; /* tries in a row that found nobody, since somebody answered or we were told to hurry */
-    uint64_t split_whole; /* the batch being searched, and the bad observations found in it */
+    int unreached; /* tries in a row that found nobody, since the last answer or lf__export_hurry */
+    uint64_t split_whole; /* the batch that is searched, and the bad items found in it */
     int split_refused;
     lf__export_times times;
 };
@@ -123,7 +123,7 @@ static void export_count(_Atomic uint64_t *counter, uint64_t more)
     atomic_fetch_add_explicit(counter, more, memory_order_release);
 }
 
-/* Take a batch off the list; its observations are accounted for by the caller. */
+/* Take a batch off the list. The caller counts its items as delivered or dropped. */
 static void export_unlink(lf__export *x, export_batch *batch)
 {
     export_batch **link = &x->batches;
@@ -184,7 +184,7 @@ lf__add lf__export_add(lf__export *x, const lf__record *record, const lf__record
     bool no_memory = batch == NULL ? !x->no_room : batch->items.no_memory || x->scratch.no_memory;
     x->added++;
     export_count(&x->counters->dropped[no_memory ? LF_DROP_NO_MEMORY : LF_DROP_TOO_LARGE], 1);
-    if (!no_memory && !x->no_room) /* which was told */
+    if (!no_memory && !x->no_room) /* no room was told at the start */
         lf__tell_too_large(&x->tell, record);
     return LF__ADD_DONE;
 }
@@ -198,7 +198,7 @@ static uint64_t export_jitter(uint64_t ns)
     return ns / 2 + (uint64_t)((double)ns * ((double)random / 4294967296.0));
 }
 
-/* Wait before the next try: doubling steps with jitter, or what the server asks for if that is longer. */
+/* The wait before the next try: doubling steps with jitter, or as long as the server asks for, if that is longer. */
 static void export_close_gate(lf__export *x, long retry_after_ms)
 {
     x->step_ns = x->step_ns == 0 ? x->times.first_step_ns : x->step_ns * 2;
@@ -226,7 +226,7 @@ static void export_server_is_well(lf__export *x)
     x->step_ns = x->gate_ns = 0;
 }
 
-/* All of it, but for so many that the server rejected. */
+/* All items are delivered, but for so many that the server rejected. */
 static void export_delivered(lf__export *x, export_batch *batch, size_t rejected)
 {
     export_server_is_well(x);
@@ -236,7 +236,7 @@ static void export_delivered(lf__export *x, export_batch *batch, size_t rejected
     export_free_batch(batch);
 }
 
-/* The server has taken the batch. One that speaks OTLP tells how much of it not; which observations these are it does not tell. */
+/* The server has taken the batch. An OTLP receiver may reject some observations; it tells how many, but not which ones. */
 static void export_taken(lf__export *x, export_batch *batch, const lf__http_answer *answer)
 {
     lf__answer_partial partial;
@@ -294,7 +294,7 @@ static void export_bisect(lf__export *x, export_batch *batch)
 
 /* ---- 207: a verdict on each item ---- */
 
-/* Keep only the items that are to be sent again, in their order; needs no memory. */
+/* Keep only the items that are to be sent again, in their order. No memory is needed. */
 static void export_keep_again(lf__export *x, export_batch *batch, const unsigned char *verdicts)
 {
     size_t separator = strlen(x->wire->separator), kept = 0, length = 0;
@@ -353,7 +353,7 @@ static void export_refused(lf__export *x, export_batch *batch, const lf__http_an
     } else if (status == 400 || status == 422) {
         export_bisect(x, batch);
     } else {
-        /* It concerns the keys or the address, not the content: searching would not help, nor would hurrying. */
+        /* The keys or the address are wrong: a search in the content is of no use, and the next batch waits. */
         export_drop(x, batch, LF_DROP_REFUSED);
         export_close_gate(x, answer->retry_after_ms);
     }
@@ -411,7 +411,7 @@ static lf__http *export_http(const lf__export *x)
     lf__http *http = atomic_load_explicit(&x->transport->http, memory_order_relaxed);
     if (http == NULL) {
         http = lf__http_new();
-        /* Whoever wakes the worker acquires it. */
+        /* A thread that wakes the worker acquires it. */
         atomic_store_explicit(&x->transport->http, http, memory_order_release);
     }
     return http;
@@ -483,7 +483,7 @@ static void export_close_open(lf__export *x)
     x->batch_count++;
 }
 
-/* May one more of them be sent, apart from the time? */
+/* May this batch be sent beside those in flight, if it is time? */
 static bool export_has_turn(const lf__export *x, const export_batch *batch)
 {
     return batch != NULL && x->in_flight < (x->failing || batch->is_part ? 1 : EXPORT_IN_FLIGHT);
@@ -506,7 +506,7 @@ void lf__export_step(lf__export *x)
 
 /* ---- Interface ---- */
 
-/* How much of a request is not records: less than half, lest there is no room for them. False: no memory. */
+/* How much of a request is its head and tail: less than half, so that there is room for records. False: no memory. */
 static bool export_measure_envelope(lf__export *x)
 {
     lf__buf envelope;
@@ -521,6 +521,7 @@ static bool export_measure_envelope(lf__export *x)
     return !no_memory;
 }
 
+/* The only place that knows which client's records go out in which format, and where to. */
 static const lf__wire *export_wire(const lf__config *config, lf__export_kind kind, const char **out_url)
 {
     bool events = kind == LF__EXPORT_SCORES || config->exporter == LF__EXPORTER_INGESTION;
@@ -627,7 +628,7 @@ bool lf__export_is_hopeless(const lf__export *x)
 void lf__export_abandon(lf__export *x, lf_drop_reason reason)
 {
     lf__http *http = atomic_load_explicit(&x->transport->http, memory_order_relaxed);
-    x->abandoning = true; /* what is cut short is dropped below, not retried */
+    x->abandoning = true; /* a request that is cut short is dropped below instead of tried again */
     for (export_batch *batch = x->batches; batch != NULL; batch = batch->next)
         if (batch->in_flight)
             lf__http_cancel(http, &batch->request);

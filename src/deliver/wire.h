@@ -1,7 +1,7 @@
-/* The encoder interface: records in, request bodies out. Encoders are pure: no I/O, no clock, no globals.
+/* The interface of encoders, from records to the bodies of requests. Encoders are pure: no I/O, no clock, no globals.
  *
- * Each observation is encoded by itself, so that a batch can be cut anywhere between two observations and halved without
- * encoding again: body = head(bytes of all items) + items + tail.
+ * Each record is encoded by itself, as an item, so that a batch can be cut between any two items and halved without encoding
+ * again: body = head(bytes of all items) + items + tail.
  */
 #ifndef LF_SRC_WIRE_H
 #define LF_SRC_WIRE_H
@@ -12,11 +12,12 @@
 /* The latest event about a trace. */
 typedef struct lf__wire_event {
     uint8_t trace_id[16];
-    uint64_t wall_ns;  /* when it was */
-    uint64_t given_ms; /* when it was as the server is told; 0: there was none */
+    uint64_t wall_ns;  /* its time */
+    uint64_t given_ms; /* the time that the server is told; 0: there is no event */
 } lf__wire_event;
 
-/* Of the traces that came last: by the last byte of their ids, where a newer one takes the place of an older. Begins as zero. */
+/* Of the latest traces. A trace's place is the last byte of its id; a newer trace takes the place of an older one. Begins as
+ * zero. */
 typedef struct lf__wire_times {
     lf__wire_event traces[256];
 } lf__wire_times;
@@ -26,8 +27,8 @@ typedef struct lf__wire_context {
     int64_t wall_offset_ns; /* wall clock minus monotonic clock */
     const lf__record *trace; /* what lf_update_current_trace said of the record's trace, or NULL */
     lf__buf *scratch;       /* for text whose length must be known first; made by lf__buf_init */
-    lf__wire_times *times;  /* of batches of events; NULL: their times are as they are */
-    bool keeps_ids;         /* an id that the program gave goes out as it is, if the format takes it */
+    lf__wire_times *times;  /* of events about traces; NULL: these keep their times */
+    bool keeps_ids;         /* an id goes out as the program gave it, if the format takes it */
 } lf__wire_context;
 
 typedef struct lf__wire {
@@ -39,8 +40,8 @@ typedef struct lf__wire {
     size_t answer_max;     /* bytes of an answer that are kept */
     bool takes_all;        /* scores and updates of traces are items, too */
     bool judges_events;    /* a 207 judges each event of an item by itself */
-    /* Append one observation. False: over a ceiling, or no memory, which no_memory of `out` or of the scratch buffer then says;
-     * `out` is otherwise as it was before. */
+    /* Append one item. False, with `out` as it was before: over a ceiling, or no memory, as no_memory of `out` or of the scratch
+     * buffer says then. */
     bool (*item)(lf__buf *out, const lf__record *record, const lf__wire_context *context);
     /* Likewise. */
     bool (*head)(lf__buf *out, const lf__config *config, size_t items_size);

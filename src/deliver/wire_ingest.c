@@ -1,7 +1,6 @@
 /* Batches of events for /api/public/ingestion: scores, and observations and traces for servers that have no OTLP endpoint.
- * One record becomes one or more events. The order in which a server merges them shapes what is written here: of all that is
- * said of one trace the event with the latest timestamp wins, except for the trace's time and environment, where the earliest
- * one does.
+ * One record becomes one or more events. A server merges the events of one trace: the one with the latest timestamp wins, but
+ * for the trace's time and environment the earliest one does.
  */
 #include "wire.h"
 
@@ -79,7 +78,7 @@ static void ingest_hex(lf__buf *out, const char *key, const uint8_t *bytes, size
     ingest_text(out, key, text, 2 * size);
 }
 
-/* What lies in the scratch buffer. Its failure is kept here: the next user of the buffer clears it. */
+/* The text in the scratch buffer. Its failure is kept here: the next user of the buffer clears it. */
 static void ingest_scratch(ingest *to, const char *key)
 {
     to->failed |= to->scratch->failed;
@@ -96,7 +95,7 @@ static void ingest_value(ingest *to, const char *key, const lf__field *field)
     lf__field_json(to->out, field);
 }
 
-/* A string whatever the field is: the server refuses events where it expects one and finds something else. */
+/* A string, whatever the field is: the server refuses an event that has another kind where it expects a string. */
 static void ingest_string(ingest *to, const char *key, const lf__field *field)
 {
     if (!lf__field_is_set(field))
@@ -128,8 +127,8 @@ static bool ingest_is_scalar(const lf__field *field)
     }
 }
 
-/* An input or an output. The server looks for one that JavaScript calls true, so it loses 0 and false. As text they arrive, and
- * are read as the number or the boolean again. Some are text anyway, as a number that a double cannot hold. */
+/* An input or an output. The server takes one that JavaScript calls true, so it loses 0 and false. As text they arrive, and the
+ * server reads them as a number or a boolean again. Some are text anyway, as a number that a double cannot hold. */
 static void ingest_content(ingest *to, const char *key, const lf__field *field)
 {
     bool scalar = lf__field_is_set(field) && ingest_is_scalar(field);
@@ -146,8 +145,8 @@ static void ingest_content(ingest *to, const char *key, const lf__field *field)
 
 /* ---- Events ----------------------------------------------------------------------------------------------------- */
 
-/* What identifies an event of this record, so that the server notices when a batch comes twice. Of an observation its ids and
- * times do; scores and updates of traces may share these, and their fields count too. */
+/* An event's identity, by which the server notices that a batch comes twice. An observation has one by its ids and times; scores
+ * and updates of traces may share these, so their fields count too. */
 static void ingest_hash(ingest *to, const char *what, uint8_t hash[32])
 {
     const lf__record *record = to->view.record;
@@ -197,8 +196,8 @@ static bool ingest_is_id(const lf__field *field)
     return field != NULL && field->kind == LF_KIND_STRING && lf__wire_is_id(lf__field_payload(field), field->length);
 }
 
-/* This endpoint takes any text as an id, so the one that the user knows is sent; the hex digits derived from it where the
- * observations go another way. */
+/* This endpoint takes any text as an id, so the user's own is sent; where the observations go by another endpoint, the hex digits
+ * that are derived from it. */
 static void ingest_id(ingest *to, const char *key, const lf__field *external, const uint8_t *bytes, size_t size)
 {
     if (to->context->keeps_ids && ingest_is_id(external))
@@ -217,7 +216,7 @@ static const lf__field *ingest_alias(ingest *to, const uint8_t id[8])
     return NULL;
 }
 
-/* The id of another observation: the parent, or what a score judges. */
+/* The id of another observation: of the parent, or of the one that a score judges. */
 static void ingest_other_id(ingest *to, const char *key, const lf__field *external, const uint8_t id[8])
 {
     const lf__field *alias = external == NULL && to->context->keeps_ids ? ingest_alias(to, id) : NULL;
@@ -228,7 +227,7 @@ static void ingest_other_id(ingest *to, const char *key, const lf__field *extern
         ingest_id(to, key, external, id, 8);
 }
 
-/* All that is sent of a trace must name it alike, a score too, whose view does not reach what is said of its trace. */
+/* All events of a trace must name it alike. A score too, though its view has only its own fields. */
 static void ingest_trace_id(ingest *to, const char *key)
 {
     const lf__record *record = to->view.record;
@@ -300,7 +299,7 @@ static bool ingest_names_metadata(const lf__wire_metadata *metadata)
     return false;
 }
 
-/* One object; what is no object stands alone, or beside the keys of others as "metadata", where the server puts it too. */
+/* One object. A value of another kind stands alone, or beside the keys of objects as "metadata", where the server puts it too. */
 static void ingest_metadata(ingest *to, lf__tag tag, const char *incomplete)
 {
     static const char key[] = "incomplete";
@@ -324,7 +323,7 @@ static void ingest_metadata(ingest *to, lf__tag tag, const char *incomplete)
     lf__buf_add_char(to->out, '}');
 }
 
-/* What becomes of a member of a map: one value of a kind that the server does not expect, and it refuses the whole event. */
+/* What becomes of a member of a map. The server refuses the whole event for one value of another kind than it expects. */
 typedef enum ingest_form { INGEST_OMITTED, INGEST_AS_JSON, INGEST_AS_TEXT } ingest_form;
 typedef ingest_form (*ingest_rule)(const char *value, size_t size);
 
@@ -406,8 +405,8 @@ typedef struct ingest_usage {
     bool unit;
 } ingest_usage;
 
-/* Of what was given as it came: numbers and a known unit. Counts must be whole numbers here; they are not taken when details
- * were given, which say it better. */
+/* Numbers and a known unit of the usage as it was given. Counts must be whole numbers here; with `counts` false they are left
+ * out, since details that were given say more. */
 static void ingest_given_usage(ingest *to, ingest_usage *said, const lf__field *given, bool counts)
 {
     static const char *const units[] = {"\"TOKENS\"",  "\"CHARACTERS\"", "\"MILLISECONDS\"",
@@ -428,8 +427,8 @@ static void ingest_given_usage(ingest *to, ingest_usage *said, const lf__field *
     }
 }
 
-/* Servers before version 3 read counts nowhere but in `usage`. Later ones read both, and the details win key by key: what is
- * taken from these changes nothing there. */
+/* Servers before version 3 read counts in `usage` only. Later ones read both, and the details win key by key: counts that are
+ * taken from these change nothing there. */
 static void ingest_usage_object(ingest *to, const lf__field *given, bool given_details, const char *details, size_t size)
 {
     static const char *const names[] = {"input", "output", "total"};
@@ -466,7 +465,7 @@ static bool ingest_nests(const lf__field *map)
     return false;
 }
 
-/* What is said in whole goes first; usage in another API's words fills in. */
+/* Details that were given go first; usage in another API's words fills in. */
 static void ingest_usage_details(ingest *to)
 {
     const lf__field *usage = ingest_object(to->view.last[LF__TAG_USAGE]), *details = to->view.last[LF__TAG_USAGE_DETAILS];
@@ -518,7 +517,7 @@ static const lf__field *ingest_trace_version(ingest *to, bool root)
     return version;
 }
 
-/* Does an observation that is no root say anything of its trace? */
+/* Does an observation below the root say anything of its trace? */
 static bool ingest_speaks_of_trace(ingest *to)
 {
     static const lf__tag tags[] = {LF__TAG_USER_ID,      LF__TAG_SESSION_ID,     LF__TAG_TRACE_NAME,
@@ -539,7 +538,7 @@ static void ingest_observation_name(ingest *to, const char **name, size_t *size)
     *size = given ? field->length : strlen(function);
 }
 
-/* Cut where the server would refuse the event. It counts UTF-16 units: two for what takes four bytes in UTF-8. */
+/* A name is cut at the length that the server takes. It counts UTF-16 units: two for a character of four bytes in UTF-8. */
 static void ingest_trace_name(ingest *to, const char *name, size_t size)
 {
     lf__buf *scratch = to->scratch;
@@ -579,8 +578,8 @@ static void ingest_tags(ingest *to)
         lf__buf_add_char(out, ']');
 }
 
-/* The trace begins with its root. An event of its own, because its timestamp must be the earliest of the trace's events for
- * the server to keep this time, and that of all else that the root says the latest. */
+/* The trace begins with its root. That is an event of its own: the server keeps the trace's time of the earliest event, and all
+ * else that the root says of the latest one. */
 static void ingest_trace_begin(ingest *to)
 {
     ingest_begin(to, "trace begin", "trace", to->start_ns);
@@ -590,9 +589,9 @@ static void ingest_trace_begin(ingest *to)
     ingest_end(to);
 }
 
-/* A server compares whole milliseconds, and of equal ones the first event wins. So what comes later within a millisecond is
- * moved on to the next one, and so is what then comes after that. What is really earlier, as of another thread, stays where it
- * is. */
+/* A server compares whole milliseconds, and of equal ones the first event wins. So a later event of the same millisecond is moved
+ * on to the next one, and so are those that then follow too closely. An event that is really earlier, as of another thread,
+ * stays where it is. */
 static uint64_t ingest_trace_time(ingest *to, uint64_t wall_ns)
 {
     const uint8_t *id = to->view.record->trace_id;
@@ -605,7 +604,7 @@ static uint64_t ingest_trace_time(ingest *to, uint64_t wall_ns)
     return moves ? given_ms * 1000000 : wall_ns;
 }
 
-/* Once the item is whole. An event that is earlier than the latest one is not the latest. */
+/* Called once the item is whole. An event before the latest one leaves that as it is. */
 static void ingest_remember(const ingest *to)
 {
     if (to->context->times == NULL || to->event.given_ms == 0)
@@ -671,7 +670,7 @@ static void ingest_prompt(ingest *to)
     lf__json_int(to->out, version);
 }
 
-/* What spans and events cannot have. */
+/* Fields that spans and events cannot have. */
 static void ingest_model_fields(ingest *to, lf_type type)
 {
     const lf__field *const *last = to->view.last, *first_piece = last[LF__TAG_COMPLETION_START];
@@ -683,7 +682,7 @@ static void ingest_model_fields(ingest *to, lf_type type)
     ingest_string(to, "model", last[LF__TAG_MODEL]);
     ingest_map(to, "modelParameters", last[LF__TAG_MODEL_PARAMETERS], ingest_parameter);
     ingest_usage_details(to);
-    if (type == LF_GENERATION) /* propagated to all, meant for these */
+    if (type == LF_GENERATION) /* a prompt is propagated to all, and meant for these */
         ingest_prompt(to);
 }
 
@@ -796,7 +795,7 @@ static void ingest_score(ingest *to)
 static void ingest_read(ingest *to, const lf__record *record, const lf__wire_context *context)
 {
     *to = (ingest){.context = context, .scratch = context->scratch};
-    /* A score is judged by itself: what was said of its trace, as a user or a session, is not said of the score. */
+    /* The view of a score has its own fields only: a user or a session of its trace is none of the score. */
     lf__record_view(&to->view, record, record->kind == LF__RECORD_SCORE ? NULL : context->trace);
     to->start_ns = lf__wire_wall_ns(record->start_ns, (record->flags & LF__FLAG_WALL_START) != 0, context->wall_offset_ns);
     to->end_ns = lf__wire_wall_ns(record->end_ns, (record->flags & LF__FLAG_WALL_END) != 0, context->wall_offset_ns);
@@ -828,7 +827,7 @@ static bool ingest_item(lf__buf *out, const lf__record *record, const lf__wire_c
     return true;
 }
 
-/* What is said of the sender comes first, since only the head knows the configuration. */
+/* The sender's metadata comes first, since only the head knows the configuration. */
 static bool ingest_head(lf__buf *out, const lf__config *config, size_t items_size)
 {
     (void)items_size;
