@@ -269,7 +269,7 @@ static void merge_deeply(arena *a, json *into, const json *from)
 /* What the first event says about these stays, so that late updates cannot move a row. */
 static bool first_wins(text key)
 {
-    return text_is(key, "startTime") || text_is(key, "timestamp") || text_is(key, "environment");
+    return text_lists(TEXT("startTime,timestamp,environment"), key);
 }
 
 static void put_over(arena *a, json *old, const json *new)
@@ -290,47 +290,11 @@ static void put_over(arena *a, json *old, const json *new)
 /* All else in a body is dropped, as by a real server. */
 static bool is_known(text key)
 {
-    static const char *const keys[] = {"id",
-                                       "type",
-                                       "traceId",
-                                       "name",
-                                       "startTime",
-                                       "endTime",
-                                       "completionStartTime",
-                                       "parentObservationId",
-                                       "level",
-                                       "statusMessage",
-                                       "input",
-                                       "output",
-                                       "metadata",
-                                       "version",
-                                       "release",
-                                       "environment",
-                                       "model",
-                                       "modelParameters",
-                                       "usage",
-                                       "usageDetails",
-                                       "costDetails",
-                                       "promptName",
-                                       "promptVersion",
-                                       "timestamp",
-                                       "externalId",
-                                       "userId",
-                                       "sessionId",
-                                       "public",
-                                       "tags",
-                                       "value",
-                                       "dataType",
-                                       "comment",
-                                       "configId",
-                                       "queueId",
-                                       "source",
-                                       "observationId",
-                                       "datasetRunId"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (text_is(key, keys[i]))
-            return true;
-    return false;
+    static const char keys[] =
+        "id,type,traceId,name,startTime,endTime,completionStartTime,parentObservationId,level,statusMessage,input,output,metadata,"
+        "version,release,environment,model,modelParameters,usage,usageDetails,costDetails,promptName,promptVersion,timestamp,"
+        "externalId,userId,sessionId,public,tags,value,dataType,comment,configId,queueId,source,observationId,datasetRunId";
+    return text_lists(TEXT(keys), key);
 }
 
 /* The bodies of all events as one: what a later one says replaces, even by null, what an earlier one said. */

@@ -99,12 +99,10 @@ static key find_key(text name)
     size_t low = 0, high = KEY_COUNT;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        text candidate = key_spellings[middle];
-        size_t shared = candidate.len < name.len ? candidate.len : name.len;
-        int order = memcmp(name.at, candidate.at, shared);
-        if (order == 0 && name.len == candidate.len)
+        int order = text_order(name, key_spellings[middle]);
+        if (order == 0)
             return (key)middle;
-        if (order > 0 || (order == 0 && name.len > candidate.len))
+        if (order > 0)
             low = middle + 1;
         else
             high = middle;
@@ -121,16 +119,6 @@ static text slot_text(mapper *m, const otlp_value *value)
 static text either(text first, text second)
 {
     return first.len ? first : second;
-}
-
-static text upper(arena *a, text t)
-{
-    char *copy = arena_take(a, t.len);
-    if (!copy)
-        return TEXT("");
-    for (size_t i = 0; i < t.len; i++)
-        copy[i] = (char)(t.at[i] >= 'a' && t.at[i] <= 'z' ? t.at[i] - 'a' + 'A' : t.at[i]);
-    return (text){copy, t.len};
 }
 
 /* What was written into the scratch, which is empty again. */
@@ -220,50 +208,34 @@ static void view_scope(mapper *m, const otlp_scope *scope, scope_view *out)
 
 /* --- fields --- */
 
-static bool has_word(text t, const char *const *words)
-{
-    for (; *words; words++)
-        if (text_is(t, *words))
-            return true;
-    return false;
-}
-
 static text type_of(mapper *m, const slots of, bool has_model)
 {
-    static const char *const types[] = {"span",  "generation", "event",     "embedding", "agent", "tool",
-                                        "chain", "retriever",  "guardrail", "evaluator", NULL};
-    static const char *const generations[] = {"chat", "completion", "text_completion", "generate_content", NULL};
-    static const char *const agents[] = {"invoke_agent", "create_agent", NULL};
     text given = slot_text(m, of[KEY_TYPE]), operation = slot_text(m, of[KEY_OPERATION]);
-    if (has_word(given, types))
-        return upper(m->arena, given);
+    if (text_lists(TEXT("span,generation,event,embedding,agent,tool,chain,retriever,guardrail,evaluator"), given))
+        return arena_upper(m->arena, given);
     if (given.len)
         m->losses |= LOSS_TYPE;
-    if (has_word(operation, generations))
+    if (text_lists(TEXT("chat,completion,text_completion,generate_content"), operation))
         return TEXT("GENERATION");
     if (text_is(operation, "embeddings"))
         return TEXT("EMBEDDING");
     if (text_is(operation, "execute_tool"))
         return TEXT("TOOL");
-    if (has_word(operation, agents))
+    if (text_lists(TEXT("invoke_agent,create_agent"), operation))
         return TEXT("AGENT");
     return has_model ? TEXT("GENERATION") : TEXT("SPAN");
 }
 
 static text level_of(mapper *m, const otlp_value *given, int status_code)
 {
-    static const char *const debug[] = {"DEBUG", "TRACE", "VERBOSE", NULL};
-    static const char *const normal[] = {"DEFAULT", "INFO", "LOG", "NOTICE", "OK", "SUCCESS", NULL};
-    static const char *const warning[] = {"WARNING", "WARN", NULL};
-    static const char *const error[] = {"ERROR", "FATAL", "CRITICAL", NULL};
-    text word = given && given->kind == OTLP_STRING ? upper(m->arena, given->as.string) : TEXT("");
-    if (has_word(word, debug))
+    text word = given && given->kind == OTLP_STRING ? arena_upper(m->arena, given->as.string) : TEXT("");
+    if (text_lists(TEXT("DEBUG,TRACE,VERBOSE"), word))
         return TEXT("DEBUG");
-    if (has_word(word, normal))
+    if (text_lists(TEXT("DEFAULT,INFO,LOG,NOTICE,OK,SUCCESS"), word))
         return TEXT("DEFAULT");
-    if (has_word(word, warning))
+    if (text_lists(TEXT("WARNING,WARN"), word))
         return TEXT("WARNING");
-    return has_word(word, error) || status_code == 2 ? TEXT("ERROR") : TEXT("DEFAULT");
+    return text_lists(TEXT("ERROR,FATAL,CRITICAL"), word) || status_code == 2 ? TEXT("ERROR") : TEXT("DEFAULT");
 }
 
 static bool is_true(const otlp_value *value)

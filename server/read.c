@@ -46,14 +46,6 @@ static void put_member(page *p, const char *name, const json *object, const char
         buf_string(p->out, absent);
 }
 
-static bool is_listed(text list, text word)
-{
-    while (list.len > 0)
-        if (text_equal(text_trim(text_take(&list, ",")), word))
-            return true;
-    return false;
-}
-
 static text cut(text value, size_t characters)
 {
     size_t end = 0;
@@ -71,7 +63,7 @@ static void put_metadata(page *p, text stored)
     json_put_key(p->out, "metadata");
     buf_char(p->out, '{');
     for (const json *member = object ? object->first : NULL; member; member = member->next) {
-        bool whole = p->groups & IO || is_listed(p->expand, member->key);
+        bool whole = p->groups & IO || text_lists(p->expand, member->key);
         json_put_name(p->out, member->key);
         answer_put_parsed(p->out, p->arena, whole ? member->string : cut(member->string, MAX_CUT));
     }
@@ -243,7 +235,7 @@ static unsigned groups_of(const char *fields)
                                         "model", "usage", "prompt", "metrics", "trace_context"};
     unsigned groups = 0;
     for (size_t i = 0; fields && i < sizeof names / sizeof *names; i++)
-        groups |= is_listed(text_of(fields), text_of(names[i])) ? 1u << i : 0;
+        groups |= text_lists(text_of(fields), text_of(names[i])) ? 1u << i : 0;
     return fields ? groups : CORE | BASIC;
 }
 

@@ -179,13 +179,13 @@ static void read_one(turn *t, text name, int64_t version, text label, bool resol
 
 static bool parameter_resolve(const http_request *request, bool *out, http_answer *answer)
 {
+    static const char *const options[] = {"true", "false", NULL};
     const char *given = http_query(request, "resolve");
-    *out = !given || strcmp(given, "false") != 0;
-    if (!given || strcmp(given, "true") == 0 || strcmp(given, "false") == 0)
-        return true;
-    answer_bad_parameter(answer, "resolve", "\"code\":\"invalid_value\",\"values\":[\"true\",\"false\"]",
-                         "Invalid option: expected one of \"true\"|\"false\"");
-    return false;
+    const json value = {.kind = given ? JSON_STRING : JSON_NULL, .string = text_of(given)};
+    issues problem = {0};
+    *out = !json_is_string(&value, "false");
+    check_option(&problem, &value, "resolve", options);
+    return !api_refused(answer, &problem);
 }
 
 void read_prompt(api *a, const http_request *request, http_answer *answer)

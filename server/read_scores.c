@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "uuid.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -152,9 +153,9 @@ static bool read_operator(const http_request *request, score_query *query, http_
     while (operators[i] && strcmp(operators[i], wanted) != 0)
         i++;
     if (!operators[i]) {
-        answer_bad_parameter(answer, "operator", "\"code\":\"invalid_value\",\"values\":[\"<\",\">\",\"<=\",\">=\",\"!=\",\"=\"]",
-                             "Invalid option: expected one of \"<\"|\">\"|\"<=\"|\">=\"|\"!=\"|\"=\"");
-        return false;
+        issues problem = {0};
+        issue_option(&problem, "operator", operators);
+        return !api_refused(answer, &problem);
     }
     if (!text_to_double(text_of(value), &number)) {
         answer_bad_parameter(answer, "value", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
@@ -331,17 +332,15 @@ typedef struct unknown_keys {
 /* This route is strict: a parameter that it does not know is an error, so that a misspelt filter cannot look like an empty one. */
 static void visit_parameter(void *context, const char *name, const char *value)
 {
-    static const char *const known[] = {
-        "id",           "name",          "source",      "dataType", "environment", "configId",  "queueId",
-        "authorUserId", "value",         "valueMin",    "valueMax", "traceId",     "sessionId", "observationId",
-        "experimentId", "fromTimestamp", "toTimestamp", "limit",    "cursor",      "fields",
-    };
+    static const char known[] =
+        "id,name,source,dataType,environment,configId,queueId,authorUserId,value,valueMin,valueMax,traceId,sessionId,"
+        "observationId,experimentId,fromTimestamp,toTimestamp,limit,cursor,fields";
     unknown_keys *unknown = context;
     (void)value;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(known[i], name) == 0)
-            return;
-    buf_string(&unknown->list, unknown->count++ ? "," : "");
+    if (text_lists(TEXT(known), text_of(name)))
+        return;
+    unknown->count++;
+    json_put_comma(&unknown->list);
     json_put_string(&unknown->list, text_of(name));
 }
 
@@ -371,23 +370,20 @@ static bool refuse_unknown(const http_request *request, http_answer *answer)
 
 static bool read_groups(const http_request *request, arena *a, unsigned *out, http_answer *answer)
 {
-    static const char *const names[] = {"core", "details", "subject", "annotation"};
+    static const char *const names[] = {"core", "details", "subject", "annotation", NULL};
     size_t count;
     const text *given = parameter_values(request, a, "fields", true, &count);
     *out = CORE;
     for (size_t i = 0; i < count; i++) {
         size_t j = 0;
-        while (j < 4 && !text_is(given[i], names[j]))
+        while (names[j] && !text_is(given[i], names[j]))
             j++;
-        if (j == 4) {
-            answer->status = 400;
-            buf_format(
-                &answer->body,
-                "{\"message\":\"Invalid request data\",\"error\":[{\"code\":\"invalid_value\",\"values\":[\"core\",\"details\","
-                "\"subject\",\"annotation\"],\"path\":[\"fields\",%zu],\"message\":\"Invalid option: expected one of "
-                "\\\"core\\\"|\\\"details\\\"|\\\"subject\\\"|\\\"annotation\\\"\"}]}",
-                i);
-            return false;
+        if (!names[j]) {
+            char path[40];
+            issues problem = {.prefix = path};
+            snprintf(path, sizeof path, "\"fields\",%zu", i);
+            issue_option(&problem, "", names);
+            return !api_refused(answer, &problem);
         }
         *out |= 1u << j;
     }
@@ -441,15 +437,8 @@ static void add_words(const http_request *request, arena *a, const char *name, s
 {
     size_t count;
     text *values = parameter_values(request, a, name, true, &count);
-    for (size_t i = 0; i < count; i++) {
-        char *copy = arena_take(a, values[i].len + 1);
-        for (size_t j = 0; copy && j < values[i].len; j++) {
-            char c = values[i].at[j];
-            copy[j] = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-        }
-        if (copy)
-            values[i].at = copy;
-    }
+    for (size_t i = 0; i < count; i++)
+        values[i] = arena_upper(a, values[i]);
     add_condition(query, column, values, count);
 }
 

@@ -54,6 +54,14 @@ text text_trim(text a)
     return a;
 }
 
+bool text_lists(text list, text word)
+{
+    while (list.len > 0)
+        if (text_equal(text_trim(text_take(&list, ",")), word))
+            return true;
+    return false;
+}
+
 text text_unless_empty(text a)
 {
     return a.len ? a : TEXT_NONE;
@@ -220,6 +228,15 @@ text arena_copy(arena *a, text t)
         return TEXT("");
     memcpy(copy, t.at, t.len);
     return (text){copy, t.len};
+}
+
+text arena_upper(arena *a, text t)
+{
+    text copy = arena_copy(a, t);
+    char *at = (char *)copy.at; /* the copy is ours, and nothing is written to an empty one */
+    for (size_t i = 0; i < copy.len; i++)
+        at[i] = (char)(at[i] >= 'a' && at[i] <= 'z' ? at[i] - 'a' + 'A' : at[i]);
+    return copy;
 }
 
 /* Bytes before the first that is not part of valid UTF-8. Eight at a time, because most text is ASCII. */

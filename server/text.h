@@ -25,6 +25,7 @@ int text_order(text a, text b); /* by bytes, as memcmp has it; of two that begin
 bool text_is(text a, const char *string);
 bool text_starts(text a, const char *prefix);
 bool text_has(text a, const char *part);
+bool text_lists(text list, text word); /* words between commas, with blanks around them or without */
 text text_trim(text a);
 text text_unless_empty(text a);                 /* NULL for an empty text */
 text text_from(text a, size_t size);            /* what stands behind that many bytes */
@@ -58,6 +59,7 @@ typedef struct arena {
 
 void *arena_take(arena *a, size_t size); /* zeroed and aligned; NULL when out of memory, and then `failed` stays set */
 text arena_copy(arena *a, text t);
+text arena_upper(arena *a, text t);                   /* a copy with the letters a to z as capitals */
 text arena_utf8(arena *a, text t, size_t *repairs); /* `t`, or a copy in which each invalid byte is U+FFFD */
 bool arena_unescape(arena *a, text t, text *out);     /* undoes %41; false when a % has no two hex digits behind it */
 void arena_free(arena *a);
