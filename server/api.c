@@ -220,28 +220,10 @@ static void post_traces(api *a, const http_request *request, http_answer *answer
 
 /* --- small routes --- */
 
-static void post_metrics(api *a, const http_request *request, http_answer *answer)
-{
-    (void)a;
-    (void)request;
-    api_message(answer, 200, TEXT("OK"), NULL);
-}
-
-static void get_health(api *a, const http_request *request, http_answer *answer)
-{
-    (void)a;
-    (void)request;
-    buf_string(&answer->body, "{\"status\":\"OK\",\"version\":\"" API_LANGFUSE_VERSION "\"}");
-}
-
-static void get_projects(api *a, const http_request *request, http_answer *answer)
-{
-    (void)a;
-    (void)request;
-    buf_string(&answer->body,
-               "{\"data\":[{\"id\":\"local\",\"name\":\"Local\",\"organization\":{\"id\":\"local\",\"name\":\"Local\"},"
-               "\"metadata\":{}}]}");
-}
+static const char ok[] = "{\"message\":\"OK\"}";
+static const char health[] = "{\"status\":\"OK\",\"version\":\"" API_LANGFUSE_VERSION "\"}";
+static const char projects[] = "{\"data\":[{\"id\":\"local\",\"name\":\"Local\",\"organization\":"
+                               "{\"id\":\"local\",\"name\":\"Local\"},\"metadata\":{}}]}";
 
 static void get_count(api *a, const http_request *request, http_answer *answer)
 {
@@ -253,15 +235,11 @@ static void get_count(api *a, const http_request *request, http_answer *answer)
     buf_format(&answer->body, "{\"observations\":%lld,\"traces\":%lld}", (long long)observations, (long long)traces);
 }
 
-static void gone(api *a, const http_request *request, http_answer *answer)
+static void answer_gone(http_answer *answer)
 {
-    (void)a;
-    (void)request;
-    api_message(answer, 404,
-                TEXT("This endpoint is not available on deployments running in Langfuse v4 events_only mode. Learn more about "
-                     "Langfuse v4 at: "
-                     "https://langfuse.com/docs/v4"),
-                NULL);
+    static const char message[] = "This endpoint is not available on deployments running in Langfuse v4 events_only mode. "
+                                  "Learn more about Langfuse v4 at: https://langfuse.com/docs/v4";
+    api_message(answer, 404, TEXT(message), NULL);
 }
 
 /* --- dispatch --- */
@@ -273,6 +251,7 @@ enum flag {
     OLD = 1 << 2,    /* gone in version 4, unless it keeps the older tables */
     NAMED = 1 << 3,  /* errors of keys have their name before the message */
     PROMPTS = 1 << 4, /* errors of keys have their name behind the message, and words of their own for a public key */
+    GONE = 1 << 5,   /* of older servers: 404 in a way of its own */
 };
 
 typedef struct route {
@@ -281,48 +260,48 @@ typedef struct route {
     route_handler *handler;
     size_t max_body; /* 0: HTTP_MAX_BODY */
     const char *too_big;
+    const char *fixed; /* the answer of a route without handler */
 } route;
 
-#define BATCH_LIMIT 4718592, "Body exceeded 4.5mb limit"
-#define ROUTE_LIMIT 1048576, "Body exceeded 1mb limit" /* what frameworks allow by default */
+#define BATCH_LIMIT .max_body = 4718592, .too_big = "Body exceeded 4.5mb limit"
+#define ROUTE_LIMIT .max_body = 1048576, .too_big = "Body exceeded 1mb limit" /* what frameworks allow by default */
 
 static const route routes[] = {
-    {"POST", "/api/public/otel/v1/traces", 0, post_traces, 0, NULL},
-    {"POST", "/api/public/otel/v1/metrics", 0, post_metrics, 0, NULL},
-    {"POST", "/api/public/ingestion", BEARER | NAMED, post_ingestion, BATCH_LIMIT},
-    {"GET", "/api/public/health", OPEN, get_health, 0, NULL},
-    {"GET", "/api/public/ready", OPEN, get_health, 0, NULL},
-    {"GET", "/api/public/projects", 0, get_projects, 0, NULL},
-    {"GET", "/api/public/v2/observations", 0, read_observations, 0, NULL},
-    {"GET", "/api/local/count", 0, get_count, 0, NULL},
-    {"POST", "/api/public/scores", BEARER, post_score, ROUTE_LIMIT},
-    {"GET", "/api/public/v3/scores", 0, read_scores_v3, 0, NULL},
-    {"DELETE", "/api/public/scores/*", 0, delete_score, 0, NULL},
-    {"DELETE", "/api/public/traces/*", 0, delete_trace, 0, NULL},
-    {"POST", "/api/public/v2/prompts", PROMPTS, post_prompt, ROUTE_LIMIT},
-    {"GET", "/api/public/v2/prompts", PROMPTS, list_prompts, 0, NULL},
-    {"GET", "/api/public/v2/prompts/*", PROMPTS, read_prompt, 0, NULL},
-    {"DELETE", "/api/public/v2/prompts/*", PROMPTS, delete_prompt, 0, NULL},
-    {"PATCH", "/api/public/v2/prompts/*", 0, patch_prompt, ROUTE_LIMIT},
-    {"GET", "/api/public/prompts", PROMPTS, read_old_prompt, 0, NULL},
-    {"GET", "/api/public/traces", OLD, read_traces, 0, NULL},
-    {"GET", "/api/public/traces/*", OLD, read_trace, 0, NULL},
-    {"GET", "/api/public/observations", OLD, read_old_observations, 0, NULL},
-    {"GET", "/api/public/observations/*", OLD, read_old_observation, 0, NULL},
-    {"GET", "/api/public/sessions", OLD, read_sessions, 0, NULL},
-    {"GET", "/api/public/sessions/*", OLD, read_session, 0, NULL},
-    {"GET", "/api/public/scores", OLD, read_scores_v2, 0, NULL},
-    {"GET", "/api/public/scores/*", OLD, read_score_v2, 0, NULL},
-    {"GET", "/api/public/v2/scores", OLD, read_scores_v2, 0, NULL},
-    {"GET", "/api/public/v2/scores/*", OLD, read_score_v2, 0, NULL},
-    /* Routes of older servers, which answer 404 in a way of their own. */
-    {"GET", "/api/public/dataset-run-items", 0, gone, 0, NULL},
-    {"GET", "/api/public/metrics", 0, gone, 0, NULL},
-    {"GET", "/api/public/metrics/daily", 0, gone, 0, NULL},
-    {"POST", "/api/public/traces", 0, gone, 0, NULL},
-    {"POST", "/api/public/spans", 0, gone, 0, NULL},
-    {"POST", "/api/public/generations", 0, gone, 0, NULL},
-    {"POST", "/api/public/events", 0, gone, 0, NULL},
+    {"POST", "/api/public/otel/v1/traces", .handler = post_traces},
+    {"POST", "/api/public/otel/v1/metrics", .fixed = ok},
+    {"POST", "/api/public/ingestion", BEARER | NAMED, .handler = post_ingestion, BATCH_LIMIT},
+    {"GET", "/api/public/health", OPEN, .fixed = health},
+    {"GET", "/api/public/ready", OPEN, .fixed = health},
+    {"GET", "/api/public/projects", .fixed = projects},
+    {"GET", "/api/public/v2/observations", .handler = read_observations},
+    {"GET", "/api/local/count", .handler = get_count},
+    {"POST", "/api/public/scores", BEARER, .handler = post_score, ROUTE_LIMIT},
+    {"GET", "/api/public/v3/scores", .handler = read_scores_v3},
+    {"DELETE", "/api/public/scores/*", .handler = delete_score},
+    {"DELETE", "/api/public/traces/*", .handler = delete_trace},
+    {"POST", "/api/public/v2/prompts", PROMPTS, .handler = post_prompt, ROUTE_LIMIT},
+    {"GET", "/api/public/v2/prompts", PROMPTS, .handler = list_prompts},
+    {"GET", "/api/public/v2/prompts/*", PROMPTS, .handler = read_prompt},
+    {"DELETE", "/api/public/v2/prompts/*", PROMPTS, .handler = delete_prompt},
+    {"PATCH", "/api/public/v2/prompts/*", .handler = patch_prompt, ROUTE_LIMIT},
+    {"GET", "/api/public/prompts", PROMPTS, .handler = read_old_prompt},
+    {"GET", "/api/public/traces", OLD, .handler = read_traces},
+    {"GET", "/api/public/traces/*", OLD, .handler = read_trace},
+    {"GET", "/api/public/observations", OLD, .handler = read_old_observations},
+    {"GET", "/api/public/observations/*", OLD, .handler = read_old_observation},
+    {"GET", "/api/public/sessions", OLD, .handler = read_sessions},
+    {"GET", "/api/public/sessions/*", OLD, .handler = read_session},
+    {"GET", "/api/public/scores", OLD, .handler = read_scores_v2},
+    {"GET", "/api/public/scores/*", OLD, .handler = read_score_v2},
+    {"GET", "/api/public/v2/scores", OLD, .handler = read_scores_v2},
+    {"GET", "/api/public/v2/scores/*", OLD, .handler = read_score_v2},
+    {"GET", "/api/public/dataset-run-items", .flags = GONE},
+    {"GET", "/api/public/metrics", .flags = GONE},
+    {"GET", "/api/public/metrics/daily", .flags = GONE},
+    {"POST", "/api/public/traces", .flags = GONE},
+    {"POST", "/api/public/spans", .flags = GONE},
+    {"POST", "/api/public/generations", .flags = GONE},
+    {"POST", "/api/public/events", .flags = GONE},
 };
 
 static bool path_matches(const char *pattern, const char *path)
@@ -420,8 +399,10 @@ void api_handle(void *context, const http_request *request, http_answer *answer)
         return;
     else if (is_too_big(found, request))
         api_plain(answer, 413, found->too_big ? found->too_big : "Body exceeded 16mb limit");
-    else if (found->flags & OLD && a->events_only)
-        gone(a, request, answer);
+    else if (found->flags & GONE || (found->flags & OLD && a->events_only))
+        answer_gone(answer);
+    else if (found->fixed)
+        buf_string(&answer->body, found->fixed);
     else
         found->handler(a, request, answer);
     if (found && (answer->status >= 500 || answer->body.failed))

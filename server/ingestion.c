@@ -115,14 +115,13 @@ static int by_order(const void *left, const void *right)
 
 static void put_in_order(judging *j)
 {
-    const event **order = arena_take(j->arena, j->count * sizeof *order + 1);
-    event *sorted = arena_take(j->arena, j->count * sizeof *sorted + 1);
+    const event **order = arena_take(j->arena, j->count * sizeof *order);
+    event *sorted = arena_take(j->arena, j->count * sizeof *sorted);
     if (!order || !sorted)
         return;
     for (size_t i = 0; i < j->count; i++)
         order[i] = &j->events[i];
-    if (j->count > 1)
-        qsort(order, j->count, sizeof *order, by_order);
+    qsort(order, j->count, sizeof *order, by_order);
     for (size_t i = 0; i < j->count; i++)
         sorted[i] = *order[i];
     j->events = sorted;
@@ -154,8 +153,7 @@ static int by_id_and_time(const void *left, const void *right)
 /* An event that is only repeated, under its own id, loses nothing. */
 static bool has_scores_of_one_time(const event **scores, size_t count)
 {
-    if (count > 1)
-        qsort(scores, count, sizeof *scores, by_id_and_time);
+    qsort(scores, count, sizeof *scores, by_id_and_time);
     for (size_t i = 1; i < count; i++)
         if (by_id_and_time(&scores[i - 1], &scores[i]) == 0 && !text_equal(scores[i - 1]->id, scores[i]->id))
             return true;
@@ -164,7 +162,7 @@ static bool has_scores_of_one_time(const event **scores, size_t count)
 
 unsigned ingestion_losses(arena *a, const event *events, size_t count)
 {
-    const event **scores = arena_take(a, count * sizeof *scores + 1);
+    const event **scores = arena_take(a, count * sizeof *scores);
     size_t score_count = 0;
     unsigned losses = 0;
     for (size_t i = 0; scores && i < count; i++) {

@@ -123,7 +123,7 @@ static bool put_events(store *s, const event **order, size_t count)
 bool store_put_events(store *s, arena *memory, const event *events, size_t count)
 {
     size_t kept = 0;
-    const event **order = arena_take(memory, count * sizeof *order + 1);
+    const event **order = arena_take(memory, count * sizeof *order);
     for (size_t i = 0; order && i < count; i++)
         if (events[i].body_id.len > 0)
             order[kept++] = &events[i];

@@ -57,7 +57,7 @@ typedef struct arena {
 /* Eight times the largest accepted body: a JSON tree needs about that for dense input. */
 #define ARENA_DEFAULT_CEILING ((size_t)512 << 20)
 
-void *arena_take(arena *a, size_t size); /* zeroed and aligned; NULL when out of memory, and then `failed` stays set */
+void *arena_take(arena *a, size_t size); /* zeroed and aligned, also for size 0; NULL when out of memory: `failed` stays set */
 text arena_copy(arena *a, text t);
 text arena_upper(arena *a, text t);                   /* a copy with the letters a to z as capitals */
 text arena_utf8(arena *a, text t, size_t *repairs); /* `t`, or a copy in which each invalid byte is U+FFFD */

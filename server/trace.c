@@ -130,10 +130,10 @@ static void add_row(arena *a, trace_view *v, const observation *o, const observa
 
 static const observation **sorted_rows(arena *a, const trace_data *data)
 {
-    const observation **order = arena_take(a, data->row_count * sizeof *order + 1);
+    const observation **order = arena_take(a, data->row_count * sizeof *order);
     for (size_t i = 0; order && i < data->row_count; i++)
         order[i] = &data->rows[i];
-    if (order && data->row_count > 1)
+    if (order)
         qsort(order, data->row_count, sizeof *order, by_arrival);
     return order;
 }

@@ -460,10 +460,10 @@ static int by_target(const void *left, const void *right)
 /* Sorted by observation, oldest first; those of the trace have none and come before all others. */
 static const score **sort_scores(arena *a, const trace_data *data)
 {
-    const score **order = arena_take(a, data->score_count * sizeof *order + 1);
+    const score **order = arena_take(a, data->score_count * sizeof *order);
     for (size_t i = 0; order && i < data->score_count; i++)
         order[i] = &data->scores[i];
-    if (order && data->score_count > 1)
+    if (order)
         qsort(order, data->score_count, sizeof *order, by_target);
     return order;
 }
