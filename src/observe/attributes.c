@@ -35,7 +35,8 @@ static void attributes_write_all(lf__writer *w, const lf_attributes *given)
     attributes_write_text(w, LF__TAG_ENVIRONMENT, attributes->environment);
     attributes_write(w, LF__TAG_TRACE_TAGS, &attributes->tags, LIST_ROOM);
     attributes_write(w, LF__TAG_TRACE_METADATA, &attributes->metadata, LIST_ROOM);
-    lf__write_prompt(w, attributes->prompt, attributes->prompt_name, attributes->prompt_version);
+    if (attributes->prompt != NULL || attributes->prompt_name != NULL)
+        lf__write_prompt(w, attributes->prompt, attributes->prompt_name, attributes->prompt_version);
     w->index = 0;
 }
 

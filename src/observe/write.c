@@ -142,12 +142,6 @@ void lf__write_int(lf__writer *w, lf__tag tag, int64_t number)
     lf__write(w, tag, &value);
 }
 
-void lf__write_set(lf__writer *w, lf__tag tag, const lf_value *value)
-{
-    if (value->kind != LF_KIND_UNSET)
-        lf__write(w, tag, value);
-}
-
 void lf__write_prompt(lf__writer *w, const lf_prompt *prompt, const char *name, int version)
 {
     if (prompt != NULL && lf__prompt_link(prompt)->is_fallback)

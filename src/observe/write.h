@@ -38,7 +38,12 @@ void lf__write_text(lf__writer *w, lf__tag tag, const char *text); /* NULL: noth
 /* The text of an id: where it has no room it is left out, since a part of it would be another id. */
 void lf__write_whole(lf__writer *w, lf__tag tag, const char *text, size_t size);
 void lf__write_int(lf__writer *w, lf__tag tag, int64_t number);
-void lf__write_set(lf__writer *w, lf__tag tag, const lf_value *value); /* unless it is unset */
+static inline void lf__write_set(lf__writer *w, lf__tag tag, const lf_value *value)
+{
+    if (value->kind != LF_KIND_UNSET)
+        lf__write(w, tag, value);
+}
+
 /* The name and version of `prompt`, or those given; nothing of a fallback, which is no version of anything on the server. */
 void lf__write_prompt(lf__writer *w, const lf_prompt *prompt, const char *name, int version);
 /* As this version knows them, `own` where they come from another one; NULL: nothing is said. */
