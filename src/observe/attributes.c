@@ -8,18 +8,21 @@
 static void attributes_write(lf__writer *w, lf__tag tag, const lf_value *value, size_t room)
 {
     uint8_t *end = w->end;
+    if (value->kind == LF_KIND_UNSET)
+        return;
     if (lf__bytes_to(end, w->at) > room)
         w->end = w->at + room;
-    lf__write_set(w, tag, value);
+    lf__write(w, tag, value);
     w->end = end;
 }
 
 static void attributes_write_text(lf__writer *w, lf__tag tag, const char *text)
 {
     enum { ROOM = 1024 + LF__CAPTURE_MIN_ROOM };
+    if (text == NULL)
+        return;
     lf_value value = lf_text(text);
-    if (text != NULL)
-        attributes_write(w, tag, &value, ROOM);
+    attributes_write(w, tag, &value, ROOM);
 }
 
 static void attributes_write_all(lf__writer *w, const lf_attributes *given)

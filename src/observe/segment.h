@@ -102,7 +102,6 @@ typedef struct lf__segment {
     uint32_t free_first; /* handles to use again (handle.c), oldest first; 0: none */
     uint32_t free_last;
     uint32_t free_count;
-    bool wakes; /* the worker is to be woken: lf__submit_ask */
     uint64_t wake_at; /* value of `ended` at which the worker is woken for flush_at */
     uint64_t head; /* ring position of the next record; positions only grow */
     uint64_t limit; /* up to here it may write without asking */
@@ -112,6 +111,7 @@ typedef struct lf__segment {
     uintptr_t machine_stack_size;
     /* Odd while the stack is being changed: lets the exit handler of another thread copy it. Pairs with segment_snapshot. */
     _Atomic uint32_t version;
+    bool wakes; /* the worker is to be woken: lf__submit_ask */
 
     /* The owner writes, others read. */
     _Alignas(64) _Atomic uint64_t published; /* the worker's view of head; release, pairs with the acquire in drain */

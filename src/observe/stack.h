@@ -210,9 +210,11 @@ LF__FAST lf__frame *lf__stack_push(lf__segment *segment, lf__frame_kind kind, co
     record->kind = LF__RECORD_OBSERVATION;
     record->site = 0;
     record->end_ns = 0;
-    lf__stack_derive(segment, below, record);
-    frame->child_flags = record->flags & LF__FLAG_UNSAMPLED;
-    lf__stack_random_id(segment, record->id, sizeof record->id);
+    if (kind == LF__FRAME_OBSERVATION) { /* others are at a place that is there already: stack_make_context */
+        lf__stack_derive(segment, below, record);
+        frame->child_flags = record->flags & LF__FLAG_UNSAMPLED;
+        lf__stack_random_id(segment, record->id, sizeof record->id);
+    }
     return frame;
 }
 
