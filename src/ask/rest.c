@@ -3,15 +3,14 @@
 
 #include "../base/answer.h"
 #include "../base/guest.h"
+#include "../base/monitor.h"
 #include "../base/secret.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
-enum { REST_TIMEOUT_MS = 5000, REST_SERVER_TEXT = 120, REST_TOGETHER = 64, REST_EXIT_MS = 500, REST_STOP_STEP_MS = 5 };
+enum { REST_TIMEOUT_MS = 5000, REST_SERVER_TEXT = 120, REST_TOGETHER = 64, REST_EXIT_MS = 500 };
 
 /* ---- Words ---- */
 
@@ -33,7 +32,7 @@ lf_status lf__rest_fail(lf_error *error, lf_status status, int http_status, cons
 
 /* ---- The call ---- */
 
-/* What is left of an answer once its transfer is gone. */
+/* An answer, without its transfer. */
 typedef struct rest_result {
     bool done;
     bool no_memory;
@@ -67,98 +66,85 @@ static void rest_done(lf__http_request *request, const lf__http_answer *answer)
         memcpy(result->body, answer->body, answer->body_size);
 }
 
-/* Who is inside of libcurl: at exit they must come out before its TLS library is torn down. */
+/* The threads inside of libcurl. At exit they leave it before its TLS library is torn down. */
 static struct {
-    pthread_mutex_t lock;
+    lf__monitor monitor; /* is told when a thread leaves */
     bool stopped;
     unsigned running;
-    lf__http *https[REST_TOGETHER]; /* as many as fit are woken at exit; others see `stopped` when they are done waiting */
-} rest_askers = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    lf__http *https[REST_TOGETHER]; /* as many as fit are woken at exit; others see `stopped` at the end of their wait */
+} rest_askers = {.monitor = LF__MONITOR_INIT};
 
-/* False: the process is ending, nothing of libcurl may be used any more. */
+/* False: the process ends, and libcurl must be left alone. */
 static bool rest_enter_library(void)
 {
     if (!lf__http_set_up())
         return false;
-    pthread_mutex_lock(&rest_askers.lock);
+    lf__monitor_lock(&rest_askers.monitor);
     bool ok = !rest_askers.stopped;
     rest_askers.running += ok;
-    pthread_mutex_unlock(&rest_askers.lock);
+    lf__monitor_unlock(&rest_askers.monitor);
     return ok;
 }
 
-static void rest_begin(lf__http *http)
+/* Put a transfer into a place that holds another one, or none. */
+static void rest_exchange(const lf__http *before, lf__http *after)
 {
-    pthread_mutex_lock(&rest_askers.lock);
-    for (int i = 0; i < REST_TOGETHER; i++) {
-        if (rest_askers.https[i] == NULL) {
-            rest_askers.https[i] = http;
-            break;
-        }
-    }
-    pthread_mutex_unlock(&rest_askers.lock);
-}
-
-static void rest_end(const lf__http *http)
-{
-    pthread_mutex_lock(&rest_askers.lock);
-    for (int i = 0; i < REST_TOGETHER; i++)
-        if (rest_askers.https[i] == http)
-            rest_askers.https[i] = NULL;
-    pthread_mutex_unlock(&rest_askers.lock);
+    int i = 0;
+    lf__monitor_lock(&rest_askers.monitor);
+    while (i < REST_TOGETHER && rest_askers.https[i] != before)
+        i++;
+    if (i < REST_TOGETHER)
+        rest_askers.https[i] = after;
+    lf__monitor_unlock(&rest_askers.monitor);
 }
 
 static void rest_leave_library(void)
 {
-    pthread_mutex_lock(&rest_askers.lock);
+    lf__monitor_lock(&rest_askers.monitor);
     rest_askers.running--;
-    pthread_mutex_unlock(&rest_askers.lock);
+    lf__monitor_tell(&rest_askers.monitor);
+    lf__monitor_unlock(&rest_askers.monitor);
 }
 
 static bool rest_is_stopped(void)
 {
-    pthread_mutex_lock(&rest_askers.lock);
+    lf__monitor_lock(&rest_askers.monitor);
     bool stopped = rest_askers.stopped;
-    pthread_mutex_unlock(&rest_askers.lock);
+    lf__monitor_unlock(&rest_askers.monitor);
     return stopped;
 }
 
-/* The exit handlers of TLS libraries come after this: cut short what runs, on whatever thread, refuse what comes, and wait
- * until nobody is inside of libcurl any more. */
 void lf__rest_stop(void)
 {
-    int timeout_ms = REST_EXIT_MS;
-    pthread_mutex_lock(&rest_askers.lock);
+    uint64_t until_ns = lf__monotonic_ns() + REST_EXIT_MS * 1000000u;
+    lf__monitor_lock(&rest_askers.monitor);
     rest_askers.stopped = true;
     for (int i = 0; i < REST_TOGETHER; i++)
         if (rest_askers.https[i] != NULL)
             lf__http_wakeup(rest_askers.https[i]);
-    for (; rest_askers.running != 0 && timeout_ms > 0; timeout_ms -= REST_STOP_STEP_MS) {
-        pthread_mutex_unlock(&rest_askers.lock);
-        nanosleep(&(struct timespec){0, REST_STOP_STEP_MS * 1000000L}, NULL);
-        pthread_mutex_lock(&rest_askers.lock);
-    }
-    pthread_mutex_unlock(&rest_askers.lock);
+    while (rest_askers.running != 0 && lf__monitor_wait(&rest_askers.monitor, until_ns))
+        continue;
+    lf__monitor_unlock(&rest_askers.monitor);
 }
 
 void lf__rest_before_fork(void)
 {
-    pthread_mutex_lock(&rest_askers.lock);
+    lf__monitor_lock(&rest_askers.monitor);
 }
 
 void lf__rest_after_fork_parent(void)
 {
-    pthread_mutex_unlock(&rest_askers.lock);
+    lf__monitor_unlock(&rest_askers.monitor);
 }
 
 void lf__rest_after_fork_child(void)
 {
-    pthread_mutex_init(&rest_askers.lock, NULL);
+    lf__monitor_after_fork_child(&rest_askers.monitor);
     rest_askers.running = 0; /* what ran is the parent's */
     memset(rest_askers.https, 0, sizeof rest_askers.https);
 }
 
-/* Signals are blocked here, but for the waiting. */
+/* Signals are let in only while this waits. */
 static void rest_run(lf__guest *guest, lf__http *http, const rest_result *result, int timeout_ms)
 {
     uint64_t until_ns = lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
@@ -181,9 +167,9 @@ static void rest_ask_inside(lf__guest *guest, lf__http_request *request, rest_re
         lf__http_free(http);
         return;
     }
-    rest_begin(http);
+    rest_exchange(NULL, http);
     rest_run(guest, http, result, (int)request->timeout_ms);
-    rest_end(http);
+    rest_exchange(http, NULL);
     if (!result->done) {
         lf__http_abandon(http);
         result->failure = LF__HTTP_TOO_LATE;

@@ -36,8 +36,8 @@ lf_status lf__rest_call(const lf__config *config, const lf__rest_request *reques
 /* Fill in *error, which may be NULL; control characters become blanks. Returns `status`. */
 lf_status lf__rest_fail(lf_error *error, lf_status status, int http_status, const char *format, ...) LF_PRINTF(4, 5);
 
-/* At exit: cut short what runs, on whatever thread, refuse what comes, and wait until nobody is inside of libcurl, at most half
- * a second. */
+/* At exit, before the exit handlers of TLS libraries: cut short the questions of all threads, refuse further ones, and wait until
+ * no thread is inside of libcurl, at most half a second. */
 void lf__rest_stop(void);
 void lf__rest_before_fork(void);
 void lf__rest_after_fork_parent(void);
