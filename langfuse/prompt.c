@@ -36,7 +36,7 @@ _Static_assert(offsetof(struct lf_prompt, name) == offsetof(lf__prompt_link_of, 
 
 /* ---- Errors ------------------------------------------------------------------------------------------------------- */
 
-/* Of the message only the end is written: a cached prompt should not cost more for it. */
+/* Only the first byte of the message is written, since a cached prompt pays for it. */
 static void prompt_succeed(lf_error *error)
 {
     if (error == NULL)
@@ -90,7 +90,7 @@ void lf_prompt_free(lf_prompt *prompt)
 
 /* ---- Getting ------------------------------------------------------------------------------------------------------ */
 
-/* A folder of a path, which everything on the way to the server takes out of it. */
+/* libcurl and proxies take these folders out of a URL. */
 static bool prompt_name_is_dots(const char *name)
 {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
@@ -103,7 +103,7 @@ static bool prompt_name_is_good(const char *name)
            lf__utf8_valid_prefix(name, size) == size;
 }
 
-/* NULL: none. An empty one is none, too. */
+/* NULL: no label, or an empty one. */
 static const char *prompt_label(const lf_prompt_query *query)
 {
     return query->label == NULL || query->label[0] == '\0' ? NULL : query->label;
@@ -129,7 +129,7 @@ static lf_status prompt_check(const char *name, const lf_prompt_query *query)
 }
 
 LF_I_WITHOUT_DEPRECATION_WARNINGS
-/* A query of any version. Where there is none, all is 0, and such a 0 is not said. */
+/* The fields as this version knows them. Without a query each is 0, and this 0 is not said. */
 static const lf_prompt_query *prompt_query(const lf_prompt_query *given, lf_prompt_query *own)
 {
     static const lf_prompt_query none = {.struct_size = sizeof none};
@@ -188,7 +188,7 @@ static void prompt_tell_fallback(const char *name, const lf_error *error)
                         error->message);
 }
 
-/* The server was no help: a stale copy, from memory or disk, or the fallback. */
+/* A stale copy from memory or disk, or the fallback. */
 static lf_prompt *prompt_without_server(const lf__prompt_key *key, const lf__config *config, const lf_prompt_query *query,
                                         const lf_error *error)
 {
@@ -204,7 +204,7 @@ static lf_prompt *prompt_without_server(const lf__prompt_key *key, const lf__con
     return fallback;
 }
 
-/* Prompts are asked for where nothing is traced, too. NULL: there is no configuration. */
+/* A client that does not trace has prompts, too. NULL: it has no configuration. */
 static lf__config *prompt_config(const lf_client *client)
 {
     return lf__life_ask(lf__client_index(client));
@@ -216,7 +216,7 @@ static uint32_t prompt_client(const lf_client *client)
     return index != 0 ? index : lf__client_epoch * LF__CLIENTS;
 }
 
-/* Without threads of ours nothing is fetched in the background: who asks has the time, or goes without. */
+/* Where the program calls lf_poll, there is no thread of ours: the caller fetches. */
 static bool prompt_has_background(void)
 {
     return !lf__worker_is_pumped();
@@ -280,7 +280,7 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *given)
     return prompt;
 }
 
-/* Without a background: one after the other, until the time is over. */
+/* Fetch on this thread, within the time that is left. */
 static void prompt_fetch_now(const lf__prompt_key *key, lf__prompt_fetch *how, uint64_t until_ns)
 {
     uint64_t now_ns = lf__monotonic_ns(), left_ms = until_ns > now_ns ? (until_ns - now_ns) / 1000000u : 0;
@@ -366,7 +366,7 @@ static bool prompt_render(lf__buf *out, const lf__template *template, const lf_p
     return lf__template_render(out, template, given ? &inputs->variables : &inputs->placeholders);
 }
 
-/* What has no role, or is no message at all, says so; the Python SDK writes the same word. */
+/* The role of a message that has none; the Python SDK writes the same word. */
 static const char prompt_no_role[] = "NOT_GIVEN";
 
 static void prompt_add_message(lf__buf *out, const char *role, const lf__buf *content)
@@ -435,7 +435,7 @@ static void prompt_tell_placeholder(const char *name, const char *what)
     lf__client_tell(0, LF__LOG_WARNING, "placeholder \"%.80s\" of a prompt %s", name, what);
 }
 
-/* One that is no list of messages is shown as text, so that it is seen. */
+/* Show a value that is no list of messages as text, so that it is seen. */
 static bool prompt_add_as_text(lf__buf *out, const lf_value *value, lf__buf *scratch)
 {
     lf__buf_clear(scratch);
@@ -445,7 +445,7 @@ static bool prompt_add_as_text(lf__buf *out, const lf_value *value, lf__buf *scr
     return true;
 }
 
-/* Between the messages of a list. */
+/* A comma, if a message stands before. */
 static bool prompt_separate(lf__buf *out)
 {
     return lf__buf_add(out, ",", out->data[out->length - 1] != '[');

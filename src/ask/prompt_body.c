@@ -89,7 +89,7 @@ static bool body_make_room_for_name(lf__prompt_body *body)
     return names != NULL;
 }
 
-/* The names of all places, of messages in their order. */
+/* Add the names of all places, in their order. */
 static bool body_collect_names(lf__prompt_body *body, const lf__template *template)
 {
     const char *name;
@@ -116,7 +116,7 @@ static bool body_collect_variables(lf__prompt_body *body)
     return ok;
 }
 
-/* What stands in body->json. False: no memory, or *bad. */
+/* Take body->json apart. False: no memory, or *bad. */
 static bool body_read(lf__prompt_body *body, bool *bad)
 {
     const cJSON *prompt = cJSON_GetObjectItemCaseSensitive(body->json, "prompt");
@@ -150,7 +150,7 @@ static size_t body_text_cost(const char *text)
     return text == NULL ? 0 : lf__alloc_cost(strlen(text) + 1);
 }
 
-/* Of a tree: in *out_nodes its nodes, in *out_texts its texts. cJSON bounds the depth. */
+/* Add what the nodes of a tree take, and its texts. cJSON bounds the depth. */
 static void body_count_tree(const cJSON *json, size_t *out_nodes, size_t *out_texts)
 {
     for (const cJSON *item = json; item != NULL; item = item->next) {
@@ -175,8 +175,8 @@ static size_t body_cost_of_variables(const lf__prompt_body *body)
     return cost + lf__alloc_cost((2 * room + 2) * sizeof *body->variables);
 }
 
-/* A tree takes many times its text when its parts are small. A text with escapes takes more than is left of it: cJSON allocates
- * by what was there before, `size`, and so do we count. */
+/* A tree of small parts takes many times its text. Texts count as at least `size`, that of the JSON: cJSON allocates for a text
+ * what it takes with its escapes. */
 static size_t body_cost(const lf__prompt_body *body, size_t size)
 {
     size_t nodes = 0, texts = 0, cost = lf__alloc_cost(sizeof *body);

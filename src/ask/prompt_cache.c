@@ -32,11 +32,11 @@ typedef struct cache_entry {
     uint64_t fresh_until_ns;
     uint64_t used_ns;
 
-    bool fetching;      /* a thread asks the server for a missing one */
+    bool fetching;      /* threads that miss the prompt wait for one that asks the server */
     bool refreshing;    /* queued for, or with, the background thread */
-    uint64_t fetches;   /* ended, so that waiters know theirs has */
+    uint64_t fetches;   /* so many have ended: waiters see by it the end of theirs */
     unsigned waiters;
-    uint64_t forgotten; /* so many times; what a fetch brings that began before the last one is not kept */
+    uint64_t forgotten; /* so many times; a fetch that began before the last time is not kept */
     uint64_t not_before_ns; /* no refresh earlier */
     lf_error error;     /* of the last fetch */
     lf__prompt_fetch how; /* of the refresh */
@@ -67,7 +67,7 @@ void lf__prompts_after_fork_parent(void)
     lf__monitor_unlock(&cache.monitor);
 }
 
-/* Whoever was fetching is the parent's; the prompts stay. */
+/* The threads that fetched are the parent's; the prompts stay. */
 void lf__prompts_after_fork_child(void)
 {
     lf__monitor_after_fork_child(&cache.monitor);
@@ -177,7 +177,7 @@ static void cache_remove(cache_entry *entry)
     lf__free(entry);
 }
 
-/* Room for one more, at the cost of what was not used for longest. */
+/* Make room for one more: the prompts that were not used for longest go, `but` excepted. */
 static void cache_make_room(const cache_entry *but)
 {
     while (cache.count >= LF__PROMPTS || cache.bytes > LF__PROMPT_BYTES) {
@@ -287,7 +287,7 @@ static lf_status cache_download(const lf__prompt_key *key, const lf__prompt_fetc
     return status;
 }
 
-/* Put what a fetch brought into its entry. With the lock held. */
+/* With the lock held. */
 static void cache_store(cache_entry *entry, lf__prompt_body *body, uint64_t ttl_ns)
 {
     uint64_t now = lf__monotonic_ns();
@@ -372,7 +372,7 @@ lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *f
     return status;
 }
 
-/* The copy on disk. NULL: none, or none that can be used. */
+/* NULL: there is no copy on disk, or a broken one. */
 static lf__prompt_body *cache_read_disk(const lf__prompt_key *key, const lf__config *config)
 {
     size_t size;

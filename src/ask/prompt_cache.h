@@ -21,7 +21,7 @@ lf__prompt_found lf__prompts_find(const lf__prompt_key *key, uint64_t now_ns, lf
 /* LF_OK: a copy is cached. Otherwise why not: the error of the last fetch, or LF_ERR_TIMEOUT when none has ended. */
 lf_status lf__prompts_status(const lf__prompt_key *key);
 
-/* How to fetch one. Runs without locks, on the asking thread or on the background one. */
+/* How to fetch one, on the thread that asks or on the background one. */
 typedef struct lf__prompt_fetch {
     lf__config *config; /* a reference is taken as long as it is needed */
     int timeout_ms;     /* of all tries and waits */
@@ -37,10 +37,10 @@ lf_status lf__prompts_fetch(const lf__prompt_key *key, const lf__prompt_fetch *f
 void lf__prompts_refresh(const lf__prompt_key *key, const lf__prompt_fetch *fetch);
 /* Wait until nothing is to be fetched in the background; false: not within the time. */
 bool lf__prompts_settle(int timeout_ms);
-/* The copy on disk, NULL when there is none. From now on it is in the cache, stale. A reference for the caller. */
+/* The copy on disk, with a reference for the caller; it enters the cache as stale. NULL: there is none. */
 lf__prompt_body *lf__prompts_from_disk(const lf__prompt_key *key, const lf__config *config);
 
-/* Forget what is cached of a name, of all for NULL. What is being fetched meanwhile is not kept. */
+/* Forget the versions of a prompt, or of all prompts for NULL. What is being fetched meanwhile is not kept. */
 void lf__prompts_forget(const char *name);
 
 /* At exit: the background thread ends with what it does. */

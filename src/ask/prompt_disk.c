@@ -18,7 +18,7 @@ enum {
     DISK_FILE_MAX = 8 << 20,
     DISK_HASH = 32,
     DISK_NAME = 192,          /* digits of a hash and an ending */
-    DISK_PART_AGE_S = 86400   /* whoever wrote it is no more */
+    DISK_PART_AGE_S = 86400   /* the process that wrote it has ended */
 };
 
 static const char disk_part[] = ".part";
@@ -65,7 +65,7 @@ static bool disk_is_trusted_owner(uid_t owner)
     return owner == geteuid() || owner == 0;
 }
 
-/* Whoever may write there decides what the program's prompts say. NULL: nobody else may. */
+/* Why a folder is refused: another user who may write there decides what prompts say. NULL: it is good. */
 static const char *disk_folder_fault(int folder)
 {
     struct stat info;
@@ -76,7 +76,7 @@ static const char *disk_folder_fault(int folder)
     return (info.st_mode & (S_IWGRP | S_IWOTH)) != 0 ? "other users may write there" : NULL;
 }
 
-/* -1: there is none, or it is not to be used, which is said. */
+/* -1: there is no folder, or it is refused, which is told. */
 static int disk_open_folder(const lf__config *config, bool make)
 {
     if (config->prompt_cache_dir == NULL || config->base_url == NULL)
@@ -101,7 +101,7 @@ static int disk_open_folder(const lf__config *config, bool make)
 
 /* ---- Writing ---- */
 
-/* To a file of its own first: a reader, or a crash, sees the old copy or the new one. False: errno says why. */
+/* Write another file and rename it, so that a reader sees the old copy or the new one. False: errno says why. */
 static bool disk_write(int folder, const char *name, const char *partial, const char *json, size_t size)
 {
     int file = lf__open_at(folder, partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);

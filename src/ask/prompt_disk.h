@@ -9,7 +9,7 @@
 
 /* Keep the server's answer. Nothing happens without a folder; what fails is said once. */
 void lf__prompt_disk_write(const lf__config *config, const lf__prompt_key *key, const char *json, size_t size);
-/* There is no such prompt any more. */
+/* Remove a copy: the server has no such prompt. */
 void lf__prompt_disk_remove(const lf__config *config, const lf__prompt_key *key);
 /* The answer kept last, NUL-terminated, for lf__free; NULL when there is none. */
 char *lf__prompt_disk_read(const lf__config *config, const lf__prompt_key *key, size_t *out_size, uint64_t *out_age_ns);

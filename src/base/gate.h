@@ -24,14 +24,14 @@ void lf__gate_leave(lf__gate *gate);
 /* The log hook, NULL for none; not to be called. */
 lf__log_hook lf__gate_log(lf__gate *gate, void **out_data);
 void lf__gate_set_log(lf__gate *gate, lf__log_hook log, void *data);
-/* Let no hook begin from now on, and wait until those of other threads are over, at most until then (monotonic).
- * False: one of them still runs. */
+/* Let no hook begin, and wait until those of other threads are over, at most until `until_ns` (monotonic). False: one of them
+ * still runs. */
 bool lf__gate_close(lf__gate *gate, uint64_t until_ns);
 
 void lf__gate_open(lf__gate *gate); /* again */
 
 void lf__gate_before_fork(void);
 void lf__gate_after_fork_parent(void);
-void lf__gate_after_fork_child(void); /* hooks of threads that are no more run no longer */
+void lf__gate_after_fork_child(void); /* hooks that run on other threads are the parent's */
 
 #endif

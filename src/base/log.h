@@ -22,7 +22,7 @@ void lf__log(const lf__logger *logger, lf__log_level level, const char *format, 
 /* Look whether descriptor 2 is open, the first time only: lines go there if it is. Where the program began without a stderr,
  * the number may later be that of a file or a connection. */
 void lf__log_look_at_stderr(void);
-/* For what is only worked out where it is written. */
+/* Is a line of this level written? For lines that take work. */
 static inline bool lf__logs(const lf__logger *logger, lf__log_level level)
 {
     return level >= logger->least;

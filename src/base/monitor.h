@@ -10,12 +10,12 @@
 typedef struct lf__monitor {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool ready; /* `changed` is; the first one who locks makes it so */
+    bool ready; /* `changed` is initialised, which the first lock does */
 } lf__monitor;
 
 #define LF__MONITOR_INIT {.lock = PTHREAD_MUTEX_INITIALIZER}
 
-/* In the child of a fork, where the threads are no more that hold it or wait. */
+/* In the child of a fork: the threads that held it or waited are the parent's. */
 void lf__monitor_after_fork_child(lf__monitor *monitor);
 void lf__monitor_lock(lf__monitor *monitor);
 void lf__monitor_unlock(lf__monitor *monitor);

@@ -25,7 +25,7 @@ int lf__threads_start(pthread_t *out_thread, size_t stack_bytes, void *(*run)(vo
     return error;
 }
 
-/* False: it has ended meanwhile. */
+/* False: the thread has ended meanwhile. */
 static bool thread_name(const char *id, char *out, size_t room)
 {
     char path[320];
