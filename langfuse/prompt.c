@@ -49,7 +49,7 @@ static void prompt_succeed(lf_error *error)
 /* ---- Handles ------------------------------------------------------------------------------------------------------ */
 
 /* Takes the reference to the body. NULL: no memory. */
-static lf_prompt *prompt_new_at(lf__prompt_body *body, lf_prompt_source source, uint64_t now_ns, lf_error *error)
+static lf_prompt *prompt_new(lf__prompt_body *body, lf_prompt_source source, uint64_t now_ns, lf_error *error)
 {
     lf_prompt *prompt = malloc(sizeof *prompt);
     if (prompt == NULL) {
@@ -73,11 +73,6 @@ static lf_prompt *prompt_new_at(lf__prompt_body *body, lf_prompt_source source, 
     prompt->commit_message = body->commit_message;
     prompt->body = body;
     return prompt;
-}
-
-static lf_prompt *prompt_new(lf__prompt_body *body, lf_prompt_source source, lf_error *error)
-{
-    return prompt_new_at(body, source, lf__monotonic_ns(), error);
 }
 
 void lf_prompt_free(lf_prompt *prompt)
@@ -178,7 +173,7 @@ static lf_prompt *prompt_fallback(const char *name, const lf_prompt_query *query
         body = lf__prompt_body_make(name, query->version, prompt_label(query), query->fallback,
                                     messages.length == 0 ? "" : messages.data, messages.length, &bad);
     lf__buf_done(&messages);
-    return body == NULL ? NULL : prompt_new(body, LF_PROMPT_FALLBACK, NULL);
+    return body == NULL ? NULL : prompt_new(body, LF_PROMPT_FALLBACK, lf__monotonic_ns(), NULL);
 }
 
 static void prompt_tell_fallback(const char *name, const lf_error *error)
@@ -197,7 +192,7 @@ static lf_prompt *prompt_without_server(const lf__prompt_key *key, const lf__con
     if (!gone && lf__prompts_find(key, lf__monotonic_ns(), &body) == LF__PROMPT_MISS && config != NULL)
         body = lf__prompts_from_disk(key, config);
     if (body != NULL)
-        return prompt_new(body, LF_PROMPT_STALE, NULL);
+        return prompt_new(body, LF_PROMPT_STALE, lf__monotonic_ns(), NULL);
     lf_prompt *fallback = prompt_fallback(key->name, query);
     if (fallback != NULL)
         prompt_tell_fallback(key->name, error);
@@ -243,7 +238,7 @@ static lf_prompt *prompt_get(const lf__prompt_key *key, lf__config *config, cons
     }
     if (status == LF_OK) {
         prompt_succeed(query->error);
-        return prompt_new(body, LF_PROMPT_FRESH, query->error);
+        return prompt_new(body, LF_PROMPT_FRESH, lf__monotonic_ns(), query->error);
     }
     lf_prompt *prompt = prompt_without_server(key, config, query, &error);
     if (query->error != NULL)
@@ -263,7 +258,7 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *given)
     lf__prompt_found found = may_be_cached ? lf__prompts_find(&key, now_ns, &body) : LF__PROMPT_MISS;
     prompt_succeed(query->error);
     if (found == LF__PROMPT_IS_FRESH)
-        return prompt_new_at(body, LF_PROMPT_CACHED, now_ns, query->error);
+        return prompt_new(body, LF_PROMPT_CACHED, now_ns, query->error);
     if (found == LF__PROMPT_MISS && prompt_check(name, query) != LF_OK) /* a name in the cache is good */
         return prompt_fallback(name == NULL ? "" : name, query);
     LF__AS_GUEST(guest);
@@ -275,7 +270,7 @@ lf_prompt *lf_get_prompt_with(const char *name, const lf_prompt_query *given)
     if (found == LF__PROMPT_IS_DUE && config != NULL)
         prompt_refresh(&key, config, query);
     lf_prompt *prompt = found == LF__PROMPT_MISS ? prompt_get(&key, config, query)
-                                                 : prompt_new(body, LF_PROMPT_STALE, query->error);
+                                                 : prompt_new(body, LF_PROMPT_STALE, now_ns, query->error);
     lf__config_free(config);
     return prompt;
 }
@@ -616,11 +611,12 @@ char *lf_prompt_to_single_braces(const lf_prompt *prompt)
 /* ---- Writing ------------------------------------------------------------------------------------------------------ */
 
 /* Send JSON; the answer is for lf__free. Takes `body`. */
-static lf_status prompt_send(lf__config *config, lf__http_method method, const char *path, lf__buf *body, bool ok, int timeout_ms,
-                             lf__rest_answer *answer, lf_error *error)
+static lf_status prompt_send(const lf_client *client, lf__http_method method, const char *path, lf__buf *body, bool ok,
+                             int timeout_ms, lf__rest_answer *answer, lf_error *error)
 {
     lf_error own;
     error = error == NULL ? &own : error;
+    lf__config *config = prompt_config(client);
     lf_status status;
     if (config == NULL || config->authorization == NULL) {
         status = lf__rest_fail(error, LF_ERR_DISABLED, 0, "no keys: LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set");
@@ -637,6 +633,7 @@ static lf_status prompt_send(lf__config *config, lf__http_method method, const c
     }
     if (status == LF_OK)
         prompt_succeed(error);
+    lf__config_free(config);
     lf__buf_done(body);
     return status;
 }
@@ -695,24 +692,23 @@ lf_prompt *lf_create_prompt_with(const lf_new_prompt *given)
     if (prompt_check_new(fields) != LF_OK)
         return NULL;
     LF__AS_GUEST(guest);
-    lf__config *config = prompt_config(fields->client);
     lf__buf body;
     lf__buf_init(&body, PROMPT_JSON_MAX);
     bool ok = prompt_write_new(&body, fields);
     lf__rest_answer answer = {0};
     int timeout_ms = LF__SAID(lf_new_prompt, fields, timeout_ms, -1);
-    lf_status status = prompt_send(config, LF__HTTP_POST, "api/public/v2/prompts", &body, ok, timeout_ms, &answer, fields->error);
+    lf_status status = prompt_send(fields->client, LF__HTTP_POST, "api/public/v2/prompts", &body, ok, timeout_ms, &answer,
+                                   fields->error);
     lf_prompt *prompt = NULL;
     if (status == LF_OK) {
         lf__prompts_forget(fields->name);
         bool bad;
         lf__prompt_body *made = lf__prompt_body_parse(answer.body, answer.size, &bad);
-        prompt = made == NULL ? NULL : prompt_new(made, LF_PROMPT_FRESH, NULL);
+        prompt = made == NULL ? NULL : prompt_new(made, LF_PROMPT_FRESH, lf__monotonic_ns(), NULL);
         if (prompt == NULL)
             (void)lf__rest_fail(fields->error, LF_ERR_SERVER, 0, "the prompt was created, but the server's answer is no prompt");
     }
     lf__free(answer.body);
-    lf__config_free(config);
     return prompt;
 }
 
@@ -726,7 +722,6 @@ lf_status lf_update_prompt_with(const lf_prompt_change *given)
         return lf__rest_fail(change->error, LF_ERR_ARGUMENT, 0,
                              "labels are given to a prompt's version: name and version are needed");
     LF__AS_GUEST(guest);
-    lf__config *config = prompt_config(change->client);
     lf__buf body, path;
     lf__buf_init(&body, PROMPT_JSON_MAX);
     lf__buf_init(&path, PROMPT_PATH_MAX);
@@ -738,11 +733,11 @@ lf_status lf_update_prompt_with(const lf_prompt_change *given)
               prompt_add_value(&body, "newLabels", &change->new_labels, "[]") && lf__buf_add_char(&body, '}');
     lf__rest_answer answer = {0};
     int timeout_ms = LF__SAID(lf_prompt_change, change, timeout_ms, -1);
-    lf_status status = prompt_send(config, LF__HTTP_PATCH, ok ? path.data : "", &body, ok, timeout_ms, &answer, change->error);
+    lf_status status = prompt_send(change->client, LF__HTTP_PATCH, ok ? path.data : "", &body, ok, timeout_ms, &answer,
+                                   change->error);
     if (status == LF_OK)
         lf__prompts_forget(change->name);
     lf__free(answer.body);
     lf__buf_done(&path);
-    lf__config_free(config);
     return status;
 }
