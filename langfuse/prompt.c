@@ -16,7 +16,6 @@
 
 #include <cjson/cJSON.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
