@@ -8,9 +8,7 @@ static int by_start(const void *left, const void *right)
     const observation *a = ((const node *)left)->row, *b = ((const node *)right)->row;
     if (a->start_ns != b->start_ns)
         return a->start_ns < b->start_ns ? -1 : 1;
-    if (a->arrived_ns != b->arrived_ns)
-        return a->arrived_ns < b->arrived_ns ? -1 : 1;
-    return 0;
+    return (a->arrived_ns > b->arrived_ns) - (a->arrived_ns < b->arrived_ns);
 }
 
 static int by_id(const void *left, const void *right)
@@ -83,8 +81,6 @@ static void break_cycles(forest *f)
 bool forest_plant(arena *a, const observation *rows, size_t count, forest *f)
 {
     *f = (forest){.count = count};
-    if (count == 0)
-        return true;
     f->nodes = arena_take(a, count * sizeof *f->nodes);
     f->by_id = arena_take(a, count * sizeof *f->by_id);
     if (!f->nodes || !f->by_id)
@@ -110,5 +106,5 @@ bool forest_plant(arena *a, const observation *rows, size_t count, forest *f)
 
 bool forest_has(const forest *f, text id)
 {
-    return f->count > 0 && bsearch(&id, f->by_id, f->count, sizeof *f->by_id, find_id);
+    return bsearch(&id, f->by_id, f->count, sizeof *f->by_id, find_id);
 }

@@ -246,10 +246,9 @@ const json *json_parse(arena *a, text source)
 const json *json_get(const json *object, const char *key)
 {
     const json *found = NULL;
-    if (!json_is(object, JSON_OBJECT))
-        return NULL;
-    for (const json *member = object->first; member; member = member->next)
-        if (text_is(member->key, key))
+    text wanted = text_of(key);
+    for (const json *member = json_first(object, JSON_OBJECT); member; member = member->next)
+        if (text_equal(member->key, wanted))
             found = member;
     return found;
 }

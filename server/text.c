@@ -381,7 +381,8 @@ void buf_string(buf *b, const char *string)
 
 void buf_char(buf *b, char c)
 {
-    buf_put(b, &c, 1);
+    if (buf_reserve(b, 1))
+        b->at[b->len++] = c;
 }
 
 void buf_format(buf *b, const char *format, ...)
