@@ -217,7 +217,7 @@ bool parameter_tags(const http_request *request, arena *a, const char *name, tex
 const json *parameter_cursor(arena *a, text encoded)
 {
     buf plain = {.ceiling = HTTP_MAX_BODY};
-    bool good = base64_decode(&plain, encoded);
+    bool good = buf_from_base64(&plain, encoded);
     text decoded = buf_move(&plain, a);
     return good ? json_parse(a, decoded) : NULL;
 }

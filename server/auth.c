@@ -1,5 +1,6 @@
 /* The Authorization header; see auth.h. */
 #include "auth.h"
+#include "buf.h"
 
 /* In time that does not depend on where the texts differ. */
 static bool same_secret(text a, text b)
@@ -14,7 +15,7 @@ static auth_verdict check_basic(const auth_keys *keys, text encoded)
 {
     buf plain = {.ceiling = 4096}; /* keys have some 50 characters */
     auth_verdict verdict = AUTH_MALFORMED;
-    text rest = base64_decode(&plain, text_trim(encoded)) ? buf_view(&plain) : TEXT("");
+    text rest = buf_from_base64(&plain, text_trim(encoded)) ? buf_view(&plain) : TEXT("");
     text public_key = text_take(&rest, ":"), secret = text_take(&rest, ":"); /* the secret ends at a further colon */
     if (public_key.len && secret.len)
         verdict = same_secret(secret, text_of(keys->secret_key)) ? AUTH_OK : AUTH_WRONG;

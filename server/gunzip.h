@@ -2,7 +2,7 @@
 #ifndef LOCAL_GUNZIP_H
 #define LOCAL_GUNZIP_H
 
-#include "text.h"
+#include "buf.h"
 
 typedef enum gunzip_status { GUNZIP_OK, GUNZIP_MALFORMED, GUNZIP_TOO_BIG } gunzip_status;
 

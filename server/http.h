@@ -5,7 +5,7 @@
 #ifndef LOCAL_HTTP_H
 #define LOCAL_HTTP_H
 
-#include "text.h"
+#include "buf.h"
 
 /* What one request may carry before it is answered with 413; far above what any exporter batches. */
 #define HTTP_MAX_BODY ((size_t)16 << 20)

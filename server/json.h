@@ -6,7 +6,7 @@
 #ifndef LOCAL_JSON_H
 #define LOCAL_JSON_H
 
-#include "text.h"
+#include "buf.h"
 
 /* Deeper than any real payload, shallow enough for a small thread stack. */
 #define JSON_MAX_DEPTH 200

@@ -6,7 +6,7 @@
 #ifndef LOCAL_OTLP_H
 #define LOCAL_OTLP_H
 
-#include "text.h"
+#include "buf.h"
 
 typedef enum otlp_kind {
     OTLP_STRING,

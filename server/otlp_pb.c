@@ -185,7 +185,7 @@ static bool put_scalar(otlp_export *e, buf *out, const field *f)
         return f->wire == WIRE_FIXED64;
     default:
         buf_string(out, "\"bytesValue\":\"");
-        base64_encode(out, f->bytes);
+        buf_base64(out, f->bytes);
         buf_char(out, '"');
         return f->wire == WIRE_BYTES;
     }

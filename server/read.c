@@ -50,7 +50,7 @@ static text cut(text value, size_t characters)
 {
     size_t end = 0;
     while (end < value.len && characters-- > 0) {
-        size_t len = text_utf8_length(text_from(value, end));
+        size_t len = text_utf8_size(text_from(value, end));
         end += len ? len : 1;
     }
     return (text){value.at, end};
@@ -213,7 +213,7 @@ static void put_cursor(page *p)
     member_text(&plain, "lastId", p->last.id);
     buf_char(&plain, '}');
     buf_string(p->out, "\"cursor\":\"");
-    base64_encode(p->out, buf_move(&plain, p->arena));
+    buf_base64(p->out, buf_move(&plain, p->arena));
     buf_char(p->out, '"');
 }
 

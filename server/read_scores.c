@@ -304,7 +304,7 @@ static void put_cursor(buf *out, arena *a, const score *last)
     member_iso(&plain, "lastTimestamp", last->timestamp_ms);
     member_text(&plain, "lastId", last->id);
     buf_char(&plain, '}');
-    base64_encode(&encoded, buf_move(&plain, a));
+    buf_base64(&encoded, buf_move(&plain, a));
     for (size_t i = 0; i < encoded.len; i++)
         encoded.at[i] = encoded.at[i] == '+' ? '-' : encoded.at[i] == '/' ? '_' : encoded.at[i];
     while (encoded.len && encoded.at[encoded.len - 1] == '=')

@@ -67,7 +67,7 @@ static size_t columns_of(uint32_t c)
 /* What one character is shown as, and its width. */
 static text shown(text rest, size_t *taken, size_t *columns)
 {
-    size_t len = text_utf8_length(rest);
+    size_t len = text_utf8_size(rest);
     uint32_t c = len ? code_point(rest, len) : 0;
     *taken = len ? len : 1;
     *columns = 1;

@@ -46,7 +46,7 @@ static void fuzz_small(text body)
     int64_t number;
     double real;
     gunzip(body, &out);
-    base64_decode(&out, body);
+    buf_from_base64(&out, body);
     clock_parse(body, &number);
     text_to_int(body, &number);
     text_to_double(body, &real);

@@ -2,7 +2,7 @@
 #ifndef TESTS_PB_WRITER_H
 #define TESTS_PB_WRITER_H
 
-#include "../../server/text.h"
+#include "../../server/buf.h"
 
 static inline void pb_varint(buf *out, uint64_t value)
 {

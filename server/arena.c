@@ -1,0 +1,174 @@
+#include "arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct arena_block {
+    arena_block *older;
+    size_t used, size;
+    _Alignas(max_align_t) char bytes[];
+};
+
+#define ARENA_FIRST_BLOCK ((size_t)16 << 10)
+#define ARENA_LAST_BLOCK ((size_t)4 << 20)
+#define ARENA_ALIGNMENT 16u
+
+static arena_block *arena_add_block(arena *a, size_t size)
+{
+    size_t ceiling = a->ceiling ? a->ceiling : ARENA_DEFAULT_CEILING;
+    size_t wish = a->newest ? a->newest->size * 2 : ARENA_FIRST_BLOCK;
+    if (wish > ARENA_LAST_BLOCK)
+        wish = ARENA_LAST_BLOCK;
+    if (wish < size)
+        wish = size;
+    if (size > ceiling || a->held > ceiling - wish || wish > ceiling)
+        return NULL;
+    arena_block *block = malloc(sizeof *block + wish);
+    if (!block)
+        return NULL;
+    block->older = a->newest;
+    block->used = 0;
+    block->size = wish;
+    a->newest = block;
+    a->held += wish;
+    return block;
+}
+
+static void *arena_take_raw(arena *a, size_t size)
+{
+    if (size > SIZE_MAX / 2) {
+        a->failed = true;
+        return NULL;
+    }
+    size = (size + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
+    arena_block *block = a->newest;
+    if (!block || block->size - block->used < size)
+        block = arena_add_block(a, size);
+    if (!block) {
+        a->failed = true;
+        return NULL;
+    }
+    void *result = block->bytes + block->used;
+    block->used += size;
+    return result;
+}
+
+void *arena_take(arena *a, size_t size)
+{
+    void *result = arena_take_raw(a, size);
+    return result ? memset(result, 0, size) : NULL;
+}
+
+text arena_copy(arena *a, text t)
+{
+    char *copy = t.len ? arena_take_raw(a, t.len) : NULL;
+    if (!copy)
+        return TEXT("");
+    memcpy(copy, t.at, t.len);
+    return (text){copy, t.len};
+}
+
+text arena_upper(arena *a, text t)
+{
+    text copy = arena_copy(a, t);
+    char *at = (char *)copy.at; /* the copy is ours, and nothing is written to an empty one */
+    for (size_t i = 0; i < copy.len; i++)
+        at[i] = (char)(at[i] >= 'a' && at[i] <= 'z' ? at[i] - 'a' + 'A' : at[i]);
+    return copy;
+}
+
+/* Bytes before the first that is not part of valid UTF-8. Eight at a time, because most text is ASCII. */
+static size_t valid_prefix(text t)
+{
+    size_t i = 0;
+    while (i < t.len) {
+        uint64_t word;
+        if (t.len - i >= sizeof word) {
+            memcpy(&word, t.at + i, sizeof word);
+            if (!(word & UINT64_C(0x8080808080808080))) {
+                i += sizeof word;
+                continue;
+            }
+        }
+        size_t len = text_utf8_size(text_from(t, i));
+        if (len == 0)
+            return i;
+        i += len;
+    }
+    return i;
+}
+
+text arena_utf8(arena *a, text t, size_t *repairs)
+{
+    size_t good = valid_prefix(t);
+    if (good == t.len)
+        return t;
+    ++*repairs;
+    char *out = arena_take_raw(a, good + 3 * (t.len - good));
+    if (!out)
+        return TEXT("");
+    size_t len = 0;
+    while (t.len > 0) {
+        memcpy(out + len, t.at, good);
+        len += good;
+        t = text_from(t, good);
+        if (t.len == 0)
+            break;
+        memcpy(out + len, "\xEF\xBF\xBD", 3);
+        len += 3;
+        t = text_from(t, 1);
+        good = valid_prefix(t);
+    }
+    return (text){out, len};
+}
+
+bool arena_unescape(arena *a, text t, text *out)
+{
+    size_t len = 0;
+    text copy = arena_copy(a, t);
+    char *at = (char *)copy.at; /* the copy is ours, and nothing is written to an empty one */
+    for (size_t i = 0; i < copy.len; i++, len++) {
+        if (at[i] != '%') {
+            at[len] = at[i];
+            continue;
+        }
+        int high = i + 2 < copy.len ? text_hex_digit(at[i + 1]) : -1, low = high >= 0 ? text_hex_digit(at[i + 2]) : -1;
+        if (low < 0)
+            return false;
+        at[len] = (char)(high << 4 | low);
+        i += 2;
+    }
+    *out = (text){copy.at, len};
+    return true;
+}
+
+void arena_free(arena *a)
+{
+    while (a->newest) {
+        arena_block *older = a->newest->older;
+        free(a->newest);
+        a->newest = older;
+    }
+    *a = (arena){.ceiling = a->ceiling};
+}
+
+/* The first item makes room for that many; each time it is used up, the room doubles. */
+#define ARENA_FIRST_ITEMS ((size_t)16)
+
+void *arena_add(arena *a, void *list, size_t item_size, size_t *count)
+{
+    char *items;
+    memcpy(&items, list, sizeof items);
+    bool is_full = *count == 0 || (*count >= ARENA_FIRST_ITEMS && (*count & (*count - 1)) == 0);
+    if (is_full) {
+        size_t room = *count ? *count * 2 : ARENA_FIRST_ITEMS;
+        char *bigger = arena_take_raw(a, room > SIZE_MAX / 2 / item_size ? SIZE_MAX : room * item_size);
+        if (!bigger)
+            return NULL;
+        if (*count)
+            memcpy(bigger, items, *count * item_size);
+        items = bigger;
+        memcpy(list, &items, sizeof items);
+    }
+    return memset(items + (*count)++ * item_size, 0, item_size);
+}

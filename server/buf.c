@@ -1,0 +1,128 @@
+#include "buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool buf_reserve(buf *b, size_t more)
+{
+    size_t ceiling = b->ceiling ? b->ceiling : BUF_DEFAULT_CEILING;
+    if (b->failed)
+        return false;
+    if (more > ceiling || b->len > ceiling - more) {
+        b->failed = true;
+        return false;
+    }
+    if (b->capacity - b->len >= more)
+        return true;
+    size_t wish = b->capacity ? b->capacity : 256;
+    while (wish - b->len < more)
+        wish *= 2;
+    char *bigger = realloc(b->at, wish);
+    if (!bigger) {
+        b->failed = true;
+        return false;
+    }
+    b->at = bigger;
+    b->capacity = wish;
+    return true;
+}
+
+void buf_put(buf *b, const void *bytes, size_t len)
+{
+    if (len == 0 || !buf_reserve(b, len))
+        return;
+    memcpy(b->at + b->len, bytes, len);
+    b->len += len;
+}
+
+void buf_text(buf *b, text t)
+{
+    buf_put(b, t.at, t.len);
+}
+
+void buf_string(buf *b, const char *string)
+{
+    buf_put(b, string, strlen(string));
+}
+
+void buf_char(buf *b, char c)
+{
+    if (buf_reserve(b, 1))
+        b->at[b->len++] = c;
+}
+
+void buf_format(buf *b, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int len = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (len < 0)
+        b->failed = true;
+    else if (buf_reserve(b, (size_t)len + 1)) { /* vsnprintf also writes a NUL, which is not counted */
+        vsnprintf(b->at + b->len, (size_t)len + 1, format, again);
+        b->len += (size_t)len;
+    }
+    va_end(again);
+}
+
+text buf_view(const buf *b)
+{
+    return b->len ? (text){b->at, b->len} : TEXT("");
+}
+
+void buf_free(buf *b)
+{
+    free(b->at);
+    *b = (buf){.ceiling = b->ceiling};
+}
+
+text buf_move(buf *b, arena *a)
+{
+    text result = arena_copy(a, buf_view(b));
+    a->failed |= b->failed;
+    buf_free(b);
+    return result;
+}
+
+/* --- base64 --- */
+
+static const char buf_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+bool buf_from_base64(buf *out, text in)
+{
+    while (in.len > 0 && in.at[in.len - 1] == '=')
+        in.len--;
+    if (in.len % 4 == 1)
+        return false;
+    uint32_t bits = 0;
+    unsigned have = 0;
+    for (size_t i = 0; i < in.len; i++) {
+        const char *found = in.at[i] ? strchr(buf_alphabet, in.at[i]) : NULL;
+        if (!found)
+            return false;
+        bits = bits << 6 | (uint32_t)(found - buf_alphabet);
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            buf_char(out, (char)(unsigned char)(bits >> have));
+        }
+    }
+    return !out->failed;
+}
+
+void buf_base64(buf *out, text in)
+{
+    const unsigned char *s = (const unsigned char *)in.at;
+    for (size_t i = 0; i < in.len; i += 3) {
+        size_t left = in.len - i;
+        uint32_t bits = (uint32_t)s[i] << 16 | (left > 1 ? (uint32_t)s[i + 1] << 8 : 0) | (left > 2 ? s[i + 2] : 0);
+        buf_char(out, buf_alphabet[bits >> 18]);
+        buf_char(out, buf_alphabet[bits >> 12 & 63]);
+        buf_char(out, left > 1 ? buf_alphabet[bits >> 6 & 63] : '=');
+        buf_char(out, left > 2 ? buf_alphabet[bits & 63] : '=');
+    }
+}
