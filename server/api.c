@@ -1,11 +1,11 @@
 /* The public API; see api.h. Reading observations has a file of its own, read.c. */
 #define _GNU_SOURCE /* strcasestr */
 #include "api.h"
-#include "answer.h"
 #include "clock.h"
 #include "gunzip.h"
 #include "ingestion.h"
 #include "loss.h"
+#include "member.h"
 #include "read.h"
 #include "read_prompts.h"
 #include "read_scores.h"

@@ -440,6 +440,15 @@ void json_write(buf *out, const json *value)
     }
 }
 
+void json_put_parsed(buf *out, arena *a, text value)
+{
+    const json *parsed = json_parse(a, value);
+    if (parsed)
+        json_write(out, parsed);
+    else
+        json_put_string(out, value);
+}
+
 text json_text(arena *a, const json *value)
 {
     buf out = {0};

@@ -1,6 +1,6 @@
 /* Prompts; see prompt.h. The words of problems are those of a real server, to the letter. */
 #include "prompt.h"
-#include "answer.h"
+#include "member.h"
 
 #include <stdio.h>
 #include <string.h>

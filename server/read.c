@@ -1,8 +1,9 @@
 /* Reading observations back; see read.h. Keys, their order and what stands for "absent" are those of a real server. */
 #include "read.h"
-#include "answer.h"
 #include "clock.h"
 #include "json.h"
+#include "member.h"
+#include "parameter.h"
 
 #include <string.h>
 
@@ -65,7 +66,7 @@ static void put_metadata(page *p, text stored)
     for (const json *member = object ? object->first : NULL; member; member = member->next) {
         bool whole = p->groups & IO || text_lists(p->expand, member->key);
         json_put_name(p->out, member->key);
-        answer_put_parsed(p->out, p->arena, whole ? member->string : cut(member->string, MAX_CUT));
+        json_put_parsed(p->out, p->arena, whole ? member->string : cut(member->string, MAX_CUT));
     }
     buf_char(p->out, '}');
 }
@@ -343,10 +344,10 @@ static bool read_filter(arena *a, const char *given, store_query *query, http_an
     for (const json *item = list->first; good && item; item = item->next)
         good = read_condition(a, item, query);
     if (!good)
-        answer_bad_parameter(answer, "filter", "\"code\":\"custom\"",
-                             "langfuse-local knows string (=, contains, starts with) and stringOptions (any of) on id, traceId, "
-                             "parentObservationId, "
-                             "name, type, level, environment, version, userId and sessionId.");
+        parameter_refuse(answer, "filter", "\"code\":\"custom\"",
+                         "langfuse-local knows string (=, contains, starts with) and stringOptions (any of) on id, traceId, "
+                         "parentObservationId, "
+                         "name, type, level, environment, version, userId and sessionId.");
     return good;
 }
 
@@ -358,10 +359,10 @@ static bool read_query(arena *a, const http_request *request, store_query *query
     if (!parameter_number(request, "limit", 0, MAX_LIMIT, &query->limit, answer))
         return false;
     if (parse_io && strcmp(parse_io, "true") == 0) {
-        answer_bad_parameter(answer, "parseIoAsJson", "\"code\":\"custom\"",
-                             "parseIoAsJson=true is no longer supported on the v2 observations endpoint. Input/output fields are "
-                             "always returned as raw "
-                             "strings. Remove the parseIoAsJson parameter or set it to false.");
+        parameter_refuse(answer, "parseIoAsJson", "\"code\":\"custom\"",
+                         "parseIoAsJson=true is no longer supported on the v2 observations endpoint. Input/output fields are "
+                         "always returned as raw "
+                         "strings. Remove the parseIoAsJson parameter or set it to false.");
         return false;
     }
     if (!parameter_time(request, "fromStartTime", &query->from_ms, answer) ||

@@ -1,7 +1,8 @@
 /* Prompts over HTTP; see read_prompts.h. Keys, their order and the words of errors are those of a real server. */
 #include "read_prompts.h"
-#include "answer.h"
 #include "clock.h"
+#include "member.h"
+#include "parameter.h"
 #include "store_prompts.h"
 #include "uuid.h"
 
@@ -206,8 +207,8 @@ void read_old_prompt(api *a, const http_request *request, http_answer *answer)
     const char *name = http_query(request, "name");
     int64_t version;
     if (!name)
-        answer_bad_parameter(answer, "name", "\"expected\":\"string\",\"code\":\"invalid_type\"",
-                             "Invalid input: expected string, received undefined");
+        parameter_refuse(answer, "name", "\"expected\":\"string\",\"code\":\"invalid_type\"",
+                         "Invalid input: expected string, received undefined");
     else if (parameter_version(request, &version, answer))
         read_one(&t, text_of(name), version, TEXT(""), true);
     arena_free(&t.memory);
@@ -265,8 +266,8 @@ static bool read_version(text number, int64_t *out, http_answer *answer)
 {
     if (text_to_int(number, out))
         return true;
-    answer_bad_parameter(answer, "promptVersion", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
-                         "Invalid input: expected number, received NaN");
+    parameter_refuse(answer, "promptVersion", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
+                     "Invalid input: expected number, received NaN");
     return false;
 }
 
@@ -457,13 +458,13 @@ void delete_prompt(api *a, const http_request *request, http_answer *answer)
 
 /* --- listing --- */
 
-static bool read_list_query(const http_request *request, paging *page, prompt_query *query, http_answer *answer)
+static bool read_list_query(const http_request *request, parameter_page *page, prompt_query *query, http_answer *answer)
 {
     *query = (prompt_query){.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     query->name = text_of(http_query(request, "name"));
     query->label = text_of(http_query(request, "label"));
     query->tag = text_of(http_query(request, "tag"));
-    if (!parameter_version(request, &query->version, answer) || !parameter_paging(request, DEFAULT_LIMIT, page, answer) ||
+    if (!parameter_version(request, &query->version, answer) || !parameter_read_page(request, DEFAULT_LIMIT, page, answer) ||
         !parameter_time(request, "fromUpdatedAt", &query->from_ms, answer) ||
         !parameter_time(request, "toUpdatedAt", &query->to_ms, answer))
         return false;
@@ -514,14 +515,14 @@ static void put_name(buf *out, arena *a, const prompt *versions, size_t count)
     buf_char(out, '}');
 }
 
-static void put_page(buf *out, const char *name, const paging *page, int64_t total)
+static void put_page(buf *out, const char *name, const parameter_page *page, int64_t total)
 {
     int64_t limit = (int64_t)page->limit;
-    buf_format(out, ",\"%s\":{\"page\":%zu,\"limit\":%zu,\"totalPages\":%lld,\"totalItems\":%lld}", name, page->page, page->limit,
+    buf_format(out, ",\"%s\":{\"page\":%zu,\"limit\":%zu,\"totalPages\":%lld,\"totalItems\":%lld}", name, page->number, page->limit,
                (long long)((total + limit - 1) / limit), (long long)total);
 }
 
-static bool put_list(turn *t, const prompt_query *query, const paging *page)
+static bool put_list(turn *t, const prompt_query *query, const parameter_page *page)
 {
     prompt *versions;
     size_t count, first = 0;
@@ -547,7 +548,7 @@ static bool put_list(turn *t, const prompt_query *query, const paging *page)
 void list_prompts(api *a, const http_request *request, http_answer *answer)
 {
     turn t = turn_of(a, answer);
-    paging page;
+    parameter_page page;
     prompt_query query;
     if (read_list_query(request, &page, &query, answer) && begin(&t, false))
         end(&t, put_list(&t, &query, &page));

@@ -1,7 +1,8 @@
 /* Scores over HTTP; see read_scores.h. Keys and their order are those of a real server. */
 #include "read_scores.h"
-#include "answer.h"
 #include "clock.h"
+#include "member.h"
+#include "parameter.h"
 #include "uuid.h"
 
 #include <stdio.h>
@@ -158,8 +159,8 @@ static bool read_operator(const http_request *request, score_query *query, http_
         return !api_refused(answer, &problem);
     }
     if (!text_to_double(text_of(value), &number)) {
-        answer_bad_parameter(answer, "value", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
-                             "Invalid input: expected number, received NaN");
+        parameter_refuse(answer, "value", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
+                         "Invalid input: expected number, received NaN");
         return false;
     }
     query->comparisons[query->comparison_count++] = (struct score_comparison){operators[i], number};
@@ -199,11 +200,11 @@ void read_scores_v2(api *a, const http_request *request, http_answer *answer)
     score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     const char *fields = http_query(request, "fields");
     bool with_trace = !fields || text_has(text_of(fields), "trace");
-    paging page;
+    parameter_page page;
     score *scores;
     size_t count;
     int64_t total;
-    if (parameter_paging(request, DEFAULT_LIMIT, &page, answer) && read_v2_query(request, &memory, &query, answer)) {
+    if (parameter_read_page(request, DEFAULT_LIMIT, &page, answer) && read_v2_query(request, &memory, &query, answer)) {
         query.limit = page.limit;
         query.offset = page.offset;
         bool good = store_find_scores(a->store, &memory, &query, &scores, &count, &total);
@@ -219,7 +220,7 @@ void read_scores_v2(api *a, const http_request *request, http_answer *answer)
             arena_free(&of_one);
         }
         if (good)
-            put_paging(&answer->body, &page, total);
+            parameter_put_page(&answer->body, &page, total);
         answer->body.failed |= !good || memory.failed;
     }
     arena_free(&memory);
@@ -405,7 +406,7 @@ static bool read_values(const http_request *request, arena *a, score_query *quer
     for (size_t i = 0; i < 2; i++) {
         const char *bound = http_query(request, bounds[i][0]);
         if (bound && (!is_type(request, "NUMERIC") || !text_to_double(text_of(bound), &number))) {
-            answer_bad_parameter(answer, bounds[i][0], "\"code\":\"custom\"", "A number, together with dataType=NUMERIC.");
+            parameter_refuse(answer, bounds[i][0], "\"code\":\"custom\"", "A number, together with dataType=NUMERIC.");
             return false;
         }
         if (bound)
@@ -423,7 +424,7 @@ static bool read_values(const http_request *request, arena *a, score_query *quer
     if (truth)
         number = strcmp(value, "true") == 0;
     if (!truth && (!is_type(request, "NUMERIC") || !text_to_double(text_of(value), &number))) {
-        answer_bad_parameter(
+        parameter_refuse(
             answer, "value", "\"code\":\"custom\"",
             "One number with dataType=NUMERIC, true or false with dataType=BOOLEAN, or texts with dataType=CATEGORICAL.");
         return false;

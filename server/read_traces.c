@@ -1,7 +1,8 @@
 /* Reading traces, sessions and single observations; see read_traces.h. Keys and their order are those of a real server. */
 #include "read_traces.h"
-#include "answer.h"
 #include "clock.h"
+#include "member.h"
+#include "parameter.h"
 #include "read_scores.h"
 
 #include <stdio.h>
@@ -299,7 +300,7 @@ static bool read_trace_query(reading *r, trace_query *query)
         return false;
     query->oldest_first = order && strcmp(order, "timestamp.asc") == 0;
     if (order && strcmp(order, "timestamp.asc") != 0 && strcmp(order, "timestamp.desc") != 0) {
-        answer_bad_parameter(r->answer, "orderBy", "\"code\":\"custom\"", "langfuse-local knows timestamp.asc and timestamp.desc.");
+        parameter_refuse(r->answer, "orderBy", "\"code\":\"custom\"", "langfuse-local knows timestamp.asc and timestamp.desc.");
         return false;
     }
     return parameter_time(r->request, "fromTimestamp", &query->from_ms, r->answer) &&
@@ -310,19 +311,19 @@ void read_traces(api *a, const http_request *request, http_answer *answer)
 {
     reading r = begin(a, request, answer);
     trace_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
-    paging page;
+    parameter_page page;
     text *ids;
     int64_t total;
     size_t count;
     bool good = true;
-    if (parameter_paging(request, DEFAULT_LIMIT, &page, answer) && read_trace_query(&r, &query)) {
+    if (parameter_read_page(request, DEFAULT_LIMIT, &page, answer) && read_trace_query(&r, &query)) {
         query.limit = page.limit;
         query.offset = page.offset;
         buf_string(r.out, "{\"data\":[");
         good = store_find_traces(a->store, &r.memory, &query, &ids, &count, &total) &&
                put_list(&r, ids, count, groups_of(request, &r.memory), false);
         if (good)
-            put_paging(r.out, &page, total);
+            parameter_put_page(r.out, &page, total);
     }
     end(&r, good);
 }
@@ -344,10 +345,10 @@ void read_sessions(api *a, const http_request *request, http_answer *answer)
     session_row *rows;
     int64_t total;
     size_t count;
-    paging page;
+    parameter_page page;
     bool good = true;
     query.environments = parameter_values(request, &r.memory, "environment", false, &query.environment_count);
-    if (parameter_paging(request, DEFAULT_LIMIT, &page, answer) &&
+    if (parameter_read_page(request, DEFAULT_LIMIT, &page, answer) &&
         parameter_time(request, "fromTimestamp", &query.from_ms, answer) &&
         parameter_time(request, "toTimestamp", &query.to_ms, answer)) {
         query.limit = page.limit;
@@ -361,7 +362,7 @@ void read_sessions(api *a, const http_request *request, http_answer *answer)
             buf_char(r.out, '}');
         }
         if (good)
-            put_paging(r.out, &page, total);
+            parameter_put_page(r.out, &page, total);
     }
     end(&r, good);
 }
@@ -436,15 +437,15 @@ void read_old_observations(api *a, const http_request *request, http_answer *ans
     page_of_rows rows = {.reading = &r};
     store_query query = STORE_QUERY_ALL;
     int64_t total;
-    paging page;
+    parameter_page page;
     bool good = true;
-    if (parameter_paging(request, DEFAULT_LIMIT, &page, answer) && read_row_query(&r, &query)) {
+    if (parameter_read_page(request, DEFAULT_LIMIT, &page, answer) && read_row_query(&r, &query)) {
         query.limit = page.offset + page.limit;
         rows.skip = page.offset;
         buf_string(r.out, "{\"data\":[");
         good = store_count_rows(a->store, &query, &total) && store_read(a->store, &query, visit_row, &rows);
         if (good)
-            put_paging(r.out, &page, total);
+            parameter_put_page(r.out, &page, total);
     }
     end(&r, good);
 }

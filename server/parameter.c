@@ -1,0 +1,134 @@
+#include "parameter.h"
+#include "clock.h"
+#include "json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_LIMIT 100
+
+/* Values of one parameter: as many as fit into the headers that the HTTP server takes, in any case. */
+#define MAX_VALUES 1000
+
+/* With all other filters they fit into one query. */
+#define MAX_TAGS 20
+
+void parameter_refuse(http_answer *answer, const char *parameter, const char *details, const char *message)
+{
+    answer->status = 400;
+    buf_format(&answer->body, "{\"message\":\"Invalid request data\",\"error\":[{%s,\"path\":[\"%s\"],\"message\":", details,
+               parameter);
+    json_put_string(&answer->body, text_of(message));
+    buf_string(&answer->body, "}]}");
+}
+
+static void refuse_size(http_answer *answer, const char *name, bool big, int64_t bound)
+{
+    char details[128], message[128];
+    snprintf(details, sizeof details, "\"origin\":\"number\",\"code\":\"%s\",\"%s\":%lld,\"inclusive\":true",
+             big ? "too_big" : "too_small", big ? "maximum" : "minimum", (long long)bound);
+    snprintf(message, sizeof message, "Too %s: expected number to be %s%lld", big ? "big" : "small",
+             big ? "<=" : ">=", (long long)bound);
+    parameter_refuse(answer, name, details, message);
+}
+
+bool parameter_number(const http_request *request, const char *name, int64_t least, int64_t most, size_t *out, http_answer *answer)
+{
+    const char *given = http_query(request, name);
+    int64_t value;
+    double number;
+    if (!given)
+        return true;
+    if (!text_to_int(text_of(given), &value)) {
+        bool fraction = text_to_double(text_of(given), &number);
+        parameter_refuse(answer, name,
+                         fraction ? "\"expected\":\"int\",\"format\":\"safeint\",\"code\":\"invalid_type\""
+                                  : "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
+                         fraction ? "Invalid input: expected int, received number"
+                                  : "Invalid input: expected number, received NaN");
+        return false;
+    }
+    if (value < least || value > most) {
+        refuse_size(answer, name, value > most, value > most ? most : least);
+        return false;
+    }
+    *out = (size_t)value;
+    return true;
+}
+
+bool parameter_time(const http_request *request, const char *name, int64_t *out_ms, http_answer *answer)
+{
+    const char *given = http_query(request, name);
+    if (!given || clock_parse_any(text_of(given), out_ms))
+        return true;
+    parameter_refuse(answer, name, "\"code\":\"invalid_format\",\"format\":\"datetime\"", "Invalid ISO datetime");
+    return false;
+}
+
+typedef struct values {
+    arena *arena;
+    const char *name;
+    bool split;
+    text *list;
+    size_t count;
+} values;
+
+static void add_value(values *v, text value)
+{
+    text *added = v->count < MAX_VALUES ? arena_add(v->arena, &v->list, sizeof *added, &v->count) : NULL;
+    if (added)
+        *added = value;
+}
+
+static void visit_value(void *context, const char *name, const char *value)
+{
+    values *v = context;
+    if (strcmp(name, v->name) != 0)
+        return;
+    text rest = text_of(value);
+    if (!v->split)
+        add_value(v, rest);
+    while (v->split && rest.at)
+        add_value(v, text_trim(text_take(&rest, ",")));
+}
+
+text *parameter_values(const http_request *request, arena *a, const char *name, bool split, size_t *out_count)
+{
+    values v = {.arena = a, .name = name, .split = split};
+    http_queries(request, visit_value, &v);
+    *out_count = v.count;
+    return v.list;
+}
+
+bool parameter_tags(const http_request *request, arena *a, const char *name, text **out, size_t *out_count, http_answer *answer)
+{
+    *out = parameter_values(request, a, name, true, out_count);
+    if (*out_count <= MAX_TAGS)
+        return true;
+    parameter_refuse(answer, name, "\"code\":\"custom\"", "langfuse-local takes 20 tags at most.");
+    return false;
+}
+
+const json *parameter_cursor(arena *a, text encoded)
+{
+    buf plain = {.ceiling = HTTP_MAX_BODY};
+    bool good = buf_from_base64(&plain, encoded);
+    text decoded = buf_move(&plain, a);
+    return good ? json_parse(a, decoded) : NULL;
+}
+
+bool parameter_read_page(const http_request *request, size_t default_limit, parameter_page *out, http_answer *answer)
+{
+    *out = (parameter_page){.number = 1, .limit = default_limit};
+    bool good = parameter_number(request, "page", 1, INT32_MAX, &out->number, answer) &&
+                parameter_number(request, "limit", 1, MAX_LIMIT, &out->limit, answer);
+    out->offset = (out->number - 1) * out->limit;
+    return good;
+}
+
+void parameter_put_page(buf *out, const parameter_page *page, int64_t total)
+{
+    int64_t limit = (int64_t)page->limit;
+    buf_format(out, "],\"meta\":{\"page\":%zu,\"limit\":%zu,\"totalItems\":%lld,\"totalPages\":%lld}}", page->number, page->limit,
+               (long long)total, (long long)((total + limit - 1) / limit));
+}
