@@ -34,6 +34,12 @@ void api_not_found(http_answer *answer, text message)
     api_message(answer, 404, message, "LangfuseNotFoundError");
 }
 
+bool api_invalid(http_answer *answer, text message)
+{
+    api_message(answer, 400, message, "InvalidRequestError");
+    return false;
+}
+
 void api_wrong_method(http_answer *answer)
 {
     api_message(answer, 405, TEXT("Method not allowed"), "MethodNotAllowedError");

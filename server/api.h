@@ -23,6 +23,7 @@ void api_handle(void *context, const http_request *request, http_answer *answer)
 /* Shapes of errors, for the files that implement routes. */
 void api_message(http_answer *answer, unsigned status, text message, const char *error); /* {"message":...[,"error":...]} */
 void api_not_found(http_answer *answer, text message);
+bool api_invalid(http_answer *answer, text message); /* returns false */
 void api_wrong_method(http_answer *answer);
 void api_failed(http_answer *answer);                       /* instead of what was written */
 bool api_refused(http_answer *answer, issues *problems);    /* frees them; false, and no answer, when there are none */

@@ -13,23 +13,24 @@
 /* With all other filters they fit into one query. */
 #define MAX_TAGS 20
 
-void parameter_refuse(http_answer *answer, const char *parameter, const char *details, const char *message)
+bool parameter_refuse(http_answer *answer, const char *parameter, const char *details, const char *message)
 {
     answer->status = 400;
     buf_format(&answer->body, "{\"message\":\"Invalid request data\",\"error\":[{%s,\"path\":[\"%s\"],\"message\":", details,
                parameter);
     json_put_string(&answer->body, text_of(message));
     buf_string(&answer->body, "}]}");
+    return false;
 }
 
-static void refuse_size(http_answer *answer, const char *name, bool big, int64_t bound)
+static bool refuse_size(http_answer *answer, const char *name, bool big, int64_t bound)
 {
     char details[128], message[128];
     snprintf(details, sizeof details, "\"origin\":\"number\",\"code\":\"%s\",\"%s\":%lld,\"inclusive\":true",
              big ? "too_big" : "too_small", big ? "maximum" : "minimum", (long long)bound);
     snprintf(message, sizeof message, "Too %s: expected number to be %s%lld", big ? "big" : "small",
              big ? "<=" : ">=", (long long)bound);
-    parameter_refuse(answer, name, details, message);
+    return parameter_refuse(answer, name, details, message);
 }
 
 bool parameter_number(const http_request *request, const char *name, int64_t least, int64_t most, size_t *out, http_answer *answer)
@@ -41,17 +42,14 @@ bool parameter_number(const http_request *request, const char *name, int64_t lea
         return true;
     if (!text_to_int(text_of(given), &value)) {
         bool fraction = text_to_double(text_of(given), &number);
-        parameter_refuse(answer, name,
-                         fraction ? "\"expected\":\"int\",\"format\":\"safeint\",\"code\":\"invalid_type\""
-                                  : "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
-                         fraction ? "Invalid input: expected int, received number"
-                                  : "Invalid input: expected number, received NaN");
-        return false;
+        return parameter_refuse(answer, name,
+                                fraction ? "\"expected\":\"int\",\"format\":\"safeint\",\"code\":\"invalid_type\""
+                                         : "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
+                                fraction ? "Invalid input: expected int, received number"
+                                         : "Invalid input: expected number, received NaN");
     }
-    if (value < least || value > most) {
-        refuse_size(answer, name, value > most, value > most ? most : least);
-        return false;
-    }
+    if (value < least || value > most)
+        return refuse_size(answer, name, value > most, value > most ? most : least);
     *out = (size_t)value;
     return true;
 }
@@ -61,8 +59,7 @@ bool parameter_time(const http_request *request, const char *name, int64_t *out_
     const char *given = http_query(request, name);
     if (!given || clock_parse_any(text_of(given), out_ms))
         return true;
-    parameter_refuse(answer, name, "\"code\":\"invalid_format\",\"format\":\"datetime\"", "Invalid ISO datetime");
-    return false;
+    return parameter_refuse(answer, name, "\"code\":\"invalid_format\",\"format\":\"datetime\"", "Invalid ISO datetime");
 }
 
 typedef struct values {
@@ -105,8 +102,7 @@ bool parameter_tags(const http_request *request, arena *a, const char *name, tex
     *out = parameter_values(request, a, name, true, out_count);
     if (*out_count <= MAX_TAGS)
         return true;
-    parameter_refuse(answer, name, "\"code\":\"custom\"", "langfuse-local takes 20 tags at most.");
-    return false;
+    return parameter_refuse(answer, name, "\"code\":\"custom\"", "langfuse-local takes 20 tags at most.");
 }
 
 const json *parameter_cursor(arena *a, text encoded)

@@ -6,8 +6,9 @@
 #include "http.h"
 #include "json.h"
 
-/* The shape in which a real server reports a bad parameter: a list of one problem. `details` are members that come first. */
-void parameter_refuse(http_answer *answer, const char *parameter, const char *details, const char *message);
+/* The shape in which a real server reports a bad parameter: a list of one problem. `details` are members that come first. Returns
+ * false. */
+bool parameter_refuse(http_answer *answer, const char *parameter, const char *details, const char *message);
 
 /* Between `least` and `most`. Absent: *out is left as it is. */
 bool parameter_number(const http_request *request, const char *name, int64_t least, int64_t most, size_t *out, http_answer *answer);

@@ -336,19 +336,14 @@ static bool read_filter(arena *a, const char *given, store_query *query, http_an
     const json *list = given ? json_parse(a, text_of(given)) : NULL;
     if (!given)
         return true;
-    if (!list) {
-        api_message(answer, 400, TEXT("Invalid JSON in filter parameter"), "InvalidRequestError");
-        return false;
-    }
+    if (!list)
+        return api_invalid(answer, TEXT("Invalid JSON in filter parameter"));
     bool good = list->kind == JSON_ARRAY;
     for (const json *item = list->first; good && item; item = item->next)
         good = read_condition(a, item, query);
-    if (!good)
-        parameter_refuse(answer, "filter", "\"code\":\"custom\"",
-                         "langfuse-local knows string (=, contains, starts with) and stringOptions (any of) on id, traceId, "
-                         "parentObservationId, "
-                         "name, type, level, environment, version, userId and sessionId.");
-    return good;
+    return good || parameter_refuse(answer, "filter", "\"code\":\"custom\"",
+                                    "langfuse-local knows string (=, contains, starts with) and stringOptions (any of) on id, "
+                                    "traceId, parentObservationId, name, type, level, environment, version, userId and sessionId.");
 }
 
 /* False, with an answer, when a parameter is not acceptable. */
@@ -358,20 +353,15 @@ static bool read_query(arena *a, const http_request *request, store_query *query
     query->limit = DEFAULT_LIMIT;
     if (!parameter_number(request, "limit", 0, MAX_LIMIT, &query->limit, answer))
         return false;
-    if (parse_io && strcmp(parse_io, "true") == 0) {
-        parameter_refuse(answer, "parseIoAsJson", "\"code\":\"custom\"",
-                         "parseIoAsJson=true is no longer supported on the v2 observations endpoint. Input/output fields are "
-                         "always returned as raw "
-                         "strings. Remove the parseIoAsJson parameter or set it to false.");
-        return false;
-    }
+    if (parse_io && strcmp(parse_io, "true") == 0)
+        return parameter_refuse(answer, "parseIoAsJson", "\"code\":\"custom\"",
+                                "parseIoAsJson=true is no longer supported on the v2 observations endpoint. Input/output fields "
+                                "are always returned as raw strings. Remove the parseIoAsJson parameter or set it to false.");
     if (!parameter_time(request, "fromStartTime", &query->from_ms, answer) ||
         !parameter_time(request, "toStartTime", &query->to_ms, answer))
         return false;
-    if (cursor && !read_cursor(a, cursor, &query->after)) {
-        api_message(answer, 400, TEXT("Invalid cursor format"), "InvalidRequestError");
-        return false;
-    }
+    if (cursor && !read_cursor(a, cursor, &query->after))
+        return api_invalid(answer, TEXT("Invalid cursor format"));
     read_simple_filters(a, request, query);
     return read_filter(a, http_query(request, "filter"), query, answer);
 }

@@ -107,8 +107,7 @@ static bool version_and_label(const http_request *request, int64_t *out_version,
         return false;
     if (*out_version == 0 || out_label->len == 0)
         return true;
-    api_message(answer, 400, TEXT("Cannot specify both version and label"), "InvalidRequestError");
-    return false;
+    return api_invalid(answer, TEXT("Cannot specify both version and label"));
 }
 
 /* --- references --- */
@@ -266,9 +265,8 @@ static bool read_version(text number, int64_t *out, http_answer *answer)
 {
     if (text_to_int(number, out))
         return true;
-    parameter_refuse(answer, "promptVersion", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
-                     "Invalid input: expected number, received NaN");
-    return false;
+    return parameter_refuse(answer, "promptVersion", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
+                            "Invalid input: expected number, received NaN");
 }
 
 void patch_prompt(api *a, const http_request *request, http_answer *answer)

@@ -158,11 +158,9 @@ static bool read_operator(const http_request *request, score_query *query, http_
         issue_option(&problem, "operator", operators);
         return !api_refused(answer, &problem);
     }
-    if (!text_to_double(text_of(value), &number)) {
-        parameter_refuse(answer, "value", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
-                         "Invalid input: expected number, received NaN");
-        return false;
-    }
+    if (!text_to_double(text_of(value), &number))
+        return parameter_refuse(answer, "value", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
+                                "Invalid input: expected number, received NaN");
     query->comparisons[query->comparison_count++] = (struct score_comparison){operators[i], number};
     return true;
 }
@@ -405,10 +403,8 @@ static bool read_values(const http_request *request, arena *a, score_query *quer
     double number = 0;
     for (size_t i = 0; i < 2; i++) {
         const char *bound = http_query(request, bounds[i][0]);
-        if (bound && (!is_type(request, "NUMERIC") || !text_to_double(text_of(bound), &number))) {
-            parameter_refuse(answer, bounds[i][0], "\"code\":\"custom\"", "A number, together with dataType=NUMERIC.");
-            return false;
-        }
+        if (bound && (!is_type(request, "NUMERIC") || !text_to_double(text_of(bound), &number)))
+            return parameter_refuse(answer, bounds[i][0], "\"code\":\"custom\"", "A number, together with dataType=NUMERIC.");
         if (bound)
             query->comparisons[query->comparison_count++] = (struct score_comparison){bounds[i][1], number};
     }
@@ -423,12 +419,10 @@ static bool read_values(const http_request *request, arena *a, score_query *quer
     bool truth = is_type(request, "BOOLEAN") && (strcmp(value, "true") == 0 || strcmp(value, "false") == 0);
     if (truth)
         number = strcmp(value, "true") == 0;
-    if (!truth && (!is_type(request, "NUMERIC") || !text_to_double(text_of(value), &number))) {
-        parameter_refuse(
+    if (!truth && (!is_type(request, "NUMERIC") || !text_to_double(text_of(value), &number)))
+        return parameter_refuse(
             answer, "value", "\"code\":\"custom\"",
             "One number with dataType=NUMERIC, true or false with dataType=BOOLEAN, or texts with dataType=CATEGORICAL.");
-        return false;
-    }
     query->comparisons[query->comparison_count++] = (struct score_comparison){"=", number};
     return true;
 }
@@ -462,10 +456,8 @@ static bool read_v3_query(const http_request *request, arena *a, score_query *qu
         !parameter_time(request, "fromTimestamp", &query->from_ms, answer) ||
         !parameter_time(request, "toTimestamp", &query->to_ms, answer) || !read_values(request, a, query, answer))
         return false;
-    if (cursor && !read_cursor(a, cursor, query)) {
-        api_message(answer, 400, TEXT("Invalid cursor format"), "InvalidRequestError");
-        return false;
-    }
+    if (cursor && !read_cursor(a, cursor, query))
+        return api_invalid(answer, TEXT("Invalid cursor format"));
     add_filters(request, a, filters, sizeof filters / sizeof *filters, query);
     add_words(request, a, "source", SCORE_SOURCE, query);
     add_words(request, a, "dataType", SCORE_DATA_TYPE, query);

@@ -299,10 +299,9 @@ static bool read_trace_query(reading *r, trace_query *query)
     if (!add_tags(r, query))
         return false;
     query->oldest_first = order && strcmp(order, "timestamp.asc") == 0;
-    if (order && strcmp(order, "timestamp.asc") != 0 && strcmp(order, "timestamp.desc") != 0) {
-        parameter_refuse(r->answer, "orderBy", "\"code\":\"custom\"", "langfuse-local knows timestamp.asc and timestamp.desc.");
-        return false;
-    }
+    if (order && strcmp(order, "timestamp.asc") != 0 && strcmp(order, "timestamp.desc") != 0)
+        return parameter_refuse(r->answer, "orderBy", "\"code\":\"custom\"",
+                                "langfuse-local knows timestamp.asc and timestamp.desc.");
     return parameter_time(r->request, "fromTimestamp", &query->from_ms, r->answer) &&
            parameter_time(r->request, "toTimestamp", &query->to_ms, r->answer);
 }
