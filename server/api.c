@@ -1,4 +1,3 @@
-/* The public API; see api.h. Reading observations has a file of its own, read.c. */
 #define _GNU_SOURCE /* strcasestr */
 #include "api.h"
 #include "clock.h"
@@ -6,18 +5,12 @@
 #include "ingestion.h"
 #include "loss.h"
 #include "member.h"
-#include "read.h"
-#include "read_prompts.h"
-#include "read_scores.h"
-#include "read_traces.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* What gzip may unfold to: four times the compressed ceiling, and more than sixteen batches of the usual size limit. */
 #define MAX_PLAIN_BODY ((size_t)64 << 20)
-
-typedef void route_handler(api *a, const http_request *request, http_answer *answer);
 
 void api_message(http_answer *answer, unsigned status, text message, const char *error)
 {
@@ -263,7 +256,7 @@ enum flag {
 typedef struct route {
     const char *method, *path; /* a path that ends in an asterisk stands for all that begin so */
     unsigned flags;
-    route_handler *handler;
+    api_route *handler;
     size_t max_body; /* 0: HTTP_MAX_BODY */
     const char *too_big;
     const char *fixed; /* the answer of a route without handler */
@@ -275,32 +268,32 @@ typedef struct route {
 static const route routes[] = {
     {"POST", "/api/public/otel/v1/traces", .handler = post_traces},
     {"POST", "/api/public/otel/v1/metrics", .fixed = ok},
-    {"POST", "/api/public/ingestion", BEARER | NAMED, .handler = post_ingestion, BATCH_LIMIT},
+    {"POST", "/api/public/ingestion", BEARER | NAMED, .handler = ingestion_post, BATCH_LIMIT},
     {"GET", "/api/public/health", OPEN, .fixed = health},
     {"GET", "/api/public/ready", OPEN, .fixed = health},
     {"GET", "/api/public/projects", .fixed = projects},
-    {"GET", "/api/public/v2/observations", .handler = read_observations},
+    {"GET", "/api/public/v2/observations", .handler = api_list_observations},
     {"GET", "/api/local/count", .handler = get_count},
-    {"POST", "/api/public/scores", BEARER, .handler = post_score, ROUTE_LIMIT},
-    {"GET", "/api/public/v3/scores", .handler = read_scores_v3},
-    {"DELETE", "/api/public/scores/*", .handler = delete_score},
-    {"DELETE", "/api/public/traces/*", .handler = delete_trace},
-    {"POST", "/api/public/v2/prompts", PROMPTS, .handler = post_prompt, ROUTE_LIMIT},
-    {"GET", "/api/public/v2/prompts", PROMPTS, .handler = list_prompts},
-    {"GET", "/api/public/v2/prompts/*", PROMPTS, .handler = read_prompt},
-    {"DELETE", "/api/public/v2/prompts/*", PROMPTS, .handler = delete_prompt},
-    {"PATCH", "/api/public/v2/prompts/*", .handler = patch_prompt, ROUTE_LIMIT},
-    {"GET", "/api/public/prompts", PROMPTS, .handler = read_old_prompt},
-    {"GET", "/api/public/traces", OLD, .handler = read_traces},
-    {"GET", "/api/public/traces/*", OLD, .handler = read_trace},
-    {"GET", "/api/public/observations", OLD, .handler = read_old_observations},
-    {"GET", "/api/public/observations/*", OLD, .handler = read_old_observation},
-    {"GET", "/api/public/sessions", OLD, .handler = read_sessions},
-    {"GET", "/api/public/sessions/*", OLD, .handler = read_session},
-    {"GET", "/api/public/scores", OLD, .handler = read_scores_v2},
-    {"GET", "/api/public/scores/*", OLD, .handler = read_score_v2},
-    {"GET", "/api/public/v2/scores", OLD, .handler = read_scores_v2},
-    {"GET", "/api/public/v2/scores/*", OLD, .handler = read_score_v2},
+    {"POST", "/api/public/scores", BEARER, .handler = api_post_score, ROUTE_LIMIT},
+    {"GET", "/api/public/v3/scores", .handler = api_list_scores_v3},
+    {"DELETE", "/api/public/scores/*", .handler = api_delete_score},
+    {"DELETE", "/api/public/traces/*", .handler = api_delete_trace},
+    {"POST", "/api/public/v2/prompts", PROMPTS, .handler = api_post_prompt, ROUTE_LIMIT},
+    {"GET", "/api/public/v2/prompts", PROMPTS, .handler = api_list_prompts},
+    {"GET", "/api/public/v2/prompts/*", PROMPTS, .handler = api_get_prompt},
+    {"DELETE", "/api/public/v2/prompts/*", PROMPTS, .handler = api_delete_prompt},
+    {"PATCH", "/api/public/v2/prompts/*", .handler = api_patch_prompt, ROUTE_LIMIT},
+    {"GET", "/api/public/prompts", PROMPTS, .handler = api_get_old_prompt},
+    {"GET", "/api/public/traces", OLD, .handler = api_list_traces},
+    {"GET", "/api/public/traces/*", OLD, .handler = api_get_trace},
+    {"GET", "/api/public/observations", OLD, .handler = api_list_old_observations},
+    {"GET", "/api/public/observations/*", OLD, .handler = api_get_old_observation},
+    {"GET", "/api/public/sessions", OLD, .handler = api_list_sessions},
+    {"GET", "/api/public/sessions/*", OLD, .handler = api_get_session},
+    {"GET", "/api/public/scores", OLD, .handler = api_list_scores_v2},
+    {"GET", "/api/public/scores/*", OLD, .handler = api_get_score_v2},
+    {"GET", "/api/public/v2/scores", OLD, .handler = api_list_scores_v2},
+    {"GET", "/api/public/v2/scores/*", OLD, .handler = api_get_score_v2},
     {"GET", "/api/public/dataset-run-items", .flags = GONE},
     {"GET", "/api/public/metrics", .flags = GONE},
     {"GET", "/api/public/metrics/daily", .flags = GONE},

@@ -1,4 +1,4 @@
-/* The public API: routes, permissions and answers. Called by http.c on several threads at once. */
+/* The public API: routes, permissions and answers, with a file for each kind of object. Called by http.c on several threads at once. */
 #ifndef LOCAL_API_H
 #define LOCAL_API_H
 
@@ -13,20 +13,36 @@
 typedef struct api {
     store *store;
     auth_keys keys;
-    bool quiet;       /* no warnings on stderr */
+    bool quiet; /* no warnings on stderr */
     bool events_only; /* as a server of version 4 by default: no trace events in batches, no reading of whole traces */
     _Atomic uint64_t last_job;
 } api;
 
 void api_handle(void *context, const http_request *request, http_answer *answer); /* an http_handler; context is an api */
 
+typedef void api_route(api *a, const http_request *request, http_answer *answer);
+
+/* api_observations.c */
+api_route api_list_observations;
+
+/* api_prompts.c */
+api_route api_post_prompt, api_get_prompt, api_get_old_prompt, api_list_prompts, api_patch_prompt, api_delete_prompt;
+
+/* api_scores.c; what it puts is a score as traces and v2 lists show it, where `all_targets` adds the session and the dataset run */
+api_route api_post_score, api_get_score_v2, api_list_scores_v2, api_list_scores_v3, api_delete_score;
+void api_put_score(buf *out, arena *memory, const score *s, bool all_targets);
+
+/* api_traces.c */
+api_route api_get_trace, api_list_traces, api_delete_trace, api_get_session, api_list_sessions, api_get_old_observation,
+    api_list_old_observations;
+
 /* Shapes of errors, for the files that implement routes. */
 void api_message(http_answer *answer, unsigned status, text message, const char *error); /* {"message":...[,"error":...]} */
 void api_not_found(http_answer *answer, text message);
 bool api_invalid(http_answer *answer, text message); /* returns false */
 void api_wrong_method(http_answer *answer);
-void api_failed(http_answer *answer);                       /* instead of what was written */
-bool api_refused(http_answer *answer, issues *problems);    /* frees them; false, and no answer, when there are none */
+void api_failed(http_answer *answer); /* instead of what was written */
+bool api_refused(http_answer *answer, issues *problems); /* frees them; false, and no answer, when there are none */
 void api_plain(http_answer *answer, unsigned status, const char *message); /* text, as frameworks answer before any route */
 
 /* The body as JSON; a body that is not declared as JSON counts as one string. NULL when it does not parse. */

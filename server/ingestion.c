@@ -210,7 +210,7 @@ static void take_batch(api *a, const http_request *request, arena *memory, const
     buf_string(&answer->body, "{\"message\":\"Internal Server Error\",\"errors\":[\"the database refused the batch\"]}");
 }
 
-void post_ingestion(api *a, const http_request *request, http_answer *answer)
+void ingestion_post(api *a, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     const json *body = api_body(a, request, &memory), *batch = json_get(body, "batch");

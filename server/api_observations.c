@@ -1,7 +1,6 @@
-/* Reading observations back; see read.h. Keys, their order and what stands for "absent" are those of a real server. */
-#include "read.h"
+/* GET /api/public/v2/observations. Keys, their order and what stands for "absent" are those of a real server. */
+#include "api.h"
 #include "clock.h"
-#include "json.h"
 #include "member.h"
 #include "parameter.h"
 
@@ -366,7 +365,7 @@ static bool read_query(arena *a, const http_request *request, store_query *query
     return read_filter(a, http_query(request, "filter"), query, answer);
 }
 
-void read_observations(api *a, const http_request *request, http_answer *answer)
+void api_list_observations(api *a, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     store_query query = STORE_QUERY_ALL;

@@ -1,9 +1,9 @@
-/* Reading traces, sessions and single observations; see read_traces.h. Keys and their order are those of a real server. */
-#include "read_traces.h"
+/* Traces, sessions and single observations as they were read before Langfuse 4, trace by trace. Keys and their order are those of a real
+ * server. */
+#include "api.h"
 #include "clock.h"
 #include "member.h"
 #include "parameter.h"
-#include "read_scores.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -174,7 +174,7 @@ static void put_scores(reading *r, const trace_data *data, unsigned groups, bool
     for (size_t i = 0; groups & SCORES && i < data->score_count; i++) {
         json_put_comma(r->out);
         if (whole)
-            put_old_score(r->out, &r->memory, &data->scores[i], false);
+            api_put_score(r->out, &r->memory, &data->scores[i], false);
         else
             json_put_string(r->out, data->scores[i].id);
     }
@@ -205,7 +205,7 @@ static void put_whole_trace(reading *r, const trace_data *data, unsigned groups)
     buf_char(r->out, '}');
 }
 
-void read_trace(api *a, const http_request *request, http_answer *answer)
+void api_get_trace(api *a, const http_request *request, http_answer *answer)
 {
     reading r = begin(a, request, answer);
     const char *id = last_part(request, "/api/public/traces/");
@@ -221,7 +221,7 @@ void read_trace(api *a, const http_request *request, http_answer *answer)
     end(&r, good);
 }
 
-void delete_trace(api *a, const http_request *request, http_answer *answer)
+void api_delete_trace(api *a, const http_request *request, http_answer *answer)
 {
     if (store_delete_trace(a->store, text_of(last_part(request, "/api/public/traces/"))))
         api_message(answer, 200, TEXT("Trace deleted successfully"), NULL);
@@ -306,7 +306,7 @@ static bool read_trace_query(reading *r, trace_query *query)
            parameter_time(r->request, "toTimestamp", &query->to_ms, r->answer);
 }
 
-void read_traces(api *a, const http_request *request, http_answer *answer)
+void api_list_traces(api *a, const http_request *request, http_answer *answer)
 {
     reading r = begin(a, request, answer);
     trace_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
@@ -337,7 +337,7 @@ static void put_session(reading *r, const session_row *row)
     member_text(r->out, "environment", row->environment);
 }
 
-void read_sessions(api *a, const http_request *request, http_answer *answer)
+void api_list_sessions(api *a, const http_request *request, http_answer *answer)
 {
     reading r = begin(a, request, answer);
     session_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
@@ -366,7 +366,7 @@ void read_sessions(api *a, const http_request *request, http_answer *answer)
     end(&r, good);
 }
 
-void read_session(api *a, const http_request *request, http_answer *answer)
+void api_get_session(api *a, const http_request *request, http_answer *answer)
 {
     reading r = begin(a, request, answer);
     text id = text_of(last_part(request, "/api/public/sessions/")), *ids;
@@ -430,7 +430,7 @@ static bool read_row_query(reading *r, store_query *query)
            parameter_time(r->request, "toStartTime", &query->to_ms, r->answer);
 }
 
-void read_old_observations(api *a, const http_request *request, http_answer *answer)
+void api_list_old_observations(api *a, const http_request *request, http_answer *answer)
 {
     reading r = begin(a, request, answer);
     page_of_rows rows = {.reading = &r};
@@ -449,7 +449,7 @@ void read_old_observations(api *a, const http_request *request, http_answer *ans
     end(&r, good);
 }
 
-void read_old_observation(api *a, const http_request *request, http_answer *answer)
+void api_get_old_observation(api *a, const http_request *request, http_answer *answer)
 {
     reading r = begin(a, request, answer);
     page_of_rows rows = {.reading = &r};

@@ -1,5 +1,6 @@
-/* Prompts over HTTP; see read_prompts.h. Keys, their order and the words of errors are those of a real server. */
-#include "read_prompts.h"
+/* Prompts: creating versions, reading, listing, moving labels, deleting. Keys, their order and the words of errors are those of a real
+ * server. */
+#include "api.h"
 #include "clock.h"
 #include "member.h"
 #include "parameter.h"
@@ -188,7 +189,7 @@ static bool parameter_resolve(const http_request *request, bool *out, http_answe
     return !api_refused(answer, &problem);
 }
 
-void read_prompt(api *a, const http_request *request, http_answer *answer)
+void api_get_prompt(api *a, const http_request *request, http_answer *answer)
 {
     turn t = turn_of(a, answer);
     text name, label;
@@ -200,7 +201,7 @@ void read_prompt(api *a, const http_request *request, http_answer *answer)
     arena_free(&t.memory);
 }
 
-void read_old_prompt(api *a, const http_request *request, http_answer *answer)
+void api_get_old_prompt(api *a, const http_request *request, http_answer *answer)
 {
     turn t = turn_of(a, answer);
     const char *name = http_query(request, "name");
@@ -269,7 +270,7 @@ static bool read_version(text number, int64_t *out, http_answer *answer)
                             "Invalid input: expected number, received NaN");
 }
 
-void patch_prompt(api *a, const http_request *request, http_answer *answer)
+void api_patch_prompt(api *a, const http_request *request, http_answer *answer)
 {
     turn t = turn_of(a, answer);
     issues problems = {0};
@@ -342,7 +343,7 @@ static bool add_version(turn *t, prompt *p)
     return true;
 }
 
-void post_prompt(api *a, const http_request *request, http_answer *answer)
+void api_post_prompt(api *a, const http_request *request, http_answer *answer)
 {
     turn t = turn_of(a, answer);
     issues problems = {0};
@@ -442,7 +443,7 @@ static bool remove_versions(turn *t, text name, int64_t version, text label)
     return good;
 }
 
-void delete_prompt(api *a, const http_request *request, http_answer *answer)
+void api_delete_prompt(api *a, const http_request *request, http_answer *answer)
 {
     turn t = turn_of(a, answer);
     text name, label;
@@ -543,7 +544,7 @@ static bool put_list(turn *t, const prompt_query *query, const parameter_page *p
     return true;
 }
 
-void list_prompts(api *a, const http_request *request, http_answer *answer)
+void api_list_prompts(api *a, const http_request *request, http_answer *answer)
 {
     turn t = turn_of(a, answer);
     parameter_page page;

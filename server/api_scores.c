@@ -1,5 +1,5 @@
-/* Scores over HTTP; see read_scores.h. Keys and their order are those of a real server. */
-#include "read_scores.h"
+/* Scores: creating, reading in the forms of two generations, deleting. Keys and their order are those of a real server. */
+#include "api.h"
 #include "clock.h"
 #include "member.h"
 #include "parameter.h"
@@ -36,7 +36,7 @@ static void store_score(api *a, const json *body, arena *memory, http_answer *an
     buf_char(&answer->body, '}');
 }
 
-void post_score(api *a, const http_request *request, http_answer *answer)
+void api_post_score(api *a, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     issues problems = {0};
@@ -50,7 +50,7 @@ void post_score(api *a, const http_request *request, http_answer *answer)
     arena_free(&memory);
 }
 
-void delete_score(api *a, const http_request *request, http_answer *answer)
+void api_delete_score(api *a, const http_request *request, http_answer *answer)
 {
     if (store_delete_score(a->store, text_of(request->path + strlen("/api/public/scores/"))))
         api_message(answer, 202, TEXT("Score deletion queued successfully"), NULL);
@@ -96,7 +96,7 @@ static void put_old_members(buf *out, arena *memory, const score *s, bool all_ta
     member_text(out, "dataType", s->data_type);
 }
 
-void put_old_score(buf *out, arena *memory, const score *s, bool all_targets)
+void api_put_score(buf *out, arena *memory, const score *s, bool all_targets)
 {
     buf_char(out, '{');
     put_old_members(out, memory, s, all_targets);
@@ -192,7 +192,7 @@ static bool read_v2_query(const http_request *request, arena *a, score_query *qu
            parameter_time(request, "toTimestamp", &query->to_ms, answer) && read_operator(request, query, answer);
 }
 
-void read_scores_v2(api *a, const http_request *request, http_answer *answer)
+void api_list_scores_v2(api *a, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
@@ -224,7 +224,7 @@ void read_scores_v2(api *a, const http_request *request, http_answer *answer)
     arena_free(&memory);
 }
 
-void read_score_v2(api *a, const http_request *request, http_answer *answer)
+void api_get_score_v2(api *a, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     text id = text_of(strstr(request->path, "/scores/") + strlen("/scores/"));
@@ -238,7 +238,7 @@ void read_score_v2(api *a, const http_request *request, http_answer *answer)
     else if (count == 0)
         api_not_found(answer, TEXT("Score not found"));
     else
-        put_old_score(&answer->body, &memory, &scores[0], true);
+        api_put_score(&answer->body, &memory, &scores[0], true);
     arena_free(&memory);
 }
 
@@ -483,7 +483,7 @@ static bool put_v3_page(store *from, arena *a, score_query *query, unsigned grou
     return good;
 }
 
-void read_scores_v3(api *a, const http_request *request, http_answer *answer)
+void api_list_scores_v3(api *a, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
