@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* strcasestr */
+#define _GNU_SOURCE
 #include "api.h"
 #include "clock.h"
 #include "gunzip.h"
@@ -17,7 +17,7 @@ void api_message(http_answer *answer, unsigned status, text message, const char 
     answer->status = status;
     buf_char(&answer->body, '{');
     member_text(&answer->body, "message", message);
-    if (error)
+    if (error != NULL)
         member_text(&answer->body, "error", text_of(error));
     buf_char(&answer->body, '}');
 }
@@ -77,7 +77,7 @@ static void warn_of_repairs(const api *a)
 
 static bool has_word(const char *header, const char *word)
 {
-    return header && strcasestr(header, word) != NULL;
+    return header != NULL && strcasestr(header, word) != NULL;
 }
 
 const json *api_body(const api *server, const http_request *request, arena *a)
@@ -85,12 +85,12 @@ const json *api_body(const api *server, const http_request *request, arena *a)
     size_t repairs = 0;
     if (has_word(http_header(request, "Content-Type"), "json")) {
         const json *parsed = json_parse(a, arena_utf8(a, request->body, &repairs));
-        if (repairs)
+        if (repairs > 0)
             warn_of_repairs(server);
         return parsed;
     }
     json *body = json_new(a, JSON_STRING);
-    if (body)
+    if (body != NULL)
         body->string = request->body;
     return body;
 }
@@ -113,7 +113,7 @@ void api_warn_of_losses(const api *a, unsigned losses)
     for (size_t i = 0; i < LOSS_COUNT; i++) {
         char why[64];
         snprintf(why, sizeof why, "%s, as on a real server", texts[i][1]);
-        if (losses & 1u << i)
+        if ((losses & 1u << i) != 0)
             warn(a, texts[i][0], why);
     }
 }
@@ -138,9 +138,9 @@ static bool accept_version(const http_request *request, http_answer *answer)
 {
     double version;
     const char *given = http_header(request, "x-langfuse-ingestion-version");
-    if (!given)
+    if (given == NULL)
         given = http_header(request, "x_langfuse_ingestion_version");
-    if (!given || (text_to_double(text_of(given), &version) && version <= 4))
+    if (given == NULL || (text_to_double(text_of(given), &version) && version <= 4))
         return true;
     char message[200];
     snprintf(message, sizeof message, "Unsupported x-langfuse-ingestion-version: \"%.100s\". Maximum supported: \"4\".", given);
@@ -162,17 +162,17 @@ static void take_export(api *a, const http_request *request, const otlp_export *
         answer_error(answer, buf_move(&refusal, e->arena));
         return;
     }
-    if (e->repairs)
+    if (e->repairs > 0)
         warn_of_repairs(a);
-    if (e->lost)
+    if (e->lost != NULL)
         warn(a, "an export was answered 200, but nothing of it is stored, as by a real server", e->lost);
     unsigned losses = 0;
-    const observation *rows = e->lost ? NULL : observation_from_export(e, clock_now_ns(), &losses);
+    const observation *rows = e->lost != NULL ? NULL : observation_from_export(e, clock_now_ns(), &losses);
     if (e->arena->failed) {
         answer_too_big(answer);
         return;
     }
-    if (rows && !store_put(a->store, rows, e->span_count)) {
+    if (rows != NULL && !store_put(a->store, rows, e->span_count)) {
         api_failed(answer);
         return;
     }
@@ -307,7 +307,7 @@ static bool path_matches(const char *pattern, const char *path)
 {
     size_t len = strlen(pattern);
     if (pattern[len - 1] == '*')
-        return strncmp(pattern, path, len - 1) == 0 && path[len - 1];
+        return strncmp(pattern, path, len - 1) == 0 && path[len - 1] != '\0';
     return strcmp(pattern, path) == 0;
 }
 
@@ -328,12 +328,12 @@ static const route *find_route(const http_request *request, bool *out_known)
 /* The ingestion route writes the name of an error first, prompts write it last, the others only the message. */
 static void refuse_keys(http_answer *answer, unsigned flags, text message)
 {
-    if (flags & PROMPTS) {
+    if ((flags & PROMPTS) != 0) {
         api_message(answer, 401, message, "UnauthorizedError");
         return;
     }
     answer->status = 401;
-    buf_string(&answer->body, flags & NAMED ? "{\"error\":\"UnauthorizedError\"" : "{");
+    buf_string(&answer->body, (flags & NAMED) != 0 ? "{\"error\":\"UnauthorizedError\"" : "{");
     member_text(&answer->body, "message", message);
     buf_char(&answer->body, '}');
 }
@@ -342,7 +342,7 @@ static void refuse_public_key(http_answer *answer, unsigned flags, const http_re
 {
     char message[100];
     snprintf(message, sizeof message, "Access denied - need to use basic auth with secret key to %s prompts", request->method);
-    if (flags & PROMPTS)
+    if ((flags & PROMPTS) != 0)
         api_message(answer, 403, text_of(message), "ForbiddenError");
     else if (strcmp(request->path, "/api/public/projects") == 0)
         api_message(answer, 403, TEXT("Invalid API key. Are you using an organization key?"), NULL);
@@ -363,7 +363,7 @@ static bool authorized(const api *a, const http_request *request, unsigned flags
         refuse_keys(answer, flags, TEXT("Invalid public key. Confirm that you've configured the correct host."));
         break;
     case AUTH_BEARER:
-        if (flags & BEARER)
+        if ((flags & BEARER) != 0)
             return true;
         refuse_public_key(answer, flags, request);
         break;
@@ -373,7 +373,7 @@ static bool authorized(const api *a, const http_request *request, unsigned flags
 
 static bool is_too_big(const route *r, const http_request *request)
 {
-    return request->too_big || (r->max_body && request->body.len > r->max_body);
+    return request->too_big || (r->max_body > 0 && request->body.len > r->max_body);
 }
 
 /* The client learns only that it was not its fault. */
@@ -390,20 +390,20 @@ void api_handle(void *context, const http_request *request, http_answer *answer)
     api *a = context;
     bool known;
     const route *found = find_route(request, &known);
-    if (!found && known)
+    if (found == NULL && known)
         api_wrong_method(answer);
-    else if (!found)
+    else if (found == NULL)
         api_not_found(answer, TEXT("Not found"));
-    else if (!(found->flags & OPEN) && !authorized(a, request, found->flags, answer))
+    else if ((found->flags & OPEN) == 0 && !authorized(a, request, found->flags, answer))
         return;
     else if (is_too_big(found, request))
-        api_plain(answer, 413, found->too_big ? found->too_big : "Body exceeded 16mb limit");
-    else if (found->flags & GONE || (found->flags & OLD && a->events_only))
+        api_plain(answer, 413, found->too_big != NULL ? found->too_big : "Body exceeded 16mb limit");
+    else if ((found->flags & GONE) != 0 || ((found->flags & OLD) != 0 && a->events_only))
         answer_gone(answer);
-    else if (found->fixed)
+    else if (found->fixed != NULL)
         buf_string(&answer->body, found->fixed);
     else
         found->handler(a, request, answer);
-    if (found && (answer->status >= 500 || answer->body.failed))
+    if (found != NULL && (answer->status >= 500 || answer->body.failed))
         warn_of_failure(a, found);
 }

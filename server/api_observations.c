@@ -40,7 +40,7 @@ static void put_member(page *p, const char *name, const json *object, const char
 {
     const json *value = json_get(object, key);
     json_put_key(p->out, name);
-    if (value)
+    if (value != NULL)
         json_write(p->out, value);
     else
         buf_string(p->out, absent);
@@ -51,7 +51,7 @@ static text cut(text value, size_t characters)
     size_t end = 0;
     while (end < value.len && characters-- > 0) {
         size_t len = text_utf8_size(text_from(value, end));
-        end += len ? len : 1;
+        end += len > 0 ? len : 1;
     }
     return (text){value.at, end};
 }
@@ -62,8 +62,8 @@ static void put_metadata(page *p, text stored)
     const json *object = json_parse(p->arena, stored);
     json_put_key(p->out, "metadata");
     buf_char(p->out, '{');
-    for (const json *member = object ? object->first : NULL; member; member = member->next) {
-        bool whole = p->groups & IO || text_lists(p->expand, member->key);
+    for (const json *member = object != NULL ? object->first : NULL; member != NULL; member = member->next) {
+        bool whole = (p->groups & IO) != 0 || text_lists(p->expand, member->key);
         json_put_name(p->out, member->key);
         json_put_parsed(p->out, p->arena, whole ? member->string : cut(member->string, MAX_CUT));
     }
@@ -95,7 +95,7 @@ static void put_model(page *p, const observation *o)
 
 static void put_prompt(page *p, const observation *o)
 {
-    member_text(p->out, "promptId", o->prompt_id.at ? o->prompt_id : TEXT(""));
+    member_text(p->out, "promptId", o->prompt_id.at != NULL ? o->prompt_id : TEXT(""));
     member_text(p->out, "promptName", o->prompt_name);
     member_number_if(p->out, o->prompt_version >= 0, "promptVersion", (double)o->prompt_version);
 }
@@ -112,7 +112,7 @@ static void put_latency(page *p, const observation *o)
 {
     int64_t start_ms = o->start_ns / CLOCK_NS_PER_MS;
     member_seconds_if(p->out, o->end_ns != OBSERVATION_OPEN, "latency", start_ms, o->end_ns / CLOCK_NS_PER_MS);
-    member_seconds_if(p->out, p->groups & TIME && o->completion_start_ms >= 0, "timeToFirstToken", start_ms,
+    member_seconds_if(p->out, (p->groups & TIME) != 0 && o->completion_start_ms >= 0, "timeToFirstToken", start_ms,
                       o->completion_start_ms);
 }
 
@@ -148,37 +148,37 @@ static void put_observation(page *p, const observation *o)
 {
     unsigned groups = p->groups;
     buf_char(p->out, '{');
-    if (groups & CORE)
+    if ((groups & CORE) != 0)
         put_core(p, o);
-    if (groups & BASIC)
+    if ((groups & BASIC) != 0)
         put_basic(p, o);
-    if (groups & TIME)
+    if ((groups & TIME) != 0)
         put_time(p, o);
-    if (groups & IO) {
+    if ((groups & IO) != 0) {
         member_or_null(p->out, "input", o->input);
         member_or_null(p->out, "output", o->output);
     }
-    if (groups & METADATA)
+    if ((groups & METADATA) != 0)
         put_metadata(p, o->metadata);
-    if (groups & MODEL)
+    if ((groups & MODEL) != 0)
         put_model(p, o);
-    if (groups & USAGE)
+    if ((groups & USAGE) != 0)
         put_usage(p, o);
-    if (groups & PROMPT)
+    if ((groups & PROMPT) != 0)
         put_prompt(p, o);
-    if (groups & USAGE) {
+    if ((groups & USAGE) != 0) {
         member_raw(p->out, "usagePricingTierId", "null");
         member_raw(p->out, "usagePricingTierName", "null");
     }
     put_latency(p, o);
-    if (groups & BASIC) {
+    if ((groups & BASIC) != 0) {
         member_text(p->out, "userId", o->user_id);
         member_text(p->out, "sessionId", o->session_id);
         member_bool(p->out, "isRootObservation", observation_is_root(o));
     }
-    if (groups & TRACE_CONTEXT)
+    if ((groups & TRACE_CONTEXT) != 0)
         put_trace_context(p, o);
-    if (groups & BASIC) {
+    if ((groups & BASIC) != 0) {
         member_bool(p->out, "bookmarked", false);
         member_bool(p->out, "public", o->is_public);
     }
@@ -234,9 +234,9 @@ static unsigned groups_of(const char *fields)
     static const char *const names[] = {"core",  "basic", "time",   "io",      "metadata",
                                         "model", "usage", "prompt", "metrics", "trace_context"};
     unsigned groups = 0;
-    for (size_t i = 0; fields && i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; fields != NULL && i < sizeof names / sizeof *names; i++)
         groups |= text_lists(text_of(fields), text_of(names[i])) ? 1u << i : 0;
-    return fields ? groups : CORE | BASIC;
+    return fields != NULL ? groups : CORE | BASIC;
 }
 
 static const struct column_name {
@@ -266,15 +266,15 @@ static void read_simple_filters(arena *a, const http_request *request, store_que
 {
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
         const char *given = columns[i].column == STORE_ID ? NULL : http_query(request, columns[i].name);
-        store_condition *condition = given ? add_condition(query) : NULL;
-        text *value = condition ? arena_take(a, sizeof *value) : NULL;
-        if (!value)
+        store_condition *condition = given != NULL ? add_condition(query) : NULL;
+        text *value = condition != NULL ? arena_take(a, sizeof *value) : NULL;
+        if (value == NULL)
             continue;
         *value = text_of(given);
         *condition = (store_condition){columns[i].column, STORE_EQUALS, value, 1};
     }
     const char *root = http_query(request, "isRootObservation");
-    if (root)
+    if (root != NULL)
         query->root = strcmp(root, "true") == 0;
 }
 
@@ -303,9 +303,9 @@ static bool values_of(arena *a, const json *value, store_condition *out)
 {
     const json *first = json_is(value, JSON_ARRAY) ? value->first : value;
     text *values = arena_take(a, STORE_MAX_VALUES * sizeof *values);
-    if (!values || json_is(value, JSON_ARRAY) != (out->op == STORE_ANY_OF))
+    if (values == NULL || json_is(value, JSON_ARRAY) != (out->op == STORE_ANY_OF))
         return false;
-    for (const json *item = first; item; item = json_is(value, JSON_ARRAY) ? item->next : NULL) {
+    for (const json *item = first; item != NULL; item = json_is(value, JSON_ARRAY) ? item->next : NULL) {
         if (item->kind != JSON_STRING || out->value_count == STORE_MAX_VALUES)
             return false;
         values[out->value_count++] = item->string;
@@ -325,20 +325,20 @@ static bool read_condition(arena *a, const json *in, store_query *query)
         return false;
     parsed.column = columns[i].column;
     store_condition *condition = values_of(a, json_get(in, "value"), &parsed) ? add_condition(query) : NULL;
-    if (condition)
+    if (condition != NULL)
         *condition = parsed;
     return condition != NULL;
 }
 
 static bool read_filter(arena *a, const char *given, store_query *query, http_answer *answer)
 {
-    const json *list = given ? json_parse(a, text_of(given)) : NULL;
-    if (!given)
+    const json *list = given != NULL ? json_parse(a, text_of(given)) : NULL;
+    if (given == NULL)
         return true;
-    if (!list)
+    if (list == NULL)
         return api_invalid(answer, TEXT("Invalid JSON in filter parameter"));
     bool good = list->kind == JSON_ARRAY;
-    for (const json *item = list->first; good && item; item = item->next)
+    for (const json *item = list->first; good && item != NULL; item = item->next)
         good = read_condition(a, item, query);
     return good || parameter_refuse(answer, "filter", "\"code\":\"custom\"",
                                     "langfuse-local knows string (=, contains, starts with) and stringOptions (any of) on id, "
@@ -352,14 +352,14 @@ static bool read_query(arena *a, const http_request *request, store_query *query
     query->limit = DEFAULT_LIMIT;
     if (!parameter_number(request, "limit", 0, MAX_LIMIT, &query->limit, answer))
         return false;
-    if (parse_io && strcmp(parse_io, "true") == 0)
+    if (parse_io != NULL && strcmp(parse_io, "true") == 0)
         return parameter_refuse(answer, "parseIoAsJson", "\"code\":\"custom\"",
                                 "parseIoAsJson=true is no longer supported on the v2 observations endpoint. Input/output fields "
                                 "are always returned as raw strings. Remove the parseIoAsJson parameter or set it to false.");
     if (!parameter_time(request, "fromStartTime", &query->from_ms, answer) ||
         !parameter_time(request, "toStartTime", &query->to_ms, answer))
         return false;
-    if (cursor && !read_cursor(a, cursor, &query->after))
+    if (cursor != NULL && !read_cursor(a, cursor, &query->after))
         return api_invalid(answer, TEXT("Invalid cursor format"));
     read_simple_filters(a, request, query);
     return read_filter(a, http_query(request, "filter"), query, answer);

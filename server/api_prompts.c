@@ -82,9 +82,9 @@ static bool only_name_of(const http_request *request, arena *a, text *out_name, 
         return false;
     if (text_starts(rest, "versions/"))
         api_wrong_method(answer);
-    else if (rest.at)
+    else if (rest.at != NULL)
         api_not_found(answer, TEXT("Not found"));
-    return !rest.at;
+    return rest.at == NULL;
 }
 
 /* 0 is as good as none. */
@@ -93,7 +93,7 @@ static bool parameter_version(const http_request *request, int64_t *out, http_an
     const char *given = http_query(request, "version");
     size_t number = 0;
     *out = 0;
-    if (given && !*given)
+    if (given != NULL && *given == '\0')
         return true;
     if (!parameter_number(request, "version", INT64_MIN, INT64_MAX, &number, answer))
         return false;
@@ -133,12 +133,12 @@ static bool refuse_absent(turn *t, text name, int64_t version, text label)
     buf words = {0};
     buf_string(&words, "Prompt not found: '");
     buf_text(&words, name);
-    buf_string(&words, version ? "' with version " : "' with label '");
-    if (version)
+    buf_string(&words, version != 0 ? "' with version " : "' with label '");
+    if (version != 0)
         buf_format(&words, "%lld", (long long)version);
     else
         buf_text(&words, label);
-    buf_string(&words, version ? "" : "'");
+    buf_string(&words, version != 0 ? "" : "'");
     return refuse(t, 404, buf_move(&words, &t->memory));
 }
 
@@ -148,7 +148,7 @@ static bool put_resolved(turn *t, prompt *p, bool resolve)
     prompt_graph g = new_graph(t);
     text content = resolve ? prompt_resolve(&g, p) : p->content;
     buf *out = &t->answer->body;
-    if (g.problem.len) { /* a label was moved or a prompt changed since it was created */
+    if (g.problem.len > 0) { /* a label was moved or a prompt changed since it was created */
         t->answer->status = 500;
         buf_string(out, "{\"message\":\"Internal Server Error\",\"error\":");
         json_put_string(out, g.problem);
@@ -175,14 +175,14 @@ static bool answer_prompt(turn *t, text name, int64_t version, text label, bool 
 static void read_one(turn *t, text name, int64_t version, text label, bool resolve)
 {
     if (begin(t, false))
-        end(t, answer_prompt(t, name, version, label.len ? label : TEXT(PROMPT_PRODUCTION), resolve));
+        end(t, answer_prompt(t, name, version, label.len > 0 ? label : TEXT(PROMPT_PRODUCTION), resolve));
 }
 
 static bool parameter_resolve(const http_request *request, bool *out, http_answer *answer)
 {
     static const char *const options[] = {"true", "false", NULL};
     const char *given = http_query(request, "resolve");
-    const json value = {.kind = given ? JSON_STRING : JSON_NULL, .string = text_of(given)};
+    const json value = {.kind = given != NULL ? JSON_STRING : JSON_NULL, .string = text_of(given)};
     issues problem = {0};
     *out = !json_is_string(&value, "false");
     check_option(&problem, &value, "resolve", options);
@@ -206,7 +206,7 @@ void api_get_old_prompt(api *a, const http_request *request, http_answer *answer
     turn t = turn_of(a, answer);
     const char *name = http_query(request, "name");
     int64_t version;
-    if (!name)
+    if (name == NULL)
         parameter_refuse(answer, "name", "\"expected\":\"string\",\"code\":\"invalid_type\"",
                          "Invalid input: expected string, received undefined");
     else if (parameter_version(request, &version, answer))
@@ -224,7 +224,7 @@ static bool take_from_others(turn *t, const prompt *versions, size_t count, cons
         prompt p = versions[i];
         p.labels = prompt_without(&t->memory, p.labels, labels);
         p.updated_ms = t->now_ms;
-        if (tags && !prompt_same_items(tags, p.tags))
+        if (tags != NULL && !prompt_same_items(tags, p.tags))
             p.tags = tags;
         if (p.labels != versions[i].labels || p.tags != versions[i].tags)
             good = !t->memory.failed && store_update_prompt(t->store, &p);
@@ -281,11 +281,11 @@ void api_patch_prompt(api *a, const http_request *request, http_answer *answer)
         return;
     }
     const json *body = api_body(a, request, &t.memory);
-    if (!rest.at)
+    if (rest.at == NULL)
         api_wrong_method(answer);
     else if (!text_skip(&rest, "versions/") || rest.len == 0 || text_has(rest, "/"))
         api_not_found(answer, TEXT("Not found"));
-    else if (!body)
+    else if (body == NULL)
         api_plain(answer, 400, "Invalid JSON");
     else if (read_version(rest, &version, answer)) {
         prompt_check_labels(body, &problems);
@@ -311,11 +311,11 @@ static bool refuse_content(turn *t, const prompt *p, bool *out_failed)
     prompt_graph g = new_graph(t);
     text names = text_is(p->type, PROMPT_TEXT) ? TEXT("") : prompt_ambiguous_names(&t->memory, p->content);
     *out_failed = false;
-    if (names.len)
+    if (names.len > 0)
         return refuse_ambiguous(t, names);
     prompt_resolve(&g, p);
     *out_failed = g.failed;
-    return g.problem.len && refuse(t, 400, g.problem);
+    return g.problem.len > 0 && refuse(t, 400, g.problem);
 }
 
 static bool add_version(turn *t, prompt *p)
@@ -325,15 +325,15 @@ static bool add_version(turn *t, prompt *p)
     bool broken;
     if (!store_prompt_versions(t->store, &t->memory, p->name, &versions, &count))
         return false;
-    const prompt *newest = count ? &versions[count - 1] : NULL;
-    if (newest && !text_equal(newest->type, p->type))
+    const prompt *newest = count > 0 ? &versions[count - 1] : NULL;
+    if (newest != NULL && !text_equal(newest->type, p->type))
         return refuse(t, 400, TEXT("Previous versions have different prompt type. Create a new prompt with a different name."));
-    p->version = newest ? newest->version + 1 : 1;
+    p->version = newest != NULL ? newest->version + 1 : 1;
     if (refuse_content(t, p, &broken))
         return true;
     p->labels = prompt_join(&t->memory, p->labels, prompt_list_of(&t->memory, TEXT(PROMPT_LATEST)));
-    if (!p->tags)
-        p->tags = newest ? newest->tags : prompt_join(&t->memory, NULL, NULL);
+    if (p->tags == NULL)
+        p->tags = newest != NULL ? newest->tags : prompt_join(&t->memory, NULL, NULL);
     const prompt_reference *references = prompt_references(&t->memory, p->content, &reference_count);
     if (broken || t->memory.failed || !take_from_others(t, versions, count, p->labels, p->tags) ||
         !store_add_prompt(t->store, p, references, reference_count))
@@ -350,7 +350,7 @@ void api_post_prompt(api *a, const http_request *request, http_answer *answer)
     prompt p;
     char id[UUID_SIZE];
     const json *body = api_body(a, request, &t.memory);
-    if (!body) {
+    if (body == NULL) {
         api_plain(answer, 400, "Invalid JSON");
     } else if (!uuid_make(id)) {
         api_failed(answer);
@@ -381,7 +381,7 @@ static bool breaks(const prompt_dependent *d, const prompt *versions, size_t cou
         goes |= wanted && versions[i].version == d->version;
         stays |= !wanted && prompt_lists(versions[i].labels, d->wanted);
     }
-    return d->version ? goes : !stays;
+    return d->version != 0 ? goes : !stays;
 }
 
 /* Answers, and returns true, when others refer to what is to be deleted. */
@@ -394,11 +394,11 @@ static bool refuse_referenced(turn *t, text name, const prompt *versions, size_t
     for (size_t i = 0; *out_good && i < list_count; i++) {
         if (!breaks(&list[i], versions, count, version, label))
             continue;
-        buf_string(&words, words.len ? "\n" : "Other prompts are depending on prompt versions you are trying to delete:\n\n");
+        buf_string(&words, words.len > 0 ? "\n" : "Other prompts are depending on prompt versions you are trying to delete:\n\n");
         buf_text(&words, list[i].parent_name);
         buf_format(&words, " v%lld depends on ", (long long)list[i].parent_version);
         buf_text(&words, name);
-        buf_string(&words, list[i].version ? " v" : " ");
+        buf_string(&words, list[i].version != 0 ? " v" : " ");
         buf_text(&words, list[i].wanted);
     }
     if (words.len == 0)
@@ -437,7 +437,7 @@ static bool remove_versions(turn *t, text name, int64_t version, text label)
         else
             newest_left = &versions[i];
     }
-    if (good && newest_left)
+    if (good && newest_left != NULL)
         good = move_latest(t, newest_left);
     t->answer->status = 204;
     return good;
@@ -480,10 +480,10 @@ static const json *labels_of(arena *a, const prompt *versions, size_t count)
         all = prompt_join(a, all, versions[i].labels);
     for (;;) {
         const json *next = NULL;
-        for (const json *label = all ? all->first : NULL; label; label = label->next)
-            if (!prompt_lists(sorted, label->string) && (!next || text_order(label->string, next->string) < 0))
+        for (const json *label = all != NULL ? all->first : NULL; label != NULL; label = label->next)
+            if (!prompt_lists(sorted, label->string) && (next == NULL || text_order(label->string, next->string) < 0))
                 next = label;
-        if (!next || a->failed)
+        if (next == NULL || a->failed)
             return sorted;
         sorted = prompt_join(a, sorted, prompt_list_of(a, next->string));
     }
@@ -503,11 +503,11 @@ static void put_name(buf *out, arena *a, const prompt *versions, size_t count)
     member_iso(out, "lastUpdatedAt", updated_ms);
     json_put_key(out, "versions");
     for (size_t i = 0; i < count; i++)
-        buf_format(out, "%c%lld", i ? ',' : '[', (long long)versions[i].version);
+        buf_format(out, "%c%lld", i > 0 ? ',' : '[', (long long)versions[i].version);
     buf_char(out, ']');
     json_put_key(out, "labels");
     const json *labels = labels_of(a, versions, count);
-    if (labels)
+    if (labels != NULL)
         json_write(out, labels);
     member_text(out, "type", newest->type);
     member_json(out, "lastConfig", newest->config);

@@ -41,11 +41,11 @@ void api_post_score(api *a, const http_request *request, http_answer *answer)
     arena memory = {0};
     issues problems = {0};
     const json *body = api_body(a, request, &memory);
-    if (body)
+    if (body != NULL)
         score_check(body, false, &problems);
     else
         api_plain(answer, 400, "Invalid JSON");
-    if (!api_refused(answer, &problems) && body)
+    if (!api_refused(answer, &problems) && body != NULL)
         store_score(a, body, &memory, answer);
     arena_free(&memory);
 }
@@ -107,7 +107,7 @@ static void put_trace_of(buf *out, store *from, arena *memory, text trace_id)
 {
     trace_data data = {0};
     json_put_key(out, "trace");
-    if (!trace_id.len || !store_load_trace(from, memory, trace_id, &data) || (!data.row_count && !data.has_record)) {
+    if (trace_id.len == 0 || !store_load_trace(from, memory, trace_id, &data) || (data.row_count == 0 && !data.has_record)) {
         buf_string(out, "null");
         return;
     }
@@ -124,7 +124,7 @@ static void put_trace_of(buf *out, store *from, arena *memory, text trace_id)
 
 static void add_condition(score_query *query, score_column column, const text *values, size_t count)
 {
-    if (count && query->condition_count < STORE_MAX_SCORE_CONDITIONS)
+    if (count > 0 && query->condition_count < STORE_MAX_SCORE_CONDITIONS)
         query->conditions[query->condition_count++] = (score_condition){column, values, count};
 }
 
@@ -149,11 +149,11 @@ static bool read_operator(const http_request *request, score_query *query, http_
     const char *wanted = http_query(request, "operator"), *value = http_query(request, "value");
     double number;
     size_t i = 0;
-    if (!wanted || !value)
+    if (wanted == NULL || value == NULL)
         return true;
-    while (operators[i] && strcmp(operators[i], wanted) != 0)
+    while (operators[i] != NULL && strcmp(operators[i], wanted) != 0)
         i++;
-    if (!operators[i]) {
+    if (operators[i] == NULL) {
         issues problem = {0};
         issue_option(&problem, "operator", operators);
         return !api_refused(answer, &problem);
@@ -197,7 +197,7 @@ void api_list_scores_v2(api *a, const http_request *request, http_answer *answer
     arena memory = {0};
     score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     const char *fields = http_query(request, "fields");
-    bool with_trace = !fields || text_has(text_of(fields), "trace");
+    bool with_trace = fields == NULL || text_has(text_of(fields), "trace");
     parameter_page page;
     score *scores;
     size_t count;
@@ -249,11 +249,14 @@ enum group { CORE = 1 << 0, DETAILS = 1 << 1, SUBJECT = 1 << 2, ANNOTATION = 1 <
 static void put_subject(buf *out, const score *s)
 {
     bool narrow = s->observation_id.len > 0;
-    const char *kind = s->session_id.len ? "session" : s->dataset_run_id.len ? "experiment" : narrow ? "observation" : "trace";
-    text id = s->session_id.len       ? s->session_id
-              : s->dataset_run_id.len ? s->dataset_run_id
-              : narrow                ? s->observation_id
-                                      : s->trace_id;
+    const char *kind = s->session_id.len > 0       ? "session"
+                       : s->dataset_run_id.len > 0 ? "experiment"
+                       : narrow                    ? "observation"
+                                                   : "trace";
+    text id = s->session_id.len > 0       ? s->session_id
+              : s->dataset_run_id.len > 0 ? s->dataset_run_id
+              : narrow                    ? s->observation_id
+                                          : s->trace_id;
     json_put_key(out, "subject");
     buf_char(out, '{');
     member_text(out, "kind", text_of(kind));
@@ -274,16 +277,16 @@ static void put_score_v3(buf *out, arena *memory, const score *s, unsigned group
     member_text(out, "environment", s->environment);
     member_iso(out, "createdAt", s->created_ns / CLOCK_NS_PER_MS);
     member_iso(out, "updatedAt", s->updated_ns / CLOCK_NS_PER_MS);
-    if (groups & DETAILS) {
+    if ((groups & DETAILS) != 0) {
         member_or_null(out, "comment", s->comment);
         member_unless_empty(out, "configId", s->config_id);
         member_metadata(out, memory, s->metadata);
     }
-    if (groups & ANNOTATION) {
+    if ((groups & ANNOTATION) != 0) {
         member_raw(out, "authorUserId", "null");
         member_unless_empty(out, "queueId", s->queue_id);
     }
-    if (groups & SUBJECT)
+    if ((groups & SUBJECT) != 0)
         put_subject(out, s);
     member_text(out, "dataType", s->data_type);
     if (text_is(s->data_type, "NUMERIC"))
@@ -306,7 +309,7 @@ static void put_cursor(buf *out, arena *a, const score *last)
     buf_base64(&encoded, buf_move(&plain, a));
     for (size_t i = 0; i < encoded.len; i++)
         encoded.at[i] = encoded.at[i] == '+' ? '-' : encoded.at[i] == '/' ? '_' : encoded.at[i];
-    while (encoded.len && encoded.at[encoded.len - 1] == '=')
+    while (encoded.len > 0 && encoded.at[encoded.len - 1] == '=')
         encoded.len--;
     member_text(out, "cursor", buf_move(&encoded, a));
 }
@@ -347,7 +350,7 @@ static bool refuse_unknown(const http_request *request, http_answer *answer)
 {
     unknown_keys unknown = {0};
     http_queries(request, visit_parameter, &unknown);
-    if (unknown.count) {
+    if (unknown.count > 0) {
         buf message = {0};
         buf_string(&message, unknown.count > 1 ? "Unrecognized keys: " : "Unrecognized key: ");
         for (size_t i = 0; i < unknown.list.len; i++) {
@@ -375,9 +378,9 @@ static bool read_groups(const http_request *request, arena *a, unsigned *out, ht
     *out = CORE;
     for (size_t i = 0; i < count; i++) {
         size_t j = 0;
-        while (names[j] && !text_is(given[i], names[j]))
+        while (names[j] != NULL && !text_is(given[i], names[j]))
             j++;
-        if (!names[j]) {
+        if (names[j] == NULL) {
             char path[40];
             issues problem = {.prefix = path};
             snprintf(path, sizeof path, "\"fields\",%zu", i);
@@ -392,7 +395,7 @@ static bool read_groups(const http_request *request, arena *a, unsigned *out, ht
 static bool is_type(const http_request *request, const char *type)
 {
     const char *given = http_query(request, "dataType");
-    return given && strcasecmp(given, type) == 0;
+    return given != NULL && strcasecmp(given, type) == 0;
 }
 
 /* Values need a data type, because the same word means different things in each. */
@@ -403,12 +406,12 @@ static bool read_values(const http_request *request, arena *a, score_query *quer
     double number = 0;
     for (size_t i = 0; i < 2; i++) {
         const char *bound = http_query(request, bounds[i][0]);
-        if (bound && (!is_type(request, "NUMERIC") || !text_to_double(text_of(bound), &number)))
+        if (bound != NULL && (!is_type(request, "NUMERIC") || !text_to_double(text_of(bound), &number)))
             return parameter_refuse(answer, bounds[i][0], "\"code\":\"custom\"", "A number, together with dataType=NUMERIC.");
-        if (bound)
+        if (bound != NULL)
             query->comparisons[query->comparison_count++] = (struct score_comparison){bounds[i][1], number};
     }
-    if (!value)
+    if (value == NULL)
         return true;
     if (is_type(request, "CATEGORICAL")) {
         size_t count;
@@ -456,7 +459,7 @@ static bool read_v3_query(const http_request *request, arena *a, score_query *qu
         !parameter_time(request, "fromTimestamp", &query->from_ms, answer) ||
         !parameter_time(request, "toTimestamp", &query->to_ms, answer) || !read_values(request, a, query, answer))
         return false;
-    if (cursor && !read_cursor(a, cursor, query))
+    if (cursor != NULL && !read_cursor(a, cursor, query))
         return api_invalid(answer, TEXT("Invalid cursor format"));
     add_filters(request, a, filters, sizeof filters / sizeof *filters, query);
     add_words(request, a, "source", SCORE_SOURCE, query);
@@ -490,7 +493,7 @@ void api_list_scores_v3(api *a, const http_request *request, http_answer *answer
     unsigned groups;
     if (!refuse_unknown(request, answer) && read_groups(request, &memory, &groups, answer) &&
         read_v3_query(request, &memory, &query, answer)) {
-        if (http_query(request, "authorUserId")) /* no score here has an author */
+        if (http_query(request, "authorUserId") != NULL) /* no score here has an author */
             query.to_ms = INT64_MIN;
         bool good = put_v3_page(a->store, &memory, &query, groups, &answer->body);
         answer->body.failed |= !good || memory.failed;

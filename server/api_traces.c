@@ -127,7 +127,7 @@ static void put_trace(reading *r, const trace_data *data, const trace_view *v, u
     member_unless_empty(r->out, "userId", v->user_id);
     member_unless_empty(r->out, "sessionId", v->session_id);
     member_bool(r->out, "public", v->is_public);
-    if (groups & IO) {
+    if ((groups & IO) != 0) {
         member_parsed(r->out, &r->memory, "input", v->input);
         member_parsed(r->out, &r->memory, "output", v->output);
         member_metadata(r->out, &r->memory, v->metadata);
@@ -140,7 +140,7 @@ static void put_trace(reading *r, const trace_data *data, const trace_view *v, u
 static void put_latency(reading *r, const trace_view *v, unsigned groups)
 {
     member_number(r->out, "latency",
-                  groups & METRICS ? (double)((v->end_ns / CLOCK_NS_PER_MS) - (v->start_ns / CLOCK_NS_PER_MS)) / 1000 : -1);
+                  (groups & METRICS) != 0 ? (double)((v->end_ns / CLOCK_NS_PER_MS) - (v->start_ns / CLOCK_NS_PER_MS)) / 1000 : -1);
 }
 
 static void put_path_and_cost(reading *r, const trace_view *v, unsigned groups)
@@ -149,7 +149,7 @@ static void put_path_and_cost(reading *r, const trace_view *v, unsigned groups)
     buf_string(&path, "/project/local/traces/");
     buf_text(&path, v->id);
     member_text(r->out, "htmlPath", buf_move(&path, &r->memory));
-    member_number(r->out, "totalCost", groups & METRICS ? (v->cost >= 0 ? v->cost : 0) : -1);
+    member_number(r->out, "totalCost", (groups & METRICS) != 0 ? (v->cost >= 0 ? v->cost : 0) : -1);
 }
 
 /* Rows come newest first; a trace lists them from its start. */
@@ -157,7 +157,7 @@ static void put_observations(reading *r, const trace_data *data, unsigned groups
 {
     json_put_key(r->out, "observations");
     buf_char(r->out, '[');
-    for (size_t i = groups & OBSERVATIONS ? data->row_count : 0; i-- > 0;) {
+    for (size_t i = (groups & OBSERVATIONS) != 0 ? data->row_count : 0; i-- > 0;) {
         json_put_comma(r->out);
         if (whole)
             put_observation(r, &data->rows[i]);
@@ -171,7 +171,7 @@ static void put_scores(reading *r, const trace_data *data, unsigned groups, bool
 {
     json_put_key(r->out, "scores");
     buf_char(r->out, '[');
-    for (size_t i = 0; groups & SCORES && i < data->score_count; i++) {
+    for (size_t i = 0; (groups & SCORES) != 0 && i < data->score_count; i++) {
         json_put_comma(r->out);
         if (whole)
             api_put_score(r->out, &r->memory, &data->scores[i], false);
@@ -190,7 +190,7 @@ static unsigned groups_of(const http_request *request, arena *a)
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < sizeof names / sizeof *names; j++)
             groups |= text_is(given[i], names[j]) ? 1u << j : 0;
-    return count ? groups : ALL_GROUPS;
+    return count > 0 ? groups : ALL_GROUPS;
 }
 
 static void put_whole_trace(reading *r, const trace_data *data, unsigned groups)
@@ -211,7 +211,7 @@ void api_get_trace(api *a, const http_request *request, http_answer *answer)
     const char *id = last_part(request, "/api/public/traces/");
     trace_data data;
     bool good = store_load_trace(a->store, &r.memory, text_of(id), &data);
-    if (good && (data.row_count || data.has_record)) {
+    if (good && (data.row_count > 0 || data.has_record)) {
         put_whole_trace(&r, &data, groups_of(request, &r.memory));
     } else if (good) {
         char message[ISSUES_MAX_ID + 64];
@@ -237,7 +237,7 @@ static bool put_listed(reading *r, text id, unsigned groups, bool only_trace)
     reading one = begin(r->api, r->request, r->answer);
     trace_data data;
     bool good = store_load_trace(r->api->store, &one.memory, id, &data);
-    if (good && (data.row_count || data.has_record)) {
+    if (good && (data.row_count > 0 || data.has_record)) {
         trace_view v = trace_view_of(&one.memory, &data);
         buf_char(one.out, '{');
         put_trace(&one, &data, &v, groups);
@@ -268,7 +268,7 @@ static bool put_list(reading *r, const text *ids, size_t count, unsigned groups,
 
 static void add_condition(trace_query *query, trace_column column, const text *values, size_t count)
 {
-    if (count && query->condition_count < STORE_MAX_TRACE_CONDITIONS)
+    if (count > 0 && query->condition_count < STORE_MAX_TRACE_CONDITIONS)
         query->conditions[query->condition_count++] = (trace_condition){column, values, count};
 }
 
@@ -298,8 +298,8 @@ static bool read_trace_query(reading *r, trace_query *query)
     }
     if (!add_tags(r, query))
         return false;
-    query->oldest_first = order && strcmp(order, "timestamp.asc") == 0;
-    if (order && strcmp(order, "timestamp.asc") != 0 && strcmp(order, "timestamp.desc") != 0)
+    query->oldest_first = order != NULL && strcmp(order, "timestamp.asc") == 0;
+    if (order != NULL && strcmp(order, "timestamp.asc") != 0 && strcmp(order, "timestamp.desc") != 0)
         return parameter_refuse(r->answer, "orderBy", "\"code\":\"custom\"",
                                 "langfuse-local knows timestamp.asc and timestamp.desc.");
     return parameter_time(r->request, "fromTimestamp", &query->from_ms, r->answer) &&
@@ -423,7 +423,7 @@ static bool read_row_query(reading *r, store_query *query)
     size_t count;
     for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++) {
         const text *values = parameter_values(r->request, &r->memory, parameters[i].name, false, &count);
-        if (count)
+        if (count > 0)
             query->conditions[query->condition_count++] = (store_condition){parameters[i].column, STORE_ANY_OF, values, count};
     }
     return parameter_time(r->request, "fromStartTime", &query->from_ms, r->answer) &&

@@ -15,8 +15,8 @@ struct arena_block {
 
 static arena_block *arena_add_block(arena *a, size_t size)
 {
-    size_t ceiling = a->ceiling ? a->ceiling : ARENA_DEFAULT_CEILING;
-    size_t wish = a->newest ? a->newest->size * 2 : ARENA_FIRST_BLOCK;
+    size_t ceiling = a->ceiling > 0 ? a->ceiling : ARENA_DEFAULT_CEILING;
+    size_t wish = a->newest != NULL ? a->newest->size * 2 : ARENA_FIRST_BLOCK;
     if (wish > ARENA_LAST_BLOCK)
         wish = ARENA_LAST_BLOCK;
     if (wish < size)
@@ -24,7 +24,7 @@ static arena_block *arena_add_block(arena *a, size_t size)
     if (size > ceiling || a->held > ceiling - wish || wish > ceiling)
         return NULL;
     arena_block *block = malloc(sizeof *block + wish);
-    if (!block)
+    if (block == NULL)
         return NULL;
     block->older = a->newest;
     block->used = 0;
@@ -42,9 +42,9 @@ static void *arena_take_raw(arena *a, size_t size)
     }
     size = (size + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
     arena_block *block = a->newest;
-    if (!block || block->size - block->used < size)
+    if (block == NULL || block->size - block->used < size)
         block = arena_add_block(a, size);
-    if (!block) {
+    if (block == NULL) {
         a->failed = true;
         return NULL;
     }
@@ -56,13 +56,13 @@ static void *arena_take_raw(arena *a, size_t size)
 void *arena_take(arena *a, size_t size)
 {
     void *result = arena_take_raw(a, size);
-    return result ? memset(result, 0, size) : NULL;
+    return result != NULL ? memset(result, 0, size) : NULL;
 }
 
 text arena_copy(arena *a, text t)
 {
-    char *copy = t.len ? arena_take_raw(a, t.len) : NULL;
-    if (!copy)
+    char *copy = t.len > 0 ? arena_take_raw(a, t.len) : NULL;
+    if (copy == NULL)
         return TEXT("");
     memcpy(copy, t.at, t.len);
     return (text){copy, t.len};
@@ -85,7 +85,7 @@ static size_t valid_prefix(text t)
         uint64_t word;
         if (t.len - i >= sizeof word) {
             memcpy(&word, t.at + i, sizeof word);
-            if (!(word & UINT64_C(0x8080808080808080))) {
+            if ((word & UINT64_C(0x8080808080808080)) == 0) {
                 i += sizeof word;
                 continue;
             }
@@ -105,7 +105,7 @@ text arena_utf8(arena *a, text t, size_t *repairs)
         return t;
     ++*repairs;
     char *out = arena_take_raw(a, good + 3 * (t.len - good));
-    if (!out)
+    if (out == NULL)
         return TEXT("");
     size_t len = 0;
     while (t.len > 0) {
@@ -144,7 +144,7 @@ bool arena_unescape(arena *a, text t, text *out)
 
 void arena_free(arena *a)
 {
-    while (a->newest) {
+    while (a->newest != NULL) {
         arena_block *older = a->newest->older;
         free(a->newest);
         a->newest = older;
@@ -161,11 +161,11 @@ void *arena_add(arena *a, void *list, size_t item_size, size_t *count)
     memcpy(&items, list, sizeof items);
     bool is_full = *count == 0 || (*count >= ARENA_FIRST_ITEMS && (*count & (*count - 1)) == 0);
     if (is_full) {
-        size_t room = *count ? *count * 2 : ARENA_FIRST_ITEMS;
+        size_t room = *count > 0 ? *count * 2 : ARENA_FIRST_ITEMS;
         char *bigger = arena_take_raw(a, room > SIZE_MAX / 2 / item_size ? SIZE_MAX : room * item_size);
-        if (!bigger)
+        if (bigger == NULL)
             return NULL;
-        if (*count)
+        if (*count > 0)
             memcpy(bigger, items, *count * item_size);
         items = bigger;
         memcpy(list, &items, sizeof items);

@@ -17,7 +17,7 @@ static auth_verdict check_basic(const auth_keys *keys, text encoded)
     auth_verdict verdict = AUTH_MALFORMED;
     text rest = buf_from_base64(&plain, text_trim(encoded)) ? buf_view(&plain) : TEXT("");
     text public_key = text_take(&rest, ":"), secret = text_take(&rest, ":"); /* the secret ends at a further colon */
-    if (public_key.len && secret.len)
+    if (public_key.len > 0 && secret.len > 0)
         verdict = same_secret(secret, text_of(keys->secret_key)) ? AUTH_OK : AUTH_WRONG;
     buf_free(&plain);
     return verdict;
@@ -26,7 +26,7 @@ static auth_verdict check_basic(const auth_keys *keys, text encoded)
 auth_verdict auth_check(const auth_keys *keys, const char *header)
 {
     text given = text_of(header);
-    if (!header)
+    if (header == NULL)
         return AUTH_ABSENT;
     if (text_skip(&given, "Basic "))
         return check_basic(keys, given);

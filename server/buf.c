@@ -7,7 +7,7 @@
 
 bool buf_reserve(buf *b, size_t more)
 {
-    size_t ceiling = b->ceiling ? b->ceiling : BUF_DEFAULT_CEILING;
+    size_t ceiling = b->ceiling > 0 ? b->ceiling : BUF_DEFAULT_CEILING;
     if (b->failed)
         return false;
     if (more > ceiling || b->len > ceiling - more) {
@@ -16,11 +16,11 @@ bool buf_reserve(buf *b, size_t more)
     }
     if (b->capacity - b->len >= more)
         return true;
-    size_t wish = b->capacity ? b->capacity : 256;
+    size_t wish = b->capacity > 0 ? b->capacity : 256;
     while (wish - b->len < more)
         wish *= 2;
     char *bigger = realloc(b->at, wish);
-    if (!bigger) {
+    if (bigger == NULL) {
         b->failed = true;
         return false;
     }
@@ -71,7 +71,7 @@ void buf_format(buf *b, const char *format, ...)
 
 text buf_view(const buf *b)
 {
-    return b->len ? (text){b->at, b->len} : TEXT("");
+    return b->len > 0 ? (text){b->at, b->len} : TEXT("");
 }
 
 void buf_free(buf *b)
@@ -101,8 +101,8 @@ bool buf_from_base64(buf *out, text in)
     uint32_t bits = 0;
     unsigned have = 0;
     for (size_t i = 0; i < in.len; i++) {
-        const char *found = in.at[i] ? strchr(buf_alphabet, in.at[i]) : NULL;
-        if (!found)
+        const char *found = in.at[i] != '\0' ? strchr(buf_alphabet, in.at[i]) : NULL;
+        if (found == NULL)
             return false;
         bits = bits << 6 | (uint32_t)(found - buf_alphabet);
         have += 6;

@@ -46,7 +46,7 @@ const event_type *event_type_of(text name)
 
 static void check_strings(const json *body, const char *const *names, issues *to)
 {
-    for (; *names; names++)
+    for (; *names != NULL; names++)
         check_string(to, json_get(body, *names), *names, false);
 }
 
@@ -62,7 +62,7 @@ static void check_trace(const json *body, issues *to)
     if (!json_is_null(public) && !json_is(public, JSON_TRUE) && !json_is(public, JSON_FALSE))
         issue_type(to, "public", "boolean", public);
     check_kind(to, tags, "tags", JSON_ARRAY, "array");
-    for (const json *tag = json_first(tags, JSON_ARRAY); tag; tag = tag->next)
+    for (const json *tag = json_first(tags, JSON_ARRAY); tag != NULL; tag = tag->next)
         check_string(to, tag, "tags", true);
 }
 
@@ -96,7 +96,7 @@ static bool is_cost(const json *value)
 
 static bool has_only(const json *map, bool (*good)(const json *))
 {
-    for (const json *member = map->first; member; member = member->next)
+    for (const json *member = map->first; member != NULL; member = member->next)
         if (!good(member))
             return false;
     return true;
@@ -108,7 +108,7 @@ static bool is_openai_usage(const json *usage, const char *const keys[5])
     size_t known = 0;
     for (size_t i = 0; i < 5; i++) {
         const json *member = json_get(usage, keys[i]);
-        if (!member && i >= 3)
+        if (member == NULL && i >= 3)
             continue;
         bool good = i < 3 ? json_is(member, JSON_NUMBER) && is_count(member)
                           : member->kind == JSON_NULL || (member->kind == JSON_OBJECT && has_only(member, is_count));
@@ -158,15 +158,16 @@ static void check_observation(const json *body, const event_type *type, issues *
                                           "model",   NULL};
     static const char *const times[] = {"startTime", "endTime", "completionStartTime", NULL};
     check_id(to, json_get(body, "id"), "id", type->observation_type != NULL);
-    if (!type->observation_type && !check_option(to, json_get(body, "type"), "type", old_types))
+    if (type->observation_type == NULL && !check_option(to, json_get(body, "type"), "type", old_types))
         return;
-    if (!type->observation_type && !json_is(json_get(body, "type"), JSON_STRING))
+    if (type->observation_type == NULL && !json_is(json_get(body, "type"), JSON_STRING))
         issue_option(to, "type", old_types);
     check_strings(body, strings, to);
-    for (size_t i = 0; times[i]; i++)
+    for (size_t i = 0; times[i] != NULL; i++)
         check_datetime(to, json_get(body, times[i]), times[i], false);
     check_option(to, json_get(body, "level"), "level", levels);
-    if (type->observation_type && (strcmp(type->observation_type, "SPAN") == 0 || strcmp(type->observation_type, "EVENT") == 0))
+    if (type->observation_type != NULL &&
+        (strcmp(type->observation_type, "SPAN") == 0 || strcmp(type->observation_type, "EVENT") == 0))
         return; /* they have none of what follows, whatever it is */
     check_kind(to, json_get(body, "modelParameters"), "modelParameters", JSON_OBJECT, "object");
     check_usage(json_get(body, "usage"), to);
@@ -197,7 +198,7 @@ void event_check(const json *given, issues *to, event *out)
         return;
     }
     out->type = json_is(type, JSON_STRING) ? event_type_of(type->string) : NULL;
-    if (!out->type) {
+    if (out->type == NULL) {
         issue_discriminator(to, "type");
         return;
     }
@@ -208,7 +209,7 @@ void event_check(const json *given, issues *to, event *out)
     check_id(to, id, "id", true);
     check_datetime(to, timestamp, "timestamp", true);
     check_body(out->body, out->type, to);
-    if (to->count)
+    if (to->count > 0)
         return;
     out->id = id->string;
     out->body_id = json_string_at(out->body, "id");
@@ -219,7 +220,7 @@ void event_check(const json *given, issues *to, event *out)
 
 static json *find_member(json *object, text key)
 {
-    for (json *member = object->first; member; member = member->next)
+    for (json *member = object->first; member != NULL; member = member->next)
         if (text_equal(member->key, key))
             return member;
     return NULL;
@@ -228,7 +229,7 @@ static json *find_member(json *object, text key)
 static json *last_member(json *object)
 {
     json *last = object->first;
-    while (last && last->next)
+    while (last != NULL && last->next != NULL)
         last = last->next;
     return last;
 }
@@ -237,9 +238,9 @@ static json *last_member(json *object)
 static json *copy_of(arena *a, const json *parent)
 {
     json *copy = json_new(a, parent->kind), *last = NULL;
-    if (copy)
+    if (copy != NULL)
         copy->key = parent->key;
-    for (const json *member = parent->first; member; member = member->next)
+    for (const json *member = parent->first; member != NULL; member = member->next)
         json_append(a, copy, &last, member);
     return copy;
 }
@@ -252,16 +253,16 @@ static void merge_deeply(arena *a, json *into, const json *from)
         into->first = from->first;
         return;
     }
-    for (const json *member = from->first; member; member = member->next) {
+    for (const json *member = from->first; member != NULL; member = member->next) {
         json *old = find_member(into, member->key);
-        if (!old) {
+        if (old == NULL) {
             json_append(a, into, &last, member);
             continue;
         }
         json *next = old->next, *both = NULL;
-        if (old->kind == JSON_OBJECT && member->kind == JSON_OBJECT && (both = copy_of(a, old)))
+        if (old->kind == JSON_OBJECT && member->kind == JSON_OBJECT && (both = copy_of(a, old)) != NULL)
             merge_deeply(a, both, member);
-        *old = both ? *both : *member;
+        *old = both != NULL ? *both : *member;
         old->next = next;
     }
 }
@@ -278,12 +279,12 @@ static void put_over(arena *a, json *old, const json *new)
         return;
     bool unite = text_is(new->key, "tags") && old->kind == JSON_ARRAY && new->kind == JSON_ARRAY;
     bool merge = text_is(new->key, "metadata") && old->kind == JSON_OBJECT && new->kind == JSON_OBJECT;
-    json *next = old->next, *both = unite || merge ? copy_of(a, old) : NULL, *last = both ? last_member(both) : NULL;
-    for (const json *tag = unite ? new->first : NULL; tag; tag = tag->next)
+    json *next = old->next, *both = unite || merge ? copy_of(a, old) : NULL, *last = both != NULL ? last_member(both) : NULL;
+    for (const json *tag = unite ? new->first : NULL; tag != NULL; tag = tag->next)
         json_append(a, both, &last, tag);
-    if (both && merge)
+    if (both != NULL && merge)
         merge_deeply(a, both, new);
-    *old = both ? *both : *new;
+    *old = both != NULL ? *both : *new;
     old->next = next;
 }
 
@@ -301,10 +302,10 @@ static bool is_known(text key)
 static json *fold(arena *a, const event *events, size_t count)
 {
     json *all = json_new(a, JSON_OBJECT), *last = NULL;
-    for (size_t i = 0; all && i < count; i++) {
-        for (const json *member = events[i].body ? events[i].body->first : NULL; member; member = member->next) {
+    for (size_t i = 0; all != NULL && i < count; i++) {
+        for (const json *member = events[i].body != NULL ? events[i].body->first : NULL; member != NULL; member = member->next) {
             json *old = find_member(all, member->key);
-            if (old)
+            if (old != NULL)
                 put_over(a, old, member);
             else if (is_known(member->key))
                 json_append(a, all, &last, member);
@@ -343,7 +344,7 @@ static const json *pick(arena *a, const json *usage, const char *const names[3][
     json *result = json_new(a, JSON_OBJECT), *last = NULL;
     for (size_t i = 0; i < 3; i++) {
         const json *value = json_get(usage, names[i][0]);
-        if (!json_is(value, JSON_NUMBER) && names[i][1])
+        if (!json_is(value, JSON_NUMBER) && names[i][1] != NULL)
             value = json_get(usage, names[i][1]);
         if (!json_is(value, JSON_NUMBER))
             continue;
@@ -375,7 +376,7 @@ static void set_prompt(const json *body, observation *out)
 
 static text type_of(const event *last, const json *body)
 {
-    return last->type->observation_type ? text_of(last->type->observation_type) : json_string_at(body, "type");
+    return last->type->observation_type != NULL ? text_of(last->type->observation_type) : json_string_at(body, "type");
 }
 
 observation event_fold_observation(arena *a, const event *events, size_t count)
@@ -450,7 +451,7 @@ trace_record event_fold_trace(arena *a, const event *events, size_t count)
 static const event *first_counts(arena *a, const event *events, size_t count)
 {
     event *order = arena_take(a, count * sizeof *order);
-    for (size_t start = 0, end; order && start < count; start = end) {
+    for (size_t start = 0, end; order != NULL && start < count; start = end) {
         end = start + 1;
         while (end < count && events[end].timestamp_ms == events[start].timestamp_ms &&
                events[end].arrived_ns == events[start].arrived_ns)
@@ -458,14 +459,14 @@ static const event *first_counts(arena *a, const event *events, size_t count)
         for (size_t i = start; i < end; i++)
             order[start + end - 1 - i] = events[i];
     }
-    return order ? order : events;
+    return order != NULL ? order : events;
 }
 
 score event_fold_score(arena *a, const event *events, size_t count)
 {
     const event *order = first_counts(a, events, count);
-    json *body = fold(a, order, count), *type = body ? find_member(body, TEXT("dataType")) : NULL;
-    if (type && !json_get(order[count - 1].body, "dataType")) /* the type follows from the value that counts */
+    json *body = fold(a, order, count), *type = body != NULL ? find_member(body, TEXT("dataType")) : NULL;
+    if (type != NULL && json_get(order[count - 1].body, "dataType") == NULL) /* the type follows from the value that counts */
         *type = (json){.key = type->key, .next = type->next};
     score s = score_from_body(a, events[0].body_id, body);
     s.timestamp_ms = events[0].timestamp_ms;

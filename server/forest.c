@@ -24,7 +24,7 @@ static int find_id(const void *wanted, const void *candidate)
 static void append_child(node *parent, node *child)
 {
     child->parent = parent;
-    if (parent->last)
+    if (parent->last != NULL)
         parent->last->next = child;
     else
         parent->first = child;
@@ -33,9 +33,9 @@ static void append_child(node *parent, node *child)
 
 node *forest_next(node *n, const node *top)
 {
-    if (n->first)
+    if (n->first != NULL)
         return n->first;
-    while (n != top && !n->next)
+    while (n != top && n->next == NULL)
         n = n->parent;
     return n == top ? NULL : n->next;
 }
@@ -43,7 +43,7 @@ node *forest_next(node *n, const node *top)
 static void mark_placed(node *root)
 {
     root->placed = true;
-    for (node *n = root->first; n; n = n == root ? NULL : forest_next(n, root))
+    for (node *n = root->first; n != NULL; n = n == root ? NULL : forest_next(n, root))
         n->placed = true;
 }
 
@@ -53,7 +53,7 @@ static void detach(node *child)
     node *before = NULL, *parent = child->parent;
     for (node *n = parent->first; n != child; n = n->next)
         before = n;
-    if (before)
+    if (before != NULL)
         before->next = child->next;
     else
         parent->first = child->next;
@@ -65,7 +65,7 @@ static void detach(node *child)
 /* Observations that no root leads to are in cycles, or below one; the earliest of each is made a root. */
 static void break_cycles(forest *f)
 {
-    for (node *root = f->top.first; root; root = root->next)
+    for (node *root = f->top.first; root != NULL; root = root->next)
         mark_placed(root);
     for (size_t i = 0; i < f->count; i++) {
         node *n = &f->nodes[i];
@@ -83,7 +83,7 @@ bool forest_plant(arena *a, const observation *rows, size_t count, forest *f)
     *f = (forest){.count = count};
     f->nodes = arena_take(a, count * sizeof *f->nodes);
     f->by_id = arena_take(a, count * sizeof *f->by_id);
-    if (!f->nodes || !f->by_id)
+    if (f->nodes == NULL || f->by_id == NULL)
         return false;
     for (size_t i = 0; i < count; i++)
         f->nodes[i].row = &rows[i];
@@ -94,17 +94,17 @@ bool forest_plant(arena *a, const observation *rows, size_t count, forest *f)
     for (size_t i = 0; i < count; i++) {
         node *n = &f->nodes[i];
         text wanted = n->row->parent_id;
-        node **parent = wanted.len ? bsearch(&wanted, f->by_id, count, sizeof *f->by_id, find_id) : NULL;
-        n->orphan = wanted.len && !parent;
-        append_child(parent ? *parent : &f->top, n);
+        node **parent = wanted.len > 0 ? bsearch(&wanted, f->by_id, count, sizeof *f->by_id, find_id) : NULL;
+        n->orphan = wanted.len > 0 && parent == NULL;
+        append_child(parent != NULL ? *parent : &f->top, n);
     }
     break_cycles(f);
-    for (node *n = f->top.first; n; n = forest_next(n, &f->top))
+    for (node *n = f->top.first; n != NULL; n = forest_next(n, &f->top))
         n->level = n->parent == &f->top ? 0 : n->parent->level + 1;
     return true;
 }
 
 bool forest_has(const forest *f, text id)
 {
-    return bsearch(&id, f->by_id, f->count, sizeof *f->by_id, find_id);
+    return bsearch(&id, f->by_id, f->count, sizeof *f->by_id, find_id) != NULL;
 }

@@ -37,7 +37,7 @@ static void *on_uri(void *context, const char *uri, struct MHD_Connection *conne
     exchange *x = calloc(1, sizeof *x);
     (void)context;
     (void)connection;
-    if (x)
+    if (x != NULL)
         x->raw_path = strndup(uri, strcspn(uri, "?"));
     return x;
 }
@@ -48,7 +48,7 @@ static void exchange_begin(exchange *x, struct MHD_Connection *connection)
     int64_t announced;
     x->begun = true;
     x->body.ceiling = HTTP_MAX_BODY;
-    if (length && text_to_int(text_of(length), &announced) && announced > 0)
+    if (length != NULL && text_to_int(text_of(length), &announced) && announced > 0)
         x->too_big = (uint64_t)announced > HTTP_MAX_BODY || !buf_reserve(&x->body, (size_t)announced);
 }
 
@@ -71,14 +71,14 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, http_answe
         answer->status = MHD_HTTP_INTERNAL_SERVER_ERROR;
     }
     struct MHD_Response *response = MHD_create_response_from_buffer(
-        answer->body.len, answer->body.at ? answer->body.at : (void *)"",
-        answer->body.at ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
-    if (!response) {
+        answer->body.len, answer->body.at != NULL ? answer->body.at : (void *)"",
+        answer->body.at != NULL ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    if (response == NULL) {
         buf_free(&answer->body);
         return MHD_NO;
     }
     enum MHD_Result result = MHD_YES;
-    if (answer->content_type)
+    if (answer->content_type != NULL)
         result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
     if (result == MHD_YES)
         result = MHD_queue_response(connection, answer->status, response);
@@ -93,7 +93,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     http_server *s = context;
     exchange *x = *state;
     (void)version;
-    if (!x || !x->raw_path)
+    if (x == NULL || x->raw_path == NULL)
         return MHD_NO; /* out of memory */
     if (!x->begun) {
         exchange_begin(x, connection);
@@ -116,7 +116,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     (void)context;
     (void)connection;
     (void)code;
-    if (x) {
+    if (x != NULL) {
         buf_free(&x->body);
         free(x->raw_path);
     }
@@ -143,7 +143,7 @@ static enum MHD_Result visit_query(void *context, enum MHD_ValueKind kind, const
 {
     const visitor *v = context;
     (void)kind;
-    v->visit(v->context, name, value ? value : "");
+    v->visit(v->context, name, value != NULL ? value : "");
     return MHD_YES;
 }
 
@@ -208,7 +208,7 @@ http_server *http_start(const char *host, uint16_t port, http_handler *handler, 
     if (fd < 0)
         return NULL;
     http_server *s = calloc(1, sizeof *s);
-    if (s) {
+    if (s != NULL) {
         *s = (http_server){.handler = handler, .context = context, .port = port_of(fd)};
         s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
                                      MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT,
@@ -216,7 +216,7 @@ http_server *http_start(const char *host, uint16_t port, http_handler *handler, 
                                      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)64 << 10, MHD_OPTION_NOTIFY_COMPLETED,
                                      on_completed, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL, MHD_OPTION_END);
     }
-    if (s && s->daemon)
+    if (s != NULL && s->daemon != NULL)
         return s;
     snprintf(why, why_size, "cannot start the HTTP server: %s", strerror(errno));
     close(fd);
@@ -231,7 +231,7 @@ uint16_t http_port(const http_server *s)
 
 void http_stop(http_server *s)
 {
-    if (!s)
+    if (s == NULL)
         return;
     MHD_stop_daemon(s->daemon);
     free(s);

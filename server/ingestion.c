@@ -57,7 +57,7 @@ static void put_successes(buf *out, const judging *j)
     }
     buf_string(out, "],\"errors\":[");
     buf_text(out, buf_view(&j->errors));
-    if (j->errors.len && j->refused.len)
+    if (j->errors.len > 0 && j->refused.len > 0)
         buf_char(out, ',');
     buf_text(out, buf_view(&j->refused));
     buf_string(out, "]}");
@@ -75,7 +75,7 @@ static bool is_for_scores(const json *given)
 static void keep(judging *j, const event *e)
 {
     event *added = arena_add(j->arena, &j->events, sizeof *added, &j->count);
-    if (added)
+    if (added != NULL)
         *added = *e;
 }
 
@@ -88,7 +88,7 @@ static void judge(judging *j, const json *given)
         return;
     }
     event_check(given, &problems, &e);
-    if (problems.count) {
+    if (problems.count > 0) {
         put_error(&j->errors, string_or_unknown(given, "id"), 400, "Invalid request data");
         issues_put_pretty(&problems, j->arena, &j->errors);
         buf_char(&j->errors, '}');
@@ -117,7 +117,7 @@ static void put_in_order(judging *j)
 {
     const event **order = arena_take(j->arena, j->count * sizeof *order);
     event *sorted = arena_take(j->arena, j->count * sizeof *sorted);
-    if (!order || !sorted)
+    if (order == NULL || sorted == NULL)
         return;
     for (size_t i = 0; i < j->count; i++)
         order[i] = &j->events[i];
@@ -130,7 +130,7 @@ static void put_in_order(judging *j)
 event *ingestion_judge(arena *a, const json *batch, const ingestion_rules *rules, buf *out_answer, size_t *out_count)
 {
     judging j = {.arena = a, .rules = rules};
-    for (const json *given = batch->first; given; given = given->next)
+    for (const json *given = batch->first; given != NULL; given = given->next)
         judge(&j, given);
     put_in_order(&j);
     put_successes(out_answer, &j);
@@ -147,7 +147,7 @@ static int by_id_and_time(const void *left, const void *right)
 {
     const event *a = *(const event *const *)left, *b = *(const event *const *)right;
     int order = text_order(a->body_id, b->body_id);
-    return order ? order : (a->timestamp_ms > b->timestamp_ms) - (a->timestamp_ms < b->timestamp_ms);
+    return order != 0 ? order : (a->timestamp_ms > b->timestamp_ms) - (a->timestamp_ms < b->timestamp_ms);
 }
 
 /* An event that is only repeated, under its own id, loses nothing. */
@@ -165,16 +165,16 @@ unsigned ingestion_losses(arena *a, const event *events, size_t count)
     const event **scores = arena_take(a, count * sizeof *scores);
     size_t score_count = 0;
     unsigned losses = 0;
-    for (size_t i = 0; scores && i < count; i++) {
+    for (size_t i = 0; scores != NULL && i < count; i++) {
         const json *body = events[i].body;
         if (events[i].type->kind == EVENT_OBSERVATION && !usage_is_whole(json_get(body, "usageDetails")))
             losses |= LOSS_USAGE;
         if (events[i].type->kind == EVENT_OBSERVATION && !usage_costs_fit(json_get(body, "costDetails")))
             losses |= LOSS_COST;
-        if (events[i].type->kind == EVENT_SCORE && events[i].body_id.len)
+        if (events[i].type->kind == EVENT_SCORE && events[i].body_id.len > 0)
             scores[score_count++] = &events[i];
     }
-    return losses | (scores && has_scores_of_one_time(scores, score_count) ? LOSS_SCORE : 0u);
+    return losses | (scores != NULL && has_scores_of_one_time(scores, score_count) ? LOSS_SCORE : 0u);
 }
 
 /* --- the route --- */
@@ -214,7 +214,7 @@ void ingestion_post(api *a, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     const json *body = api_body(a, request, &memory), *batch = json_get(body, "batch");
-    if (!body)
+    if (body == NULL)
         api_plain(answer, memory.failed ? 413 : 400, memory.failed ? "Body exceeded 4.5mb limit" : "Invalid JSON");
     else if (!json_is(body, JSON_OBJECT))
         refuse_body(answer, "object", body);

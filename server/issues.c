@@ -25,8 +25,8 @@ static void put_path(issues *to, const char *names)
 {
     json_put_key(&to->list, "path");
     buf_char(&to->list, '[');
-    if (to->prefix)
-        buf_format(&to->list, "%s%s", to->prefix, *names ? "," : "");
+    if (to->prefix != NULL)
+        buf_format(&to->list, "%s%s", to->prefix, *names != '\0' ? "," : "");
     buf_string(&to->list, names);
     buf_char(&to->list, ']');
 }
@@ -34,9 +34,9 @@ static void put_path(issues *to, const char *names)
 /* A path of one step, or of none for an empty name. */
 static void put_step(issues *to, const char *name)
 {
-    const char *comma = to->prefix && *name ? "," : "", *quote = *name ? "\"" : "";
+    const char *comma = to->prefix != NULL && *name != '\0' ? "," : "", *quote = *name != '\0' ? "\"" : "";
     json_put_key(&to->list, "path");
-    if (to->prefix)
+    if (to->prefix != NULL)
         buf_format(&to->list, "[%s%s%s%s%s]", to->prefix, comma, quote, name, quote);
     else
         buf_format(&to->list, "[%s%s%s]", quote, name, quote);
@@ -51,7 +51,7 @@ static void end(issues *to, const char *message)
 
 static const char *kind_name(const json *value)
 {
-    if (!value)
+    if (value == NULL)
         return "undefined";
     switch (value->kind) {
     case JSON_NULL: return "null";
@@ -109,13 +109,14 @@ void issue_option(issues *to, const char *name, const char *const *options)
     buf *out = begin(to);
     to->wrong_type = true;
     buf_string(out, "\"code\":\"invalid_value\",\"values\":[");
-    for (size_t i = 0; options[i]; i++)
-        buf_format(out, "%s\"%s\"", i ? "," : "", options[i]);
+    for (size_t i = 0; options[i] != NULL; i++)
+        buf_format(out, "%s\"%s\"", i > 0 ? "," : "", options[i]);
     buf_char(out, ']');
     put_step(to, name);
-    buf_string(out, options[1] ? ",\"message\":\"Invalid option: expected one of " : ",\"message\":\"Invalid input: expected ");
-    for (size_t i = 0; options[i]; i++)
-        buf_format(out, "%s\\\"%s\\\"", i ? "|" : "", options[i]);
+    buf_string(out,
+               options[1] != NULL ? ",\"message\":\"Invalid option: expected one of " : ",\"message\":\"Invalid input: expected ");
+    for (size_t i = 0; options[i] != NULL; i++)
+        buf_format(out, "%s\\\"%s\\\"", i > 0 ? "|" : "", options[i]);
     buf_string(out, "\"}");
 }
 
@@ -234,7 +235,7 @@ bool check_option(issues *to, const json *value, const char *name, const char *c
 {
     if (json_is_null(value))
         return true;
-    for (size_t i = 0; value->kind == JSON_STRING && options[i]; i++)
+    for (size_t i = 0; value->kind == JSON_STRING && options[i] != NULL; i++)
         if (text_is(value->string, options[i]))
             return true;
     issue_option(to, name, options);
@@ -250,7 +251,7 @@ bool check_id(issues *to, const json *value, const char *name, bool required)
         issue_short(to, name, 1);
     if (issues_length(value->string) > ISSUES_MAX_ID)
         issue_long(to, name, ISSUES_MAX_ID);
-    if (value->string.len && memchr(value->string.at, '\r', value->string.len))
+    if (value->string.len > 0 && memchr(value->string.at, '\r', value->string.len) != NULL)
         issue_custom(to, name, "ID cannot contain carriage return characters");
     return before == to->count;
 }
@@ -281,10 +282,10 @@ void issues_put_pretty(const issues *from, arena *a, buf *out)
     buf compact = {0}, pretty = {0};
     issues_put_array(from, &compact);
     const json *list = json_parse(a, buf_move(&compact, a));
-    if (list)
+    if (list != NULL)
         json_write_pretty(&pretty, list);
     json_put_string(out, buf_move(&pretty, a));
-    out->failed |= !list;
+    out->failed |= list == NULL;
 }
 
 void issues_free(issues *i)

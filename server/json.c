@@ -127,7 +127,7 @@ static bool unescape(arena *a, text raw, text *out)
     char *copy = arena_take(a, raw.len);
     const char *at = raw.at, *end = raw.at + raw.len;
     size_t len = 0;
-    if (!copy)
+    if (copy == NULL)
         return false;
     while (at < end) {
         if (*at != '\\') {
@@ -136,8 +136,8 @@ static bool unescape(arena *a, text raw, text *out)
         }
         char c = at[1]; /* the scan for the closing quote stepped over pairs, so a backslash is never last */
         at += 2;
-        const char *name = c ? strchr(names, c) : NULL;
-        if (name)
+        const char *name = c != '\0' ? strchr(names, c) : NULL;
+        if (name != NULL)
             copy[len++] = values[name - names];
         else if (c != 'u' || !unescape_unicode(&at, end, copy, &len))
             return false;
@@ -192,7 +192,7 @@ static bool read_members(reader *r, json *parent, char close, unsigned depth)
                 return false;
         }
         json *member = read_value(r, depth + 1);
-        if (!member)
+        if (member == NULL)
             return false;
         member->key = key;
         *tail = member;
@@ -230,7 +230,7 @@ static json *read_value(reader *r, unsigned depth)
     if (depth > JSON_MAX_DEPTH || r->at == r->end)
         return NULL;
     json *value = json_new(r->arena, JSON_NULL);
-    return value && read_into(r, value, depth) ? value : NULL;
+    return value != NULL && read_into(r, value, depth) ? value : NULL;
 }
 
 const json *json_parse(arena *a, text source)
@@ -247,7 +247,7 @@ const json *json_get(const json *object, const char *key)
 {
     const json *found = NULL;
     text wanted = text_of(key);
-    for (const json *member = json_first(object, JSON_OBJECT); member; member = member->next)
+    for (const json *member = json_first(object, JSON_OBJECT); member != NULL; member = member->next)
         if (text_equal(member->key, wanted))
             found = member;
     return found;
@@ -255,12 +255,12 @@ const json *json_get(const json *object, const char *key)
 
 bool json_is(const json *value, json_kind kind)
 {
-    return value && value->kind == kind;
+    return value != NULL && value->kind == kind;
 }
 
 bool json_is_null(const json *value)
 {
-    return !value || value->kind == JSON_NULL;
+    return value == NULL || value->kind == JSON_NULL;
 }
 
 bool json_is_string(const json *value, const char *string)
@@ -276,7 +276,7 @@ const json *json_first(const json *value, json_kind kind)
 size_t json_count(const json *value)
 {
     size_t count = 0;
-    for (const json *member = value ? value->first : NULL; member; member = member->next)
+    for (const json *member = value != NULL ? value->first : NULL; member != NULL; member = member->next)
         count++;
     return count;
 }
@@ -296,19 +296,19 @@ double json_number_at(const json *object, const char *key, double otherwise)
 json *json_new(arena *a, json_kind kind)
 {
     json *value = arena_take(a, sizeof *value);
-    if (value)
+    if (value != NULL)
         value->kind = kind;
     return value;
 }
 
 void json_append(arena *a, json *parent, json **last, const json *member)
 {
-    json *copy = parent ? arena_take(a, sizeof *copy) : NULL;
-    if (!copy)
+    json *copy = parent != NULL ? arena_take(a, sizeof *copy) : NULL;
+    if (copy == NULL)
         return;
     *copy = *member;
     copy->next = NULL;
-    *(*last ? &(*last)->next : &parent->first) = copy;
+    *(*last != NULL ? &(*last)->next : &parent->first) = copy;
     *last = copy;
 }
 
@@ -347,13 +347,13 @@ void json_put_string(buf *out, text t)
 static void put_exponent_form(buf *out, const char *digits)
 {
     const char *e = strchr(digits, 'e');
-    if (!e) {
+    if (e == NULL) {
         buf_string(out, digits);
         return;
     }
     buf_put(out, digits, (size_t)(e - digits) + 2);
     e += 2;
-    while (e[0] == '0' && e[1])
+    while (e[0] == '0' && e[1] != '\0')
         e++;
     buf_string(out, e);
 }
@@ -391,7 +391,7 @@ void json_put_number(buf *out, double value)
 
 void json_put_comma(buf *out)
 {
-    char last = out->len ? out->at[out->len - 1] : '{';
+    char last = out->len > 0 ? out->at[out->len - 1] : '{';
     if (last != '{' && last != '[')
         buf_char(out, ',');
 }
@@ -410,7 +410,7 @@ void json_put_key(buf *out, const char *key)
 
 static void write_members(buf *out, const json *parent)
 {
-    for (const json *member = parent->first; member; member = member->next) {
+    for (const json *member = parent->first; member != NULL; member = member->next) {
         if (parent->kind == JSON_OBJECT)
             json_put_name(out, member->key);
         else
@@ -443,7 +443,7 @@ void json_write(buf *out, const json *value)
 void json_put_parsed(buf *out, arena *a, text value)
 {
     const json *parsed = json_parse(a, value);
-    if (parsed)
+    if (parsed != NULL)
         json_write(out, parsed);
     else
         json_put_string(out, value);
@@ -466,12 +466,12 @@ static void put_line(buf *out, unsigned depth)
 static void write_pretty(buf *out, const json *value, unsigned depth)
 {
     bool object = value->kind == JSON_OBJECT;
-    if (!value->first) { /* a scalar, or nothing between the brackets */
+    if (value->first == NULL) { /* a scalar, or nothing between the brackets */
         json_write(out, value);
         return;
     }
     buf_char(out, object ? '{' : '[');
-    for (const json *member = value->first; member; member = member->next) {
+    for (const json *member = value->first; member != NULL; member = member->next) {
         json_put_comma(out);
         put_line(out, depth + 1);
         if (object) {

@@ -42,7 +42,7 @@ static const char help[] =
 static const char *from_environment(const char *name, const char *otherwise)
 {
     const char *value = getenv(name);
-    return value && *value ? value : otherwise;
+    return value != NULL && *value != '\0' ? value : otherwise;
 }
 
 static int usage_error(const char *problem, const char *what)
@@ -115,11 +115,11 @@ static bool write_port_file(const char *path, uint16_t port)
     buf_format(&temporary, "%s.%ld.tmp", path, (long)getpid());
     buf_char(&temporary, 0);
     FILE *file = temporary.failed ? NULL : fopen(temporary.at, "w");
-    bool good = file && fprintf(file, "%u\n", (unsigned)port) > 0;
-    if (file && fclose(file) != 0)
+    bool good = file != NULL && fprintf(file, "%u\n", (unsigned)port) > 0;
+    if (file != NULL && fclose(file) != 0)
         good = false;
     good = good && rename(temporary.at, path) == 0;
-    if (!good && file)
+    if (!good && file != NULL)
         unlink(temporary.at);
     buf_free(&temporary);
     return good;
@@ -138,9 +138,9 @@ static int serve_until_signal(options *o, const sigset_t *stop)
     char why[256];
     int received = 0;
     http_server *server = http_start(o->host, o->port, api_handle, &o->api, why, sizeof why);
-    if (!server)
+    if (server == NULL)
         return failure(why);
-    if (o->port_file && !write_port_file(o->port_file, http_port(server))) {
+    if (o->port_file != NULL && !write_port_file(o->port_file, http_port(server))) {
         http_stop(server);
         return failure("cannot write the port file");
     }
@@ -160,7 +160,7 @@ static int serve(options *o)
     pthread_sigmask(SIG_BLOCK, &stop, NULL); /* before any thread starts, so that only sigwait sees them */
     signal(SIGPIPE, SIG_IGN);                /* a client that goes away is not our end */
     o->api.store = store_open(o->db, false, why, sizeof why);
-    if (!o->api.store)
+    if (o->api.store == NULL)
         return failure(why);
     int status = serve_until_signal(o, &stop);
     store_close(o->api.store);
@@ -180,7 +180,7 @@ static size_t terminal_width(void)
 
 static tree_style style_of(const options *o)
 {
-    bool automatic = isatty(STDOUT_FILENO) && !*from_environment("NO_COLOR", "") &&
+    bool automatic = isatty(STDOUT_FILENO) && *from_environment("NO_COLOR", "") == '\0' &&
                      strcmp(from_environment("TERM", ""), "dumb") != 0;
     bool color = strcmp(o->color, "always") == 0 || (strcmp(o->color, "auto") == 0 && automatic);
     return (tree_style){terminal_width(), color, o->full};
@@ -197,7 +197,7 @@ static bool print_trace(store *s, text id, render *as, const tree_style *style)
     bool good = store_load_trace(s, &memory, id, &data);
     if (good)
         as(&out, &data, style);
-    good = good && !out.failed && fwrite(out.at ? out.at : "", 1, out.len, stdout) == out.len;
+    good = good && !out.failed && fwrite(out.at != NULL ? out.at : "", 1, out.len, stdout) == out.len;
     buf_free(&out);
     arena_free(&memory);
     return good;
@@ -218,19 +218,19 @@ static int print_traces(store *s, const options *o, text prefix, size_t limit, r
     size_t count = 0;
     tree_style style = style_of(o);
     int status = EXIT_FAILURE;
-    bool read = store_traces(s, &memory, prefix, prefix.len ? 100 : limit, &ids, &count);
-    if (read && prefix.len && contains(ids, count, prefix)) { /* a whole id, even if others begin with it */
+    bool read = store_traces(s, &memory, prefix, prefix.len > 0 ? 100 : limit, &ids, &count);
+    if (read && prefix.len > 0 && contains(ids, count, prefix)) { /* a whole id, even if others begin with it */
         ids[0] = prefix;
         count = 1;
     }
     if (!read)
         failure("cannot read the database");
-    else if (count == 0 && prefix.len)
+    else if (count == 0 && prefix.len > 0)
         fprintf(stderr, "langfuse-local: no trace whose id begins with %.*s\n", (int)(prefix.len < 100 ? prefix.len : 100),
                 prefix.at);
     else if (count == 0)
         fprintf(stderr, "No traces yet in %s. Start `langfuse-local serve`, run a program, and look again.\n", o->db);
-    else if (prefix.len && count > 1)
+    else if (prefix.len > 0 && count > 1)
         fprintf(stderr, "langfuse-local: several traces begin so; give more of the id\n");
     else
         status = EXIT_SUCCESS;
@@ -249,13 +249,13 @@ static int print_traces(store *s, const options *o, text prefix, size_t limit, r
 static int show(const options *o, const char *trace_id, render *as, size_t default_limit)
 {
     char why[512];
-    size_t limit = o->all ? INT32_MAX : o->limit ? o->limit : default_limit;
+    size_t limit = o->all ? INT32_MAX : o->limit > 0 ? o->limit : default_limit;
     if (access(o->db, F_OK) != 0) {
         fprintf(stderr, "No database at %s yet. Start `langfuse-local serve`, run a program, and look again.\n", o->db);
         return EXIT_FAILURE;
     }
     store *s = store_open(o->db, true, why, sizeof why);
-    if (!s)
+    if (s == NULL)
         return failure(why);
     int status = print_traces(s, o, text_of(trace_id), limit, as);
     store_close(s);

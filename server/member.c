@@ -9,7 +9,7 @@ void member_text(buf *out, const char *name, text value)
 
 void member_or_null(buf *out, const char *name, text value)
 {
-    if (value.at)
+    if (value.at != NULL)
         member_text(out, name, value);
     else
         member_raw(out, name, "null");
@@ -74,7 +74,7 @@ void member_seconds_if(buf *out, bool known, const char *name, int64_t from_ms, 
 void member_parsed(buf *out, arena *a, const char *name, text value)
 {
     json_put_key(out, name);
-    if (value.at)
+    if (value.at != NULL)
         json_put_parsed(out, a, value);
     else
         buf_string(out, "null");
@@ -85,7 +85,7 @@ void member_metadata(buf *out, arena *a, text stored)
     const json *object = json_parse(a, stored);
     json_put_key(out, "metadata");
     buf_char(out, '{');
-    for (const json *member = json_first(object, JSON_OBJECT); member; member = member->next) {
+    for (const json *member = json_first(object, JSON_OBJECT); member != NULL; member = member->next) {
         json_put_name(out, member->key);
         if (member->kind == JSON_STRING)
             json_put_parsed(out, a, member->string);

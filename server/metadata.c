@@ -18,14 +18,14 @@ static size_t bucket_of(text name)
 void metadata_put(arena *a, metadata *in, text key, text value)
 {
     size_t *bucket = &in->buckets[bucket_of(key)];
-    for (size_t i = *bucket; i; i = in->list[i - 1].next_in_bucket) {
+    for (size_t i = *bucket; i > 0; i = in->list[i - 1].next_in_bucket) {
         if (text_equal(in->list[i - 1].key, key)) {
             in->list[i - 1].value = value;
             return;
         }
     }
     metadata_entry *added = in->count < MAX_KEYS ? arena_add(a, &in->list, sizeof *added, &in->count) : NULL;
-    if (!added)
+    if (added == NULL)
         return;
     *added = (metadata_entry){key, value, *bucket};
     *bucket = in->count;
@@ -34,12 +34,12 @@ void metadata_put(arena *a, metadata *in, text key, text value)
 text metadata_key(arena *a, text prefix, text name)
 {
     size_t dot = prefix.len > 0;
-    char *result = dot ? arena_take(a, prefix.len + dot + name.len) : NULL;
-    if (!result)
+    char *result = dot > 0 ? arena_take(a, prefix.len + dot + name.len) : NULL;
+    if (result == NULL)
         return name;
     memcpy(result, prefix.at, prefix.len);
     result[prefix.len] = '.';
-    if (name.len)
+    if (name.len > 0)
         memcpy(result + prefix.len + dot, name.at, name.len);
     return (text){result, prefix.len + dot + name.len};
 }
@@ -65,7 +65,7 @@ static text value_text(arena *a, const json *value, text null)
 static void flatten(arena *a, metadata *into, text prefix, const json *object)
 {
     size_t index = 0;
-    for (const json *member = object->first; member; member = member->next, index++) {
+    for (const json *member = object->first; member != NULL; member = member->next, index++) {
         text name = metadata_key(a, prefix, name_of(a, object, member, index));
         if (member->kind == JSON_OBJECT)
             flatten(a, into, name, member);
@@ -115,7 +115,7 @@ text metadata_of_json(arena *a, const json *given)
     buf out = {0};
     buf_char(&out, '{');
     if (json_is(given, JSON_OBJECT)) {
-        for (const json *member = given->first; member; member = member->next)
+        for (const json *member = given->first; member != NULL; member = member->next)
             put_member(a, &out, member->key, member);
     } else if (!json_is_null(given)) {
         put_member(a, &out, TEXT("metadata"), given);

@@ -112,13 +112,13 @@ static key find_key(text name)
 
 static text slot_text(mapper *m, const otlp_value *value)
 {
-    return value ? otlp_text(m->arena, value) : TEXT("");
+    return value != NULL ? otlp_text(m->arena, value) : TEXT("");
 }
 
 /* The first of two that has text. */
 static text either(text first, text second)
 {
-    return first.len ? first : second;
+    return first.len > 0 ? first : second;
 }
 
 /* What was written into the scratch, which is empty again. */
@@ -135,11 +135,11 @@ static text take_scratch(mapper *m)
 /* A whole object of metadata in one attribute; anything that is not an object or array is dropped, as the real server does. */
 static void put_object(mapper *m, metadata *into, const otlp_value *value)
 {
-    bool possible = value && (value->kind == OTLP_STRING || value->kind == OTLP_ARRAY);
+    bool possible = value != NULL && (value->kind == OTLP_STRING || value->kind == OTLP_ARRAY);
     const json *object = possible ? json_parse(m->arena, otlp_text(m->arena, value)) : NULL;
     if (json_is(object, JSON_OBJECT) || json_is(object, JSON_ARRAY))
         metadata_put_json(m->arena, into, object);
-    else if (value && !json_is(object, JSON_NULL))
+    else if (value != NULL && !json_is(object, JSON_NULL))
         m->losses |= LOSS_METADATA;
 }
 
@@ -150,7 +150,7 @@ static text metadata_json(mapper *m, const metadata *own, const scope_view *scop
     buf_char(&m->scratch, '{');
     metadata_write(&m->scratch, own);
     for (size_t i = 0; i < 2; i++) {
-        if (shared[i].len)
+        if (shared[i].len > 0)
             json_put_comma(&m->scratch);
         buf_text(&m->scratch, shared[i]);
     }
@@ -196,9 +196,9 @@ static void view_scope(mapper *m, const otlp_scope *scope, scope_view *out)
             out->resource[slot] = &attribute->value;
     }
     out->of_sdk = text_starts(scope->name, "langfuse-sdk");
-    if (scope->name.len)
+    if (scope->name.len > 0)
         metadata_put(m->arena, &of_scope, TEXT("scope.name"), scope->name);
-    if (scope->version.len)
+    if (scope->version.len > 0)
         metadata_put(m->arena, &of_scope, TEXT("scope.version"), scope->version);
     put_attributes(m, &of_scope, "scope.attributes", scope->attributes);
     put_attributes(m, &of_resource, "resourceAttributes", scope->resource);
@@ -213,7 +213,7 @@ static text type_of(mapper *m, const slots of, bool has_model)
     text given = slot_text(m, of[KEY_TYPE]), operation = slot_text(m, of[KEY_OPERATION]);
     if (text_lists(TEXT("span,generation,event,embedding,agent,tool,chain,retriever,guardrail,evaluator"), given))
         return arena_upper(m->arena, given);
-    if (given.len)
+    if (given.len > 0)
         m->losses |= LOSS_TYPE;
     if (text_lists(TEXT("chat,completion,text_completion,generate_content"), operation))
         return TEXT("GENERATION");
@@ -228,7 +228,7 @@ static text type_of(mapper *m, const slots of, bool has_model)
 
 static text level_of(mapper *m, const otlp_value *given, int status_code)
 {
-    text word = given && given->kind == OTLP_STRING ? arena_upper(m->arena, given->as.string) : TEXT("");
+    text word = given != NULL && given->kind == OTLP_STRING ? arena_upper(m->arena, given->as.string) : TEXT("");
     if (text_lists(TEXT("DEBUG,TRACE,VERBOSE"), word))
         return TEXT("DEBUG");
     if (text_lists(TEXT("DEFAULT,INFO,LOG,NOTICE,OK,SUCCESS"), word))
@@ -240,7 +240,7 @@ static text level_of(mapper *m, const otlp_value *given, int status_code)
 
 static bool is_true(const otlp_value *value)
 {
-    if (!value)
+    if (value == NULL)
         return false;
     return value->kind == OTLP_BOOL ? value->as.boolean : value->kind == OTLP_STRING && text_is(value->as.string, "true");
 }
@@ -249,7 +249,7 @@ text observation_environment(arena *a, text given)
 {
     const size_t longest = 40; /* the server's limit for environment names */
     char *name = arena_take(a, given.len);
-    if (!name)
+    if (name == NULL)
         return TEXT("default");
     for (size_t i = 0; i < given.len; i++)
         name[i] = (char)(given.at[i] >= 'A' && given.at[i] <= 'Z' ? given.at[i] - 'A' + 'a' : given.at[i]);
@@ -259,17 +259,17 @@ text observation_environment(arena *a, text given)
     if (result.len > longest)
         result.len = longest;
     for (size_t i = 0; i < result.len; i++)
-        if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-_", result.at[i] ? result.at[i] : '?'))
+        if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-_", result.at[i] != '\0' ? result.at[i] : '?') == NULL)
             return TEXT("default");
-    return result.len ? result : TEXT("default");
+    return result.len > 0 ? result : TEXT("default");
 }
 
 static text environment_of(mapper *m, const slots of, const slots resource)
 {
     static const key order[] = {KEY_ENVIRONMENT, KEY_DEPLOYMENT_ENVIRONMENT_NAME, KEY_DEPLOYMENT_ENVIRONMENT};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-        const otlp_value *value = of[order[i]] ? of[order[i]] : resource[order[i]];
-        if (value)
+        const otlp_value *value = of[order[i]] != NULL ? of[order[i]] : resource[order[i]];
+        if (value != NULL)
             return observation_environment(m->arena, otlp_text(m->arena, value));
     }
     return TEXT("default");
@@ -278,12 +278,12 @@ static text environment_of(mapper *m, const slots of, const slots resource)
 /* An array of texts, JSON text of one, or words between commas. */
 static text tags_of(mapper *m, const otlp_value *value)
 {
-    if (!value)
+    if (value == NULL)
         return TEXT("[]");
     text given = otlp_text(m->arena, value);
     const json *list = json_parse(m->arena, given);
     buf_char(&m->scratch, '[');
-    for (const json *tag = json_first(list, JSON_ARRAY); tag; tag = tag->next) {
+    for (const json *tag = json_first(list, JSON_ARRAY); tag != NULL; tag = tag->next) {
         json_put_comma(&m->scratch);
         json_put_string(&m->scratch, tag->kind == JSON_STRING ? tag->string : json_text(m->arena, tag));
     }
@@ -301,7 +301,7 @@ static text tags_of(mapper *m, const otlp_value *value)
 static void set_io(mapper *m, const slots of, observation *out)
 {
     text input = slot_text(m, of[KEY_INPUT]), output = slot_text(m, of[KEY_OUTPUT]);
-    if (!input.len && !output.len) { /* one langfuse value turns all other sources off */
+    if (input.len == 0 && output.len == 0) { /* one langfuse value turns all other sources off */
         input = either(slot_text(m, of[KEY_INPUT_MESSAGES]), slot_text(m, of[KEY_TOOL_ARGUMENTS]));
         output = either(slot_text(m, of[KEY_OUTPUT_MESSAGES]), slot_text(m, of[KEY_TOOL_RESULT]));
         input = either(input, slot_text(m, of[KEY_INPUT_VALUE]));
@@ -323,9 +323,9 @@ static void put_parameter(mapper *m, text name, const json *value)
 
 static text parameters_of(mapper *m, const otlp_span *span, const otlp_value *given)
 {
-    const json *object = given ? json_parse(m->arena, otlp_text(m->arena, given)) : NULL;
+    const json *object = given != NULL ? json_parse(m->arena, otlp_text(m->arena, given)) : NULL;
     buf_char(&m->scratch, '{');
-    for (const json *member = json_first(object, JSON_OBJECT); member; member = member->next)
+    for (const json *member = json_first(object, JSON_OBJECT); member != NULL; member = member->next)
         put_parameter(m, member->key, member);
     for (size_t i = 0; !json_is(object, JSON_OBJECT) && i < span->attributes.count; i++) {
         const otlp_attribute *attribute = attribute_at(m, span->attributes, i);
@@ -346,28 +346,28 @@ static text parameters_of(mapper *m, const otlp_span *span, const otlp_value *gi
 static int64_t counter_of(mapper *m, const otlp_value *value)
 {
     int64_t tokens;
-    return value && text_to_int(otlp_text(m->arena, value), &tokens) && tokens >= 0 ? tokens : -1;
+    return value != NULL && text_to_int(otlp_text(m->arena, value), &tokens) && tokens >= 0 ? tokens : -1;
 }
 
 static const json *object_of(mapper *m, const otlp_value *value)
 {
-    const json *object = value && value->kind == OTLP_STRING ? json_parse(m->arena, value->as.string) : NULL;
+    const json *object = value != NULL && value->kind == OTLP_STRING ? json_parse(m->arena, value->as.string) : NULL;
     return json_is(object, JSON_OBJECT) ? object : NULL;
 }
 
 static void note_losses(mapper *m, const slots of, const json *usage, const json *cost)
 {
-    if ((of[KEY_USAGE] && !usage) || !usage_is_whole(usage))
+    if ((of[KEY_USAGE] != NULL && usage == NULL) || !usage_is_whole(usage))
         m->losses |= LOSS_USAGE;
-    if ((of[KEY_COST] && !cost) || !usage_costs_fit(cost))
+    if ((of[KEY_COST] != NULL && cost == NULL) || !usage_costs_fit(cost))
         m->losses |= LOSS_COST;
 }
 
 static void set_usage(mapper *m, const slots of, observation *out)
 {
     const json *usage = object_of(m, of[KEY_USAGE]);
-    bool bad_text = of[KEY_USAGE] && of[KEY_USAGE]->kind == OTLP_STRING && !usage;
-    if (of[KEY_USAGE] && !bad_text)
+    bool bad_text = of[KEY_USAGE] != NULL && of[KEY_USAGE]->kind == OTLP_STRING && usage == NULL;
+    if (of[KEY_USAGE] != NULL && !bad_text)
         out->usage = usage_details(m->arena, usage);
     else
         out->usage = usage_from_counters(m->arena, counter_of(m, of[KEY_USAGE_INPUT]), counter_of(m, of[KEY_USAGE_OUTPUT]),
@@ -376,7 +376,7 @@ static void set_usage(mapper *m, const slots of, observation *out)
     const json *cost = object_of(m, of[KEY_COST]);
     note_losses(m, of, usage, cost);
     json total = {.kind = JSON_NUMBER, .key = TEXT("total")}, only_total = {.kind = JSON_OBJECT, .first = &total};
-    if (!of[KEY_COST] && text_to_double(slot_text(m, of[KEY_USAGE_COST]), &total.number))
+    if (of[KEY_COST] == NULL && text_to_double(slot_text(m, of[KEY_USAGE_COST]), &total.number))
         cost = &only_total;
     out->cost = usage_costs(m->arena, cost);
 }
@@ -403,15 +403,15 @@ static int64_t completion_start_of(mapper *m, const otlp_value *value)
         given = (text){given.at + 1, given.len - 2};
     if (clock_parse(given, &ms))
         return ms;
-    if (given.len)
+    if (given.len > 0)
         m->losses |= LOSS_COMPLETION_START;
     return -1;
 }
 
 static void set_times(const otlp_span *span, int64_t now_ns, observation *out)
 {
-    out->start_ns = span->start_ns ? span->start_ns : span->end_ns ? span->end_ns : now_ns;
-    out->end_ns = span->end_ns ? span->end_ns : out->start_ns;
+    out->start_ns = span->start_ns != 0 ? span->start_ns : span->end_ns != 0 ? span->end_ns : now_ns;
+    out->end_ns = span->end_ns != 0 ? span->end_ns : out->start_ns;
 }
 
 /* --- one span --- */
@@ -463,7 +463,7 @@ static text trace_metadata_of(mapper *m, sorted *in)
 static void set_metadata(mapper *m, sorted *in, const scope_view *scope, observation *out)
 {
     metadata all = {0};
-    if (in->leftover.count)
+    if (in->leftover.count > 0)
         metadata_merge(m->arena, &all, "attributes", &in->leftover);
     put_object(m, &all, in->of[KEY_METADATA]);
     metadata_merge(m->arena, &all, "", &in->observation);
@@ -471,9 +471,9 @@ static void set_metadata(mapper *m, sorted *in, const scope_view *scope, observa
     put_object(m, &all, in->of[KEY_TRACE_METADATA]);
     metadata_merge(m->arena, &all, "", &in->trace);
     out->metadata = metadata_json(m, &all, scope);
-    if (in->trace.count || in->of[KEY_TRACE_METADATA] || in->of[KEY_TRACE_METADATA_OLD])
+    if (in->trace.count > 0 || in->of[KEY_TRACE_METADATA] != NULL || in->of[KEY_TRACE_METADATA_OLD] != NULL)
         out->trace_metadata = trace_metadata_of(m, in);
-    if (in->experiment.count)
+    if (in->experiment.count > 0)
         out->experiment = object_of_texts(m, &in->experiment);
 }
 
@@ -482,14 +482,14 @@ static void set_identity(mapper *m, const otlp_span *span, const slots of, const
     text session = either(slot_text(m, of[KEY_LF_SESSION]), slot_text(m, of[KEY_SESSION]));
     out->trace_id = span->trace_id;
     out->id = span->id;
-    out->parent_id = span->parent_id.at ? span->parent_id : TEXT("");
+    out->parent_id = span->parent_id.at != NULL ? span->parent_id : TEXT("");
     out->name = either(slot_text(m, of[KEY_TOOL_NAME]), span->name);
     out->is_app_root = is_true(of[KEY_APP_ROOT]);
-    out->is_public = is_true(of[KEY_PUBLIC] ? of[KEY_PUBLIC] : of[KEY_PUBLIC_OLD]);
+    out->is_public = is_true(of[KEY_PUBLIC] != NULL ? of[KEY_PUBLIC] : of[KEY_PUBLIC_OLD]);
     out->trace_name = either(slot_text(m, of[KEY_TRACE_NAME]), observation_is_root(out) ? out->name : TEXT(""));
     out->user_id = either(slot_text(m, of[KEY_LF_USER]), slot_text(m, of[KEY_USER]));
     out->session_id = either(session, slot_text(m, of[KEY_CONVERSATION]));
-    out->tags = tags_of(m, of[KEY_TAGS] ? of[KEY_TAGS] : of[KEY_TAGS_OLD]);
+    out->tags = tags_of(m, of[KEY_TAGS] != NULL ? of[KEY_TAGS] : of[KEY_TAGS_OLD]);
     out->environment = environment_of(m, of, resource);
     out->release = either(slot_text(m, of[KEY_RELEASE]), slot_text(m, resource[KEY_RELEASE]));
     out->version = either(slot_text(m, of[KEY_VERSION]), slot_text(m, resource[KEY_SERVICE_VERSION]));
@@ -539,7 +539,7 @@ observation observation_keep(arena *a, const observation *row)
                            &kept.usage,          &kept.cost,     &kept.prompt_name,    &kept.trace_input, &kept.trace_output,
                            &kept.trace_metadata, &kept.prompt_id};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (texts[i]->at)
+        if (texts[i]->at != NULL)
             *texts[i] = arena_copy(a, *texts[i]);
     return kept;
 }
@@ -547,9 +547,9 @@ observation observation_keep(arena *a, const observation *row)
 observation *observation_from_export(const otlp_export *e, int64_t now_ns, unsigned *losses)
 {
     mapper m = {.e = e, .arena = e->arena};
-    observation *rows = e->span_count ? arena_take(m.arena, e->span_count * sizeof *rows) : NULL;
-    m.scopes = rows ? arena_take(m.arena, e->scope_count * sizeof *m.scopes) : NULL;
-    if (!m.scopes)
+    observation *rows = e->span_count > 0 ? arena_take(m.arena, e->span_count * sizeof *rows) : NULL;
+    m.scopes = rows != NULL ? arena_take(m.arena, e->scope_count * sizeof *m.scopes) : NULL;
+    if (m.scopes == NULL)
         return NULL;
     for (size_t i = 0; i < e->scope_count; i++)
         view_scope(&m, &e->scopes[i], &m.scopes[i]);

@@ -8,7 +8,7 @@
 otlp_scope *otlp_add_scope(otlp_export *e)
 {
     otlp_scope *added = arena_add(e->arena, &e->scopes, sizeof *added, &e->scope_count);
-    if (added)
+    if (added != NULL)
         added->name = added->version = TEXT("");
     return added;
 }
@@ -16,7 +16,7 @@ otlp_scope *otlp_add_scope(otlp_export *e)
 otlp_span *otlp_add_span(otlp_export *e)
 {
     otlp_span *added = arena_add(e->arena, &e->spans, sizeof *added, &e->span_count);
-    if (added)
+    if (added != NULL)
         added->name = added->status_message = TEXT("");
     return added;
 }
@@ -24,7 +24,7 @@ otlp_span *otlp_add_span(otlp_export *e)
 otlp_attribute *otlp_add_attribute(otlp_export *e, otlp_attributes *owner)
 {
     otlp_attribute *added = arena_add(e->arena, &e->attributes, sizeof *added, &e->attribute_count);
-    if (!added)
+    if (added == NULL)
         return NULL;
     if (owner->count++ == 0)
         owner->first = e->attribute_count - 1;
@@ -50,7 +50,7 @@ static void put_reasons(buf *out, unsigned reasons)
     };
     const char *separator = " (";
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (!(reasons & 1u << i))
+        if ((reasons & 1u << i) == 0)
             continue;
         buf_string(out, separator);
         buf_string(out, names[i]);
@@ -76,7 +76,7 @@ static void put_scope_names(const otlp_export *e, buf *out)
     for (size_t i = 0; i < e->scope_count && i < MAX_NAMED_SCOPES; i++) {
         if (e->scopes[i].name.len == 0 || named_before(e, i))
             continue;
-        buf_string(out, named++ ? ", " : "");
+        buf_string(out, named++ > 0 ? ", " : "");
         buf_text(out, e->scopes[i].name);
     }
     if (named == 0)
@@ -86,22 +86,22 @@ static void put_scope_names(const otlp_export *e, buf *out)
 bool otlp_refused(const otlp_export *e, buf *out)
 {
     unsigned all = e->span_reasons | e->field_reasons;
-    if (!all)
+    if (all == 0)
         return false;
     buf_string(out, "Invalid OTLP trace export: ");
-    if (e->bad_spans) {
+    if (e->bad_spans > 0) {
         buf_format(out, "%zu of %zu span(s) cannot be processed", e->bad_spans, e->span_count);
         put_reasons(out, e->span_reasons);
     }
-    if (e->bad_fields) {
-        buf_format(out, "%s%zu resource- or scope-level field(s) are present but not arrays", e->bad_spans ? "; " : "",
+    if (e->bad_fields > 0) {
+        buf_format(out, "%s%zu resource- or scope-level field(s) are present but not arrays", e->bad_spans > 0 ? "; " : "",
                    e->bad_fields);
         put_reasons(out, e->field_reasons);
     }
     buf_string(out, ". ");
-    if (all & ID_REASONS)
+    if ((all & ID_REASONS) != 0)
         buf_string(out, "traceId and spanId are required on every span, and each must be a string or a byte array. ");
-    if (all & ~(unsigned)ID_REASONS)
+    if ((all & ~(unsigned)ID_REASONS) != 0)
         buf_string(out, "scopeSpans, spans, attributes and events must all be arrays \xE2\x80\x94 OTLP attributes are a list of "
                         "{key, value} entries, not a JSON object. ");
     buf_string(out, "The entire export was rejected and no spans were ingested. Instrumentation scopes: ");
@@ -134,7 +134,7 @@ static void put_json(buf *out, const otlp_value *value)
     case OTLP_DOUBLE: json_put_number(out, value->as.number); break;
     case OTLP_ARRAY:
         for (size_t i = 0; i < value->as.array.count; i++) {
-            buf_char(out, i ? ',' : '[');
+            buf_char(out, i > 0 ? ',' : '[');
             put_json(out, &value->as.array.items[i]);
         }
         buf_char(out, ']');

@@ -36,9 +36,9 @@ static void read_array(otlp_export *e, const json *array, otlp_value *out)
     const json *values = json_get(array, "values");
     size_t count = 0;
     otlp_value *items = NULL;
-    for (const json *item = json_first(values, JSON_ARRAY); item; item = item->next) {
+    for (const json *item = json_first(values, JSON_ARRAY); item != NULL; item = item->next) {
         otlp_value *added = arena_add(e->arena, &items, sizeof *added, &count);
-        if (!added)
+        if (added == NULL)
             return;
         read_value(e, item, added);
     }
@@ -74,13 +74,13 @@ static void read_value(otlp_export *e, const json *any, otlp_value *out)
     static const char *const scalars[] = {"stringValue", "boolValue", "doubleValue"};
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++) {
         const json *scalar = json_get(any, scalars[i]);
-        if (scalar) {
+        if (scalar != NULL) {
             read_scalar(e, scalar, out);
             return;
         }
     }
     const json *integer = json_get(any, "intValue"), *array = json_get(any, "arrayValue");
-    if (integer)
+    if (integer != NULL)
         read_int(e, integer, out);
     else if (json_is(array, JSON_OBJECT))
         read_array(e, array, out);
@@ -103,14 +103,14 @@ static bool read_attributes(otlp_export *e, const json *holder, otlp_attributes 
     const json *list;
     if (!get_array(holder, "attributes", &list))
         return false;
-    for (const json *entry = list ? list->first : NULL; entry; entry = entry->next) {
+    for (const json *entry = list != NULL ? list->first : NULL; entry != NULL; entry = entry->next) {
         const json *value = json_get(entry, "value");
         if (json_is_null(value)) {
             e->lost = "an attribute entry has no value";
             continue;
         }
         otlp_attribute *attribute = otlp_add_attribute(e, owner);
-        if (!attribute)
+        if (attribute == NULL)
             return true; /* the arena remembers */
         attribute->key = string_of(e, json_get(entry, "key"));
         read_value(e, value, &attribute->value);
@@ -125,14 +125,14 @@ static unsigned read_id(otlp_export *e, const json *value, unsigned absent, unsi
     if (value->kind != JSON_STRING)
         return not_an_id;
     *out = string_of(e, value);
-    return out->len ? 0 : absent;
+    return out->len > 0 ? 0 : absent;
 }
 
 static void read_span(otlp_export *e, const json *in, size_t scope)
 {
     const json *status = json_get(in, "status"), *code = json_get(status, "code"), *events;
     otlp_span *span = otlp_add_span(e);
-    if (!span)
+    if (span == NULL)
         return;
     span->scope = scope;
     unsigned bad = read_id(e, json_get(in, "traceId"), OTLP_TRACE_ID_ABSENT, OTLP_TRACE_ID_NOT_AN_ID, &span->trace_id);
@@ -160,7 +160,7 @@ static void read_scope_spans(otlp_export *e, const json *in, otlp_attributes res
     const json *scope_in = json_get(in, "scope"), *list;
     size_t index = e->scope_count;
     otlp_scope *scope = otlp_add_scope(e);
-    if (!scope)
+    if (scope == NULL)
         return;
     scope->resource = resource;
     scope->name = string_of(e, json_get(scope_in, "name"));
@@ -169,7 +169,7 @@ static void read_scope_spans(otlp_export *e, const json *in, otlp_attributes res
         refuse_field(e, OTLP_ATTRIBUTES_NOT_AN_ARRAY);
     if (!get_array(in, "spans", &list))
         refuse_field(e, OTLP_SPANS_NOT_AN_ARRAY);
-    for (const json *span = list ? list->first : NULL; span && !e->arena->failed; span = span->next)
+    for (const json *span = list != NULL ? list->first : NULL; span != NULL && !e->arena->failed; span = span->next)
         read_span(e, span, index);
 }
 
@@ -181,7 +181,7 @@ static void read_resource_spans(otlp_export *e, const json *in)
         refuse_field(e, OTLP_ATTRIBUTES_NOT_AN_ARRAY);
     if (!get_array(in, "scopeSpans", &list))
         refuse_field(e, OTLP_SCOPE_SPANS_NOT_AN_ARRAY);
-    for (const json *scope = list ? list->first : NULL; scope; scope = scope->next)
+    for (const json *scope = list != NULL ? list->first : NULL; scope != NULL; scope = scope->next)
         read_scope_spans(e, scope, resource);
 }
 
@@ -195,8 +195,8 @@ otlp_status otlp_json_decode(arena *a, text body, otlp_export *out)
     if (!json_is_null(list) && list->kind != JSON_ARRAY)
         out->lost = "resourceSpans is not an array";
     else
-        out->empty = !list || !list->first;
-    for (const json *item = json_first(list, JSON_ARRAY); item; item = item->next)
+        out->empty = list == NULL || list->first == NULL;
+    for (const json *item = json_first(list, JSON_ARRAY); item != NULL; item = item->next)
         read_resource_spans(out, item);
     return a->failed ? OTLP_TOO_BIG : OTLP_OK;
 }

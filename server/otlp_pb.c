@@ -88,8 +88,8 @@ static bool get_hex(otlp_export *e, const field *f, text *out)
     static const char hex[] = "0123456789abcdef";
     if (f->wire != WIRE_BYTES)
         return false;
-    char *digits = f->bytes.len ? arena_take(e->arena, 2 * f->bytes.len) : NULL;
-    if (!digits)
+    char *digits = f->bytes.len > 0 ? arena_take(e->arena, 2 * f->bytes.len) : NULL;
+    if (digits == NULL)
         return f->bytes.len == 0;
     for (size_t i = 0; i < f->bytes.len; i++) {
         uint8_t byte = (uint8_t)f->bytes.at[i];
@@ -121,7 +121,7 @@ static bool read_array(otlp_export *e, text in, unsigned depth, otlp_value *out)
         if (f.number != 1)
             continue;
         otlp_value *added = arena_add(e->arena, &items, sizeof *added, &count);
-        if (!added || f.wire != WIRE_BYTES || !read_value(e, f.bytes, depth + 1, added))
+        if (added == NULL || f.wire != WIRE_BYTES || !read_value(e, f.bytes, depth + 1, added))
             return false;
     }
     *out = (otlp_value){.kind = OTLP_JSON, .as.string = TEXT("{\"arrayValue\":{}}")};
@@ -176,7 +176,7 @@ static bool put_scalar(otlp_export *e, buf *out, const field *f)
         buf_string(out, "\"stringValue\":");
         json_put_string(out, string);
         return true;
-    case 2: buf_string(out, f->integer ? "\"boolValue\":true" : "\"boolValue\":false"); return f->wire == WIRE_VARINT;
+    case 2: buf_string(out, f->integer > 0 ? "\"boolValue\":true" : "\"boolValue\":false"); return f->wire == WIRE_VARINT;
     case 3: buf_format(out, "\"intValue\":\"%lld\"", (long long)f->integer); return f->wire == WIRE_VARINT;
     case 4:
         memcpy(&number, &f->integer, sizeof number);
@@ -277,7 +277,7 @@ static bool read_attribute(otlp_export *e, const field *f, otlp_attributes *owne
     text in;
     bool has_value = false;
     otlp_attribute *attribute = otlp_add_attribute(e, owner);
-    if (!attribute || !get_bytes(f, &in))
+    if (attribute == NULL || !get_bytes(f, &in))
         return false;
     while (in.len > 0) {
         field part;
@@ -351,7 +351,7 @@ static bool for_each(walk *w, text in, uint32_t number, bool (*read)(walk *, tex
 static bool read_span(walk *w, text in)
 {
     otlp_span *span = otlp_add_span(w->e);
-    if (!span)
+    if (span == NULL)
         return false;
     span->scope = w->scope;
     while (in.len > 0) {
@@ -359,7 +359,7 @@ static bool read_span(walk *w, text in)
         if (!take_field(&in, &f) || !read_span_field(w->e, &f, span))
             return false;
     }
-    otlp_refuse_span(w->e, (span->trace_id.len ? 0u : OTLP_TRACE_ID_ABSENT) | (span->id.len ? 0u : OTLP_SPAN_ID_ABSENT));
+    otlp_refuse_span(w->e, (span->trace_id.len > 0 ? 0u : OTLP_TRACE_ID_ABSENT) | (span->id.len > 0 ? 0u : OTLP_SPAN_ID_ABSENT));
     return true;
 }
 
@@ -383,7 +383,7 @@ static bool read_scope(walk *w, text in)
 static bool read_scope_spans(walk *w, text in)
 {
     otlp_scope *scope = otlp_add_scope(w->e);
-    if (!scope)
+    if (scope == NULL)
         return false;
     scope->resource = w->resource;
     w->scope = w->e->scope_count - 1;

@@ -38,7 +38,7 @@ bool parameter_number(const http_request *request, const char *name, int64_t lea
     const char *given = http_query(request, name);
     int64_t value;
     double number;
-    if (!given)
+    if (given == NULL)
         return true;
     if (!text_to_int(text_of(given), &value)) {
         bool fraction = text_to_double(text_of(given), &number);
@@ -57,7 +57,7 @@ bool parameter_number(const http_request *request, const char *name, int64_t lea
 bool parameter_time(const http_request *request, const char *name, int64_t *out_ms, http_answer *answer)
 {
     const char *given = http_query(request, name);
-    if (!given || clock_parse_any(text_of(given), out_ms))
+    if (given == NULL || clock_parse_any(text_of(given), out_ms))
         return true;
     return parameter_refuse(answer, name, "\"code\":\"invalid_format\",\"format\":\"datetime\"", "Invalid ISO datetime");
 }
@@ -73,7 +73,7 @@ typedef struct values {
 static void add_value(values *v, text value)
 {
     text *added = v->count < MAX_VALUES ? arena_add(v->arena, &v->list, sizeof *added, &v->count) : NULL;
-    if (added)
+    if (added != NULL)
         *added = value;
 }
 
@@ -85,7 +85,7 @@ static void visit_value(void *context, const char *name, const char *value)
     text rest = text_of(value);
     if (!v->split)
         add_value(v, rest);
-    while (v->split && rest.at)
+    while (v->split && rest.at != NULL)
         add_value(v, text_trim(text_take(&rest, ",")));
 }
 

@@ -13,8 +13,8 @@
 /* <, then anything, then > */
 static bool has_markup(text t)
 {
-    const char *open = t.len ? memchr(t.at, '<', t.len) : NULL;
-    return open && memchr(open, '>', t.len - (size_t)(open - t.at));
+    const char *open = t.len > 0 ? memchr(t.at, '<', t.len) : NULL;
+    return open != NULL && memchr(open, '>', t.len - (size_t)(open - t.at)) != NULL;
 }
 
 static void check_free_name(text name, issues *to)
@@ -55,7 +55,7 @@ static void check_name(const json *value, issues *to)
 static bool is_label(text label)
 {
     for (size_t i = 0; i < label.len; i++)
-        if (!memchr("abcdefghijklmnopqrstuvwxyz0123456789_-.", label.at[i], 39))
+        if (memchr("abcdefghijklmnopqrstuvwxyz0123456789_-.", label.at[i], 39) == NULL)
             return false;
     return label.len > 0;
 }
@@ -87,7 +87,7 @@ static void check_items(const json *list, const char *name, issues_check *check,
         issue_type(to, name, "array", list);
         return;
     }
-    for (const json *item = list->first; item; item = item->next) {
+    for (const json *item = list->first; item != NULL; item = item->next) {
         const char *outside = to->prefix;
         snprintf(prefix, sizeof prefix, "\"%s\",%zu", name, index++);
         to->prefix = prefix; /* lists within lists there are none */
@@ -157,7 +157,7 @@ static bool check_head(const json *body, issues *to)
         return false;
     }
     check_name(json_get(body, "name"), to);
-    if (labels)
+    if (labels != NULL)
         check_items(labels, "labels", check_label, to);
     return true;
 }
@@ -168,7 +168,7 @@ static void check_text_prompt(const json *body, issues *to)
     const json *type = json_get(body, "type");
     if (!check_head(body, to))
         return;
-    if (type && !json_is_string(type, only[0]))
+    if (type != NULL && !json_is_string(type, only[0]))
         issue_option(to, "type", only);
     check_string(to, json_get(body, "prompt"), "prompt", true);
     check_rest(body, to);
@@ -206,7 +206,7 @@ static text chat_text(arena *a, const json *messages)
 {
     buf out = {0};
     buf_char(&out, '[');
-    for (const json *m = messages->first; m; m = m->next) {
+    for (const json *m = messages->first; m != NULL; m = m->next) {
         const json *role = json_get(m, "role"), *content = json_get(m, "content");
         bool message = json_is(role, JSON_STRING) && json_is(content, JSON_STRING);
         json_put_comma(&out);
@@ -225,22 +225,22 @@ void prompt_check(arena *a, const json *body, issues *problems, prompt *out)
     const json *content = json_get(body, "prompt"), *config = json_get(body, "config"), *labels = json_get(body, "labels"),
                *tags = json_get(body, "tags"), *message = json_get(body, "commitMessage");
     size_t shape = issues_choose(problems, body, prompt_shapes, 2);
-    if (problems->count)
+    if (problems->count > 0)
         return;
-    *out = (prompt){.name = text_trim(json_get(body, "name")->string), .type = shape ? TEXT("chat") : TEXT(PROMPT_TEXT)};
-    out->content = shape ? chat_text(a, content) : json_text(a, content);
+    *out = (prompt){.name = text_trim(json_get(body, "name")->string), .type = shape > 0 ? TEXT("chat") : TEXT(PROMPT_TEXT)};
+    out->content = shape > 0 ? chat_text(a, content) : json_text(a, content);
     out->config = json_is_null(config) ? TEXT("{}") : json_text(a, config);
-    out->labels = labels ? labels : &nothing;
+    out->labels = labels != NULL ? labels : &nothing;
     if (!json_is_null(tags))
         out->tags = prompt_join(a, tags, NULL);
     if (json_is(message, JSON_STRING))
-        out->commit_message = message->string.len ? message->string : TEXT("");
+        out->commit_message = message->string.len > 0 ? message->string : TEXT("");
 }
 
 /* The placeholder of that name, anywhere in the chat. */
 static bool has_placeholder(const json *messages, text name)
 {
-    for (const json *m = messages->first; m; m = m->next)
+    for (const json *m = messages->first; m != NULL; m = m->next)
         if (json_is(json_get(m, "name"), JSON_STRING) && text_equal(json_string_at(m, "name"), name))
             return true;
     return false;
@@ -251,9 +251,9 @@ static void find_ambiguous(text content, const json *messages, buf *names)
 {
     for (text_take(&content, "{{"); content.at; text_take(&content, "{{")) {
         text rest = content, name = text_trim(text_take(&rest, "}}"));
-        if (!rest.at || !has_placeholder(messages, name))
+        if (rest.at == NULL || !has_placeholder(messages, name))
             continue;
-        buf_string(names, names->len ? ", " : "");
+        buf_string(names, names->len > 0 ? ", " : "");
         buf_text(names, name);
     }
 }
@@ -262,7 +262,7 @@ text prompt_ambiguous_names(arena *a, text content)
 {
     buf names = {0};
     const json *messages = json_parse(a, content);
-    for (const json *m = json_first(messages, JSON_ARRAY); m; m = m->next)
+    for (const json *m = json_first(messages, JSON_ARRAY); m != NULL; m = m->next)
         find_ambiguous(json_string_at(m, "content"), messages, &names);
     return buf_move(&names, a);
 }
@@ -271,7 +271,7 @@ text prompt_ambiguous_names(arena *a, text content)
 
 bool prompt_lists(const json *list, text item)
 {
-    for (const json *i = json_first(list, JSON_ARRAY); i; i = i->next)
+    for (const json *i = json_first(list, JSON_ARRAY); i != NULL; i = i->next)
         if (i->kind == JSON_STRING && text_equal(i->string, item))
             return true;
     return false;
@@ -289,7 +289,7 @@ const json *prompt_join(arena *a, const json *first, const json *second)
     const json *const lists[] = {first, second};
     json *both = json_new(a, JSON_ARRAY), *last = NULL;
     for (size_t i = 0; i < 2; i++)
-        for (const json *item = json_first(lists[i], JSON_ARRAY); item; item = item->next)
+        for (const json *item = json_first(lists[i], JSON_ARRAY); item != NULL; item = item->next)
             if (!prompt_lists(both, item->string))
                 json_append(a, both, &last, item);
     return both;
@@ -298,7 +298,7 @@ const json *prompt_join(arena *a, const json *first, const json *second)
 const json *prompt_without(arena *a, const json *list, const json *unwanted)
 {
     json *rest = json_new(a, JSON_ARRAY), *last = NULL;
-    for (const json *item = list->first; item; item = item->next)
+    for (const json *item = list->first; item != NULL; item = item->next)
         if (!prompt_lists(unwanted, item->string))
             json_append(a, rest, &last, item);
     return json_count(rest) == json_count(list) ? list : rest;
@@ -306,7 +306,7 @@ const json *prompt_without(arena *a, const json *list, const json *unwanted)
 
 static bool has_all(const json *list, const json *items)
 {
-    for (const json *i = json_first(items, JSON_ARRAY); i; i = i->next)
+    for (const json *i = json_first(items, JSON_ARRAY); i != NULL; i = i->next)
         if (!prompt_lists(list, i->string))
             return false;
     return true;

@@ -25,13 +25,13 @@ static text value_of(text part)
 static bool read_reference(text inside, prompt_reference *out)
 {
     text first = text_take(&inside, "|"), second = text_take(&inside, "|");
-    if (!text_starts(first, "name=") || second.len == 0 || inside.at)
+    if (!text_starts(first, "name=") || second.len == 0 || inside.at != NULL)
         return false;
     out->name = value_of(first);
     out->wanted = value_of(second);
     out->by_version = text_starts(second, "version=");
     out->version = 0;
-    if (out->name.len == 0 || !out->wanted.at)
+    if (out->name.len == 0 || out->wanted.at == NULL)
         return false;
     return out->by_version ? text_to_int(out->wanted, &out->version) : text_starts(second, "label=");
 }
@@ -41,14 +41,14 @@ prompt_reference *prompt_references(arena *a, text content, size_t *out_count)
     prompt_reference *list = NULL, *added;
     text rest = content;
     *out_count = 0;
-    for (text_take(&rest, OPENING); rest.at; text_take(&rest, OPENING)) {
+    for (text_take(&rest, OPENING); rest.at != NULL; text_take(&rest, OPENING)) {
         prompt_reference found = {.at = (size_t)(rest.at - content.at) - strlen(OPENING)};
         text inside = text_take(&rest, CLOSING);
-        if (!rest.at || !read_reference(inside, &found))
+        if (rest.at == NULL || !read_reference(inside, &found))
             continue;
         found.len = (size_t)(rest.at - content.at) - found.at;
         added = arena_add(a, &list, sizeof *added, out_count);
-        if (!added)
+        if (added == NULL)
             break;
         *added = found;
     }
@@ -67,7 +67,7 @@ typedef struct chain {
 static bool is_circular(const chain *c)
 {
     const chain *root = c;
-    for (const chain *above = c->above; above; above = above->above) {
+    for (const chain *above = c->above; above != NULL; above = above->above) {
         if (text_equal(above->at->id, c->at->id))
             return true;
         root = above;
@@ -106,7 +106,7 @@ static bool find_child(prompt_graph *g, const prompt *parent, const prompt_refer
         return false;
     }
     prompt_edge *added = arena_add(g->arena, &g->edges, sizeof *added, &g->edge_count);
-    if (added)
+    if (added != NULL)
         *added = (prompt_edge){parent->id, out->id, out->name, out->version};
     return added != NULL;
 }
@@ -121,10 +121,10 @@ static text resolve(prompt_graph *g, const chain *c)
         g->problem = TEXT("Maximum nesting depth exceeded (5)");
     else if (is_circular(c))
         refuse_circle(g, c->at);
-    if (g->problem.len)
+    if (g->problem.len > 0)
         return TEXT("");
     const prompt_reference *list = prompt_references(g->arena, content, &count);
-    for (size_t i = 0; i < count && !g->problem.len && !g->failed; i++) {
+    for (size_t i = 0; i < count && g->problem.len == 0 && !g->failed; i++) {
         prompt child;
         if (!find_child(g, c->at, &list[i], &child))
             break;
@@ -135,9 +135,9 @@ static text resolve(prompt_graph *g, const chain *c)
             buf_put(&out, resolved.at + 1, resolved.len - 2);
         done = list[i].at + list[i].len;
     }
-    if (count)
+    if (count > 0)
         buf_put(&out, content.at + done, content.len - done);
-    text result = count ? buf_move(&out, g->arena) : content;
+    text result = count > 0 ? buf_move(&out, g->arena) : content;
     g->failed |= g->arena->failed;
     buf_free(&out);
     return result;

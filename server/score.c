@@ -17,7 +17,7 @@ static text type_of(const json *body)
 
 static bool is_known_type(text type)
 {
-    for (size_t i = 0; types[i]; i++)
+    for (size_t i = 0; types[i] != NULL; i++)
         if (text_is(type, types[i]))
             return true;
     return false;
@@ -88,7 +88,7 @@ void score_check(const json *body, bool batch, issues *to)
     check_id(to, json_get(body, "id"), "id", false);
     if (check_string(to, name, "name", true) && name->string.len == 0)
         issue_short(to, "name", 1);
-    for (size_t i = 0; strings[i]; i++)
+    for (size_t i = 0; strings[i] != NULL; i++)
         check_string(to, json_get(body, strings[i]), strings[i], false);
     check_option(to, json_get(body, "source"), "source", batch ? batch_sources : sources);
     check_value(to, body, type);

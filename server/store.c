@@ -82,7 +82,7 @@ bool store_commit(store *s, bool good)
         return true;
     if (has_failed(s->db))
         snprintf(s->problem, sizeof s->problem, "%s", sqlite3_errmsg(s->db));
-    if (!sqlite3_get_autocommit(s->db))
+    if (sqlite3_get_autocommit(s->db) == 0)
         store_run(s, "ROLLBACK");
     return false;
 }
@@ -91,7 +91,7 @@ void store_problem(store *s, char *out, size_t size)
 {
     pthread_mutex_lock(&s->lock);
     snprintf(out, size, "%s",
-             *s->problem         ? s->problem
+             *s->problem != '\0' ? s->problem
              : has_failed(s->db) ? sqlite3_errmsg(s->db)
                                  : "not an error of the database");
     s->problem[0] = 0;
@@ -156,7 +156,7 @@ static bool prepare_ready(store *s)
         [FORGET_ROW] = "DELETE FROM observations WHERE trace_id = ? AND id = ? AND start_ms = ?",
     };
     for (size_t i = 0; i < READY_COUNT; i++)
-        if (!(s->ready[i] = store_prepare(s, texts[i])))
+        if ((s->ready[i] = store_prepare(s, texts[i])) == NULL)
             return false;
     return true;
 }
@@ -174,7 +174,7 @@ store *store_open(const char *path, bool read_only, char *why, size_t why_size)
 {
     int flags = SQLITE_OPEN_NOMUTEX | (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     store *s = calloc(1, sizeof *s);
-    if (!s || pthread_mutex_init(&s->lock, NULL) != 0) {
+    if (s == NULL || pthread_mutex_init(&s->lock, NULL) != 0) {
         snprintf(why, why_size, "out of memory");
         free(s);
         return NULL;
@@ -182,7 +182,7 @@ store *store_open(const char *path, bool read_only, char *why, size_t why_size)
     if (!read_only)
         create_for_owner_only(path); /* where it fails, SQLite says why */
     if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK || !set_up(s, read_only)) {
-        snprintf(why, why_size, "cannot open the database %s: %s", path, *s->problem ? s->problem : sqlite3_errmsg(s->db));
+        snprintf(why, why_size, "cannot open the database %s: %s", path, *s->problem != '\0' ? s->problem : sqlite3_errmsg(s->db));
         store_close(s);
         return NULL;
     }
@@ -202,7 +202,7 @@ store *store_open(const char *path, bool read_only, char *why, size_t why_size)
 
 void store_close(store *s)
 {
-    if (!s)
+    if (s == NULL)
         return;
     for (size_t i = 0; i < READY_COUNT; i++)
         sqlite3_finalize(s->ready[i]);
@@ -262,12 +262,12 @@ bool store_collect(sqlite3_stmt *statement, arena *a, store_reader *read, size_t
     void *item;
     memcpy(out_list, &(void *){NULL}, sizeof(void *));
     *out_count = 0;
-    if (out_total)
+    if (out_total != NULL)
         *out_total = 0;
-    while ((state = sqlite3_step(statement)) == SQLITE_ROW && (item = arena_add(a, out_list, item_size, out_count))) {
+    while ((state = sqlite3_step(statement)) == SQLITE_ROW && (item = arena_add(a, out_list, item_size, out_count)) != NULL) {
         int next = 0;
         read(statement, &next, a, item);
-        if (out_total)
+        if (out_total != NULL)
             *out_total = column_int(statement, &next);
     }
     sqlite3_finalize(statement);
@@ -285,12 +285,12 @@ bool store_read_number(sqlite3_stmt *statement, int64_t *out)
 
 void bind_text(sqlite3_stmt *statement, int *next, text t)
 {
-    sqlite3_bind_text64(statement, (*next)++, t.at ? t.at : "", t.len, SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_text64(statement, (*next)++, t.at != NULL ? t.at : "", t.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
 void bind_optional(sqlite3_stmt *statement, int *next, text t)
 {
-    if (t.at)
+    if (t.at != NULL)
         bind_text(statement, next, t);
     else
         sqlite3_bind_null(statement, (*next)++);
@@ -316,7 +316,7 @@ text column_text(sqlite3_stmt *statement, int *next)
 text column_copy(sqlite3_stmt *statement, int *next, arena *a)
 {
     text found = column_text(statement, next);
-    return found.at ? arena_copy(a, found) : found;
+    return found.at != NULL ? arena_copy(a, found) : found;
 }
 
 int64_t column_int(sqlite3_stmt *statement, int *next)
@@ -332,7 +332,7 @@ void put_any_of(buf *sql, const char *column, size_t count)
     buf_string(sql, list ? "EXISTS (SELECT 1 FROM json_each(tags) WHERE value" : column);
     buf_string(sql, " IN (");
     for (size_t i = 0; i < count; i++)
-        buf_string(sql, i ? ",?" : "?");
+        buf_string(sql, i > 0 ? ",?" : "?");
     buf_string(sql, list ? "))" : ")");
 }
 

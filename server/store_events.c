@@ -33,14 +33,14 @@ static event *get_events(store *s, arena *a, event_kind kind, text body_id, size
     *out_count = 0;
     bind_int(statement, &next, kind);
     bind_text(statement, &next, body_id);
-    while ((state = sqlite3_step(statement)) == SQLITE_ROW && (added = arena_add(a, &events, sizeof *added, out_count))) {
+    while ((state = sqlite3_step(statement)) == SQLITE_ROW && (added = arena_add(a, &events, sizeof *added, out_count)) != NULL) {
         next = 0;
         added->body_id = body_id;
         added->type = event_type_of(column_text(statement, &next));
         added->timestamp_ms = column_int(statement, &next);
         added->arrived_ns = column_int(statement, &next);
         added->body = json_parse(a, arena_copy(a, column_text(statement, &next)));
-        if (!added->type) /* of a later version */
+        if (added->type == NULL) /* of a later version */
             --*out_count;
     }
     sqlite3_reset(statement);
@@ -85,7 +85,7 @@ static bool fold_again(store *s, event_kind kind, text body_id)
     arena memory = {0};
     size_t count;
     const event *events = get_events(s, &memory, kind, body_id, &count);
-    bool good = events && count > 0;
+    bool good = events != NULL && count > 0;
     if (good && kind == EVENT_OBSERVATION) {
         observation row = event_fold_observation(&memory, events, count);
         good = !memory.failed && replace_observation(s, &row);
@@ -104,7 +104,7 @@ static int by_row(const void *left, const void *right)
 {
     const event *a = *(const event *const *)left, *b = *(const event *const *)right;
     int order = text_order(a->body_id, b->body_id);
-    return order ? order : (int)a->type->kind - (int)b->type->kind;
+    return order != 0 ? order : (int)a->type->kind - (int)b->type->kind;
 }
 
 /* Each id once, however many of its events are in the batch. */
@@ -124,10 +124,10 @@ bool store_put_events(store *s, arena *memory, const event *events, size_t count
 {
     size_t kept = 0;
     const event **order = arena_take(memory, count * sizeof *order);
-    for (size_t i = 0; order && i < count; i++)
+    for (size_t i = 0; order != NULL && i < count; i++)
         if (events[i].body_id.len > 0)
             order[kept++] = &events[i];
-    if (!order || kept == 0)
+    if (order == NULL || kept == 0)
         return order != NULL;
     pthread_mutex_lock(&s->lock);
     bool good = put_events(s, order, kept);

@@ -85,7 +85,7 @@ static void put_condition(buf *sql, const store_condition *condition)
     case STORE_ANY_OF:
         buf_format(sql, " AND %s IN (", column);
         for (size_t i = 0; i < condition->value_count; i++)
-            buf_string(sql, i ? ",?" : "?");
+            buf_string(sql, i > 0 ? ",?" : "?");
         buf_char(sql, ')');
         break;
     }
@@ -97,7 +97,7 @@ static void put_conditions(buf *sql, const store_query *query)
     for (size_t i = 0; i < query->condition_count; i++)
         put_condition(sql, &query->conditions[i]);
     if (query->root >= 0)
-        buf_string(sql, query->root ? " AND (parent_id = '' OR is_app_root)" : " AND NOT (parent_id = '' OR is_app_root)");
+        buf_string(sql, query->root != 0 ? " AND (parent_id = '' OR is_app_root)" : " AND NOT (parent_id = '' OR is_app_root)");
 }
 
 static sqlite3_stmt *prepare_query(store *s, const store_query *query)
@@ -106,7 +106,7 @@ static sqlite3_stmt *prepare_query(store *s, const store_query *query)
     buf_string(&sql, "SELECT " COLUMNS ", CASE WHEN prompt_name != '' THEN"
                      " (SELECT p.id FROM prompts AS p WHERE p.name = prompt_name AND p.version = prompt_version) END");
     put_conditions(&sql, query);
-    if (query->after.id.at)
+    if (query->after.id.at != NULL)
         buf_string(&sql, " AND start_ms <= ? AND (start_ms, trace_id, id) < (?, ?, ?)");
     buf_string(&sql, " ORDER BY start_ms DESC, trace_id DESC, id DESC LIMIT ?");
     return store_prepare_buf(s, &sql);
@@ -125,7 +125,7 @@ static void bind_query(sqlite3_stmt *statement, const store_query *query)
 {
     int next = 1;
     bind_conditions(statement, &next, query);
-    if (query->after.id.at) {
+    if (query->after.id.at != NULL) {
         bind_int(statement, &next, query->after.start_ms);
         bind_int(statement, &next, query->after.start_ms);
         bind_text(statement, &next, query->after.trace_id);
@@ -204,11 +204,11 @@ bool store_count(store *s, text trace_id, int64_t *out_observations, int64_t *ou
     int next = 1;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *statement = store_prepare(
-        s, trace_id.len ? "SELECT count(*), count(*) > 0 OR EXISTS (SELECT 1 FROM traces WHERE id = ?1)"
-                          " FROM observations WHERE trace_id = ?1"
-                        : "SELECT count(*), count(DISTINCT trace_id) + (SELECT count(*) FROM traces WHERE NOT EXISTS"
-                          " (SELECT 1 FROM observations AS o WHERE o.trace_id = traces.id)) FROM observations");
-    if (trace_id.len)
+        s, trace_id.len > 0 ? "SELECT count(*), count(*) > 0 OR EXISTS (SELECT 1 FROM traces WHERE id = ?1)"
+                              " FROM observations WHERE trace_id = ?1"
+                            : "SELECT count(*), count(DISTINCT trace_id) + (SELECT count(*) FROM traces WHERE NOT EXISTS"
+                              " (SELECT 1 FROM observations AS o WHERE o.trace_id = traces.id)) FROM observations");
+    if (trace_id.len > 0)
         bind_text(statement, &next, trace_id);
     bool good = sqlite3_step(statement) == SQLITE_ROW;
     if (good) {

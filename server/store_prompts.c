@@ -42,7 +42,7 @@ static void read_prompt(sqlite3_stmt *statement, int *next, arena *a, void *item
     p->tags = json_parse(a, column_copy(statement, next, a));
     p->created_ms = column_int(statement, next);
     p->updated_ms = column_int(statement, next);
-    a->failed |= !p->labels || !p->tags;
+    a->failed |= p->labels == NULL || p->tags == NULL;
 }
 
 /* Finalizes the statement. */
@@ -56,10 +56,11 @@ bool store_find_prompt(store *s, arena *a, text name, int64_t version, text labe
     int next = 1;
     prompt *list;
     size_t count;
-    sqlite3_stmt *statement = store_prepare(s, version ? "SELECT " COLUMNS " FROM prompts WHERE name = ? AND version = ?"
-                                                       : "SELECT " COLUMNS " FROM prompts WHERE name = ? AND " HAS("labels", "?"));
+    sqlite3_stmt *statement = store_prepare(s, version != 0 ? "SELECT " COLUMNS " FROM prompts WHERE name = ? AND version = ?"
+                                                            : "SELECT " COLUMNS
+                                                              " FROM prompts WHERE name = ? AND " HAS("labels", "?"));
     bind_text(statement, &next, name);
-    if (version)
+    if (version != 0)
         bind_int(statement, &next, version);
     else
         bind_text(statement, &next, label);

@@ -68,7 +68,7 @@ static void put_score_conditions(buf *sql, const score_query *query)
     buf_string(sql, " FROM scores WHERE timestamp_ms >= ? AND timestamp_ms < ?");
     for (size_t i = 0; i < query->condition_count; i++) {
         const score_condition *c = &query->conditions[i];
-        if (score_columns[c->column]) {
+        if (score_columns[c->column] != NULL) {
             buf_string(sql, " AND ");
             put_any_of(sql, score_columns[c->column], c->value_count);
         } else {
@@ -86,7 +86,7 @@ static void bind_score_conditions(sqlite3_stmt *statement, int *next, const scor
     bind_int(statement, next, query->to_ms);
     for (size_t i = 0; i < query->condition_count; i++) {
         const score_condition *c = &query->conditions[i];
-        for (int times = score_columns[c->column] ? 1 : 2; times > 0; times--)
+        for (int times = score_columns[c->column] != NULL ? 1 : 2; times > 0; times--)
             bind_all(statement, next, c->values, c->value_count);
     }
     for (size_t i = 0; i < query->comparison_count; i++)
@@ -110,12 +110,12 @@ static bool find_scores(store *s, arena *a, const score_query *query, score **ou
     int next = 1;
     buf_string(&sql, "SELECT " COLUMNS);
     put_score_conditions(&sql, query);
-    if (query->after_id.at)
+    if (query->after_id.at != NULL)
         buf_string(&sql, " AND (timestamp_ms, id) < (?, ?)");
     buf_string(&sql, " ORDER BY timestamp_ms DESC, id DESC LIMIT ? OFFSET ?");
     sqlite3_stmt *statement = store_prepare_buf(s, &sql);
     bind_score_conditions(statement, &next, query);
-    if (query->after_id.at) {
+    if (query->after_id.at != NULL) {
         bind_int(statement, &next, query->after_ms);
         bind_text(statement, &next, query->after_id);
     }

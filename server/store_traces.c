@@ -53,7 +53,7 @@ static void keep_row(void *context, const observation *row)
 {
     kept_rows *kept = context;
     observation *added = arena_add(kept->arena, &kept->into->rows, sizeof *added, &kept->into->row_count);
-    if (added)
+    if (added != NULL)
         *added = observation_keep(kept->arena, row);
 }
 
@@ -187,9 +187,9 @@ static sqlite3_stmt *prepare_sessions(store *s, const session_query *query)
     buf_string(&sql, "SELECT session_id, environment, min(first_ms), count(*) OVER () FROM"
                      " (SELECT session_id, environment, start_ms AS first_ms FROM observations WHERE session_id != ''"
                      "  UNION ALL SELECT session_id, environment, timestamp_ms FROM traces WHERE session_id != '') WHERE 1");
-    if (query->id.len)
+    if (query->id.len > 0)
         buf_string(&sql, " AND session_id = ?");
-    if (query->environment_count) {
+    if (query->environment_count > 0) {
         buf_string(&sql, " AND ");
         put_any_of(&sql, "environment", query->environment_count);
     }
@@ -212,7 +212,7 @@ bool store_find_sessions(store *s, arena *a, const session_query *query, session
     int next = 1;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *statement = prepare_sessions(s, query);
-    if (query->id.len)
+    if (query->id.len > 0)
         bind_text(statement, &next, query->id);
     bind_all(statement, &next, query->environments, query->environment_count);
     bind_page(statement, &next, query->from_ms, query->to_ms, query->limit, query->offset);

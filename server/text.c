@@ -6,7 +6,7 @@
 
 text text_of(const char *string)
 {
-    return string ? (text){string, strlen(string)} : TEXT("");
+    return string != NULL ? (text){string, strlen(string)} : TEXT("");
 }
 
 bool text_equal(text a, text b)
@@ -17,8 +17,8 @@ bool text_equal(text a, text b)
 int text_order(text a, text b)
 {
     size_t shared = a.len < b.len ? a.len : b.len;
-    int order = shared ? memcmp(a.at, b.at, shared) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
+    int order = shared > 0 ? memcmp(a.at, b.at, shared) : 0;
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
 bool text_is(text a, const char *string)
@@ -61,7 +61,7 @@ bool text_lists(text list, text word)
 
 text text_unless_empty(text a)
 {
-    return a.len ? a : TEXT_NONE;
+    return a.len > 0 ? a : TEXT_NONE;
 }
 
 text text_from(text a, size_t size)
@@ -80,9 +80,9 @@ bool text_skip(text *from, const char *prefix)
 text text_take(text *from, const char *end)
 {
     text whole = *from;
-    const char *found = whole.len ? memmem(whole.at, whole.len, end, strlen(end)) : NULL;
-    size_t before = found ? (size_t)(found - whole.at) : whole.len;
-    *from = found ? text_from(whole, before + strlen(end)) : TEXT_NONE;
+    const char *found = whole.len > 0 ? memmem(whole.at, whole.len, end, strlen(end)) : NULL;
+    size_t before = found != NULL ? (size_t)(found - whole.at) : whole.len;
+    *from = found != NULL ? text_from(whole, before + strlen(end)) : TEXT_NONE;
     return (text){whole.at, before};
 }
 
@@ -148,7 +148,7 @@ int text_hex_digit(char c)
 bool text_to_double(text a, double *out_value)
 {
     char digits[400]; /* the longest plain spelling of a double has 1 + 309 digits */
-    if (a.len == 0 || a.len >= sizeof digits || is_space(a.at[0]) || memchr(a.at, 0, a.len))
+    if (a.len == 0 || a.len >= sizeof digits || is_space(a.at[0]) || memchr(a.at, 0, a.len) != NULL)
         return false;
     memcpy(digits, a.at, a.len);
     digits[a.len] = 0;

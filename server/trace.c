@@ -18,9 +18,9 @@ static int by_text(const void *left, const void *right)
 static void add_tags(arena *a, text list, text **tags, size_t *count)
 {
     const json *parsed = json_parse(a, list);
-    for (const json *tag = json_first(parsed, JSON_ARRAY); tag; tag = tag->next) {
+    for (const json *tag = json_first(parsed, JSON_ARRAY); tag != NULL; tag = tag->next) {
         text *added = tag->kind == JSON_STRING ? arena_add(a, tags, sizeof *added, count) : NULL;
-        if (added)
+        if (added != NULL)
             *added = tag->string;
     }
 }
@@ -49,9 +49,10 @@ text trace_unite_tags(arena *a, text left, text right)
 
 static void put_members(buf *out, const json *object, const json *but_not_those_of)
 {
-    for (const json *member = object->first; member; member = member->next) {
+    for (const json *member = object->first; member != NULL; member = member->next) {
         bool replaced = false;
-        for (const json *other = but_not_those_of ? but_not_those_of->first : NULL; other && !replaced; other = other->next)
+        for (const json *other = but_not_those_of != NULL ? but_not_those_of->first : NULL; other != NULL && !replaced;
+             other = other->next)
             replaced = text_equal(other->key, member->key);
         if (replaced)
             continue;
@@ -64,9 +65,9 @@ text trace_merge_metadata(arena *a, text left, text right)
 {
     const json *first = json_parse(a, left), *second = json_parse(a, right);
     buf out = {0};
-    if (!json_first(second, JSON_OBJECT))
+    if (json_first(second, JSON_OBJECT) == NULL)
         return left;
-    if (!json_first(first, JSON_OBJECT) || json_count(first) > MAX_MERGED_KEYS || json_count(second) > MAX_MERGED_KEYS)
+    if (json_first(first, JSON_OBJECT) == NULL || json_count(first) > MAX_MERGED_KEYS || json_count(second) > MAX_MERGED_KEYS)
         return right;
     buf_char(&out, '{');
     put_members(&out, first, second);
@@ -79,7 +80,7 @@ text trace_merge_metadata(arena *a, text left, text right)
 
 static void take_newest(text *value, text candidate)
 {
-    if (candidate.len)
+    if (candidate.len > 0)
         *value = candidate;
 }
 
@@ -117,7 +118,7 @@ static void add_row(arena *a, trace_view *v, const observation *o, const observa
     take_newest(&v->release, o->release);
     take_newest(&v->version, o->version);
     take_newest(&v->tags, text_is(o->tags, "[]") ? TEXT("") : o->tags);
-    if (o->trace_metadata.at && !(previous && text_equal(previous->trace_metadata, o->trace_metadata)))
+    if (o->trace_metadata.at != NULL && !(previous != NULL && text_equal(previous->trace_metadata, o->trace_metadata)))
         v->metadata = trace_merge_metadata(a, v->metadata, o->trace_metadata);
     v->is_public |= o->is_public;
     v->start_ns = o->start_ns < v->start_ns ? o->start_ns : v->start_ns;
@@ -131,9 +132,9 @@ static void add_row(arena *a, trace_view *v, const observation *o, const observa
 static const observation **sorted_rows(arena *a, const trace_data *data)
 {
     const observation **order = arena_take(a, data->row_count * sizeof *order);
-    for (size_t i = 0; order && i < data->row_count; i++)
+    for (size_t i = 0; order != NULL && i < data->row_count; i++)
         order[i] = &data->rows[i];
-    if (order)
+    if (order != NULL)
         qsort(order, data->row_count, sizeof *order, by_arrival);
     return order;
 }
@@ -144,7 +145,7 @@ static const observation *root_of(const trace_data *data)
     const observation *root = NULL;
     for (size_t i = 0; i < data->row_count; i++) {
         const observation *o = &data->rows[i];
-        bool better = !root || (o->parent_id.len == 0) > (root->parent_id.len == 0) ||
+        bool better = root == NULL || (o->parent_id.len == 0) > (root->parent_id.len == 0) ||
                       ((o->parent_id.len == 0) == (root->parent_id.len == 0) && o->start_ns < root->start_ns);
         if (observation_is_root(o) && better)
             root = o;
@@ -154,12 +155,12 @@ static const observation *root_of(const trace_data *data)
 
 static void set_io(trace_view *v, const observation *root, const observation **rows, size_t count)
 {
-    v->input = root ? root->input : TEXT_NONE;
-    v->output = root ? root->output : TEXT_NONE;
+    v->input = root != NULL ? root->input : TEXT_NONE;
+    v->output = root != NULL ? root->output : TEXT_NONE;
     for (size_t i = 0; i < count; i++) {
-        if (rows[i]->trace_input.at)
+        if (rows[i]->trace_input.at != NULL)
             v->input = rows[i]->trace_input;
-        if (rows[i]->trace_output.at)
+        if (rows[i]->trace_output.at != NULL)
             v->output = rows[i]->trace_output;
     }
 }
@@ -175,10 +176,10 @@ static void add_record(arena *a, trace_view *v, const trace_record *r)
     v->tags = trace_unite_tags(a, v->tags, r->tags);
     v->metadata = trace_merge_metadata(a, v->metadata, r->metadata);
     if (r->is_public >= 0)
-        v->is_public = r->is_public;
-    if (r->input.at)
+        v->is_public = r->is_public != 0;
+    if (r->input.at != NULL)
         v->input = r->input;
-    if (r->output.at)
+    if (r->output.at != NULL)
         v->output = r->output;
     v->created_ns = r->created_ns < v->created_ns ? r->created_ns : v->created_ns;
     v->updated_ns = r->updated_ns > v->updated_ns ? r->updated_ns : v->updated_ns;
@@ -198,11 +199,11 @@ trace_view trace_view_of(arena *a, const trace_data *data)
                     .cost = -1,
                     .tags = TEXT("[]"),
                     .metadata = TEXT("{}")};
-    if (root && root->metadata.len)
+    if (root != NULL && root->metadata.len > 0)
         v.metadata = root->metadata;
-    for (size_t i = 0; rows && i < data->row_count; i++)
+    for (size_t i = 0; rows != NULL && i < data->row_count; i++)
         add_row(a, &v, rows[i], i > 0 ? rows[i - 1] : NULL);
-    set_io(&v, root, rows, rows ? data->row_count : 0);
+    set_io(&v, root, rows, rows != NULL ? data->row_count : 0);
     if (data->has_record)
         add_record(a, &v, &data->record);
     if (v.environment.len == 0)

@@ -68,14 +68,14 @@ static size_t columns_of(uint32_t c)
 static text shown(text rest, size_t *taken, size_t *columns)
 {
     size_t len = text_utf8_size(rest);
-    uint32_t c = len ? code_point(rest, len) : 0;
-    *taken = len ? len : 1;
+    uint32_t c = len > 0 ? code_point(rest, len) : 0;
+    *taken = len > 0 ? len : 1;
     *columns = 1;
-    if (len && c == '\n')
+    if (len > 0 && c == '\n')
         return TEXT(NEWLINE);
-    if (len && (c == '\t' || c == '\r'))
+    if (len > 0 && (c == '\t' || c == '\r'))
         return TEXT(" ");
-    if (!len || is_unsafe(c))
+    if (len == 0 || is_unsafe(c))
         return TEXT(REPLACEMENT);
     *columns = columns_of(c);
     return (text){rest.at, len};
@@ -218,7 +218,7 @@ static void put_counts(buf *out, const trace_view *s, size_t count)
     buf_string(out, DOT);
     put_duration(out, s->end_ns - s->start_ns);
     buf_format(out, DOT "%zu observation%s", count, count == 1 ? "" : "s");
-    if (s->errors)
+    if (s->errors > 0)
         buf_format(out, DOT "%zu error%s", s->errors, s->errors == 1 ? "" : "s");
     if (s->tokens >= 0) {
         buf_string(out, DOT);
@@ -233,7 +233,7 @@ static void put_counts(buf *out, const trace_view *s, size_t count)
 
 static void put_label(buf *out, const char **separator, const char *label, text value)
 {
-    if (!value.len)
+    if (value.len == 0)
         return;
     buf_string(out, *separator);
     buf_string(out, label);
@@ -246,7 +246,7 @@ static void put_tags(buf *out, const char **separator, text tags)
     arena memory = {0};
     const json *list = json_parse(&memory, tags);
     const char *between = "tags ";
-    for (const json *tag = json_first(list, JSON_ARRAY); tag; tag = tag->next) {
+    for (const json *tag = json_first(list, JSON_ARRAY); tag != NULL; tag = tag->next) {
         if (tag == list->first)
             buf_string(out, *separator);
         buf_string(out, between);
@@ -261,7 +261,7 @@ static void put_header(buf *out, const trace_view *s, size_t count, const tree_s
 {
     const char *separator = "";
     paint(out, style, BOLD);
-    put_clipped(out, s->name.len ? s->name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
+    put_clipped(out, s->name.len > 0 ? s->name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
     paint(out, style, "0");
     buf_string(out, "  ");
     put_painted(out, style, DIM, s->id);
@@ -276,7 +276,7 @@ static void put_header(buf *out, const trace_view *s, size_t count, const tree_s
     put_label(out, &separator, "release ", s->release);
     put_label(out, &separator, "version ", s->version);
     put_label(out, &separator, "", s->is_public ? TEXT("public") : TEXT(""));
-    if (*separator)
+    if (*separator != '\0')
         buf_char(out, '\n');
     paint(out, style, "0");
     buf_char(out, '\n');
@@ -310,12 +310,12 @@ static size_t put_branches(buf *out, const node *n, bool below, const tree_style
     for (size_t i = 0; i < levels; i++) {
         bool branch = i + 1 == levels && !below;
         if (branch)
-            buf_string(out, path[i]->next ? BRANCH : LAST_BRANCH);
+            buf_string(out, path[i]->next != NULL ? BRANCH : LAST_BRANCH);
         else
-            buf_string(out, path[i]->next ? TRUNK : "   ");
+            buf_string(out, path[i]->next != NULL ? TRUNK : "   ");
     }
     if (below)
-        buf_string(out, n->first && n->level < MAX_LEVELS ? TRUNK : "   ");
+        buf_string(out, n->first != NULL && n->level < MAX_LEVELS ? TRUNK : "   ");
     paint(out, style, "0");
     return 3 * (levels + below);
 }
@@ -337,7 +337,7 @@ static void put_level(buf *out, const observation *o, const tree_style *style)
     buf_string(out, "  ");
     paint(out, style, text_is(o->level, "ERROR") ? RED : text_is(o->level, "WARNING") ? YELLOW : DIM);
     put_safe(out, o->level);
-    if (o->status_message.len) {
+    if (o->status_message.len > 0) {
         buf_string(out, ": ");
         put_clipped(out, o->status_message, style->full ? SIZE_MAX : style->width);
     }
@@ -362,7 +362,7 @@ static void put_title(buf *out, const node *n, const tree_style *style)
     put_type(out, o->type, style);
     buf_char(out, ' ');
     paint(out, style, BOLD);
-    put_clipped(out, o->name.len ? o->name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
+    put_clipped(out, o->name.len > 0 ? o->name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
     paint(out, style, "0");
     paint(out, style, DIM);
     if (o->end_ns != OBSERVATION_OPEN) {
@@ -371,7 +371,7 @@ static void put_title(buf *out, const node *n, const tree_style *style)
     } else if (!text_is(o->type, "EVENT")) { /* events are moments; anything else lacks its end */
         buf_string(out, "  no end");
     }
-    if (o->model.len) {
+    if (o->model.len > 0) {
         buf_string(out, "  ");
         put_clipped(out, o->model, MAX_NAME_COLUMNS);
     }
@@ -406,11 +406,11 @@ static void put_value_line(buf *out, const node *n, const char *label, text valu
 /* In full, a value keeps its lines. */
 static void put_value(buf *out, const node *n, const char *label, text value, const tree_style *style)
 {
-    while (style->full && value.len) {
+    while (style->full && value.len > 0) {
         put_value_line(out, n, label, text_take(&value, "\n"), style);
         label = "     ";
     }
-    if (value.len)
+    if (value.len > 0)
         put_value_line(out, n, label, value, style);
 }
 
@@ -438,7 +438,7 @@ static void put_score(buf *out, const score *s, size_t used, const tree_style *s
     paint(out, style, BOLD);
     put_score_value(out, s, left);
     paint(out, style, "0");
-    if (s->comment.len) {
+    if (s->comment.len > 0) {
         paint(out, style, DIM);
         buf_string(out, "  (");
         put_clipped(out, s->comment, left);
@@ -454,16 +454,16 @@ static int by_target(const void *left, const void *right)
     int order = text_order(a->observation_id, b->observation_id);
     if (order == 0)
         order = (a->timestamp_ms > b->timestamp_ms) - (a->timestamp_ms < b->timestamp_ms);
-    return order ? order : text_order(a->id, b->id);
+    return order != 0 ? order : text_order(a->id, b->id);
 }
 
 /* Sorted by observation, oldest first; those of the trace have none and come before all others. */
 static const score **sort_scores(arena *a, const trace_data *data)
 {
     const score **order = arena_take(a, data->score_count * sizeof *order);
-    for (size_t i = 0; order && i < data->score_count; i++)
+    for (size_t i = 0; order != NULL && i < data->score_count; i++)
         order[i] = &data->scores[i];
-    if (order)
+    if (order != NULL)
         qsort(order, data->score_count, sizeof *order, by_target);
     return order;
 }
@@ -494,12 +494,12 @@ static void put_other_scores(buf *out, const forest *f, const score *const *orde
     size_t put = 0;
     for (size_t i = 0; i < count; i++) {
         text wanted = order[i]->observation_id;
-        if (wanted.len && forest_has(f, wanted))
+        if (wanted.len > 0 && forest_has(f, wanted))
             continue;
         put_score(out, order[i], 0, style);
         put++;
     }
-    if (put && f->count)
+    if (put > 0 && f->count > 0)
         buf_char(out, '\n');
 }
 
@@ -512,10 +512,10 @@ void tree_render(buf *out, const trace_data *data, const tree_style *style)
     trace_view view = trace_view_of(&memory, data);
     put_header(out, &view, data->row_count, style);
     const score **scores = sort_scores(&memory, data);
-    bool planted = scores && forest_plant(&memory, data->rows, data->row_count, &f);
+    bool planted = scores != NULL && forest_plant(&memory, data->rows, data->row_count, &f);
     if (planted)
         put_other_scores(out, &f, scores, data->score_count, style);
-    for (node *n = planted ? f.top.first : NULL; n; n = forest_next(n, &f.top)) {
+    for (node *n = planted ? f.top.first : NULL; n != NULL; n = forest_next(n, &f.top)) {
         put_title(out, n, style);
         put_value(out, n, "in   ", n->row->input, style);
         put_value(out, n, "out  ", n->row->output, style);
@@ -534,7 +534,7 @@ void tree_render_summary(buf *out, const trace_data *data, const tree_style *sty
     put_painted(out, style, DIM, s.id);
     buf_string(out, "  ");
     paint(out, style, BOLD);
-    put_clipped(out, s.name.len ? s.name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
+    put_clipped(out, s.name.len > 0 ? s.name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
     paint(out, style, "0");
     buf_string(out, "  ");
     paint(out, style, DIM);

@@ -85,7 +85,7 @@ static bool has_shape(const json *given, const openai_shape *shape)
     for (size_t i = 0; i < 3; i++)
         if (!tokens_of(json_get(given, known[i]), &ignored))
             return false;
-    for (const json *member = given->first; member; member = member->next) {
+    for (const json *member = given->first; member != NULL; member = member->next) {
         bool found = false;
         for (size_t i = 0; i < sizeof known / sizeof *known; i++)
             found |= text_is(member->key, known[i]);
@@ -99,11 +99,11 @@ static bool has_shape(const json *given, const openai_shape *shape)
 static void add_side(arena *a, entries *e, const char *side, int64_t whole, const json *details)
 {
     int64_t part, rest = whole;
-    for (const json *detail = json_first(details, JSON_OBJECT); detail; detail = detail->next)
+    for (const json *detail = json_first(details, JSON_OBJECT); detail != NULL; detail = detail->next)
         if (tokens_of(detail, &part))
             rest = part < rest ? rest - part : 0;
     add(e, text_of(side), rest);
-    for (const json *detail = json_first(details, JSON_OBJECT); detail; detail = detail->next) {
+    for (const json *detail = json_first(details, JSON_OBJECT); detail != NULL; detail = detail->next) {
         if (!tokens_of(detail, &part))
             continue;
         buf key = {0};
@@ -137,7 +137,7 @@ text usage_details(arena *a, const json *given)
     for (size_t i = 0; i < sizeof openai_shapes / sizeof *openai_shapes; i++)
         if (has_shape(given, &openai_shapes[i]))
             return from_openai(a, given, &openai_shapes[i]);
-    for (const json *member = given->first; member; member = member->next)
+    for (const json *member = given->first; member != NULL; member = member->next)
         if (tokens_of(member, &tokens))
             add(&e, member->key, tokens);
     return with_total(a, &e);
@@ -146,7 +146,7 @@ text usage_details(arena *a, const json *given)
 static bool are_tokens(const json *object)
 {
     int64_t ignored;
-    for (const json *member = json_first(object, JSON_OBJECT); member; member = member->next)
+    for (const json *member = json_first(object, JSON_OBJECT); member != NULL; member = member->next)
         if (!json_is_null(member) && !tokens_of(member, &ignored))
             return false;
     return json_is_null(object) || object->kind == JSON_OBJECT;
@@ -163,7 +163,7 @@ bool usage_is_whole(const json *given)
 
 bool usage_costs_fit(const json *given)
 {
-    for (const json *member = json_first(given, JSON_OBJECT); member; member = member->next)
+    for (const json *member = json_first(given, JSON_OBJECT); member != NULL; member = member->next)
         if (!json_is_null(member) && member->kind != JSON_NUMBER)
             return false;
     return json_is_null(given) || given->kind == JSON_OBJECT;
@@ -201,7 +201,7 @@ text usage_costs(arena *a, const json *given)
     double sum = 0;
     bool plain = true;
     buf_char(&out, '{');
-    for (const json *member = json_first(given, JSON_OBJECT); member; member = member->next) {
+    for (const json *member = json_first(given, JSON_OBJECT); member != NULL; member = member->next) {
         double cost = member->kind == JSON_NUMBER ? member->number : 0;
         json_put_name(&out, member->key);
         json_put_number(&out, cost);

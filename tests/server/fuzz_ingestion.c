@@ -12,7 +12,7 @@ static void fold_all(arena *a, const event *events, size_t count, buf *out)
 {
     event *of_kind = arena_take(a, count * sizeof *of_kind + 1);
     const tree_style style = {80, true, true};
-    for (event_kind kind = EVENT_TRACE; of_kind && kind <= EVENT_SCORE; kind++) {
+    for (event_kind kind = EVENT_TRACE; of_kind != NULL && kind <= EVENT_SCORE; kind++) {
         trace_data one = {.id = TEXT("t")};
         observation row;
         score given;
@@ -46,11 +46,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t count = 0, repairs = 0;
     if (size == 0)
         return 0;
-    const ingestion_rules rules = {data[0] & 1, data[0] & 2, 1};
+    const ingestion_rules rules = {(data[0] & 1) != 0, (data[0] & 2) != 0, 1};
     const json *batch = json_parse(&a, arena_utf8(&a, (text){(const char *)data + 1, size - 1}, &repairs));
     if (json_is(batch, JSON_ARRAY)) {
         const event *events = ingestion_judge(&a, batch, &rules, &answer, &count);
-        if (!answer.failed && !json_parse(&a, buf_view(&answer)) && !a.failed)
+        if (!answer.failed && json_parse(&a, buf_view(&answer)) == NULL && !a.failed)
             __builtin_trap(); /* whatever was sent, the answer is JSON */
         if (!a.failed)
             ingestion_losses(&a, events, count);

@@ -19,10 +19,10 @@ static void fuzz_export(text body, otlp_status (*decode)(arena *, text, otlp_exp
     unsigned losses = 0;
     buf out = {.ceiling = (size_t)64 << 20};
     const tree_style style = {80, true, false};
-    if (decode(&a, body, &e) == OTLP_OK && !otlp_refused(&e, &out) && !e.lost) {
+    if (decode(&a, body, &e) == OTLP_OK && !otlp_refused(&e, &out) && e.lost == NULL) {
         const observation *rows = observation_from_export(&e, 1, &losses);
         trace_data data = {.id = TEXT("t"), .rows = (observation *)rows, .row_count = e.span_count}; /* rendering changes nothing */
-        if (rows)
+        if (rows != NULL)
             tree_render(&out, &data, &style);
     }
     buf_free(&out);
@@ -34,7 +34,7 @@ static void fuzz_json(text body)
     arena a = {.ceiling = (size_t)64 << 20};
     buf out = {0};
     const json *value = json_parse(&a, body);
-    if (value)
+    if (value != NULL)
         json_write(&out, value);
     buf_free(&out);
     arena_free(&a);

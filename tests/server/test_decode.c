@@ -111,7 +111,7 @@ static buf sample_export(void)
     pb_attribute(&span, 9, "bool", &any);
     pb_fixed64(&any, 4, UINT64_C(0x3FF8000000000000));
     pb_attribute(&span, 9, "double", &any);
-    for (const char *word = "ab"; *word; word++) {
+    for (const char *word = "ab"; *word != '\0'; word++) {
         pb_bytes(&item, 1, (text){word, 1});
         pb_message(&list, 1, &item);
     }
@@ -155,11 +155,11 @@ static void protobuf_cut_anywhere_is_refused_or_empty(void **state)
     for (size_t len = 0; len < body.len; len++) {
         arena a = {0};
         otlp_export e;
-        char *cut = malloc(len ? len : 1);
+        char *cut = malloc(len > 0 ? len : 1);
         assert_non_null(cut);
         memcpy(cut, body.at, len);
         otlp_status status = otlp_pb_decode(&a, (text){cut, len}, &e);
-        assert_int_equal(status, len ? OTLP_MALFORMED : OTLP_OK);
+        assert_int_equal(status, len > 0 ? OTLP_MALFORMED : OTLP_OK);
         arena_free(&a);
         free(cut);
     }
@@ -279,7 +279,7 @@ static void assert_refusal(const char *body, const char *expected_start)
     buf words = {0};
     assert_int_equal(otlp_json_decode(&a, text_of(body), &e), OTLP_OK);
     assert_int_equal(otlp_refused(&e, &words), expected_start != NULL);
-    if (expected_start)
+    if (expected_start != NULL)
         assert_true(text_starts(buf_view(&words), expected_start));
     buf_free(&words);
     arena_free(&a);

@@ -235,8 +235,8 @@ static const observation *map(arena *a, const char *scope, const char *attribute
 static bool matches(const rule *r, text actual)
 {
     static const char shared[] = "\"scope.name\":\"langfuse-sdk\"";
-    size_t len = r->expected ? strlen(r->expected) : 0;
-    if (!r->expected)
+    size_t len = r->expected != NULL ? strlen(r->expected) : 0;
+    if (r->expected == NULL)
         return actual.at == NULL;
     if (r->field == OUTPUT)
         return actual.len >= len && memcmp(actual.at, r->expected, len) == 0;
@@ -254,8 +254,8 @@ static void every_attribute_lands_where_it_should(void **state)
         char number[32];
         text actual = field_of(map(&a, "langfuse-sdk", rules[i].attributes, ""), rules[i].field, number);
         if (!matches(&rules[i], actual))
-            fail_msg("%s: got %.*s, not %s", rules[i].attributes, (int)actual.len, actual.at ? actual.at : "",
-                     rules[i].expected ? rules[i].expected : "none");
+            fail_msg("%s: got %.*s, not %s", rules[i].attributes, (int)actual.len, actual.at != NULL ? actual.at : "",
+                     rules[i].expected != NULL ? rules[i].expected : "none");
         arena_free(&a);
     }
 }

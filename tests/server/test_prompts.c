@@ -300,8 +300,8 @@ static void references_are_resolved(void **state)
         const prompt root = {.id = TEXT("0"), .name = TEXT("root"), .version = 1, .content = text_of(cases[i].content)};
         text resolved = prompt_resolve(&g, &root);
         assert_false(g.failed);
-        assert_text(g.problem.at ? g.problem : TEXT(""), cases[i].problem);
-        if (cases[i].resolved)
+        assert_text(g.problem.at != NULL ? g.problem : TEXT(""), cases[i].problem);
+        if (cases[i].resolved != NULL)
             assert_text(resolved, cases[i].resolved);
         arena_free(&a);
     }
@@ -386,7 +386,7 @@ static void paths_are_unescaped(void **state)
         arena a = {0};
         text out = TEXT("untouched");
         assert_int_equal(arena_unescape(&a, text_of(cases[i].from), &out), cases[i].to != NULL);
-        assert_text(out, cases[i].to ? cases[i].to : "untouched");
+        assert_text(out, cases[i].to != NULL ? cases[i].to : "untouched");
         arena_free(&a);
     }
 }
@@ -430,9 +430,9 @@ static const char *list(store *s, const prompt_query *given, int64_t total)
     prompt *found;
     size_t count, used = 0;
     int64_t counted;
-    query.from_ms = query.from_ms ? query.from_ms : INT64_MIN;
-    query.to_ms = query.to_ms ? query.to_ms : INT64_MAX;
-    query.limit = query.limit ? query.limit : 100;
+    query.from_ms = query.from_ms != 0 ? query.from_ms : INT64_MIN;
+    query.to_ms = query.to_ms != 0 ? query.to_ms : INT64_MAX;
+    query.limit = query.limit > 0 ? query.limit : 100;
     assert_true(store_list_prompts(s, &a, &query, &found, &count, &counted));
     assert_int_equal(counted, total);
     names[0] = 0;
@@ -539,7 +539,7 @@ static void *add_versions(void *context)
         if (!store_begin(s, true))
             return "begin";
         bool good = store_prompt_versions(s, &a, TEXT("n"), &versions, &count);
-        int64_t version = good && count ? versions[count - 1].version + 1 : 1;
+        int64_t version = good && count > 0 ? versions[count - 1].version + 1 : 1;
         snprintf(id, sizeof id, "%lld", (long long)version);
         const prompt p = {.id = text_of(id),
                           .name = TEXT("n"),

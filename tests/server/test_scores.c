@@ -125,7 +125,7 @@ static void put_batch(store *s, const char *id, const char *const *bodies, int64
     event events[4];
     size_t count = 0;
     int64_t arrived_ns = at_ms * 1000000 + ++last_request;
-    for (; bodies[count]; count++) {
+    for (; bodies[count] != NULL; count++) {
         buf body = {0};
         buf_format(&body, "{%s}", bodies[count]);
         snprintf(event_ids[count], sizeof event_ids[count], "%d", ++last_event);
@@ -157,9 +157,9 @@ static const char *find(store *s, const score_query *given)
     score *scores;
     size_t count, used = 0;
     int64_t total;
-    query.from_ms = query.from_ms ? query.from_ms : INT64_MIN;
-    query.to_ms = query.to_ms ? query.to_ms : INT64_MAX;
-    query.limit = query.limit ? query.limit : 100;
+    query.from_ms = query.from_ms != 0 ? query.from_ms : INT64_MIN;
+    query.to_ms = query.to_ms != 0 ? query.to_ms : INT64_MAX;
+    query.limit = query.limit > 0 ? query.limit : 100;
     assert_true(store_find_scores(s, &a, &query, &scores, &count, &total));
     ids[0] = 0;
     for (size_t i = 0; i < count; i++)
@@ -290,7 +290,7 @@ static void filters_select(void **state)
     put(s, "5", "\"name\":\"t\",\"value\":5,\"datasetRunId\":\"run\"", 5);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const text values[] = {text_of(cases[i].values[0]), text_of(cases[i].values[1])};
-        score_query query = {.conditions = {{cases[i].column, values, cases[i].values[1] ? 2 : 1}}, .condition_count = 1};
+        score_query query = {.conditions = {{cases[i].column, values, cases[i].values[1] != NULL ? 2 : 1}}, .condition_count = 1};
         assert_string_equal(find(s, &query), cases[i].expected);
     }
     assert_string_equal(find(s, &(score_query){.from_ms = 2, .to_ms = 4}), "3 2 ");

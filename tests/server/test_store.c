@@ -95,7 +95,7 @@ static void pages_show_each_row_once_newest_first(void **state)
     (void)state;
     for (int i = 0; i < 50; i++) { /* several rows in each millisecond */
         snprintf(id, sizeof id, "%02d", i);
-        put_one(s, row_of(i % 2 ? "t" : "u", id, i / 5, id));
+        put_one(s, row_of(i % 2 != 0 ? "t" : "u", id, i / 5, id));
     }
     page.limit = 7;
     do {
@@ -129,7 +129,7 @@ static void filters_select(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const text values[] = {text_of(cases[i].values[0]), text_of(cases[i].values[1])};
         store_query query = STORE_QUERY_ALL;
-        query.conditions[0] = (store_condition){cases[i].column, cases[i].op, values, cases[i].values[1] ? 2 : 1};
+        query.conditions[0] = (store_condition){cases[i].column, cases[i].op, values, cases[i].values[1] != NULL ? 2 : 1};
         query.condition_count = 1;
         found f = read_all(s, &query);
         assert_string_equal(f.names, cases[i].expected);
@@ -364,7 +364,7 @@ static void traces_are_found_by_what_rows_and_events_say(void **state)
         arena a = {0};
         buf names = {0};
         const text values[] = {text_of(cases[i].values[0]), text_of(cases[i].values[1])};
-        trace_query query = {.conditions = {{cases[i].column, values, cases[i].values[1] ? 2 : 1}},
+        trace_query query = {.conditions = {{cases[i].column, values, cases[i].values[1] != NULL ? 2 : 1}},
                              .condition_count = 1,
                              .from_ms = INT64_MIN,
                              .to_ms = INT64_MAX,
