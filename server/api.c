@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "api.h"
+
 #include "clock.h"
 #include "gunzip.h"
 #include "ingestion.h"
@@ -40,7 +41,7 @@ void api_wrong_method(http_answer *answer)
 
 void api_failed(http_answer *answer)
 {
-    answer->body.len = 0;
+    answer->body.size = 0;
     api_message(answer, 500, TEXT("Internal Server Error"), "InternalServerError");
 }
 
@@ -118,7 +119,7 @@ void api_warn_of_losses(const api *a, unsigned losses)
     }
 }
 
-/* --- POST /api/public/otel/v1/traces --- */
+/* ---- POST /api/public/otel/v1/traces ---- */
 
 static void answer_error(http_answer *answer, text message)
 {
@@ -217,7 +218,7 @@ static void post_traces(api *a, const http_request *request, http_answer *answer
     buf_free(&plain);
 }
 
-/* --- small routes --- */
+/* ---- Small routes ---- */
 
 static const char ok[] = "{\"message\":\"OK\"}";
 static const char health[] = "{\"status\":\"OK\",\"version\":\"" API_LANGFUSE_VERSION "\"}";
@@ -241,7 +242,7 @@ static void answer_gone(http_answer *answer)
     api_message(answer, 404, TEXT(message), NULL);
 }
 
-/* --- dispatch --- */
+/* ---- Dispatch ---- */
 
 /* Of a route. */
 enum flag {
@@ -305,9 +306,9 @@ static const route routes[] = {
 
 static bool path_matches(const char *pattern, const char *path)
 {
-    size_t len = strlen(pattern);
-    if (pattern[len - 1] == '*')
-        return strncmp(pattern, path, len - 1) == 0 && path[len - 1] != '\0';
+    size_t size = strlen(pattern);
+    if (pattern[size - 1] == '*')
+        return strncmp(pattern, path, size - 1) == 0 && path[size - 1] != '\0';
     return strcmp(pattern, path) == 0;
 }
 
@@ -373,7 +374,7 @@ static bool authorized(const api *a, const http_request *request, unsigned flags
 
 static bool is_too_big(const route *r, const http_request *request)
 {
-    return request->too_big || (r->max_body > 0 && request->body.len > r->max_body);
+    return request->too_big || (r->max_body > 0 && request->body.size > r->max_body);
 }
 
 /* The client learns only that it was not its fault. */

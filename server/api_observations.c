@@ -1,5 +1,6 @@
 /* GET /api/public/v2/observations. Keys, their order and what stands for "absent" are those of a real server. */
 #include "api.h"
+
 #include "clock.h"
 #include "member.h"
 #include "parameter.h"
@@ -34,7 +35,7 @@ typedef struct page {
     store_position last;
 } page;
 
-/* --- one observation --- */
+/* ---- One observation ---- */
 
 static void put_member(page *p, const char *name, const json *object, const char *key, const char *absent)
 {
@@ -49,9 +50,9 @@ static void put_member(page *p, const char *name, const json *object, const char
 static text cut(text value, size_t characters)
 {
     size_t end = 0;
-    while (end < value.len && characters-- > 0) {
-        size_t len = text_utf8_size(text_from(value, end));
-        end += len > 0 ? len : 1;
+    while (end < value.size && characters-- > 0) {
+        size_t size = text_utf8_size(text_from(value, end));
+        end += size > 0 ? size : 1;
     }
     return (text){value.at, end};
 }
@@ -202,7 +203,7 @@ static void visit_row(void *context, const observation *o)
     p->last = (store_position){o->start_ns / CLOCK_NS_PER_MS, arena_copy(p->arena, o->trace_id), arena_copy(p->arena, o->id)};
 }
 
-/* --- cursor --- */
+/* ---- Cursor ---- */
 
 static void put_cursor(page *p)
 {
@@ -227,7 +228,7 @@ static bool read_cursor(arena *a, const char *given, store_position *out)
     return clock_parse(json_string_at(cursor, "lastStartTimeTo"), &out->start_ms);
 }
 
-/* --- parameters --- */
+/* ---- Parameters ---- */
 
 static unsigned groups_of(const char *fields)
 {
@@ -337,12 +338,12 @@ static bool read_filter(arena *a, const char *given, store_query *query, http_an
         return true;
     if (list == NULL)
         return api_invalid(answer, TEXT("Invalid JSON in filter parameter"));
-    bool good = list->kind == JSON_ARRAY;
-    for (const json *item = list->first; good && item != NULL; item = item->next)
-        good = read_condition(a, item, query);
-    return good || parameter_refuse(answer, "filter", "\"code\":\"custom\"",
-                                    "langfuse-local knows string (=, contains, starts with) and stringOptions (any of) on id, "
-                                    "traceId, parentObservationId, name, type, level, environment, version, userId and sessionId.");
+    bool ok = list->kind == JSON_ARRAY;
+    for (const json *item = list->first; ok && item != NULL; item = item->next)
+        ok = read_condition(a, item, query);
+    return ok || parameter_refuse(answer, "filter", "\"code\":\"custom\"",
+                                  "langfuse-local knows string (=, contains, starts with) and stringOptions (any of) on id, "
+                                  "traceId, parentObservationId, name, type, level, environment, version, userId and sessionId.");
 }
 
 /* False, with an answer, when a parameter is not acceptable. */
@@ -374,12 +375,12 @@ void api_list_observations(api *a, const http_request *request, http_answer *ans
     if (read_query(&memory, request, &query, answer)) {
         p.limit = query.limit++;
         buf_string(p.out, "{\"data\":[");
-        bool good = store_read(a->store, &query, visit_row, &p);
+        bool ok = store_read(a->store, &query, visit_row, &p);
         buf_string(p.out, "],\"meta\":{");
         if (p.more && p.count > 0)
             put_cursor(&p);
         buf_string(p.out, "}}");
-        answer->body.failed |= !good || memory.failed;
+        answer->body.failed |= !ok || memory.failed;
     }
     arena_free(&memory);
 }

@@ -1,6 +1,7 @@
 /* Prompts: creating versions, reading, listing, moving labels, deleting. Keys, their order and the words of errors are those of a real
  * server. */
 #include "api.h"
+
 #include "clock.h"
 #include "member.h"
 #include "parameter.h"
@@ -29,11 +30,11 @@ static bool begin(turn *t, bool write)
 }
 
 /* Keeps what was written, unless something went wrong or the request was refused. */
-static void end(turn *t, bool good)
+static void end(turn *t, bool ok)
 {
-    good = good && !t->memory.failed;
+    ok = ok && !t->memory.failed;
     bool refused = t->answer->status >= 400;
-    if (!store_end(t->store, good && !refused) || !good)
+    if (!store_end(t->store, ok && !refused) || !ok)
         api_failed(t->answer);
 }
 
@@ -55,7 +56,7 @@ static void put_prompt(http_answer *answer, const prompt *p)
     buf_char(&answer->body, '}');
 }
 
-/* --- paths and parameters --- */
+/* ---- Paths and parameters ---- */
 
 #define PREFIX "/api/public/v2/prompts/"
 
@@ -106,12 +107,12 @@ static bool version_and_label(const http_request *request, int64_t *out_version,
     *out_label = text_of(http_query(request, "label"));
     if (!parameter_version(request, out_version, answer))
         return false;
-    if (*out_version == 0 || out_label->len == 0)
+    if (*out_version == 0 || out_label->size == 0)
         return true;
     return api_invalid(answer, TEXT("Cannot specify both version and label"));
 }
 
-/* --- references --- */
+/* ---- References ---- */
 
 static bool look_up(void *context, arena *a, const prompt_reference *wanted, prompt *out, bool *out_found)
 {
@@ -126,7 +127,7 @@ static prompt_graph new_graph(turn *t)
     return (prompt_graph){.arena = &t->memory, .lookup = look_up, .context = t->store};
 }
 
-/* --- reading one --- */
+/* ---- Reading one ---- */
 
 static bool refuse_absent(turn *t, text name, int64_t version, text label)
 {
@@ -148,7 +149,7 @@ static bool put_resolved(turn *t, prompt *p, bool resolve)
     prompt_graph g = new_graph(t);
     text content = resolve ? prompt_resolve(&g, p) : p->content;
     buf *out = &t->answer->body;
-    if (g.problem.len > 0) { /* a label was moved or a prompt changed since it was created */
+    if (g.problem.size > 0) { /* a label was moved or a prompt changed since it was created */
         t->answer->status = 500;
         buf_string(out, "{\"message\":\"Internal Server Error\",\"error\":");
         json_put_string(out, g.problem);
@@ -175,7 +176,7 @@ static bool answer_prompt(turn *t, text name, int64_t version, text label, bool 
 static void read_one(turn *t, text name, int64_t version, text label, bool resolve)
 {
     if (begin(t, false))
-        end(t, answer_prompt(t, name, version, label.len > 0 ? label : TEXT(PROMPT_PRODUCTION), resolve));
+        end(t, answer_prompt(t, name, version, label.size > 0 ? label : TEXT(PROMPT_PRODUCTION), resolve));
 }
 
 static bool parameter_resolve(const http_request *request, bool *out, http_answer *answer)
@@ -214,22 +215,22 @@ void api_get_old_prompt(api *a, const http_request *request, http_answer *answer
     arena_free(&t.memory);
 }
 
-/* --- labels --- */
+/* ---- Labels ---- */
 
 /* Takes the labels from all versions that have them, and gives the versions the tags, unless these are NULL. */
 static bool take_from_others(turn *t, const prompt *versions, size_t count, const json *labels, const json *tags)
 {
-    bool good = true;
-    for (size_t i = 0; good && i < count; i++) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++) {
         prompt p = versions[i];
         p.labels = prompt_without(&t->memory, p.labels, labels);
         p.updated_ms = t->now_ms;
         if (tags != NULL && !prompt_same_items(tags, p.tags))
             p.tags = tags;
         if (p.labels != versions[i].labels || p.tags != versions[i].tags)
-            good = !t->memory.failed && store_update_prompt(t->store, &p);
+            ok = !t->memory.failed && store_update_prompt(t->store, &p);
     }
-    return good;
+    return ok;
 }
 
 static bool refuse_missing_version(turn *t, text name, int64_t version)
@@ -283,7 +284,7 @@ void api_patch_prompt(api *a, const http_request *request, http_answer *answer)
     const json *body = api_body(a, request, &t.memory);
     if (rest.at == NULL)
         api_wrong_method(answer);
-    else if (!text_skip(&rest, "versions/") || rest.len == 0 || text_has(rest, "/"))
+    else if (!text_skip(&rest, "versions/") || rest.size == 0 || text_has(rest, "/"))
         api_not_found(answer, TEXT("Not found"));
     else if (body == NULL)
         api_plain(answer, 400, "Invalid JSON");
@@ -295,7 +296,7 @@ void api_patch_prompt(api *a, const http_request *request, http_answer *answer)
     arena_free(&t.memory);
 }
 
-/* --- creating --- */
+/* ---- Creating ---- */
 
 static bool refuse_ambiguous(turn *t, text names)
 {
@@ -311,11 +312,11 @@ static bool refuse_content(turn *t, const prompt *p, bool *out_failed)
     prompt_graph g = new_graph(t);
     text names = text_is(p->type, PROMPT_TEXT) ? TEXT("") : prompt_ambiguous_names(&t->memory, p->content);
     *out_failed = false;
-    if (names.len > 0)
+    if (names.size > 0)
         return refuse_ambiguous(t, names);
     prompt_resolve(&g, p);
     *out_failed = g.failed;
-    return g.problem.len > 0 && refuse(t, 400, g.problem);
+    return g.problem.size > 0 && refuse(t, 400, g.problem);
 }
 
 static bool add_version(turn *t, prompt *p)
@@ -365,11 +366,11 @@ void api_post_prompt(api *a, const http_request *request, http_answer *answer)
     arena_free(&t.memory);
 }
 
-/* --- deleting --- */
+/* ---- Deleting ---- */
 
 static bool is_wanted(const prompt *p, int64_t version, text label)
 {
-    return (version == 0 || p->version == version) && (label.len == 0 || prompt_lists(p->labels, label));
+    return (version == 0 || p->version == version) && (label.size == 0 || prompt_lists(p->labels, label));
 }
 
 /* A reference breaks when its version goes, or the last version that has its label. */
@@ -394,14 +395,14 @@ static bool refuse_referenced(turn *t, text name, const prompt *versions, size_t
     for (size_t i = 0; *out_good && i < list_count; i++) {
         if (!breaks(&list[i], versions, count, version, label))
             continue;
-        buf_string(&words, words.len > 0 ? "\n" : "Other prompts are depending on prompt versions you are trying to delete:\n\n");
+        buf_string(&words, words.size > 0 ? "\n" : "Other prompts are depending on prompt versions you are trying to delete:\n\n");
         buf_text(&words, list[i].parent_name);
         buf_format(&words, " v%lld depends on ", (long long)list[i].parent_version);
         buf_text(&words, name);
         buf_string(&words, list[i].version != 0 ? " v" : " ");
         buf_text(&words, list[i].wanted);
     }
-    if (words.len == 0)
+    if (words.size == 0)
         return false;
     buf_string(&words, "\n\nPlease delete the dependent prompts first.");
     return refuse(t, 400, buf_move(&words, &t->memory));
@@ -422,25 +423,25 @@ static bool remove_versions(turn *t, text name, int64_t version, text label)
 {
     prompt *versions, *newest_left = NULL;
     size_t count, wanted = 0;
-    bool good;
+    bool ok;
     if (!store_prompt_versions(t->store, &t->memory, name, &versions, &count))
         return false;
     for (size_t i = 0; i < count; i++)
         wanted += is_wanted(&versions[i], version, label);
     if (wanted == 0)
         return refuse(t, 404, TEXT("Prompt not found"));
-    if (refuse_referenced(t, name, versions, count, version, label, &good))
+    if (refuse_referenced(t, name, versions, count, version, label, &ok))
         return true;
-    for (size_t i = 0; good && i < count; i++) {
+    for (size_t i = 0; ok && i < count; i++) {
         if (is_wanted(&versions[i], version, label))
-            good = store_remove_prompt(t->store, versions[i].id);
+            ok = store_remove_prompt(t->store, versions[i].id);
         else
             newest_left = &versions[i];
     }
-    if (good && newest_left != NULL)
-        good = move_latest(t, newest_left);
+    if (ok && newest_left != NULL)
+        ok = move_latest(t, newest_left);
     t->answer->status = 204;
-    return good;
+    return ok;
 }
 
 void api_delete_prompt(api *a, const http_request *request, http_answer *answer)
@@ -455,7 +456,7 @@ void api_delete_prompt(api *a, const http_request *request, http_answer *answer)
     arena_free(&t.memory);
 }
 
-/* --- listing --- */
+/* ---- Listing ---- */
 
 static bool read_list_query(const http_request *request, parameter_page *page, prompt_query *query, http_answer *answer)
 {

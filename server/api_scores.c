@@ -1,5 +1,6 @@
 /* Scores: creating, reading in the forms of two generations, deleting. Keys and their order are those of a real server. */
 #include "api.h"
+
 #include "clock.h"
 #include "member.h"
 #include "parameter.h"
@@ -12,7 +13,7 @@
 #define DEFAULT_LIMIT 50
 #define MAX_LIMIT 100
 
-/* --- creating --- */
+/* ---- Creating ---- */
 
 /* The same way as a score of a batch, so that both kinds can replace each other. The event's own id is random: a second POST with the
  * id of an earlier one is news, not a repetition. */
@@ -58,7 +59,7 @@ void api_delete_score(api *a, const http_request *request, http_answer *answer)
         api_failed(answer);
 }
 
-/* --- writing --- */
+/* ---- Writing ---- */
 
 static void put_string_value(buf *out, const score *s)
 {
@@ -107,7 +108,7 @@ static void put_trace_of(buf *out, store *from, arena *memory, text trace_id)
 {
     trace_data data = {0};
     json_put_key(out, "trace");
-    if (trace_id.len == 0 || !store_load_trace(from, memory, trace_id, &data) || (data.row_count == 0 && !data.has_record)) {
+    if (trace_id.size == 0 || !store_load_trace(from, memory, trace_id, &data) || (data.row_count == 0 && !data.has_record)) {
         buf_string(out, "null");
         return;
     }
@@ -120,7 +121,7 @@ static void put_trace_of(buf *out, store *from, arena *memory, text trace_id)
     buf_char(out, '}');
 }
 
-/* --- the v2 list --- */
+/* ---- The v2 list ---- */
 
 static void add_condition(score_query *query, score_column column, const text *values, size_t count)
 {
@@ -205,9 +206,9 @@ void api_list_scores_v2(api *a, const http_request *request, http_answer *answer
     if (parameter_read_page(request, DEFAULT_LIMIT, &page, answer) && read_v2_query(request, &memory, &query, answer)) {
         query.limit = page.limit;
         query.offset = page.offset;
-        bool good = store_find_scores(a->store, &memory, &query, &scores, &count, &total);
+        bool ok = store_find_scores(a->store, &memory, &query, &scores, &count, &total);
         buf_string(&answer->body, "{\"data\":[");
-        for (size_t i = 0; good && i < count; i++) {
+        for (size_t i = 0; ok && i < count; i++) {
             arena of_one = {0};
             json_put_comma(&answer->body);
             buf_char(&answer->body, '{');
@@ -217,9 +218,9 @@ void api_list_scores_v2(api *a, const http_request *request, http_answer *answer
             buf_char(&answer->body, '}');
             arena_free(&of_one);
         }
-        if (good)
+        if (ok)
             parameter_put_page(&answer->body, &page, total);
-        answer->body.failed |= !good || memory.failed;
+        answer->body.failed |= !ok || memory.failed;
     }
     arena_free(&memory);
 }
@@ -242,21 +243,21 @@ void api_get_score_v2(api *a, const http_request *request, http_answer *answer)
     arena_free(&memory);
 }
 
-/* --- the v3 list --- */
+/* ---- The v3 list ---- */
 
 enum group { CORE = 1 << 0, DETAILS = 1 << 1, SUBJECT = 1 << 2, ANNOTATION = 1 << 3 };
 
 static void put_subject(buf *out, const score *s)
 {
-    bool narrow = s->observation_id.len > 0;
-    const char *kind = s->session_id.len > 0       ? "session"
-                       : s->dataset_run_id.len > 0 ? "experiment"
-                       : narrow                    ? "observation"
-                                                   : "trace";
-    text id = s->session_id.len > 0       ? s->session_id
-              : s->dataset_run_id.len > 0 ? s->dataset_run_id
-              : narrow                    ? s->observation_id
-                                          : s->trace_id;
+    bool narrow = s->observation_id.size > 0;
+    const char *kind = s->session_id.size > 0       ? "session"
+                       : s->dataset_run_id.size > 0 ? "experiment"
+                       : narrow                     ? "observation"
+                                                    : "trace";
+    text id = s->session_id.size > 0       ? s->session_id
+              : s->dataset_run_id.size > 0 ? s->dataset_run_id
+              : narrow                     ? s->observation_id
+                                           : s->trace_id;
     json_put_key(out, "subject");
     buf_char(out, '{');
     member_text(out, "kind", text_of(kind));
@@ -307,10 +308,10 @@ static void put_cursor(buf *out, arena *a, const score *last)
     member_text(&plain, "lastId", last->id);
     buf_char(&plain, '}');
     buf_base64(&encoded, buf_move(&plain, a));
-    for (size_t i = 0; i < encoded.len; i++)
+    for (size_t i = 0; i < encoded.size; i++)
         encoded.at[i] = encoded.at[i] == '+' ? '-' : encoded.at[i] == '/' ? '_' : encoded.at[i];
-    while (encoded.len > 0 && encoded.at[encoded.len - 1] == '=')
-        encoded.len--;
+    while (encoded.size > 0 && encoded.at[encoded.size - 1] == '=')
+        encoded.size--;
     member_text(out, "cursor", buf_move(&encoded, a));
 }
 
@@ -318,7 +319,7 @@ static bool read_cursor(arena *a, const char *given, score_query *query)
 {
     text encoded = arena_copy(a, text_of(given));
     char *at = (char *)encoded.at; /* the copy is ours */
-    for (size_t i = 0; i < encoded.len; i++)
+    for (size_t i = 0; i < encoded.size; i++)
         at[i] = at[i] == '-' ? '+' : at[i] == '_' ? '/' : at[i];
     const json *cursor = parameter_cursor(a, encoded);
     query->after_id = json_string_at(cursor, "lastId");
@@ -353,7 +354,7 @@ static bool refuse_unknown(const http_request *request, http_answer *answer)
     if (unknown.count > 0) {
         buf message = {0};
         buf_string(&message, unknown.count > 1 ? "Unrecognized keys: " : "Unrecognized key: ");
-        for (size_t i = 0; i < unknown.list.len; i++) {
+        for (size_t i = 0; i < unknown.list.size; i++) {
             buf_char(&message, unknown.list.at[i]);
             if (unknown.list.at[i] == ',')
                 buf_char(&message, ' ');
@@ -472,18 +473,18 @@ static bool put_v3_page(store *from, arena *a, score_query *query, unsigned grou
     score *scores;
     size_t count, limit = query->limit++; /* one more than asked for: is there a next page? */
     int64_t total;
-    bool good = store_find_scores(from, a, query, &scores, &count, &total);
-    size_t shown = good && count < limit ? count : limit;
+    bool ok = store_find_scores(from, a, query, &scores, &count, &total);
+    size_t shown = ok && count < limit ? count : limit;
     buf_string(out, "{\"data\":[");
-    for (size_t i = 0; good && i < shown; i++) {
+    for (size_t i = 0; ok && i < shown; i++) {
         json_put_comma(out);
         put_score_v3(out, a, &scores[i], groups);
     }
     buf_format(out, "],\"meta\":{\"limit\":%zu", limit);
-    if (good && count > limit)
+    if (ok && count > limit)
         put_cursor(out, a, &scores[limit - 1]);
     buf_string(out, "}}");
-    return good;
+    return ok;
 }
 
 void api_list_scores_v3(api *a, const http_request *request, http_answer *answer)
@@ -495,8 +496,8 @@ void api_list_scores_v3(api *a, const http_request *request, http_answer *answer
         read_v3_query(request, &memory, &query, answer)) {
         if (http_query(request, "authorUserId") != NULL) /* no score here has an author */
             query.to_ms = INT64_MIN;
-        bool good = put_v3_page(a->store, &memory, &query, groups, &answer->body);
-        answer->body.failed |= !good || memory.failed;
+        bool ok = put_v3_page(a->store, &memory, &query, groups, &answer->body);
+        answer->body.failed |= !ok || memory.failed;
     }
     arena_free(&memory);
 }

@@ -1,6 +1,7 @@
 /* Traces, sessions and single observations as they were read before Langfuse 4, trace by trace. Keys and their order are those of a real
  * server. */
 #include "api.h"
+
 #include "clock.h"
 #include "member.h"
 #include "parameter.h"
@@ -27,9 +28,9 @@ static reading begin(api *a, const http_request *request, http_answer *answer)
 }
 
 /* What was written is no use when reading failed on the way; http.c answers 500. */
-static void end(reading *r, bool good)
+static void end(reading *r, bool ok)
 {
-    r->out->failed |= !good || r->memory.failed;
+    r->out->failed |= !ok || r->memory.failed;
     arena_free(&r->memory);
 }
 
@@ -38,7 +39,7 @@ static const char *last_part(const http_request *request, const char *prefix)
     return request->path + strlen(prefix);
 }
 
-/* --- one observation --- */
+/* ---- One observation ---- */
 
 static void put_tokens(reading *r, const json *usage, const char *const names[3])
 {
@@ -110,7 +111,7 @@ static void put_observation(reading *r, const observation *o)
     buf_char(r->out, '}');
 }
 
-/* --- one trace --- */
+/* ---- One trace ---- */
 
 static void put_trace(reading *r, const trace_data *data, const trace_view *v, unsigned groups)
 {
@@ -210,15 +211,15 @@ void api_get_trace(api *a, const http_request *request, http_answer *answer)
     reading r = begin(a, request, answer);
     const char *id = last_part(request, "/api/public/traces/");
     trace_data data;
-    bool good = store_load_trace(a->store, &r.memory, text_of(id), &data);
-    if (good && (data.row_count > 0 || data.has_record)) {
+    bool ok = store_load_trace(a->store, &r.memory, text_of(id), &data);
+    if (ok && (data.row_count > 0 || data.has_record)) {
         put_whole_trace(&r, &data, groups_of(request, &r.memory));
-    } else if (good) {
+    } else if (ok) {
         char message[ISSUES_MAX_ID + 64];
         snprintf(message, sizeof message, "Trace %.*s not found within authorized project", ISSUES_MAX_ID, id);
         api_not_found(answer, text_of(message));
     }
-    end(&r, good);
+    end(&r, ok);
 }
 
 void api_delete_trace(api *a, const http_request *request, http_answer *answer)
@@ -229,15 +230,15 @@ void api_delete_trace(api *a, const http_request *request, http_answer *answer)
         api_failed(answer);
 }
 
-/* --- lists of traces --- */
+/* ---- Lists of traces ---- */
 
 /* One trace of a list in an arena of its own, so that a page of large traces needs no more than the largest. */
 static bool put_listed(reading *r, text id, unsigned groups, bool only_trace)
 {
     reading one = begin(r->api, r->request, r->answer);
     trace_data data;
-    bool good = store_load_trace(r->api->store, &one.memory, id, &data);
-    if (good && (data.row_count > 0 || data.has_record)) {
+    bool ok = store_load_trace(r->api->store, &one.memory, id, &data);
+    if (ok && (data.row_count > 0 || data.has_record)) {
         trace_view v = trace_view_of(&one.memory, &data);
         buf_char(one.out, '{');
         put_trace(&one, &data, &v, groups);
@@ -251,19 +252,19 @@ static bool put_listed(reading *r, text id, unsigned groups, bool only_trace)
     } else {
         buf_string(one.out, "null"); /* deleted since it was listed */
     }
-    good = good && !one.memory.failed;
+    ok = ok && !one.memory.failed;
     arena_free(&one.memory);
-    return good;
+    return ok;
 }
 
 static bool put_list(reading *r, const text *ids, size_t count, unsigned groups, bool only_trace)
 {
-    bool good = true;
-    for (size_t i = 0; good && i < count; i++) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++) {
         json_put_comma(r->out);
-        good = put_listed(r, ids[i], groups, only_trace);
+        ok = put_listed(r, ids[i], groups, only_trace);
     }
-    return good;
+    return ok;
 }
 
 static void add_condition(trace_query *query, trace_column column, const text *values, size_t count)
@@ -314,20 +315,20 @@ void api_list_traces(api *a, const http_request *request, http_answer *answer)
     text *ids;
     int64_t total;
     size_t count;
-    bool good = true;
+    bool ok = true;
     if (parameter_read_page(request, DEFAULT_LIMIT, &page, answer) && read_trace_query(&r, &query)) {
         query.limit = page.limit;
         query.offset = page.offset;
         buf_string(r.out, "{\"data\":[");
-        good = store_find_traces(a->store, &r.memory, &query, &ids, &count, &total) &&
-               put_list(&r, ids, count, groups_of(request, &r.memory), false);
-        if (good)
+        ok = store_find_traces(a->store, &r.memory, &query, &ids, &count, &total) &&
+             put_list(&r, ids, count, groups_of(request, &r.memory), false);
+        if (ok)
             parameter_put_page(r.out, &page, total);
     }
-    end(&r, good);
+    end(&r, ok);
 }
 
-/* --- sessions --- */
+/* ---- Sessions ---- */
 
 static void put_session(reading *r, const session_row *row)
 {
@@ -345,25 +346,25 @@ void api_list_sessions(api *a, const http_request *request, http_answer *answer)
     int64_t total;
     size_t count;
     parameter_page page;
-    bool good = true;
+    bool ok = true;
     query.environments = parameter_values(request, &r.memory, "environment", false, &query.environment_count);
     if (parameter_read_page(request, DEFAULT_LIMIT, &page, answer) &&
         parameter_time(request, "fromTimestamp", &query.from_ms, answer) &&
         parameter_time(request, "toTimestamp", &query.to_ms, answer)) {
         query.limit = page.limit;
         query.offset = page.offset;
-        good = store_find_sessions(a->store, &r.memory, &query, &rows, &count, &total);
+        ok = store_find_sessions(a->store, &r.memory, &query, &rows, &count, &total);
         buf_string(r.out, "{\"data\":[");
-        for (size_t i = 0; good && i < count; i++) {
+        for (size_t i = 0; ok && i < count; i++) {
             json_put_comma(r.out);
             buf_char(r.out, '{');
             put_session(&r, &rows[i]);
             buf_char(r.out, '}');
         }
-        if (good)
+        if (ok)
             parameter_put_page(r.out, &page, total);
     }
-    end(&r, good);
+    end(&r, ok);
 }
 
 void api_get_session(api *a, const http_request *request, http_answer *answer)
@@ -376,20 +377,20 @@ void api_get_session(api *a, const http_request *request, http_answer *answer)
     int64_t total;
     size_t count;
     add_condition(&traces, TRACE_SESSION, &id, 1);
-    bool good = store_find_sessions(a->store, &r.memory, &query, &rows, &count, &total);
-    if (good && count == 0) {
+    bool ok = store_find_sessions(a->store, &r.memory, &query, &rows, &count, &total);
+    if (ok && count == 0) {
         api_not_found(answer, TEXT("Session not found within authorized project"));
-    } else if (good) {
+    } else if (ok) {
         buf_char(r.out, '{');
         put_session(&r, &rows[0]);
         buf_string(r.out, ",\"traces\":[");
-        good = store_find_traces(a->store, &r.memory, &traces, &ids, &count, &total) && put_list(&r, ids, count, ALL_GROUPS, true);
+        ok = store_find_traces(a->store, &r.memory, &traces, &ids, &count, &total) && put_list(&r, ids, count, ALL_GROUPS, true);
         buf_string(r.out, "]}");
     }
-    end(&r, good);
+    end(&r, ok);
 }
 
-/* --- observations --- */
+/* ---- Observations ---- */
 
 typedef struct page_of_rows {
     reading *reading;
@@ -437,16 +438,16 @@ void api_list_old_observations(api *a, const http_request *request, http_answer 
     store_query query = STORE_QUERY_ALL;
     int64_t total;
     parameter_page page;
-    bool good = true;
+    bool ok = true;
     if (parameter_read_page(request, DEFAULT_LIMIT, &page, answer) && read_row_query(&r, &query)) {
         query.limit = page.offset + page.limit;
         rows.skip = page.offset;
         buf_string(r.out, "{\"data\":[");
-        good = store_count_rows(a->store, &query, &total) && store_read(a->store, &query, visit_row, &rows);
-        if (good)
+        ok = store_count_rows(a->store, &query, &total) && store_read(a->store, &query, visit_row, &rows);
+        if (ok)
             parameter_put_page(r.out, &page, total);
     }
-    end(&r, good);
+    end(&r, ok);
 }
 
 void api_get_old_observation(api *a, const http_request *request, http_answer *answer)
@@ -457,8 +458,8 @@ void api_get_old_observation(api *a, const http_request *request, http_answer *a
     text id = text_of(last_part(request, "/api/public/observations/"));
     query.conditions[query.condition_count++] = (store_condition){STORE_ID, STORE_EQUALS, &id, 1};
     query.limit = 1;
-    bool good = store_read(a->store, &query, visit_row, &rows);
-    if (good && rows.count == 0)
+    bool ok = store_read(a->store, &query, visit_row, &rows);
+    if (ok && rows.count == 0)
         api_not_found(answer, TEXT("Observation not found within authorized project"));
-    end(&r, good);
+    end(&r, ok);
 }

@@ -61,18 +61,18 @@ void *arena_take(arena *a, size_t size)
 
 text arena_copy(arena *a, text t)
 {
-    char *copy = t.len > 0 ? arena_take_raw(a, t.len) : NULL;
+    char *copy = t.size > 0 ? arena_take_raw(a, t.size) : NULL;
     if (copy == NULL)
         return TEXT("");
-    memcpy(copy, t.at, t.len);
-    return (text){copy, t.len};
+    memcpy(copy, t.at, t.size);
+    return (text){copy, t.size};
 }
 
 text arena_upper(arena *a, text t)
 {
     text copy = arena_copy(a, t);
     char *at = (char *)copy.at; /* the copy is ours, and nothing is written to an empty one */
-    for (size_t i = 0; i < copy.len; i++)
+    for (size_t i = 0; i < copy.size; i++)
         at[i] = (char)(at[i] >= 'a' && at[i] <= 'z' ? at[i] - 'a' + 'A' : at[i]);
     return copy;
 }
@@ -81,64 +81,64 @@ text arena_upper(arena *a, text t)
 static size_t valid_prefix(text t)
 {
     size_t i = 0;
-    while (i < t.len) {
+    while (i < t.size) {
         uint64_t word;
-        if (t.len - i >= sizeof word) {
+        if (t.size - i >= sizeof word) {
             memcpy(&word, t.at + i, sizeof word);
             if ((word & UINT64_C(0x8080808080808080)) == 0) {
                 i += sizeof word;
                 continue;
             }
         }
-        size_t len = text_utf8_size(text_from(t, i));
-        if (len == 0)
+        size_t size = text_utf8_size(text_from(t, i));
+        if (size == 0)
             return i;
-        i += len;
+        i += size;
     }
     return i;
 }
 
 text arena_utf8(arena *a, text t, size_t *repairs)
 {
-    size_t good = valid_prefix(t);
-    if (good == t.len)
+    size_t valid = valid_prefix(t);
+    if (valid == t.size)
         return t;
     ++*repairs;
-    char *out = arena_take_raw(a, good + 3 * (t.len - good));
+    char *out = arena_take_raw(a, valid + 3 * (t.size - valid));
     if (out == NULL)
         return TEXT("");
-    size_t len = 0;
-    while (t.len > 0) {
-        memcpy(out + len, t.at, good);
-        len += good;
-        t = text_from(t, good);
-        if (t.len == 0)
+    size_t size = 0;
+    while (t.size > 0) {
+        memcpy(out + size, t.at, valid);
+        size += valid;
+        t = text_from(t, valid);
+        if (t.size == 0)
             break;
-        memcpy(out + len, "\xEF\xBF\xBD", 3);
-        len += 3;
+        memcpy(out + size, "\xEF\xBF\xBD", 3);
+        size += 3;
         t = text_from(t, 1);
-        good = valid_prefix(t);
+        valid = valid_prefix(t);
     }
-    return (text){out, len};
+    return (text){out, size};
 }
 
 bool arena_unescape(arena *a, text t, text *out)
 {
-    size_t len = 0;
+    size_t size = 0;
     text copy = arena_copy(a, t);
     char *at = (char *)copy.at; /* the copy is ours, and nothing is written to an empty one */
-    for (size_t i = 0; i < copy.len; i++, len++) {
+    for (size_t i = 0; i < copy.size; i++, size++) {
         if (at[i] != '%') {
-            at[len] = at[i];
+            at[size] = at[i];
             continue;
         }
-        int high = i + 2 < copy.len ? text_hex_digit(at[i + 1]) : -1, low = high >= 0 ? text_hex_digit(at[i + 2]) : -1;
+        int high = i + 2 < copy.size ? text_hex_digit(at[i + 1]) : -1, low = high >= 0 ? text_hex_digit(at[i + 2]) : -1;
         if (low < 0)
             return false;
-        at[len] = (char)(high << 4 | low);
+        at[size] = (char)(high << 4 | low);
         i += 2;
     }
-    *out = (text){copy.at, len};
+    *out = (text){copy.at, size};
     return true;
 }
 

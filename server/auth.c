@@ -1,12 +1,12 @@
-/* The Authorization header; see auth.h. */
 #include "auth.h"
+
 #include "buf.h"
 
 /* In time that does not depend on where the texts differ. */
 static bool same_secret(text a, text b)
 {
-    unsigned difference = a.len != b.len;
-    for (size_t i = 0; i < a.len && i < b.len; i++)
+    unsigned difference = a.size != b.size;
+    for (size_t i = 0; i < a.size && i < b.size; i++)
         difference |= (unsigned)(a.at[i] ^ b.at[i]);
     return difference == 0;
 }
@@ -17,7 +17,7 @@ static auth_verdict check_basic(const auth_keys *keys, text encoded)
     auth_verdict verdict = AUTH_MALFORMED;
     text rest = buf_from_base64(&plain, text_trim(encoded)) ? buf_view(&plain) : TEXT("");
     text public_key = text_take(&rest, ":"), secret = text_take(&rest, ":"); /* the secret ends at a further colon */
-    if (public_key.len > 0 && secret.len > 0)
+    if (public_key.size > 0 && secret.size > 0)
         verdict = same_secret(secret, text_of(keys->secret_key)) ? AUTH_OK : AUTH_WRONG;
     buf_free(&plain);
     return verdict;

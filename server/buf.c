@@ -10,14 +10,14 @@ bool buf_reserve(buf *b, size_t more)
     size_t ceiling = b->ceiling > 0 ? b->ceiling : BUF_DEFAULT_CEILING;
     if (b->failed)
         return false;
-    if (more > ceiling || b->len > ceiling - more) {
+    if (more > ceiling || b->size > ceiling - more) {
         b->failed = true;
         return false;
     }
-    if (b->capacity - b->len >= more)
+    if (b->capacity - b->size >= more)
         return true;
     size_t wish = b->capacity > 0 ? b->capacity : 256;
-    while (wish - b->len < more)
+    while (wish - b->size < more)
         wish *= 2;
     char *bigger = realloc(b->at, wish);
     if (bigger == NULL) {
@@ -29,17 +29,17 @@ bool buf_reserve(buf *b, size_t more)
     return true;
 }
 
-void buf_put(buf *b, const void *bytes, size_t len)
+void buf_put(buf *b, const void *bytes, size_t size)
 {
-    if (len == 0 || !buf_reserve(b, len))
+    if (size == 0 || !buf_reserve(b, size))
         return;
-    memcpy(b->at + b->len, bytes, len);
-    b->len += len;
+    memcpy(b->at + b->size, bytes, size);
+    b->size += size;
 }
 
 void buf_text(buf *b, text t)
 {
-    buf_put(b, t.at, t.len);
+    buf_put(b, t.at, t.size);
 }
 
 void buf_string(buf *b, const char *string)
@@ -50,7 +50,7 @@ void buf_string(buf *b, const char *string)
 void buf_char(buf *b, char c)
 {
     if (buf_reserve(b, 1))
-        b->at[b->len++] = c;
+        b->at[b->size++] = c;
 }
 
 void buf_format(buf *b, const char *format, ...)
@@ -58,20 +58,20 @@ void buf_format(buf *b, const char *format, ...)
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int len = vsnprintf(NULL, 0, format, arguments);
+    int size = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
-    if (len < 0)
+    if (size < 0)
         b->failed = true;
-    else if (buf_reserve(b, (size_t)len + 1)) { /* vsnprintf also writes a NUL, which is not counted */
-        vsnprintf(b->at + b->len, (size_t)len + 1, format, again);
-        b->len += (size_t)len;
+    else if (buf_reserve(b, (size_t)size + 1)) { /* vsnprintf also writes a NUL, which is not counted */
+        vsnprintf(b->at + b->size, (size_t)size + 1, format, again);
+        b->size += (size_t)size;
     }
     va_end(again);
 }
 
 text buf_view(const buf *b)
 {
-    return b->len > 0 ? (text){b->at, b->len} : TEXT("");
+    return b->size > 0 ? (text){b->at, b->size} : TEXT("");
 }
 
 void buf_free(buf *b)
@@ -88,19 +88,19 @@ text buf_move(buf *b, arena *a)
     return result;
 }
 
-/* --- base64 --- */
+/* ---- Base64 ---- */
 
 static const char buf_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 bool buf_from_base64(buf *out, text in)
 {
-    while (in.len > 0 && in.at[in.len - 1] == '=')
-        in.len--;
-    if (in.len % 4 == 1)
+    while (in.size > 0 && in.at[in.size - 1] == '=')
+        in.size--;
+    if (in.size % 4 == 1)
         return false;
     uint32_t bits = 0;
     unsigned have = 0;
-    for (size_t i = 0; i < in.len; i++) {
+    for (size_t i = 0; i < in.size; i++) {
         const char *found = in.at[i] != '\0' ? strchr(buf_alphabet, in.at[i]) : NULL;
         if (found == NULL)
             return false;
@@ -117,8 +117,8 @@ bool buf_from_base64(buf *out, text in)
 void buf_base64(buf *out, text in)
 {
     const unsigned char *s = (const unsigned char *)in.at;
-    for (size_t i = 0; i < in.len; i += 3) {
-        size_t left = in.len - i;
+    for (size_t i = 0; i < in.size; i += 3) {
+        size_t left = in.size - i;
         uint32_t bits = (uint32_t)s[i] << 16 | (left > 1 ? (uint32_t)s[i + 1] << 8 : 0) | (left > 2 ? s[i + 2] : 0);
         buf_char(out, buf_alphabet[bits >> 18]);
         buf_char(out, buf_alphabet[bits >> 12 & 63]);

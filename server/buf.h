@@ -6,7 +6,7 @@
 
 typedef struct buf {
     char *at;
-    size_t len, capacity;
+    size_t size, capacity;
     size_t ceiling; /* 0 means BUF_DEFAULT_CEILING */
     bool failed;
 } buf;

@@ -1,4 +1,4 @@
-/* Times; see clock.h. Dates use the civil calendar arithmetic on days since 1970, so no time zone tables are involved. */
+/* Dates are counted in days since 1970 by the arithmetic of the calendar: no table of time zones is involved. */
 #include "clock.h"
 
 #include <stdio.h>
@@ -57,7 +57,7 @@ void clock_iso(int64_t ms, char out[CLOCK_ISO_SIZE])
 /* Takes exactly that many digits, and what must stand behind them. */
 static bool take_field(text *t, size_t digits, const char *end, int64_t *out)
 {
-    if (t->len < digits || !text_to_int((text){t->at, digits}, out) || *out < 0)
+    if (t->size < digits || !text_to_int((text){t->at, digits}, out) || *out < 0)
         return false;
     *t = text_from(*t, digits);
     return text_skip(t, end);
@@ -70,7 +70,7 @@ static bool take_fraction(text *t, size_t most_digits, int64_t *out_ms)
     *out_ms = 0;
     if (!text_skip(t, "."))
         return true;
-    for (; digits < t->len && t->at[digits] >= '0' && t->at[digits] <= '9'; digits++, weight /= 10)
+    for (; digits < t->size && t->at[digits] >= '0' && t->at[digits] <= '9'; digits++, weight /= 10)
         ms += weight * (t->at[digits] - '0');
     *t = text_from(*t, digits);
     *out_ms = ms;
@@ -83,7 +83,7 @@ static bool take_zone(text t, int64_t *out_minutes)
     *out_minutes = 0;
     if (text_is(t, "Z"))
         return true;
-    if (t.len != 6 || (t.at[0] != '+' && t.at[0] != '-'))
+    if (t.size != 6 || (t.at[0] != '+' && t.at[0] != '-'))
         return false;
     sign = t.at[0] == '-' ? -1 : 1;
     t = text_from(t, 1);

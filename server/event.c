@@ -1,5 +1,5 @@
-/* Events of the batch endpoint; see event.h. */
 #include "event.h"
+
 #include "clock.h"
 #include "metadata.h"
 #include "usage.h"
@@ -42,7 +42,7 @@ const event_type *event_type_of(text name)
     return NULL;
 }
 
-/* --- checking --- */
+/* ---- Checking ---- */
 
 static void check_strings(const json *body, const char *const *names, issues *to)
 {
@@ -94,10 +94,10 @@ static bool is_cost(const json *value)
     return value->kind == JSON_NULL || (value->kind == JSON_NUMBER && value->number >= 0);
 }
 
-static bool has_only(const json *map, bool (*good)(const json *))
+static bool has_only(const json *map, bool (*fits)(const json *))
 {
     for (const json *member = map->first; member != NULL; member = member->next)
-        if (!good(member))
+        if (!fits(member))
             return false;
     return true;
 }
@@ -110,9 +110,9 @@ static bool is_openai_usage(const json *usage, const char *const keys[5])
         const json *member = json_get(usage, keys[i]);
         if (member == NULL && i >= 3)
             continue;
-        bool good = i < 3 ? json_is(member, JSON_NUMBER) && is_count(member)
-                          : member->kind == JSON_NULL || (member->kind == JSON_OBJECT && has_only(member, is_count));
-        if (!good)
+        bool ok = i < 3 ? json_is(member, JSON_NUMBER) && is_count(member)
+                        : member->kind == JSON_NULL || (member->kind == JSON_OBJECT && has_only(member, is_count));
+        if (!ok)
             return false;
         known++;
     }
@@ -141,7 +141,7 @@ static void check_details(const json *body, issues *to)
 static void check_prompt(const json *body, issues *to)
 {
     const json *name = json_get(body, "promptName"), *version = json_get(body, "promptVersion");
-    bool named = json_is(name, JSON_STRING) && name->string.len > 0;
+    bool named = json_is(name, JSON_STRING) && name->string.size > 0;
     bool numbered = !json_is_null(version) && version->number != 0;
     check_string(to, name, "promptName", false);
     if (!json_is_null(version) && !is_int(version))
@@ -216,7 +216,7 @@ void event_check(const json *given, issues *to, event *out)
     clock_parse_any(timestamp->string, &out->timestamp_ms);
 }
 
-/* --- folding --- */
+/* ---- Folding ---- */
 
 static json *find_member(json *object, text key)
 {
@@ -314,7 +314,7 @@ static json *fold(arena *a, const event *events, size_t count)
     return all;
 }
 
-/* --- rows --- */
+/* ---- Rows ---- */
 
 static int64_t time_at(const json *body, const char *name, int64_t otherwise)
 {
@@ -404,11 +404,11 @@ observation event_fold_observation(arena *a, const event *events, size_t count)
     o.completion_start_ms = time_at(body, "completionStartTime", -1);
     for (size_t i = 0; i < count; i++)
         o.arrived_ns = events[i].arrived_ns > o.arrived_ns ? events[i].arrived_ns : o.arrived_ns;
-    if (o.trace_id.len == 0) /* a real server makes one up */
+    if (o.trace_id.size == 0) /* a real server makes one up */
         o.trace_id = o.id;
-    if (o.parent_id.len == 0)
+    if (o.parent_id.size == 0)
         o.trace_name = o.name;
-    if (o.level.len == 0)
+    if (o.level.size == 0)
         o.level = TEXT("DEFAULT");
     set_usage(a, body, &o);
     set_prompt(body, &o);

@@ -1,4 +1,3 @@
-/* The observations of a trace as trees; see forest.h. */
 #include "forest.h"
 
 #include <stdlib.h>
@@ -94,8 +93,8 @@ bool forest_plant(arena *a, const observation *rows, size_t count, forest *f)
     for (size_t i = 0; i < count; i++) {
         node *n = &f->nodes[i];
         text wanted = n->row->parent_id;
-        node **parent = wanted.len > 0 ? bsearch(&wanted, f->by_id, count, sizeof *f->by_id, find_id) : NULL;
-        n->orphan = wanted.len > 0 && parent == NULL;
+        node **parent = wanted.size > 0 ? bsearch(&wanted, f->by_id, count, sizeof *f->by_id, find_id) : NULL;
+        n->orphan = wanted.size > 0 && parent == NULL;
         append_child(parent != NULL ? *parent : &f->top, n);
     }
     break_cycles(f);

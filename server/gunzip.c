@@ -1,4 +1,3 @@
-/* gzip -> bytes; see gunzip.h. */
 #include "gunzip.h"
 
 #include <limits.h>
@@ -15,10 +14,10 @@ static gunzip_status inflate_all(z_stream *z, buf *out)
             return GUNZIP_MALFORMED;
         if (!buf_reserve(out, STEP))
             return GUNZIP_TOO_BIG;
-        z->next_out = (Bytef *)(out->at + out->len);
+        z->next_out = (Bytef *)(out->at + out->size);
         z->avail_out = (uInt)STEP;
         state = inflate(z, Z_NO_FLUSH);
-        out->len += STEP - z->avail_out;
+        out->size += STEP - z->avail_out;
         if (state != Z_OK && state != Z_STREAM_END)
             return state == Z_MEM_ERROR ? GUNZIP_TOO_BIG : GUNZIP_MALFORMED;
         if (state == Z_OK && z->avail_in == 0 && z->avail_out > 0)
@@ -30,14 +29,14 @@ static gunzip_status inflate_all(z_stream *z, buf *out)
 gunzip_status gunzip(text in, buf *out)
 {
     z_stream z = {0};
-    if (in.len > UINT_MAX)
+    if (in.size > UINT_MAX)
         return GUNZIP_TOO_BIG;
-    if (in.len == 0)
+    if (in.size == 0)
         return GUNZIP_MALFORMED;
     if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) /* 16: the gzip wrapper only */
         return GUNZIP_TOO_BIG;
     z.next_in = (z_const Bytef *)in.at;
-    z.avail_in = (uInt)in.len;
+    z.avail_in = (uInt)in.size;
     gunzip_status status = inflate_all(&z, out);
     inflateEnd(&z);
     return status;

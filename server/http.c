@@ -1,4 +1,3 @@
-/* HTTP over libmicrohttpd; see http.h. */
 #include "http.h"
 
 #include <errno.h>
@@ -71,7 +70,7 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, http_answe
         answer->status = MHD_HTTP_INTERNAL_SERVER_ERROR;
     }
     struct MHD_Response *response = MHD_create_response_from_buffer(
-        answer->body.len, answer->body.at != NULL ? answer->body.at : (void *)"",
+        answer->body.size, answer->body.at != NULL ? answer->body.at : (void *)"",
         answer->body.at != NULL ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
     if (response == NULL) {
         buf_free(&answer->body);
@@ -153,7 +152,7 @@ void http_queries(const http_request *request, http_visit *visit, void *context)
     MHD_get_connection_values(request->native, MHD_GET_ARGUMENT_KIND, visit_query, &v);
 }
 
-/* --- listening --- */
+/* ---- Listening ---- */
 
 /* SO_REUSEADDR lets a restarted server take its port back at once. */
 static int listen_on(const struct addrinfo *address)

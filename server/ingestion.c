@@ -1,5 +1,5 @@
-/* Batches of events; see ingestion.h. */
 #include "ingestion.h"
+
 #include "clock.h"
 #include "loss.h"
 #include "usage.h"
@@ -14,7 +14,7 @@ typedef struct judging {
     size_t count;
 } judging;
 
-/* --- the answer --- */
+/* ---- The answer ---- */
 
 static void put_error(buf *out, text id, unsigned status, const char *message)
 {
@@ -57,14 +57,14 @@ static void put_successes(buf *out, const judging *j)
     }
     buf_string(out, "],\"errors\":[");
     buf_text(out, buf_view(&j->errors));
-    if (j->errors.len > 0 && j->refused.len > 0)
+    if (j->errors.size > 0 && j->refused.size > 0)
         buf_char(out, ',');
     buf_text(out, buf_view(&j->refused));
     buf_string(out, "]}");
     out->failed |= j->errors.failed || j->refused.failed;
 }
 
-/* --- judging --- */
+/* ---- Judging ---- */
 
 static bool is_for_scores(const json *given)
 {
@@ -141,7 +141,7 @@ event *ingestion_judge(arena *a, const json *batch, const ingestion_rules *rules
     return j.events;
 }
 
-/* --- losses --- */
+/* ---- Losses ---- */
 
 static int by_id_and_time(const void *left, const void *right)
 {
@@ -171,13 +171,13 @@ unsigned ingestion_losses(arena *a, const event *events, size_t count)
             losses |= LOSS_USAGE;
         if (events[i].type->kind == EVENT_OBSERVATION && !usage_costs_fit(json_get(body, "costDetails")))
             losses |= LOSS_COST;
-        if (events[i].type->kind == EVENT_SCORE && events[i].body_id.len > 0)
+        if (events[i].type->kind == EVENT_SCORE && events[i].body_id.size > 0)
             scores[score_count++] = &events[i];
     }
     return losses | (scores != NULL && has_scores_of_one_time(scores, score_count) ? LOSS_SCORE : 0u);
 }
 
-/* --- the route --- */
+/* ---- The route ---- */
 
 static void refuse_body(http_answer *answer, const char *expected, const json *got)
 {
@@ -205,7 +205,7 @@ static void take_batch(api *a, const http_request *request, arena *memory, const
         api_warn_of_losses(a, ingestion_losses(memory, events, count));
         return;
     }
-    answer->body.len = 0;
+    answer->body.size = 0;
     answer->status = 500;
     buf_string(&answer->body, "{\"message\":\"Internal Server Error\",\"errors\":[\"the database refused the batch\"]}");
 }

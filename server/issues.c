@@ -1,5 +1,6 @@
-/* Problems of a request's data; see issues.h. The words are those of a real server, to the letter. */
+/* The words are those of a real server, to the letter. */
 #include "issues.h"
+
 #include "clock.h"
 
 #include <string.h>
@@ -10,7 +11,7 @@
     "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\\\d|30)|(?:02)-(?:0[1-9]|1\\\\d|2[0-8])))T" \
     "(?:(?:[01]\\\\d|2[0-3]):[0-5]\\\\d(?::[0-5]\\\\d(?:\\\\.\\\\d+)?)?(?:Z|([+-](?:[01]\\\\d|2[0-3]):[0-5]\\\\d)))$/"
 
-/* --- writing --- */
+/* ---- Writing ---- */
 
 static buf *begin(issues *to)
 {
@@ -197,7 +198,7 @@ void issue_custom_path(issues *to, const char *names, const char *message)
     end(to, message);
 }
 
-/* --- checks --- */
+/* ---- Checks ---- */
 
 bool check_string(issues *to, const json *value, const char *name, bool required)
 {
@@ -247,11 +248,11 @@ bool check_id(issues *to, const json *value, const char *name, bool required)
     size_t before = to->count;
     if (!check_string(to, value, name, required) || json_is_null(value))
         return before == to->count;
-    if (value->string.len == 0)
+    if (value->string.size == 0)
         issue_short(to, name, 1);
     if (issues_length(value->string) > ISSUES_MAX_ID)
         issue_long(to, name, ISSUES_MAX_ID);
-    if (value->string.len > 0 && memchr(value->string.at, '\r', value->string.len) != NULL)
+    if (value->string.size > 0 && memchr(value->string.at, '\r', value->string.size) != NULL)
         issue_custom(to, name, "ID cannot contain carriage return characters");
     return before == to->count;
 }
@@ -259,7 +260,7 @@ bool check_id(issues *to, const json *value, const char *name, bool required)
 size_t issues_length(text t)
 {
     size_t units = 0;
-    for (size_t i = 0; i < t.len; i++) {
+    for (size_t i = 0; i < t.size; i++) {
         unsigned char c = (unsigned char)t.at[i];
         units += (c & 0xC0) != 0x80; /* the first byte of a character */
         units += c >= 0xF0;          /* which needs a pair of units */
@@ -267,7 +268,7 @@ size_t issues_length(text t)
     return units;
 }
 
-/* --- reports --- */
+/* ---- Reports ---- */
 
 void issues_put_array(const issues *from, buf *out)
 {

@@ -1,4 +1,3 @@
-/* The strict JSON reader and writers; see json.h. */
 #include "json.h"
 
 #include <math.h>
@@ -100,7 +99,7 @@ static size_t put_utf8(char *out, uint32_t code)
 }
 
 /* Reads \uXXXX, a pair of them when they are surrogates; half a pair becomes U+FFFD. `*at` stands behind the u. */
-static bool unescape_unicode(const char **at, const char *end, char *out, size_t *len)
+static bool unescape_unicode(const char **at, const char *end, char *out, size_t *size)
 {
     uint32_t high, low;
     if (end - *at < 4 || !read_hex4(*at, &high))
@@ -116,7 +115,7 @@ static bool unescape_unicode(const char **at, const char *end, char *out, size_t
             high = 0xFFFD;
         }
     }
-    *len += put_utf8(out + *len, high);
+    *size += put_utf8(out + *size, high);
     return true;
 }
 
@@ -124,25 +123,25 @@ static bool unescape_unicode(const char **at, const char *end, char *out, size_t
 static bool unescape(arena *a, text raw, text *out)
 {
     static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
-    char *copy = arena_take(a, raw.len);
-    const char *at = raw.at, *end = raw.at + raw.len;
-    size_t len = 0;
+    char *copy = arena_take(a, raw.size);
+    const char *at = raw.at, *end = raw.at + raw.size;
+    size_t size = 0;
     if (copy == NULL)
         return false;
     while (at < end) {
         if (*at != '\\') {
-            copy[len++] = *at++;
+            copy[size++] = *at++;
             continue;
         }
         char c = at[1]; /* the scan for the closing quote stepped over pairs, so a backslash is never last */
         at += 2;
         const char *name = c != '\0' ? strchr(names, c) : NULL;
         if (name != NULL)
-            copy[len++] = values[name - names];
-        else if (c != 'u' || !unescape_unicode(&at, end, copy, &len))
+            copy[size++] = values[name - names];
+        else if (c != 'u' || !unescape_unicode(&at, end, copy, &size))
             return false;
     }
-    *out = (text){copy, len};
+    *out = (text){copy, size};
     return true;
 }
 
@@ -235,9 +234,9 @@ static json *read_value(reader *r, unsigned depth)
 
 const json *json_parse(arena *a, text source)
 {
-    if (source.len == 0)
+    if (source.size == 0)
         return NULL;
-    reader r = {a, source.at, source.at + source.len};
+    reader r = {a, source.at, source.at + source.size};
     const json *value = read_value(&r, 0);
     skip_space(&r);
     return r.at == r.end ? value : NULL;
@@ -312,14 +311,14 @@ void json_append(arena *a, json *parent, json **last, const json *member)
     *last = copy;
 }
 
-/* --- writing --- */
+/* ---- Writing ---- */
 
 void json_put_string(buf *out, text t)
 {
     static const char hex[] = "0123456789abcdef";
     size_t done = 0;
     buf_char(out, '"');
-    for (size_t i = 0; i < t.len; i++) {
+    for (size_t i = 0; i < t.size; i++) {
         unsigned char c = (unsigned char)t.at[i];
         if (c >= 0x20 && c != '"' && c != '\\')
             continue;
@@ -339,7 +338,7 @@ void json_put_string(buf *out, text t)
             buf_char(out, hex[c & 15]);
         }
     }
-    buf_put(out, t.at + done, t.len - done);
+    buf_put(out, t.at + done, t.size - done);
     buf_char(out, '"');
 }
 
@@ -365,8 +364,8 @@ void json_put_number(buf *out, double value)
         buf_string(out, "null"); /* as JSON.stringify */
         return;
     }
-    double size = fabs(value);
-    if (size < 1e21 && value == floor(value)) {
+    double magnitude = fabs(value);
+    if (magnitude < 1e21 && value == floor(value)) {
         buf_format(out, "%.0f", value == 0 ? 0.0 : value); /* no "-0" */
         return;
     }
@@ -376,22 +375,22 @@ void json_put_number(buf *out, double value)
             break;
     }
     /* %g turns to exponents below 1e-4, JavaScript below 1e-6. */
-    if (size >= 1e-6 && size < 1e-4) {
+    if (magnitude >= 1e-6 && magnitude < 1e-4) {
         for (int precision = 15; precision <= 24; precision++) {
             snprintf(digits, sizeof digits, "%.*f", precision, value);
             if (strtod(digits, NULL) == value)
                 break;
         }
-        size_t len = strlen(digits);
-        while (digits[len - 1] == '0')
-            digits[--len] = 0;
+        size_t size = strlen(digits);
+        while (digits[size - 1] == '0')
+            digits[--size] = '\0';
     }
     put_exponent_form(out, digits);
 }
 
 void json_put_comma(buf *out)
 {
-    char last = out->len > 0 ? out->at[out->len - 1] : '{';
+    char last = out->size > 0 ? out->at[out->size - 1] : '{';
     if (last != '{' && last != '[')
         buf_char(out, ',');
 }

@@ -106,23 +106,23 @@ static bool read_option(int option, options *o)
     }
 }
 
-/* --- serve --- */
+/* ---- Serve ---- */
 
 /* Written aside and renamed, so that a reader never sees half a number. */
 static bool write_port_file(const char *path, uint16_t port)
 {
     buf temporary = {0};
     buf_format(&temporary, "%s.%ld.tmp", path, (long)getpid());
-    buf_char(&temporary, 0);
+    buf_char(&temporary, '\0');
     FILE *file = temporary.failed ? NULL : fopen(temporary.at, "w");
-    bool good = file != NULL && fprintf(file, "%u\n", (unsigned)port) > 0;
+    bool ok = file != NULL && fprintf(file, "%u\n", (unsigned)port) > 0;
     if (file != NULL && fclose(file) != 0)
-        good = false;
-    good = good && rename(temporary.at, path) == 0;
-    if (!good && file != NULL)
+        ok = false;
+    ok = ok && rename(temporary.at, path) == 0;
+    if (!ok && file != NULL)
         unlink(temporary.at);
     buf_free(&temporary);
-    return good;
+    return ok;
 }
 
 /* An address with colons stands in brackets in a URL. */
@@ -167,7 +167,7 @@ static int serve(options *o)
     return status;
 }
 
-/* --- tree and traces --- */
+/* ---- Tree and traces ---- */
 
 static size_t terminal_width(void)
 {
@@ -194,13 +194,13 @@ static bool print_trace(store *s, text id, render *as, const tree_style *style)
     arena memory = {.ceiling = SIZE_MAX / 2}; /* a trace is shown whole, however large */
     trace_data data;
     buf out = {0};
-    bool good = store_load_trace(s, &memory, id, &data);
-    if (good)
+    bool ok = store_load_trace(s, &memory, id, &data);
+    if (ok)
         as(&out, &data, style);
-    good = good && !out.failed && fwrite(out.at != NULL ? out.at : "", 1, out.len, stdout) == out.len;
+    ok = ok && !out.failed && fwrite(out.at != NULL ? out.at : "", 1, out.size, stdout) == out.size;
     buf_free(&out);
     arena_free(&memory);
-    return good;
+    return ok;
 }
 
 static bool contains(const text *ids, size_t count, text id)
@@ -218,19 +218,19 @@ static int print_traces(store *s, const options *o, text prefix, size_t limit, r
     size_t count = 0;
     tree_style style = style_of(o);
     int status = EXIT_FAILURE;
-    bool read = store_traces(s, &memory, prefix, prefix.len > 0 ? 100 : limit, &ids, &count);
-    if (read && prefix.len > 0 && contains(ids, count, prefix)) { /* a whole id, even if others begin with it */
+    bool read = store_traces(s, &memory, prefix, prefix.size > 0 ? 100 : limit, &ids, &count);
+    if (read && prefix.size > 0 && contains(ids, count, prefix)) { /* a whole id, even if others begin with it */
         ids[0] = prefix;
         count = 1;
     }
     if (!read)
         failure("cannot read the database");
-    else if (count == 0 && prefix.len > 0)
-        fprintf(stderr, "langfuse-local: no trace whose id begins with %.*s\n", (int)(prefix.len < 100 ? prefix.len : 100),
+    else if (count == 0 && prefix.size > 0)
+        fprintf(stderr, "langfuse-local: no trace whose id begins with %.*s\n", (int)(prefix.size < 100 ? prefix.size : 100),
                 prefix.at);
     else if (count == 0)
         fprintf(stderr, "No traces yet in %s. Start `langfuse-local serve`, run a program, and look again.\n", o->db);
-    else if (prefix.len > 0 && count > 1)
+    else if (prefix.size > 0 && count > 1)
         fprintf(stderr, "langfuse-local: several traces begin so; give more of the id\n");
     else
         status = EXIT_SUCCESS;
@@ -262,7 +262,7 @@ static int show(const options *o, const char *trace_id, render *as, size_t defau
     return status;
 }
 
-/* --- arguments --- */
+/* ---- Arguments ---- */
 
 static const struct option serve_options[] = {
     {"host", required_argument, NULL, 'h'},

@@ -1,4 +1,5 @@
 #include "member.h"
+
 #include "clock.h"
 
 void member_text(buf *out, const char *name, text value)

@@ -1,4 +1,3 @@
-/* Metadata; see metadata.h. */
 #include "metadata.h"
 
 #include <stdio.h>
@@ -10,7 +9,7 @@
 static size_t bucket_of(text name)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < name.len; i++)
+    for (size_t i = 0; i < name.size; i++)
         hash = (hash ^ (uint8_t)name.at[i]) * 16777619u;
     return hash % METADATA_BUCKETS;
 }
@@ -33,15 +32,15 @@ void metadata_put(arena *a, metadata *in, text key, text value)
 
 text metadata_key(arena *a, text prefix, text name)
 {
-    size_t dot = prefix.len > 0;
-    char *result = dot > 0 ? arena_take(a, prefix.len + dot + name.len) : NULL;
+    size_t dot = prefix.size > 0;
+    char *result = dot > 0 ? arena_take(a, prefix.size + dot + name.size) : NULL;
     if (result == NULL)
         return name;
-    memcpy(result, prefix.at, prefix.len);
-    result[prefix.len] = '.';
-    if (name.len > 0)
-        memcpy(result + prefix.len + dot, name.at, name.len);
-    return (text){result, prefix.len + dot + name.len};
+    memcpy(result, prefix.at, prefix.size);
+    result[prefix.size] = '.';
+    if (name.size > 0)
+        memcpy(result + prefix.size + dot, name.at, name.size);
+    return (text){result, prefix.size + dot + name.size};
 }
 
 static text name_of(arena *a, const json *parent, const json *member, size_t index)
@@ -87,10 +86,10 @@ void metadata_merge(arena *a, metadata *into, const char *prefix, const metadata
 
 bool metadata_has(const metadata *in, const char *name)
 {
-    size_t len = strlen(name);
+    size_t size = strlen(name);
     for (size_t i = 0; i < in->count; i++) {
         text candidate = in->list[i].key;
-        if (text_starts(candidate, name) && (candidate.len == len || candidate.at[len] == '.'))
+        if (text_starts(candidate, name) && (candidate.size == size || candidate.at[size] == '.'))
             return true;
     }
     return false;

@@ -4,6 +4,7 @@
  * its order of preference. Attributes of a resource have slots of their own, found once for each scope and not once for each span.
  */
 #include "observation.h"
+
 #include "clock.h"
 #include "json.h"
 #include "loss.h"
@@ -118,7 +119,7 @@ static text slot_text(mapper *m, const otlp_value *value)
 /* The first of two that has text. */
 static text either(text first, text second)
 {
-    return first.len > 0 ? first : second;
+    return first.size > 0 ? first : second;
 }
 
 /* What was written into the scratch, which is empty again. */
@@ -126,11 +127,11 @@ static text take_scratch(mapper *m)
 {
     text copy = arena_copy(m->arena, buf_view(&m->scratch));
     m->arena->failed |= m->scratch.failed;
-    m->scratch.len = 0;
+    m->scratch.size = 0;
     return copy;
 }
 
-/* --- metadata --- */
+/* ---- Metadata ---- */
 
 /* A whole object of metadata in one attribute; anything that is not an object or array is dropped, as the real server does. */
 static void put_object(mapper *m, metadata *into, const otlp_value *value)
@@ -150,7 +151,7 @@ static text metadata_json(mapper *m, const metadata *own, const scope_view *scop
     buf_char(&m->scratch, '{');
     metadata_write(&m->scratch, own);
     for (size_t i = 0; i < 2; i++) {
-        if (shared[i].len > 0)
+        if (shared[i].size > 0)
             json_put_comma(&m->scratch);
         buf_text(&m->scratch, shared[i]);
     }
@@ -196,9 +197,9 @@ static void view_scope(mapper *m, const otlp_scope *scope, scope_view *out)
             out->resource[slot] = &attribute->value;
     }
     out->of_sdk = text_starts(scope->name, "langfuse-sdk");
-    if (scope->name.len > 0)
+    if (scope->name.size > 0)
         metadata_put(m->arena, &of_scope, TEXT("scope.name"), scope->name);
-    if (scope->version.len > 0)
+    if (scope->version.size > 0)
         metadata_put(m->arena, &of_scope, TEXT("scope.version"), scope->version);
     put_attributes(m, &of_scope, "scope.attributes", scope->attributes);
     put_attributes(m, &of_resource, "resourceAttributes", scope->resource);
@@ -206,14 +207,14 @@ static void view_scope(mapper *m, const otlp_scope *scope, scope_view *out)
     out->resource_json = members_json(m, &of_resource);
 }
 
-/* --- fields --- */
+/* ---- Fields ---- */
 
 static text type_of(mapper *m, const slots of, bool has_model)
 {
     text given = slot_text(m, of[KEY_TYPE]), operation = slot_text(m, of[KEY_OPERATION]);
     if (text_lists(TEXT("span,generation,event,embedding,agent,tool,chain,retriever,guardrail,evaluator"), given))
         return arena_upper(m->arena, given);
-    if (given.len > 0)
+    if (given.size > 0)
         m->losses |= LOSS_TYPE;
     if (text_lists(TEXT("chat,completion,text_completion,generate_content"), operation))
         return TEXT("GENERATION");
@@ -248,20 +249,20 @@ static bool is_true(const otlp_value *value)
 text observation_environment(arena *a, text given)
 {
     const size_t longest = 40; /* the server's limit for environment names */
-    char *name = arena_take(a, given.len);
+    char *name = arena_take(a, given.size);
     if (name == NULL)
         return TEXT("default");
-    for (size_t i = 0; i < given.len; i++)
+    for (size_t i = 0; i < given.size; i++)
         name[i] = (char)(given.at[i] >= 'A' && given.at[i] <= 'Z' ? given.at[i] - 'A' + 'a' : given.at[i]);
-    text result = {name, given.len};
+    text result = {name, given.size};
     if (!text_skip(&result, "langfuse-"))
         text_skip(&result, "langfuse_");
-    if (result.len > longest)
-        result.len = longest;
-    for (size_t i = 0; i < result.len; i++)
+    if (result.size > longest)
+        result.size = longest;
+    for (size_t i = 0; i < result.size; i++)
         if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-_", result.at[i] != '\0' ? result.at[i] : '?') == NULL)
             return TEXT("default");
-    return result.len > 0 ? result : TEXT("default");
+    return result.size > 0 ? result : TEXT("default");
 }
 
 static text environment_of(mapper *m, const slots of, const slots resource)
@@ -287,9 +288,9 @@ static text tags_of(mapper *m, const otlp_value *value)
         json_put_comma(&m->scratch);
         json_put_string(&m->scratch, tag->kind == JSON_STRING ? tag->string : json_text(m->arena, tag));
     }
-    while (!json_is(list, JSON_ARRAY) && given.len > 0) {
+    while (!json_is(list, JSON_ARRAY) && given.size > 0) {
         text word = text_trim(text_take(&given, ","));
-        if (word.len == 0)
+        if (word.size == 0)
             continue;
         json_put_comma(&m->scratch);
         json_put_string(&m->scratch, word);
@@ -301,7 +302,7 @@ static text tags_of(mapper *m, const otlp_value *value)
 static void set_io(mapper *m, const slots of, observation *out)
 {
     text input = slot_text(m, of[KEY_INPUT]), output = slot_text(m, of[KEY_OUTPUT]);
-    if (input.len == 0 && output.len == 0) { /* one langfuse value turns all other sources off */
+    if (input.size == 0 && output.size == 0) { /* one langfuse value turns all other sources off */
         input = either(slot_text(m, of[KEY_INPUT_MESSAGES]), slot_text(m, of[KEY_TOOL_ARGUMENTS]));
         output = either(slot_text(m, of[KEY_OUTPUT_MESSAGES]), slot_text(m, of[KEY_TOOL_RESULT]));
         input = either(input, slot_text(m, of[KEY_INPUT_VALUE]));
@@ -388,7 +389,7 @@ static void set_prompt(mapper *m, const slots of, observation *out)
     text name = either(slot_text(m, of[KEY_PROMPT_NAME]), slot_text(m, of[KEY_PROMPT_NAME_OLD]));
     text version = either(slot_text(m, of[KEY_PROMPT_VERSION]), slot_text(m, of[KEY_PROMPT_VERSION_OLD]));
     int64_t number;
-    if (!text_is(out->type, "GENERATION") || name.len == 0 || !text_to_int(version, &number) || number < 0)
+    if (!text_is(out->type, "GENERATION") || name.size == 0 || !text_to_int(version, &number) || number < 0)
         return;
     out->prompt_name = name;
     out->prompt_version = number <= newest_version ? number : -1;
@@ -399,11 +400,11 @@ static int64_t completion_start_of(mapper *m, const otlp_value *value)
 {
     int64_t ms;
     text given = slot_text(m, value);
-    if (given.len >= 2 && given.at[0] == '"' && given.at[given.len - 1] == '"')
-        given = (text){given.at + 1, given.len - 2};
+    if (given.size >= 2 && given.at[0] == '"' && given.at[given.size - 1] == '"')
+        given = (text){given.at + 1, given.size - 2};
     if (clock_parse(given, &ms))
         return ms;
-    if (given.len > 0)
+    if (given.size > 0)
         m->losses |= LOSS_COMPLETION_START;
     return -1;
 }
@@ -414,7 +415,7 @@ static void set_times(const otlp_span *span, int64_t now_ns, observation *out)
     out->end_ns = span->end_ns != 0 ? span->end_ns : out->start_ns;
 }
 
-/* --- one span --- */
+/* ---- One span ---- */
 
 /* Sorts a span's attributes into slots, and those of open families (`metadata.KEY`) into metadata. */
 typedef struct sorted {
@@ -512,7 +513,7 @@ static void map_span(mapper *m, const otlp_span *span, int64_t now_ns, observati
     set_identity(m, span, in.of, scope->resource, out);
     text other_model = either(slot_text(m, in.of[KEY_RESPONSE_MODEL]), slot_text(m, in.of[KEY_REQUEST_MODEL]));
     out->model = either(slot_text(m, in.of[KEY_MODEL]), other_model);
-    out->type = type_of(m, in.of, out->model.len > 0);
+    out->type = type_of(m, in.of, out->model.size > 0);
     out->level = level_of(m, in.of[KEY_LEVEL], span->status_code);
     out->status_message = either(slot_text(m, in.of[KEY_STATUS_MESSAGE]), span->status_message);
     out->model_parameters = parameters_of(m, span, in.of[KEY_MODEL_PARAMETERS]);
@@ -526,7 +527,7 @@ static void map_span(mapper *m, const otlp_span *span, int64_t now_ns, observati
 
 bool observation_is_root(const observation *o)
 {
-    return o->parent_id.len == 0 || o->is_app_root;
+    return o->parent_id.size == 0 || o->is_app_root;
 }
 
 observation observation_keep(arena *a, const observation *row)

@@ -1,5 +1,6 @@
 /* What both OTLP decoders share: growing the result, wording a refusal, and values as text. */
 #include "otlp.h"
+
 #include "json.h"
 
 #include <math.h>
@@ -38,7 +39,7 @@ void otlp_refuse_span(otlp_export *e, unsigned reasons)
     e->span_reasons |= reasons;
 }
 
-/* --- the text of a refusal --- */
+/* ---- The text of a refusal ---- */
 
 #define ID_REASONS (OTLP_TRACE_ID_ABSENT | OTLP_TRACE_ID_NOT_AN_ID | OTLP_SPAN_ID_ABSENT | OTLP_SPAN_ID_NOT_AN_ID)
 
@@ -74,7 +75,7 @@ static void put_scope_names(const otlp_export *e, buf *out)
 {
     size_t named = 0;
     for (size_t i = 0; i < e->scope_count && i < MAX_NAMED_SCOPES; i++) {
-        if (e->scopes[i].name.len == 0 || named_before(e, i))
+        if (e->scopes[i].name.size == 0 || named_before(e, i))
             continue;
         buf_string(out, named++ > 0 ? ", " : "");
         buf_text(out, e->scopes[i].name);
@@ -112,7 +113,7 @@ bool otlp_refused(const otlp_export *e, buf *out)
     return true;
 }
 
-/* --- values as text --- */
+/* ---- Values as text ---- */
 
 static void put_number_text(buf *out, double number)
 {

@@ -1,6 +1,7 @@
 /* OTLP traces in JSON: bytes -> otlp_export. Unlike protobuf, JSON can have wrong shapes; those a real server refuses are counted, and
  * ids are taken verbatim, whatever their case or length. */
 #include "otlp.h"
+
 #include "json.h"
 
 #include <string.h>
@@ -27,7 +28,7 @@ static int64_t time_of(const json *value)
     return 0;
 }
 
-/* --- AnyValue --- */
+/* ---- AnyValue ---- */
 
 static void read_value(otlp_export *e, const json *any, otlp_value *out);
 
@@ -88,7 +89,7 @@ static void read_value(otlp_export *e, const json *any, otlp_value *out)
         *out = (otlp_value){.kind = OTLP_JSON, .as.string = text_of_json(e, any)};
 }
 
-/* --- messages --- */
+/* ---- Messages ---- */
 
 /* False when the member is there and is not an array; null counts as absent. */
 static bool get_array(const json *object, const char *key, const json **out)
@@ -125,7 +126,7 @@ static unsigned read_id(otlp_export *e, const json *value, unsigned absent, unsi
     if (value->kind != JSON_STRING)
         return not_an_id;
     *out = string_of(e, value);
-    return out->len > 0 ? 0 : absent;
+    return out->size > 0 ? 0 : absent;
 }
 
 static void read_span(otlp_export *e, const json *in, size_t scope)

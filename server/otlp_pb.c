@@ -1,6 +1,7 @@
 /* OTLP traces in protobuf: bytes -> otlp_export. Every length is checked against its enclosing message, a wrong wire type is an error,
  * and unknown fields are skipped. Field numbers are those of opentelemetry/proto/trace/v1 and common/v1. */
 #include "otlp.h"
+
 #include "json.h"
 
 #include <string.h>
@@ -21,10 +22,10 @@ static bool take_varint(text *in, uint64_t *out)
 {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
-        if (in->len == 0)
+        if (in->size == 0)
             return false;
         uint8_t byte = (uint8_t)*in->at++;
-        in->len--;
+        in->size--;
         if (shift == 63 && byte > 1)
             return false;
         value |= (uint64_t)(byte & 0x7F) << shift;
@@ -39,12 +40,12 @@ static bool take_varint(text *in, uint64_t *out)
 static bool take_fixed(text *in, size_t size, uint64_t *out)
 {
     uint64_t value = 0;
-    if (in->len < size)
+    if (in->size < size)
         return false;
     for (size_t i = 0; i < size; i++)
         value |= (uint64_t)(uint8_t)in->at[i] << (8 * i);
     in->at += size;
-    in->len -= size;
+    in->size -= size;
     *out = value;
     return true;
 }
@@ -52,7 +53,7 @@ static bool take_fixed(text *in, size_t size, uint64_t *out)
 /* Takes the next field off a non-empty message. */
 static bool take_field(text *in, field *out)
 {
-    uint64_t tag, len;
+    uint64_t tag, size;
     if (!take_varint(in, &tag) || tag > UINT32_MAX || tag >> 3 == 0)
         return false;
     *out = (field){.number = (uint32_t)(tag >> 3), .wire = (wire)(tag & 7)};
@@ -61,11 +62,11 @@ static bool take_field(text *in, field *out)
     case WIRE_FIXED64: return take_fixed(in, 8, &out->integer);
     case WIRE_FIXED32: return take_fixed(in, 4, &out->integer);
     case WIRE_BYTES:
-        if (!take_varint(in, &len) || len > in->len)
+        if (!take_varint(in, &size) || size > in->size)
             return false;
-        out->bytes = (text){in->at, (size_t)len};
-        in->at += len;
-        in->len -= (size_t)len;
+        out->bytes = (text){in->at, (size_t)size};
+        in->at += size;
+        in->size -= (size_t)size;
         return true;
     default: return false; /* groups, which proto3 does not have */
     }
@@ -88,15 +89,15 @@ static bool get_hex(otlp_export *e, const field *f, text *out)
     static const char hex[] = "0123456789abcdef";
     if (f->wire != WIRE_BYTES)
         return false;
-    char *digits = f->bytes.len > 0 ? arena_take(e->arena, 2 * f->bytes.len) : NULL;
+    char *digits = f->bytes.size > 0 ? arena_take(e->arena, 2 * f->bytes.size) : NULL;
     if (digits == NULL)
-        return f->bytes.len == 0;
-    for (size_t i = 0; i < f->bytes.len; i++) {
+        return f->bytes.size == 0;
+    for (size_t i = 0; i < f->bytes.size; i++) {
         uint8_t byte = (uint8_t)f->bytes.at[i];
         digits[2 * i] = hex[byte >> 4];
         digits[2 * i + 1] = hex[byte & 15];
     }
-    *out = (text){digits, 2 * f->bytes.len};
+    *out = (text){digits, 2 * f->bytes.size};
     return true;
 }
 
@@ -106,7 +107,7 @@ static bool get_time(const field *f, int64_t *out)
     return f->wire == WIRE_FIXED64;
 }
 
-/* --- AnyValue --- */
+/* ---- AnyValue ---- */
 
 static bool read_value(otlp_export *e, text in, unsigned depth, otlp_value *out);
 
@@ -114,7 +115,7 @@ static bool read_array(otlp_export *e, text in, unsigned depth, otlp_value *out)
 {
     size_t count = 0;
     otlp_value *items = NULL;
-    while (in.len > 0) {
+    while (in.size > 0) {
         field f;
         if (!take_field(&in, &f))
             return false;
@@ -136,7 +137,7 @@ static bool put_any_value(otlp_export *e, buf *out, text in, unsigned depth);
 static bool put_list(otlp_export *e, buf *out, text in, unsigned depth, bool keyed)
 {
     const char *separator = "{\"values\":[";
-    while (in.len > 0) {
+    while (in.size > 0) {
         field f;
         if (!take_field(&in, &f) || (f.number == 1 && f.wire != WIRE_BYTES))
             return false;
@@ -145,7 +146,7 @@ static bool put_list(otlp_export *e, buf *out, text in, unsigned depth, bool key
         buf_string(out, separator);
         separator = ",";
         text key = TEXT(""), value = TEXT("");
-        while (keyed && f.bytes.len > 0) {
+        while (keyed && f.bytes.size > 0) {
             field part;
             if (!take_field(&f.bytes, &part) || (part.number == 1 && !get_string(e, &part, &key)) ||
                 (part.number == 2 && !get_bytes(&part, &value)))
@@ -198,7 +199,7 @@ static bool put_any_value(otlp_export *e, buf *out, text in, unsigned depth)
     if (depth > MAX_VALUE_DEPTH)
         return false;
     buf_char(out, '{');
-    while (in.len > 0) {
+    while (in.size > 0) {
         field f;
         if (!take_field(&in, &f))
             return false;
@@ -222,11 +223,11 @@ static bool put_any_value(otlp_export *e, buf *out, text in, unsigned depth)
 static bool keep_as_json(otlp_export *e, text in, unsigned depth, otlp_value *out)
 {
     buf kept = {0};
-    bool good = put_any_value(e, &kept, in, depth);
+    bool ok = put_any_value(e, &kept, in, depth);
     *out = (otlp_value){.kind = OTLP_JSON, .as.string = arena_copy(e->arena, buf_view(&kept))};
     e->arena->failed |= kept.failed;
     buf_free(&kept);
-    return good;
+    return ok;
 }
 
 /* The fields are a oneof: the last one wins. */
@@ -236,41 +237,41 @@ static bool read_value(otlp_export *e, text in, unsigned depth, otlp_value *out)
     *out = (otlp_value){.kind = OTLP_JSON, .as.string = TEXT("{}")};
     if (depth > MAX_VALUE_DEPTH)
         return false;
-    while (in.len > 0) {
+    while (in.size > 0) {
         field f;
-        bool good = true;
+        bool ok = true;
         if (!take_field(&in, &f))
             return false;
         switch (f.number) {
         case 1:
             out->kind = OTLP_STRING;
-            good = get_string(e, &f, &out->as.string);
+            ok = get_string(e, &f, &out->as.string);
             break;
         case 2:
             *out = (otlp_value){.kind = OTLP_BOOL, .as.boolean = f.integer != 0};
-            good = f.wire == WIRE_VARINT;
+            ok = f.wire == WIRE_VARINT;
             break;
         case 3:
             *out = (otlp_value){.kind = OTLP_INT, .as.integer = (int64_t)f.integer};
-            good = f.wire == WIRE_VARINT;
+            ok = f.wire == WIRE_VARINT;
             break;
         case 4:
             out->kind = OTLP_DOUBLE;
             memcpy(&out->as.number, &f.integer, sizeof out->as.number);
-            good = f.wire == WIRE_FIXED64;
+            ok = f.wire == WIRE_FIXED64;
             break;
-        case 5: good = f.wire == WIRE_BYTES && read_array(e, f.bytes, depth, out); break;
+        case 5: ok = f.wire == WIRE_BYTES && read_array(e, f.bytes, depth, out); break;
         case 6:
         case 7: return keep_as_json(e, whole, depth, out);
         default: break;
         }
-        if (!good)
+        if (!ok)
             return false;
     }
     return true;
 }
 
-/* --- messages --- */
+/* ---- Messages ---- */
 
 static bool read_attribute(otlp_export *e, const field *f, otlp_attributes *owner)
 {
@@ -279,7 +280,7 @@ static bool read_attribute(otlp_export *e, const field *f, otlp_attributes *owne
     otlp_attribute *attribute = otlp_add_attribute(e, owner);
     if (attribute == NULL || !get_bytes(f, &in))
         return false;
-    while (in.len > 0) {
+    while (in.size > 0) {
         field part;
         text value;
         if (!take_field(&in, &part))
@@ -299,7 +300,7 @@ static bool read_attribute(otlp_export *e, const field *f, otlp_attributes *owne
 
 static bool read_status(otlp_export *e, text in, otlp_span *span)
 {
-    while (in.len > 0) {
+    while (in.size > 0) {
         field f;
         if (!take_field(&in, &f))
             return false;
@@ -338,7 +339,7 @@ typedef struct walk {
 
 static bool for_each(walk *w, text in, uint32_t number, bool (*read)(walk *, text))
 {
-    while (in.len > 0) {
+    while (in.size > 0) {
         field f;
         if (!take_field(&in, &f))
             return false;
@@ -354,27 +355,27 @@ static bool read_span(walk *w, text in)
     if (span == NULL)
         return false;
     span->scope = w->scope;
-    while (in.len > 0) {
+    while (in.size > 0) {
         field f;
         if (!take_field(&in, &f) || !read_span_field(w->e, &f, span))
             return false;
     }
-    otlp_refuse_span(w->e, (span->trace_id.len > 0 ? 0u : OTLP_TRACE_ID_ABSENT) | (span->id.len > 0 ? 0u : OTLP_SPAN_ID_ABSENT));
+    otlp_refuse_span(w->e, (span->trace_id.size > 0 ? 0u : OTLP_TRACE_ID_ABSENT) | (span->id.size > 0 ? 0u : OTLP_SPAN_ID_ABSENT));
     return true;
 }
 
 static bool read_scope(walk *w, text in)
 {
     otlp_scope *scope = &w->e->scopes[w->scope];
-    while (in.len > 0) {
+    while (in.size > 0) {
         field f;
         if (!take_field(&in, &f))
             return false;
-        bool good = f.number == 1   ? get_string(w->e, &f, &scope->name)
-                    : f.number == 2 ? get_string(w->e, &f, &scope->version)
-                    : f.number == 3 ? read_attribute(w->e, &f, &scope->attributes)
-                                    : true;
-        if (!good)
+        bool ok = f.number == 1   ? get_string(w->e, &f, &scope->name)
+                  : f.number == 2 ? get_string(w->e, &f, &scope->version)
+                  : f.number == 3 ? read_attribute(w->e, &f, &scope->attributes)
+                                  : true;
+        if (!ok)
             return false;
     }
     return true;
@@ -392,7 +393,7 @@ static bool read_scope_spans(walk *w, text in)
 
 static bool read_resource(walk *w, text in)
 {
-    while (in.len > 0) {
+    while (in.size > 0) {
         field f;
         if (!take_field(&in, &f) || (f.number == 1 && !read_attribute(w->e, &f, &w->resource)))
             return false;
@@ -410,8 +411,8 @@ static bool read_resource_spans(walk *w, text in)
 otlp_status otlp_pb_decode(arena *a, text body, otlp_export *out)
 {
     *out = (otlp_export){.arena = a, .empty = true};
-    bool good = for_each(&(walk){.e = out}, body, 1, read_resource_spans);
+    bool ok = for_each(&(walk){.e = out}, body, 1, read_resource_spans);
     if (a->failed)
         return OTLP_TOO_BIG;
-    return good ? OTLP_OK : OTLP_MALFORMED;
+    return ok ? OTLP_OK : OTLP_MALFORMED;
 }

@@ -1,4 +1,5 @@
 #include "parameter.h"
+
 #include "clock.h"
 #include "json.h"
 
@@ -108,18 +109,18 @@ bool parameter_tags(const http_request *request, arena *a, const char *name, tex
 const json *parameter_cursor(arena *a, text encoded)
 {
     buf plain = {.ceiling = HTTP_MAX_BODY};
-    bool good = buf_from_base64(&plain, encoded);
+    bool ok = buf_from_base64(&plain, encoded);
     text decoded = buf_move(&plain, a);
-    return good ? json_parse(a, decoded) : NULL;
+    return ok ? json_parse(a, decoded) : NULL;
 }
 
 bool parameter_read_page(const http_request *request, size_t default_limit, parameter_page *out, http_answer *answer)
 {
     *out = (parameter_page){.number = 1, .limit = default_limit};
-    bool good = parameter_number(request, "page", 1, INT32_MAX, &out->number, answer) &&
-                parameter_number(request, "limit", 1, MAX_LIMIT, &out->limit, answer);
+    bool ok = parameter_number(request, "page", 1, INT32_MAX, &out->number, answer) &&
+              parameter_number(request, "limit", 1, MAX_LIMIT, &out->limit, answer);
     out->offset = (out->number - 1) * out->limit;
-    return good;
+    return ok;
 }
 
 void parameter_put_page(buf *out, const parameter_page *page, int64_t total)

@@ -1,5 +1,6 @@
-/* Prompts; see prompt.h. The words of problems are those of a real server, to the letter. */
+/* The words are those of a real server, to the letter. */
 #include "prompt.h"
+
 #include "member.h"
 
 #include <stdio.h>
@@ -8,20 +9,20 @@
 #define MAX_LABEL 36
 #define MAX_COMMIT_MESSAGE 500
 
-/* --- checking --- */
+/* ---- Checking ---- */
 
 /* <, then anything, then > */
 static bool has_markup(text t)
 {
-    const char *open = t.len > 0 ? memchr(t.at, '<', t.len) : NULL;
-    return open != NULL && memchr(open, '>', t.len - (size_t)(open - t.at)) != NULL;
+    const char *open = t.size > 0 ? memchr(t.at, '<', t.size) : NULL;
+    return open != NULL && memchr(open, '>', t.size - (size_t)(open - t.at)) != NULL;
 }
 
 static void check_free_name(text name, issues *to)
 {
     static const char *const pages[] = {"new", "metrics", "prompt-detail"}; /* of the real server's web pages */
     char message[64];
-    if (name.len == 0)
+    if (name.size == 0)
         issue_custom(to, "name", "Name cannot be empty");
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
         snprintf(message, sizeof message, "Prompt name cannot be '%s'", pages[i]);
@@ -36,17 +37,17 @@ static void check_name(const json *value, issues *to)
     if (!check_string(to, value, "name", true))
         return;
     text name = value->string;
-    if (name.len == 0)
+    if (name.size == 0)
         issue_empty(to, "name", "Text cannot be empty");
     if (has_markup(name))
         issue_custom(to, "name", "Text cannot contain HTML tags");
     if (text_has(name, "|"))
         issue_pattern(to, "name", "/^[^|]*$/", "Prompt name cannot contain '|' character");
-    if (name.len == 0 || name.at[0] == '/')
+    if (name.size == 0 || name.at[0] == '/')
         issue_pattern(to, "name", "/^[^/]/", "Name cannot start with a slash");
     if (text_has(name, "//"))
         issue_pattern(to, "name", "/^(?!.*\\\\/\\\\/)/", "Name cannot contain consecutive slashes");
-    if (name.len == 0 || name.at[name.len - 1] == '/')
+    if (name.size == 0 || name.at[name.size - 1] == '/')
         issue_pattern(to, "name", "/^.*[^/]$/", "Name cannot end with a slash");
     if (to->count == before)
         check_free_name(text_trim(name), to);
@@ -54,17 +55,17 @@ static void check_name(const json *value, issues *to)
 
 static bool is_label(text label)
 {
-    for (size_t i = 0; i < label.len; i++)
+    for (size_t i = 0; i < label.size; i++)
         if (memchr("abcdefghijklmnopqrstuvwxyz0123456789_-.", label.at[i], 39) == NULL)
             return false;
-    return label.len > 0;
+    return label.size > 0;
 }
 
 static void check_label(const json *value, issues *to)
 {
     if (!check_string(to, value, "", true))
         return;
-    if (value->string.len == 0)
+    if (value->string.size == 0)
         issue_short(to, "", 1);
     if (issues_length(value->string) > MAX_LABEL)
         issue_long(to, "", MAX_LABEL);
@@ -108,13 +109,13 @@ static void check_message(const json *value, issues *to)
 
 static bool is_placeholder_name(text name)
 {
-    for (size_t i = 0; i < name.len; i++) {
+    for (size_t i = 0; i < name.size; i++) {
         char c = name.at[i];
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
         if (!letter && (i == 0 || ((c < '0' || c > '9') && c != '_')))
             return false;
     }
-    return name.len > 0;
+    return name.size > 0;
 }
 
 static void check_placeholder(const json *value, issues *to)
@@ -199,7 +200,7 @@ void prompt_check_labels(const json *body, issues *to)
         issue_custom(to, "newLabels", "Label 'latest' is always assigned to the latest prompt version");
 }
 
-/* --- what a body says --- */
+/* ---- What a body says ---- */
 
 /* Only the members that a message and a placeholder have: others are not kept. */
 static text chat_text(arena *a, const json *messages)
@@ -234,7 +235,7 @@ void prompt_check(arena *a, const json *body, issues *problems, prompt *out)
     if (!json_is_null(tags))
         out->tags = prompt_join(a, tags, NULL);
     if (json_is(message, JSON_STRING))
-        out->commit_message = message->string.len > 0 ? message->string : TEXT("");
+        out->commit_message = message->string.size > 0 ? message->string : TEXT("");
 }
 
 /* The placeholder of that name, anywhere in the chat. */
@@ -253,7 +254,7 @@ static void find_ambiguous(text content, const json *messages, buf *names)
         text rest = content, name = text_trim(text_take(&rest, "}}"));
         if (rest.at == NULL || !has_placeholder(messages, name))
             continue;
-        buf_string(names, names->len > 0 ? ", " : "");
+        buf_string(names, names->size > 0 ? ", " : "");
         buf_text(names, name);
     }
 }
@@ -267,7 +268,7 @@ text prompt_ambiguous_names(arena *a, text content)
     return buf_move(&names, a);
 }
 
-/* --- lists of strings --- */
+/* ---- Lists of strings ---- */
 
 bool prompt_lists(const json *list, text item)
 {
@@ -317,7 +318,7 @@ bool prompt_same_items(const json *left, const json *right)
     return has_all(left, right) && has_all(right, left);
 }
 
-/* --- JSON --- */
+/* ---- JSON ---- */
 
 static void member_list(buf *out, const char *name, const json *list)
 {

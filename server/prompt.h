@@ -27,7 +27,7 @@ void prompt_check_labels(const json *body, issues *problems);
 /* The names that are both a variable and a placeholder of a chat, between commas; empty when there are none. */
 text prompt_ambiguous_names(arena *a, text content);
 
-/* --- lists of strings --- */
+/* ---- Lists of strings ---- */
 
 bool prompt_lists(const json *list, text item);
 const json *prompt_list_of(arena *a, text item);
@@ -35,13 +35,13 @@ const json *prompt_join(arena *a, const json *first, const json *second); /* eac
 const json *prompt_without(arena *a, const json *list, const json *unwanted); /* `list` itself when nothing has to go */
 bool prompt_same_items(const json *left, const json *right); /* in any order */
 
-/* --- references: @@@langfusePrompt:name=N|label=L@@@ and ...|version=V@@@ --- */
+/* ---- References: @@@langfusePrompt:name=N|label=L@@@ and ...|version=V@@@ ---- */
 
 typedef struct prompt_reference {
     text name, wanted; /* `wanted` is the label, or the version in digits */
     bool by_version;
     int64_t version;
-    size_t at, len; /* where it stands in the content */
+    size_t at, size; /* where it stands in the content */
 } prompt_reference;
 
 /* What looks like a reference and is none stays text. `content` is JSON, and the parts borrow from it. */
@@ -68,7 +68,7 @@ typedef struct prompt_graph {
 /* The content of `root` with every reference replaced, in the graph's arena. Look at `failed` and `problem` afterwards. */
 text prompt_resolve(prompt_graph *g, const prompt *root);
 
-/* --- JSON --- */
+/* ---- JSON ---- */
 
 typedef enum prompt_activity { PROMPT_NOT_SAID, PROMPT_SAID } prompt_activity;
 

@@ -1,4 +1,3 @@
-/* Prompts that refer to prompts: finding the references in a text, and replacing them; see prompt.h. */
 #include "prompt.h"
 
 #include <string.h>
@@ -9,7 +8,7 @@
 #define MAX_EDGES 1000
 #define MAX_RESOLVED ((size_t)16 << 20)
 
-/* --- references --- */
+/* ---- References ---- */
 
 #define OPENING "@@@langfusePrompt:"
 #define CLOSING "@@@"
@@ -25,13 +24,13 @@ static text value_of(text part)
 static bool read_reference(text inside, prompt_reference *out)
 {
     text first = text_take(&inside, "|"), second = text_take(&inside, "|");
-    if (!text_starts(first, "name=") || second.len == 0 || inside.at != NULL)
+    if (!text_starts(first, "name=") || second.size == 0 || inside.at != NULL)
         return false;
     out->name = value_of(first);
     out->wanted = value_of(second);
     out->by_version = text_starts(second, "version=");
     out->version = 0;
-    if (out->name.len == 0 || out->wanted.at == NULL)
+    if (out->name.size == 0 || out->wanted.at == NULL)
         return false;
     return out->by_version ? text_to_int(out->wanted, &out->version) : text_starts(second, "label=");
 }
@@ -46,7 +45,7 @@ prompt_reference *prompt_references(arena *a, text content, size_t *out_count)
         text inside = text_take(&rest, CLOSING);
         if (rest.at == NULL || !read_reference(inside, &found))
             continue;
-        found.len = (size_t)(rest.at - content.at) - found.at;
+        found.size = (size_t)(rest.at - content.at) - found.at;
         added = arena_add(a, &list, sizeof *added, out_count);
         if (added == NULL)
             break;
@@ -55,7 +54,7 @@ prompt_reference *prompt_references(arena *a, text content, size_t *out_count)
     return list;
 }
 
-/* --- resolving --- */
+/* ---- Resolving ---- */
 
 /* The prompts from the root to the one at hand. */
 typedef struct chain {
@@ -121,22 +120,22 @@ static text resolve(prompt_graph *g, const chain *c)
         g->problem = TEXT("Maximum nesting depth exceeded (5)");
     else if (is_circular(c))
         refuse_circle(g, c->at);
-    if (g->problem.len > 0)
+    if (g->problem.size > 0)
         return TEXT("");
     const prompt_reference *list = prompt_references(g->arena, content, &count);
-    for (size_t i = 0; i < count && g->problem.len == 0 && !g->failed; i++) {
+    for (size_t i = 0; i < count && g->problem.size == 0 && !g->failed; i++) {
         prompt child;
         if (!find_child(g, c->at, &list[i], &child))
             break;
         const chain below = {&child, c, c->level + 1};
         text resolved = resolve(g, &below);
         buf_put(&out, content.at + done, list[i].at - done);
-        if (resolved.len > 2)
-            buf_put(&out, resolved.at + 1, resolved.len - 2);
-        done = list[i].at + list[i].len;
+        if (resolved.size > 2)
+            buf_put(&out, resolved.at + 1, resolved.size - 2);
+        done = list[i].at + list[i].size;
     }
     if (count > 0)
-        buf_put(&out, content.at + done, content.len - done);
+        buf_put(&out, content.at + done, content.size - done);
     text result = count > 0 ? buf_move(&out, g->arena) : content;
     g->failed |= g->arena->failed;
     buf_free(&out);

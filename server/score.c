@@ -1,5 +1,5 @@
-/* Scores; see score.h. */
 #include "score.h"
+
 #include "metadata.h"
 #include "observation.h"
 
@@ -28,7 +28,7 @@ static bool is_given(const json *body, const char *name)
     return !json_is_null(json_get(body, name));
 }
 
-/* --- checking --- */
+/* ---- Checking ---- */
 
 static void check_value(issues *to, const json *body, text type)
 {
@@ -45,7 +45,7 @@ static void check_value(issues *to, const json *body, text type)
     } else if (!string) {
         issue_type(to, "value", "string", value);
     } else if (text_is(type, "TEXT")) {
-        if (value->string.len == 0)
+        if (value->string.size == 0)
             issue_short(to, "value", 1);
         if (issues_length(value->string) > MAX_TEXT)
             issue_long(to, "value", MAX_TEXT);
@@ -86,7 +86,7 @@ void score_check(const json *body, bool batch, issues *to)
         return;
     }
     check_id(to, json_get(body, "id"), "id", false);
-    if (check_string(to, name, "name", true) && name->string.len == 0)
+    if (check_string(to, name, "name", true) && name->string.size == 0)
         issue_short(to, "name", 1);
     for (size_t i = 0; strings[i] != NULL; i++)
         check_string(to, json_get(body, strings[i]), strings[i], false);
@@ -98,7 +98,7 @@ void score_check(const json *body, bool batch, issues *to)
     check_annotation(to, body, type);
 }
 
-/* --- rows --- */
+/* ---- Rows ---- */
 
 bool score_has_number(const score *s)
 {
@@ -120,7 +120,7 @@ score score_from_body(arena *a, text id, const json *body)
                .config_id = json_string_at(body, "configId"),
                .queue_id = json_string_at(body, "queueId"),
                .metadata = metadata_of_json(a, json_get(body, "metadata"))};
-    if (s.source.len == 0)
+    if (s.source.size == 0)
         s.source = TEXT("API");
     if (json_is(comment, JSON_STRING))
         s.comment = comment->string;

@@ -1,5 +1,4 @@
-/* The database: opening it, its tables, and the steps of using a statement; see store.h. What is in the tables has files of its own.
- * Values are always bound, never part of the SQL text. */
+/* The database: opening it, its tables, and the steps of using a statement. What is in the tables has files of its own. */
 #include "store_private.h"
 
 #include <fcntl.h>
@@ -76,9 +75,9 @@ static bool has_failed(sqlite3 *db)
 }
 
 /* A failed statement may have ended the transaction already; the reason is remembered before another call replaces it. */
-bool store_commit(store *s, bool good)
+bool store_commit(store *s, bool ok)
 {
-    if (good && store_run(s, "COMMIT"))
+    if (ok && store_run(s, "COMMIT"))
         return true;
     if (has_failed(s->db))
         snprintf(s->problem, sizeof s->problem, "%s", sqlite3_errmsg(s->db));
@@ -94,7 +93,7 @@ void store_problem(store *s, char *out, size_t size)
              *s->problem != '\0' ? s->problem
              : has_failed(s->db) ? sqlite3_errmsg(s->db)
                                  : "not an error of the database");
-    s->problem[0] = 0;
+    s->problem[0] = '\0';
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -117,16 +116,16 @@ static bool set_up_schema(store *s)
     if (!store_run(s, "BEGIN IMMEDIATE"))
         return store_commit(s, false);
     int version = schema_version(s);
-    bool good = version >= 0;
+    bool ok = version >= 0;
     if (version == 0)
-        good = good && store_run(s, schema);
+        ok = ok && store_run(s, schema);
     else if (version == 1)
-        good = good && store_run(s, upgrade);
+        ok = ok && store_run(s, upgrade);
     if (version < 2)
-        good = good && store_run(s, event_schema);
+        ok = ok && store_run(s, event_schema);
     if (version < 3)
-        good = good && store_run(s, prompt_schema);
-    return store_commit(s, good);
+        ok = ok && store_run(s, prompt_schema);
+    return store_commit(s, ok);
 }
 
 /* WAL with synchronous=NORMAL survives the death of the process; only a power cut may lose the last commits. Large pages and a WAL of
@@ -211,7 +210,7 @@ void store_close(store *s)
     free(s);
 }
 
-/* --- statements --- */
+/* ---- Statements ---- */
 
 sqlite3_stmt *store_prepare_with(store *s, const char *sql, text id)
 {
@@ -223,7 +222,7 @@ sqlite3_stmt *store_prepare_with(store *s, const char *sql, text id)
 
 sqlite3_stmt *store_prepare_buf(store *s, buf *sql)
 {
-    buf_char(sql, 0);
+    buf_char(sql, '\0');
     sqlite3_stmt *statement = sql->failed ? NULL : store_prepare(s, sql->at);
     buf_free(sql);
     return statement;
@@ -231,28 +230,28 @@ sqlite3_stmt *store_prepare_buf(store *s, buf *sql)
 
 bool run_ready(sqlite3_stmt *statement)
 {
-    bool good = sqlite3_step(statement) == SQLITE_DONE;
+    bool ok = sqlite3_step(statement) == SQLITE_DONE;
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
-    return good;
+    return ok;
 }
 
 bool run_once(sqlite3_stmt *statement)
 {
-    bool good = sqlite3_step(statement) == SQLITE_DONE;
+    bool ok = sqlite3_step(statement) == SQLITE_DONE;
     sqlite3_finalize(statement);
-    return good;
+    return ok;
 }
 
 bool store_run_all_with(store *s, const char *const *statements, size_t count, text id)
 {
     pthread_mutex_lock(&s->lock);
-    bool good = store_run(s, "BEGIN IMMEDIATE");
-    for (size_t i = 0; good && i < count; i++)
-        good = run_once(store_prepare_with(s, statements[i], id));
-    good = store_commit(s, good);
+    bool ok = store_run(s, "BEGIN IMMEDIATE");
+    for (size_t i = 0; ok && i < count; i++)
+        ok = run_once(store_prepare_with(s, statements[i], id));
+    ok = store_commit(s, ok);
     pthread_mutex_unlock(&s->lock);
-    return good;
+    return ok;
 }
 
 bool store_collect(sqlite3_stmt *statement, arena *a, store_reader *read, size_t item_size, void *out_list, size_t *out_count,
@@ -276,16 +275,16 @@ bool store_collect(sqlite3_stmt *statement, arena *a, store_reader *read, size_t
 
 bool store_read_number(sqlite3_stmt *statement, int64_t *out)
 {
-    bool good = sqlite3_step(statement) == SQLITE_ROW;
-    if (good)
+    bool ok = sqlite3_step(statement) == SQLITE_ROW;
+    if (ok)
         *out = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
-    return good;
+    return ok;
 }
 
 void bind_text(sqlite3_stmt *statement, int *next, text t)
 {
-    sqlite3_bind_text64(statement, (*next)++, t.at != NULL ? t.at : "", t.len, SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_text64(statement, (*next)++, t.at != NULL ? t.at : "", t.size, SQLITE_STATIC, SQLITE_UTF8);
 }
 
 void bind_optional(sqlite3_stmt *statement, int *next, text t)
@@ -324,7 +323,7 @@ int64_t column_int(sqlite3_stmt *statement, int *next)
     return sqlite3_column_int64(statement, (*next)++);
 }
 
-/* --- conditions --- */
+/* ---- Conditions ---- */
 
 void put_any_of(buf *sql, const char *column, size_t count)
 {

@@ -79,13 +79,13 @@ bool store_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids,
 /* Numbers of stored observations and traces; of one trace when `trace_id` is not empty. */
 bool store_count(store *s, text trace_id, int64_t *out_observations, int64_t *out_traces);
 
-/* --- events of the batch endpoint --- */
+/* ---- Events of the batch endpoint ---- */
 
 /* Stores the events, and folds all that are known of each id into its row; all of them or none. Events without body_id are skipped.
  * `memory` holds what is needed on the way. */
 bool store_put_events(store *s, arena *memory, const event *events, size_t count);
 
-/* --- traces as a whole --- */
+/* ---- Traces as a whole ---- */
 
 /* Everything stored about one trace, newest scores first. False when the database failed; a trace that is not there is empty. */
 bool store_load_trace(store *s, arena *a, text id, trace_data *out);
@@ -138,7 +138,7 @@ typedef struct session_query {
 bool store_find_sessions(store *s, arena *a, const session_query *query, session_row **out_rows, size_t *out_count,
                          int64_t *out_total);
 
-/* --- scores --- */
+/* ---- Scores ---- */
 
 typedef enum score_column {
     SCORE_ID,

@@ -1,7 +1,6 @@
-/* Events of batches in SQLite, and the rows that are folded from them; see store.h. Values are always bound, never part of the SQL
- * text. */
-#include "clock.h"
 #include "store_private.h"
+
+#include "clock.h"
 
 #include <stdlib.h>
 
@@ -19,9 +18,9 @@ static bool put_event(store *s, const event *e)
     bind_text(statement, &next, text_of(e->type->name));
     bind_int(statement, &next, e->arrived_ns);
     bind_text(statement, &next, buf_view(&body));
-    bool good = !body.failed && run_ready(statement);
+    bool ok = !body.failed && run_ready(statement);
     buf_free(&body);
-    return good;
+    return ok;
 }
 
 /* All events of one id, in the order in which they count. NULL when they cannot be read, or there are none. */
@@ -55,17 +54,17 @@ static bool forget_observation(store *s, text id)
     int next = 1, column = 0;
     bind_text(place, &next, id);
     int state = sqlite3_step(place);
-    bool good = state == SQLITE_ROW || state == SQLITE_DONE;
+    bool ok = state == SQLITE_ROW || state == SQLITE_DONE;
     if (state == SQLITE_ROW) {
         next = 1;
         bind_text(forget, &next, column_text(place, &column));
         bind_text(forget, &next, id);
         bind_int(forget, &next, column_int(place, &column));
-        good = run_ready(forget);
+        ok = run_ready(forget);
     }
     sqlite3_reset(place);
     sqlite3_clear_bindings(place);
-    return good;
+    return ok;
 }
 
 static bool replace_observation(store *s, const observation *row)
@@ -85,19 +84,19 @@ static bool fold_again(store *s, event_kind kind, text body_id)
     arena memory = {0};
     size_t count;
     const event *events = get_events(s, &memory, kind, body_id, &count);
-    bool good = events != NULL && count > 0;
-    if (good && kind == EVENT_OBSERVATION) {
+    bool ok = events != NULL && count > 0;
+    if (ok && kind == EVENT_OBSERVATION) {
         observation row = event_fold_observation(&memory, events, count);
-        good = !memory.failed && replace_observation(s, &row);
-    } else if (good && kind == EVENT_TRACE) {
+        ok = !memory.failed && replace_observation(s, &row);
+    } else if (ok && kind == EVENT_TRACE) {
         trace_record record = event_fold_trace(&memory, events, count);
-        good = !memory.failed && replace_trace(s, &record);
-    } else if (good && kind == EVENT_SCORE) {
+        ok = !memory.failed && replace_trace(s, &record);
+    } else if (ok && kind == EVENT_SCORE) {
         score given = event_fold_score(&memory, events, count);
-        good = !memory.failed && replace_score(s, &given);
+        ok = !memory.failed && replace_score(s, &given);
     }
     arena_free(&memory);
-    return good;
+    return ok;
 }
 
 static int by_row(const void *left, const void *right)
@@ -110,14 +109,14 @@ static int by_row(const void *left, const void *right)
 /* Each id once, however many of its events are in the batch. */
 static bool put_events(store *s, const event **order, size_t count)
 {
-    bool good = !s->read_only && store_run(s, "BEGIN IMMEDIATE");
-    for (size_t i = 0; good && i < count; i++)
-        good = put_event(s, order[i]);
+    bool ok = !s->read_only && store_run(s, "BEGIN IMMEDIATE");
+    for (size_t i = 0; ok && i < count; i++)
+        ok = put_event(s, order[i]);
     qsort(order, count, sizeof *order, by_row);
-    for (size_t i = 0; good && i < count; i++)
+    for (size_t i = 0; ok && i < count; i++)
         if (i == 0 || by_row(&order[i - 1], &order[i]) != 0)
-            good = fold_again(s, order[i]->type->kind, order[i]->body_id);
-    return store_commit(s, good);
+            ok = fold_again(s, order[i]->type->kind, order[i]->body_id);
+    return store_commit(s, ok);
 }
 
 bool store_put_events(store *s, arena *memory, const event *events, size_t count)
@@ -125,12 +124,12 @@ bool store_put_events(store *s, arena *memory, const event *events, size_t count
     size_t kept = 0;
     const event **order = arena_take(memory, count * sizeof *order);
     for (size_t i = 0; order != NULL && i < count; i++)
-        if (events[i].body_id.len > 0)
+        if (events[i].body_id.size > 0)
             order[kept++] = &events[i];
     if (order == NULL || kept == 0)
         return order != NULL;
     pthread_mutex_lock(&s->lock);
-    bool good = put_events(s, order, kept);
+    bool ok = put_events(s, order, kept);
     pthread_mutex_unlock(&s->lock);
-    return good;
+    return ok;
 }

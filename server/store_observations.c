@@ -1,6 +1,6 @@
-/* Observations in SQLite; see store.h. Values are always bound, never part of the SQL text. */
-#include "clock.h"
 #include "store_private.h"
+
+#include "clock.h"
 
 /* Bound and read in this order by bind_row and row_of, which reads the id of the prompt behind them. */
 #define COLUMNS                                                                                                                  \
@@ -13,7 +13,7 @@
 
 const char store_put_row_sql[] = "INSERT OR REPLACE INTO observations (" COLUMNS ") VALUES (" MARKS ")";
 
-/* --- writing --- */
+/* ---- Writing ---- */
 
 /* A bind that fails leaves NULL, which the table refuses, so the step reports it. */
 static void bind_row(sqlite3_stmt *statement, const observation *o)
@@ -53,10 +53,10 @@ bool put_row(store *s, const observation *row)
 
 static bool put_rows(store *s, const observation *rows, size_t count)
 {
-    bool good = !s->read_only && store_run(s, "BEGIN IMMEDIATE");
-    for (size_t i = 0; good && i < count; i++)
-        good = put_row(s, &rows[i]);
-    return store_commit(s, good);
+    bool ok = !s->read_only && store_run(s, "BEGIN IMMEDIATE");
+    for (size_t i = 0; ok && i < count; i++)
+        ok = put_row(s, &rows[i]);
+    return store_commit(s, ok);
 }
 
 bool store_put(store *s, const observation *rows, size_t count)
@@ -64,12 +64,12 @@ bool store_put(store *s, const observation *rows, size_t count)
     if (count == 0)
         return true;
     pthread_mutex_lock(&s->lock);
-    bool good = put_rows(s, rows, count);
+    bool ok = put_rows(s, rows, count);
     pthread_mutex_unlock(&s->lock);
-    return good;
+    return ok;
 }
 
-/* --- reading --- */
+/* ---- Reading ---- */
 
 static const char *const column_names[STORE_COLUMN_COUNT] = {
     "trace_id", "id", "parent_id", "name", "type", "level", "environment", "version", "user_id", "session_id",
@@ -180,9 +180,9 @@ bool read_rows(store *s, const store_query *query, store_visit *visit, void *con
 bool store_read(store *s, const store_query *query, store_visit *visit, void *context)
 {
     pthread_mutex_lock(&s->lock);
-    bool good = read_rows(s, query, visit, context);
+    bool ok = read_rows(s, query, visit, context);
     pthread_mutex_unlock(&s->lock);
-    return good;
+    return ok;
 }
 
 bool store_count_rows(store *s, const store_query *query, int64_t *out_count)
@@ -194,9 +194,9 @@ bool store_count_rows(store *s, const store_query *query, int64_t *out_count)
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *statement = store_prepare_buf(s, &sql);
     bind_conditions(statement, &next, query);
-    bool good = store_read_number(statement, out_count);
+    bool ok = store_read_number(statement, out_count);
     pthread_mutex_unlock(&s->lock);
-    return good;
+    return ok;
 }
 
 bool store_count(store *s, text trace_id, int64_t *out_observations, int64_t *out_traces)
@@ -204,18 +204,18 @@ bool store_count(store *s, text trace_id, int64_t *out_observations, int64_t *ou
     int next = 1;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *statement = store_prepare(
-        s, trace_id.len > 0 ? "SELECT count(*), count(*) > 0 OR EXISTS (SELECT 1 FROM traces WHERE id = ?1)"
-                              " FROM observations WHERE trace_id = ?1"
-                            : "SELECT count(*), count(DISTINCT trace_id) + (SELECT count(*) FROM traces WHERE NOT EXISTS"
-                              " (SELECT 1 FROM observations AS o WHERE o.trace_id = traces.id)) FROM observations");
-    if (trace_id.len > 0)
+        s, trace_id.size > 0 ? "SELECT count(*), count(*) > 0 OR EXISTS (SELECT 1 FROM traces WHERE id = ?1)"
+                               " FROM observations WHERE trace_id = ?1"
+                             : "SELECT count(*), count(DISTINCT trace_id) + (SELECT count(*) FROM traces WHERE NOT EXISTS"
+                               " (SELECT 1 FROM observations AS o WHERE o.trace_id = traces.id)) FROM observations");
+    if (trace_id.size > 0)
         bind_text(statement, &next, trace_id);
-    bool good = sqlite3_step(statement) == SQLITE_ROW;
-    if (good) {
+    bool ok = sqlite3_step(statement) == SQLITE_ROW;
+    if (ok) {
         *out_observations = sqlite3_column_int64(statement, 0);
         *out_traces = sqlite3_column_int64(statement, 1);
     }
     sqlite3_finalize(statement);
     pthread_mutex_unlock(&s->lock);
-    return good;
+    return ok;
 }

@@ -1,4 +1,5 @@
-/* What the files of the storage share: the connection, and the small steps of using a statement. For store*.c only. */
+/* What the files of the storage share: the connection, and the small steps of using a statement. Values are always bound, never part of
+ * the SQL text. For store*.c only. */
 #ifndef LOCAL_STORE_PRIVATE_H
 #define LOCAL_STORE_PRIVATE_H
 
@@ -14,7 +15,7 @@ typedef enum ready {
     PUT_SCORE,
     PUT_EVENT,
     GET_EVENTS,
-    GET_PLACE,    /* trace and start of an observation of the batch endpoint */
+    GET_PLACE, /* trace and start of an observation of the batch endpoint */
     PUT_PLACE,
     FORGET_ROW,
     READY_COUNT
@@ -26,15 +27,15 @@ struct store {
     sqlite3 *db;
     sqlite3_stmt *ready[READY_COUNT]; /* NULL when the database is only read */
     bool read_only;
-    char problem[120];    /* why the last transaction was taken back */
+    char problem[120]; /* why the last transaction was taken back */
     pthread_mutex_t lock; /* guards all of the above */
 };
 
-bool store_run(store *s, const char *sql);              /* statements without results */
-bool store_commit(store *s, bool good);                 /* ends a transaction: keeps it when `good`, else takes it back */
+bool store_run(store *s, const char *sql); /* statements without results */
+bool store_commit(store *s, bool ok); /* ends a transaction: keeps it when `ok`, else takes it back */
 sqlite3_stmt *store_prepare(store *s, const char *sql); /* NULL when it cannot be prepared */
 sqlite3_stmt *store_prepare_with(store *s, const char *sql, text id); /* and binds the only parameter */
-sqlite3_stmt *store_prepare_buf(store *s, buf *sql);    /* the same for a text that is complete; frees it */
+sqlite3_stmt *store_prepare_buf(store *s, buf *sql); /* the same for a text that is complete; frees it */
 
 /* Run a statement that returns no rows: one of those that are ready, which lets go of what was bound to it, and one that is used once,
  * which is finalized and may be NULL. */

@@ -1,5 +1,5 @@
-/* Prompts in SQLite; see store_prompts.h. Values are always bound, never part of the SQL text. */
 #include "store_prompts.h"
+
 #include "store_private.h"
 
 #define COLUMNS "id, name, version, type, content, config, commit_message, labels, tags, created_ms, updated_ms"
@@ -21,12 +21,12 @@ bool store_begin(store *s, bool write)
 
 bool store_end(store *s, bool keep)
 {
-    bool good = store_commit(s, keep);
+    bool ok = store_commit(s, keep);
     pthread_mutex_unlock(&s->lock);
-    return good || !keep;
+    return ok || !keep;
 }
 
-/* --- reading --- */
+/* ---- Reading ---- */
 
 static void read_prompt(sqlite3_stmt *statement, int *next, arena *a, void *item)
 {
@@ -64,11 +64,11 @@ bool store_find_prompt(store *s, arena *a, text name, int64_t version, text labe
         bind_int(statement, &next, version);
     else
         bind_text(statement, &next, label);
-    bool good = read_prompts(a, statement, &list, &count);
-    *out_found = good && count > 0;
+    bool ok = read_prompts(a, statement, &list, &count);
+    *out_found = ok && count > 0;
     if (*out_found)
         *out = list[0];
-    return good;
+    return ok;
 }
 
 bool store_prompt_versions(store *s, arena *a, text name, prompt **out_versions, size_t *out_count)
@@ -96,7 +96,7 @@ bool store_prompt_dependents(store *s, arena *a, text child_name, prompt_depende
     return store_collect(statement, a, read_dependent, sizeof(prompt_dependent), out_list, out_count, NULL);
 }
 
-/* --- lists --- */
+/* ---- Lists ---- */
 
 #define MATCHES                                                                             \
     "(?1 = '' OR name = ?1) AND (?2 = '' OR " HAS("labels", "?2") ") AND (?3 = '' OR " HAS( \
@@ -135,7 +135,7 @@ bool store_list_prompts(store *s, arena *a, const prompt_query *query, prompt **
     return read_prompts(a, statement, out_versions, out_count);
 }
 
-/* --- writing --- */
+/* ---- Writing ---- */
 
 typedef struct lists {
     buf labels, tags;
@@ -151,10 +151,10 @@ static lists write_lists(const prompt *p)
 
 static bool free_lists(lists *l)
 {
-    bool good = !l->labels.failed && !l->tags.failed;
+    bool ok = !l->labels.failed && !l->tags.failed;
     buf_free(&l->labels);
     buf_free(&l->tags);
-    return good;
+    return ok;
 }
 
 static bool add_reference(store *s, text parent_id, const prompt_reference *r)
@@ -185,11 +185,11 @@ bool store_add_prompt(store *s, const prompt *p, const prompt_reference *referen
     bind_text(statement, &next, buf_view(&l.tags));
     bind_int(statement, &next, p->created_ms);
     bind_int(statement, &next, p->updated_ms);
-    bool good = run_once(statement);
-    good = free_lists(&l) && good;
-    for (size_t i = 0; good && i < count; i++)
-        good = add_reference(s, p->id, &references[i]);
-    return good;
+    bool ok = run_once(statement);
+    ok = free_lists(&l) && ok;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = add_reference(s, p->id, &references[i]);
+    return ok;
 }
 
 bool store_update_prompt(store *s, const prompt *p)
@@ -201,8 +201,8 @@ bool store_update_prompt(store *s, const prompt *p)
     bind_text(statement, &next, buf_view(&l.tags));
     bind_int(statement, &next, p->updated_ms);
     bind_text(statement, &next, p->id);
-    bool good = run_once(statement);
-    return free_lists(&l) && good;
+    bool ok = run_once(statement);
+    return free_lists(&l) && ok;
 }
 
 bool store_remove_prompt(store *s, text id)

@@ -1,4 +1,3 @@
-/* Scores in SQLite; see store.h. Values are always bound, never part of the SQL text. */
 #include "store_private.h"
 
 #define COLUMNS                                                                                                                \
@@ -8,7 +7,7 @@
 
 const char store_put_score_sql[] = "INSERT OR REPLACE INTO scores (" COLUMNS ") VALUES (" MARKS ")";
 
-/* --- one score --- */
+/* ---- One score ---- */
 
 bool replace_score(store *s, const score *given)
 {
@@ -55,7 +54,7 @@ bool store_delete_score(store *s, text id)
     return store_run_all_with(s, statements, sizeof statements / sizeof *statements, id);
 }
 
-/* --- finding --- */
+/* ---- Finding ---- */
 
 static const char *const score_columns[SCORE_COLUMN_COUNT] = {
     "id",     "name",      "trace_id",    "observation_id", "session_id", "dataset_run_id",
@@ -127,7 +126,7 @@ static bool find_scores(store *s, arena *a, const score_query *query, score **ou
 bool store_find_scores(store *s, arena *a, const score_query *query, score **out_scores, size_t *out_count, int64_t *out_total)
 {
     pthread_mutex_lock(&s->lock);
-    bool good = count_scores(s, query, out_total) && find_scores(s, a, query, out_scores, out_count);
+    bool ok = count_scores(s, query, out_total) && find_scores(s, a, query, out_scores, out_count);
     pthread_mutex_unlock(&s->lock);
-    return good;
+    return ok;
 }

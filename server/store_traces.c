@@ -1,4 +1,3 @@
-/* Traces and sessions in SQLite; see store.h. Values are always bound, never part of the SQL text. */
 #include "store_private.h"
 
 #include <string.h>
@@ -10,7 +9,7 @@
 
 const char store_put_trace_sql[] = "INSERT OR REPLACE INTO traces (" COLUMNS ") VALUES (" MARKS ")";
 
-/* --- one trace --- */
+/* ---- One trace ---- */
 
 bool replace_trace(store *s, const trace_record *t)
 {
@@ -61,12 +60,12 @@ static bool load_record(store *s, arena *a, text id, trace_data *out)
 {
     trace_record *found;
     size_t count;
-    bool good = store_collect(store_prepare_with(s, "SELECT " COLUMNS " FROM traces WHERE id = ?", id), a, read_record,
-                              sizeof *found, &found, &count, NULL);
-    out->has_record = good && count > 0;
+    bool ok = store_collect(store_prepare_with(s, "SELECT " COLUMNS " FROM traces WHERE id = ?", id), a, read_record, sizeof *found,
+                            &found, &count, NULL);
+    out->has_record = ok && count > 0;
     if (out->has_record)
         out->record = *found;
-    return good;
+    return ok;
 }
 
 bool store_load_trace(store *s, arena *a, text id, trace_data *out)
@@ -76,10 +75,10 @@ bool store_load_trace(store *s, arena *a, text id, trace_data *out)
     *out = (trace_data){.id = id};
     query.conditions[query.condition_count++] = (store_condition){STORE_TRACE_ID, STORE_EQUALS, &id, 1};
     pthread_mutex_lock(&s->lock);
-    bool good = read_rows(s, &query, keep_row, &kept) && load_record(s, a, id, out) &&
-                read_scores_of_trace(s, a, id, &out->scores, &out->score_count);
+    bool ok = read_rows(s, &query, keep_row, &kept) && load_record(s, a, id, out) &&
+              read_scores_of_trace(s, a, id, &out->scores, &out->score_count);
     pthread_mutex_unlock(&s->lock);
-    return good && !a->failed;
+    return ok && !a->failed;
 }
 
 /* The numbers are those of event_kind: the schema stores them. */
@@ -99,7 +98,7 @@ bool store_delete_trace(store *s, text id)
     return store_run_all_with(s, statements, sizeof statements / sizeof *statements, id);
 }
 
-/* --- finding --- */
+/* ---- Finding ---- */
 
 static void read_id(sqlite3_stmt *statement, int *next, arena *a, void *item)
 {
@@ -118,9 +117,9 @@ bool store_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids,
            " GROUP BY trace_id ORDER BY max(newest) DESC LIMIT ?2");
     bind_text(statement, &next, prefix);
     bind_int(statement, &next, (int64_t)limit);
-    bool good = store_collect(statement, a, read_id, sizeof(text), out_ids, out_count, NULL);
+    bool ok = store_collect(statement, a, read_id, sizeof(text), out_ids, out_count, NULL);
     pthread_mutex_unlock(&s->lock);
-    return good;
+    return ok;
 }
 
 static const struct {
@@ -168,18 +167,18 @@ bool store_find_traces(store *s, arena *a, const trace_query *query, text **out_
         for (int twice = 0; twice < 2; twice++)
             bind_all(statement, &next, query->conditions[i].values, query->conditions[i].value_count);
     bind_page(statement, &next, query->from_ms, query->to_ms, query->limit, query->offset);
-    bool good = store_collect(statement, a, read_id, sizeof(text), out_ids, out_count, out_total);
+    bool ok = store_collect(statement, a, read_id, sizeof(text), out_ids, out_count, out_total);
     pthread_mutex_unlock(&s->lock);
-    if (good && *out_count == 0 && query->offset > 0) { /* behind the last page; the total is wanted all the same */
+    if (ok && *out_count == 0 && query->offset > 0) { /* behind the last page; the total is wanted all the same */
         trace_query first = *query;
         first.offset = 0;
-        good = store_find_traces(s, a, &first, out_ids, out_count, out_total);
+        ok = store_find_traces(s, a, &first, out_ids, out_count, out_total);
         *out_count = 0;
     }
-    return good;
+    return ok;
 }
 
-/* --- sessions --- */
+/* ---- Sessions ---- */
 
 static sqlite3_stmt *prepare_sessions(store *s, const session_query *query)
 {
@@ -187,7 +186,7 @@ static sqlite3_stmt *prepare_sessions(store *s, const session_query *query)
     buf_string(&sql, "SELECT session_id, environment, min(first_ms), count(*) OVER () FROM"
                      " (SELECT session_id, environment, start_ms AS first_ms FROM observations WHERE session_id != ''"
                      "  UNION ALL SELECT session_id, environment, timestamp_ms FROM traces WHERE session_id != '') WHERE 1");
-    if (query->id.len > 0)
+    if (query->id.size > 0)
         buf_string(&sql, " AND session_id = ?");
     if (query->environment_count > 0) {
         buf_string(&sql, " AND ");
@@ -212,17 +211,17 @@ bool store_find_sessions(store *s, arena *a, const session_query *query, session
     int next = 1;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *statement = prepare_sessions(s, query);
-    if (query->id.len > 0)
+    if (query->id.size > 0)
         bind_text(statement, &next, query->id);
     bind_all(statement, &next, query->environments, query->environment_count);
     bind_page(statement, &next, query->from_ms, query->to_ms, query->limit, query->offset);
-    bool good = store_collect(statement, a, read_session, sizeof(session_row), out_rows, out_count, out_total);
+    bool ok = store_collect(statement, a, read_session, sizeof(session_row), out_rows, out_count, out_total);
     pthread_mutex_unlock(&s->lock);
-    if (good && *out_count == 0 && query->offset > 0) {
+    if (ok && *out_count == 0 && query->offset > 0) {
         session_query first = *query;
         first.offset = 0;
-        good = store_find_sessions(s, a, &first, out_rows, out_count, out_total);
+        ok = store_find_sessions(s, a, &first, out_rows, out_count, out_total);
         *out_count = 0;
     }
-    return good;
+    return ok;
 }

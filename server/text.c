@@ -11,14 +11,14 @@ text text_of(const char *string)
 
 bool text_equal(text a, text b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+    return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
 }
 
 int text_order(text a, text b)
 {
-    size_t shared = a.len < b.len ? a.len : b.len;
+    size_t shared = a.size < b.size ? a.size : b.size;
     int order = shared > 0 ? memcmp(a.at, b.at, shared) : 0;
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
 }
 
 bool text_is(text a, const char *string)
@@ -28,13 +28,13 @@ bool text_is(text a, const char *string)
 
 bool text_starts(text a, const char *prefix)
 {
-    size_t len = strlen(prefix);
-    return a.len >= len && memcmp(a.at, prefix, len) == 0;
+    size_t size = strlen(prefix);
+    return a.size >= size && memcmp(a.at, prefix, size) == 0;
 }
 
 bool text_has(text a, const char *part)
 {
-    return a.len > 0 && memmem(a.at, a.len, part, strlen(part)) != NULL;
+    return a.size > 0 && memmem(a.at, a.size, part, strlen(part)) != NULL;
 }
 
 static bool is_space(char c)
@@ -44,16 +44,16 @@ static bool is_space(char c)
 
 text text_trim(text a)
 {
-    while (a.len > 0 && is_space(a.at[0]))
+    while (a.size > 0 && is_space(a.at[0]))
         a = text_from(a, 1);
-    while (a.len > 0 && is_space(a.at[a.len - 1]))
-        a.len--;
+    while (a.size > 0 && is_space(a.at[a.size - 1]))
+        a.size--;
     return a;
 }
 
 bool text_lists(text list, text word)
 {
-    while (list.len > 0)
+    while (list.size > 0)
         if (text_equal(text_trim(text_take(&list, ",")), word))
             return true;
     return false;
@@ -61,12 +61,12 @@ bool text_lists(text list, text word)
 
 text text_unless_empty(text a)
 {
-    return a.len > 0 ? a : TEXT_NONE;
+    return a.size > 0 ? a : TEXT_NONE;
 }
 
 text text_from(text a, size_t size)
 {
-    return (text){a.at + size, a.len - size};
+    return (text){a.at + size, a.size - size};
 }
 
 bool text_skip(text *from, const char *prefix)
@@ -80,8 +80,8 @@ bool text_skip(text *from, const char *prefix)
 text text_take(text *from, const char *end)
 {
     text whole = *from;
-    const char *found = whole.len > 0 ? memmem(whole.at, whole.len, end, strlen(end)) : NULL;
-    size_t before = found != NULL ? (size_t)(found - whole.at) : whole.len;
+    const char *found = whole.size > 0 ? memmem(whole.at, whole.size, end, strlen(end)) : NULL;
+    size_t before = found != NULL ? (size_t)(found - whole.at) : whole.size;
     *from = found != NULL ? text_from(whole, before + strlen(end)) : TEXT_NONE;
     return (text){whole.at, before};
 }
@@ -94,21 +94,21 @@ static bool is_continuation(unsigned char c)
 size_t text_utf8_size(text a)
 {
     const unsigned char *s = (const unsigned char *)a.at;
-    if (a.len == 0)
+    if (a.size == 0)
         return 0;
     if (s[0] < 0x80)
         return 1;
     if (s[0] >= 0xC2 && s[0] <= 0xDF)
-        return a.len >= 2 && is_continuation(s[1]) ? 2 : 0;
+        return a.size >= 2 && is_continuation(s[1]) ? 2 : 0;
     if ((s[0] & 0xF0) == 0xE0) {
-        if (a.len < 3 || !is_continuation(s[1]) || !is_continuation(s[2]))
+        if (a.size < 3 || !is_continuation(s[1]) || !is_continuation(s[2]))
             return 0;
         bool overlong = s[0] == 0xE0 && s[1] < 0xA0;
         bool surrogate = s[0] == 0xED && s[1] > 0x9F;
         return overlong || surrogate ? 0 : 3;
     }
     if (s[0] >= 0xF0 && s[0] <= 0xF4) {
-        if (a.len < 4 || !is_continuation(s[1]) || !is_continuation(s[2]) || !is_continuation(s[3]))
+        if (a.size < 4 || !is_continuation(s[1]) || !is_continuation(s[2]) || !is_continuation(s[3]))
             return 0;
         bool overlong = s[0] == 0xF0 && s[1] < 0x90;
         bool beyond = s[0] == 0xF4 && s[1] > 0x8F;
@@ -119,12 +119,12 @@ size_t text_utf8_size(text a)
 
 bool text_to_int(text a, int64_t *out_value)
 {
-    bool negative = a.len > 0 && a.at[0] == '-';
+    bool negative = a.size > 0 && a.at[0] == '-';
     size_t i = negative ? 1 : 0;
     int64_t value = 0;
-    if (i == a.len)
+    if (i == a.size)
         return false;
-    for (; i < a.len; i++) {
+    for (; i < a.size; i++) {
         if (a.at[i] < '0' || a.at[i] > '9')
             return false;
         int64_t digit = a.at[i] - '0';
@@ -148,13 +148,13 @@ int text_hex_digit(char c)
 bool text_to_double(text a, double *out_value)
 {
     char digits[400]; /* the longest plain spelling of a double has 1 + 309 digits */
-    if (a.len == 0 || a.len >= sizeof digits || is_space(a.at[0]) || memchr(a.at, 0, a.len) != NULL)
+    if (a.size == 0 || a.size >= sizeof digits || is_space(a.at[0]) || memchr(a.at, '\0', a.size) != NULL)
         return false;
-    memcpy(digits, a.at, a.len);
-    digits[a.len] = 0;
+    memcpy(digits, a.at, a.size);
+    digits[a.size] = '\0';
     char *end = NULL;
     double value = strtod(digits, &end);
-    if (end != digits + a.len)
+    if (end != digits + a.size)
         return false;
     *out_value = value;
     return true;

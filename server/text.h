@@ -9,7 +9,7 @@
 /* A borrowed run of bytes; it may hold NUL and is not NUL-terminated. */
 typedef struct text {
     const char *at;
-    size_t len;
+    size_t size;
 } text;
 
 #define TEXT(literal) ((text){(literal), sizeof(literal) - 1})

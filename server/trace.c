@@ -1,5 +1,5 @@
-/* Traces as a whole; see trace.h. */
 #include "trace.h"
+
 #include "clock.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@ static int by_text(const void *left, const void *right)
     return text_order(*(const text *)left, *(const text *)right);
 }
 
-/* --- tags --- */
+/* ---- Tags ---- */
 
 static void add_tags(arena *a, text list, text **tags, size_t *count)
 {
@@ -45,7 +45,7 @@ text trace_unite_tags(arena *a, text left, text right)
     return buf_move(&out, a);
 }
 
-/* --- metadata --- */
+/* ---- Metadata ---- */
 
 static void put_members(buf *out, const json *object, const json *but_not_those_of)
 {
@@ -76,11 +76,11 @@ text trace_merge_metadata(arena *a, text left, text right)
     return buf_move(&out, a);
 }
 
-/* --- the view --- */
+/* ---- The view ---- */
 
 static void take_newest(text *value, text candidate)
 {
-    if (candidate.len > 0)
+    if (candidate.size > 0)
         *value = candidate;
 }
 
@@ -100,9 +100,9 @@ static void add_known(double *sum, double more)
 static void add_totals(trace_view *v, const observation *o)
 {
     arena memory = {0};
-    if (o->usage.len > 2)
+    if (o->usage.size > 2)
         add_known(&v->tokens, json_number_at(json_parse(&memory, o->usage), "total", -1));
-    if (o->cost.len > 2)
+    if (o->cost.size > 2)
         add_known(&v->cost, json_number_at(json_parse(&memory, o->cost), "total", -1));
     arena_free(&memory);
 }
@@ -145,8 +145,8 @@ static const observation *root_of(const trace_data *data)
     const observation *root = NULL;
     for (size_t i = 0; i < data->row_count; i++) {
         const observation *o = &data->rows[i];
-        bool better = root == NULL || (o->parent_id.len == 0) > (root->parent_id.len == 0) ||
-                      ((o->parent_id.len == 0) == (root->parent_id.len == 0) && o->start_ns < root->start_ns);
+        bool better = root == NULL || (o->parent_id.size == 0) > (root->parent_id.size == 0) ||
+                      ((o->parent_id.size == 0) == (root->parent_id.size == 0) && o->start_ns < root->start_ns);
         if (observation_is_root(o) && better)
             root = o;
     }
@@ -199,14 +199,14 @@ trace_view trace_view_of(arena *a, const trace_data *data)
                     .cost = -1,
                     .tags = TEXT("[]"),
                     .metadata = TEXT("{}")};
-    if (root != NULL && root->metadata.len > 0)
+    if (root != NULL && root->metadata.size > 0)
         v.metadata = root->metadata;
     for (size_t i = 0; rows != NULL && i < data->row_count; i++)
         add_row(a, &v, rows[i], i > 0 ? rows[i - 1] : NULL);
     set_io(&v, root, rows, rows != NULL ? data->row_count : 0);
     if (data->has_record)
         add_record(a, &v, &data->record);
-    if (v.environment.len == 0)
+    if (v.environment.size == 0)
         v.environment = TEXT("default");
     return v;
 }

@@ -1,5 +1,5 @@
-/* Traces as text for a terminal; see tree.h. */
 #include "tree.h"
+
 #include "clock.h"
 #include "forest.h"
 #include "json.h"
@@ -33,12 +33,12 @@
 #define LAST_BRANCH "\xE2\x94\x94\xE2\x94\x80 " /* └─ */
 #define TRUNK "\xE2\x94\x82  "                 /* │ */
 
-/* --- safe text --- */
+/* ---- Safe text ---- */
 
-static uint32_t code_point(text t, size_t len)
+static uint32_t code_point(text t, size_t size)
 {
     const unsigned char *s = (const unsigned char *)t.at;
-    switch (len) {
+    switch (size) {
     case 1: return s[0];
     case 2: return (s[0] & 0x1Fu) << 6 | (s[1] & 0x3Fu);
     case 3: return (s[0] & 0x0Fu) << 12 | (s[1] & 0x3Fu) << 6 | (s[2] & 0x3Fu);
@@ -67,36 +67,36 @@ static size_t columns_of(uint32_t c)
 /* What one character is shown as, and its width. */
 static text shown(text rest, size_t *taken, size_t *columns)
 {
-    size_t len = text_utf8_size(rest);
-    uint32_t c = len > 0 ? code_point(rest, len) : 0;
-    *taken = len > 0 ? len : 1;
+    size_t size = text_utf8_size(rest);
+    uint32_t c = size > 0 ? code_point(rest, size) : 0;
+    *taken = size > 0 ? size : 1;
     *columns = 1;
-    if (len > 0 && c == '\n')
+    if (size > 0 && c == '\n')
         return TEXT(NEWLINE);
-    if (len > 0 && (c == '\t' || c == '\r'))
+    if (size > 0 && (c == '\t' || c == '\r'))
         return TEXT(" ");
-    if (len == 0 || is_unsafe(c))
+    if (size == 0 || is_unsafe(c))
         return TEXT(REPLACEMENT);
     *columns = columns_of(c);
-    return (text){rest.at, len};
+    return (text){rest.at, size};
 }
 
 /* One line of at most `limit` columns; what does not fit ends in an ellipsis. Returns the columns used. */
 static size_t put_clipped(buf *out, text t, size_t limit)
 {
-    size_t used = 0, fits = out->len, fits_used = 0;
-    while (t.len > 0) {
+    size_t used = 0, fits = out->size, fits_used = 0;
+    while (t.size > 0) {
         size_t taken, columns;
         text piece = shown(t, &taken, &columns);
         if (used + columns > limit) {
-            out->len = fits;
+            out->size = fits;
             buf_string(out, ELLIPSIS);
             return fits_used + 1;
         }
         buf_text(out, piece);
         used += columns;
         if (used < limit) { /* the ellipsis would still fit behind this */
-            fits = out->len;
+            fits = out->size;
             fits_used = used;
         }
         t = text_from(t, taken);
@@ -122,7 +122,7 @@ static void put_painted(buf *out, const tree_style *style, const char *color, te
     paint(out, style, "0");
 }
 
-/* --- numbers for people --- */
+/* ---- Numbers for people ---- */
 
 static void put_duration(buf *out, int64_t ns)
 {
@@ -150,9 +150,9 @@ static void put_grouped(buf *out, double number)
     char digits[32];
     buf plain = {.at = digits, .capacity = sizeof digits, .ceiling = sizeof digits};
     buf_format(&plain, "%.0f", number < 1e18 ? number : 1e18);
-    for (size_t i = 0; i < plain.len; i++) {
+    for (size_t i = 0; i < plain.size; i++) {
         buf_char(out, digits[i]);
-        size_t left = plain.len - 1 - i;
+        size_t left = plain.size - 1 - i;
         if (left > 0 && left % 3 == 0)
             buf_char(out, ',');
     }
@@ -170,7 +170,7 @@ static void put_when(buf *out, int64_t ns)
     buf_format(out, "%.10s %.8s UTC", iso, iso + 11);
 }
 
-/* --- usage --- */
+/* ---- Usage ---- */
 
 typedef struct usage {
     double input, output, total, cost; /* negative: not given */
@@ -210,7 +210,7 @@ static void put_usage(buf *out, const observation *o)
     }
 }
 
-/* --- the trace as a whole --- */
+/* ---- The trace as a whole ---- */
 
 static void put_counts(buf *out, const trace_view *s, size_t count)
 {
@@ -233,7 +233,7 @@ static void put_counts(buf *out, const trace_view *s, size_t count)
 
 static void put_label(buf *out, const char **separator, const char *label, text value)
 {
-    if (value.len == 0)
+    if (value.size == 0)
         return;
     buf_string(out, *separator);
     buf_string(out, label);
@@ -261,7 +261,7 @@ static void put_header(buf *out, const trace_view *s, size_t count, const tree_s
 {
     const char *separator = "";
     paint(out, style, BOLD);
-    put_clipped(out, s->name.len > 0 ? s->name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
+    put_clipped(out, s->name.size > 0 ? s->name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
     paint(out, style, "0");
     buf_string(out, "  ");
     put_painted(out, style, DIM, s->id);
@@ -282,7 +282,7 @@ static void put_header(buf *out, const trace_view *s, size_t count, const tree_s
     buf_char(out, '\n');
 }
 
-/* --- one observation --- */
+/* ---- One observation ---- */
 
 static const char *color_of(text type)
 {
@@ -323,7 +323,7 @@ static size_t put_branches(buf *out, const node *n, bool below, const tree_style
 static void put_type(buf *out, text type, const tree_style *style)
 {
     paint(out, style, color_of(type));
-    for (size_t i = 0; i < type.len; i++) {
+    for (size_t i = 0; i < type.size; i++) {
         char c = type.at[i];
         buf_char(out, (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : '?'));
     }
@@ -337,7 +337,7 @@ static void put_level(buf *out, const observation *o, const tree_style *style)
     buf_string(out, "  ");
     paint(out, style, text_is(o->level, "ERROR") ? RED : text_is(o->level, "WARNING") ? YELLOW : DIM);
     put_safe(out, o->level);
-    if (o->status_message.len > 0) {
+    if (o->status_message.size > 0) {
         buf_string(out, ": ");
         put_clipped(out, o->status_message, style->full ? SIZE_MAX : style->width);
     }
@@ -347,7 +347,7 @@ static void put_level(buf *out, const observation *o, const tree_style *style)
 /* prompt NAME v3 */
 static void put_prompt(buf *out, const observation *o)
 {
-    if (o->prompt_name.len == 0)
+    if (o->prompt_name.size == 0)
         return;
     buf_string(out, "  prompt ");
     put_clipped(out, o->prompt_name, MAX_NAME_COLUMNS);
@@ -362,7 +362,7 @@ static void put_title(buf *out, const node *n, const tree_style *style)
     put_type(out, o->type, style);
     buf_char(out, ' ');
     paint(out, style, BOLD);
-    put_clipped(out, o->name.len > 0 ? o->name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
+    put_clipped(out, o->name.size > 0 ? o->name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
     paint(out, style, "0");
     paint(out, style, DIM);
     if (o->end_ns != OBSERVATION_OPEN) {
@@ -371,7 +371,7 @@ static void put_title(buf *out, const node *n, const tree_style *style)
     } else if (!text_is(o->type, "EVENT")) { /* events are moments; anything else lacks its end */
         buf_string(out, "  no end");
     }
-    if (o->model.len > 0) {
+    if (o->model.size > 0) {
         buf_string(out, "  ");
         put_clipped(out, o->model, MAX_NAME_COLUMNS);
     }
@@ -406,15 +406,15 @@ static void put_value_line(buf *out, const node *n, const char *label, text valu
 /* In full, a value keeps its lines. */
 static void put_value(buf *out, const node *n, const char *label, text value, const tree_style *style)
 {
-    while (style->full && value.len > 0) {
+    while (style->full && value.size > 0) {
         put_value_line(out, n, label, text_take(&value, "\n"), style);
         label = "     ";
     }
-    if (value.len > 0)
+    if (value.size > 0)
         put_value_line(out, n, label, value, style);
 }
 
-/* --- scores --- */
+/* ---- Scores ---- */
 
 static void put_score_value(buf *out, const score *s, size_t limit)
 {
@@ -438,7 +438,7 @@ static void put_score(buf *out, const score *s, size_t used, const tree_style *s
     paint(out, style, BOLD);
     put_score_value(out, s, left);
     paint(out, style, "0");
-    if (s->comment.len > 0) {
+    if (s->comment.size > 0) {
         paint(out, style, DIM);
         buf_string(out, "  (");
         put_clipped(out, s->comment, left);
@@ -494,7 +494,7 @@ static void put_other_scores(buf *out, const forest *f, const score *const *orde
     size_t put = 0;
     for (size_t i = 0; i < count; i++) {
         text wanted = order[i]->observation_id;
-        if (wanted.len > 0 && forest_has(f, wanted))
+        if (wanted.size > 0 && forest_has(f, wanted))
             continue;
         put_score(out, order[i], 0, style);
         put++;
@@ -534,7 +534,7 @@ void tree_render_summary(buf *out, const trace_data *data, const tree_style *sty
     put_painted(out, style, DIM, s.id);
     buf_string(out, "  ");
     paint(out, style, BOLD);
-    put_clipped(out, s.name.len > 0 ? s.name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
+    put_clipped(out, s.name.size > 0 ? s.name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
     paint(out, style, "0");
     buf_string(out, "  ");
     paint(out, style, DIM);

@@ -1,4 +1,3 @@
-/* Token usage and cost; see usage.h. */
 #include "usage.h"
 
 #include <math.h>
@@ -66,7 +65,7 @@ static text with_total(arena *a, entries *e)
     return finish(a, &out);
 }
 
-/* --- the OpenAI shapes --- */
+/* ---- The OpenAI shapes ---- */
 
 typedef struct openai_shape {
     const char *input, *output, *input_details, *output_details;
@@ -208,7 +207,7 @@ text usage_costs(arena *a, const json *given)
         plain &= text_is(member->key, "input") || text_is(member->key, "output");
         sum += cost;
     }
-    if (plain && out.len > 1) {
+    if (plain && out.size > 1) {
         json_put_key(&out, "total");
         json_put_number(&out, sum);
     }

@@ -1,4 +1,3 @@
-/* Random ids; see uuid.h. */
 #include "uuid.h"
 
 #include <stddef.h>
@@ -18,6 +17,6 @@ bool uuid_make(char out[UUID_SIZE])
         out[at++] = hex[b[i] >> 4];
         out[at++] = hex[b[i] & 15];
     }
-    out[UUID_SIZE - 1] = 0;
+    out[UUID_SIZE - 1] = '\0';
     return true;
 }

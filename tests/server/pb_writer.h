@@ -29,7 +29,7 @@ static inline void pb_fixed64(buf *out, unsigned field, uint64_t value)
 static inline void pb_bytes(buf *out, unsigned field, text bytes)
 {
     pb_varint(out, (uint64_t)field << 3 | 2);
-    pb_varint(out, bytes.len);
+    pb_varint(out, bytes.size);
     buf_text(out, bytes);
 }
 

@@ -19,20 +19,19 @@
 #define assert_text(actual, expected)                                \
     do {                                                             \
         text actual_ = (actual);                                     \
-        assert_int_equal(actual_.len, strlen(expected));             \
+        assert_int_equal(actual_.size, strlen(expected));            \
         assert_memory_equal(actual_.at, expected, strlen(expected)); \
     } while (0)
 
-/* --- JSON --- */
+/* ---- JSON ---- */
 
 static void json_accepts_what_rfc_8259_accepts(void **state)
 {
-    static const char *const good[] = {"0",   "-0", "1.5e+3", " [ ] ", "{\"a\":[1,{\"b\":null}]}", "\"\\u0000\\ud83d\\ude00\"",
-                                       "true"};
+    static const char *const ok[] = {"0", "-0", "1.5e+3", " [ ] ", "{\"a\":[1,{\"b\":null}]}", "\"\\u0000\\ud83d\\ude00\"", "true"};
     (void)state;
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+    for (size_t i = 0; i < sizeof ok / sizeof *ok; i++) {
         arena a = {0};
-        assert_non_null(json_parse(&a, text_of(good[i])));
+        assert_non_null(json_parse(&a, text_of(ok[i])));
         arena_free(&a);
     }
 }
@@ -67,7 +66,7 @@ static void json_strings_keep_nul_and_repair_half_surrogates(void **state)
     arena a = {0};
     (void)state;
     const json *value = json_parse(&a, TEXT("\"a\\u0000b\\ud800\""));
-    assert_int_equal(value->string.len, 6);
+    assert_int_equal(value->string.size, 6);
     assert_memory_equal(value->string.at, "a\0b\xEF\xBF\xBD", 6);
     arena_free(&a);
 }
@@ -94,7 +93,7 @@ static void json_writes_numbers_as_javascript_does(void **state)
     }
 }
 
-/* --- OTLP in protobuf --- */
+/* ---- OTLP in protobuf ---- */
 
 static buf sample_export(void)
 {
@@ -152,14 +151,14 @@ static void protobuf_cut_anywhere_is_refused_or_empty(void **state)
 {
     buf body = sample_export();
     (void)state;
-    for (size_t len = 0; len < body.len; len++) {
+    for (size_t size = 0; size < body.size; size++) {
         arena a = {0};
         otlp_export e;
-        char *cut = malloc(len > 0 ? len : 1);
+        char *cut = malloc(size > 0 ? size : 1);
         assert_non_null(cut);
-        memcpy(cut, body.at, len);
-        otlp_status status = otlp_pb_decode(&a, (text){cut, len}, &e);
-        assert_int_equal(status, len > 0 ? OTLP_MALFORMED : OTLP_OK);
+        memcpy(cut, body.at, size);
+        otlp_status status = otlp_pb_decode(&a, (text){cut, size}, &e);
+        assert_int_equal(status, size > 0 ? OTLP_MALFORMED : OTLP_OK);
         arena_free(&a);
         free(cut);
     }
@@ -170,7 +169,7 @@ static void protobuf_survives_any_changed_byte(void **state)
 {
     buf body = sample_export();
     (void)state;
-    for (size_t i = 0; i < body.len; i++) {
+    for (size_t i = 0; i < body.size; i++) {
         for (unsigned bit = 0; bit < 8; bit++) {
             arena a = {0};
             otlp_export e;
@@ -268,7 +267,7 @@ static void an_attribute_without_value_loses_the_export(void **state)
     arena_free(&a);
 }
 
-/* --- OTLP in JSON --- */
+/* ---- OTLP in JSON ---- */
 
 #define SPAN_JSON(members) "{\"resourceSpans\":[{\"scopeSpans\":[{\"scope\":{\"name\":\"s\"},\"spans\":[{" members "}]}]}]}"
 
@@ -314,7 +313,7 @@ static void json_export_reads_ids_and_times_verbatim(void **state)
     static const char *const values[] = {"9007199254740992", "NaN", "{}"};
     assert_int_equal(otlp_json_decode(&a, body, &e), OTLP_OK);
     assert_text(e.spans[0].trace_id, "AB");
-    assert_int_equal(e.spans[0].parent_id.len, 0);
+    assert_int_equal(e.spans[0].parent_id.size, 0);
     assert_int_equal(e.spans[0].start_ns, INT64_C(1795239341857771008));
     assert_int_equal(e.spans[0].end_ns, INT64_C(1795239342857771008));
     for (size_t i = 0; i < 3; i++)
@@ -355,7 +354,7 @@ static void an_export_over_the_memory_ceiling_is_too_big(void **state)
     buf_free(&body);
 }
 
-/* --- gzip, base64, times, keys --- */
+/* ---- Gzip, base64, times, keys ---- */
 
 static text zipped(const char *plain, unsigned char *room, size_t size)
 {
@@ -366,9 +365,9 @@ static text zipped(const char *plain, unsigned char *room, size_t size)
     z.next_out = room;
     z.avail_out = (uInt)size;
     assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-    size_t len = size - z.avail_out;
+    size -= z.avail_out;
     deflateEnd(&z);
-    return (text){(const char *)room, len};
+    return (text){(const char *)room, size};
 }
 
 static void gunzip_unpacks_refuses_and_stops(void **state)
@@ -380,8 +379,8 @@ static void gunzip_unpacks_refuses_and_stops(void **state)
     assert_int_equal(gunzip(packed, &out), GUNZIP_OK);
     assert_text(buf_view(&out), "hello, hello, hello");
     assert_int_equal(gunzip(packed, &small), GUNZIP_TOO_BIG);
-    for (size_t len = 0; len < packed.len; len++)
-        assert_int_equal(gunzip((text){packed.at, len}, &out), GUNZIP_MALFORMED);
+    for (size_t size = 0; size < packed.size; size++)
+        assert_int_equal(gunzip((text){packed.at, size}, &out), GUNZIP_MALFORMED);
     assert_int_equal(gunzip(TEXT("{}"), &out), GUNZIP_MALFORMED);
     buf_free(&out);
     buf_free(&small);
@@ -393,10 +392,10 @@ static void base64_goes_there_and_back(void **state)
     buf out = {0};
     (void)state;
     for (size_t i = 0; i < 4; i++) {
-        out.len = 0;
+        out.size = 0;
         buf_base64(&out, text_of(cases[i][0]));
         assert_text(buf_view(&out), cases[i][1]);
-        out.len = 0;
+        out.size = 0;
         assert_true(buf_from_base64(&out, text_of(cases[i][1])));
         assert_text(buf_view(&out), cases[i][0]);
     }

@@ -43,7 +43,7 @@ static const char *send(world *w, const char *batch)
     const event *events = ingestion_judge(&w->memory, parsed, &w->rules, &answer, &count);
     assert_false(answer.failed);
     assert_true(store_put_events(w->store, &w->memory, events, count));
-    buf_char(&answer, 0);
+    buf_char(&answer, '\0');
     const char *copy = arena_copy(&w->memory, buf_view(&answer)).at;
     buf_free(&answer);
     w->rules.now_ns += 1000;
@@ -57,13 +57,13 @@ static trace_data load(world *w, const char *id)
     return data;
 }
 
-#define assert_text(actual, expected)                                     \
-    do {                                                                  \
-        text assert_text_ = (actual);                                     \
-        if (!assert_text_.at)                                             \
-            fail_msg("%s is absent", #actual);                            \
-        assert_int_equal(assert_text_.len, strlen(expected));             \
-        assert_memory_equal(assert_text_.at, expected, assert_text_.len); \
+#define assert_text(actual, expected)                                      \
+    do {                                                                   \
+        text assert_text_ = (actual);                                      \
+        if (!assert_text_.at)                                              \
+            fail_msg("%s is absent", #actual);                             \
+        assert_int_equal(assert_text_.size, strlen(expected));             \
+        assert_memory_equal(assert_text_.at, expected, assert_text_.size); \
     } while (0)
 
 static void a_trace_is_merged_from_its_events(void **state)

@@ -235,15 +235,15 @@ static const observation *map(arena *a, const char *scope, const char *attribute
 static bool matches(const rule *r, text actual)
 {
     static const char shared[] = "\"scope.name\":\"langfuse-sdk\"";
-    size_t len = r->expected != NULL ? strlen(r->expected) : 0;
+    size_t size = r->expected != NULL ? strlen(r->expected) : 0;
     if (r->expected == NULL)
         return actual.at == NULL;
     if (r->field == OUTPUT)
-        return actual.len >= len && memcmp(actual.at, r->expected, len) == 0;
+        return actual.size >= size && memcmp(actual.at, r->expected, size) == 0;
     if (r->field != METADATA)
         return text_is(actual, r->expected);
-    return actual.len > len && memcmp(actual.at, r->expected, len - 1) == 0 && text_has(actual, shared) &&
-           strncmp(actual.at + len - 1 + (len > 2), shared, sizeof shared - 1) == 0;
+    return actual.size > size && memcmp(actual.at, r->expected, size - 1) == 0 && text_has(actual, shared) &&
+           strncmp(actual.at + size - 1 + (size > 2), shared, sizeof shared - 1) == 0;
 }
 
 static void every_attribute_lands_where_it_should(void **state)
@@ -254,7 +254,7 @@ static void every_attribute_lands_where_it_should(void **state)
         char number[32];
         text actual = field_of(map(&a, "langfuse-sdk", rules[i].attributes, ""), rules[i].field, number);
         if (!matches(&rules[i], actual))
-            fail_msg("%s: got %.*s, not %s", rules[i].attributes, (int)actual.len, actual.at != NULL ? actual.at : "",
+            fail_msg("%s: got %.*s, not %s", rules[i].attributes, (int)actual.size, actual.at != NULL ? actual.at : "",
                      rules[i].expected != NULL ? rules[i].expected : "none");
         arena_free(&a);
     }

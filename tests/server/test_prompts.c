@@ -17,8 +17,8 @@
 static void assert_text(text actual, const char *expected)
 {
     assert_non_null(actual.at);
-    if (actual.len != strlen(expected) || memcmp(actual.at, expected, actual.len) != 0)
-        fail_msg("\"%.*s\", not \"%s\"", (int)actual.len, actual.at, expected);
+    if (actual.size != strlen(expected) || memcmp(actual.at, expected, actual.size) != 0)
+        fail_msg("\"%.*s\", not \"%s\"", (int)actual.size, actual.at, expected);
 }
 
 static void assert_json(const json *actual, const char *expected)
@@ -30,7 +30,7 @@ static void assert_json(const json *actual, const char *expected)
     buf_free(&out);
 }
 
-/* --- checking --- */
+/* ---- Checking ---- */
 
 #define TYPE(path, expected, received)                                                                                             \
     "{\"expected\":\"" expected "\",\"code\":\"invalid_type\",\"path\":[" path "],\"message\":\"Invalid input: expected " expected \
@@ -196,7 +196,7 @@ static void lists_keep_their_order(void **state)
     arena_free(&a);
 }
 
-/* --- references --- */
+/* ---- References ---- */
 
 #define REF(inside) "@@@langfusePrompt:" inside "@@@"
 
@@ -231,8 +231,8 @@ static void references_are_found(void **state)
         memcpy(exact, cases[i].content, strlen(cases[i].content));
         const prompt_reference *list = prompt_references(&a, (text){exact, strlen(cases[i].content)}, &count);
         for (size_t j = 0; j < count; j++)
-            buf_format(&out, "%.*s%c%.*s ", (int)list[j].name.len, list[j].name.at, list[j].by_version ? '#' : '=',
-                       (int)list[j].wanted.len, list[j].wanted.at);
+            buf_format(&out, "%.*s%c%.*s ", (int)list[j].name.size, list[j].name.at, list[j].by_version ? '#' : '=',
+                       (int)list[j].wanted.size, list[j].wanted.at);
         assert_text(buf_view(&out), cases[i].found);
         free(exact);
         buf_free(&out);
@@ -391,7 +391,7 @@ static void paths_are_unescaped(void **state)
     }
 }
 
-/* --- storage --- */
+/* ---- Storage ---- */
 
 static store *open_store(const char *path, bool read_only)
 {
@@ -435,9 +435,9 @@ static const char *list(store *s, const prompt_query *given, int64_t total)
     query.limit = query.limit > 0 ? query.limit : 100;
     assert_true(store_list_prompts(s, &a, &query, &found, &count, &counted));
     assert_int_equal(counted, total);
-    names[0] = 0;
+    names[0] = '\0';
     for (size_t i = 0; i < count; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, "%.*s.%d ", (int)found[i].name.len, found[i].name.at,
+        used += (size_t)snprintf(names + used, sizeof names - used, "%.*s.%d ", (int)found[i].name.size, found[i].name.at,
                                  (int)found[i].version);
     arena_free(&a);
     return names;
@@ -538,8 +538,8 @@ static void *add_versions(void *context)
         char id[32];
         if (!store_begin(s, true))
             return "begin";
-        bool good = store_prompt_versions(s, &a, TEXT("n"), &versions, &count);
-        int64_t version = good && count > 0 ? versions[count - 1].version + 1 : 1;
+        bool ok = store_prompt_versions(s, &a, TEXT("n"), &versions, &count);
+        int64_t version = ok && count > 0 ? versions[count - 1].version + 1 : 1;
         snprintf(id, sizeof id, "%lld", (long long)version);
         const prompt p = {.id = text_of(id),
                           .name = TEXT("n"),
@@ -549,9 +549,9 @@ static void *add_versions(void *context)
                           .content = TEXT("\"\""),
                           .labels = prompt_list_of(&a, TEXT("latest")),
                           .tags = prompt_join(&a, NULL, NULL)};
-        good = good && store_add_prompt(s, &p, NULL, 0);
+        ok = ok && store_add_prompt(s, &p, NULL, 0);
         arena_free(&a);
-        if (!store_end(s, good) || !good)
+        if (!store_end(s, ok) || !ok)
             return "add";
     }
     return NULL;

@@ -26,8 +26,8 @@
 static void assert_text(text actual, const char *expected)
 {
     assert_non_null(actual.at);
-    assert_int_equal(actual.len, strlen(expected));
-    assert_memory_equal(actual.at, expected, actual.len);
+    assert_int_equal(actual.size, strlen(expected));
+    assert_memory_equal(actual.at, expected, actual.size);
 }
 
 static void bodies_are_checked(void **state)
@@ -161,9 +161,9 @@ static const char *find(store *s, const score_query *given)
     query.to_ms = query.to_ms != 0 ? query.to_ms : INT64_MAX;
     query.limit = query.limit > 0 ? query.limit : 100;
     assert_true(store_find_scores(s, &a, &query, &scores, &count, &total));
-    ids[0] = 0;
+    ids[0] = '\0';
     for (size_t i = 0; i < count; i++)
-        used += (size_t)snprintf(ids + used, sizeof ids - used, "%.*s ", (int)scores[i].id.len, scores[i].id.at);
+        used += (size_t)snprintf(ids + used, sizeof ids - used, "%.*s ", (int)scores[i].id.size, scores[i].id.at);
     arena_free(&a);
     return ids;
 }

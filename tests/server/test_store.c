@@ -27,9 +27,9 @@ static void remember(void *context, const observation *row)
     found *f = context;
     size_t used = strlen(f->names);
     f->count++;
-    snprintf(f->names + used, sizeof f->names - used, "%.*s ", (int)row->name.len, row->name.at);
-    snprintf(f->last_trace, sizeof f->last_trace, "%.*s", (int)row->trace_id.len, row->trace_id.at);
-    snprintf(f->last_id, sizeof f->last_id, "%.*s", (int)row->id.len, row->id.at);
+    snprintf(f->names + used, sizeof f->names - used, "%.*s ", (int)row->name.size, row->name.at);
+    snprintf(f->last_trace, sizeof f->last_trace, "%.*s", (int)row->trace_id.size, row->trace_id.at);
+    snprintf(f->last_id, sizeof f->last_id, "%.*s", (int)row->id.size, row->id.at);
     f->last_ms = row->start_ns / MS;
 }
 
@@ -371,7 +371,7 @@ static void traces_are_found_by_what_rows_and_events_say(void **state)
                              .limit = 10};
         assert_true(store_find_traces(s, &a, &query, &ids, &count, &total));
         for (size_t j = 0; j < count; j++)
-            buf_format(&names, "%.*s ", (int)ids[j].len, ids[j].at);
+            buf_format(&names, "%.*s ", (int)ids[j].size, ids[j].at);
         assert_true(text_is(buf_view(&names), cases[i].expected));
         assert_int_equal(total, count);
         buf_free(&names);
@@ -424,8 +424,8 @@ static void a_tag_is_found_by_its_whole_text(void **state)
                              .limit = 10};
         assert_true(store_find_traces(s, &a, &query, &ids, &count, &total));
         for (size_t j = 0; j < count; j++)
-            buf_format(&names, "%.*s ", (int)ids[j].len, ids[j].at);
-        buf_char(&names, 0);
+            buf_format(&names, "%.*s ", (int)ids[j].size, ids[j].at);
+        buf_char(&names, '\0');
         assert_string_equal(names.at, cases[i].expected);
         buf_free(&names);
         arena_free(&a);

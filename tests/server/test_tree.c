@@ -42,7 +42,7 @@ static void assert_data(const trace_data *data, const tree_style *style, const c
 {
     buf out = {0};
     tree_render(&out, data, style);
-    buf_char(&out, 0);
+    buf_char(&out, '\0');
     assert_false(out.failed);
     assert_string_equal(out.at, expected);
     buf_free(&out);
