@@ -6,6 +6,7 @@
 #include "ingestion.h"
 #include "loss.h"
 #include "member.h"
+#include "span.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -168,7 +169,7 @@ static void take_export(api *a, const http_request *request, const otlp_export *
     if (e->lost != NULL)
         warn(a, "an export was answered 200, but nothing of it is stored, as by a real server", e->lost);
     unsigned losses = 0;
-    const observation *rows = e->lost != NULL ? NULL : observation_from_export(e, clock_now_ns(), &losses);
+    const observation *rows = e->lost != NULL ? NULL : span_map_all(e, clock_now_ns(), &losses);
     if (e->arena->failed) {
         answer_too_big(answer);
         return;

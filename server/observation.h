@@ -1,12 +1,8 @@
-/* Observations: what a Langfuse server makes of a span and its attributes.
- *
- * Pure: decoded exports in, rows out, everything in the export's arena. The same row is what the store gives back.
- */
+/* Observations: the rows that spans and events become, and that the store gives back. Pure. */
 #ifndef LOCAL_OBSERVATION_H
 #define LOCAL_OBSERVATION_H
 
 #include "json.h"
-#include "otlp.h"
 
 /* Absent text is the empty text, except where NULL (`at` == NULL) is said to mean absent. */
 typedef struct observation {
@@ -32,10 +28,6 @@ typedef struct observation {
 
 /* The end of an observation of which none was reported. */
 #define OBSERVATION_OPEN INT64_MIN
-
-/* One row for each span of a decoded export, in its order; NULL when out of memory or when there are no spans. Adds to the losses what
- * the rows lack of what was sent. */
-observation *observation_from_export(const otlp_export *e, int64_t now_ns, unsigned *losses);
 
 /* A root in reads: no parent, or marked as the root of the application. */
 bool observation_is_root(const observation *o);

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "../../server/loss.h"
-#include "../../server/observation.h"
+#include "../../server/span.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -226,7 +226,7 @@ static const observation *map(arena *a, const char *scope, const char *attribute
     buf_free(&body);
     assert_int_equal(otlp_json_decode(a, kept, &e), OTLP_OK);
     lost = 0;
-    const observation *row = observation_from_export(&e, INT64_C(5000000000), &lost);
+    const observation *row = span_map_all(&e, INT64_C(5000000000), &lost);
     assert_non_null(row);
     return row;
 }

@@ -1,0 +1,523 @@
+/* The attributes of a span are first sorted into slots, one for each known key, so that later duplicates win and each rule can state
+ * its order of preference. Attributes of a resource have slots of their own, found once for each scope and not once for each span.
+ */
+#include "span.h"
+
+#include "clock.h"
+#include "json.h"
+#include "loss.h"
+#include "metadata.h"
+#include "usage.h"
+
+#include <string.h>
+
+/* In byte order of the keys: find_key searches by halves. */
+#define KNOWN_KEYS(X)                                                   \
+    X(DEPLOYMENT_ENVIRONMENT, "deployment.environment")                 \
+    X(DEPLOYMENT_ENVIRONMENT_NAME, "deployment.environment.name")       \
+    X(CONVERSATION, "gen_ai.conversation.id")                           \
+    X(INPUT_MESSAGES, "gen_ai.input.messages")                          \
+    X(OPERATION, "gen_ai.operation.name")                               \
+    X(OUTPUT_MESSAGES, "gen_ai.output.messages")                        \
+    X(REQUEST_MODEL, "gen_ai.request.model")                            \
+    X(RESPONSE_MODEL, "gen_ai.response.model")                          \
+    X(TOOL_ARGUMENTS, "gen_ai.tool.call.arguments")                     \
+    X(TOOL_RESULT, "gen_ai.tool.call.result")                           \
+    X(TOOL_NAME, "gen_ai.tool.name")                                    \
+    X(USAGE_CACHE_CREATION, "gen_ai.usage.cache_creation.input_tokens") \
+    X(USAGE_CACHE_READ, "gen_ai.usage.cache_read.input_tokens")         \
+    X(USAGE_COST, "gen_ai.usage.cost")                                  \
+    X(USAGE_INPUT, "gen_ai.usage.input_tokens")                         \
+    X(USAGE_OUTPUT, "gen_ai.usage.output_tokens")                       \
+    X(USAGE_REASONING, "gen_ai.usage.reasoning.output_tokens")          \
+    X(INPUT_VALUE, "input.value")                                       \
+    X(ENVIRONMENT, "langfuse.environment")                              \
+    X(AS_ROOT, "langfuse.internal.as_root")                             \
+    X(APP_ROOT, "langfuse.internal.is_app_root")                        \
+    X(TRACE_METADATA_OLD, "langfuse.metadata")                          \
+    X(COMPLETION_START, "langfuse.observation.completion_start_time")   \
+    X(COST, "langfuse.observation.cost_details")                        \
+    X(INPUT, "langfuse.observation.input")                              \
+    X(LEVEL, "langfuse.observation.level")                              \
+    X(METADATA, "langfuse.observation.metadata")                        \
+    X(MODEL, "langfuse.observation.model.name")                         \
+    X(MODEL_PARAMETERS, "langfuse.observation.model.parameters")        \
+    X(OUTPUT, "langfuse.observation.output")                            \
+    X(PROMPT_NAME, "langfuse.observation.prompt.name")                  \
+    X(PROMPT_VERSION, "langfuse.observation.prompt.version")            \
+    X(STATUS_MESSAGE, "langfuse.observation.status_message")            \
+    X(TYPE, "langfuse.observation.type")                                \
+    X(USAGE, "langfuse.observation.usage_details")                      \
+    X(PROMPT_NAME_OLD, "langfuse.prompt.name")                          \
+    X(PROMPT_VERSION_OLD, "langfuse.prompt.version")                    \
+    X(PUBLIC_OLD, "langfuse.public")                                    \
+    X(RELEASE, "langfuse.release")                                      \
+    X(LF_SESSION, "langfuse.session.id")                                \
+    X(TAGS_OLD, "langfuse.tags")                                        \
+    X(TRACE_INPUT, "langfuse.trace.input")                              \
+    X(TRACE_METADATA, "langfuse.trace.metadata")                        \
+    X(TRACE_NAME, "langfuse.trace.name")                                \
+    X(TRACE_OUTPUT, "langfuse.trace.output")                            \
+    X(PUBLIC, "langfuse.trace.public")                                  \
+    X(TAGS, "langfuse.trace.tags")                                      \
+    X(LF_USER, "langfuse.user.id")                                      \
+    X(VERSION, "langfuse.version")                                      \
+    X(OUTPUT_VALUE, "output.value")                                     \
+    X(SERVICE_VERSION, "service.version")                               \
+    X(SESSION, "session.id")                                            \
+    X(USER, "user.id")
+
+#define X(name, spelling) KEY_##name,
+typedef enum key { KNOWN_KEYS(X) KEY_COUNT } key;
+#undef X
+
+#define X(name, spelling) {spelling, sizeof(spelling) - 1},
+static const text key_spellings[KEY_COUNT] = {KNOWN_KEYS(X)};
+#undef X
+
+typedef const otlp_value *slots[KEY_COUNT];
+
+/* What all spans of one scope share. */
+typedef struct scope_view {
+    slots resource;
+    bool of_sdk; /* a scope of a Langfuse SDK: attributes that nobody asked for are not copied into metadata */
+    text scope_json; /* metadata members, without braces */
+    text resource_json; /* the same */
+} scope_view;
+
+typedef struct mapper {
+    const otlp_export *e;
+    arena *arena;
+    scope_view *scopes;
+    buf scratch;
+    unsigned losses;
+} mapper;
+
+static key find_key(text name)
+{
+    size_t low = 0, high = KEY_COUNT;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = text_order(name, key_spellings[middle]);
+        if (order == 0)
+            return (key)middle;
+        if (order > 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return KEY_COUNT;
+}
+
+static text slot_text(mapper *m, const otlp_value *value)
+{
+    return value != NULL ? otlp_text(m->arena, value) : TEXT("");
+}
+
+/* The first of two that has text. */
+static text either(text first, text second)
+{
+    return first.size > 0 ? first : second;
+}
+
+/* What was written into the scratch, which is empty again. */
+static text take_scratch(mapper *m)
+{
+    text copy = arena_copy(m->arena, buf_view(&m->scratch));
+    m->arena->failed |= m->scratch.failed;
+    m->scratch.size = 0;
+    return copy;
+}
+
+/* ---- Metadata ---- */
+
+/* A whole object of metadata in one attribute; anything that is not an object or array is dropped, as the real server does. */
+static void put_object(mapper *m, metadata *into, const otlp_value *value)
+{
+    bool possible = value != NULL && (value->kind == OTLP_STRING || value->kind == OTLP_ARRAY);
+    const json *object = possible ? json_parse(m->arena, otlp_text(m->arena, value)) : NULL;
+    if (json_is(object, JSON_OBJECT) || json_is(object, JSON_ARRAY))
+        metadata_put_json(m->arena, into, object);
+    else if (value != NULL && !json_is(object, JSON_NULL))
+        m->losses |= LOSS_METADATA;
+}
+
+static text metadata_json(mapper *m, const metadata *own, const scope_view *scope)
+{
+    const text shared[] = {metadata_has(own, "scope") ? TEXT("") : scope->scope_json,
+                           metadata_has(own, "resourceAttributes") ? TEXT("") : scope->resource_json};
+    buf_char(&m->scratch, '{');
+    metadata_write(&m->scratch, own);
+    for (size_t i = 0; i < 2; i++) {
+        if (shared[i].size > 0)
+            json_put_comma(&m->scratch);
+        buf_text(&m->scratch, shared[i]);
+    }
+    buf_char(&m->scratch, '}');
+    return take_scratch(m);
+}
+
+static const otlp_attribute *attribute_at(const mapper *m, otlp_attributes list, size_t i)
+{
+    return &m->e->attributes[list.first + i];
+}
+
+static void put_attributes(mapper *m, metadata *into, const char *prefix, otlp_attributes list)
+{
+    for (size_t i = 0; i < list.count; i++) {
+        const otlp_attribute *attribute = attribute_at(m, list, i);
+        text name = metadata_key(m->arena, text_of(prefix), attribute->key);
+        metadata_put(m->arena, into, name, otlp_text(m->arena, &attribute->value));
+    }
+}
+
+static text members_json(mapper *m, const metadata *from)
+{
+    metadata_write(&m->scratch, from);
+    return take_scratch(m);
+}
+
+static text object_of_texts(mapper *m, const metadata *from)
+{
+    buf_char(&m->scratch, '{');
+    metadata_write(&m->scratch, from);
+    buf_char(&m->scratch, '}');
+    return take_scratch(m);
+}
+
+static void view_scope(mapper *m, const otlp_scope *scope, scope_view *out)
+{
+    metadata of_scope = {0}, of_resource = {0};
+    for (size_t i = 0; i < scope->resource.count; i++) {
+        const otlp_attribute *attribute = attribute_at(m, scope->resource, i);
+        key slot = find_key(attribute->key);
+        if (slot != KEY_COUNT)
+            out->resource[slot] = &attribute->value;
+    }
+    out->of_sdk = text_starts(scope->name, "langfuse-sdk");
+    if (scope->name.size > 0)
+        metadata_put(m->arena, &of_scope, TEXT("scope.name"), scope->name);
+    if (scope->version.size > 0)
+        metadata_put(m->arena, &of_scope, TEXT("scope.version"), scope->version);
+    put_attributes(m, &of_scope, "scope.attributes", scope->attributes);
+    put_attributes(m, &of_resource, "resourceAttributes", scope->resource);
+    out->scope_json = members_json(m, &of_scope);
+    out->resource_json = members_json(m, &of_resource);
+}
+
+/* ---- Fields ---- */
+
+static text type_of(mapper *m, const slots of, bool has_model)
+{
+    text given = slot_text(m, of[KEY_TYPE]), operation = slot_text(m, of[KEY_OPERATION]);
+    if (text_lists(TEXT("span,generation,event,embedding,agent,tool,chain,retriever,guardrail,evaluator"), given))
+        return arena_upper(m->arena, given);
+    if (given.size > 0)
+        m->losses |= LOSS_TYPE;
+    if (text_lists(TEXT("chat,completion,text_completion,generate_content"), operation))
+        return TEXT("GENERATION");
+    if (text_is(operation, "embeddings"))
+        return TEXT("EMBEDDING");
+    if (text_is(operation, "execute_tool"))
+        return TEXT("TOOL");
+    if (text_lists(TEXT("invoke_agent,create_agent"), operation))
+        return TEXT("AGENT");
+    return has_model ? TEXT("GENERATION") : TEXT("SPAN");
+}
+
+static text level_of(mapper *m, const otlp_value *given, int status_code)
+{
+    text word = given != NULL && given->kind == OTLP_STRING ? arena_upper(m->arena, given->as.string) : TEXT("");
+    if (text_lists(TEXT("DEBUG,TRACE,VERBOSE"), word))
+        return TEXT("DEBUG");
+    if (text_lists(TEXT("DEFAULT,INFO,LOG,NOTICE,OK,SUCCESS"), word))
+        return TEXT("DEFAULT");
+    if (text_lists(TEXT("WARNING,WARN"), word))
+        return TEXT("WARNING");
+    return text_lists(TEXT("ERROR,FATAL,CRITICAL"), word) || status_code == 2 ? TEXT("ERROR") : TEXT("DEFAULT");
+}
+
+static bool is_true(const otlp_value *value)
+{
+    if (value == NULL)
+        return false;
+    return value->kind == OTLP_BOOL ? value->as.boolean : value->kind == OTLP_STRING && text_is(value->as.string, "true");
+}
+
+static text environment_of(mapper *m, const slots of, const slots resource)
+{
+    static const key order[] = {KEY_ENVIRONMENT, KEY_DEPLOYMENT_ENVIRONMENT_NAME, KEY_DEPLOYMENT_ENVIRONMENT};
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        const otlp_value *value = of[order[i]] != NULL ? of[order[i]] : resource[order[i]];
+        if (value != NULL)
+            return observation_environment(m->arena, otlp_text(m->arena, value));
+    }
+    return TEXT("default");
+}
+
+/* An array of texts, JSON text of one, or words between commas. */
+static text tags_of(mapper *m, const otlp_value *value)
+{
+    if (value == NULL)
+        return TEXT("[]");
+    text given = otlp_text(m->arena, value);
+    const json *list = json_parse(m->arena, given);
+    buf_char(&m->scratch, '[');
+    for (const json *tag = json_first(list, JSON_ARRAY); tag != NULL; tag = tag->next) {
+        json_put_comma(&m->scratch);
+        json_put_string(&m->scratch, tag->kind == JSON_STRING ? tag->string : json_text(m->arena, tag));
+    }
+    while (!json_is(list, JSON_ARRAY) && given.size > 0) {
+        text word = text_trim(text_take(&given, ","));
+        if (word.size == 0)
+            continue;
+        json_put_comma(&m->scratch);
+        json_put_string(&m->scratch, word);
+    }
+    buf_char(&m->scratch, ']');
+    return take_scratch(m);
+}
+
+static void set_io(mapper *m, const slots of, observation *out)
+{
+    text input = slot_text(m, of[KEY_INPUT]), output = slot_text(m, of[KEY_OUTPUT]);
+    if (input.size == 0 && output.size == 0) { /* one langfuse value turns all other sources off */
+        input = either(slot_text(m, of[KEY_INPUT_MESSAGES]), slot_text(m, of[KEY_TOOL_ARGUMENTS]));
+        output = either(slot_text(m, of[KEY_OUTPUT_MESSAGES]), slot_text(m, of[KEY_TOOL_RESULT]));
+        input = either(input, slot_text(m, of[KEY_INPUT_VALUE]));
+        output = either(output, slot_text(m, of[KEY_OUTPUT_VALUE]));
+    }
+    out->input = text_unless_empty(input);
+    out->output = text_unless_empty(output);
+}
+
+/* Numbers and strings keep their type; the rest becomes text. */
+static void put_parameter(mapper *m, text name, const json *value)
+{
+    json_put_name(&m->scratch, name);
+    if (value->kind == JSON_NUMBER || value->kind == JSON_STRING)
+        json_write(&m->scratch, value);
+    else
+        json_put_string(&m->scratch, json_text(m->arena, value));
+}
+
+static text parameters_of(mapper *m, const otlp_span *span, const otlp_value *given)
+{
+    const json *object = given != NULL ? json_parse(m->arena, otlp_text(m->arena, given)) : NULL;
+    buf_char(&m->scratch, '{');
+    for (const json *member = json_first(object, JSON_OBJECT); member != NULL; member = member->next)
+        put_parameter(m, member->key, member);
+    for (size_t i = 0; !json_is(object, JSON_OBJECT) && i < span->attributes.count; i++) {
+        const otlp_attribute *attribute = attribute_at(m, span->attributes, i);
+        text name = attribute->key;
+        if (!text_skip(&name, "gen_ai.request.") || text_is(name, "model"))
+            continue;
+        json value = {.kind = JSON_STRING, .string = otlp_text(m->arena, &attribute->value)};
+        if (attribute->value.kind == OTLP_INT)
+            value = (json){.kind = JSON_NUMBER, .number = (double)attribute->value.as.integer};
+        else if (attribute->value.kind == OTLP_DOUBLE)
+            value = (json){.kind = JSON_NUMBER, .number = attribute->value.as.number};
+        put_parameter(m, name, &value);
+    }
+    buf_char(&m->scratch, '}');
+    return take_scratch(m);
+}
+
+static int64_t counter_of(mapper *m, const otlp_value *value)
+{
+    int64_t tokens;
+    return value != NULL && text_to_int(otlp_text(m->arena, value), &tokens) && tokens >= 0 ? tokens : -1;
+}
+
+static const json *object_of(mapper *m, const otlp_value *value)
+{
+    const json *object = value != NULL && value->kind == OTLP_STRING ? json_parse(m->arena, value->as.string) : NULL;
+    return json_is(object, JSON_OBJECT) ? object : NULL;
+}
+
+static void note_losses(mapper *m, const slots of, const json *usage, const json *cost)
+{
+    if ((of[KEY_USAGE] != NULL && usage == NULL) || !usage_is_whole(usage))
+        m->losses |= LOSS_USAGE;
+    if ((of[KEY_COST] != NULL && cost == NULL) || !usage_costs_fit(cost))
+        m->losses |= LOSS_COST;
+}
+
+static void set_usage(mapper *m, const slots of, observation *out)
+{
+    const json *usage = object_of(m, of[KEY_USAGE]);
+    bool bad_text = of[KEY_USAGE] != NULL && of[KEY_USAGE]->kind == OTLP_STRING && usage == NULL;
+    if (of[KEY_USAGE] != NULL && !bad_text)
+        out->usage = usage_details(m->arena, usage);
+    else
+        out->usage = usage_from_counters(m->arena, counter_of(m, of[KEY_USAGE_INPUT]), counter_of(m, of[KEY_USAGE_OUTPUT]),
+                                         counter_of(m, of[KEY_USAGE_CACHE_READ]), counter_of(m, of[KEY_USAGE_CACHE_CREATION]),
+                                         counter_of(m, of[KEY_USAGE_REASONING]));
+    const json *cost = object_of(m, of[KEY_COST]);
+    note_losses(m, of, usage, cost);
+    json total = {.kind = JSON_NUMBER, .key = TEXT("total")}, only_total = {.kind = JSON_OBJECT, .first = &total};
+    if (of[KEY_COST] == NULL && text_to_double(slot_text(m, of[KEY_USAGE_COST]), &total.number))
+        cost = &only_total;
+    out->cost = usage_costs(m->arena, cost);
+}
+
+/* Only generations link to a prompt, and only with a name and a version. */
+static void set_prompt(mapper *m, const slots of, observation *out)
+{
+    const int64_t newest_version = 65535; /* the server keeps versions in 16 bits */
+    text name = either(slot_text(m, of[KEY_PROMPT_NAME]), slot_text(m, of[KEY_PROMPT_NAME_OLD]));
+    text version = either(slot_text(m, of[KEY_PROMPT_VERSION]), slot_text(m, of[KEY_PROMPT_VERSION_OLD]));
+    int64_t number;
+    if (!text_is(out->type, "GENERATION") || name.size == 0 || !text_to_int(version, &number) || number < 0)
+        return;
+    out->prompt_name = name;
+    out->prompt_version = number <= newest_version ? number : -1;
+}
+
+/* ISO text, which may itself be quoted as JSON. */
+static int64_t completion_start_of(mapper *m, const otlp_value *value)
+{
+    int64_t ms;
+    text given = slot_text(m, value);
+    if (given.size >= 2 && given.at[0] == '"' && given.at[given.size - 1] == '"')
+        given = (text){given.at + 1, given.size - 2};
+    if (clock_parse(given, &ms))
+        return ms;
+    if (given.size > 0)
+        m->losses |= LOSS_COMPLETION_START;
+    return -1;
+}
+
+static void set_times(const otlp_span *span, int64_t now_ns, observation *out)
+{
+    out->start_ns = span->start_ns != 0 ? span->start_ns : span->end_ns != 0 ? span->end_ns : now_ns;
+    out->end_ns = span->end_ns != 0 ? span->end_ns : out->start_ns;
+}
+
+/* ---- One span ---- */
+
+/* Sorts a span's attributes into slots, and those of open families (`metadata.KEY`) into metadata. */
+typedef struct sorted {
+    slots of;
+    metadata observation, trace, leftover, experiment;
+} sorted;
+
+static bool put_member(mapper *m, metadata *into, const otlp_attribute *attribute, const char *prefix)
+{
+    text name = attribute->key;
+    bool fits = text_skip(&name, prefix);
+    if (fits)
+        metadata_put(m->arena, into, name, otlp_text(m->arena, &attribute->value));
+    return fits;
+}
+
+static void sort_attributes(mapper *m, const otlp_span *span, bool of_sdk, sorted *out)
+{
+    for (size_t i = 0; i < span->attributes.count; i++) {
+        const otlp_attribute *attribute = attribute_at(m, span->attributes, i);
+        key slot = find_key(attribute->key);
+        if (slot != KEY_COUNT)
+            out->of[slot] = &attribute->value;
+        else if (!put_member(m, &out->observation, attribute, "langfuse.observation.metadata.") &&
+                 !put_member(m, &out->trace, attribute, "langfuse.trace.metadata.") &&
+                 !put_member(m, &out->trace, attribute, "langfuse.metadata.") &&
+                 !put_member(m, &out->experiment, attribute, "langfuse.experiment.") && !of_sdk &&
+                 !text_starts(attribute->key, "gen_ai.request."))
+            put_member(m, &out->leftover, attribute, "");
+    }
+}
+
+/* Once more on its own, for reading the trace. NULL when nothing usable was given. */
+static text trace_metadata_of(mapper *m, sorted *in)
+{
+    metadata of_trace = {0};
+    put_object(m, &of_trace, in->of[KEY_TRACE_METADATA_OLD]);
+    put_object(m, &of_trace, in->of[KEY_TRACE_METADATA]);
+    metadata_merge(m->arena, &of_trace, "", &in->trace);
+    if (of_trace.count == 0)
+        return TEXT_NONE;
+    return object_of_texts(m, &of_trace);
+}
+
+/* Later wins: objects before single keys, the observation before the trace. */
+static void set_metadata(mapper *m, sorted *in, const scope_view *scope, observation *out)
+{
+    metadata all = {0};
+    if (in->leftover.count > 0)
+        metadata_merge(m->arena, &all, "attributes", &in->leftover);
+    put_object(m, &all, in->of[KEY_METADATA]);
+    metadata_merge(m->arena, &all, "", &in->observation);
+    put_object(m, &all, in->of[KEY_TRACE_METADATA_OLD]);
+    put_object(m, &all, in->of[KEY_TRACE_METADATA]);
+    metadata_merge(m->arena, &all, "", &in->trace);
+    out->metadata = metadata_json(m, &all, scope);
+    if (in->trace.count > 0 || in->of[KEY_TRACE_METADATA] != NULL || in->of[KEY_TRACE_METADATA_OLD] != NULL)
+        out->trace_metadata = trace_metadata_of(m, in);
+    if (in->experiment.count > 0)
+        out->experiment = object_of_texts(m, &in->experiment);
+}
+
+static void set_identity(mapper *m, const otlp_span *span, const slots of, const slots resource, observation *out)
+{
+    text session = either(slot_text(m, of[KEY_LF_SESSION]), slot_text(m, of[KEY_SESSION]));
+    out->trace_id = span->trace_id;
+    out->id = span->id;
+    out->parent_id = span->parent_id.at != NULL ? span->parent_id : TEXT("");
+    out->name = either(slot_text(m, of[KEY_TOOL_NAME]), span->name);
+    out->is_app_root = is_true(of[KEY_APP_ROOT]);
+    out->is_public = is_true(of[KEY_PUBLIC] != NULL ? of[KEY_PUBLIC] : of[KEY_PUBLIC_OLD]);
+    out->trace_name = either(slot_text(m, of[KEY_TRACE_NAME]), observation_is_root(out) ? out->name : TEXT(""));
+    out->user_id = either(slot_text(m, of[KEY_LF_USER]), slot_text(m, of[KEY_USER]));
+    out->session_id = either(session, slot_text(m, of[KEY_CONVERSATION]));
+    out->tags = tags_of(m, of[KEY_TAGS] != NULL ? of[KEY_TAGS] : of[KEY_TAGS_OLD]);
+    out->environment = environment_of(m, of, resource);
+    out->release = either(slot_text(m, of[KEY_RELEASE]), slot_text(m, resource[KEY_RELEASE]));
+    out->version = either(slot_text(m, of[KEY_VERSION]), slot_text(m, resource[KEY_SERVICE_VERSION]));
+}
+
+/* For the trace as a whole, whatever observation they ride on. */
+static void set_trace_io(mapper *m, const slots of, observation *out)
+{
+    text input = slot_text(m, of[KEY_TRACE_INPUT]), output = slot_text(m, of[KEY_TRACE_OUTPUT]);
+    out->trace_input = text_unless_empty(input);
+    out->trace_output = text_unless_empty(output);
+}
+
+static void map_span(mapper *m, const otlp_span *span, int64_t now_ns, observation *out)
+{
+    const scope_view *scope = &m->scopes[span->scope];
+    sorted in = {0};
+    sort_attributes(m, span, scope->of_sdk, &in);
+    set_times(span, now_ns, out);
+    set_identity(m, span, in.of, scope->resource, out);
+    text other_model = either(slot_text(m, in.of[KEY_RESPONSE_MODEL]), slot_text(m, in.of[KEY_REQUEST_MODEL]));
+    out->model = either(slot_text(m, in.of[KEY_MODEL]), other_model);
+    out->type = type_of(m, in.of, out->model.size > 0);
+    out->level = level_of(m, in.of[KEY_LEVEL], span->status_code);
+    out->status_message = either(slot_text(m, in.of[KEY_STATUS_MESSAGE]), span->status_message);
+    out->model_parameters = parameters_of(m, span, in.of[KEY_MODEL_PARAMETERS]);
+    out->completion_start_ms = completion_start_of(m, in.of[KEY_COMPLETION_START]);
+    set_io(m, in.of, out);
+    set_trace_io(m, in.of, out);
+    set_usage(m, in.of, out);
+    set_prompt(m, in.of, out);
+    set_metadata(m, &in, scope, out);
+}
+
+observation *span_map_all(const otlp_export *e, int64_t now_ns, unsigned *losses)
+{
+    mapper m = {.e = e, .arena = e->arena};
+    observation *rows = e->span_count > 0 ? arena_take(m.arena, e->span_count * sizeof *rows) : NULL;
+    m.scopes = rows != NULL ? arena_take(m.arena, e->scope_count * sizeof *m.scopes) : NULL;
+    if (m.scopes == NULL)
+        return NULL;
+    for (size_t i = 0; i < e->scope_count; i++)
+        view_scope(&m, &e->scopes[i], &m.scopes[i]);
+    for (size_t i = 0; i < e->span_count && !m.arena->failed; i++) {
+        rows[i] = (observation){.arrived_ns = now_ns + (int64_t)i, .prompt_version = -1};
+        map_span(&m, &e->spans[i], now_ns, &rows[i]);
+    }
+    buf_free(&m.scratch);
+    *losses |= m.losses;
+    return m.arena->failed ? NULL : rows;
+}
