@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* What gzip may unfold to: four times the compressed ceiling, and more than sixteen batches of the usual size limit. */
-#define MAX_PLAIN_BODY ((size_t)64 << 20)
+enum { API_MAX_PLAIN_BODY = 64 << 20 };
 
 void api_message(http_answer *answer, unsigned status, text message, const char *error)
 {
@@ -66,18 +66,18 @@ void api_plain(http_answer *answer, unsigned status, const char *message)
     buf_string(&answer->body, message);
 }
 
-static void warn(const api *a, const char *what, const char *why)
+static void api_warn(const api *a, const char *what, const char *why)
 {
     if (!a->quiet)
         fprintf(stderr, "langfuse-local: warning: %s: %s\n", what, why);
 }
 
-static void warn_of_repairs(const api *a)
+static void api_warn_of_repairs(const api *a)
 {
-    warn(a, "a request has text that is not UTF-8", "it was repaired with U+FFFD");
+    api_warn(a, "a request has text that is not UTF-8", "it was repaired with U+FFFD");
 }
 
-static bool has_word(const char *header, const char *word)
+static bool api_has_word(const char *header, const char *word)
 {
     return header != NULL && strcasestr(header, word) != NULL;
 }
@@ -85,10 +85,10 @@ static bool has_word(const char *header, const char *word)
 const json *api_body(const api *server, const http_request *request, arena *a)
 {
     size_t repairs = 0;
-    if (has_word(http_header(request, "Content-Type"), "json")) {
+    if (api_has_word(http_header(request, "Content-Type"), "json")) {
         const json *parsed = json_parse(a, arena_utf8(a, request->body, &repairs));
         if (repairs > 0)
-            warn_of_repairs(server);
+            api_warn_of_repairs(server);
         return parsed;
     }
     json *body = json_new(a, JSON_STRING);
@@ -116,13 +116,13 @@ void api_warn_of_losses(const api *a, unsigned losses)
         char why[64];
         snprintf(why, sizeof why, "%s, as on a real server", texts[i][1]);
         if ((losses & 1u << i) != 0)
-            warn(a, texts[i][0], why);
+            api_warn(a, texts[i][0], why);
     }
 }
 
 /* ---- POST /api/public/otel/v1/traces ---- */
 
-static void answer_error(http_answer *answer, text message)
+static void api_answer_error(http_answer *answer, text message)
 {
     answer->status = 400;
     buf_char(&answer->body, '{');
@@ -130,13 +130,13 @@ static void answer_error(http_answer *answer, text message)
     buf_char(&answer->body, '}');
 }
 
-static void answer_too_big(http_answer *answer)
+static void api_answer_too_big(http_answer *answer)
 {
     api_plain(answer, 413, "Body exceeded 16mb limit");
 }
 
 /* False, with an answer, when the version header asks for more than this server knows. */
-static bool accept_version(const http_request *request, http_answer *answer)
+static bool api_accept_version(const http_request *request, http_answer *answer)
 {
     double version;
     const char *given = http_header(request, "x-langfuse-ingestion-version");
@@ -146,35 +146,35 @@ static bool accept_version(const http_request *request, http_answer *answer)
         return true;
     char message[200];
     snprintf(message, sizeof message, "Unsupported x-langfuse-ingestion-version: \"%.100s\". Maximum supported: \"4\".", given);
-    answer_error(answer, text_of(message));
+    api_answer_error(answer, text_of(message));
     return false;
 }
 
 /* Stores what was decoded, and words the answer. */
-static void take_export(api *a, const http_request *request, const otlp_export *e, http_answer *answer)
+static void api_take_export(api *a, const http_request *request, const otlp_export *e, http_answer *answer)
 {
     buf refusal = {0};
     if (e->empty) {
         buf_string(&answer->body, "{}");
         return;
     }
-    if (!accept_version(request, answer))
+    if (!api_accept_version(request, answer))
         return;
     if (otlp_refused(e, &refusal)) {
-        answer_error(answer, buf_move(&refusal, e->arena));
+        api_answer_error(answer, buf_move(&refusal, e->arena));
         return;
     }
     if (e->repairs > 0)
-        warn_of_repairs(a);
+        api_warn_of_repairs(a);
     if (e->lost != NULL)
-        warn(a, "an export was answered 200, but nothing of it is stored, as by a real server", e->lost);
+        api_warn(a, "an export was answered 200, but nothing of it is stored, as by a real server", e->lost);
     unsigned losses = 0;
     const observation *rows = e->lost != NULL ? NULL : span_map_all(e, clock_now_ns(), &losses);
     if (e->arena->failed) {
-        answer_too_big(answer);
+        api_answer_too_big(answer);
         return;
     }
-    if (rows != NULL && !store_put(a->store, rows, e->span_count)) {
+    if (rows != NULL && !store_put_rows(a->store, rows, e->span_count)) {
         api_failed(answer);
         return;
     }
@@ -182,51 +182,51 @@ static void take_export(api *a, const http_request *request, const otlp_export *
     buf_format(&answer->body, "{\"id\":\"%llu\"}", (unsigned long long)++a->last_job);
 }
 
-static void decode_export(api *a, const http_request *request, text body, http_answer *answer)
+static void api_decode_export(api *a, const http_request *request, text body, http_answer *answer)
 {
     arena memory = {0};
     otlp_export e;
-    bool is_json = has_word(http_header(request, "Content-Type"), "application/json");
+    bool is_json = api_has_word(http_header(request, "Content-Type"), "application/json");
     otlp_status status = is_json ? otlp_json_decode(&memory, body, &e) : otlp_pb_decode(&memory, body, &e);
     if (status == OTLP_OK)
-        take_export(a, request, &e, answer);
+        api_take_export(a, request, &e, answer);
     else if (status == OTLP_TOO_BIG)
-        answer_too_big(answer);
+        api_answer_too_big(answer);
     else
-        answer_error(answer, is_json ? TEXT("Failed to parse OTel JSON Trace") : TEXT("Failed to parse OTel Protobuf Trace"));
+        api_answer_error(answer, is_json ? TEXT("Failed to parse OTel JSON Trace") : TEXT("Failed to parse OTel Protobuf Trace"));
     arena_free(&memory);
 }
 
-static void post_traces(api *a, const http_request *request, http_answer *answer)
+static void api_post_traces(api *a, const http_request *request, http_answer *answer)
 {
     const char *type = http_header(request, "Content-Type");
-    buf plain = {.ceiling = MAX_PLAIN_BODY};
-    if (!has_word(type, "application/json") && !has_word(type, "application/x-protobuf")) {
-        answer_error(answer, TEXT("Invalid content type"));
+    buf plain = {.ceiling = API_MAX_PLAIN_BODY};
+    if (!api_has_word(type, "application/json") && !api_has_word(type, "application/x-protobuf")) {
+        api_answer_error(answer, TEXT("Invalid content type"));
         return;
     }
-    if (!has_word(http_header(request, "Content-Encoding"), "gzip")) {
-        decode_export(a, request, request->body, answer);
+    if (!api_has_word(http_header(request, "Content-Encoding"), "gzip")) {
+        api_decode_export(a, request, request->body, answer);
         return;
     }
     gunzip_status status = gunzip(request->body, &plain);
     if (status == GUNZIP_OK)
-        decode_export(a, request, buf_view(&plain), answer);
+        api_decode_export(a, request, buf_view(&plain), answer);
     else if (status == GUNZIP_TOO_BIG)
-        answer_too_big(answer);
+        api_answer_too_big(answer);
     else
-        answer_error(answer, TEXT("Failed to decompress request body"));
+        api_answer_error(answer, TEXT("Failed to decompress request body"));
     buf_free(&plain);
 }
 
 /* ---- Small routes ---- */
 
-static const char ok[] = "{\"message\":\"OK\"}";
-static const char health[] = "{\"status\":\"OK\",\"version\":\"" API_LANGFUSE_VERSION "\"}";
-static const char projects[] = "{\"data\":[{\"id\":\"local\",\"name\":\"Local\",\"organization\":"
-                               "{\"id\":\"local\",\"name\":\"Local\"},\"metadata\":{}}]}";
+static const char api_ok[] = "{\"message\":\"OK\"}";
+static const char api_health[] = "{\"status\":\"OK\",\"version\":\"" API_LANGFUSE_VERSION "\"}";
+static const char api_projects[] = "{\"data\":[{\"id\":\"local\",\"name\":\"Local\",\"organization\":"
+                                   "{\"id\":\"local\",\"name\":\"Local\"},\"metadata\":{}}]}";
 
-static void get_count(api *a, const http_request *request, http_answer *answer)
+static void api_get_count(api *a, const http_request *request, http_answer *answer)
 {
     int64_t observations = 0, traces = 0;
     if (!store_count(a->store, text_of(http_query(request, "traceId")), &observations, &traces)) {
@@ -236,7 +236,7 @@ static void get_count(api *a, const http_request *request, http_answer *answer)
     buf_format(&answer->body, "{\"observations\":%lld,\"traces\":%lld}", (long long)observations, (long long)traces);
 }
 
-static void answer_gone(http_answer *answer)
+static void api_answer_gone(http_answer *answer)
 {
     static const char message[] = "This endpoint is not available on deployments running in Langfuse v4 events_only mode. "
                                   "Learn more about Langfuse v4 at: https://langfuse.com/docs/v4";
@@ -246,66 +246,66 @@ static void answer_gone(http_answer *answer)
 /* ---- Dispatch ---- */
 
 /* Of a route. */
-enum flag {
-    OPEN = 1 << 0,   /* needs no keys */
-    BEARER = 1 << 1, /* the public key is enough */
-    OLD = 1 << 2,    /* gone in version 4, unless it keeps the older tables */
-    NAMED = 1 << 3,  /* errors of keys have their name before the message */
-    PROMPTS = 1 << 4, /* errors of keys have their name behind the message, and words of their own for a public key */
-    GONE = 1 << 5,   /* of older servers: 404 in a way of its own */
+enum api_flag {
+    API_OPEN = 1 << 0,   /* needs no keys */
+    API_BEARER = 1 << 1, /* the public key is enough */
+    API_OLD = 1 << 2,    /* gone in version 4, unless it keeps the older tables */
+    API_NAMED = 1 << 3,  /* errors of keys have their name before the message */
+    API_PROMPTS = 1 << 4, /* errors of keys have their name behind the message, and words of their own for a public key */
+    API_GONE = 1 << 5,   /* of older servers: 404 in a way of its own */
 };
 
-typedef struct route {
+typedef struct api_route {
     const char *method, *path; /* a path that ends in an asterisk stands for all that begin so */
     unsigned flags;
-    api_route *handler;
+    api_handler *handler;
     size_t max_body; /* 0: HTTP_MAX_BODY */
     const char *too_big;
     const char *fixed; /* the answer of a route without handler */
-} route;
+} api_route;
 
-#define BATCH_LIMIT .max_body = 4718592, .too_big = "Body exceeded 4.5mb limit"
-#define ROUTE_LIMIT .max_body = 1048576, .too_big = "Body exceeded 1mb limit" /* what frameworks allow by default */
+#define API_BATCH_LIMIT .max_body = 4718592, .too_big = "Body exceeded 4.5mb limit"
+#define API_ROUTE_LIMIT .max_body = 1048576, .too_big = "Body exceeded 1mb limit" /* what frameworks allow by default */
 
-static const route routes[] = {
-    {"POST", "/api/public/otel/v1/traces", .handler = post_traces},
-    {"POST", "/api/public/otel/v1/metrics", .fixed = ok},
-    {"POST", "/api/public/ingestion", BEARER | NAMED, .handler = ingestion_post, BATCH_LIMIT},
-    {"GET", "/api/public/health", OPEN, .fixed = health},
-    {"GET", "/api/public/ready", OPEN, .fixed = health},
-    {"GET", "/api/public/projects", .fixed = projects},
+static const api_route api_routes[] = {
+    {"POST", "/api/public/otel/v1/traces", .handler = api_post_traces},
+    {"POST", "/api/public/otel/v1/metrics", .fixed = api_ok},
+    {"POST", "/api/public/ingestion", API_BEARER | API_NAMED, .handler = ingestion_post, API_BATCH_LIMIT},
+    {"GET", "/api/public/health", API_OPEN, .fixed = api_health},
+    {"GET", "/api/public/ready", API_OPEN, .fixed = api_health},
+    {"GET", "/api/public/projects", .fixed = api_projects},
     {"GET", "/api/public/v2/observations", .handler = api_list_observations},
-    {"GET", "/api/local/count", .handler = get_count},
-    {"POST", "/api/public/scores", BEARER, .handler = api_post_score, ROUTE_LIMIT},
+    {"GET", "/api/local/count", .handler = api_get_count},
+    {"POST", "/api/public/scores", API_BEARER, .handler = api_post_score, API_ROUTE_LIMIT},
     {"GET", "/api/public/v3/scores", .handler = api_list_scores_v3},
     {"DELETE", "/api/public/scores/*", .handler = api_delete_score},
     {"DELETE", "/api/public/traces/*", .handler = api_delete_trace},
-    {"POST", "/api/public/v2/prompts", PROMPTS, .handler = api_post_prompt, ROUTE_LIMIT},
-    {"GET", "/api/public/v2/prompts", PROMPTS, .handler = api_list_prompts},
-    {"GET", "/api/public/v2/prompts/*", PROMPTS, .handler = api_get_prompt},
-    {"DELETE", "/api/public/v2/prompts/*", PROMPTS, .handler = api_delete_prompt},
-    {"PATCH", "/api/public/v2/prompts/*", .handler = api_patch_prompt, ROUTE_LIMIT},
-    {"GET", "/api/public/prompts", PROMPTS, .handler = api_get_old_prompt},
-    {"GET", "/api/public/traces", OLD, .handler = api_list_traces},
-    {"GET", "/api/public/traces/*", OLD, .handler = api_get_trace},
-    {"GET", "/api/public/observations", OLD, .handler = api_list_old_observations},
-    {"GET", "/api/public/observations/*", OLD, .handler = api_get_old_observation},
-    {"GET", "/api/public/sessions", OLD, .handler = api_list_sessions},
-    {"GET", "/api/public/sessions/*", OLD, .handler = api_get_session},
-    {"GET", "/api/public/scores", OLD, .handler = api_list_scores_v2},
-    {"GET", "/api/public/scores/*", OLD, .handler = api_get_score_v2},
-    {"GET", "/api/public/v2/scores", OLD, .handler = api_list_scores_v2},
-    {"GET", "/api/public/v2/scores/*", OLD, .handler = api_get_score_v2},
-    {"GET", "/api/public/dataset-run-items", .flags = GONE},
-    {"GET", "/api/public/metrics", .flags = GONE},
-    {"GET", "/api/public/metrics/daily", .flags = GONE},
-    {"POST", "/api/public/traces", .flags = GONE},
-    {"POST", "/api/public/spans", .flags = GONE},
-    {"POST", "/api/public/generations", .flags = GONE},
-    {"POST", "/api/public/events", .flags = GONE},
+    {"POST", "/api/public/v2/prompts", API_PROMPTS, .handler = api_post_prompt, API_ROUTE_LIMIT},
+    {"GET", "/api/public/v2/prompts", API_PROMPTS, .handler = api_list_prompts},
+    {"GET", "/api/public/v2/prompts/*", API_PROMPTS, .handler = api_get_prompt},
+    {"DELETE", "/api/public/v2/prompts/*", API_PROMPTS, .handler = api_delete_prompt},
+    {"PATCH", "/api/public/v2/prompts/*", .handler = api_patch_prompt, API_ROUTE_LIMIT},
+    {"GET", "/api/public/prompts", API_PROMPTS, .handler = api_get_old_prompt},
+    {"GET", "/api/public/traces", API_OLD, .handler = api_list_traces},
+    {"GET", "/api/public/traces/*", API_OLD, .handler = api_get_trace},
+    {"GET", "/api/public/observations", API_OLD, .handler = api_list_old_observations},
+    {"GET", "/api/public/observations/*", API_OLD, .handler = api_get_old_observation},
+    {"GET", "/api/public/sessions", API_OLD, .handler = api_list_sessions},
+    {"GET", "/api/public/sessions/*", API_OLD, .handler = api_get_session},
+    {"GET", "/api/public/scores", API_OLD, .handler = api_list_scores_v2},
+    {"GET", "/api/public/scores/*", API_OLD, .handler = api_get_score_v2},
+    {"GET", "/api/public/v2/scores", API_OLD, .handler = api_list_scores_v2},
+    {"GET", "/api/public/v2/scores/*", API_OLD, .handler = api_get_score_v2},
+    {"GET", "/api/public/dataset-run-items", .flags = API_GONE},
+    {"GET", "/api/public/metrics", .flags = API_GONE},
+    {"GET", "/api/public/metrics/daily", .flags = API_GONE},
+    {"POST", "/api/public/traces", .flags = API_GONE},
+    {"POST", "/api/public/spans", .flags = API_GONE},
+    {"POST", "/api/public/generations", .flags = API_GONE},
+    {"POST", "/api/public/events", .flags = API_GONE},
 };
 
-static bool path_matches(const char *pattern, const char *path)
+static bool api_path_matches(const char *pattern, const char *path)
 {
     size_t size = strlen(pattern);
     if (pattern[size - 1] == '*')
@@ -314,37 +314,37 @@ static bool path_matches(const char *pattern, const char *path)
 }
 
 /* NULL with *out_known when only the method is wrong. */
-static const route *find_route(const http_request *request, bool *out_known)
+static const api_route *api_find_route(const http_request *request, bool *out_known)
 {
     *out_known = false;
-    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        if (!path_matches(routes[i].path, request->path))
+    for (size_t i = 0; i < sizeof api_routes / sizeof *api_routes; i++) {
+        if (!api_path_matches(api_routes[i].path, request->path))
             continue;
         *out_known = true;
-        if (strcmp(routes[i].method, request->method) == 0)
-            return &routes[i];
+        if (strcmp(api_routes[i].method, request->method) == 0)
+            return &api_routes[i];
     }
     return NULL;
 }
 
 /* The ingestion route writes the name of an error first, prompts write it last, the others only the message. */
-static void refuse_keys(http_answer *answer, unsigned flags, text message)
+static void api_refuse_keys(http_answer *answer, unsigned flags, text message)
 {
-    if ((flags & PROMPTS) != 0) {
+    if ((flags & API_PROMPTS) != 0) {
         api_message(answer, 401, message, "UnauthorizedError");
         return;
     }
     answer->status = 401;
-    buf_string(&answer->body, (flags & NAMED) != 0 ? "{\"error\":\"UnauthorizedError\"" : "{");
+    buf_string(&answer->body, (flags & API_NAMED) != 0 ? "{\"error\":\"UnauthorizedError\"" : "{");
     member_text(&answer->body, "message", message);
     buf_char(&answer->body, '}');
 }
 
-static void refuse_public_key(http_answer *answer, unsigned flags, const http_request *request)
+static void api_refuse_public_key(http_answer *answer, unsigned flags, const http_request *request)
 {
     char message[100];
     snprintf(message, sizeof message, "Access denied - need to use basic auth with secret key to %s prompts", request->method);
-    if ((flags & PROMPTS) != 0)
+    if ((flags & API_PROMPTS) != 0)
         api_message(answer, 403, text_of(message), "ForbiddenError");
     else if (strcmp(request->path, "/api/public/projects") == 0)
         api_message(answer, 403, TEXT("Invalid API key. Are you using an organization key?"), NULL);
@@ -352,60 +352,60 @@ static void refuse_public_key(http_answer *answer, unsigned flags, const http_re
         api_message(answer, 403, TEXT("Access denied - insufficient permissions for this endpoint"), NULL);
 }
 
-static bool authorized(const api *a, const http_request *request, unsigned flags, http_answer *answer)
+static bool api_authorized(const api *a, const http_request *request, unsigned flags, http_answer *answer)
 {
     switch (auth_check(&a->keys, http_header(request, "Authorization"))) {
     case AUTH_OK: return true;
-    case AUTH_ABSENT: refuse_keys(answer, flags, TEXT("No authorization header")); break;
-    case AUTH_MALFORMED: refuse_keys(answer, flags, TEXT("Invalid authorization header")); break;
+    case AUTH_ABSENT: api_refuse_keys(answer, flags, TEXT("No authorization header")); break;
+    case AUTH_MALFORMED: api_refuse_keys(answer, flags, TEXT("Invalid authorization header")); break;
     case AUTH_WRONG:
-        refuse_keys(answer, flags, TEXT("Invalid credentials. Confirm that you've configured the correct host."));
+        api_refuse_keys(answer, flags, TEXT("Invalid credentials. Confirm that you've configured the correct host."));
         break;
     case AUTH_BEARER_WRONG:
-        refuse_keys(answer, flags, TEXT("Invalid public key. Confirm that you've configured the correct host."));
+        api_refuse_keys(answer, flags, TEXT("Invalid public key. Confirm that you've configured the correct host."));
         break;
     case AUTH_BEARER:
-        if ((flags & BEARER) != 0)
+        if ((flags & API_BEARER) != 0)
             return true;
-        refuse_public_key(answer, flags, request);
+        api_refuse_public_key(answer, flags, request);
         break;
     }
     return false;
 }
 
-static bool is_too_big(const route *r, const http_request *request)
+static bool api_is_too_big(const api_route *r, const http_request *request)
 {
     return request->too_big || (r->max_body > 0 && request->body.size > r->max_body);
 }
 
 /* The client learns only that it was not its fault. */
-static void warn_of_failure(const api *a, const route *r)
+static void api_warn_of_failure(const api *a, const api_route *r)
 {
     char what[100], why[160];
     snprintf(what, sizeof what, "%s %s was answered 500", r->method, r->path);
     store_problem(a->store, why, sizeof why);
-    warn(a, what, why);
+    api_warn(a, what, why);
 }
 
 void api_handle(void *context, const http_request *request, http_answer *answer)
 {
     api *a = context;
     bool known;
-    const route *found = find_route(request, &known);
+    const api_route *found = api_find_route(request, &known);
     if (found == NULL && known)
         api_wrong_method(answer);
     else if (found == NULL)
         api_not_found(answer, TEXT("Not found"));
-    else if ((found->flags & OPEN) == 0 && !authorized(a, request, found->flags, answer))
+    else if ((found->flags & API_OPEN) == 0 && !api_authorized(a, request, found->flags, answer))
         return;
-    else if (is_too_big(found, request))
+    else if (api_is_too_big(found, request))
         api_plain(answer, 413, found->too_big != NULL ? found->too_big : "Body exceeded 16mb limit");
-    else if ((found->flags & GONE) != 0 || ((found->flags & OLD) != 0 && a->events_only))
-        answer_gone(answer);
+    else if ((found->flags & API_GONE) != 0 || ((found->flags & API_OLD) != 0 && a->events_only))
+        api_answer_gone(answer);
     else if (found->fixed != NULL)
         buf_string(&answer->body, found->fixed);
     else
         found->handler(a, request, answer);
     if (found != NULL && (answer->status >= 500 || answer->body.failed))
-        warn_of_failure(a, found);
+        api_warn_of_failure(a, found);
 }

@@ -20,20 +20,20 @@ typedef struct api {
 
 void api_handle(void *context, const http_request *request, http_answer *answer); /* an http_handler; context is an api */
 
-typedef void api_route(api *a, const http_request *request, http_answer *answer);
+typedef void api_handler(api *a, const http_request *request, http_answer *answer);
 
 /* api_observations.c */
-api_route api_list_observations;
+api_handler api_list_observations;
 
 /* api_prompts.c */
-api_route api_post_prompt, api_get_prompt, api_get_old_prompt, api_list_prompts, api_patch_prompt, api_delete_prompt;
+api_handler api_post_prompt, api_get_prompt, api_get_old_prompt, api_list_prompts, api_patch_prompt, api_delete_prompt;
 
 /* api_scores.c; what it puts is a score as traces and v2 lists show it, where `all_targets` adds the session and the dataset run */
-api_route api_post_score, api_get_score_v2, api_list_scores_v2, api_list_scores_v3, api_delete_score;
+api_handler api_post_score, api_get_score_v2, api_list_scores_v2, api_list_scores_v3, api_delete_score;
 void api_put_score(buf *out, arena *memory, const score *s, bool all_targets);
 
 /* api_traces.c */
-api_route api_get_trace, api_list_traces, api_delete_trace, api_get_session, api_list_sessions, api_get_old_observation,
+api_handler api_get_trace, api_list_traces, api_delete_trace, api_get_session, api_list_sessions, api_get_old_observation,
     api_list_old_observations;
 
 /* Shapes of errors, for the files that implement routes. */

@@ -7,25 +7,27 @@
 
 #include <string.h>
 
-#define DEFAULT_LIMIT 50
-#define MAX_LIMIT 1000
-#define MAX_CUT 200 /* characters of a metadata value when io is not asked for */
-
-/* Groups of fields that can be asked for. */
-enum group {
-    CORE = 1 << 0,
-    BASIC = 1 << 1,
-    TIME = 1 << 2,
-    IO = 1 << 3,
-    METADATA = 1 << 4,
-    MODEL = 1 << 5,
-    USAGE = 1 << 6,
-    PROMPT = 1 << 7,
-    METRICS = 1 << 8,
-    TRACE_CONTEXT = 1 << 9
+enum {
+    OBSERVATIONS_DEFAULT_LIMIT = 50,
+    OBSERVATIONS_MAX_LIMIT = 1000,
+    OBSERVATIONS_MAX_CUT = 200 /* characters of a metadata value when io is not asked for */
 };
 
-typedef struct page {
+/* Groups of fields that can be asked for. */
+enum observations_group {
+    OBSERVATIONS_CORE = 1 << 0,
+    OBSERVATIONS_BASIC = 1 << 1,
+    OBSERVATIONS_TIME = 1 << 2,
+    OBSERVATIONS_IO = 1 << 3,
+    OBSERVATIONS_METADATA = 1 << 4,
+    OBSERVATIONS_MODEL = 1 << 5,
+    OBSERVATIONS_USAGE = 1 << 6,
+    OBSERVATIONS_PROMPT = 1 << 7,
+    OBSERVATIONS_METRICS = 1 << 8,
+    OBSERVATIONS_TRACE_CONTEXT = 1 << 9
+};
+
+typedef struct observations_page {
     arena *arena;
     buf *out;
     unsigned groups;
@@ -33,11 +35,11 @@ typedef struct page {
     size_t limit, count;
     bool more;
     store_position last;
-} page;
+} observations_page;
 
 /* ---- One observation ---- */
 
-static void put_member(page *p, const char *name, const json *object, const char *key, const char *absent)
+static void observations_put_member(observations_page *p, const char *name, const json *object, const char *key, const char *absent)
 {
     const json *value = json_get(object, key);
     json_put_key(p->out, name);
@@ -47,7 +49,7 @@ static void put_member(page *p, const char *name, const json *object, const char
         buf_string(p->out, absent);
 }
 
-static text cut(text value, size_t characters)
+static text observations_cut(text value, size_t characters)
 {
     size_t end = 0;
     while (end < value.size && characters-- > 0) {
@@ -58,35 +60,35 @@ static text cut(text value, size_t characters)
 }
 
 /* Values are kept as text, and read back as JSON when they parse as such. */
-static void put_metadata(page *p, text stored)
+static void observations_put_metadata(observations_page *p, text stored)
 {
     const json *object = json_parse(p->arena, stored);
     json_put_key(p->out, "metadata");
     buf_char(p->out, '{');
     for (const json *member = object != NULL ? object->first : NULL; member != NULL; member = member->next) {
-        bool whole = (p->groups & IO) != 0 || text_lists(p->expand, member->key);
+        bool whole = (p->groups & OBSERVATIONS_IO) != 0 || text_lists(p->expand, member->key);
         json_put_name(p->out, member->key);
-        json_put_parsed(p->out, p->arena, whole ? member->string : cut(member->string, MAX_CUT));
+        json_put_parsed(p->out, p->arena, whole ? member->string : observations_cut(member->string, OBSERVATIONS_MAX_CUT));
     }
     buf_char(p->out, '}');
 }
 
-static void put_usage(page *p, const observation *o)
+static void observations_put_usage(observations_page *p, const observation *o)
 {
     const json *usage = json_parse(p->arena, o->usage), *cost = json_parse(p->arena, o->cost);
     json_put_key(p->out, "usageDetails");
     buf_text(p->out, o->usage);
-    put_member(p, "inputUsage", usage, "input", "0");
-    put_member(p, "outputUsage", usage, "output", "0");
-    put_member(p, "totalUsage", usage, "total", "0");
+    observations_put_member(p, "inputUsage", usage, "input", "0");
+    observations_put_member(p, "outputUsage", usage, "output", "0");
+    observations_put_member(p, "totalUsage", usage, "total", "0");
     json_put_key(p->out, "costDetails");
     buf_text(p->out, o->cost);
-    put_member(p, "inputCost", cost, "input", "null");
-    put_member(p, "outputCost", cost, "output", "null");
-    put_member(p, "totalCost", cost, "total", "0");
+    observations_put_member(p, "inputCost", cost, "input", "null");
+    observations_put_member(p, "outputCost", cost, "output", "null");
+    observations_put_member(p, "totalCost", cost, "total", "0");
 }
 
-static void put_model(page *p, const observation *o)
+static void observations_put_model(observations_page *p, const observation *o)
 {
     member_text(p->out, "model", o->model);
     member_text(p->out, "internalModelId", TEXT("")); /* there is no price list here */
@@ -94,14 +96,14 @@ static void put_model(page *p, const observation *o)
     buf_text(p->out, o->model_parameters);
 }
 
-static void put_prompt(page *p, const observation *o)
+static void observations_put_prompt(observations_page *p, const observation *o)
 {
     member_text(p->out, "promptId", o->prompt_id.at != NULL ? o->prompt_id : TEXT(""));
     member_text(p->out, "promptName", o->prompt_name);
     member_number_if(p->out, o->prompt_version >= 0, "promptVersion", (double)o->prompt_version);
 }
 
-static void put_time(page *p, const observation *o)
+static void observations_put_time(observations_page *p, const observation *o)
 {
     member_iso_if(p->out, o->completion_start_ms >= 0, "completionStartTime", o->completion_start_ms);
     member_iso(p->out, "createdAt", o->arrived_ns / CLOCK_NS_PER_MS);
@@ -109,15 +111,15 @@ static void put_time(page *p, const observation *o)
 }
 
 /* Time to the first token is only known here when the completion start was asked for too. */
-static void put_latency(page *p, const observation *o)
+static void observations_put_latency(observations_page *p, const observation *o)
 {
     int64_t start_ms = o->start_ns / CLOCK_NS_PER_MS;
     member_seconds_if(p->out, o->end_ns != OBSERVATION_OPEN, "latency", start_ms, o->end_ns / CLOCK_NS_PER_MS);
-    member_seconds_if(p->out, (p->groups & TIME) != 0 && o->completion_start_ms >= 0, "timeToFirstToken", start_ms,
+    member_seconds_if(p->out, (p->groups & OBSERVATIONS_TIME) != 0 && o->completion_start_ms >= 0, "timeToFirstToken", start_ms,
                       o->completion_start_ms);
 }
 
-static void put_basic(page *p, const observation *o)
+static void observations_put_basic(observations_page *p, const observation *o)
 {
     member_text(p->out, "name", o->name);
     member_text(p->out, "level", o->level);
@@ -126,7 +128,7 @@ static void put_basic(page *p, const observation *o)
     member_text(p->out, "environment", o->environment);
 }
 
-static void put_core(page *p, const observation *o)
+static void observations_put_core(observations_page *p, const observation *o)
 {
     member_text(p->out, "id", o->id);
     member_text(p->out, "traceId", o->trace_id);
@@ -137,7 +139,7 @@ static void put_core(page *p, const observation *o)
     member_text(p->out, "type", o->type);
 }
 
-static void put_trace_context(page *p, const observation *o)
+static void observations_put_trace_context(observations_page *p, const observation *o)
 {
     member_text(p->out, "traceName", o->trace_name);
     member_text(p->out, "release", o->release);
@@ -145,41 +147,41 @@ static void put_trace_context(page *p, const observation *o)
     buf_text(p->out, o->tags);
 }
 
-static void put_observation(page *p, const observation *o)
+static void observations_put_one(observations_page *p, const observation *o)
 {
     unsigned groups = p->groups;
     buf_char(p->out, '{');
-    if ((groups & CORE) != 0)
-        put_core(p, o);
-    if ((groups & BASIC) != 0)
-        put_basic(p, o);
-    if ((groups & TIME) != 0)
-        put_time(p, o);
-    if ((groups & IO) != 0) {
+    if ((groups & OBSERVATIONS_CORE) != 0)
+        observations_put_core(p, o);
+    if ((groups & OBSERVATIONS_BASIC) != 0)
+        observations_put_basic(p, o);
+    if ((groups & OBSERVATIONS_TIME) != 0)
+        observations_put_time(p, o);
+    if ((groups & OBSERVATIONS_IO) != 0) {
         member_or_null(p->out, "input", o->input);
         member_or_null(p->out, "output", o->output);
     }
-    if ((groups & METADATA) != 0)
-        put_metadata(p, o->metadata);
-    if ((groups & MODEL) != 0)
-        put_model(p, o);
-    if ((groups & USAGE) != 0)
-        put_usage(p, o);
-    if ((groups & PROMPT) != 0)
-        put_prompt(p, o);
-    if ((groups & USAGE) != 0) {
+    if ((groups & OBSERVATIONS_METADATA) != 0)
+        observations_put_metadata(p, o->metadata);
+    if ((groups & OBSERVATIONS_MODEL) != 0)
+        observations_put_model(p, o);
+    if ((groups & OBSERVATIONS_USAGE) != 0)
+        observations_put_usage(p, o);
+    if ((groups & OBSERVATIONS_PROMPT) != 0)
+        observations_put_prompt(p, o);
+    if ((groups & OBSERVATIONS_USAGE) != 0) {
         member_raw(p->out, "usagePricingTierId", "null");
         member_raw(p->out, "usagePricingTierName", "null");
     }
-    put_latency(p, o);
-    if ((groups & BASIC) != 0) {
+    observations_put_latency(p, o);
+    if ((groups & OBSERVATIONS_BASIC) != 0) {
         member_text(p->out, "userId", o->user_id);
         member_text(p->out, "sessionId", o->session_id);
         member_bool(p->out, "isRootObservation", observation_is_root(o));
     }
-    if ((groups & TRACE_CONTEXT) != 0)
-        put_trace_context(p, o);
-    if ((groups & BASIC) != 0) {
+    if ((groups & OBSERVATIONS_TRACE_CONTEXT) != 0)
+        observations_put_trace_context(p, o);
+    if ((groups & OBSERVATIONS_BASIC) != 0) {
         member_bool(p->out, "bookmarked", false);
         member_bool(p->out, "public", o->is_public);
     }
@@ -190,22 +192,22 @@ static void put_observation(page *p, const observation *o)
     buf_char(p->out, '}');
 }
 
-static void visit_row(void *context, const observation *o)
+static void observations_visit_row(void *context, const observation *o)
 {
-    page *p = context;
+    observations_page *p = context;
     if (p->count == p->limit) { /* one more than asked for was read, to know whether there is a next page */
         p->more = true;
         return;
     }
     p->count++;
     json_put_comma(p->out);
-    put_observation(p, o);
+    observations_put_one(p, o);
     p->last = (store_position){o->start_ns / CLOCK_NS_PER_MS, arena_copy(p->arena, o->trace_id), arena_copy(p->arena, o->id)};
 }
 
 /* ---- Cursor ---- */
 
-static void put_cursor(page *p)
+static void observations_put_cursor(observations_page *p)
 {
     buf plain = {0};
     buf_char(&plain, '{');
@@ -218,7 +220,7 @@ static void put_cursor(page *p)
     buf_char(p->out, '"');
 }
 
-static bool read_cursor(arena *a, const char *given, store_position *out)
+static bool observations_read_cursor(arena *a, const char *given, store_position *out)
 {
     const json *cursor = parameter_cursor(a, text_of(given)), *trace_id = json_get(cursor, "lastTraceId"),
                *id = json_get(cursor, "lastId");
@@ -230,20 +232,20 @@ static bool read_cursor(arena *a, const char *given, store_position *out)
 
 /* ---- Parameters ---- */
 
-static unsigned groups_of(const char *fields)
+static unsigned observations_groups_of(const char *fields)
 {
     static const char *const names[] = {"core",  "basic", "time",   "io",      "metadata",
                                         "model", "usage", "prompt", "metrics", "trace_context"};
     unsigned groups = 0;
     for (size_t i = 0; fields != NULL && i < sizeof names / sizeof *names; i++)
         groups |= text_lists(text_of(fields), text_of(names[i])) ? 1u << i : 0;
-    return fields != NULL ? groups : CORE | BASIC;
+    return fields != NULL ? groups : OBSERVATIONS_CORE | OBSERVATIONS_BASIC;
 }
 
-static const struct column_name {
+static const struct observations_column {
     const char *name;
     store_column column;
-} columns[] = {
+} observations_columns[] = {
     {"traceId", STORE_TRACE_ID},
     {"id", STORE_ID},
     {"parentObservationId", STORE_PARENT_ID},
@@ -256,30 +258,30 @@ static const struct column_name {
     {"sessionId", STORE_SESSION_ID},
 };
 
-#define COLUMN_COUNT (sizeof columns / sizeof *columns)
+#define OBSERVATIONS_COLUMN_COUNT (sizeof observations_columns / sizeof *observations_columns)
 
-static store_condition *add_condition(store_query *query)
+static store_condition *observations_add_condition(store_query *query)
 {
     return query->condition_count < STORE_MAX_CONDITIONS ? &query->conditions[query->condition_count++] : NULL;
 }
 
-static void read_simple_filters(arena *a, const http_request *request, store_query *query)
+static void observations_read_simple_filters(arena *a, const http_request *request, store_query *query)
 {
-    for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        const char *given = columns[i].column == STORE_ID ? NULL : http_query(request, columns[i].name);
-        store_condition *condition = given != NULL ? add_condition(query) : NULL;
+    for (size_t i = 0; i < OBSERVATIONS_COLUMN_COUNT; i++) {
+        const char *given = observations_columns[i].column == STORE_ID ? NULL : http_query(request, observations_columns[i].name);
+        store_condition *condition = given != NULL ? observations_add_condition(query) : NULL;
         text *value = condition != NULL ? arena_take(a, sizeof *value) : NULL;
         if (value == NULL)
             continue;
         *value = text_of(given);
-        *condition = (store_condition){columns[i].column, STORE_EQUALS, value, 1};
+        *condition = (store_condition){observations_columns[i].column, STORE_EQUALS, value, 1};
     }
     const char *root = http_query(request, "isRootObservation");
     if (root != NULL)
         query->root = strcmp(root, "true") == 0;
 }
 
-static bool operator_of(const json *type, const json *operator, store_operator * out)
+static bool observations_operator_of(const json *type, const json *operator, store_operator * out)
 {
     static const struct {
         const char *type, *name;
@@ -300,7 +302,7 @@ static bool operator_of(const json *type, const json *operator, store_operator *
 }
 
 /* One text, or a list of them. */
-static bool values_of(arena *a, const json *value, store_condition *out)
+static bool observations_values_of(arena *a, const json *value, store_condition *out)
 {
     const json *first = json_is(value, JSON_ARRAY) ? value->first : value;
     text *values = arena_take(a, STORE_MAX_VALUES * sizeof *values);
@@ -315,23 +317,24 @@ static bool values_of(arena *a, const json *value, store_condition *out)
     return out->op == STORE_ANY_OF || out->value_count == 1;
 }
 
-static bool read_condition(arena *a, const json *in, store_query *query)
+static bool observations_read_condition(arena *a, const json *in, store_query *query)
 {
     const json *column = json_get(in, "column");
     store_condition parsed = {0};
     size_t i = 0;
-    while (i < COLUMN_COUNT && !json_is_string(column, columns[i].name))
+    while (i < OBSERVATIONS_COLUMN_COUNT && !json_is_string(column, observations_columns[i].name))
         i++;
-    if (i == COLUMN_COUNT || !operator_of(json_get(in, "type"), json_get(in, "operator"), &parsed.op))
+    if (i == OBSERVATIONS_COLUMN_COUNT || !observations_operator_of(json_get(in, "type"), json_get(in, "operator"), &parsed.op))
         return false;
-    parsed.column = columns[i].column;
-    store_condition *condition = values_of(a, json_get(in, "value"), &parsed) ? add_condition(query) : NULL;
+    parsed.column = observations_columns[i].column;
+    store_condition *condition = observations_values_of(a, json_get(in, "value"), &parsed) ? observations_add_condition(query)
+                                                                                           : NULL;
     if (condition != NULL)
         *condition = parsed;
     return condition != NULL;
 }
 
-static bool read_filter(arena *a, const char *given, store_query *query, http_answer *answer)
+static bool observations_read_filter(arena *a, const char *given, store_query *query, http_answer *answer)
 {
     const json *list = given != NULL ? json_parse(a, text_of(given)) : NULL;
     if (given == NULL)
@@ -340,18 +343,18 @@ static bool read_filter(arena *a, const char *given, store_query *query, http_an
         return api_invalid(answer, TEXT("Invalid JSON in filter parameter"));
     bool ok = list->kind == JSON_ARRAY;
     for (const json *item = list->first; ok && item != NULL; item = item->next)
-        ok = read_condition(a, item, query);
+        ok = observations_read_condition(a, item, query);
     return ok || parameter_refuse(answer, "filter", "\"code\":\"custom\"",
                                   "langfuse-local knows string (=, contains, starts with) and stringOptions (any of) on id, "
                                   "traceId, parentObservationId, name, type, level, environment, version, userId and sessionId.");
 }
 
 /* False, with an answer, when a parameter is not acceptable. */
-static bool read_query(arena *a, const http_request *request, store_query *query, http_answer *answer)
+static bool observations_read_query(arena *a, const http_request *request, store_query *query, http_answer *answer)
 {
     const char *cursor = http_query(request, "cursor"), *parse_io = http_query(request, "parseIoAsJson");
-    query->limit = DEFAULT_LIMIT;
-    if (!parameter_number(request, "limit", 0, MAX_LIMIT, &query->limit, answer))
+    query->limit = OBSERVATIONS_DEFAULT_LIMIT;
+    if (!parameter_number(request, "limit", 0, OBSERVATIONS_MAX_LIMIT, &query->limit, answer))
         return false;
     if (parse_io != NULL && strcmp(parse_io, "true") == 0)
         return parameter_refuse(answer, "parseIoAsJson", "\"code\":\"custom\"",
@@ -360,25 +363,25 @@ static bool read_query(arena *a, const http_request *request, store_query *query
     if (!parameter_time(request, "fromStartTime", &query->from_ms, answer) ||
         !parameter_time(request, "toStartTime", &query->to_ms, answer))
         return false;
-    if (cursor != NULL && !read_cursor(a, cursor, &query->after))
+    if (cursor != NULL && !observations_read_cursor(a, cursor, &query->after))
         return api_invalid(answer, TEXT("Invalid cursor format"));
-    read_simple_filters(a, request, query);
-    return read_filter(a, http_query(request, "filter"), query, answer);
+    observations_read_simple_filters(a, request, query);
+    return observations_read_filter(a, http_query(request, "filter"), query, answer);
 }
 
 void api_list_observations(api *a, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     store_query query = STORE_QUERY_ALL;
-    page p = {.arena = &memory, .out = &answer->body, .groups = groups_of(http_query(request, "fields"))};
+    observations_page p = {.arena = &memory, .out = &answer->body, .groups = observations_groups_of(http_query(request, "fields"))};
     p.expand = text_of(http_query(request, "expandMetadata"));
-    if (read_query(&memory, request, &query, answer)) {
+    if (observations_read_query(&memory, request, &query, answer)) {
         p.limit = query.limit++;
         buf_string(p.out, "{\"data\":[");
-        bool ok = store_read(a->store, &query, visit_row, &p);
+        bool ok = store_read(a->store, &query, observations_visit_row, &p);
         buf_string(p.out, "],\"meta\":{");
         if (p.more && p.count > 0)
-            put_cursor(&p);
+            observations_put_cursor(&p);
         buf_string(p.out, "}}");
         answer->body.failed |= !ok || memory.failed;
     }

@@ -10,18 +10,18 @@
 
 #include <string.h>
 
-#define DEFAULT_LIMIT 10
+enum { PROMPTS_DEFAULT_LIMIT = 10 };
 
 /* One request while the store is its own. */
-typedef struct turn {
+typedef struct prompts_turn {
     store *store;
     arena memory;
     http_answer *answer;
     int64_t now_ms;
-} turn;
+} prompts_turn;
 
 /* False, with an answer, when the store cannot be had. */
-static bool begin(turn *t, bool write)
+static bool prompts_begin(prompts_turn *t, bool write)
 {
     if (store_begin(t->store, write))
         return true;
@@ -30,7 +30,7 @@ static bool begin(turn *t, bool write)
 }
 
 /* Keeps what was written, unless something went wrong or the request was refused. */
-static void end(turn *t, bool ok)
+static void prompts_end(prompts_turn *t, bool ok)
 {
     ok = ok && !t->memory.failed;
     bool refused = t->answer->status >= 400;
@@ -38,18 +38,18 @@ static void end(turn *t, bool ok)
         api_failed(t->answer);
 }
 
-static turn turn_of(api *a, http_answer *answer)
+static prompts_turn prompts_turn_of(api *a, http_answer *answer)
 {
-    return (turn){.store = a->store, .answer = answer, .now_ms = clock_now_ns() / CLOCK_NS_PER_MS};
+    return (prompts_turn){.store = a->store, .answer = answer, .now_ms = clock_now_ns() / CLOCK_NS_PER_MS};
 }
 
-static bool refuse(turn *t, unsigned status, text message)
+static bool prompts_refuse(prompts_turn *t, unsigned status, text message)
 {
     api_message(t->answer, status, message, status == 404 ? "LangfuseNotFoundError" : "InvalidRequestError");
     return true;
 }
 
-static void put_prompt(http_answer *answer, const prompt *p)
+static void prompts_put_written(http_answer *answer, const prompt *p)
 {
     buf_char(&answer->body, '{');
     prompt_put(&answer->body, p, PROMPT_NOT_SAID);
@@ -58,14 +58,14 @@ static void put_prompt(http_answer *answer, const prompt *p)
 
 /* ---- Paths and parameters ---- */
 
-#define PREFIX "/api/public/v2/prompts/"
+#define PROMPTS_PATH "/api/public/v2/prompts/"
 
 /* The first step behind the prefix, decoded, and what stands behind its slash as it was sent; NULL: no slash. The name of a prompt in a
  * folder is one step: a client that leaves its slashes as they are asks for a route that does not exist, as on a real server. */
-static bool name_of(const http_request *request, arena *a, text *out_name, text *out_rest, http_answer *answer)
+static bool prompts_name_of(const http_request *request, arena *a, text *out_name, text *out_rest, http_answer *answer)
 {
     *out_rest = text_of(request->raw_path);
-    if (!text_skip(out_rest, PREFIX)) {
+    if (!text_skip(out_rest, PROMPTS_PATH)) {
         api_not_found(answer, TEXT("Not found"));
         return false;
     }
@@ -76,10 +76,10 @@ static bool name_of(const http_request *request, arena *a, text *out_name, text 
 }
 
 /* For the routes of a name alone. */
-static bool only_name_of(const http_request *request, arena *a, text *out_name, http_answer *answer)
+static bool prompts_only_name_of(const http_request *request, arena *a, text *out_name, http_answer *answer)
 {
     text rest;
-    if (!name_of(request, a, out_name, &rest, answer))
+    if (!prompts_name_of(request, a, out_name, &rest, answer))
         return false;
     if (text_starts(rest, "versions/"))
         api_wrong_method(answer);
@@ -89,7 +89,7 @@ static bool only_name_of(const http_request *request, arena *a, text *out_name, 
 }
 
 /* 0 is as good as none. */
-static bool parameter_version(const http_request *request, int64_t *out, http_answer *answer)
+static bool prompts_read_version_parameter(const http_request *request, int64_t *out, http_answer *answer)
 {
     const char *given = http_query(request, "version");
     size_t number = 0;
@@ -102,10 +102,10 @@ static bool parameter_version(const http_request *request, int64_t *out, http_an
     return true;
 }
 
-static bool version_and_label(const http_request *request, int64_t *out_version, text *out_label, http_answer *answer)
+static bool prompts_read_version_and_label(const http_request *request, int64_t *out_version, text *out_label, http_answer *answer)
 {
     *out_label = text_of(http_query(request, "label"));
-    if (!parameter_version(request, out_version, answer))
+    if (!prompts_read_version_parameter(request, out_version, answer))
         return false;
     if (*out_version == 0 || out_label->size == 0)
         return true;
@@ -114,7 +114,7 @@ static bool version_and_label(const http_request *request, int64_t *out_version,
 
 /* ---- References ---- */
 
-static bool look_up(void *context, arena *a, const prompt_reference *wanted, prompt *out, bool *out_found)
+static bool prompts_look_up(void *context, arena *a, const prompt_reference *wanted, prompt *out, bool *out_found)
 {
     *out_found = false;
     if (wanted->by_version && wanted->version == 0)
@@ -122,14 +122,14 @@ static bool look_up(void *context, arena *a, const prompt_reference *wanted, pro
     return store_find_prompt(context, a, wanted->name, wanted->version, wanted->wanted, out, out_found);
 }
 
-static prompt_graph new_graph(turn *t)
+static prompt_graph prompts_graph(prompts_turn *t)
 {
-    return (prompt_graph){.arena = &t->memory, .lookup = look_up, .context = t->store};
+    return (prompt_graph){.arena = &t->memory, .lookup = prompts_look_up, .context = t->store};
 }
 
 /* ---- Reading one ---- */
 
-static bool refuse_absent(turn *t, text name, int64_t version, text label)
+static bool prompts_refuse_absent(prompts_turn *t, text name, int64_t version, text label)
 {
     buf words = {0};
     buf_string(&words, "Prompt not found: '");
@@ -140,13 +140,13 @@ static bool refuse_absent(turn *t, text name, int64_t version, text label)
     else
         buf_text(&words, label);
     buf_string(&words, version != 0 ? "" : "'");
-    return refuse(t, 404, buf_move(&words, &t->memory));
+    return prompts_refuse(t, 404, buf_move(&words, &t->memory));
 }
 
 /* The prompt with its references replaced, unless the client wants it as it was written. */
-static bool put_resolved(turn *t, prompt *p, bool resolve)
+static bool prompts_put_resolved(prompts_turn *t, prompt *p, bool resolve)
 {
-    prompt_graph g = new_graph(t);
+    prompt_graph g = prompts_graph(t);
     text content = resolve ? prompt_resolve(&g, p) : p->content;
     buf *out = &t->answer->body;
     if (g.problem.size > 0) { /* a label was moved or a prompt changed since it was created */
@@ -164,61 +164,61 @@ static bool put_resolved(turn *t, prompt *p, bool resolve)
     return !g.failed;
 }
 
-static bool answer_prompt(turn *t, text name, int64_t version, text label, bool resolve)
+static bool prompts_answer_prompt(prompts_turn *t, text name, int64_t version, text label, bool resolve)
 {
     prompt found;
     bool is_there;
     if (!store_find_prompt(t->store, &t->memory, name, version, label, &found, &is_there))
         return false;
-    return is_there ? put_resolved(t, &found, resolve) : refuse_absent(t, name, version, label);
+    return is_there ? prompts_put_resolved(t, &found, resolve) : prompts_refuse_absent(t, name, version, label);
 }
 
-static void read_one(turn *t, text name, int64_t version, text label, bool resolve)
+static void prompts_read_one(prompts_turn *t, text name, int64_t version, text label, bool resolve)
 {
-    if (begin(t, false))
-        end(t, answer_prompt(t, name, version, label.size > 0 ? label : TEXT(PROMPT_PRODUCTION), resolve));
+    if (prompts_begin(t, false))
+        prompts_end(t, prompts_answer_prompt(t, name, version, label.size > 0 ? label : TEXT(PROMPT_PRODUCTION), resolve));
 }
 
-static bool parameter_resolve(const http_request *request, bool *out, http_answer *answer)
+static bool prompts_read_resolve(const http_request *request, bool *out, http_answer *answer)
 {
     static const char *const options[] = {"true", "false", NULL};
     const char *given = http_query(request, "resolve");
     const json value = {.kind = given != NULL ? JSON_STRING : JSON_NULL, .string = text_of(given)};
     issues problem = {0};
     *out = !json_is_string(&value, "false");
-    check_option(&problem, &value, "resolve", options);
+    issues_check_option(&problem, &value, "resolve", options);
     return !api_refused(answer, &problem);
 }
 
 void api_get_prompt(api *a, const http_request *request, http_answer *answer)
 {
-    turn t = turn_of(a, answer);
+    prompts_turn t = prompts_turn_of(a, answer);
     text name, label;
     int64_t version;
     bool resolve;
-    if (only_name_of(request, &t.memory, &name, answer) && parameter_resolve(request, &resolve, answer) &&
-        version_and_label(request, &version, &label, answer))
-        read_one(&t, name, version, label, resolve);
+    if (prompts_only_name_of(request, &t.memory, &name, answer) && prompts_read_resolve(request, &resolve, answer) &&
+        prompts_read_version_and_label(request, &version, &label, answer))
+        prompts_read_one(&t, name, version, label, resolve);
     arena_free(&t.memory);
 }
 
 void api_get_old_prompt(api *a, const http_request *request, http_answer *answer)
 {
-    turn t = turn_of(a, answer);
+    prompts_turn t = prompts_turn_of(a, answer);
     const char *name = http_query(request, "name");
     int64_t version;
     if (name == NULL)
         parameter_refuse(answer, "name", "\"expected\":\"string\",\"code\":\"invalid_type\"",
                          "Invalid input: expected string, received undefined");
-    else if (parameter_version(request, &version, answer))
-        read_one(&t, text_of(name), version, TEXT(""), true);
+    else if (prompts_read_version_parameter(request, &version, answer))
+        prompts_read_one(&t, text_of(name), version, TEXT(""), true);
     arena_free(&t.memory);
 }
 
 /* ---- Labels ---- */
 
 /* Takes the labels from all versions that have them, and gives the versions the tags, unless these are NULL. */
-static bool take_from_others(turn *t, const prompt *versions, size_t count, const json *labels, const json *tags)
+static bool prompts_take_from_others(prompts_turn *t, const prompt *versions, size_t count, const json *labels, const json *tags)
 {
     bool ok = true;
     for (size_t i = 0; ok && i < count; i++) {
@@ -233,16 +233,16 @@ static bool take_from_others(turn *t, const prompt *versions, size_t count, cons
     return ok;
 }
 
-static bool refuse_missing_version(turn *t, text name, int64_t version)
+static bool prompts_refuse_missing_version(prompts_turn *t, text name, int64_t version)
 {
     buf words = {0};
     buf_string(&words, "Prompt '");
     buf_text(&words, name);
     buf_format(&words, "' version %lld not found in project", (long long)version);
-    return refuse(t, 404, buf_move(&words, &t->memory));
+    return prompts_refuse(t, 404, buf_move(&words, &t->memory));
 }
 
-static bool move_labels(turn *t, text name, int64_t version, const json *labels)
+static bool prompts_move_labels(prompts_turn *t, text name, int64_t version, const json *labels)
 {
     prompt *versions, p;
     size_t count, at = 0;
@@ -252,18 +252,18 @@ static bool move_labels(turn *t, text name, int64_t version, const json *labels)
     while (at < count && versions[at].version != version)
         at++;
     if (at == count)
-        return refuse_missing_version(t, name, version);
+        return prompts_refuse_missing_version(t, name, version);
     p = versions[at];
     p.labels = prompt_join(&t->memory, labels, p.labels);
     p.updated_ms = t->now_ms;
-    if (t->memory.failed || !take_from_others(t, versions, count, labels, NULL) || !store_update_prompt(t->store, &p) ||
+    if (t->memory.failed || !prompts_take_from_others(t, versions, count, labels, NULL) || !store_update_prompt(t->store, &p) ||
         !store_find_prompt(t->store, &t->memory, name, version, TEXT(""), &p, &found) || !found)
         return false;
-    put_prompt(t->answer, &p);
+    prompts_put_written(t->answer, &p);
     return true;
 }
 
-static bool read_version(text number, int64_t *out, http_answer *answer)
+static bool prompts_read_path_version(text number, int64_t *out, http_answer *answer)
 {
     if (text_to_int(number, out))
         return true;
@@ -273,11 +273,11 @@ static bool read_version(text number, int64_t *out, http_answer *answer)
 
 void api_patch_prompt(api *a, const http_request *request, http_answer *answer)
 {
-    turn t = turn_of(a, answer);
+    prompts_turn t = prompts_turn_of(a, answer);
     issues problems = {0};
     text name, rest;
     int64_t version;
-    if (!name_of(request, &t.memory, &name, &rest, answer)) {
+    if (!prompts_name_of(request, &t.memory, &name, &rest, answer)) {
         arena_free(&t.memory);
         return;
     }
@@ -288,38 +288,38 @@ void api_patch_prompt(api *a, const http_request *request, http_answer *answer)
         api_not_found(answer, TEXT("Not found"));
     else if (body == NULL)
         api_plain(answer, 400, "Invalid JSON");
-    else if (read_version(rest, &version, answer)) {
+    else if (prompts_read_path_version(rest, &version, answer)) {
         prompt_check_labels(body, &problems);
-        if (!api_refused(answer, &problems) && begin(&t, true))
-            end(&t, move_labels(&t, name, version, json_get(body, "newLabels")));
+        if (!api_refused(answer, &problems) && prompts_begin(&t, true))
+            prompts_end(&t, prompts_move_labels(&t, name, version, json_get(body, "newLabels")));
     }
     arena_free(&t.memory);
 }
 
 /* ---- Creating ---- */
 
-static bool refuse_ambiguous(turn *t, text names)
+static bool prompts_refuse_ambiguous(prompts_turn *t, text names)
 {
     buf words = {0};
     buf_string(&words, "Cannot create prompt, variables and placeholders must be unique, the following are not: ");
     buf_text(&words, names);
-    return refuse(t, 400, buf_move(&words, &t->memory));
+    return prompts_refuse(t, 400, buf_move(&words, &t->memory));
 }
 
 /* Answers, and returns true, when the text of the prompt must not be so. *out_failed: it could not be found out. */
-static bool refuse_content(turn *t, const prompt *p, bool *out_failed)
+static bool prompts_refuse_content(prompts_turn *t, const prompt *p, bool *out_failed)
 {
-    prompt_graph g = new_graph(t);
+    prompt_graph g = prompts_graph(t);
     text names = text_is(p->type, PROMPT_TEXT) ? TEXT("") : prompt_ambiguous_names(&t->memory, p->content);
     *out_failed = false;
     if (names.size > 0)
-        return refuse_ambiguous(t, names);
+        return prompts_refuse_ambiguous(t, names);
     prompt_resolve(&g, p);
     *out_failed = g.failed;
-    return g.problem.size > 0 && refuse(t, 400, g.problem);
+    return g.problem.size > 0 && prompts_refuse(t, 400, g.problem);
 }
 
-static bool add_version(turn *t, prompt *p)
+static bool prompts_add_version(prompts_turn *t, prompt *p)
 {
     prompt *versions;
     size_t count, reference_count;
@@ -328,25 +328,26 @@ static bool add_version(turn *t, prompt *p)
         return false;
     const prompt *newest = count > 0 ? &versions[count - 1] : NULL;
     if (newest != NULL && !text_equal(newest->type, p->type))
-        return refuse(t, 400, TEXT("Previous versions have different prompt type. Create a new prompt with a different name."));
+        return prompts_refuse(t, 400,
+                              TEXT("Previous versions have different prompt type. Create a new prompt with a different name."));
     p->version = newest != NULL ? newest->version + 1 : 1;
-    if (refuse_content(t, p, &broken))
+    if (prompts_refuse_content(t, p, &broken))
         return true;
     p->labels = prompt_join(&t->memory, p->labels, prompt_list_of(&t->memory, TEXT(PROMPT_LATEST)));
     if (p->tags == NULL)
         p->tags = newest != NULL ? newest->tags : prompt_join(&t->memory, NULL, NULL);
     const prompt_reference *references = prompt_references(&t->memory, p->content, &reference_count);
-    if (broken || t->memory.failed || !take_from_others(t, versions, count, p->labels, p->tags) ||
+    if (broken || t->memory.failed || !prompts_take_from_others(t, versions, count, p->labels, p->tags) ||
         !store_add_prompt(t->store, p, references, reference_count))
         return false;
     t->answer->status = 201;
-    put_prompt(t->answer, p);
+    prompts_put_written(t->answer, p);
     return true;
 }
 
 void api_post_prompt(api *a, const http_request *request, http_answer *answer)
 {
-    turn t = turn_of(a, answer);
+    prompts_turn t = prompts_turn_of(a, answer);
     issues problems = {0};
     prompt p;
     char id[UUID_SIZE];
@@ -357,10 +358,10 @@ void api_post_prompt(api *a, const http_request *request, http_answer *answer)
         api_failed(answer);
     } else {
         prompt_check(&t.memory, body, &problems, &p);
-        if (!api_refused(answer, &problems) && begin(&t, true)) {
+        if (!api_refused(answer, &problems) && prompts_begin(&t, true)) {
             p.id = text_of(id);
             p.created_ms = p.updated_ms = t.now_ms;
-            end(&t, add_version(&t, &p));
+            prompts_end(&t, prompts_add_version(&t, &p));
         }
     }
     arena_free(&t.memory);
@@ -368,17 +369,17 @@ void api_post_prompt(api *a, const http_request *request, http_answer *answer)
 
 /* ---- Deleting ---- */
 
-static bool is_wanted(const prompt *p, int64_t version, text label)
+static bool prompts_is_wanted(const prompt *p, int64_t version, text label)
 {
     return (version == 0 || p->version == version) && (label.size == 0 || prompt_lists(p->labels, label));
 }
 
 /* A reference breaks when its version goes, or the last version that has its label. */
-static bool breaks(const prompt_dependent *d, const prompt *versions, size_t count, int64_t version, text label)
+static bool prompts_breaks(const store_dependent *d, const prompt *versions, size_t count, int64_t version, text label)
 {
     bool goes = false, stays = false;
     for (size_t i = 0; i < count; i++) {
-        bool wanted = is_wanted(&versions[i], version, label);
+        bool wanted = prompts_is_wanted(&versions[i], version, label);
         goes |= wanted && versions[i].version == d->version;
         stays |= !wanted && prompt_lists(versions[i].labels, d->wanted);
     }
@@ -386,14 +387,15 @@ static bool breaks(const prompt_dependent *d, const prompt *versions, size_t cou
 }
 
 /* Answers, and returns true, when others refer to what is to be deleted. */
-static bool refuse_referenced(turn *t, text name, const prompt *versions, size_t count, int64_t version, text label, bool *out_good)
+static bool prompts_refuse_referenced(prompts_turn *t, text name, const prompt *versions, size_t count, int64_t version, text label,
+                                      bool *out_good)
 {
-    prompt_dependent *list;
+    store_dependent *list;
     size_t list_count;
     buf words = {0};
     *out_good = store_prompt_dependents(t->store, &t->memory, name, &list, &list_count);
     for (size_t i = 0; *out_good && i < list_count; i++) {
-        if (!breaks(&list[i], versions, count, version, label))
+        if (!prompts_breaks(&list[i], versions, count, version, label))
             continue;
         buf_string(&words, words.size > 0 ? "\n" : "Other prompts are depending on prompt versions you are trying to delete:\n\n");
         buf_text(&words, list[i].parent_name);
@@ -405,11 +407,11 @@ static bool refuse_referenced(turn *t, text name, const prompt *versions, size_t
     if (words.size == 0)
         return false;
     buf_string(&words, "\n\nPlease delete the dependent prompts first.");
-    return refuse(t, 400, buf_move(&words, &t->memory));
+    return prompts_refuse(t, 400, buf_move(&words, &t->memory));
 }
 
 /* `latest` is always the newest that is left. */
-static bool move_latest(turn *t, const prompt *newest)
+static bool prompts_move_latest(prompts_turn *t, const prompt *newest)
 {
     prompt p = *newest;
     if (prompt_lists(p.labels, TEXT(PROMPT_LATEST)))
@@ -419,7 +421,7 @@ static bool move_latest(turn *t, const prompt *newest)
     return !t->memory.failed && store_update_prompt(t->store, &p);
 }
 
-static bool remove_versions(turn *t, text name, int64_t version, text label)
+static bool prompts_remove_versions(prompts_turn *t, text name, int64_t version, text label)
 {
     prompt *versions, *newest_left = NULL;
     size_t count, wanted = 0;
@@ -427,30 +429,31 @@ static bool remove_versions(turn *t, text name, int64_t version, text label)
     if (!store_prompt_versions(t->store, &t->memory, name, &versions, &count))
         return false;
     for (size_t i = 0; i < count; i++)
-        wanted += is_wanted(&versions[i], version, label);
+        wanted += prompts_is_wanted(&versions[i], version, label);
     if (wanted == 0)
-        return refuse(t, 404, TEXT("Prompt not found"));
-    if (refuse_referenced(t, name, versions, count, version, label, &ok))
+        return prompts_refuse(t, 404, TEXT("Prompt not found"));
+    if (prompts_refuse_referenced(t, name, versions, count, version, label, &ok))
         return true;
     for (size_t i = 0; ok && i < count; i++) {
-        if (is_wanted(&versions[i], version, label))
+        if (prompts_is_wanted(&versions[i], version, label))
             ok = store_remove_prompt(t->store, versions[i].id);
         else
             newest_left = &versions[i];
     }
     if (ok && newest_left != NULL)
-        ok = move_latest(t, newest_left);
+        ok = prompts_move_latest(t, newest_left);
     t->answer->status = 204;
     return ok;
 }
 
 void api_delete_prompt(api *a, const http_request *request, http_answer *answer)
 {
-    turn t = turn_of(a, answer);
+    prompts_turn t = prompts_turn_of(a, answer);
     text name, label;
     int64_t version;
-    if (only_name_of(request, &t.memory, &name, answer) && version_and_label(request, &version, &label, answer) && begin(&t, true))
-        end(&t, remove_versions(&t, name, version, label));
+    if (prompts_only_name_of(request, &t.memory, &name, answer) &&
+        prompts_read_version_and_label(request, &version, &label, answer) && prompts_begin(&t, true))
+        prompts_end(&t, prompts_remove_versions(&t, name, version, label));
     if (answer->status == 204)
         answer->content_type = NULL;
     arena_free(&t.memory);
@@ -458,13 +461,15 @@ void api_delete_prompt(api *a, const http_request *request, http_answer *answer)
 
 /* ---- Listing ---- */
 
-static bool read_list_query(const http_request *request, parameter_page *page, prompt_query *query, http_answer *answer)
+static bool prompts_read_list_query(const http_request *request, parameter_page *page, store_prompt_query *query,
+                                    http_answer *answer)
 {
-    *query = (prompt_query){.from_ms = INT64_MIN, .to_ms = INT64_MAX};
+    *query = (store_prompt_query){.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     query->name = text_of(http_query(request, "name"));
     query->label = text_of(http_query(request, "label"));
     query->tag = text_of(http_query(request, "tag"));
-    if (!parameter_version(request, &query->version, answer) || !parameter_read_page(request, DEFAULT_LIMIT, page, answer) ||
+    if (!prompts_read_version_parameter(request, &query->version, answer) ||
+        !parameter_read_page(request, PROMPTS_DEFAULT_LIMIT, page, answer) ||
         !parameter_time(request, "fromUpdatedAt", &query->from_ms, answer) ||
         !parameter_time(request, "toUpdatedAt", &query->to_ms, answer))
         return false;
@@ -474,7 +479,7 @@ static bool read_list_query(const http_request *request, parameter_page *page, p
 }
 
 /* Sorted, each once. */
-static const json *labels_of(arena *a, const prompt *versions, size_t count)
+static const json *prompts_labels_of(arena *a, const prompt *versions, size_t count)
 {
     const json *all = NULL, *sorted = prompt_join(a, NULL, NULL);
     for (size_t i = 0; i < count; i++)
@@ -491,7 +496,7 @@ static const json *labels_of(arena *a, const prompt *versions, size_t count)
 }
 
 /* The versions of one name. */
-static void put_name(buf *out, arena *a, const prompt *versions, size_t count)
+static void prompts_put_name(buf *out, arena *a, const prompt *versions, size_t count)
 {
     const prompt *newest = &versions[count - 1];
     int64_t updated_ms = newest->updated_ms;
@@ -507,7 +512,7 @@ static void put_name(buf *out, arena *a, const prompt *versions, size_t count)
         buf_format(out, "%c%lld", i > 0 ? ',' : '[', (long long)versions[i].version);
     buf_char(out, ']');
     json_put_key(out, "labels");
-    const json *labels = labels_of(a, versions, count);
+    const json *labels = prompts_labels_of(a, versions, count);
     if (labels != NULL)
         json_write(out, labels);
     member_text(out, "type", newest->type);
@@ -515,14 +520,14 @@ static void put_name(buf *out, arena *a, const prompt *versions, size_t count)
     buf_char(out, '}');
 }
 
-static void put_page(buf *out, const char *name, const parameter_page *page, int64_t total)
+static void prompts_put_page(buf *out, const char *name, const parameter_page *page, int64_t total)
 {
     int64_t limit = (int64_t)page->limit;
     buf_format(out, ",\"%s\":{\"page\":%zu,\"limit\":%zu,\"totalPages\":%lld,\"totalItems\":%lld}", name, page->number, page->limit,
                (long long)((total + limit - 1) / limit), (long long)total);
 }
 
-static bool put_list(turn *t, const prompt_query *query, const parameter_page *page)
+static bool prompts_put_list(prompts_turn *t, const store_prompt_query *query, const parameter_page *page)
 {
     prompt *versions;
     size_t count, first = 0;
@@ -535,22 +540,22 @@ static bool put_list(turn *t, const prompt_query *query, const parameter_page *p
         if (i < count && text_equal(versions[i].name, versions[first].name))
             continue;
         json_put_comma(out);
-        put_name(out, &t->memory, &versions[first], i - first);
+        prompts_put_name(out, &t->memory, &versions[first], i - first);
         first = i;
     }
     buf_char(out, ']');
-    put_page(out, "meta", page, total);
-    put_page(out, "pagination", page, total); /* the same under an older name */
+    prompts_put_page(out, "meta", page, total);
+    prompts_put_page(out, "pagination", page, total); /* the same under an older name */
     buf_char(out, '}');
     return true;
 }
 
 void api_list_prompts(api *a, const http_request *request, http_answer *answer)
 {
-    turn t = turn_of(a, answer);
+    prompts_turn t = prompts_turn_of(a, answer);
     parameter_page page;
-    prompt_query query;
-    if (read_list_query(request, &page, &query, answer) && begin(&t, false))
-        end(&t, put_list(&t, &query, &page));
+    store_prompt_query query;
+    if (prompts_read_list_query(request, &page, &query, answer) && prompts_begin(&t, false))
+        prompts_end(&t, prompts_put_list(&t, &query, &page));
     arena_free(&t.memory);
 }

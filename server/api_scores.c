@@ -10,14 +10,13 @@
 #include <string.h>
 #include <strings.h>
 
-#define DEFAULT_LIMIT 50
-#define MAX_LIMIT 100
+enum { SCORES_DEFAULT_LIMIT = 50, SCORES_MAX_LIMIT = 100 };
 
 /* ---- Creating ---- */
 
 /* The same way as a score of a batch, so that both kinds can replace each other. The event's own id is random: a second POST with the
  * id of an earlier one is news, not a repetition. */
-static void store_score(api *a, const json *body, arena *memory, http_answer *answer)
+static void scores_store(api *a, const json *body, arena *memory, http_answer *answer)
 {
     char event_id[UUID_SIZE], own_id[UUID_SIZE];
     const json *id = json_get(body, "id");
@@ -47,7 +46,7 @@ void api_post_score(api *a, const http_request *request, http_answer *answer)
     else
         api_plain(answer, 400, "Invalid JSON");
     if (!api_refused(answer, &problems) && body != NULL)
-        store_score(a, body, &memory, answer);
+        scores_store(a, body, &memory, answer);
     arena_free(&memory);
 }
 
@@ -61,7 +60,7 @@ void api_delete_score(api *a, const http_request *request, http_answer *answer)
 
 /* ---- Writing ---- */
 
-static void put_string_value(buf *out, const score *s)
+static void scores_put_string_value(buf *out, const score *s)
 {
     if (text_is(s->data_type, "BOOLEAN"))
         member_text(out, "stringValue", s->value != 0 ? TEXT("True") : TEXT("False"));
@@ -69,7 +68,7 @@ static void put_string_value(buf *out, const score *s)
         member_or_null(out, "stringValue", score_has_number(s) ? TEXT_NONE : s->string_value);
 }
 
-static void put_old_members(buf *out, arena *memory, const score *s, bool all_targets)
+static void scores_put_old_members(buf *out, arena *memory, const score *s, bool all_targets)
 {
     member_text(out, "id", s->id);
     member_text(out, "projectId", TEXT("local"));
@@ -93,18 +92,18 @@ static void put_old_members(buf *out, arena *memory, const score *s, bool all_ta
         member_unless_empty(out, "sessionId", s->session_id);
         member_unless_empty(out, "datasetRunId", s->dataset_run_id);
     }
-    put_string_value(out, s);
+    scores_put_string_value(out, s);
     member_text(out, "dataType", s->data_type);
 }
 
 void api_put_score(buf *out, arena *memory, const score *s, bool all_targets)
 {
     buf_char(out, '{');
-    put_old_members(out, memory, s, all_targets);
+    scores_put_old_members(out, memory, s, all_targets);
     buf_char(out, '}');
 }
 
-static void put_trace_of(buf *out, store *from, arena *memory, text trace_id)
+static void scores_put_trace_of(buf *out, store *from, arena *memory, text trace_id)
 {
     trace_data data = {0};
     json_put_key(out, "trace");
@@ -123,28 +122,29 @@ static void put_trace_of(buf *out, store *from, arena *memory, text trace_id)
 
 /* ---- The v2 list ---- */
 
-static void add_condition(score_query *query, score_column column, const text *values, size_t count)
+static void scores_add_condition(store_score_query *query, store_score_column column, const text *values, size_t count)
 {
     if (count > 0 && query->condition_count < STORE_MAX_SCORE_CONDITIONS)
-        query->conditions[query->condition_count++] = (score_condition){column, values, count};
+        query->conditions[query->condition_count++] = (store_score_condition){column, values, count};
 }
 
-typedef struct filter_parameter {
+typedef struct scores_filter_parameter {
     const char *name;
-    score_column column;
+    store_score_column column;
     bool split; /* commas separate values */
-} filter_parameter;
+} scores_filter_parameter;
 
-static void add_filters(const http_request *request, arena *a, const filter_parameter *filters, size_t count, score_query *query)
+static void scores_add_filters(const http_request *request, arena *a, const scores_filter_parameter *filters, size_t count,
+                               store_score_query *query)
 {
     for (size_t i = 0; i < count; i++) {
         size_t values_count;
         const text *values = parameter_values(request, a, filters[i].name, filters[i].split, &values_count);
-        add_condition(query, filters[i].column, values, values_count);
+        scores_add_condition(query, filters[i].column, values, values_count);
     }
 }
 
-static bool read_operator(const http_request *request, score_query *query, http_answer *answer)
+static bool scores_read_operator(const http_request *request, store_score_query *query, http_answer *answer)
 {
     static const char *const operators[] = {"<", ">", "<=", ">=", "!=", "=", NULL};
     const char *wanted = http_query(request, "operator"), *value = http_query(request, "value");
@@ -156,54 +156,55 @@ static bool read_operator(const http_request *request, score_query *query, http_
         i++;
     if (operators[i] == NULL) {
         issues problem = {0};
-        issue_option(&problem, "operator", operators);
+        issues_add_option(&problem, "operator", operators);
         return !api_refused(answer, &problem);
     }
     if (!text_to_double(text_of(value), &number))
         return parameter_refuse(answer, "value", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
                                 "Invalid input: expected number, received NaN");
-    query->comparisons[query->comparison_count++] = (struct score_comparison){operators[i], number};
+    query->comparisons[query->comparison_count++] = (struct store_comparison){operators[i], number};
     return true;
 }
 
-static bool read_v2_query(const http_request *request, arena *a, score_query *query, http_answer *answer)
+static bool scores_read_v2_query(const http_request *request, arena *a, store_score_query *query, http_answer *answer)
 {
-    static const filter_parameter filters[] = {
-        {"userId", SCORE_USER_OF_TRACE, false},
-        {"name", SCORE_NAME, false},
-        {"environment", SCORE_ENVIRONMENT, false},
-        {"source", SCORE_SOURCE, false},
-        {"scoreIds", SCORE_ID, true},
-        {"configId", SCORE_CONFIG, false},
-        {"sessionId", SCORE_SESSION, false},
-        {"datasetRunId", SCORE_DATASET_RUN, false},
-        {"traceId", SCORE_TRACE, false},
-        {"observationId", SCORE_OBSERVATION, true},
-        {"queueId", SCORE_QUEUE, false},
-        {"dataType", SCORE_DATA_TYPE, false},
+    static const scores_filter_parameter filters[] = {
+        {"userId", STORE_SCORE_USER_OF_TRACE, false},
+        {"name", STORE_SCORE_NAME, false},
+        {"environment", STORE_SCORE_ENVIRONMENT, false},
+        {"source", STORE_SCORE_SOURCE, false},
+        {"scoreIds", STORE_SCORE_ID, true},
+        {"configId", STORE_SCORE_CONFIG, false},
+        {"sessionId", STORE_SCORE_SESSION, false},
+        {"datasetRunId", STORE_SCORE_DATASET_RUN, false},
+        {"traceId", STORE_SCORE_TRACE, false},
+        {"observationId", STORE_SCORE_OBSERVATION, true},
+        {"queueId", STORE_SCORE_QUEUE, false},
+        {"dataType", STORE_SCORE_DATA_TYPE, false},
     };
     size_t count;
     text *tags;
-    add_filters(request, a, filters, sizeof filters / sizeof *filters, query);
+    scores_add_filters(request, a, filters, sizeof filters / sizeof *filters, query);
     if (!parameter_tags(request, a, "traceTags", &tags, &count, answer))
         return false;
     for (size_t i = 0; i < count; i++)
-        add_condition(query, SCORE_TAG_OF_TRACE, &tags[i], 1);
+        scores_add_condition(query, STORE_SCORE_TAG_OF_TRACE, &tags[i], 1);
     return parameter_time(request, "fromTimestamp", &query->from_ms, answer) &&
-           parameter_time(request, "toTimestamp", &query->to_ms, answer) && read_operator(request, query, answer);
+           parameter_time(request, "toTimestamp", &query->to_ms, answer) && scores_read_operator(request, query, answer);
 }
 
 void api_list_scores_v2(api *a, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
-    score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
+    store_score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     const char *fields = http_query(request, "fields");
     bool with_trace = fields == NULL || text_has(text_of(fields), "trace");
     parameter_page page;
     score *scores;
     size_t count;
     int64_t total;
-    if (parameter_read_page(request, DEFAULT_LIMIT, &page, answer) && read_v2_query(request, &memory, &query, answer)) {
+    if (parameter_read_page(request, SCORES_DEFAULT_LIMIT, &page, answer) &&
+        scores_read_v2_query(request, &memory, &query, answer)) {
         query.limit = page.limit;
         query.offset = page.offset;
         bool ok = store_find_scores(a->store, &memory, &query, &scores, &count, &total);
@@ -212,9 +213,9 @@ void api_list_scores_v2(api *a, const http_request *request, http_answer *answer
             arena of_one = {0};
             json_put_comma(&answer->body);
             buf_char(&answer->body, '{');
-            put_old_members(&answer->body, &memory, &scores[i], true);
+            scores_put_old_members(&answer->body, &memory, &scores[i], true);
             if (with_trace)
-                put_trace_of(&answer->body, a->store, &of_one, scores[i].trace_id);
+                scores_put_trace_of(&answer->body, a->store, &of_one, scores[i].trace_id);
             buf_char(&answer->body, '}');
             arena_free(&of_one);
         }
@@ -229,11 +230,11 @@ void api_get_score_v2(api *a, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     text id = text_of(strstr(request->path, "/scores/") + strlen("/scores/"));
-    score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 1};
+    store_score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 1};
     score *scores;
     size_t count;
     int64_t total;
-    add_condition(&query, SCORE_ID, &id, 1);
+    scores_add_condition(&query, STORE_SCORE_ID, &id, 1);
     if (!store_find_scores(a->store, &memory, &query, &scores, &count, &total))
         api_failed(answer);
     else if (count == 0)
@@ -245,9 +246,9 @@ void api_get_score_v2(api *a, const http_request *request, http_answer *answer)
 
 /* ---- The v3 list ---- */
 
-enum group { CORE = 1 << 0, DETAILS = 1 << 1, SUBJECT = 1 << 2, ANNOTATION = 1 << 3 };
+enum scores_group { SCORES_CORE = 1 << 0, SCORES_DETAILS = 1 << 1, SCORES_SUBJECT = 1 << 2, SCORES_ANNOTATION = 1 << 3 };
 
-static void put_subject(buf *out, const score *s)
+static void scores_put_subject(buf *out, const score *s)
 {
     bool narrow = s->observation_id.size > 0;
     const char *kind = s->session_id.size > 0       ? "session"
@@ -267,7 +268,7 @@ static void put_subject(buf *out, const score *s)
     buf_char(out, '}');
 }
 
-static void put_score_v3(buf *out, arena *memory, const score *s, unsigned groups)
+static void scores_put_v3(buf *out, arena *memory, const score *s, unsigned groups)
 {
     buf_char(out, '{');
     member_text(out, "id", s->id);
@@ -278,17 +279,17 @@ static void put_score_v3(buf *out, arena *memory, const score *s, unsigned group
     member_text(out, "environment", s->environment);
     member_iso(out, "createdAt", s->created_ns / CLOCK_NS_PER_MS);
     member_iso(out, "updatedAt", s->updated_ns / CLOCK_NS_PER_MS);
-    if ((groups & DETAILS) != 0) {
+    if ((groups & SCORES_DETAILS) != 0) {
         member_or_null(out, "comment", s->comment);
         member_unless_empty(out, "configId", s->config_id);
         member_metadata(out, memory, s->metadata);
     }
-    if ((groups & ANNOTATION) != 0) {
+    if ((groups & SCORES_ANNOTATION) != 0) {
         member_raw(out, "authorUserId", "null");
         member_unless_empty(out, "queueId", s->queue_id);
     }
-    if ((groups & SUBJECT) != 0)
-        put_subject(out, s);
+    if ((groups & SCORES_SUBJECT) != 0)
+        scores_put_subject(out, s);
     member_text(out, "dataType", s->data_type);
     if (text_is(s->data_type, "NUMERIC"))
         member_number(out, "value", s->value);
@@ -300,7 +301,7 @@ static void put_score_v3(buf *out, arena *memory, const score *s, unsigned group
 }
 
 /* Base64 for URLs: two other characters, and no padding. */
-static void put_cursor(buf *out, arena *a, const score *last)
+static void scores_put_cursor(buf *out, arena *a, const score *last)
 {
     buf plain = {0}, encoded = {0};
     buf_string(&plain, "{\"v\":1");
@@ -315,7 +316,7 @@ static void put_cursor(buf *out, arena *a, const score *last)
     member_text(out, "cursor", buf_move(&encoded, a));
 }
 
-static bool read_cursor(arena *a, const char *given, score_query *query)
+static bool scores_read_cursor(arena *a, const char *given, store_score_query *query)
 {
     text encoded = arena_copy(a, text_of(given));
     char *at = (char *)encoded.at; /* the copy is ours */
@@ -327,18 +328,18 @@ static bool read_cursor(arena *a, const char *given, score_query *query)
            clock_parse_any(json_string_at(cursor, "lastTimestamp"), &query->after_ms);
 }
 
-typedef struct unknown_keys {
+typedef struct scores_unknown_keys {
     buf list;
     size_t count;
-} unknown_keys;
+} scores_unknown_keys;
 
 /* This route is strict: a parameter that it does not know is an error, so that a misspelt filter cannot look like an empty one. */
-static void visit_parameter(void *context, const char *name, const char *value)
+static void scores_visit_parameter(void *context, const char *name, const char *value)
 {
     static const char known[] =
         "id,name,source,dataType,environment,configId,queueId,authorUserId,value,valueMin,valueMax,traceId,sessionId,"
         "observationId,experimentId,fromTimestamp,toTimestamp,limit,cursor,fields";
-    unknown_keys *unknown = context;
+    scores_unknown_keys *unknown = context;
     (void)value;
     if (text_lists(TEXT(known), text_of(name)))
         return;
@@ -347,10 +348,10 @@ static void visit_parameter(void *context, const char *name, const char *value)
     json_put_string(&unknown->list, text_of(name));
 }
 
-static bool refuse_unknown(const http_request *request, http_answer *answer)
+static bool scores_refuse_unknown(const http_request *request, http_answer *answer)
 {
-    unknown_keys unknown = {0};
-    http_queries(request, visit_parameter, &unknown);
+    scores_unknown_keys unknown = {0};
+    http_queries(request, scores_visit_parameter, &unknown);
     if (unknown.count > 0) {
         buf message = {0};
         buf_string(&message, unknown.count > 1 ? "Unrecognized keys: " : "Unrecognized key: ");
@@ -371,12 +372,12 @@ static bool refuse_unknown(const http_request *request, http_answer *answer)
     return unknown.count > 0;
 }
 
-static bool read_groups(const http_request *request, arena *a, unsigned *out, http_answer *answer)
+static bool scores_read_groups(const http_request *request, arena *a, unsigned *out, http_answer *answer)
 {
     static const char *const names[] = {"core", "details", "subject", "annotation", NULL};
     size_t count;
     const text *given = parameter_values(request, a, "fields", true, &count);
-    *out = CORE;
+    *out = SCORES_CORE;
     for (size_t i = 0; i < count; i++) {
         size_t j = 0;
         while (names[j] != NULL && !text_is(given[i], names[j]))
@@ -385,7 +386,7 @@ static bool read_groups(const http_request *request, arena *a, unsigned *out, ht
             char path[40];
             issues problem = {.prefix = path};
             snprintf(path, sizeof path, "\"fields\",%zu", i);
-            issue_option(&problem, "", names);
+            issues_add_option(&problem, "", names);
             return !api_refused(answer, &problem);
         }
         *out |= 1u << j;
@@ -393,82 +394,83 @@ static bool read_groups(const http_request *request, arena *a, unsigned *out, ht
     return true;
 }
 
-static bool is_type(const http_request *request, const char *type)
+static bool scores_is_type(const http_request *request, const char *type)
 {
     const char *given = http_query(request, "dataType");
     return given != NULL && strcasecmp(given, type) == 0;
 }
 
 /* Values need a data type, because the same word means different things in each. */
-static bool read_values(const http_request *request, arena *a, score_query *query, http_answer *answer)
+static bool scores_read_values(const http_request *request, arena *a, store_score_query *query, http_answer *answer)
 {
     static const char *const bounds[][2] = {{"valueMin", ">="}, {"valueMax", "<="}};
     const char *value = http_query(request, "value");
     double number = 0;
     for (size_t i = 0; i < 2; i++) {
         const char *bound = http_query(request, bounds[i][0]);
-        if (bound != NULL && (!is_type(request, "NUMERIC") || !text_to_double(text_of(bound), &number)))
+        if (bound != NULL && (!scores_is_type(request, "NUMERIC") || !text_to_double(text_of(bound), &number)))
             return parameter_refuse(answer, bounds[i][0], "\"code\":\"custom\"", "A number, together with dataType=NUMERIC.");
         if (bound != NULL)
-            query->comparisons[query->comparison_count++] = (struct score_comparison){bounds[i][1], number};
+            query->comparisons[query->comparison_count++] = (struct store_comparison){bounds[i][1], number};
     }
     if (value == NULL)
         return true;
-    if (is_type(request, "CATEGORICAL")) {
+    if (scores_is_type(request, "CATEGORICAL")) {
         size_t count;
         const text *values = parameter_values(request, a, "value", true, &count);
-        add_condition(query, SCORE_STRING_VALUE, values, count);
+        scores_add_condition(query, STORE_SCORE_STRING_VALUE, values, count);
         return true;
     }
-    bool truth = is_type(request, "BOOLEAN") && (strcmp(value, "true") == 0 || strcmp(value, "false") == 0);
+    bool truth = scores_is_type(request, "BOOLEAN") && (strcmp(value, "true") == 0 || strcmp(value, "false") == 0);
     if (truth)
         number = strcmp(value, "true") == 0;
-    if (!truth && (!is_type(request, "NUMERIC") || !text_to_double(text_of(value), &number)))
+    if (!truth && (!scores_is_type(request, "NUMERIC") || !text_to_double(text_of(value), &number)))
         return parameter_refuse(
             answer, "value", "\"code\":\"custom\"",
             "One number with dataType=NUMERIC, true or false with dataType=BOOLEAN, or texts with dataType=CATEGORICAL.");
-    query->comparisons[query->comparison_count++] = (struct score_comparison){"=", number};
+    query->comparisons[query->comparison_count++] = (struct store_comparison){"=", number};
     return true;
 }
 
 /* Sources and data types are written in any case. */
-static void add_words(const http_request *request, arena *a, const char *name, score_column column, score_query *query)
+static void scores_add_words(const http_request *request, arena *a, const char *name, store_score_column column,
+                             store_score_query *query)
 {
     size_t count;
     text *values = parameter_values(request, a, name, true, &count);
     for (size_t i = 0; i < count; i++)
         values[i] = arena_upper(a, values[i]);
-    add_condition(query, column, values, count);
+    scores_add_condition(query, column, values, count);
 }
 
-static bool read_v3_query(const http_request *request, arena *a, score_query *query, http_answer *answer)
+static bool scores_read_v3_query(const http_request *request, arena *a, store_score_query *query, http_answer *answer)
 {
-    static const filter_parameter filters[] = {
-        {"id", SCORE_ID, true},
-        {"name", SCORE_NAME, true},
-        {"environment", SCORE_ENVIRONMENT, true},
-        {"configId", SCORE_CONFIG, true},
-        {"queueId", SCORE_QUEUE, true},
-        {"traceId", SCORE_TRACE, true},
-        {"sessionId", SCORE_SESSION, true},
-        {"observationId", SCORE_OBSERVATION, true},
-        {"experimentId", SCORE_DATASET_RUN, true},
+    static const scores_filter_parameter filters[] = {
+        {"id", STORE_SCORE_ID, true},
+        {"name", STORE_SCORE_NAME, true},
+        {"environment", STORE_SCORE_ENVIRONMENT, true},
+        {"configId", STORE_SCORE_CONFIG, true},
+        {"queueId", STORE_SCORE_QUEUE, true},
+        {"traceId", STORE_SCORE_TRACE, true},
+        {"sessionId", STORE_SCORE_SESSION, true},
+        {"observationId", STORE_SCORE_OBSERVATION, true},
+        {"experimentId", STORE_SCORE_DATASET_RUN, true},
     };
     const char *cursor = http_query(request, "cursor");
-    query->limit = DEFAULT_LIMIT;
-    if (!parameter_number(request, "limit", 1, MAX_LIMIT, &query->limit, answer) ||
+    query->limit = SCORES_DEFAULT_LIMIT;
+    if (!parameter_number(request, "limit", 1, SCORES_MAX_LIMIT, &query->limit, answer) ||
         !parameter_time(request, "fromTimestamp", &query->from_ms, answer) ||
-        !parameter_time(request, "toTimestamp", &query->to_ms, answer) || !read_values(request, a, query, answer))
+        !parameter_time(request, "toTimestamp", &query->to_ms, answer) || !scores_read_values(request, a, query, answer))
         return false;
-    if (cursor != NULL && !read_cursor(a, cursor, query))
+    if (cursor != NULL && !scores_read_cursor(a, cursor, query))
         return api_invalid(answer, TEXT("Invalid cursor format"));
-    add_filters(request, a, filters, sizeof filters / sizeof *filters, query);
-    add_words(request, a, "source", SCORE_SOURCE, query);
-    add_words(request, a, "dataType", SCORE_DATA_TYPE, query);
+    scores_add_filters(request, a, filters, sizeof filters / sizeof *filters, query);
+    scores_add_words(request, a, "source", STORE_SCORE_SOURCE, query);
+    scores_add_words(request, a, "dataType", STORE_SCORE_DATA_TYPE, query);
     return true;
 }
 
-static bool put_v3_page(store *from, arena *a, score_query *query, unsigned groups, buf *out)
+static bool scores_put_v3_page(store *from, arena *a, store_score_query *query, unsigned groups, buf *out)
 {
     score *scores;
     size_t count, limit = query->limit++; /* one more than asked for: is there a next page? */
@@ -478,11 +480,11 @@ static bool put_v3_page(store *from, arena *a, score_query *query, unsigned grou
     buf_string(out, "{\"data\":[");
     for (size_t i = 0; ok && i < shown; i++) {
         json_put_comma(out);
-        put_score_v3(out, a, &scores[i], groups);
+        scores_put_v3(out, a, &scores[i], groups);
     }
     buf_format(out, "],\"meta\":{\"limit\":%zu", limit);
     if (ok && count > limit)
-        put_cursor(out, a, &scores[limit - 1]);
+        scores_put_cursor(out, a, &scores[limit - 1]);
     buf_string(out, "}}");
     return ok;
 }
@@ -490,13 +492,13 @@ static bool put_v3_page(store *from, arena *a, score_query *query, unsigned grou
 void api_list_scores_v3(api *a, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
-    score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
+    store_score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     unsigned groups;
-    if (!refuse_unknown(request, answer) && read_groups(request, &memory, &groups, answer) &&
-        read_v3_query(request, &memory, &query, answer)) {
+    if (!scores_refuse_unknown(request, answer) && scores_read_groups(request, &memory, &groups, answer) &&
+        scores_read_v3_query(request, &memory, &query, answer)) {
         if (http_query(request, "authorUserId") != NULL) /* no score here has an author */
             query.to_ms = INT64_MIN;
-        bool ok = put_v3_page(a->store, &memory, &query, groups, &answer->body);
+        bool ok = scores_put_v3_page(a->store, &memory, &query, groups, &answer->body);
         answer->body.failed |= !ok || memory.failed;
     }
     arena_free(&memory);

@@ -9,52 +9,58 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEFAULT_LIMIT 50
+enum { TRACES_DEFAULT_LIMIT = 50 };
 
 /* Groups of fields of a trace that can be left out. */
-enum group { IO = 1 << 0, SCORES = 1 << 1, OBSERVATIONS = 1 << 2, METRICS = 1 << 3, ALL_GROUPS = (1 << 4) - 1 };
+enum traces_group {
+    TRACES_IO = 1 << 0,
+    TRACES_SCORES = 1 << 1,
+    TRACES_OBSERVATIONS = 1 << 2,
+    TRACES_METRICS = 1 << 3,
+    TRACES_ALL_GROUPS = (1 << 4) - 1
+};
 
-typedef struct reading {
+typedef struct traces_reading {
     api *api;
     const http_request *request;
     http_answer *answer;
     buf *out;
     arena memory;
-} reading;
+} traces_reading;
 
-static reading begin(api *a, const http_request *request, http_answer *answer)
+static traces_reading traces_begin(api *a, const http_request *request, http_answer *answer)
 {
-    return (reading){.api = a, .request = request, .answer = answer, .out = &answer->body};
+    return (traces_reading){.api = a, .request = request, .answer = answer, .out = &answer->body};
 }
 
 /* What was written is no use when reading failed on the way; http.c answers 500. */
-static void end(reading *r, bool ok)
+static void traces_end(traces_reading *r, bool ok)
 {
     r->out->failed |= !ok || r->memory.failed;
     arena_free(&r->memory);
 }
 
-static const char *last_part(const http_request *request, const char *prefix)
+static const char *traces_id_behind(const http_request *request, const char *prefix)
 {
     return request->path + strlen(prefix);
 }
 
 /* ---- One observation ---- */
 
-static void put_tokens(reading *r, const json *usage, const char *const names[3])
+static void traces_put_tokens(traces_reading *r, const json *usage, const char *const names[3])
 {
     member_number(r->out, names[0], json_number_at(usage, "input", 0));
     member_number(r->out, names[1], json_number_at(usage, "output", 0));
     member_number(r->out, names[2], json_number_at(usage, "total", 0));
 }
 
-static void put_cost(reading *r, const char *name, const json *cost)
+static void traces_put_cost(traces_reading *r, const char *name, const json *cost)
 {
     bool known = json_is(cost, JSON_NUMBER);
     member_number_if(r->out, known, name, known ? cost->number : 0);
 }
 
-static void put_counts(reading *r, const observation *o)
+static void traces_put_counts(traces_reading *r, const observation *o)
 {
     static const char *const names[] = {"input", "output", "total"};
     static const char *const older_names[] = {"promptTokens", "completionTokens", "totalTokens"};
@@ -63,18 +69,18 @@ static void put_counts(reading *r, const observation *o)
     member_json(r->out, "costDetails", o->cost);
     buf_string(r->out,
                ",\"usagePricingTierId\":null,\"usagePricingTierName\":null,\"inputPrice\":0,\"outputPrice\":0,\"totalPrice\":0");
-    put_cost(r, "calculatedInputCost", json_get(cost, "input"));
-    put_cost(r, "calculatedOutputCost", json_get(cost, "output"));
+    traces_put_cost(r, "calculatedInputCost", json_get(cost, "input"));
+    traces_put_cost(r, "calculatedOutputCost", json_get(cost, "output"));
     member_number(r->out, "calculatedTotalCost", json_number_at(cost, "total", 0));
     member_text(r->out, "unit", TEXT("TOKENS"));
-    put_tokens(r, usage, older_names);
+    traces_put_tokens(r, usage, older_names);
     member_raw(r->out, "modelId", "null"); /* there is no price list here */
     buf_string(r->out, ",\"usage\":{\"unit\":\"TOKENS\"");
-    put_tokens(r, usage, names);
+    traces_put_tokens(r, usage, names);
     buf_char(r->out, '}');
 }
 
-static void put_observation(reading *r, const observation *o)
+static void traces_put_observation(traces_reading *r, const observation *o)
 {
     int64_t start_ms = o->start_ns / CLOCK_NS_PER_MS;
     bool has_end = o->end_ns != OBSERVATION_OPEN, has_completion = o->completion_start_ms >= 0;
@@ -107,13 +113,13 @@ static void put_observation(reading *r, const observation *o)
     member_number_if(r->out, o->prompt_version >= 0, "promptVersion", (double)o->prompt_version);
     member_seconds_if(r->out, has_end, "latency", start_ms, o->end_ns / CLOCK_NS_PER_MS);
     member_seconds_if(r->out, has_completion, "timeToFirstToken", start_ms, o->completion_start_ms);
-    put_counts(r, o);
+    traces_put_counts(r, o);
     buf_char(r->out, '}');
 }
 
 /* ---- One trace ---- */
 
-static void put_trace(reading *r, const trace_data *data, const trace_view *v, unsigned groups)
+static void traces_put_trace(traces_reading *r, const trace_data *data, const trace_view *v, unsigned groups)
 {
     int64_t at_ms = data->has_record ? data->record.timestamp_ms : v->start_ns / CLOCK_NS_PER_MS;
     member_text(r->out, "id", v->id);
@@ -128,7 +134,7 @@ static void put_trace(reading *r, const trace_data *data, const trace_view *v, u
     member_unless_empty(r->out, "userId", v->user_id);
     member_unless_empty(r->out, "sessionId", v->session_id);
     member_bool(r->out, "public", v->is_public);
-    if ((groups & IO) != 0) {
+    if ((groups & TRACES_IO) != 0) {
         member_parsed(r->out, &r->memory, "input", v->input);
         member_parsed(r->out, &r->memory, "output", v->output);
         member_metadata(r->out, &r->memory, v->metadata);
@@ -138,41 +144,42 @@ static void put_trace(reading *r, const trace_data *data, const trace_view *v, u
     member_raw(r->out, "externalId", "null");
 }
 
-static void put_latency(reading *r, const trace_view *v, unsigned groups)
+static void traces_put_latency(traces_reading *r, const trace_view *v, unsigned groups)
 {
     member_number(r->out, "latency",
-                  (groups & METRICS) != 0 ? (double)((v->end_ns / CLOCK_NS_PER_MS) - (v->start_ns / CLOCK_NS_PER_MS)) / 1000 : -1);
+                  (groups & TRACES_METRICS) != 0 ? (double)((v->end_ns / CLOCK_NS_PER_MS) - (v->start_ns / CLOCK_NS_PER_MS)) / 1000
+                                                 : -1);
 }
 
-static void put_path_and_cost(reading *r, const trace_view *v, unsigned groups)
+static void traces_put_path_and_cost(traces_reading *r, const trace_view *v, unsigned groups)
 {
     buf path = {0};
     buf_string(&path, "/project/local/traces/");
     buf_text(&path, v->id);
     member_text(r->out, "htmlPath", buf_move(&path, &r->memory));
-    member_number(r->out, "totalCost", (groups & METRICS) != 0 ? (v->cost >= 0 ? v->cost : 0) : -1);
+    member_number(r->out, "totalCost", (groups & TRACES_METRICS) != 0 ? (v->cost >= 0 ? v->cost : 0) : -1);
 }
 
 /* Rows come newest first; a trace lists them from its start. */
-static void put_observations(reading *r, const trace_data *data, unsigned groups, bool whole)
+static void traces_put_observations(traces_reading *r, const trace_data *data, unsigned groups, bool whole)
 {
     json_put_key(r->out, "observations");
     buf_char(r->out, '[');
-    for (size_t i = (groups & OBSERVATIONS) != 0 ? data->row_count : 0; i-- > 0;) {
+    for (size_t i = (groups & TRACES_OBSERVATIONS) != 0 ? data->row_count : 0; i-- > 0;) {
         json_put_comma(r->out);
         if (whole)
-            put_observation(r, &data->rows[i]);
+            traces_put_observation(r, &data->rows[i]);
         else
             json_put_string(r->out, data->rows[i].id);
     }
     buf_char(r->out, ']');
 }
 
-static void put_scores(reading *r, const trace_data *data, unsigned groups, bool whole)
+static void traces_put_scores(traces_reading *r, const trace_data *data, unsigned groups, bool whole)
 {
     json_put_key(r->out, "scores");
     buf_char(r->out, '[');
-    for (size_t i = 0; (groups & SCORES) != 0 && i < data->score_count; i++) {
+    for (size_t i = 0; (groups & TRACES_SCORES) != 0 && i < data->score_count; i++) {
         json_put_comma(r->out);
         if (whole)
             api_put_score(r->out, &r->memory, &data->scores[i], false);
@@ -182,7 +189,7 @@ static void put_scores(reading *r, const trace_data *data, unsigned groups, bool
     buf_char(r->out, ']');
 }
 
-static unsigned groups_of(const http_request *request, arena *a)
+static unsigned traces_groups_of(const http_request *request, arena *a)
 {
     static const char *const names[] = {"io", "scores", "observations", "metrics"};
     size_t count;
@@ -191,40 +198,40 @@ static unsigned groups_of(const http_request *request, arena *a)
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < sizeof names / sizeof *names; j++)
             groups |= text_is(given[i], names[j]) ? 1u << j : 0;
-    return count > 0 ? groups : ALL_GROUPS;
+    return count > 0 ? groups : TRACES_ALL_GROUPS;
 }
 
-static void put_whole_trace(reading *r, const trace_data *data, unsigned groups)
+static void traces_put_whole_trace(traces_reading *r, const trace_data *data, unsigned groups)
 {
     trace_view v = trace_view_of(&r->memory, data);
     buf_char(r->out, '{');
-    put_trace(r, data, &v, groups);
-    put_scores(r, data, groups, true);
-    put_latency(r, &v, groups);
-    put_observations(r, data, groups, true);
-    put_path_and_cost(r, &v, groups);
+    traces_put_trace(r, data, &v, groups);
+    traces_put_scores(r, data, groups, true);
+    traces_put_latency(r, &v, groups);
+    traces_put_observations(r, data, groups, true);
+    traces_put_path_and_cost(r, &v, groups);
     buf_char(r->out, '}');
 }
 
 void api_get_trace(api *a, const http_request *request, http_answer *answer)
 {
-    reading r = begin(a, request, answer);
-    const char *id = last_part(request, "/api/public/traces/");
+    traces_reading r = traces_begin(a, request, answer);
+    const char *id = traces_id_behind(request, "/api/public/traces/");
     trace_data data;
     bool ok = store_load_trace(a->store, &r.memory, text_of(id), &data);
     if (ok && (data.row_count > 0 || data.has_record)) {
-        put_whole_trace(&r, &data, groups_of(request, &r.memory));
+        traces_put_whole_trace(&r, &data, traces_groups_of(request, &r.memory));
     } else if (ok) {
         char message[ISSUES_MAX_ID + 64];
         snprintf(message, sizeof message, "Trace %.*s not found within authorized project", ISSUES_MAX_ID, id);
         api_not_found(answer, text_of(message));
     }
-    end(&r, ok);
+    traces_end(&r, ok);
 }
 
 void api_delete_trace(api *a, const http_request *request, http_answer *answer)
 {
-    if (store_delete_trace(a->store, text_of(last_part(request, "/api/public/traces/"))))
+    if (store_delete_trace(a->store, text_of(traces_id_behind(request, "/api/public/traces/"))))
         api_message(answer, 200, TEXT("Trace deleted successfully"), NULL);
     else
         api_failed(answer);
@@ -233,20 +240,20 @@ void api_delete_trace(api *a, const http_request *request, http_answer *answer)
 /* ---- Lists of traces ---- */
 
 /* One trace of a list in an arena of its own, so that a page of large traces needs no more than the largest. */
-static bool put_listed(reading *r, text id, unsigned groups, bool only_trace)
+static bool traces_put_listed(traces_reading *r, text id, unsigned groups, bool only_trace)
 {
-    reading one = begin(r->api, r->request, r->answer);
+    traces_reading one = traces_begin(r->api, r->request, r->answer);
     trace_data data;
     bool ok = store_load_trace(r->api->store, &one.memory, id, &data);
     if (ok && (data.row_count > 0 || data.has_record)) {
         trace_view v = trace_view_of(&one.memory, &data);
         buf_char(one.out, '{');
-        put_trace(&one, &data, &v, groups);
+        traces_put_trace(&one, &data, &v, groups);
         if (!only_trace) {
-            put_scores(&one, &data, groups, false);
-            put_latency(&one, &v, groups);
-            put_observations(&one, &data, groups, false);
-            put_path_and_cost(&one, &v, groups);
+            traces_put_scores(&one, &data, groups, false);
+            traces_put_latency(&one, &v, groups);
+            traces_put_observations(&one, &data, groups, false);
+            traces_put_path_and_cost(&one, &v, groups);
         }
         buf_char(one.out, '}');
     } else {
@@ -257,47 +264,47 @@ static bool put_listed(reading *r, text id, unsigned groups, bool only_trace)
     return ok;
 }
 
-static bool put_list(reading *r, const text *ids, size_t count, unsigned groups, bool only_trace)
+static bool traces_put_list(traces_reading *r, const text *ids, size_t count, unsigned groups, bool only_trace)
 {
     bool ok = true;
     for (size_t i = 0; ok && i < count; i++) {
         json_put_comma(r->out);
-        ok = put_listed(r, ids[i], groups, only_trace);
+        ok = traces_put_listed(r, ids[i], groups, only_trace);
     }
     return ok;
 }
 
-static void add_condition(trace_query *query, trace_column column, const text *values, size_t count)
+static void traces_add_condition(store_trace_query *query, store_trace_column column, const text *values, size_t count)
 {
     if (count > 0 && query->condition_count < STORE_MAX_TRACE_CONDITIONS)
-        query->conditions[query->condition_count++] = (trace_condition){column, values, count};
+        query->conditions[query->condition_count++] = (store_trace_condition){column, values, count};
 }
 
-static bool add_tags(reading *r, trace_query *query)
+static bool traces_add_tags(traces_reading *r, store_trace_query *query)
 {
     size_t count;
     text *tags;
     if (!parameter_tags(r->request, &r->memory, "tags", &tags, &count, r->answer))
         return false;
     for (size_t i = 0; i < count; i++)
-        add_condition(query, TRACE_TAG, &tags[i], 1);
+        traces_add_condition(query, STORE_TRACE_TAG, &tags[i], 1);
     return true;
 }
 
-static bool read_trace_query(reading *r, trace_query *query)
+static bool traces_read_trace_query(traces_reading *r, store_trace_query *query)
 {
     static const struct {
         const char *name;
-        trace_column column;
-    } parameters[] = {{"userId", TRACE_USER},     {"name", TRACE_NAME},       {"sessionId", TRACE_SESSION},
-                      {"version", TRACE_VERSION}, {"release", TRACE_RELEASE}, {"environment", TRACE_ENVIRONMENT}};
+        store_trace_column column;
+    } parameters[] = {{"userId", STORE_TRACE_USER},     {"name", STORE_TRACE_NAME},       {"sessionId", STORE_TRACE_SESSION},
+                      {"version", STORE_TRACE_VERSION}, {"release", STORE_TRACE_RELEASE}, {"environment", STORE_TRACE_ENVIRONMENT}};
     const char *order = http_query(r->request, "orderBy");
     size_t count;
     for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++) {
         const text *values = parameter_values(r->request, &r->memory, parameters[i].name, false, &count);
-        add_condition(query, parameters[i].column, values, count);
+        traces_add_condition(query, parameters[i].column, values, count);
     }
-    if (!add_tags(r, query))
+    if (!traces_add_tags(r, query))
         return false;
     query->oldest_first = order != NULL && strcmp(order, "timestamp.asc") == 0;
     if (order != NULL && strcmp(order, "timestamp.asc") != 0 && strcmp(order, "timestamp.desc") != 0)
@@ -309,28 +316,28 @@ static bool read_trace_query(reading *r, trace_query *query)
 
 void api_list_traces(api *a, const http_request *request, http_answer *answer)
 {
-    reading r = begin(a, request, answer);
-    trace_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
+    traces_reading r = traces_begin(a, request, answer);
+    store_trace_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     parameter_page page;
     text *ids;
     int64_t total;
     size_t count;
     bool ok = true;
-    if (parameter_read_page(request, DEFAULT_LIMIT, &page, answer) && read_trace_query(&r, &query)) {
+    if (parameter_read_page(request, TRACES_DEFAULT_LIMIT, &page, answer) && traces_read_trace_query(&r, &query)) {
         query.limit = page.limit;
         query.offset = page.offset;
         buf_string(r.out, "{\"data\":[");
         ok = store_find_traces(a->store, &r.memory, &query, &ids, &count, &total) &&
-             put_list(&r, ids, count, groups_of(request, &r.memory), false);
+             traces_put_list(&r, ids, count, traces_groups_of(request, &r.memory), false);
         if (ok)
             parameter_put_page(r.out, &page, total);
     }
-    end(&r, ok);
+    traces_end(&r, ok);
 }
 
 /* ---- Sessions ---- */
 
-static void put_session(reading *r, const session_row *row)
+static void traces_put_session(traces_reading *r, const store_session *row)
 {
     member_text(r->out, "id", row->id);
     member_iso(r->out, "createdAt", row->created_ms);
@@ -340,15 +347,15 @@ static void put_session(reading *r, const session_row *row)
 
 void api_list_sessions(api *a, const http_request *request, http_answer *answer)
 {
-    reading r = begin(a, request, answer);
-    session_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
-    session_row *rows;
+    traces_reading r = traces_begin(a, request, answer);
+    store_session_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
+    store_session *rows;
     int64_t total;
     size_t count;
     parameter_page page;
     bool ok = true;
     query.environments = parameter_values(request, &r.memory, "environment", false, &query.environment_count);
-    if (parameter_read_page(request, DEFAULT_LIMIT, &page, answer) &&
+    if (parameter_read_page(request, TRACES_DEFAULT_LIMIT, &page, answer) &&
         parameter_time(request, "fromTimestamp", &query.from_ms, answer) &&
         parameter_time(request, "toTimestamp", &query.to_ms, answer)) {
         query.limit = page.limit;
@@ -358,61 +365,62 @@ void api_list_sessions(api *a, const http_request *request, http_answer *answer)
         for (size_t i = 0; ok && i < count; i++) {
             json_put_comma(r.out);
             buf_char(r.out, '{');
-            put_session(&r, &rows[i]);
+            traces_put_session(&r, &rows[i]);
             buf_char(r.out, '}');
         }
         if (ok)
             parameter_put_page(r.out, &page, total);
     }
-    end(&r, ok);
+    traces_end(&r, ok);
 }
 
 void api_get_session(api *a, const http_request *request, http_answer *answer)
 {
-    reading r = begin(a, request, answer);
-    text id = text_of(last_part(request, "/api/public/sessions/")), *ids;
-    session_query query = {.id = id, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 1};
-    trace_query traces = {.from_ms = INT64_MIN, .to_ms = INT64_MAX, .oldest_first = true, .limit = INT32_MAX};
-    session_row *rows;
+    traces_reading r = traces_begin(a, request, answer);
+    text id = text_of(traces_id_behind(request, "/api/public/sessions/")), *ids;
+    store_session_query query = {.id = id, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 1};
+    store_trace_query traces = {.from_ms = INT64_MIN, .to_ms = INT64_MAX, .oldest_first = true, .limit = INT32_MAX};
+    store_session *rows;
     int64_t total;
     size_t count;
-    add_condition(&traces, TRACE_SESSION, &id, 1);
+    traces_add_condition(&traces, STORE_TRACE_SESSION, &id, 1);
     bool ok = store_find_sessions(a->store, &r.memory, &query, &rows, &count, &total);
     if (ok && count == 0) {
         api_not_found(answer, TEXT("Session not found within authorized project"));
     } else if (ok) {
         buf_char(r.out, '{');
-        put_session(&r, &rows[0]);
+        traces_put_session(&r, &rows[0]);
         buf_string(r.out, ",\"traces\":[");
-        ok = store_find_traces(a->store, &r.memory, &traces, &ids, &count, &total) && put_list(&r, ids, count, ALL_GROUPS, true);
+        ok = store_find_traces(a->store, &r.memory, &traces, &ids, &count, &total) &&
+             traces_put_list(&r, ids, count, TRACES_ALL_GROUPS, true);
         buf_string(r.out, "]}");
     }
-    end(&r, ok);
+    traces_end(&r, ok);
 }
 
 /* ---- Observations ---- */
 
-typedef struct page_of_rows {
-    reading *reading;
+typedef struct traces_page {
+    traces_reading *reading;
     size_t skip, count;
-} page_of_rows;
+} traces_page;
 
-static void visit_row(void *context, const observation *row)
+static void traces_visit_row(void *context, const observation *row)
 {
-    page_of_rows *page = context;
+    traces_page *page = context;
     if (page->skip > 0) {
         page->skip--;
         return;
     }
-    reading one = begin(page->reading->api, page->reading->request, page->reading->answer);
+    traces_reading one = traces_begin(page->reading->api, page->reading->request, page->reading->answer);
     page->count++;
     json_put_comma(one.out);
-    put_observation(&one, row);
+    traces_put_observation(&one, row);
     page->reading->memory.failed |= one.memory.failed;
     arena_free(&one.memory);
 }
 
-static bool read_row_query(reading *r, store_query *query)
+static bool traces_read_row_query(traces_reading *r, store_query *query)
 {
     static const struct {
         const char *name;
@@ -433,33 +441,33 @@ static bool read_row_query(reading *r, store_query *query)
 
 void api_list_old_observations(api *a, const http_request *request, http_answer *answer)
 {
-    reading r = begin(a, request, answer);
-    page_of_rows rows = {.reading = &r};
+    traces_reading r = traces_begin(a, request, answer);
+    traces_page rows = {.reading = &r};
     store_query query = STORE_QUERY_ALL;
     int64_t total;
     parameter_page page;
     bool ok = true;
-    if (parameter_read_page(request, DEFAULT_LIMIT, &page, answer) && read_row_query(&r, &query)) {
+    if (parameter_read_page(request, TRACES_DEFAULT_LIMIT, &page, answer) && traces_read_row_query(&r, &query)) {
         query.limit = page.offset + page.limit;
         rows.skip = page.offset;
         buf_string(r.out, "{\"data\":[");
-        ok = store_count_rows(a->store, &query, &total) && store_read(a->store, &query, visit_row, &rows);
+        ok = store_count_rows(a->store, &query, &total) && store_read(a->store, &query, traces_visit_row, &rows);
         if (ok)
             parameter_put_page(r.out, &page, total);
     }
-    end(&r, ok);
+    traces_end(&r, ok);
 }
 
 void api_get_old_observation(api *a, const http_request *request, http_answer *answer)
 {
-    reading r = begin(a, request, answer);
-    page_of_rows rows = {.reading = &r};
+    traces_reading r = traces_begin(a, request, answer);
+    traces_page rows = {.reading = &r};
     store_query query = STORE_QUERY_ALL;
-    text id = text_of(last_part(request, "/api/public/observations/"));
+    text id = text_of(traces_id_behind(request, "/api/public/observations/"));
     query.conditions[query.condition_count++] = (store_condition){STORE_ID, STORE_EQUALS, &id, 1};
     query.limit = 1;
-    bool ok = store_read(a->store, &query, visit_row, &rows);
+    bool ok = store_read(a->store, &query, traces_visit_row, &rows);
     if (ok && rows.count == 0)
         api_not_found(answer, TEXT("Observation not found within authorized project"));
-    end(&r, ok);
+    traces_end(&r, ok);
 }

@@ -9,9 +9,7 @@ struct arena_block {
     _Alignas(max_align_t) char bytes[];
 };
 
-#define ARENA_FIRST_BLOCK ((size_t)16 << 10)
-#define ARENA_LAST_BLOCK ((size_t)4 << 20)
-#define ARENA_ALIGNMENT 16u
+enum { ARENA_FIRST_BLOCK = 16 << 10, ARENA_LAST_BLOCK = 4 << 20, ARENA_ALIGNMENT = 16 };
 
 static arena_block *arena_add_block(arena *a, size_t size)
 {
@@ -78,7 +76,7 @@ text arena_upper(arena *a, text t)
 }
 
 /* Bytes before the first that is not part of valid UTF-8. Eight at a time, because most text is ASCII. */
-static size_t valid_prefix(text t)
+static size_t arena_valid_prefix(text t)
 {
     size_t i = 0;
     while (i < t.size) {
@@ -100,7 +98,7 @@ static size_t valid_prefix(text t)
 
 text arena_utf8(arena *a, text t, size_t *repairs)
 {
-    size_t valid = valid_prefix(t);
+    size_t valid = arena_valid_prefix(t);
     if (valid == t.size)
         return t;
     ++*repairs;
@@ -117,7 +115,7 @@ text arena_utf8(arena *a, text t, size_t *repairs)
         memcpy(out + size, "\xEF\xBF\xBD", 3);
         size += 3;
         t = text_from(t, 1);
-        valid = valid_prefix(t);
+        valid = arena_valid_prefix(t);
     }
     return (text){out, size};
 }
@@ -153,7 +151,7 @@ void arena_free(arena *a)
 }
 
 /* The first item makes room for that many; each time it is used up, the room doubles. */
-#define ARENA_FIRST_ITEMS ((size_t)16)
+enum { ARENA_FIRST_ITEMS = 16 };
 
 void *arena_add(arena *a, void *list, size_t item_size, size_t *count)
 {

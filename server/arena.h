@@ -15,7 +15,7 @@ typedef struct arena {
 } arena;
 
 /* Eight times the largest accepted body: a JSON tree needs about that for dense input. */
-#define ARENA_DEFAULT_CEILING ((size_t)512 << 20)
+enum { ARENA_DEFAULT_CEILING = 512 << 20 };
 
 void *arena_take(arena *a, size_t size); /* zeroed and aligned, also for size 0; NULL when out of memory: `failed` stays set */
 text arena_copy(arena *a, text t);

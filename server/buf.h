@@ -12,7 +12,7 @@ typedef struct buf {
 } buf;
 
 /* An answer of 1,000 observations with large inputs still fits. */
-#define BUF_DEFAULT_CEILING ((size_t)1 << 30)
+enum { BUF_DEFAULT_CEILING = 1 << 30 };
 
 bool buf_reserve(buf *b, size_t more);
 void buf_put(buf *b, const void *bytes, size_t size);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#define MS_PER_DAY 86400000
+enum { CLOCK_MS_PER_DAY = 86400000 };
 
 int64_t clock_now_ns(void)
 {
@@ -20,7 +20,7 @@ int64_t clock_ns_of_ms(int64_t ms)
 }
 
 /* Years start in March here, so the leap day is the last day of a year and months follow a fixed pattern. */
-static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
+static int64_t clock_days_from_civil(int64_t year, int64_t month, int64_t day)
 {
     year -= month <= 2;
     int64_t era = (year >= 0 ? year : year - 399) / 400;
@@ -29,7 +29,7 @@ static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
     return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
 }
 
-static void civil_from_days(int64_t days, int64_t *year, int64_t *month, int64_t *day)
+static void clock_civil_from_days(int64_t days, int64_t *year, int64_t *month, int64_t *day)
 {
     days += 719468;
     int64_t era = (days >= 0 ? days : days - 146096) / 146097;
@@ -44,18 +44,18 @@ static void civil_from_days(int64_t days, int64_t *year, int64_t *month, int64_t
 
 void clock_iso(int64_t ms, char out[CLOCK_ISO_SIZE])
 {
-    int64_t days = ms / MS_PER_DAY, rest = ms % MS_PER_DAY, year, month, day;
+    int64_t days = ms / CLOCK_MS_PER_DAY, rest = ms % CLOCK_MS_PER_DAY, year, month, day;
     if (rest < 0) {
-        rest += MS_PER_DAY;
+        rest += CLOCK_MS_PER_DAY;
         days--;
     }
-    civil_from_days(days, &year, &month, &day);
+    clock_civil_from_days(days, &year, &month, &day);
     snprintf(out, CLOCK_ISO_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (int)year, (int)month, (int)day, (int)(rest / 3600000),
              (int)(rest / 60000 % 60), (int)(rest / 1000 % 60), (int)(rest % 1000));
 }
 
 /* Takes exactly that many digits, and what must stand behind them. */
-static bool take_field(text *t, size_t digits, const char *end, int64_t *out)
+static bool clock_take_field(text *t, size_t digits, const char *end, int64_t *out)
 {
     if (t->size < digits || !text_to_int((text){t->at, digits}, out) || *out < 0)
         return false;
@@ -63,7 +63,7 @@ static bool take_field(text *t, size_t digits, const char *end, int64_t *out)
     return text_skip(t, end);
 }
 
-static bool take_fraction(text *t, size_t most_digits, int64_t *out_ms)
+static bool clock_take_fraction(text *t, size_t most_digits, int64_t *out_ms)
 {
     int64_t ms = 0, weight = 100;
     size_t digits = 0;
@@ -77,7 +77,7 @@ static bool take_fraction(text *t, size_t most_digits, int64_t *out_ms)
     return digits >= 1 && digits <= most_digits;
 }
 
-static bool take_zone(text t, int64_t *out_minutes)
+static bool clock_take_zone(text t, int64_t *out_minutes)
 {
     int64_t hours, minutes, sign;
     *out_minutes = 0;
@@ -87,39 +87,39 @@ static bool take_zone(text t, int64_t *out_minutes)
         return false;
     sign = t.at[0] == '-' ? -1 : 1;
     t = text_from(t, 1);
-    if (!take_field(&t, 2, ":", &hours) || !take_field(&t, 2, "", &minutes) || hours > 23 || minutes > 59)
+    if (!clock_take_field(&t, 2, ":", &hours) || !clock_take_field(&t, 2, "", &minutes) || hours > 23 || minutes > 59)
         return false;
     *out_minutes = sign * (hours * 60 + minutes);
     return true;
 }
 
-static bool parse(text iso, bool strict, int64_t *out_ms)
+static bool clock_parse_with(text iso, bool strict, int64_t *out_ms)
 {
     int64_t year, month, day, hour, minute, second = 0, ms = 0, zone, check_year, check_month, check_day;
-    if (!take_field(&iso, 4, "-", &year) || !take_field(&iso, 2, "-", &month) || !take_field(&iso, 2, "T", &day) ||
-        !take_field(&iso, 2, ":", &hour) || !take_field(&iso, 2, "", &minute))
+    if (!clock_take_field(&iso, 4, "-", &year) || !clock_take_field(&iso, 2, "-", &month) ||
+        !clock_take_field(&iso, 2, "T", &day) || !clock_take_field(&iso, 2, ":", &hour) || !clock_take_field(&iso, 2, "", &minute))
         return false;
     bool has_seconds = text_skip(&iso, ":");
-    if (has_seconds ? !take_field(&iso, 2, "", &second) || !take_fraction(&iso, strict ? 6 : SIZE_MAX, &ms) : strict)
+    if (has_seconds ? !clock_take_field(&iso, 2, "", &second) || !clock_take_fraction(&iso, strict ? 6 : SIZE_MAX, &ms) : strict)
         return false;
-    if (!take_zone(iso, &zone))
+    if (!clock_take_zone(iso, &zone))
         return false;
     if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59)
         return false;
-    int64_t days = days_from_civil(year, month, day);
-    civil_from_days(days, &check_year, &check_month, &check_day);
+    int64_t days = clock_days_from_civil(year, month, day);
+    clock_civil_from_days(days, &check_year, &check_month, &check_day);
     if (check_day != day) /* 30 February */
         return false;
-    *out_ms = days * MS_PER_DAY + ((hour * 60 + minute - zone) * 60 + second) * 1000 + ms;
+    *out_ms = days * CLOCK_MS_PER_DAY + ((hour * 60 + minute - zone) * 60 + second) * 1000 + ms;
     return true;
 }
 
 bool clock_parse(text iso, int64_t *out_ms)
 {
-    return parse(iso, true, out_ms);
+    return clock_parse_with(iso, true, out_ms);
 }
 
 bool clock_parse_any(text iso, int64_t *out_ms)
 {
-    return parse(iso, false, out_ms);
+    return clock_parse_with(iso, false, out_ms);
 }

@@ -5,7 +5,7 @@
 #include "text.h"
 
 #define CLOCK_NS_PER_MS INT64_C(1000000)
-#define CLOCK_ISO_SIZE 32 /* 2026-11-21T05:35:41.957Z and a NUL, with room for a longer year */
+enum { CLOCK_ISO_SIZE = 32 }; /* 2026-11-21T05:35:41.957Z and a NUL, with room for a longer year */
 
 int64_t clock_now_ns(void);
 int64_t clock_ns_of_ms(int64_t ms); /* times beyond 146 years from 1970 become that limit, so that differences never overflow */

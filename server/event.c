@@ -7,13 +7,15 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_TRACE_NAME 1000
-#define NEWEST_PROMPT_VERSION 65535 /* the server keeps versions in 16 bits */
+enum {
+    EVENT_MAX_TRACE_NAME = 1000,
+    EVENT_NEWEST_PROMPT_VERSION = 65535 /* the server keeps versions in 16 bits */
+};
 
 /* Larger objects replace each other instead of being merged, which is quadratic. */
-#define MAX_MERGED_KEYS 2000
+enum { EVENT_MAX_MERGED_KEYS = 2000 };
 
-static const event_type types[] = {
+static const event_type event_types[] = {
     {"trace-create", EVENT_TRACE, NULL, false},
     {"span-create", EVENT_OBSERVATION, "SPAN", false},
     {"span-update", EVENT_OBSERVATION, "SPAN", true},
@@ -36,65 +38,66 @@ static const event_type types[] = {
 
 const event_type *event_type_of(text name)
 {
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (text_is(name, types[i].name))
-            return &types[i];
+    for (size_t i = 0; i < sizeof event_types / sizeof *event_types; i++)
+        if (text_is(name, event_types[i].name))
+            return &event_types[i];
     return NULL;
 }
 
 /* ---- Checking ---- */
 
-static void check_strings(const json *body, const char *const *names, issues *to)
+static void event_check_strings(const json *body, const char *const *names, issues *to)
 {
     for (; *names != NULL; names++)
-        check_string(to, json_get(body, *names), *names, false);
+        issues_check_string(to, json_get(body, *names), *names, false);
 }
 
-static void check_trace(const json *body, issues *to)
+static void event_check_trace(const json *body, issues *to)
 {
     static const char *const strings[] = {"externalId", "userId", "sessionId", "release", "version", "environment", NULL};
     const json *name = json_get(body, "name"), *public = json_get(body, "public"), *tags = json_get(body, "tags");
-    check_id(to, json_get(body, "id"), "id", false);
-    check_datetime(to, json_get(body, "timestamp"), "timestamp", false);
-    if (check_string(to, name, "name", false) && json_is(name, JSON_STRING) && issues_length(name->string) > MAX_TRACE_NAME)
-        issue_long(to, "name", MAX_TRACE_NAME);
-    check_strings(body, strings, to);
+    issues_check_id(to, json_get(body, "id"), "id", false);
+    issues_check_datetime(to, json_get(body, "timestamp"), "timestamp", false);
+    if (issues_check_string(to, name, "name", false) && json_is(name, JSON_STRING) &&
+        issues_length(name->string) > EVENT_MAX_TRACE_NAME)
+        issues_add_long(to, "name", EVENT_MAX_TRACE_NAME);
+    event_check_strings(body, strings, to);
     if (!json_is_null(public) && !json_is(public, JSON_TRUE) && !json_is(public, JSON_FALSE))
-        issue_type(to, "public", "boolean", public);
-    check_kind(to, tags, "tags", JSON_ARRAY, "array");
+        issues_add_type(to, "public", "boolean", public);
+    issues_check_kind(to, tags, "tags", JSON_ARRAY, "array");
     for (const json *tag = json_first(tags, JSON_ARRAY); tag != NULL; tag = tag->next)
-        check_string(to, tag, "tags", true);
+        issues_check_string(to, tag, "tags", true);
 }
 
-static bool is_int(const json *value)
+static bool event_is_int(const json *value)
 {
     return value->kind == JSON_NUMBER && value->number == floor(value->number);
 }
 
 /* Of the older counters, each is a whole number. */
-static void check_usage(const json *usage, issues *to)
+static void event_check_usage(const json *usage, issues *to)
 {
     static const char *const counters[] = {"input", "output", "total", "promptTokens", "completionTokens", "totalTokens"};
-    if (!check_kind(to, usage, "usage", JSON_OBJECT, "object"))
+    if (!issues_check_kind(to, usage, "usage", JSON_OBJECT, "object"))
         return;
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
         const json *counter = json_get(usage, counters[i]);
-        if (!json_is_null(counter) && !is_int(counter))
-            issue_type(to, "usage", "int", counter);
+        if (!json_is_null(counter) && !event_is_int(counter))
+            issues_add_type(to, "usage", "int", counter);
     }
 }
 
-static bool is_count(const json *value)
+static bool event_is_count(const json *value)
 {
-    return value->kind == JSON_NULL || (is_int(value) && value->number >= 0);
+    return value->kind == JSON_NULL || (event_is_int(value) && value->number >= 0);
 }
 
-static bool is_cost(const json *value)
+static bool event_is_cost(const json *value)
 {
     return value->kind == JSON_NULL || (value->kind == JSON_NUMBER && value->number >= 0);
 }
 
-static bool has_only(const json *map, bool (*fits)(const json *))
+static bool event_has_only(const json *map, bool (*fits)(const json *))
 {
     for (const json *member = map->first; member != NULL; member = member->next)
         if (!fits(member))
@@ -103,15 +106,15 @@ static bool has_only(const json *map, bool (*fits)(const json *))
 }
 
 /* Usage as an endpoint of OpenAI's answers it: three counts, perhaps objects of counts under the last two keys, and no other key. */
-static bool is_openai_usage(const json *usage, const char *const keys[5])
+static bool event_is_openai_usage(const json *usage, const char *const keys[5])
 {
     size_t known = 0;
     for (size_t i = 0; i < 5; i++) {
         const json *member = json_get(usage, keys[i]);
         if (member == NULL && i >= 3)
             continue;
-        bool ok = i < 3 ? json_is(member, JSON_NUMBER) && is_count(member)
-                        : member->kind == JSON_NULL || (member->kind == JSON_OBJECT && has_only(member, is_count));
+        bool ok = i < 3 ? json_is(member, JSON_NUMBER) && event_is_count(member)
+                        : member->kind == JSON_NULL || (member->kind == JSON_OBJECT && event_has_only(member, event_is_count));
         if (!ok)
             return false;
         known++;
@@ -119,71 +122,74 @@ static bool is_openai_usage(const json *usage, const char *const keys[5])
     return known == json_count(usage);
 }
 
-static bool is_usage(const json *usage)
+static bool event_is_usage(const json *usage)
 {
     static const char *const completion[5] = {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details",
                                               "completion_tokens_details"};
     static const char *const response[5] = {"input_tokens", "output_tokens", "total_tokens", "input_tokens_details",
                                             "output_tokens_details"};
-    return has_only(usage, is_count) || is_openai_usage(usage, completion) || is_openai_usage(usage, response);
+    return event_has_only(usage, event_is_count) || event_is_openai_usage(usage, completion) ||
+           event_is_openai_usage(usage, response);
 }
 
-static void check_details(const json *body, issues *to)
+static void event_check_details(const json *body, issues *to)
 {
     const json *usage = json_get(body, "usageDetails"), *cost = json_get(body, "costDetails");
-    if (check_kind(to, usage, "usageDetails", JSON_OBJECT, "object") && json_is(usage, JSON_OBJECT) && !is_usage(usage))
-        issue_custom(to, "usageDetails", "Invalid input");
-    if (check_kind(to, cost, "costDetails", JSON_OBJECT, "object") && json_is(cost, JSON_OBJECT) && !has_only(cost, is_cost))
-        issue_custom(to, "costDetails", "Invalid input");
+    if (issues_check_kind(to, usage, "usageDetails", JSON_OBJECT, "object") && json_is(usage, JSON_OBJECT) &&
+        !event_is_usage(usage))
+        issues_add_custom(to, "usageDetails", "Invalid input");
+    if (issues_check_kind(to, cost, "costDetails", JSON_OBJECT, "object") && json_is(cost, JSON_OBJECT) &&
+        !event_has_only(cost, event_is_cost))
+        issues_add_custom(to, "costDetails", "Invalid input");
 }
 
 /* A prompt is linked with a name and a version, or not at all; empty text and 0 count as nothing. */
-static void check_prompt(const json *body, issues *to)
+static void event_check_prompt(const json *body, issues *to)
 {
     const json *name = json_get(body, "promptName"), *version = json_get(body, "promptVersion");
     bool named = json_is(name, JSON_STRING) && name->string.size > 0;
     bool numbered = !json_is_null(version) && version->number != 0;
-    check_string(to, name, "promptName", false);
-    if (!json_is_null(version) && !is_int(version))
-        issue_type(to, "promptVersion", "int", version);
+    issues_check_string(to, name, "promptName", false);
+    if (!json_is_null(version) && !event_is_int(version))
+        issues_add_type(to, "promptVersion", "int", version);
     else if (named != numbered)
-        issue_custom(to, "", "Invalid input");
+        issues_add_custom(to, "", "Invalid input");
 }
 
-static void check_observation(const json *body, const event_type *type, issues *to)
+static void event_check_observation(const json *body, const event_type *type, issues *to)
 {
     static const char *const levels[] = {"DEBUG", "DEFAULT", "WARNING", "ERROR", NULL};
     static const char *const old_types[] = {"SPAN", "GENERATION", "EVENT", NULL};
     static const char *const strings[] = {"traceId", "name", "parentObservationId", "statusMessage", "version", "environment",
                                           "model",   NULL};
     static const char *const times[] = {"startTime", "endTime", "completionStartTime", NULL};
-    check_id(to, json_get(body, "id"), "id", type->observation_type != NULL);
-    if (type->observation_type == NULL && !check_option(to, json_get(body, "type"), "type", old_types))
+    issues_check_id(to, json_get(body, "id"), "id", type->observation_type != NULL);
+    if (type->observation_type == NULL && !issues_check_option(to, json_get(body, "type"), "type", old_types))
         return;
     if (type->observation_type == NULL && !json_is(json_get(body, "type"), JSON_STRING))
-        issue_option(to, "type", old_types);
-    check_strings(body, strings, to);
+        issues_add_option(to, "type", old_types);
+    event_check_strings(body, strings, to);
     for (size_t i = 0; times[i] != NULL; i++)
-        check_datetime(to, json_get(body, times[i]), times[i], false);
-    check_option(to, json_get(body, "level"), "level", levels);
+        issues_check_datetime(to, json_get(body, times[i]), times[i], false);
+    issues_check_option(to, json_get(body, "level"), "level", levels);
     if (type->observation_type != NULL &&
         (strcmp(type->observation_type, "SPAN") == 0 || strcmp(type->observation_type, "EVENT") == 0))
         return; /* they have none of what follows, whatever it is */
-    check_kind(to, json_get(body, "modelParameters"), "modelParameters", JSON_OBJECT, "object");
-    check_usage(json_get(body, "usage"), to);
-    check_details(body, to);
-    check_prompt(body, to);
+    issues_check_kind(to, json_get(body, "modelParameters"), "modelParameters", JSON_OBJECT, "object");
+    event_check_usage(json_get(body, "usage"), to);
+    event_check_details(body, to);
+    event_check_prompt(body, to);
 }
 
-static void check_body(const json *body, const event_type *type, issues *to)
+static void event_check_body(const json *body, const event_type *type, issues *to)
 {
     to->prefix = "\"body\"";
     if (type->kind != EVENT_LOG && !json_is(body, JSON_OBJECT))
-        issue_type(to, "", "object", body);
+        issues_add_type(to, "", "object", body);
     else if (type->kind == EVENT_TRACE)
-        check_trace(body, to);
+        event_check_trace(body, to);
     else if (type->kind == EVENT_OBSERVATION)
-        check_observation(body, type, to);
+        event_check_observation(body, type, to);
     else if (type->kind == EVENT_SCORE)
         score_check(body, true, to);
     to->prefix = NULL;
@@ -194,21 +200,21 @@ void event_check(const json *given, issues *to, event *out)
     const json *id = json_get(given, "id"), *type = json_get(given, "type"), *timestamp = json_get(given, "timestamp");
     *out = (event){.body = json_get(given, "body")};
     if (!json_is(given, JSON_OBJECT)) {
-        issue_type(to, "", "object", given);
+        issues_add_type(to, "", "object", given);
         return;
     }
     out->type = json_is(type, JSON_STRING) ? event_type_of(type->string) : NULL;
     if (out->type == NULL) {
-        issue_discriminator(to, "type");
+        issues_add_discriminator(to, "type");
         return;
     }
     if (out->type->kind == EVENT_INTERNAL) {
-        issue_custom(to, "", "Dataset run item creation is only allowed for internal usage");
+        issues_add_custom(to, "", "Dataset run item creation is only allowed for internal usage");
         return;
     }
-    check_id(to, id, "id", true);
-    check_datetime(to, timestamp, "timestamp", true);
-    check_body(out->body, out->type, to);
+    issues_check_id(to, id, "id", true);
+    issues_check_datetime(to, timestamp, "timestamp", true);
+    event_check_body(out->body, out->type, to);
     if (to->count > 0)
         return;
     out->id = id->string;
@@ -218,7 +224,7 @@ void event_check(const json *given, issues *to, event *out)
 
 /* ---- Folding ---- */
 
-static json *find_member(json *object, text key)
+static json *event_find_member(json *object, text key)
 {
     for (json *member = object->first; member != NULL; member = member->next)
         if (text_equal(member->key, key))
@@ -226,7 +232,7 @@ static json *find_member(json *object, text key)
     return NULL;
 }
 
-static json *last_member(json *object)
+static json *event_last_member(json *object)
 {
     json *last = object->first;
     while (last != NULL && last->next != NULL)
@@ -235,7 +241,7 @@ static json *last_member(json *object)
 }
 
 /* With members of its own. NULL: out of memory. */
-static json *copy_of(arena *a, const json *parent)
+static json *event_copy_of(arena *a, const json *parent)
 {
     json *copy = json_new(a, parent->kind), *last = NULL;
     if (copy != NULL)
@@ -246,50 +252,51 @@ static json *copy_of(arena *a, const json *parent)
 }
 
 /* Objects in objects are merged; any other value replaces the older one. */
-static void merge_deeply(arena *a, json *into, const json *from)
+static void event_merge_deeply(arena *a, json *into, const json *from)
 {
-    json *last = last_member(into);
-    if (json_count(into) > MAX_MERGED_KEYS || json_count(from) > MAX_MERGED_KEYS) {
+    json *last = event_last_member(into);
+    if (json_count(into) > EVENT_MAX_MERGED_KEYS || json_count(from) > EVENT_MAX_MERGED_KEYS) {
         into->first = from->first;
         return;
     }
     for (const json *member = from->first; member != NULL; member = member->next) {
-        json *old = find_member(into, member->key);
+        json *old = event_find_member(into, member->key);
         if (old == NULL) {
             json_append(a, into, &last, member);
             continue;
         }
         json *next = old->next, *both = NULL;
-        if (old->kind == JSON_OBJECT && member->kind == JSON_OBJECT && (both = copy_of(a, old)) != NULL)
-            merge_deeply(a, both, member);
+        if (old->kind == JSON_OBJECT && member->kind == JSON_OBJECT && (both = event_copy_of(a, old)) != NULL)
+            event_merge_deeply(a, both, member);
         *old = both != NULL ? *both : *member;
         old->next = next;
     }
 }
 
 /* What the first event says about these stays, so that late updates cannot move a row. */
-static bool first_wins(text key)
+static bool event_first_wins(text key)
 {
     return text_lists(TEXT("startTime,timestamp,environment"), key);
 }
 
-static void put_over(arena *a, json *old, const json *new)
+static void event_put_over(arena *a, json *old, const json *new)
 {
-    if (first_wins(new->key) && old->kind != JSON_NULL)
+    if (event_first_wins(new->key) && old->kind != JSON_NULL)
         return;
     bool unite = text_is(new->key, "tags") && old->kind == JSON_ARRAY && new->kind == JSON_ARRAY;
     bool merge = text_is(new->key, "metadata") && old->kind == JSON_OBJECT && new->kind == JSON_OBJECT;
-    json *next = old->next, *both = unite || merge ? copy_of(a, old) : NULL, *last = both != NULL ? last_member(both) : NULL;
+    json *next = old->next, *both = unite || merge ? event_copy_of(a, old) : NULL,
+         *last = both != NULL ? event_last_member(both) : NULL;
     for (const json *tag = unite ? new->first : NULL; tag != NULL; tag = tag->next)
         json_append(a, both, &last, tag);
     if (both != NULL && merge)
-        merge_deeply(a, both, new);
+        event_merge_deeply(a, both, new);
     *old = both != NULL ? *both : *new;
     old->next = next;
 }
 
 /* All else in a body is dropped, as by a real server. */
-static bool is_known(text key)
+static bool event_is_known(text key)
 {
     static const char keys[] =
         "id,type,traceId,name,startTime,endTime,completionStartTime,parentObservationId,level,statusMessage,input,output,metadata,"
@@ -299,15 +306,15 @@ static bool is_known(text key)
 }
 
 /* The bodies of all events as one: what a later one says replaces, even by null, what an earlier one said. */
-static json *fold(arena *a, const event *events, size_t count)
+static json *event_fold(arena *a, const event *events, size_t count)
 {
     json *all = json_new(a, JSON_OBJECT), *last = NULL;
     for (size_t i = 0; all != NULL && i < count; i++) {
         for (const json *member = events[i].body != NULL ? events[i].body->first : NULL; member != NULL; member = member->next) {
-            json *old = find_member(all, member->key);
+            json *old = event_find_member(all, member->key);
             if (old != NULL)
-                put_over(a, old, member);
-            else if (is_known(member->key))
+                event_put_over(a, old, member);
+            else if (event_is_known(member->key))
                 json_append(a, all, &last, member);
         }
     }
@@ -316,14 +323,14 @@ static json *fold(arena *a, const event *events, size_t count)
 
 /* ---- Rows ---- */
 
-static int64_t time_at(const json *body, const char *name, int64_t otherwise)
+static int64_t event_time_at(const json *body, const char *name, int64_t otherwise)
 {
     int64_t ms;
     return clock_parse_any(json_string_at(body, name), &ms) ? ms : otherwise;
 }
 
 /* Strings as they are, everything else as JSON text; NULL for null and absent. */
-static text value_at(arena *a, const json *body, const char *name)
+static text event_value_at(arena *a, const json *body, const char *name)
 {
     const json *value = json_get(body, name);
     if (json_is_null(value))
@@ -331,14 +338,14 @@ static text value_at(arena *a, const json *body, const char *name)
     return value->kind == JSON_STRING ? value->string : json_text(a, value);
 }
 
-static text object_at(arena *a, const json *body, const char *name)
+static text event_object_at(arena *a, const json *body, const char *name)
 {
     const json *value = json_get(body, name);
     return json_is(value, JSON_OBJECT) ? json_text(a, value) : TEXT("{}");
 }
 
 /* The older `usage`: three counters and three costs, under names of two generations. Picks those of one kind under new names. */
-static const json *pick(arena *a, const json *usage, const char *const names[3][2])
+static const json *event_pick(arena *a, const json *usage, const char *const names[3][2])
 {
     static const char *const picked[3] = {"input", "output", "total"};
     json *result = json_new(a, JSON_OBJECT), *last = NULL;
@@ -355,53 +362,53 @@ static const json *pick(arena *a, const json *usage, const char *const names[3][
     return result;
 }
 
-static void set_usage(arena *a, const json *body, observation *out)
+static void event_set_usage(arena *a, const json *body, observation *out)
 {
     static const char *const counters[3][2] = {{"input", "promptTokens"}, {"output", "completionTokens"}, {"total", "totalTokens"}};
     static const char *const costs[3][2] = {{"inputCost", NULL}, {"outputCost", NULL}, {"totalCost", NULL}};
     const json *details = json_get(body, "usageDetails"), *cost = json_get(body, "costDetails"), *usage = json_get(body, "usage");
-    out->usage = usage_details(a, json_is(details, JSON_OBJECT) ? details : pick(a, usage, counters));
-    out->cost = usage_costs(a, json_is(cost, JSON_OBJECT) ? cost : pick(a, usage, costs));
+    out->usage = usage_details(a, json_is(details, JSON_OBJECT) ? details : event_pick(a, usage, counters));
+    out->cost = usage_costs(a, json_is(cost, JSON_OBJECT) ? cost : event_pick(a, usage, costs));
 }
 
-static void set_prompt(const json *body, observation *out)
+static void event_set_prompt(const json *body, observation *out)
 {
     const json *version = json_get(body, "promptVersion");
     if (!text_is(out->type, "GENERATION") || !json_is(version, JSON_NUMBER))
         return;
     out->prompt_name = json_string_at(body, "promptName");
-    if (version->number >= 0 && version->number <= NEWEST_PROMPT_VERSION)
+    if (version->number >= 0 && version->number <= EVENT_NEWEST_PROMPT_VERSION)
         out->prompt_version = (int64_t)version->number;
 }
 
-static text type_of(const event *last, const json *body)
+static text event_row_type(const event *last, const json *body)
 {
     return last->type->observation_type != NULL ? text_of(last->type->observation_type) : json_string_at(body, "type");
 }
 
 observation event_fold_observation(arena *a, const event *events, size_t count)
 {
-    const json *body = fold(a, events, count);
+    const json *body = event_fold(a, events, count);
     observation o = {.id = events[0].body_id,
                      .trace_id = json_string_at(body, "traceId"),
                      .parent_id = json_string_at(body, "parentObservationId"),
                      .name = json_string_at(body, "name"),
-                     .type = type_of(&events[count - 1], body),
+                     .type = event_row_type(&events[count - 1], body),
                      .level = json_string_at(body, "level"),
                      .status_message = json_string_at(body, "statusMessage"),
                      .version = json_string_at(body, "version"),
                      .environment = observation_environment(a, json_string_at(body, "environment")),
                      .tags = TEXT("[]"),
-                     .input = value_at(a, body, "input"),
-                     .output = value_at(a, body, "output"),
+                     .input = event_value_at(a, body, "input"),
+                     .output = event_value_at(a, body, "output"),
                      .model = json_string_at(body, "model"),
                      .metadata = metadata_of_json(a, json_get(body, "metadata")),
-                     .model_parameters = object_at(a, body, "modelParameters"),
+                     .model_parameters = event_object_at(a, body, "modelParameters"),
                      .prompt_version = -1};
-    int64_t end_ms = time_at(body, "endTime", INT64_MIN);
-    o.start_ns = clock_ns_of_ms(time_at(body, "startTime", events[0].timestamp_ms));
+    int64_t end_ms = event_time_at(body, "endTime", INT64_MIN);
+    o.start_ns = clock_ns_of_ms(event_time_at(body, "startTime", events[0].timestamp_ms));
     o.end_ns = end_ms != INT64_MIN ? clock_ns_of_ms(end_ms) : OBSERVATION_OPEN;
-    o.completion_start_ms = time_at(body, "completionStartTime", -1);
+    o.completion_start_ms = event_time_at(body, "completionStartTime", -1);
     for (size_t i = 0; i < count; i++)
         o.arrived_ns = events[i].arrived_ns > o.arrived_ns ? events[i].arrived_ns : o.arrived_ns;
     if (o.trace_id.size == 0) /* a real server makes one up */
@@ -410,12 +417,12 @@ observation event_fold_observation(arena *a, const event *events, size_t count)
         o.trace_name = o.name;
     if (o.level.size == 0)
         o.level = TEXT("DEFAULT");
-    set_usage(a, body, &o);
-    set_prompt(body, &o);
+    event_set_usage(a, body, &o);
+    event_set_prompt(body, &o);
     return o;
 }
 
-static void set_arrivals(const event *events, size_t count, int64_t *out_created, int64_t *out_updated)
+static void event_set_arrivals(const event *events, size_t count, int64_t *out_created, int64_t *out_updated)
 {
     *out_created = *out_updated = events[0].arrived_ns;
     for (size_t i = 1; i < count; i++) {
@@ -426,7 +433,7 @@ static void set_arrivals(const event *events, size_t count, int64_t *out_created
 
 trace_record event_fold_trace(arena *a, const event *events, size_t count)
 {
-    const json *body = fold(a, events, count), *tags = json_get(body, "tags"), *public = json_get(body, "public");
+    const json *body = event_fold(a, events, count), *tags = json_get(body, "tags"), *public = json_get(body, "public");
     trace_record t = {.id = events[0].body_id,
                       .name = json_string_at(body, "name"),
                       .user_id = json_string_at(body, "userId"),
@@ -434,21 +441,21 @@ trace_record event_fold_trace(arena *a, const event *events, size_t count)
                       .release = json_string_at(body, "release"),
                       .version = json_string_at(body, "version"),
                       .environment = observation_environment(a, json_string_at(body, "environment")),
-                      .input = value_at(a, body, "input"),
-                      .output = value_at(a, body, "output"),
+                      .input = event_value_at(a, body, "input"),
+                      .output = event_value_at(a, body, "output"),
                       .is_public = -1,
                       .metadata = metadata_of_json(a, json_get(body, "metadata"))};
-    t.timestamp_ms = time_at(body, "timestamp", events[0].timestamp_ms);
+    t.timestamp_ms = event_time_at(body, "timestamp", events[0].timestamp_ms);
     t.tags = trace_unite_tags(a, json_is(tags, JSON_ARRAY) ? json_text(a, tags) : TEXT("[]"), TEXT("[]"));
     if (json_is(public, JSON_TRUE) || json_is(public, JSON_FALSE))
         t.is_public = json_is(public, JSON_TRUE);
-    set_arrivals(events, count, &t.created_ns, &t.updated_ns);
+    event_set_arrivals(events, count, &t.created_ns, &t.updated_ns);
     return t;
 }
 
 /* Of scores of the same time in one batch the first counts, as on a real server: such runs are turned around. All events of a batch
  * arrived together; of two batches the later one counts. */
-static const event *first_counts(arena *a, const event *events, size_t count)
+static const event *event_first_counts(arena *a, const event *events, size_t count)
 {
     event *order = arena_take(a, count * sizeof *order);
     for (size_t start = 0, end; order != NULL && start < count; start = end) {
@@ -464,12 +471,12 @@ static const event *first_counts(arena *a, const event *events, size_t count)
 
 score event_fold_score(arena *a, const event *events, size_t count)
 {
-    const event *order = first_counts(a, events, count);
-    json *body = fold(a, order, count), *type = body != NULL ? find_member(body, TEXT("dataType")) : NULL;
+    const event *order = event_first_counts(a, events, count);
+    json *body = event_fold(a, order, count), *type = body != NULL ? event_find_member(body, TEXT("dataType")) : NULL;
     if (type != NULL && json_get(order[count - 1].body, "dataType") == NULL) /* the type follows from the value that counts */
         *type = (json){.key = type->key, .next = type->next};
     score s = score_from_body(a, events[0].body_id, body);
     s.timestamp_ms = events[0].timestamp_ms;
-    set_arrivals(events, count, &s.created_ns, &s.updated_ns);
+    event_set_arrivals(events, count, &s.created_ns, &s.updated_ns);
     return s;
 }

@@ -2,25 +2,25 @@
 
 #include <stdlib.h>
 
-static int by_start(const void *left, const void *right)
+static int forest_by_start(const void *left, const void *right)
 {
-    const observation *a = ((const node *)left)->row, *b = ((const node *)right)->row;
+    const observation *a = ((const forest_node *)left)->row, *b = ((const forest_node *)right)->row;
     if (a->start_ns != b->start_ns)
         return a->start_ns < b->start_ns ? -1 : 1;
     return (a->arrived_ns > b->arrived_ns) - (a->arrived_ns < b->arrived_ns);
 }
 
-static int by_id(const void *left, const void *right)
+static int forest_by_id(const void *left, const void *right)
 {
-    return text_order((*(node *const *)left)->row->id, (*(node *const *)right)->row->id);
+    return text_order((*(forest_node *const *)left)->row->id, (*(forest_node *const *)right)->row->id);
 }
 
-static int find_id(const void *wanted, const void *candidate)
+static int forest_find_id(const void *wanted, const void *candidate)
 {
-    return text_order(*(const text *)wanted, (*(node *const *)candidate)->row->id);
+    return text_order(*(const text *)wanted, (*(forest_node *const *)candidate)->row->id);
 }
 
-static void append_child(node *parent, node *child)
+static void forest_append_child(forest_node *parent, forest_node *child)
 {
     child->parent = parent;
     if (parent->last != NULL)
@@ -30,7 +30,7 @@ static void append_child(node *parent, node *child)
     parent->last = child;
 }
 
-node *forest_next(node *n, const node *top)
+forest_node *forest_next(forest_node *n, const forest_node *top)
 {
     if (n->first != NULL)
         return n->first;
@@ -39,18 +39,18 @@ node *forest_next(node *n, const node *top)
     return n == top ? NULL : n->next;
 }
 
-static void mark_placed(node *root)
+static void forest_mark_placed(forest_node *root)
 {
     root->placed = true;
-    for (node *n = root->first; n != NULL; n = n == root ? NULL : forest_next(n, root))
+    for (forest_node *n = root->first; n != NULL; n = n == root ? NULL : forest_next(n, root))
         n->placed = true;
 }
 
 /* Cuts a child out of its parent's list, to make it a root. */
-static void detach(node *child)
+static void forest_detach(forest_node *child)
 {
-    node *before = NULL, *parent = child->parent;
-    for (node *n = parent->first; n != child; n = n->next)
+    forest_node *before = NULL, *parent = child->parent;
+    for (forest_node *n = parent->first; n != child; n = n->next)
         before = n;
     if (before != NULL)
         before->next = child->next;
@@ -62,18 +62,18 @@ static void detach(node *child)
 }
 
 /* Observations that no root leads to are in cycles, or below one; the earliest of each is made a root. */
-static void break_cycles(forest *f)
+static void forest_break_cycles(forest *f)
 {
-    for (node *root = f->top.first; root != NULL; root = root->next)
-        mark_placed(root);
+    for (forest_node *root = f->top.first; root != NULL; root = root->next)
+        forest_mark_placed(root);
     for (size_t i = 0; i < f->count; i++) {
-        node *n = &f->nodes[i];
+        forest_node *n = &f->nodes[i];
         if (n->placed)
             continue;
-        detach(n);
-        append_child(&f->top, n);
+        forest_detach(n);
+        forest_append_child(&f->top, n);
         n->cyclic = true;
-        mark_placed(n);
+        forest_mark_placed(n);
     }
 }
 
@@ -86,24 +86,24 @@ bool forest_plant(arena *a, const observation *rows, size_t count, forest *f)
         return false;
     for (size_t i = 0; i < count; i++)
         f->nodes[i].row = &rows[i];
-    qsort(f->nodes, count, sizeof *f->nodes, by_start);
+    qsort(f->nodes, count, sizeof *f->nodes, forest_by_start);
     for (size_t i = 0; i < count; i++)
         f->by_id[i] = &f->nodes[i];
-    qsort(f->by_id, count, sizeof *f->by_id, by_id);
+    qsort(f->by_id, count, sizeof *f->by_id, forest_by_id);
     for (size_t i = 0; i < count; i++) {
-        node *n = &f->nodes[i];
+        forest_node *n = &f->nodes[i];
         text wanted = n->row->parent_id;
-        node **parent = wanted.size > 0 ? bsearch(&wanted, f->by_id, count, sizeof *f->by_id, find_id) : NULL;
+        forest_node **parent = wanted.size > 0 ? bsearch(&wanted, f->by_id, count, sizeof *f->by_id, forest_find_id) : NULL;
         n->orphan = wanted.size > 0 && parent == NULL;
-        append_child(parent != NULL ? *parent : &f->top, n);
+        forest_append_child(parent != NULL ? *parent : &f->top, n);
     }
-    break_cycles(f);
-    for (node *n = f->top.first; n != NULL; n = forest_next(n, &f->top))
+    forest_break_cycles(f);
+    for (forest_node *n = f->top.first; n != NULL; n = forest_next(n, &f->top))
         n->level = n->parent == &f->top ? 0 : n->parent->level + 1;
     return true;
 }
 
 bool forest_has(const forest *f, text id)
 {
-    return bsearch(&id, f->by_id, f->count, sizeof *f->by_id, find_id) != NULL;
+    return bsearch(&id, f->by_id, f->count, sizeof *f->by_id, forest_find_id) != NULL;
 }

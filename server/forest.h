@@ -4,17 +4,17 @@
 
 #include "observation.h"
 
-typedef struct node {
+typedef struct forest_node {
     const observation *row;
-    struct node *parent, *first, *next, *last;
+    struct forest_node *parent, *first, *next, *last;
     size_t level;
     bool placed, orphan, cyclic;
-} node;
+} forest_node;
 
 typedef struct forest {
-    node *nodes;   /* by start */
-    node **by_id;  /* sorted */
-    node top;      /* its children are the roots */
+    forest_node *nodes;   /* by start */
+    forest_node **by_id;  /* sorted */
+    forest_node top;      /* its children are the roots */
     size_t count;
 } forest;
 
@@ -22,8 +22,8 @@ typedef struct forest {
  * (`cyclic`). The nodes live in `a`; false when out of memory. */
 bool forest_plant(arena *a, const observation *rows, size_t count, forest *f);
 
-/* The next node in the order of printing, or NULL behind the last one below `top`. */
-node *forest_next(node *n, const node *top);
+/* The next forest_node in the order of printing, or NULL behind the last one below `top`. */
+forest_node *forest_next(forest_node *n, const forest_node *top);
 
 bool forest_has(const forest *f, text id);
 

@@ -3,21 +3,21 @@
 #include <limits.h>
 #include <zlib.h>
 
-#define STEP ((size_t)256 << 10)
+enum { GUNZIP_STEP = 256 << 10 };
 
 /* One member after the other until the input ends, as gunzip(1) does. */
-static gunzip_status inflate_all(z_stream *z, buf *out)
+static gunzip_status gunzip_inflate_all(z_stream *z, buf *out)
 {
     int state = Z_OK;
     while (state != Z_STREAM_END || z->avail_in > 0) {
         if (state == Z_STREAM_END && inflateReset(z) != Z_OK)
             return GUNZIP_MALFORMED;
-        if (!buf_reserve(out, STEP))
+        if (!buf_reserve(out, GUNZIP_STEP))
             return GUNZIP_TOO_BIG;
         z->next_out = (Bytef *)(out->at + out->size);
-        z->avail_out = (uInt)STEP;
+        z->avail_out = (uInt)GUNZIP_STEP;
         state = inflate(z, Z_NO_FLUSH);
-        out->size += STEP - z->avail_out;
+        out->size += GUNZIP_STEP - z->avail_out;
         if (state != Z_OK && state != Z_STREAM_END)
             return state == Z_MEM_ERROR ? GUNZIP_TOO_BIG : GUNZIP_MALFORMED;
         if (state == Z_OK && z->avail_in == 0 && z->avail_out > 0)
@@ -37,7 +37,7 @@ gunzip_status gunzip(text in, buf *out)
         return GUNZIP_TOO_BIG;
     z.next_in = (z_const Bytef *)in.at;
     z.avail_in = (uInt)in.size;
-    gunzip_status status = inflate_all(&z, out);
+    gunzip_status status = gunzip_inflate_all(&z, out);
     inflateEnd(&z);
     return status;
 }

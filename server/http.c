@@ -10,11 +10,10 @@
 #include <unistd.h>
 
 /* Handlers share one database, so a few threads keep it busy while others decode. */
-#define THREADS 4
+enum { HTTP_THREADS = 4 };
 
 /* Connections are spread over the threads; each thread takes its part of this number. */
-#define MAX_CONNECTIONS 1000
-#define IDLE_SECONDS 120
+enum { HTTP_MAX_CONNECTIONS = 1000, HTTP_IDLE_SECONDS = 120 };
 
 struct http_server {
     struct MHD_Daemon *daemon;
@@ -24,16 +23,16 @@ struct http_server {
 };
 
 /* One request while its body arrives. */
-typedef struct exchange {
+typedef struct http_exchange {
     char *raw_path;
     buf body;
     bool begun, too_big;
-} exchange;
+} http_exchange;
 
-/* Called before everything else of a request: nobody else gets to see the path as it was sent. on_completed frees the result. */
-static void *on_uri(void *context, const char *uri, struct MHD_Connection *connection)
+/* Called before everything else of a request: nobody else gets to see the path as it was sent. http_on_completed frees the result. */
+static void *http_on_uri(void *context, const char *uri, struct MHD_Connection *connection)
 {
-    exchange *x = calloc(1, sizeof *x);
+    http_exchange *x = calloc(1, sizeof *x);
     (void)context;
     (void)connection;
     if (x != NULL)
@@ -41,7 +40,7 @@ static void *on_uri(void *context, const char *uri, struct MHD_Connection *conne
     return x;
 }
 
-static void exchange_begin(exchange *x, struct MHD_Connection *connection)
+static void http_begin_exchange(http_exchange *x, struct MHD_Connection *connection)
 {
     const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
     int64_t announced;
@@ -52,7 +51,7 @@ static void exchange_begin(exchange *x, struct MHD_Connection *connection)
 }
 
 /* What goes over the ceiling is read and thrown away, so that the client gets to read the 413. */
-static void keep(exchange *x, const char *data, size_t size)
+static void http_keep(http_exchange *x, const char *data, size_t size)
 {
     if (x->too_big)
         return;
@@ -63,7 +62,7 @@ static void keep(exchange *x, const char *data, size_t size)
     }
 }
 
-static enum MHD_Result send_answer(struct MHD_Connection *connection, http_answer *answer)
+static enum MHD_Result http_send_answer(struct MHD_Connection *connection, http_answer *answer)
 {
     if (answer->body.failed) {
         buf_free(&answer->body);
@@ -86,32 +85,32 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, http_answe
 }
 
 /* Called once with the headers, then for each piece of the body, then once without data. */
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *data, size_t *data_size, void **state)
+static enum MHD_Result http_on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
+                                       const char *version, const char *data, size_t *data_size, void **state)
 {
     http_server *s = context;
-    exchange *x = *state;
+    http_exchange *x = *state;
     (void)version;
     if (x == NULL || x->raw_path == NULL)
         return MHD_NO; /* out of memory */
     if (!x->begun) {
-        exchange_begin(x, connection);
+        http_begin_exchange(x, connection);
         return MHD_YES;
     }
     if (*data_size > 0) {
-        keep(x, data, *data_size);
+        http_keep(x, data, *data_size);
         *data_size = 0;
         return MHD_YES;
     }
     http_request request = {method, url, x->raw_path, buf_view(&x->body), x->too_big, connection};
     http_answer answer = {MHD_HTTP_OK, "application/json; charset=utf-8", {0}};
     s->handler(s->context, &request, &answer);
-    return send_answer(connection, &answer);
+    return http_send_answer(connection, &answer);
 }
 
-static void on_completed(void *context, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+static void http_on_completed(void *context, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
 {
-    exchange *x = *state;
+    http_exchange *x = *state;
     (void)context;
     (void)connection;
     (void)code;
@@ -133,14 +132,14 @@ const char *http_query(const http_request *request, const char *name)
     return MHD_lookup_connection_value(request->native, MHD_GET_ARGUMENT_KIND, name);
 }
 
-typedef struct visitor {
+typedef struct http_visitor {
     http_visit *visit;
     void *context;
-} visitor;
+} http_visitor;
 
-static enum MHD_Result visit_query(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result http_visit_query(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
 {
-    const visitor *v = context;
+    const http_visitor *v = context;
     (void)kind;
     v->visit(v->context, name, value != NULL ? value : "");
     return MHD_YES;
@@ -148,14 +147,14 @@ static enum MHD_Result visit_query(void *context, enum MHD_ValueKind kind, const
 
 void http_queries(const http_request *request, http_visit *visit, void *context)
 {
-    visitor v = {visit, context};
-    MHD_get_connection_values(request->native, MHD_GET_ARGUMENT_KIND, visit_query, &v);
+    http_visitor v = {visit, context};
+    MHD_get_connection_values(request->native, MHD_GET_ARGUMENT_KIND, http_visit_query, &v);
 }
 
 /* ---- Listening ---- */
 
 /* SO_REUSEADDR lets a restarted server take its port back at once. */
-static int listen_on(const struct addrinfo *address)
+static int http_listen_on(const struct addrinfo *address)
 {
     int on = 1, fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, address->ai_protocol);
     if (fd < 0)
@@ -169,7 +168,7 @@ static int listen_on(const struct addrinfo *address)
     return -1;
 }
 
-static int open_listener(const char *host, uint16_t port, char *why, size_t why_size)
+static int http_open_listener(const char *host, uint16_t port, char *why, size_t why_size)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
     char service[8];
@@ -179,7 +178,7 @@ static int open_listener(const char *host, uint16_t port, char *why, size_t why_
         snprintf(why, why_size, "cannot listen on %s: %s", host, gai_strerror(problem));
         return -1;
     }
-    int fd = listen_on(found);
+    int fd = http_listen_on(found);
     freeaddrinfo(found);
     if (fd < 0 && errno == EADDRINUSE)
         snprintf(why, why_size, "port %u on %s is already in use (another langfuse-local? choose one with --port)", (unsigned)port,
@@ -189,7 +188,7 @@ static int open_listener(const char *host, uint16_t port, char *why, size_t why_
     return fd;
 }
 
-static uint16_t port_of(int fd)
+static uint16_t http_port_of(int fd)
 {
     struct sockaddr_storage address;
     socklen_t size = sizeof address;
@@ -203,17 +202,17 @@ static uint16_t port_of(int fd)
 
 http_server *http_start(const char *host, uint16_t port, http_handler *handler, void *context, char *why, size_t why_size)
 {
-    int fd = open_listener(host, port, why, why_size);
+    int fd = http_open_listener(host, port, why, why_size);
     if (fd < 0)
         return NULL;
     http_server *s = calloc(1, sizeof *s);
     if (s != NULL) {
-        *s = (http_server){.handler = handler, .context = context, .port = port_of(fd)};
-        s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
-                                     MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT,
-                                     (unsigned)MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+        *s = (http_server){.handler = handler, .context = context, .port = http_port_of(fd)};
+        s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, http_on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
+                                     MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS, MHD_OPTION_CONNECTION_LIMIT,
+                                     (unsigned)HTTP_MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_SECONDS,
                                      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)64 << 10, MHD_OPTION_NOTIFY_COMPLETED,
-                                     on_completed, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL, MHD_OPTION_END);
+                                     http_on_completed, NULL, MHD_OPTION_URI_LOG_CALLBACK, http_on_uri, NULL, MHD_OPTION_END);
     }
     if (s != NULL && s->daemon != NULL)
         return s;

@@ -8,7 +8,7 @@
 #include "buf.h"
 
 /* What one request may carry before it is answered with 413; far above what any exporter batches. */
-#define HTTP_MAX_BODY ((size_t)16 << 20)
+enum { HTTP_MAX_BODY = 16 << 20 };
 
 typedef struct http_request {
     const char *method, *path; /* the path is percent-decoded */

@@ -6,17 +6,17 @@
 
 #include <stdlib.h>
 
-typedef struct judging {
+typedef struct ingestion_judging {
     arena *arena;
     const ingestion_rules *rules;
     buf errors, refused; /* what is refused for its type comes last */
     event *events;
     size_t count;
-} judging;
+} ingestion_judging;
 
 /* ---- The answer ---- */
 
-static void put_error(buf *out, text id, unsigned status, const char *message)
+static void ingestion_put_error(buf *out, text id, unsigned status, const char *message)
 {
     json_put_comma(out);
     buf_string(out, "{\"id\":");
@@ -25,28 +25,28 @@ static void put_error(buf *out, text id, unsigned status, const char *message)
 }
 
 /* The id or the type of an event for its answer, also when the event is no event. */
-static text string_or_unknown(const json *given, const char *key)
+static text ingestion_string_or_unknown(const json *given, const char *key)
 {
     const json *value = json_get(given, key);
     return json_is(value, JSON_STRING) ? value->string : TEXT("unknown");
 }
 
-static void refuse_type(judging *j, const json *given)
+static void ingestion_refuse_type(ingestion_judging *j, const json *given)
 {
     buf reason = {0};
     buf_string(&reason, "Event type \"");
-    buf_text(&reason, string_or_unknown(given, "type"));
+    buf_text(&reason, ingestion_string_or_unknown(given, "type"));
     buf_string(&reason,
                "\" is not accepted by /api/public/ingestion when LANGFUSE_MIGRATION_V4_WRITE_MODE is events_only. This endpoint "
                "only accepts score and log events. Upgrade the client or integration to a v4-compatible SDK or OTLP ingestion "
                "path. As a temporary migration bridge, set LANGFUSE_MIGRATION_V4_WRITE_MODE=dual on both the web and worker "
                "services and redeploy. Docs: https://langfuse.com/self-hosting/upgrade/upgrade-guides/upgrade-v3-to-v4");
-    put_error(&j->refused, string_or_unknown(given, "id"), 400, "Event type not accepted");
+    ingestion_put_error(&j->refused, ingestion_string_or_unknown(given, "id"), 400, "Event type not accepted");
     json_put_string(&j->refused, buf_move(&reason, j->arena));
     buf_char(&j->refused, '}');
 }
 
-static void put_successes(buf *out, const judging *j)
+static void ingestion_put_successes(buf *out, const ingestion_judging *j)
 {
     buf_string(out, "{\"successes\":[");
     for (size_t i = 0; i < j->count; i++) {
@@ -66,44 +66,44 @@ static void put_successes(buf *out, const judging *j)
 
 /* ---- Judging ---- */
 
-static bool is_for_scores(const json *given)
+static bool ingestion_is_for_scores(const json *given)
 {
     const json *type = json_get(given, "type");
     return json_is_string(type, "score-create") || json_is_string(type, "sdk-log");
 }
 
-static void keep(judging *j, const event *e)
+static void ingestion_keep(ingestion_judging *j, const event *e)
 {
     event *added = arena_add(j->arena, &j->events, sizeof *added, &j->count);
     if (added != NULL)
         *added = *e;
 }
 
-static void judge(judging *j, const json *given)
+static void ingestion_judge_one(ingestion_judging *j, const json *given)
 {
     issues problems = {0};
     event e;
-    if (j->rules->scores_only && !is_for_scores(given)) {
-        refuse_type(j, given);
+    if (j->rules->scores_only && !ingestion_is_for_scores(given)) {
+        ingestion_refuse_type(j, given);
         return;
     }
     event_check(given, &problems, &e);
     if (problems.count > 0) {
-        put_error(&j->errors, string_or_unknown(given, "id"), 400, "Invalid request data");
+        ingestion_put_error(&j->errors, ingestion_string_or_unknown(given, "id"), 400, "Invalid request data");
         issues_put_pretty(&problems, j->arena, &j->errors);
         buf_char(&j->errors, '}');
-    } else if (j->rules->bearer && !is_for_scores(given)) {
-        put_error(&j->errors, string_or_unknown(given, "id"), 401, "Authentication error");
+    } else if (j->rules->bearer && !ingestion_is_for_scores(given)) {
+        ingestion_put_error(&j->errors, ingestion_string_or_unknown(given, "id"), 401, "Authentication error");
         buf_string(&j->errors, "\"Access Scope Denied\"}");
     } else if (e.type->kind != EVENT_LOG) { /* logs are accepted, and appear in neither list */
         e.arrived_ns = j->rules->now_ns;
-        keep(j, &e);
+        ingestion_keep(j, &e);
     }
     issues_free(&problems);
 }
 
 /* The order in which a real server takes them: creates by their time, then updates by theirs. Equal ones keep their places. */
-static int by_order(const void *left, const void *right)
+static int ingestion_by_order(const void *left, const void *right)
 {
     const event *a = *(const event *const *)left, *b = *(const event *const *)right;
     if (a->type->update != b->type->update)
@@ -113,7 +113,7 @@ static int by_order(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
-static void put_in_order(judging *j)
+static void ingestion_put_in_order(ingestion_judging *j)
 {
     const event **order = arena_take(j->arena, j->count * sizeof *order);
     event *sorted = arena_take(j->arena, j->count * sizeof *sorted);
@@ -121,7 +121,7 @@ static void put_in_order(judging *j)
         return;
     for (size_t i = 0; i < j->count; i++)
         order[i] = &j->events[i];
-    qsort(order, j->count, sizeof *order, by_order);
+    qsort(order, j->count, sizeof *order, ingestion_by_order);
     for (size_t i = 0; i < j->count; i++)
         sorted[i] = *order[i];
     j->events = sorted;
@@ -129,11 +129,11 @@ static void put_in_order(judging *j)
 
 event *ingestion_judge(arena *a, const json *batch, const ingestion_rules *rules, buf *out_answer, size_t *out_count)
 {
-    judging j = {.arena = a, .rules = rules};
+    ingestion_judging j = {.arena = a, .rules = rules};
     for (const json *given = batch->first; given != NULL; given = given->next)
-        judge(&j, given);
-    put_in_order(&j);
-    put_successes(out_answer, &j);
+        ingestion_judge_one(&j, given);
+    ingestion_put_in_order(&j);
+    ingestion_put_successes(out_answer, &j);
     out_answer->failed |= a->failed;
     buf_free(&j.errors);
     buf_free(&j.refused);
@@ -143,7 +143,7 @@ event *ingestion_judge(arena *a, const json *batch, const ingestion_rules *rules
 
 /* ---- Losses ---- */
 
-static int by_id_and_time(const void *left, const void *right)
+static int ingestion_by_id_and_time(const void *left, const void *right)
 {
     const event *a = *(const event *const *)left, *b = *(const event *const *)right;
     int order = text_order(a->body_id, b->body_id);
@@ -151,11 +151,11 @@ static int by_id_and_time(const void *left, const void *right)
 }
 
 /* An event that is only repeated, under its own id, loses nothing. */
-static bool has_scores_of_one_time(const event **scores, size_t count)
+static bool ingestion_has_scores_of_one_time(const event **scores, size_t count)
 {
-    qsort(scores, count, sizeof *scores, by_id_and_time);
+    qsort(scores, count, sizeof *scores, ingestion_by_id_and_time);
     for (size_t i = 1; i < count; i++)
-        if (by_id_and_time(&scores[i - 1], &scores[i]) == 0 && !text_equal(scores[i - 1]->id, scores[i]->id))
+        if (ingestion_by_id_and_time(&scores[i - 1], &scores[i]) == 0 && !text_equal(scores[i - 1]->id, scores[i]->id))
             return true;
     return false;
 }
@@ -174,16 +174,16 @@ unsigned ingestion_losses(arena *a, const event *events, size_t count)
         if (events[i].type->kind == EVENT_SCORE && events[i].body_id.size > 0)
             scores[score_count++] = &events[i];
     }
-    return losses | (scores != NULL && has_scores_of_one_time(scores, score_count) ? LOSS_SCORE : 0u);
+    return losses | (scores != NULL && ingestion_has_scores_of_one_time(scores, score_count) ? LOSS_SCORE : 0u);
 }
 
 /* ---- The route ---- */
 
-static void refuse_body(http_answer *answer, const char *expected, const json *got)
+static void ingestion_refuse_body(http_answer *answer, const char *expected, const json *got)
 {
     issues problem = {0};
     arena memory = {0};
-    issue_type(&problem, "batch", expected, got);
+    issues_add_type(&problem, "batch", expected, got);
     const json *parsed = json_parse(&memory, buf_view(&problem.list));
     answer->status = 400;
     buf_string(&answer->body, "{\"message\":\"Invalid request data\",\"errors\":[");
@@ -193,7 +193,7 @@ static void refuse_body(http_answer *answer, const char *expected, const json *g
     arena_free(&memory);
 }
 
-static void take_batch(api *a, const http_request *request, arena *memory, const json *batch, http_answer *answer)
+static void ingestion_take_batch(api *a, const http_request *request, arena *memory, const json *batch, http_answer *answer)
 {
     ingestion_rules rules = {.scores_only = a->events_only, .bearer = api_is_bearer(a, request), .now_ns = clock_now_ns()};
     size_t count;
@@ -217,10 +217,10 @@ void ingestion_post(api *a, const http_request *request, http_answer *answer)
     if (body == NULL)
         api_plain(answer, memory.failed ? 413 : 400, memory.failed ? "Body exceeded 4.5mb limit" : "Invalid JSON");
     else if (!json_is(body, JSON_OBJECT))
-        refuse_body(answer, "object", body);
+        ingestion_refuse_body(answer, "object", body);
     else if (!json_is(batch, JSON_ARRAY))
-        refuse_body(answer, "array", batch);
+        ingestion_refuse_body(answer, "array", batch);
     else
-        take_batch(a, request, &memory, batch, answer);
+        ingestion_take_batch(a, request, &memory, batch, answer);
     arena_free(&memory);
 }

@@ -4,7 +4,7 @@
 
 #include "api.h"
 
-api_route ingestion_post;
+api_handler ingestion_post;
 
 /* Pure part: judges the events of a batch, and writes the answer. Accepted events are in `*out_events`, in the order of the answer's
  * `successes`. With `scores_only` the other events are not looked at; `bearer` says that the client showed only its public key. */

@@ -6,14 +6,14 @@
 #include <string.h>
 
 /* The pattern that a real server shows with each date it does not take, escaped as JSON. */
-#define DATETIME_PATTERN                                                                                                        \
+#define ISSUES_DATETIME_PATTERN                                                                                                 \
     "/^(?:(?:\\\\d\\\\d[2468][048]|\\\\d\\\\d[13579][26]|\\\\d\\\\d0[48]|[02468][048]00|[13579][26]00)-02-29|\\\\d{4}-"         \
     "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\\\d|30)|(?:02)-(?:0[1-9]|1\\\\d|2[0-8])))T" \
     "(?:(?:[01]\\\\d|2[0-3]):[0-5]\\\\d(?::[0-5]\\\\d(?:\\\\.\\\\d+)?)?(?:Z|([+-](?:[01]\\\\d|2[0-3]):[0-5]\\\\d)))$/"
 
 /* ---- Writing ---- */
 
-static buf *begin(issues *to)
+static buf *issues_begin(issues *to)
 {
     to->count++;
     json_put_comma(&to->list);
@@ -22,7 +22,7 @@ static buf *begin(issues *to)
 }
 
 /* `names` are JSON texts between commas, or nothing. */
-static void put_path(issues *to, const char *names)
+static void issues_put_path(issues *to, const char *names)
 {
     json_put_key(&to->list, "path");
     buf_char(&to->list, '[');
@@ -33,7 +33,7 @@ static void put_path(issues *to, const char *names)
 }
 
 /* A path of one step, or of none for an empty name. */
-static void put_step(issues *to, const char *name)
+static void issues_put_step(issues *to, const char *name)
 {
     const char *comma = to->prefix != NULL && *name != '\0' ? "," : "", *quote = *name != '\0' ? "\"" : "";
     json_put_key(&to->list, "path");
@@ -43,14 +43,14 @@ static void put_step(issues *to, const char *name)
         buf_format(&to->list, "[%s%s%s]", quote, name, quote);
 }
 
-static void end(issues *to, const char *message)
+static void issues_end(issues *to, const char *message)
 {
     json_put_key(&to->list, "message");
     json_put_string(&to->list, text_of(message));
     buf_char(&to->list, '}');
 }
 
-static const char *kind_name(const json *value)
+static const char *issues_kind_name(const json *value)
 {
     if (value == NULL)
         return "undefined";
@@ -66,54 +66,55 @@ static const char *kind_name(const json *value)
     return "object";
 }
 
-void issue_type(issues *to, const char *name, const char *expected, const json *got)
+void issues_add_type(issues *to, const char *name, const char *expected, const json *got)
 {
     to->wrong_type = true;
-    buf *out = begin(to);
+    buf *out = issues_begin(to);
     buf_format(out, "\"expected\":\"%s\",\"code\":\"invalid_type\"", expected);
-    put_step(to, name);
-    buf_format(out, ",\"message\":\"Invalid input: expected %s, received %s\"}", expected, kind_name(got));
+    issues_put_step(to, name);
+    buf_format(out, ",\"message\":\"Invalid input: expected %s, received %s\"}", expected, issues_kind_name(got));
 }
 
-void issue_short(issues *to, const char *name, unsigned least)
+void issues_add_short(issues *to, const char *name, unsigned least)
 {
-    buf *out = begin(to);
+    buf *out = issues_begin(to);
     buf_format(out, "\"origin\":\"string\",\"code\":\"too_small\",\"minimum\":%u,\"inclusive\":true", least);
-    put_step(to, name);
+    issues_put_step(to, name);
     buf_format(out, ",\"message\":\"Too small: expected string to have >=%u characters\"}", least);
 }
 
-void issue_empty(issues *to, const char *name, const char *message)
+void issues_add_empty(issues *to, const char *name, const char *message)
 {
-    buf_string(begin(to), "\"origin\":\"string\",\"code\":\"too_small\",\"minimum\":1,\"inclusive\":true");
-    put_step(to, name);
-    end(to, message);
+    buf_string(issues_begin(to), "\"origin\":\"string\",\"code\":\"too_small\",\"minimum\":1,\"inclusive\":true");
+    issues_put_step(to, name);
+    issues_end(to, message);
 }
 
-void issue_pattern(issues *to, const char *name, const char *pattern, const char *message)
+void issues_add_pattern(issues *to, const char *name, const char *pattern, const char *message)
 {
-    buf_format(begin(to), "\"origin\":\"string\",\"code\":\"invalid_format\",\"format\":\"regex\",\"pattern\":\"%s\"", pattern);
-    put_step(to, name);
-    end(to, message);
+    buf_format(issues_begin(to), "\"origin\":\"string\",\"code\":\"invalid_format\",\"format\":\"regex\",\"pattern\":\"%s\"",
+               pattern);
+    issues_put_step(to, name);
+    issues_end(to, message);
 }
 
-void issue_long(issues *to, const char *name, unsigned most)
+void issues_add_long(issues *to, const char *name, unsigned most)
 {
-    buf *out = begin(to);
+    buf *out = issues_begin(to);
     buf_format(out, "\"origin\":\"string\",\"code\":\"too_big\",\"maximum\":%u,\"inclusive\":true", most);
-    put_step(to, name);
+    issues_put_step(to, name);
     buf_format(out, ",\"message\":\"Too big: expected string to have <=%u characters\"}", most);
 }
 
-void issue_option(issues *to, const char *name, const char *const *options)
+void issues_add_option(issues *to, const char *name, const char *const *options)
 {
-    buf *out = begin(to);
+    buf *out = issues_begin(to);
     to->wrong_type = true;
     buf_string(out, "\"code\":\"invalid_value\",\"values\":[");
     for (size_t i = 0; options[i] != NULL; i++)
         buf_format(out, "%s\"%s\"", i > 0 ? "," : "", options[i]);
     buf_char(out, ']');
-    put_step(to, name);
+    issues_put_step(to, name);
     buf_string(out,
                options[1] != NULL ? ",\"message\":\"Invalid option: expected one of " : ",\"message\":\"Invalid input: expected ");
     for (size_t i = 0; options[i] != NULL; i++)
@@ -121,38 +122,38 @@ void issue_option(issues *to, const char *name, const char *const *options)
     buf_string(out, "\"}");
 }
 
-void issue_discriminator(issues *to, const char *name)
+void issues_add_discriminator(issues *to, const char *name)
 {
-    buf *out = begin(to);
+    buf *out = issues_begin(to);
     to->wrong_type = true;
     buf_format(out, "\"code\":\"invalid_union\",\"errors\":[],\"note\":\"No matching discriminator\",\"discriminator\":\"%s\"",
                name);
-    put_step(to, name);
-    end(to, "Invalid input");
+    issues_put_step(to, name);
+    issues_end(to, "Invalid input");
 }
 
-static void put_alternative(buf *out, const char *expected, const json *got)
+static void issues_put_alternative(buf *out, const char *expected, const json *got)
 {
     buf_format(out,
                "[{\"expected\":\"%s\",\"code\":\"invalid_type\",\"path\":[],"
                "\"message\":\"Invalid input: expected %s, received %s\"}]",
-               expected, expected, kind_name(got));
+               expected, expected, issues_kind_name(got));
 }
 
-void issue_string_or_number(issues *to, const char *name, const json *got)
+void issues_add_string_or_number(issues *to, const char *name, const json *got)
 {
-    buf *out = begin(to);
+    buf *out = issues_begin(to);
     to->wrong_type = true;
     buf_string(out, "\"code\":\"invalid_union\",\"errors\":[");
-    put_alternative(out, "string", got);
+    issues_put_alternative(out, "string", got);
     buf_char(out, ',');
-    put_alternative(out, "number", got);
+    issues_put_alternative(out, "number", got);
     buf_char(out, ']');
-    put_step(to, name);
-    end(to, "Invalid input");
+    issues_put_step(to, name);
+    issues_end(to, "Invalid input");
 }
 
-size_t issues_choose(issues *to, const json *value, issues_check *const *shapes, size_t count)
+size_t issues_choose(issues *to, const json *value, issues_shape *const *shapes, size_t count)
 {
     issues found[ISSUES_MAX_SHAPES] = {0};
     size_t fits = count, near = count, near_count = 0;
@@ -168,7 +169,7 @@ size_t issues_choose(issues *to, const json *value, issues_check *const *shapes,
     if (fits == count && near_count == 1) {
         shapes[near](value, to); /* again, now with the path to the value */
     } else if (fits == count) {
-        buf *out = begin(to);
+        buf *out = issues_begin(to);
         to->wrong_type = true;
         buf_string(out, "\"code\":\"invalid_union\",\"errors\":[");
         for (size_t i = 0; i < count; i++) {
@@ -176,84 +177,85 @@ size_t issues_choose(issues *to, const json *value, issues_check *const *shapes,
             issues_put_array(&found[i], out);
         }
         buf_char(out, ']');
-        put_step(to, "");
-        end(to, "Invalid input");
+        issues_put_step(to, "");
+        issues_end(to, "Invalid input");
     }
     for (size_t i = 0; i < count; i++)
         issues_free(&found[i]);
     return fits;
 }
 
-void issue_custom(issues *to, const char *name, const char *message)
+void issues_add_custom(issues *to, const char *name, const char *message)
 {
-    buf_string(begin(to), "\"code\":\"custom\"");
-    put_step(to, name);
-    end(to, message);
+    buf_string(issues_begin(to), "\"code\":\"custom\"");
+    issues_put_step(to, name);
+    issues_end(to, message);
 }
 
-void issue_custom_path(issues *to, const char *names, const char *message)
+void issues_add_custom_path(issues *to, const char *names, const char *message)
 {
-    buf_string(begin(to), "\"code\":\"custom\"");
-    put_path(to, names);
-    end(to, message);
+    buf_string(issues_begin(to), "\"code\":\"custom\"");
+    issues_put_path(to, names);
+    issues_end(to, message);
 }
 
 /* ---- Checks ---- */
 
-bool check_string(issues *to, const json *value, const char *name, bool required)
+bool issues_check_string(issues *to, const json *value, const char *name, bool required)
 {
     if (json_is(value, JSON_STRING) || (!required && json_is_null(value)))
         return true;
-    issue_type(to, name, "string", value);
+    issues_add_type(to, name, "string", value);
     return false;
 }
 
-bool check_kind(issues *to, const json *value, const char *name, json_kind kind, const char *expected)
+bool issues_check_kind(issues *to, const json *value, const char *name, json_kind kind, const char *expected)
 {
     if (json_is_null(value) || value->kind == kind)
         return true;
-    issue_type(to, name, expected, value);
+    issues_add_type(to, name, expected, value);
     return false;
 }
 
-bool check_datetime(issues *to, const json *value, const char *name, bool required)
+bool issues_check_datetime(issues *to, const json *value, const char *name, bool required)
 {
     int64_t ms;
-    if (!check_string(to, value, name, required))
+    if (!issues_check_string(to, value, name, required))
         return false;
     if (json_is_null(value) || clock_parse_any(value->string, &ms))
         return true;
-    buf *out = begin(to);
+    buf *out = issues_begin(to);
     to->wrong_type = true;
     buf_string(out,
-               "\"origin\":\"string\",\"code\":\"invalid_format\",\"format\":\"datetime\",\"pattern\":\"" DATETIME_PATTERN "\"");
-    put_step(to, name);
-    end(to, "Invalid ISO datetime");
+               "\"origin\":\"string\",\"code\":\"invalid_format\",\"format\":\"datetime\",\"pattern\":\"" ISSUES_DATETIME_PATTERN
+               "\"");
+    issues_put_step(to, name);
+    issues_end(to, "Invalid ISO datetime");
     return false;
 }
 
-bool check_option(issues *to, const json *value, const char *name, const char *const *options)
+bool issues_check_option(issues *to, const json *value, const char *name, const char *const *options)
 {
     if (json_is_null(value))
         return true;
     for (size_t i = 0; value->kind == JSON_STRING && options[i] != NULL; i++)
         if (text_is(value->string, options[i]))
             return true;
-    issue_option(to, name, options);
+    issues_add_option(to, name, options);
     return false;
 }
 
-bool check_id(issues *to, const json *value, const char *name, bool required)
+bool issues_check_id(issues *to, const json *value, const char *name, bool required)
 {
     size_t before = to->count;
-    if (!check_string(to, value, name, required) || json_is_null(value))
+    if (!issues_check_string(to, value, name, required) || json_is_null(value))
         return before == to->count;
     if (value->string.size == 0)
-        issue_short(to, name, 1);
+        issues_add_short(to, name, 1);
     if (issues_length(value->string) > ISSUES_MAX_ID)
-        issue_long(to, name, ISSUES_MAX_ID);
+        issues_add_long(to, name, ISSUES_MAX_ID);
     if (value->string.size > 0 && memchr(value->string.at, '\r', value->string.size) != NULL)
-        issue_custom(to, name, "ID cannot contain carriage return characters");
+        issues_add_custom(to, name, "ID cannot contain carriage return characters");
     return before == to->count;
 }
 

@@ -7,7 +7,7 @@
 #include "json.h"
 
 /* No id that a client chooses is longer. */
-#define ISSUES_MAX_ID 800
+enum { ISSUES_MAX_ID = 800 };
 
 typedef struct issues {
     buf list; /* the issues, between commas */
@@ -17,30 +17,31 @@ typedef struct issues {
 } issues;
 
 /* `got` may be NULL: the value is absent. */
-void issue_type(issues *to, const char *name, const char *expected, const json *got);
-void issue_short(issues *to, const char *name, unsigned least);
-void issue_long(issues *to, const char *name, unsigned most);
-void issue_empty(issues *to, const char *name, const char *message); /* the same for no characters at all, in other words */
-void issue_pattern(issues *to, const char *name, const char *pattern, const char *message); /* the pattern as text inside JSON */
-void issue_option(issues *to, const char *name, const char *const *options); /* ends with NULL */
-void issue_discriminator(issues *to, const char *name); /* no variant of the schema has this value */
-void issue_string_or_number(issues *to, const char *name, const json *got);
+void issues_add_type(issues *to, const char *name, const char *expected, const json *got);
+void issues_add_short(issues *to, const char *name, unsigned least);
+void issues_add_long(issues *to, const char *name, unsigned most);
+void issues_add_empty(issues *to, const char *name, const char *message); /* the same for no characters at all, in other words */
+void issues_add_pattern(issues *to, const char *name, const char *pattern,
+                        const char *message); /* the pattern as text inside JSON */
+void issues_add_option(issues *to, const char *name, const char *const *options); /* ends with NULL */
+void issues_add_discriminator(issues *to, const char *name); /* no variant of the schema has this value */
+void issues_add_string_or_number(issues *to, const char *name, const json *got);
 
 /* What a real server says of a value that may have one of several shapes: nothing when it has one of them; what is wrong with the one
  * that it nearly has; else what is wrong with each. Returns the index of the shape it has, or `count`. */
-#define ISSUES_MAX_SHAPES 2
-typedef void issues_check(const json *value, issues *to);
-size_t issues_choose(issues *to, const json *value, issues_check *const *shapes, size_t count);
+enum { ISSUES_MAX_SHAPES = 2 };
+typedef void issues_shape(const json *value, issues *to);
+size_t issues_choose(issues *to, const json *value, issues_shape *const *shapes, size_t count);
 
-void issue_custom(issues *to, const char *name, const char *message); /* an empty name: the value as a whole */
-void issue_custom_path(issues *to, const char *names, const char *message); /* several steps, as JSON texts between commas */
+void issues_add_custom(issues *to, const char *name, const char *message); /* an empty name: the value as a whole */
+void issues_add_custom_path(issues *to, const char *names, const char *message); /* several steps, as JSON texts between commas */
 
 /* Checks of one value; they add an issue when it is not acceptable. Where it is not `required`, it may be null or absent. */
-bool check_string(issues *to, const json *value, const char *name, bool required);
-bool check_datetime(issues *to, const json *value, const char *name, bool required);
-bool check_option(issues *to, const json *value, const char *name, const char *const *options);
-bool check_kind(issues *to, const json *value, const char *name, json_kind kind, const char *expected);
-bool check_id(issues *to, const json *value, const char *name, bool required);
+bool issues_check_string(issues *to, const json *value, const char *name, bool required);
+bool issues_check_datetime(issues *to, const json *value, const char *name, bool required);
+bool issues_check_option(issues *to, const json *value, const char *name, const char *const *options);
+bool issues_check_kind(issues *to, const json *value, const char *name, json_kind kind, const char *expected);
+bool issues_check_id(issues *to, const json *value, const char *name, bool required);
 
 size_t issues_length(text t); /* UTF-16 units: how JavaScript counts characters */
 

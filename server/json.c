@@ -5,18 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct reader {
+typedef struct json_reader {
     arena *arena;
     const char *at, *end;
-} reader;
+} json_reader;
 
-static void skip_space(reader *r)
+static void json_skip_space(json_reader *r)
 {
     while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t'))
         r->at++;
 }
 
-static bool take(reader *r, char c)
+static bool json_take(json_reader *r, char c)
 {
     if (r->at == r->end || *r->at != c)
         return false;
@@ -24,7 +24,7 @@ static bool take(reader *r, char c)
     return true;
 }
 
-static bool take_word(reader *r, const char *word)
+static bool json_take_word(json_reader *r, const char *word)
 {
     text rest = {r->at, (size_t)(r->end - r->at)};
     bool taken = text_skip(&rest, word);
@@ -32,7 +32,7 @@ static bool take_word(reader *r, const char *word)
     return taken;
 }
 
-static bool take_digits(reader *r)
+static bool json_take_digits(json_reader *r)
 {
     const char *start = r->at;
     while (r->at < r->end && *r->at >= '0' && *r->at <= '9')
@@ -40,18 +40,18 @@ static bool take_digits(reader *r)
     return r->at > start;
 }
 
-static bool read_number(reader *r, json *out)
+static bool json_read_number(json_reader *r, json *out)
 {
     const char *start = r->at;
-    take(r, '-');
-    if (!take(r, '0') && !take_digits(r))
+    json_take(r, '-');
+    if (!json_take(r, '0') && !json_take_digits(r))
         return false;
-    if (take(r, '.') && !take_digits(r))
+    if (json_take(r, '.') && !json_take_digits(r))
         return false;
-    if (take(r, 'e') || take(r, 'E')) {
-        if (!take(r, '+'))
-            take(r, '-');
-        if (!take_digits(r))
+    if (json_take(r, 'e') || json_take(r, 'E')) {
+        if (!json_take(r, '+'))
+            json_take(r, '-');
+        if (!json_take_digits(r))
             return false;
     }
     out->kind = JSON_NUMBER;
@@ -62,7 +62,7 @@ static bool read_number(reader *r, json *out)
     return true;
 }
 
-static bool read_hex4(const char *at, uint32_t *out)
+static bool json_read_hex4(const char *at, uint32_t *out)
 {
     *out = 0;
     for (int i = 0; i < 4; i++) {
@@ -74,7 +74,7 @@ static bool read_hex4(const char *at, uint32_t *out)
     return true;
 }
 
-static size_t put_utf8(char *out, uint32_t code)
+static size_t json_put_utf8(char *out, uint32_t code)
 {
     if (code < 0x80) {
         out[0] = (char)code;
@@ -99,14 +99,14 @@ static size_t put_utf8(char *out, uint32_t code)
 }
 
 /* Reads \uXXXX, a pair of them when they are surrogates; half a pair becomes U+FFFD. `*at` stands behind the u. */
-static bool unescape_unicode(const char **at, const char *end, char *out, size_t *size)
+static bool json_unescape_unicode(const char **at, const char *end, char *out, size_t *size)
 {
     uint32_t high, low;
-    if (end - *at < 4 || !read_hex4(*at, &high))
+    if (end - *at < 4 || !json_read_hex4(*at, &high))
         return false;
     *at += 4;
     if (high >= 0xD800 && high <= 0xDFFF) {
-        bool pair = high < 0xDC00 && end - *at >= 6 && (*at)[0] == '\\' && (*at)[1] == 'u' && read_hex4(*at + 2, &low) &&
+        bool pair = high < 0xDC00 && end - *at >= 6 && (*at)[0] == '\\' && (*at)[1] == 'u' && json_read_hex4(*at + 2, &low) &&
                     low >= 0xDC00 && low <= 0xDFFF;
         if (pair) {
             high = 0x10000 + ((high - 0xD800) << 10 | (low - 0xDC00));
@@ -115,12 +115,12 @@ static bool unescape_unicode(const char **at, const char *end, char *out, size_t
             high = 0xFFFD;
         }
     }
-    *size += put_utf8(out + *size, high);
+    *size += json_put_utf8(out + *size, high);
     return true;
 }
 
 /* An escape never gets longer by decoding: six characters become at most three bytes. */
-static bool unescape(arena *a, text raw, text *out)
+static bool json_unescape(arena *a, text raw, text *out)
 {
     static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
     char *copy = arena_take(a, raw.size);
@@ -138,16 +138,16 @@ static bool unescape(arena *a, text raw, text *out)
         const char *name = c != '\0' ? strchr(names, c) : NULL;
         if (name != NULL)
             copy[size++] = values[name - names];
-        else if (c != 'u' || !unescape_unicode(&at, end, copy, &size))
+        else if (c != 'u' || !json_unescape_unicode(&at, end, copy, &size))
             return false;
     }
     *out = (text){copy, size};
     return true;
 }
 
-static bool read_string(reader *r, text *out)
+static bool json_read_string(json_reader *r, text *out)
 {
-    if (!take(r, '"'))
+    if (!json_take(r, '"'))
         return false;
     const char *start = r->at;
     bool escaped = false;
@@ -163,82 +163,82 @@ static bool read_string(reader *r, text *out)
         r->at++;
     }
     text raw = {start, (size_t)(r->at - start)};
-    if (!take(r, '"'))
+    if (!json_take(r, '"'))
         return false;
     if (escaped)
-        return unescape(r->arena, raw, out);
+        return json_unescape(r->arena, raw, out);
     *out = raw;
     return true;
 }
 
-static json *read_value(reader *r, unsigned depth);
+static json *json_read_value(json_reader *r, unsigned depth);
 
 /* Members of an array or an object up to `close`; both have the same shape but for the keys. */
-static bool read_members(reader *r, json *parent, char close, unsigned depth)
+static bool json_read_members(json_reader *r, json *parent, char close, unsigned depth)
 {
     json **tail = &parent->first;
-    skip_space(r);
-    if (take(r, close))
+    json_skip_space(r);
+    if (json_take(r, close))
         return true;
     for (;;) {
         text key = TEXT("");
-        skip_space(r);
+        json_skip_space(r);
         if (parent->kind == JSON_OBJECT) {
-            if (!read_string(r, &key))
+            if (!json_read_string(r, &key))
                 return false;
-            skip_space(r);
-            if (!take(r, ':'))
+            json_skip_space(r);
+            if (!json_take(r, ':'))
                 return false;
         }
-        json *member = read_value(r, depth + 1);
+        json *member = json_read_value(r, depth + 1);
         if (member == NULL)
             return false;
         member->key = key;
         *tail = member;
         tail = &member->next;
-        skip_space(r);
-        if (take(r, close))
+        json_skip_space(r);
+        if (json_take(r, close))
             return true;
-        if (!take(r, ','))
+        if (!json_take(r, ','))
             return false;
     }
 }
 
-static bool read_into(reader *r, json *out, unsigned depth)
+static bool json_read_into(json_reader *r, json *out, unsigned depth)
 {
     switch (*r->at) {
     case '{':
         r->at++;
         out->kind = JSON_OBJECT;
-        return read_members(r, out, '}', depth);
+        return json_read_members(r, out, '}', depth);
     case '[':
         r->at++;
         out->kind = JSON_ARRAY;
-        return read_members(r, out, ']', depth);
-    case '"': out->kind = JSON_STRING; return read_string(r, &out->string);
-    case 't': out->kind = JSON_TRUE; return take_word(r, "true");
-    case 'f': out->kind = JSON_FALSE; return take_word(r, "false");
-    case 'n': out->kind = JSON_NULL; return take_word(r, "null");
-    default: return read_number(r, out);
+        return json_read_members(r, out, ']', depth);
+    case '"': out->kind = JSON_STRING; return json_read_string(r, &out->string);
+    case 't': out->kind = JSON_TRUE; return json_take_word(r, "true");
+    case 'f': out->kind = JSON_FALSE; return json_take_word(r, "false");
+    case 'n': out->kind = JSON_NULL; return json_take_word(r, "null");
+    default: return json_read_number(r, out);
     }
 }
 
-static json *read_value(reader *r, unsigned depth)
+static json *json_read_value(json_reader *r, unsigned depth)
 {
-    skip_space(r);
+    json_skip_space(r);
     if (depth > JSON_MAX_DEPTH || r->at == r->end)
         return NULL;
     json *value = json_new(r->arena, JSON_NULL);
-    return value != NULL && read_into(r, value, depth) ? value : NULL;
+    return value != NULL && json_read_into(r, value, depth) ? value : NULL;
 }
 
 const json *json_parse(arena *a, text source)
 {
     if (source.size == 0)
         return NULL;
-    reader r = {a, source.at, source.at + source.size};
-    const json *value = read_value(&r, 0);
-    skip_space(&r);
+    json_reader r = {a, source.at, source.at + source.size};
+    const json *value = json_read_value(&r, 0);
+    json_skip_space(&r);
     return r.at == r.end ? value : NULL;
 }
 
@@ -343,7 +343,7 @@ void json_put_string(buf *out, text t)
 }
 
 /* JavaScript writes exponents without leading zeros: 1e-7, where C has 1e-07. */
-static void put_exponent_form(buf *out, const char *digits)
+static void json_put_exponent_form(buf *out, const char *digits)
 {
     const char *e = strchr(digits, 'e');
     if (e == NULL) {
@@ -385,7 +385,7 @@ void json_put_number(buf *out, double value)
         while (digits[size - 1] == '0')
             digits[--size] = '\0';
     }
-    put_exponent_form(out, digits);
+    json_put_exponent_form(out, digits);
 }
 
 void json_put_comma(buf *out)
@@ -407,7 +407,7 @@ void json_put_key(buf *out, const char *key)
     json_put_name(out, text_of(key));
 }
 
-static void write_members(buf *out, const json *parent)
+static void json_write_members(buf *out, const json *parent)
 {
     for (const json *member = parent->first; member != NULL; member = member->next) {
         if (parent->kind == JSON_OBJECT)
@@ -428,12 +428,12 @@ void json_write(buf *out, const json *value)
     case JSON_STRING: json_put_string(out, value->string); break;
     case JSON_ARRAY:
         buf_char(out, '[');
-        write_members(out, value);
+        json_write_members(out, value);
         buf_char(out, ']');
         break;
     case JSON_OBJECT:
         buf_char(out, '{');
-        write_members(out, value);
+        json_write_members(out, value);
         buf_char(out, '}');
         break;
     }
@@ -455,14 +455,14 @@ text json_text(arena *a, const json *value)
     return buf_move(&out, a);
 }
 
-static void put_line(buf *out, unsigned depth)
+static void json_put_line(buf *out, unsigned depth)
 {
     buf_char(out, '\n');
     while (depth-- > 0)
         buf_string(out, "  ");
 }
 
-static void write_pretty(buf *out, const json *value, unsigned depth)
+static void json_write_indented(buf *out, const json *value, unsigned depth)
 {
     bool object = value->kind == JSON_OBJECT;
     if (value->first == NULL) { /* a scalar, or nothing between the brackets */
@@ -472,18 +472,18 @@ static void write_pretty(buf *out, const json *value, unsigned depth)
     buf_char(out, object ? '{' : '[');
     for (const json *member = value->first; member != NULL; member = member->next) {
         json_put_comma(out);
-        put_line(out, depth + 1);
+        json_put_line(out, depth + 1);
         if (object) {
             json_put_string(out, member->key);
             buf_string(out, ": ");
         }
-        write_pretty(out, member, depth + 1);
+        json_write_indented(out, member, depth + 1);
     }
-    put_line(out, depth);
+    json_put_line(out, depth);
     buf_char(out, object ? '}' : ']');
 }
 
 void json_write_pretty(buf *out, const json *value)
 {
-    write_pretty(out, value, 0);
+    json_write_indented(out, value, 0);
 }

@@ -9,7 +9,7 @@
 #include "buf.h"
 
 /* Deeper than any real payload, shallow enough for a small thread stack. */
-#define JSON_MAX_DEPTH 200
+enum { JSON_MAX_DEPTH = 200 };
 
 typedef enum json_kind { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT } json_kind;
 

@@ -12,20 +12,19 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define VERSION "0.1.0"
-#define EXIT_USAGE 2
-#define DEFAULT_WIDTH 100
+#define MAIN_VERSION "0.1.0"
+enum { MAIN_EXIT_USAGE = 2, MAIN_DEFAULT_WIDTH = 100 };
 
-typedef struct options {
+typedef struct main_options {
     const char *host, *db, *port_file, *color;
     api api;
     uint16_t port;
     size_t limit; /* 0: not given */
     bool full, all;
-} options;
+} main_options;
 
-static const char help[] =
-    "langfuse-local " VERSION ": a local Langfuse-compatible server in one binary.\n"
+static const char main_help[] =
+    "langfuse-local " MAIN_VERSION ": a local Langfuse-compatible server in one binary.\n"
     "\n"
     "  langfuse-local serve [--host 127.0.0.1] [--port 3300] [--db PATH] [--public-key K] [--secret-key S]\n"
     "                       [--port-file PATH] [--write-mode dual|events_only] [--quiet]\n"
@@ -39,38 +38,38 @@ static const char help[] =
     "The database is PATH, else $LANGFUSE_LOCAL_DB, else langfuse-local.db here. The keys are those given, else\n"
     "$LANGFUSE_PUBLIC_KEY and $LANGFUSE_SECRET_KEY, else pk-lf-local and sk-lf-local.\n";
 
-static const char *from_environment(const char *name, const char *otherwise)
+static const char *main_from_environment(const char *name, const char *otherwise)
 {
     const char *value = getenv(name);
     return value != NULL && *value != '\0' ? value : otherwise;
 }
 
-static int usage_error(const char *problem, const char *what)
+static int main_usage_error(const char *problem, const char *what)
 {
     fprintf(stderr, "langfuse-local: %s%s (see langfuse-local --help)\n", problem, what);
-    return EXIT_USAGE;
+    return MAIN_EXIT_USAGE;
 }
 
 /* For readers of options: a message, and false. */
-static bool bad_option(const char *problem, const char *what)
+static bool main_bad_option(const char *problem, const char *what)
 {
-    usage_error(problem, what);
+    main_usage_error(problem, what);
     return false;
 }
 
-static int failure(const char *why)
+static int main_failure(const char *why)
 {
     fprintf(stderr, "langfuse-local: %s\n", why);
     return EXIT_FAILURE;
 }
 
-static bool read_number(const char *given, int64_t most, int64_t *out)
+static bool main_read_number(const char *given, int64_t most, int64_t *out)
 {
     return text_to_int(text_of(given), out) && *out >= 0 && *out <= most;
 }
 
 /* False after a message on stderr. */
-static bool read_option(int option, options *o)
+static bool main_read_option(int option, main_options *o)
 {
     int64_t number;
     switch (option) {
@@ -84,32 +83,32 @@ static bool read_option(int option, options *o)
     case 'a': o->all = true; return true;
     case 'w':
         if (strcmp(optarg, "dual") != 0 && strcmp(optarg, "events_only") != 0)
-            return bad_option("--write-mode is dual or events_only, not ", optarg);
+            return main_bad_option("--write-mode is dual or events_only, not ", optarg);
         o->api.events_only = strcmp(optarg, "events_only") == 0;
         return true;
     case 'p':
-        if (!read_number(optarg, UINT16_MAX, &number))
-            return bad_option("not a port: ", optarg);
+        if (!main_read_number(optarg, UINT16_MAX, &number))
+            return main_bad_option("not a port: ", optarg);
         o->port = (uint16_t)number;
         return true;
     case 'l':
-        if (!read_number(optarg, INT32_MAX, &number) || number == 0)
-            return bad_option("not a number of traces: ", optarg);
+        if (!main_read_number(optarg, INT32_MAX, &number) || number == 0)
+            return main_bad_option("not a number of traces: ", optarg);
         o->limit = (size_t)number;
         return true;
     case 'c':
         if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "always") != 0 && strcmp(optarg, "never") != 0)
-            return bad_option("--color is auto, always or never, not ", optarg);
+            return main_bad_option("--color is auto, always or never, not ", optarg);
         o->color = optarg;
         return true;
-    default: return bad_option("an option is unknown or lacks its value", "");
+    default: return main_bad_option("an option is unknown or lacks its value", "");
     }
 }
 
 /* ---- Serve ---- */
 
 /* Written aside and renamed, so that a reader never sees half a number. */
-static bool write_port_file(const char *path, uint16_t port)
+static bool main_write_port_file(const char *path, uint16_t port)
 {
     buf temporary = {0};
     buf_format(&temporary, "%s.%ld.tmp", path, (long)getpid());
@@ -126,31 +125,31 @@ static bool write_port_file(const char *path, uint16_t port)
 }
 
 /* An address with colons stands in brackets in a URL. */
-static void announce(const char *host, uint16_t port)
+static void main_announce(const char *host, uint16_t port)
 {
     bool brackets = strchr(host, ':') != NULL;
     printf("langfuse-local listening on http://%s%s%s:%u\n", brackets ? "[" : "", host, brackets ? "]" : "", (unsigned)port);
     fflush(stdout);
 }
 
-static int serve_until_signal(options *o, const sigset_t *stop)
+static int main_serve_until_signal(main_options *o, const sigset_t *stop)
 {
     char why[256];
     int received = 0;
     http_server *server = http_start(o->host, o->port, api_handle, &o->api, why, sizeof why);
     if (server == NULL)
-        return failure(why);
-    if (o->port_file != NULL && !write_port_file(o->port_file, http_port(server))) {
+        return main_failure(why);
+    if (o->port_file != NULL && !main_write_port_file(o->port_file, http_port(server))) {
         http_stop(server);
-        return failure("cannot write the port file");
+        return main_failure("cannot write the port file");
     }
-    announce(o->host, http_port(server));
+    main_announce(o->host, http_port(server));
     sigwait(stop, &received);
     http_stop(server);
     return EXIT_SUCCESS;
 }
 
-static int serve(options *o)
+static int main_serve(main_options *o)
 {
     char why[512];
     sigset_t stop;
@@ -161,35 +160,35 @@ static int serve(options *o)
     signal(SIGPIPE, SIG_IGN);                /* a client that goes away is not our end */
     o->api.store = store_open(o->db, false, why, sizeof why);
     if (o->api.store == NULL)
-        return failure(why);
-    int status = serve_until_signal(o, &stop);
+        return main_failure(why);
+    int status = main_serve_until_signal(o, &stop);
     store_close(o->api.store);
     return status;
 }
 
 /* ---- Tree and traces ---- */
 
-static size_t terminal_width(void)
+static size_t main_terminal_width(void)
 {
     struct winsize size;
     int64_t columns;
-    if (read_number(from_environment("COLUMNS", ""), 10000, &columns) && columns > 0)
+    if (main_read_number(main_from_environment("COLUMNS", ""), 10000, &columns) && columns > 0)
         return (size_t)columns;
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : DEFAULT_WIDTH;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : MAIN_DEFAULT_WIDTH;
 }
 
-static tree_style style_of(const options *o)
+static tree_style main_style_of(const main_options *o)
 {
-    bool automatic = isatty(STDOUT_FILENO) && *from_environment("NO_COLOR", "") == '\0' &&
-                     strcmp(from_environment("TERM", ""), "dumb") != 0;
+    bool automatic = isatty(STDOUT_FILENO) && *main_from_environment("NO_COLOR", "") == '\0' &&
+                     strcmp(main_from_environment("TERM", ""), "dumb") != 0;
     bool color = strcmp(o->color, "always") == 0 || (strcmp(o->color, "auto") == 0 && automatic);
-    return (tree_style){terminal_width(), color, o->full};
+    return (tree_style){main_terminal_width(), color, o->full};
 }
 
-typedef void render(buf *out, const trace_data *data, const tree_style *style);
+typedef void main_render(buf *out, const trace_data *data, const tree_style *style);
 
 /* False when reading or writing failed. */
-static bool print_trace(store *s, text id, render *as, const tree_style *style)
+static bool main_print_trace(store *s, text id, main_render *as, const tree_style *style)
 {
     arena memory = {.ceiling = SIZE_MAX / 2}; /* a trace is shown whole, however large */
     trace_data data;
@@ -203,7 +202,7 @@ static bool print_trace(store *s, text id, render *as, const tree_style *style)
     return ok;
 }
 
-static bool contains(const text *ids, size_t count, text id)
+static bool main_contains(const text *ids, size_t count, text id)
 {
     for (size_t i = 0; i < count; i++)
         if (text_equal(ids[i], id))
@@ -211,20 +210,20 @@ static bool contains(const text *ids, size_t count, text id)
     return false;
 }
 
-static int print_traces(store *s, const options *o, text prefix, size_t limit, render *as)
+static int main_print_traces(store *s, const main_options *o, text prefix, size_t limit, main_render *as)
 {
     arena memory = {0};
     text *ids = NULL;
     size_t count = 0;
-    tree_style style = style_of(o);
+    tree_style style = main_style_of(o);
     int status = EXIT_FAILURE;
-    bool read = store_traces(s, &memory, prefix, prefix.size > 0 ? 100 : limit, &ids, &count);
-    if (read && prefix.size > 0 && contains(ids, count, prefix)) { /* a whole id, even if others begin with it */
+    bool read = store_newest_traces(s, &memory, prefix, prefix.size > 0 ? 100 : limit, &ids, &count);
+    if (read && prefix.size > 0 && main_contains(ids, count, prefix)) { /* a whole id, even if others begin with it */
         ids[0] = prefix;
         count = 1;
     }
     if (!read)
-        failure("cannot read the database");
+        main_failure("cannot read the database");
     else if (count == 0 && prefix.size > 0)
         fprintf(stderr, "langfuse-local: no trace whose id begins with %.*s\n", (int)(prefix.size < 100 ? prefix.size : 100),
                 prefix.at);
@@ -237,16 +236,16 @@ static int print_traces(store *s, const options *o, text prefix, size_t limit, r
     for (size_t i = 0; status == EXIT_SUCCESS && i < count; i++) {
         if (i > 0 && as == tree_render)
             putchar('\n');
-        if (!print_trace(s, ids[i], as, &style))
-            status = failure(ferror(stdout) ? "cannot write" : "cannot read the trace");
+        if (!main_print_trace(s, ids[i], as, &style))
+            status = main_failure(ferror(stdout) ? "cannot write" : "cannot read the trace");
     }
     if (status == EXIT_SUCCESS && fflush(stdout) != 0)
-        status = failure("cannot write");
+        status = main_failure("cannot write");
     arena_free(&memory);
     return status;
 }
 
-static int show(const options *o, const char *trace_id, render *as, size_t default_limit)
+static int main_show(const main_options *o, const char *trace_id, main_render *as, size_t default_limit)
 {
     char why[512];
     size_t limit = o->all ? INT32_MAX : o->limit > 0 ? o->limit : default_limit;
@@ -256,15 +255,15 @@ static int show(const options *o, const char *trace_id, render *as, size_t defau
     }
     store *s = store_open(o->db, true, why, sizeof why);
     if (s == NULL)
-        return failure(why);
-    int status = print_traces(s, o, text_of(trace_id), limit, as);
+        return main_failure(why);
+    int status = main_print_traces(s, o, text_of(trace_id), limit, as);
     store_close(s);
     return status;
 }
 
 /* ---- Arguments ---- */
 
-static const struct option serve_options[] = {
+static const struct option main_serve_options[] = {
     {"host", required_argument, NULL, 'h'},
     {"port", required_argument, NULL, 'p'},
     {"db", required_argument, NULL, 'd'},
@@ -276,46 +275,46 @@ static const struct option serve_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static const struct option show_options[] = {
+static const struct option main_show_options[] = {
     {"db", required_argument, NULL, 'd'}, {"limit", required_argument, NULL, 'l'}, {"all", no_argument, NULL, 'a'},
     {"full", no_argument, NULL, 'F'},     {"color", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0},
 };
 
-static int run(const char *command, int argc, char **argv, options *o)
+static int main_run(const char *command, int argc, char **argv, main_options *o)
 {
     bool serving = strcmp(command, "serve") == 0, tree = strcmp(command, "tree") == 0;
     int option;
     if (!serving && !tree && strcmp(command, "traces") != 0)
-        return usage_error("unknown command: ", command);
-    opterr = 0; /* usage_error speaks */
-    while ((option = getopt_long(argc, argv, "", serving ? serve_options : show_options, NULL)) != -1)
-        if (!read_option(option, o))
-            return EXIT_USAGE;
+        return main_usage_error("unknown command: ", command);
+    opterr = 0; /* main_usage_error speaks */
+    while ((option = getopt_long(argc, argv, "", serving ? main_serve_options : main_show_options, NULL)) != -1)
+        if (!main_read_option(option, o))
+            return MAIN_EXIT_USAGE;
     if (argc - optind > (tree ? 1 : 0))
-        return usage_error("too many arguments: ", argv[argc - 1]);
+        return main_usage_error("too many arguments: ", argv[argc - 1]);
     if (serving)
-        return serve(o);
-    return tree ? show(o, argv[optind], tree_render, 1) : show(o, NULL, tree_render_summary, 20);
+        return main_serve(o);
+    return tree ? main_show(o, argv[optind], tree_render, 1) : main_show(o, NULL, tree_render_summary, 20);
 }
 
-static int print(const char *words)
+static int main_print(const char *words)
 {
-    return fputs(words, stdout) < 0 || fflush(stdout) != 0 ? failure("cannot write") : EXIT_SUCCESS;
+    return fputs(words, stdout) < 0 || fflush(stdout) != 0 ? main_failure("cannot write") : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
-    options o = {.host = "127.0.0.1", .port = 3300, .color = "auto"};
-    o.db = from_environment("LANGFUSE_LOCAL_DB", "langfuse-local.db");
-    o.api.keys.public_key = from_environment("LANGFUSE_PUBLIC_KEY", "pk-lf-local");
-    o.api.keys.secret_key = from_environment("LANGFUSE_SECRET_KEY", "sk-lf-local");
+    main_options o = {.host = "127.0.0.1", .port = 3300, .color = "auto"};
+    o.db = main_from_environment("LANGFUSE_LOCAL_DB", "langfuse-local.db");
+    o.api.keys.public_key = main_from_environment("LANGFUSE_PUBLIC_KEY", "pk-lf-local");
+    o.api.keys.secret_key = main_from_environment("LANGFUSE_SECRET_KEY", "sk-lf-local");
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0)
-            return print(help);
+            return main_print(main_help);
         if (strcmp(argv[i], "--version") == 0)
-            return print("langfuse-local " VERSION "\n");
+            return main_print("langfuse-local " MAIN_VERSION "\n");
     }
     if (argc < 2)
-        return usage_error("no command", "");
-    return run(argv[1], argc - 1, argv + 1, &o);
+        return main_usage_error("no command", "");
+    return main_run(argv[1], argc - 1, argv + 1, &o);
 }

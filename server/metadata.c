@@ -4,9 +4,9 @@
 #include <string.h>
 
 /* Far beyond real metadata; it keeps a hostile request from turning the buckets into long lists. Further keys are dropped. */
-#define MAX_KEYS 10000
+enum { METADATA_MAX_KEYS = 10000 };
 
-static size_t bucket_of(text name)
+static size_t metadata_bucket_of(text name)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
     for (size_t i = 0; i < name.size; i++)
@@ -16,14 +16,14 @@ static size_t bucket_of(text name)
 
 void metadata_put(arena *a, metadata *in, text key, text value)
 {
-    size_t *bucket = &in->buckets[bucket_of(key)];
+    size_t *bucket = &in->buckets[metadata_bucket_of(key)];
     for (size_t i = *bucket; i > 0; i = in->list[i - 1].next_in_bucket) {
         if (text_equal(in->list[i - 1].key, key)) {
             in->list[i - 1].value = value;
             return;
         }
     }
-    metadata_entry *added = in->count < MAX_KEYS ? arena_add(a, &in->list, sizeof *added, &in->count) : NULL;
+    metadata_entry *added = in->count < METADATA_MAX_KEYS ? arena_add(a, &in->list, sizeof *added, &in->count) : NULL;
     if (added == NULL)
         return;
     *added = (metadata_entry){key, value, *bucket};
@@ -43,7 +43,7 @@ text metadata_key(arena *a, text prefix, text name)
     return (text){result, prefix.size + dot + name.size};
 }
 
-static text name_of(arena *a, const json *parent, const json *member, size_t index)
+static text metadata_name_of(arena *a, const json *parent, const json *member, size_t index)
 {
     char digits[24];
     if (parent->kind != JSON_ARRAY)
@@ -53,7 +53,7 @@ static text name_of(arena *a, const json *parent, const json *member, size_t ind
 }
 
 /* Strings as they are, everything else as JSON text. */
-static text value_text(arena *a, const json *value, text null)
+static text metadata_value_text(arena *a, const json *value, text null)
 {
     if (value->kind == JSON_NULL)
         return null;
@@ -61,21 +61,21 @@ static text value_text(arena *a, const json *value, text null)
 }
 
 /* Arrays below the top stay JSON text. */
-static void flatten(arena *a, metadata *into, text prefix, const json *object)
+static void metadata_flatten(arena *a, metadata *into, text prefix, const json *object)
 {
     size_t index = 0;
     for (const json *member = object->first; member != NULL; member = member->next, index++) {
-        text name = metadata_key(a, prefix, name_of(a, object, member, index));
+        text name = metadata_key(a, prefix, metadata_name_of(a, object, member, index));
         if (member->kind == JSON_OBJECT)
-            flatten(a, into, name, member);
+            metadata_flatten(a, into, name, member);
         else
-            metadata_put(a, into, name, value_text(a, member, TEXT("")));
+            metadata_put(a, into, name, metadata_value_text(a, member, TEXT("")));
     }
 }
 
 void metadata_put_json(arena *a, metadata *in, const json *object)
 {
-    flatten(a, in, TEXT(""), object);
+    metadata_flatten(a, in, TEXT(""), object);
 }
 
 void metadata_merge(arena *a, metadata *into, const char *prefix, const metadata *from)
@@ -103,10 +103,10 @@ void metadata_write(buf *out, const metadata *from)
     }
 }
 
-static void put_member(arena *a, buf *out, text name, const json *value)
+static void metadata_put_member(arena *a, buf *out, text name, const json *value)
 {
     json_put_name(out, name);
-    json_put_string(out, value_text(a, value, TEXT("null")));
+    json_put_string(out, metadata_value_text(a, value, TEXT("null")));
 }
 
 text metadata_of_json(arena *a, const json *given)
@@ -115,9 +115,9 @@ text metadata_of_json(arena *a, const json *given)
     buf_char(&out, '{');
     if (json_is(given, JSON_OBJECT)) {
         for (const json *member = given->first; member != NULL; member = member->next)
-            put_member(a, &out, member->key, member);
+            metadata_put_member(a, &out, member->key, member);
     } else if (!json_is_null(given)) {
-        put_member(a, &out, TEXT("metadata"), given);
+        metadata_put_member(a, &out, TEXT("metadata"), given);
     }
     buf_char(&out, '}');
     return buf_move(&out, a);

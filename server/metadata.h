@@ -9,7 +9,7 @@ typedef struct metadata_entry {
     size_t next_in_bucket; /* index + 1 */
 } metadata_entry;
 
-#define METADATA_BUCKETS 64
+enum { METADATA_BUCKETS = 64 };
 
 /* Metadata under construction: texts by key. Zero is empty. */
 typedef struct metadata {

@@ -41,9 +41,9 @@ void otlp_refuse_span(otlp_export *e, unsigned reasons)
 
 /* ---- The text of a refusal ---- */
 
-#define ID_REASONS (OTLP_TRACE_ID_ABSENT | OTLP_TRACE_ID_NOT_AN_ID | OTLP_SPAN_ID_ABSENT | OTLP_SPAN_ID_NOT_AN_ID)
+#define OTLP_ID_REASONS (OTLP_TRACE_ID_ABSENT | OTLP_TRACE_ID_NOT_AN_ID | OTLP_SPAN_ID_ABSENT | OTLP_SPAN_ID_NOT_AN_ID)
 
-static void put_reasons(buf *out, unsigned reasons)
+static void otlp_put_reasons(buf *out, unsigned reasons)
 {
     static const char *const names[] = {
         "traceId:absent",          "traceId:not_an_id",   "spanId:absent",           "spanId:not_an_id",
@@ -60,7 +60,7 @@ static void put_reasons(buf *out, unsigned reasons)
     buf_char(out, ')');
 }
 
-static bool named_before(const otlp_export *e, size_t index)
+static bool otlp_named_before(const otlp_export *e, size_t index)
 {
     for (size_t i = 0; i < index; i++)
         if (text_equal(e->scopes[i].name, e->scopes[index].name))
@@ -69,13 +69,13 @@ static bool named_before(const otlp_export *e, size_t index)
 }
 
 /* Only the first few names: the list exists to tell a developer which library sent this. */
-#define MAX_NAMED_SCOPES 20
+enum { OTLP_MAX_NAMED_SCOPES = 20 };
 
-static void put_scope_names(const otlp_export *e, buf *out)
+static void otlp_put_scope_names(const otlp_export *e, buf *out)
 {
     size_t named = 0;
-    for (size_t i = 0; i < e->scope_count && i < MAX_NAMED_SCOPES; i++) {
-        if (e->scopes[i].name.size == 0 || named_before(e, i))
+    for (size_t i = 0; i < e->scope_count && i < OTLP_MAX_NAMED_SCOPES; i++) {
+        if (e->scopes[i].name.size == 0 || otlp_named_before(e, i))
             continue;
         buf_string(out, named++ > 0 ? ", " : "");
         buf_text(out, e->scopes[i].name);
@@ -92,21 +92,21 @@ bool otlp_refused(const otlp_export *e, buf *out)
     buf_string(out, "Invalid OTLP trace export: ");
     if (e->bad_spans > 0) {
         buf_format(out, "%zu of %zu span(s) cannot be processed", e->bad_spans, e->span_count);
-        put_reasons(out, e->span_reasons);
+        otlp_put_reasons(out, e->span_reasons);
     }
     if (e->bad_fields > 0) {
         buf_format(out, "%s%zu resource- or scope-level field(s) are present but not arrays", e->bad_spans > 0 ? "; " : "",
                    e->bad_fields);
-        put_reasons(out, e->field_reasons);
+        otlp_put_reasons(out, e->field_reasons);
     }
     buf_string(out, ". ");
-    if ((all & ID_REASONS) != 0)
+    if ((all & OTLP_ID_REASONS) != 0)
         buf_string(out, "traceId and spanId are required on every span, and each must be a string or a byte array. ");
-    if ((all & ~(unsigned)ID_REASONS) != 0)
+    if ((all & ~(unsigned)OTLP_ID_REASONS) != 0)
         buf_string(out, "scopeSpans, spans, attributes and events must all be arrays \xE2\x80\x94 OTLP attributes are a list of "
                         "{key, value} entries, not a JSON object. ");
     buf_string(out, "The entire export was rejected and no spans were ingested. Instrumentation scopes: ");
-    put_scope_names(e, out);
+    otlp_put_scope_names(e, out);
     buf_string(out,
                ". This endpoint accepts OpenTelemetry traces only \xE2\x80\x94 if you are exporting OpenTelemetry logs, point your "
                "log exporter elsewhere.");
@@ -115,7 +115,7 @@ bool otlp_refused(const otlp_export *e, buf *out)
 
 /* ---- Values as text ---- */
 
-static void put_number_text(buf *out, double number)
+static void otlp_put_number_text(buf *out, double number)
 {
     if (isnan(number))
         buf_string(out, "NaN");
@@ -125,7 +125,7 @@ static void put_number_text(buf *out, double number)
         json_put_number(out, number);
 }
 
-static void put_json(buf *out, const otlp_value *value)
+static void otlp_put_json(buf *out, const otlp_value *value)
 {
     switch (value->kind) {
     case OTLP_STRING: json_put_string(out, value->as.string); break;
@@ -136,7 +136,7 @@ static void put_json(buf *out, const otlp_value *value)
     case OTLP_ARRAY:
         for (size_t i = 0; i < value->as.array.count; i++) {
             buf_char(out, i > 0 ? ',' : '[');
-            put_json(out, &value->as.array.items[i]);
+            otlp_put_json(out, &value->as.array.items[i]);
         }
         buf_char(out, ']');
         break;
@@ -151,10 +151,10 @@ text otlp_text(arena *a, const otlp_value *value)
     if (value->kind == OTLP_BOOL)
         return value->as.boolean ? TEXT("true") : TEXT("false");
     if (value->kind == OTLP_INT) /* through a double, as in JavaScript */
-        put_number_text(&out, (double)value->as.integer);
+        otlp_put_number_text(&out, (double)value->as.integer);
     else if (value->kind == OTLP_DOUBLE)
-        put_number_text(&out, value->as.number);
+        otlp_put_number_text(&out, value->as.number);
     else
-        put_json(&out, value);
+        otlp_put_json(&out, value);
     return buf_move(&out, a);
 }

@@ -6,18 +6,18 @@
 
 #include <string.h>
 
-static text string_of(otlp_export *e, const json *value)
+static text otlp_json_string_of(otlp_export *e, const json *value)
 {
     return json_is(value, JSON_STRING) ? arena_utf8(e->arena, value->string, &e->repairs) : TEXT("");
 }
 
-static text text_of_json(otlp_export *e, const json *value)
+static text otlp_json_text_of_json(otlp_export *e, const json *value)
 {
     return arena_utf8(e->arena, json_text(e->arena, value), &e->repairs);
 }
 
 /* Nanoseconds as a decimal string or a number; 0 when there is none. */
-static int64_t time_of(const json *value)
+static int64_t otlp_json_time_of(const json *value)
 {
     int64_t ns = 0;
     bool spelled = json_is(value, JSON_STRING) || json_is(value, JSON_NUMBER);
@@ -30,9 +30,9 @@ static int64_t time_of(const json *value)
 
 /* ---- AnyValue ---- */
 
-static void read_value(otlp_export *e, const json *any, otlp_value *out);
+static void otlp_json_read_value(otlp_export *e, const json *any, otlp_value *out);
 
-static void read_array(otlp_export *e, const json *array, otlp_value *out)
+static void otlp_json_read_array(otlp_export *e, const json *array, otlp_value *out)
 {
     const json *values = json_get(array, "values");
     size_t count = 0;
@@ -41,7 +41,7 @@ static void read_array(otlp_export *e, const json *array, otlp_value *out)
         otlp_value *added = arena_add(e->arena, &items, sizeof *added, &count);
         if (added == NULL)
             return;
-        read_value(e, item, added);
+        otlp_json_read_value(e, item, added);
     }
     *out = (otlp_value){.kind = OTLP_JSON, .as.string = TEXT("{\"arrayValue\":{}}")};
     if (count > 0)
@@ -49,60 +49,60 @@ static void read_array(otlp_export *e, const json *array, otlp_value *out)
 }
 
 /* A value of another JSON type than its name says is kept by its own type. */
-static void read_scalar(otlp_export *e, const json *scalar, otlp_value *out)
+static void otlp_json_read_scalar(otlp_export *e, const json *scalar, otlp_value *out)
 {
     if (scalar->kind == JSON_STRING)
-        *out = (otlp_value){.kind = OTLP_STRING, .as.string = string_of(e, scalar)};
+        *out = (otlp_value){.kind = OTLP_STRING, .as.string = otlp_json_string_of(e, scalar)};
     else if (scalar->kind == JSON_TRUE || scalar->kind == JSON_FALSE)
         *out = (otlp_value){.kind = OTLP_BOOL, .as.boolean = scalar->kind == JSON_TRUE};
     else if (scalar->kind == JSON_NUMBER)
         *out = (otlp_value){.kind = OTLP_DOUBLE, .as.number = scalar->number};
     else
-        *out = (otlp_value){.kind = OTLP_JSON, .as.string = text_of_json(e, scalar)};
+        *out = (otlp_value){.kind = OTLP_JSON, .as.string = otlp_json_text_of_json(e, scalar)};
 }
 
-static void read_int(otlp_export *e, const json *value, otlp_value *out)
+static void otlp_json_read_int(otlp_export *e, const json *value, otlp_value *out)
 {
     int64_t integer;
     if ((value->kind == JSON_STRING || value->kind == JSON_NUMBER) && text_to_int(value->string, &integer))
         *out = (otlp_value){.kind = OTLP_INT, .as.integer = integer};
     else
-        read_scalar(e, value, out);
+        otlp_json_read_scalar(e, value, out);
 }
 
-static void read_value(otlp_export *e, const json *any, otlp_value *out)
+static void otlp_json_read_value(otlp_export *e, const json *any, otlp_value *out)
 {
     static const char *const scalars[] = {"stringValue", "boolValue", "doubleValue"};
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++) {
         const json *scalar = json_get(any, scalars[i]);
         if (scalar != NULL) {
-            read_scalar(e, scalar, out);
+            otlp_json_read_scalar(e, scalar, out);
             return;
         }
     }
     const json *integer = json_get(any, "intValue"), *array = json_get(any, "arrayValue");
     if (integer != NULL)
-        read_int(e, integer, out);
+        otlp_json_read_int(e, integer, out);
     else if (json_is(array, JSON_OBJECT))
-        read_array(e, array, out);
+        otlp_json_read_array(e, array, out);
     else
-        *out = (otlp_value){.kind = OTLP_JSON, .as.string = text_of_json(e, any)};
+        *out = (otlp_value){.kind = OTLP_JSON, .as.string = otlp_json_text_of_json(e, any)};
 }
 
 /* ---- Messages ---- */
 
 /* False when the member is there and is not an array; null counts as absent. */
-static bool get_array(const json *object, const char *key, const json **out)
+static bool otlp_json_get_array(const json *object, const char *key, const json **out)
 {
     const json *value = json_get(object, key);
     *out = json_is(value, JSON_ARRAY) ? value : NULL;
     return json_is_null(value) || value->kind == JSON_ARRAY;
 }
 
-static bool read_attributes(otlp_export *e, const json *holder, otlp_attributes *owner)
+static bool otlp_json_read_attributes(otlp_export *e, const json *holder, otlp_attributes *owner)
 {
     const json *list;
-    if (!get_array(holder, "attributes", &list))
+    if (!otlp_json_get_array(holder, "attributes", &list))
         return false;
     for (const json *entry = list != NULL ? list->first : NULL; entry != NULL; entry = entry->next) {
         const json *value = json_get(entry, "value");
@@ -113,50 +113,50 @@ static bool read_attributes(otlp_export *e, const json *holder, otlp_attributes 
         otlp_attribute *attribute = otlp_add_attribute(e, owner);
         if (attribute == NULL)
             return true; /* the arena remembers */
-        attribute->key = string_of(e, json_get(entry, "key"));
-        read_value(e, value, &attribute->value);
+        attribute->key = otlp_json_string_of(e, json_get(entry, "key"));
+        otlp_json_read_value(e, value, &attribute->value);
     }
     return true;
 }
 
-static unsigned read_id(otlp_export *e, const json *value, unsigned absent, unsigned not_an_id, text *out)
+static unsigned otlp_json_read_id(otlp_export *e, const json *value, unsigned absent, unsigned not_an_id, text *out)
 {
     if (json_is_null(value))
         return absent;
     if (value->kind != JSON_STRING)
         return not_an_id;
-    *out = string_of(e, value);
+    *out = otlp_json_string_of(e, value);
     return out->size > 0 ? 0 : absent;
 }
 
-static void read_span(otlp_export *e, const json *in, size_t scope)
+static void otlp_json_read_span(otlp_export *e, const json *in, size_t scope)
 {
     const json *status = json_get(in, "status"), *code = json_get(status, "code"), *events;
     otlp_span *span = otlp_add_span(e);
     if (span == NULL)
         return;
     span->scope = scope;
-    unsigned bad = read_id(e, json_get(in, "traceId"), OTLP_TRACE_ID_ABSENT, OTLP_TRACE_ID_NOT_AN_ID, &span->trace_id);
-    bad |= read_id(e, json_get(in, "spanId"), OTLP_SPAN_ID_ABSENT, OTLP_SPAN_ID_NOT_AN_ID, &span->id);
-    bad |= read_attributes(e, in, &span->attributes) ? 0u : OTLP_ATTRIBUTES_NOT_AN_ARRAY;
-    bad |= get_array(in, "events", &events) ? 0u : OTLP_EVENTS_NOT_AN_ARRAY;
+    unsigned bad = otlp_json_read_id(e, json_get(in, "traceId"), OTLP_TRACE_ID_ABSENT, OTLP_TRACE_ID_NOT_AN_ID, &span->trace_id);
+    bad |= otlp_json_read_id(e, json_get(in, "spanId"), OTLP_SPAN_ID_ABSENT, OTLP_SPAN_ID_NOT_AN_ID, &span->id);
+    bad |= otlp_json_read_attributes(e, in, &span->attributes) ? 0u : OTLP_ATTRIBUTES_NOT_AN_ARRAY;
+    bad |= otlp_json_get_array(in, "events", &events) ? 0u : OTLP_EVENTS_NOT_AN_ARRAY;
     otlp_refuse_span(e, bad);
-    span->parent_id = string_of(e, json_get(in, "parentSpanId"));
-    span->name = string_of(e, json_get(in, "name"));
-    span->start_ns = time_of(json_get(in, "startTimeUnixNano"));
-    span->end_ns = time_of(json_get(in, "endTimeUnixNano"));
-    span->status_message = string_of(e, json_get(status, "message"));
+    span->parent_id = otlp_json_string_of(e, json_get(in, "parentSpanId"));
+    span->name = otlp_json_string_of(e, json_get(in, "name"));
+    span->start_ns = otlp_json_time_of(json_get(in, "startTimeUnixNano"));
+    span->end_ns = otlp_json_time_of(json_get(in, "endTimeUnixNano"));
+    span->status_message = otlp_json_string_of(e, json_get(status, "message"));
     bool error = (json_is(code, JSON_NUMBER) && code->number == 2) || json_is_string(code, "STATUS_CODE_ERROR");
     span->status_code = error ? 2 : 0;
 }
 
-static void refuse_field(otlp_export *e, unsigned reason)
+static void otlp_json_refuse_field(otlp_export *e, unsigned reason)
 {
     e->bad_fields++;
     e->field_reasons |= reason;
 }
 
-static void read_scope_spans(otlp_export *e, const json *in, otlp_attributes resource)
+static void otlp_json_read_scope_spans(otlp_export *e, const json *in, otlp_attributes resource)
 {
     const json *scope_in = json_get(in, "scope"), *list;
     size_t index = e->scope_count;
@@ -164,26 +164,26 @@ static void read_scope_spans(otlp_export *e, const json *in, otlp_attributes res
     if (scope == NULL)
         return;
     scope->resource = resource;
-    scope->name = string_of(e, json_get(scope_in, "name"));
-    scope->version = string_of(e, json_get(scope_in, "version"));
-    if (!read_attributes(e, scope_in, &scope->attributes))
-        refuse_field(e, OTLP_ATTRIBUTES_NOT_AN_ARRAY);
-    if (!get_array(in, "spans", &list))
-        refuse_field(e, OTLP_SPANS_NOT_AN_ARRAY);
+    scope->name = otlp_json_string_of(e, json_get(scope_in, "name"));
+    scope->version = otlp_json_string_of(e, json_get(scope_in, "version"));
+    if (!otlp_json_read_attributes(e, scope_in, &scope->attributes))
+        otlp_json_refuse_field(e, OTLP_ATTRIBUTES_NOT_AN_ARRAY);
+    if (!otlp_json_get_array(in, "spans", &list))
+        otlp_json_refuse_field(e, OTLP_SPANS_NOT_AN_ARRAY);
     for (const json *span = list != NULL ? list->first : NULL; span != NULL && !e->arena->failed; span = span->next)
-        read_span(e, span, index);
+        otlp_json_read_span(e, span, index);
 }
 
-static void read_resource_spans(otlp_export *e, const json *in)
+static void otlp_json_read_resource_spans(otlp_export *e, const json *in)
 {
     const json *list;
     otlp_attributes resource = {0};
-    if (!read_attributes(e, json_get(in, "resource"), &resource))
-        refuse_field(e, OTLP_ATTRIBUTES_NOT_AN_ARRAY);
-    if (!get_array(in, "scopeSpans", &list))
-        refuse_field(e, OTLP_SCOPE_SPANS_NOT_AN_ARRAY);
+    if (!otlp_json_read_attributes(e, json_get(in, "resource"), &resource))
+        otlp_json_refuse_field(e, OTLP_ATTRIBUTES_NOT_AN_ARRAY);
+    if (!otlp_json_get_array(in, "scopeSpans", &list))
+        otlp_json_refuse_field(e, OTLP_SCOPE_SPANS_NOT_AN_ARRAY);
     for (const json *scope = list != NULL ? list->first : NULL; scope != NULL; scope = scope->next)
-        read_scope_spans(e, scope, resource);
+        otlp_json_read_scope_spans(e, scope, resource);
 }
 
 otlp_status otlp_json_decode(arena *a, text body, otlp_export *out)
@@ -198,6 +198,6 @@ otlp_status otlp_json_decode(arena *a, text body, otlp_export *out)
     else
         out->empty = list == NULL || list->first == NULL;
     for (const json *item = json_first(list, JSON_ARRAY); item != NULL; item = item->next)
-        read_resource_spans(out, item);
+        otlp_json_read_resource_spans(out, item);
     return a->failed ? OTLP_TOO_BIG : OTLP_OK;
 }

@@ -7,18 +7,18 @@
 #include <string.h>
 
 /* Arrays in arrays; an exporter has no reason for more than a few. */
-#define MAX_VALUE_DEPTH 64
+enum { PB_MAX_DEPTH = 64 };
 
-typedef enum wire { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 } wire;
+typedef enum pb_wire { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_FIXED32 = 5 } pb_wire;
 
-typedef struct field {
+typedef struct pb_field {
     uint32_t number;
-    wire wire;
+    pb_wire wire;
     uint64_t integer; /* varint, fixed64, fixed32 */
     text bytes;
-} field;
+} pb_field;
 
-static bool take_varint(text *in, uint64_t *out)
+static bool pb_take_varint(text *in, uint64_t *out)
 {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
@@ -37,7 +37,7 @@ static bool take_varint(text *in, uint64_t *out)
     return false;
 }
 
-static bool take_fixed(text *in, size_t size, uint64_t *out)
+static bool pb_take_fixed(text *in, size_t size, uint64_t *out)
 {
     uint64_t value = 0;
     if (in->size < size)
@@ -51,18 +51,18 @@ static bool take_fixed(text *in, size_t size, uint64_t *out)
 }
 
 /* Takes the next field off a non-empty message. */
-static bool take_field(text *in, field *out)
+static bool pb_take_field(text *in, pb_field *out)
 {
     uint64_t tag, size;
-    if (!take_varint(in, &tag) || tag > UINT32_MAX || tag >> 3 == 0)
+    if (!pb_take_varint(in, &tag) || tag > UINT32_MAX || tag >> 3 == 0)
         return false;
-    *out = (field){.number = (uint32_t)(tag >> 3), .wire = (wire)(tag & 7)};
+    *out = (pb_field){.number = (uint32_t)(tag >> 3), .wire = (pb_wire)(tag & 7)};
     switch (out->wire) {
-    case WIRE_VARINT: return take_varint(in, &out->integer);
-    case WIRE_FIXED64: return take_fixed(in, 8, &out->integer);
-    case WIRE_FIXED32: return take_fixed(in, 4, &out->integer);
-    case WIRE_BYTES:
-        if (!take_varint(in, &size) || size > in->size)
+    case PB_VARINT: return pb_take_varint(in, &out->integer);
+    case PB_FIXED64: return pb_take_fixed(in, 8, &out->integer);
+    case PB_FIXED32: return pb_take_fixed(in, 4, &out->integer);
+    case PB_BYTES:
+        if (!pb_take_varint(in, &size) || size > in->size)
             return false;
         out->bytes = (text){in->at, (size_t)size};
         in->at += size;
@@ -72,22 +72,22 @@ static bool take_field(text *in, field *out)
     }
 }
 
-static bool get_bytes(const field *f, text *out)
+static bool pb_get_bytes(const pb_field *f, text *out)
 {
     *out = f->bytes;
-    return f->wire == WIRE_BYTES;
+    return f->wire == PB_BYTES;
 }
 
-static bool get_string(otlp_export *e, const field *f, text *out)
+static bool pb_get_string(otlp_export *e, const pb_field *f, text *out)
 {
     *out = arena_utf8(e->arena, f->bytes, &e->repairs);
-    return f->wire == WIRE_BYTES;
+    return f->wire == PB_BYTES;
 }
 
-static bool get_hex(otlp_export *e, const field *f, text *out)
+static bool pb_get_hex(otlp_export *e, const pb_field *f, text *out)
 {
     static const char hex[] = "0123456789abcdef";
-    if (f->wire != WIRE_BYTES)
+    if (f->wire != PB_BYTES)
         return false;
     char *digits = f->bytes.size > 0 ? arena_take(e->arena, 2 * f->bytes.size) : NULL;
     if (digits == NULL)
@@ -101,28 +101,28 @@ static bool get_hex(otlp_export *e, const field *f, text *out)
     return true;
 }
 
-static bool get_time(const field *f, int64_t *out)
+static bool pb_get_time(const pb_field *f, int64_t *out)
 {
     *out = f->integer > INT64_MAX ? INT64_MAX : (int64_t)f->integer;
-    return f->wire == WIRE_FIXED64;
+    return f->wire == PB_FIXED64;
 }
 
 /* ---- AnyValue ---- */
 
-static bool read_value(otlp_export *e, text in, unsigned depth, otlp_value *out);
+static bool pb_read_value(otlp_export *e, text in, unsigned depth, otlp_value *out);
 
-static bool read_array(otlp_export *e, text in, unsigned depth, otlp_value *out)
+static bool pb_read_array(otlp_export *e, text in, unsigned depth, otlp_value *out)
 {
     size_t count = 0;
     otlp_value *items = NULL;
     while (in.size > 0) {
-        field f;
-        if (!take_field(&in, &f))
+        pb_field f;
+        if (!pb_take_field(&in, &f))
             return false;
         if (f.number != 1)
             continue;
         otlp_value *added = arena_add(e->arena, &items, sizeof *added, &count);
-        if (added == NULL || f.wire != WIRE_BYTES || !read_value(e, f.bytes, depth + 1, added))
+        if (added == NULL || f.wire != PB_BYTES || !pb_read_value(e, f.bytes, depth + 1, added))
             return false;
     }
     *out = (otlp_value){.kind = OTLP_JSON, .as.string = TEXT("{\"arrayValue\":{}}")};
@@ -131,15 +131,15 @@ static bool read_array(otlp_export *e, text in, unsigned depth, otlp_value *out)
     return true;
 }
 
-static bool put_any_value(otlp_export *e, buf *out, text in, unsigned depth);
+static bool pb_put_any_value(otlp_export *e, buf *out, text in, unsigned depth);
 
 /* KeyValueList and ArrayValue have the same outer shape: field 1, repeated. */
-static bool put_list(otlp_export *e, buf *out, text in, unsigned depth, bool keyed)
+static bool pb_put_list(otlp_export *e, buf *out, text in, unsigned depth, bool keyed)
 {
     const char *separator = "{\"values\":[";
     while (in.size > 0) {
-        field f;
-        if (!take_field(&in, &f) || (f.number == 1 && f.wire != WIRE_BYTES))
+        pb_field f;
+        if (!pb_take_field(&in, &f) || (f.number == 1 && f.wire != PB_BYTES))
             return false;
         if (f.number != 1)
             continue;
@@ -147,9 +147,9 @@ static bool put_list(otlp_export *e, buf *out, text in, unsigned depth, bool key
         separator = ",";
         text key = TEXT(""), value = TEXT("");
         while (keyed && f.bytes.size > 0) {
-            field part;
-            if (!take_field(&f.bytes, &part) || (part.number == 1 && !get_string(e, &part, &key)) ||
-                (part.number == 2 && !get_bytes(&part, &value)))
+            pb_field part;
+            if (!pb_take_field(&f.bytes, &part) || (part.number == 1 && !pb_get_string(e, &part, &key)) ||
+                (part.number == 2 && !pb_get_bytes(&part, &value)))
                 return false;
         }
         if (keyed) {
@@ -157,7 +157,7 @@ static bool put_list(otlp_export *e, buf *out, text in, unsigned depth, bool key
             json_put_string(out, key);
             buf_string(out, ",\"value\":");
         }
-        if (!put_any_value(e, out, keyed ? value : f.bytes, depth + 1))
+        if (!pb_put_any_value(e, out, keyed ? value : f.bytes, depth + 1))
             return false;
         if (keyed)
             buf_char(out, '}');
@@ -166,42 +166,42 @@ static bool put_list(otlp_export *e, buf *out, text in, unsigned depth, bool key
     return true;
 }
 
-static bool put_scalar(otlp_export *e, buf *out, const field *f)
+static bool pb_put_scalar(otlp_export *e, buf *out, const pb_field *f)
 {
     text string;
     double number;
     switch (f->number) {
     case 1:
-        if (!get_string(e, f, &string))
+        if (!pb_get_string(e, f, &string))
             return false;
         buf_string(out, "\"stringValue\":");
         json_put_string(out, string);
         return true;
-    case 2: buf_string(out, f->integer > 0 ? "\"boolValue\":true" : "\"boolValue\":false"); return f->wire == WIRE_VARINT;
-    case 3: buf_format(out, "\"intValue\":\"%lld\"", (long long)f->integer); return f->wire == WIRE_VARINT;
+    case 2: buf_string(out, f->integer > 0 ? "\"boolValue\":true" : "\"boolValue\":false"); return f->wire == PB_VARINT;
+    case 3: buf_format(out, "\"intValue\":\"%lld\"", (long long)f->integer); return f->wire == PB_VARINT;
     case 4:
         memcpy(&number, &f->integer, sizeof number);
         buf_string(out, "\"doubleValue\":");
         json_put_number(out, number);
-        return f->wire == WIRE_FIXED64;
+        return f->wire == PB_FIXED64;
     default:
         buf_string(out, "\"bytesValue\":\"");
         buf_base64(out, f->bytes);
         buf_char(out, '"');
-        return f->wire == WIRE_BYTES;
+        return f->wire == PB_BYTES;
     }
 }
 
 /* The OTLP/JSON text of an AnyValue: for values which a real server keeps as such. */
-static bool put_any_value(otlp_export *e, buf *out, text in, unsigned depth)
+static bool pb_put_any_value(otlp_export *e, buf *out, text in, unsigned depth)
 {
     bool first = true;
-    if (depth > MAX_VALUE_DEPTH)
+    if (depth > PB_MAX_DEPTH)
         return false;
     buf_char(out, '{');
     while (in.size > 0) {
-        field f;
-        if (!take_field(&in, &f))
+        pb_field f;
+        if (!pb_take_field(&in, &f))
             return false;
         if (f.number > 7)
             continue;
@@ -211,19 +211,19 @@ static bool put_any_value(otlp_export *e, buf *out, text in, unsigned depth)
         bool list = f.number == 5 || f.number == 6;
         if (list)
             buf_string(out, f.number == 5 ? "\"arrayValue\":" : "\"kvlistValue\":");
-        if (list && (f.wire != WIRE_BYTES || !put_list(e, out, f.bytes, depth, f.number == 6)))
+        if (list && (f.wire != PB_BYTES || !pb_put_list(e, out, f.bytes, depth, f.number == 6)))
             return false;
-        if (!list && !put_scalar(e, out, &f))
+        if (!list && !pb_put_scalar(e, out, &f))
             return false;
     }
     buf_char(out, '}');
     return !out->failed;
 }
 
-static bool keep_as_json(otlp_export *e, text in, unsigned depth, otlp_value *out)
+static bool pb_keep_as_json(otlp_export *e, text in, unsigned depth, otlp_value *out)
 {
     buf kept = {0};
-    bool ok = put_any_value(e, &kept, in, depth);
+    bool ok = pb_put_any_value(e, &kept, in, depth);
     *out = (otlp_value){.kind = OTLP_JSON, .as.string = arena_copy(e->arena, buf_view(&kept))};
     e->arena->failed |= kept.failed;
     buf_free(&kept);
@@ -231,38 +231,38 @@ static bool keep_as_json(otlp_export *e, text in, unsigned depth, otlp_value *ou
 }
 
 /* The fields are a oneof: the last one wins. */
-static bool read_value(otlp_export *e, text in, unsigned depth, otlp_value *out)
+static bool pb_read_value(otlp_export *e, text in, unsigned depth, otlp_value *out)
 {
     text whole = in;
     *out = (otlp_value){.kind = OTLP_JSON, .as.string = TEXT("{}")};
-    if (depth > MAX_VALUE_DEPTH)
+    if (depth > PB_MAX_DEPTH)
         return false;
     while (in.size > 0) {
-        field f;
+        pb_field f;
         bool ok = true;
-        if (!take_field(&in, &f))
+        if (!pb_take_field(&in, &f))
             return false;
         switch (f.number) {
         case 1:
             out->kind = OTLP_STRING;
-            ok = get_string(e, &f, &out->as.string);
+            ok = pb_get_string(e, &f, &out->as.string);
             break;
         case 2:
             *out = (otlp_value){.kind = OTLP_BOOL, .as.boolean = f.integer != 0};
-            ok = f.wire == WIRE_VARINT;
+            ok = f.wire == PB_VARINT;
             break;
         case 3:
             *out = (otlp_value){.kind = OTLP_INT, .as.integer = (int64_t)f.integer};
-            ok = f.wire == WIRE_VARINT;
+            ok = f.wire == PB_VARINT;
             break;
         case 4:
             out->kind = OTLP_DOUBLE;
             memcpy(&out->as.number, &f.integer, sizeof out->as.number);
-            ok = f.wire == WIRE_FIXED64;
+            ok = f.wire == PB_FIXED64;
             break;
-        case 5: ok = f.wire == WIRE_BYTES && read_array(e, f.bytes, depth, out); break;
+        case 5: ok = f.wire == PB_BYTES && pb_read_array(e, f.bytes, depth, out); break;
         case 6:
-        case 7: return keep_as_json(e, whole, depth, out);
+        case 7: return pb_keep_as_json(e, whole, depth, out);
         default: break;
         }
         if (!ok)
@@ -273,23 +273,23 @@ static bool read_value(otlp_export *e, text in, unsigned depth, otlp_value *out)
 
 /* ---- Messages ---- */
 
-static bool read_attribute(otlp_export *e, const field *f, otlp_attributes *owner)
+static bool pb_read_attribute(otlp_export *e, const pb_field *f, otlp_attributes *owner)
 {
     text in;
     bool has_value = false;
     otlp_attribute *attribute = otlp_add_attribute(e, owner);
-    if (attribute == NULL || !get_bytes(f, &in))
+    if (attribute == NULL || !pb_get_bytes(f, &in))
         return false;
     while (in.size > 0) {
-        field part;
+        pb_field part;
         text value;
-        if (!take_field(&in, &part))
+        if (!pb_take_field(&in, &part))
             return false;
-        if (part.number == 1 && !get_string(e, &part, &attribute->key))
+        if (part.number == 1 && !pb_get_string(e, &part, &attribute->key))
             return false;
         if (part.number != 2)
             continue;
-        if (!get_bytes(&part, &value) || !read_value(e, value, 0, &attribute->value))
+        if (!pb_get_bytes(&part, &value) || !pb_read_value(e, value, 0, &attribute->value))
             return false;
         has_value = true;
     }
@@ -298,16 +298,16 @@ static bool read_attribute(otlp_export *e, const field *f, otlp_attributes *owne
     return true;
 }
 
-static bool read_status(otlp_export *e, text in, otlp_span *span)
+static bool pb_read_status(otlp_export *e, text in, otlp_span *span)
 {
     while (in.size > 0) {
-        field f;
-        if (!take_field(&in, &f))
+        pb_field f;
+        if (!pb_take_field(&in, &f))
             return false;
-        if (f.number == 2 && !get_string(e, &f, &span->status_message))
+        if (f.number == 2 && !pb_get_string(e, &f, &span->status_message))
             return false;
         if (f.number == 3) {
-            if (f.wire != WIRE_VARINT)
+            if (f.wire != PB_VARINT)
                 return false;
             span->status_code = f.integer == 2 ? 2 : 0;
         }
@@ -315,65 +315,65 @@ static bool read_status(otlp_export *e, text in, otlp_span *span)
     return true;
 }
 
-static bool read_span_field(otlp_export *e, const field *f, otlp_span *span)
+static bool pb_read_span_field(otlp_export *e, const pb_field *f, otlp_span *span)
 {
     switch (f->number) {
-    case 1: return get_hex(e, f, &span->trace_id);
-    case 2: return get_hex(e, f, &span->id);
-    case 4: return get_hex(e, f, &span->parent_id);
-    case 5: return get_string(e, f, &span->name);
-    case 7: return get_time(f, &span->start_ns);
-    case 8: return get_time(f, &span->end_ns);
-    case 9: return read_attribute(e, f, &span->attributes);
-    case 15: return f->wire == WIRE_BYTES && read_status(e, f->bytes, span);
+    case 1: return pb_get_hex(e, f, &span->trace_id);
+    case 2: return pb_get_hex(e, f, &span->id);
+    case 4: return pb_get_hex(e, f, &span->parent_id);
+    case 5: return pb_get_string(e, f, &span->name);
+    case 7: return pb_get_time(f, &span->start_ns);
+    case 8: return pb_get_time(f, &span->end_ns);
+    case 9: return pb_read_attribute(e, f, &span->attributes);
+    case 15: return f->wire == PB_BYTES && pb_read_status(e, f->bytes, span);
     default: return true;
     }
 }
 
 /* Repeated messages are visited by number: a scope may stand behind its spans on the wire, and is needed first. */
-typedef struct walk {
+typedef struct pb_walk {
     otlp_export *e;
     otlp_attributes resource;
     size_t scope; /* index into e->scopes */
-} walk;
+} pb_walk;
 
-static bool for_each(walk *w, text in, uint32_t number, bool (*read)(walk *, text))
+static bool pb_for_each(pb_walk *w, text in, uint32_t number, bool (*read)(pb_walk *, text))
 {
     while (in.size > 0) {
-        field f;
-        if (!take_field(&in, &f))
+        pb_field f;
+        if (!pb_take_field(&in, &f))
             return false;
-        if (f.number == number && (f.wire != WIRE_BYTES || !read(w, f.bytes)))
+        if (f.number == number && (f.wire != PB_BYTES || !read(w, f.bytes)))
             return false;
     }
     return true;
 }
 
-static bool read_span(walk *w, text in)
+static bool pb_read_span(pb_walk *w, text in)
 {
     otlp_span *span = otlp_add_span(w->e);
     if (span == NULL)
         return false;
     span->scope = w->scope;
     while (in.size > 0) {
-        field f;
-        if (!take_field(&in, &f) || !read_span_field(w->e, &f, span))
+        pb_field f;
+        if (!pb_take_field(&in, &f) || !pb_read_span_field(w->e, &f, span))
             return false;
     }
     otlp_refuse_span(w->e, (span->trace_id.size > 0 ? 0u : OTLP_TRACE_ID_ABSENT) | (span->id.size > 0 ? 0u : OTLP_SPAN_ID_ABSENT));
     return true;
 }
 
-static bool read_scope(walk *w, text in)
+static bool pb_read_scope(pb_walk *w, text in)
 {
     otlp_scope *scope = &w->e->scopes[w->scope];
     while (in.size > 0) {
-        field f;
-        if (!take_field(&in, &f))
+        pb_field f;
+        if (!pb_take_field(&in, &f))
             return false;
-        bool ok = f.number == 1   ? get_string(w->e, &f, &scope->name)
-                  : f.number == 2 ? get_string(w->e, &f, &scope->version)
-                  : f.number == 3 ? read_attribute(w->e, &f, &scope->attributes)
+        bool ok = f.number == 1   ? pb_get_string(w->e, &f, &scope->name)
+                  : f.number == 2 ? pb_get_string(w->e, &f, &scope->version)
+                  : f.number == 3 ? pb_read_attribute(w->e, &f, &scope->attributes)
                                   : true;
         if (!ok)
             return false;
@@ -381,37 +381,37 @@ static bool read_scope(walk *w, text in)
     return true;
 }
 
-static bool read_scope_spans(walk *w, text in)
+static bool pb_read_scope_spans(pb_walk *w, text in)
 {
     otlp_scope *scope = otlp_add_scope(w->e);
     if (scope == NULL)
         return false;
     scope->resource = w->resource;
     w->scope = w->e->scope_count - 1;
-    return for_each(w, in, 1, read_scope) && for_each(w, in, 2, read_span);
+    return pb_for_each(w, in, 1, pb_read_scope) && pb_for_each(w, in, 2, pb_read_span);
 }
 
-static bool read_resource(walk *w, text in)
+static bool pb_read_resource(pb_walk *w, text in)
 {
     while (in.size > 0) {
-        field f;
-        if (!take_field(&in, &f) || (f.number == 1 && !read_attribute(w->e, &f, &w->resource)))
+        pb_field f;
+        if (!pb_take_field(&in, &f) || (f.number == 1 && !pb_read_attribute(w->e, &f, &w->resource)))
             return false;
     }
     return true;
 }
 
-static bool read_resource_spans(walk *w, text in)
+static bool pb_read_resource_spans(pb_walk *w, text in)
 {
     w->e->empty = false;
     w->resource = (otlp_attributes){0};
-    return for_each(w, in, 1, read_resource) && for_each(w, in, 2, read_scope_spans);
+    return pb_for_each(w, in, 1, pb_read_resource) && pb_for_each(w, in, 2, pb_read_scope_spans);
 }
 
 otlp_status otlp_pb_decode(arena *a, text body, otlp_export *out)
 {
     *out = (otlp_export){.arena = a, .empty = true};
-    bool ok = for_each(&(walk){.e = out}, body, 1, read_resource_spans);
+    bool ok = pb_for_each(&(pb_walk){.e = out}, body, 1, pb_read_resource_spans);
     if (a->failed)
         return OTLP_TOO_BIG;
     return ok ? OTLP_OK : OTLP_MALFORMED;

@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_LIMIT 100
+enum { PARAMETER_MAX_LIMIT = 100 };
 
 /* Values of one parameter: as many as fit into the headers that the HTTP server takes, in any case. */
-#define MAX_VALUES 1000
+enum { PARAMETER_MAX_VALUES = 1000 };
 
 /* With all other filters they fit into one query. */
-#define MAX_TAGS 20
+enum { PARAMETER_MAX_TAGS = 20 };
 
 bool parameter_refuse(http_answer *answer, const char *parameter, const char *details, const char *message)
 {
@@ -24,7 +24,7 @@ bool parameter_refuse(http_answer *answer, const char *parameter, const char *de
     return false;
 }
 
-static bool refuse_size(http_answer *answer, const char *name, bool big, int64_t bound)
+static bool parameter_refuse_size(http_answer *answer, const char *name, bool big, int64_t bound)
 {
     char details[128], message[128];
     snprintf(details, sizeof details, "\"origin\":\"number\",\"code\":\"%s\",\"%s\":%lld,\"inclusive\":true",
@@ -50,7 +50,7 @@ bool parameter_number(const http_request *request, const char *name, int64_t lea
                                          : "Invalid input: expected number, received NaN");
     }
     if (value < least || value > most)
-        return refuse_size(answer, name, value > most, value > most ? most : least);
+        return parameter_refuse_size(answer, name, value > most, value > most ? most : least);
     *out = (size_t)value;
     return true;
 }
@@ -63,37 +63,37 @@ bool parameter_time(const http_request *request, const char *name, int64_t *out_
     return parameter_refuse(answer, name, "\"code\":\"invalid_format\",\"format\":\"datetime\"", "Invalid ISO datetime");
 }
 
-typedef struct values {
+typedef struct parameter_list {
     arena *arena;
     const char *name;
     bool split;
     text *list;
     size_t count;
-} values;
+} parameter_list;
 
-static void add_value(values *v, text value)
+static void parameter_add_value(parameter_list *v, text value)
 {
-    text *added = v->count < MAX_VALUES ? arena_add(v->arena, &v->list, sizeof *added, &v->count) : NULL;
+    text *added = v->count < PARAMETER_MAX_VALUES ? arena_add(v->arena, &v->list, sizeof *added, &v->count) : NULL;
     if (added != NULL)
         *added = value;
 }
 
-static void visit_value(void *context, const char *name, const char *value)
+static void parameter_visit_value(void *context, const char *name, const char *value)
 {
-    values *v = context;
+    parameter_list *v = context;
     if (strcmp(name, v->name) != 0)
         return;
     text rest = text_of(value);
     if (!v->split)
-        add_value(v, rest);
+        parameter_add_value(v, rest);
     while (v->split && rest.at != NULL)
-        add_value(v, text_trim(text_take(&rest, ",")));
+        parameter_add_value(v, text_trim(text_take(&rest, ",")));
 }
 
 text *parameter_values(const http_request *request, arena *a, const char *name, bool split, size_t *out_count)
 {
-    values v = {.arena = a, .name = name, .split = split};
-    http_queries(request, visit_value, &v);
+    parameter_list v = {.arena = a, .name = name, .split = split};
+    http_queries(request, parameter_visit_value, &v);
     *out_count = v.count;
     return v.list;
 }
@@ -101,7 +101,7 @@ text *parameter_values(const http_request *request, arena *a, const char *name, 
 bool parameter_tags(const http_request *request, arena *a, const char *name, text **out, size_t *out_count, http_answer *answer)
 {
     *out = parameter_values(request, a, name, true, out_count);
-    if (*out_count <= MAX_TAGS)
+    if (*out_count <= PARAMETER_MAX_TAGS)
         return true;
     return parameter_refuse(answer, name, "\"code\":\"custom\"", "langfuse-local takes 20 tags at most.");
 }
@@ -118,7 +118,7 @@ bool parameter_read_page(const http_request *request, size_t default_limit, para
 {
     *out = (parameter_page){.number = 1, .limit = default_limit};
     bool ok = parameter_number(request, "page", 1, INT32_MAX, &out->number, answer) &&
-              parameter_number(request, "limit", 1, MAX_LIMIT, &out->limit, answer);
+              parameter_number(request, "limit", 1, PARAMETER_MAX_LIMIT, &out->limit, answer);
     out->offset = (out->number - 1) * out->limit;
     return ok;
 }

@@ -6,54 +6,53 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_LABEL 36
-#define MAX_COMMIT_MESSAGE 500
+enum { PROMPT_MAX_LABEL = 36, PROMPT_MAX_COMMIT_MESSAGE = 500 };
 
 /* ---- Checking ---- */
 
 /* <, then anything, then > */
-static bool has_markup(text t)
+static bool prompt_has_markup(text t)
 {
     const char *open = t.size > 0 ? memchr(t.at, '<', t.size) : NULL;
     return open != NULL && memchr(open, '>', t.size - (size_t)(open - t.at)) != NULL;
 }
 
-static void check_free_name(text name, issues *to)
+static void prompt_check_trimmed_name(text name, issues *to)
 {
     static const char *const pages[] = {"new", "metrics", "prompt-detail"}; /* of the real server's web pages */
     char message[64];
     if (name.size == 0)
-        issue_custom(to, "name", "Name cannot be empty");
+        issues_add_custom(to, "name", "Name cannot be empty");
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
         snprintf(message, sizeof message, "Prompt name cannot be '%s'", pages[i]);
         if (text_is(name, pages[i]))
-            issue_custom(to, "name", message);
+            issues_add_custom(to, "name", message);
     }
 }
 
-static void check_name(const json *value, issues *to)
+static void prompt_check_name(const json *value, issues *to)
 {
     size_t before = to->count;
-    if (!check_string(to, value, "name", true))
+    if (!issues_check_string(to, value, "name", true))
         return;
     text name = value->string;
     if (name.size == 0)
-        issue_empty(to, "name", "Text cannot be empty");
-    if (has_markup(name))
-        issue_custom(to, "name", "Text cannot contain HTML tags");
+        issues_add_empty(to, "name", "Text cannot be empty");
+    if (prompt_has_markup(name))
+        issues_add_custom(to, "name", "Text cannot contain HTML tags");
     if (text_has(name, "|"))
-        issue_pattern(to, "name", "/^[^|]*$/", "Prompt name cannot contain '|' character");
+        issues_add_pattern(to, "name", "/^[^|]*$/", "Prompt name cannot contain '|' character");
     if (name.size == 0 || name.at[0] == '/')
-        issue_pattern(to, "name", "/^[^/]/", "Name cannot start with a slash");
+        issues_add_pattern(to, "name", "/^[^/]/", "Name cannot start with a slash");
     if (text_has(name, "//"))
-        issue_pattern(to, "name", "/^(?!.*\\\\/\\\\/)/", "Name cannot contain consecutive slashes");
+        issues_add_pattern(to, "name", "/^(?!.*\\\\/\\\\/)/", "Name cannot contain consecutive slashes");
     if (name.size == 0 || name.at[name.size - 1] == '/')
-        issue_pattern(to, "name", "/^.*[^/]$/", "Name cannot end with a slash");
+        issues_add_pattern(to, "name", "/^.*[^/]$/", "Name cannot end with a slash");
     if (to->count == before)
-        check_free_name(text_trim(name), to);
+        prompt_check_trimmed_name(text_trim(name), to);
 }
 
-static bool is_label(text label)
+static bool prompt_is_label(text label)
 {
     for (size_t i = 0; i < label.size; i++)
         if (memchr("abcdefghijklmnopqrstuvwxyz0123456789_-.", label.at[i], 39) == NULL)
@@ -61,31 +60,31 @@ static bool is_label(text label)
     return label.size > 0;
 }
 
-static void check_label(const json *value, issues *to)
+static void prompt_check_label(const json *value, issues *to)
 {
-    if (!check_string(to, value, "", true))
+    if (!issues_check_string(to, value, "", true))
         return;
     if (value->string.size == 0)
-        issue_short(to, "", 1);
-    if (issues_length(value->string) > MAX_LABEL)
-        issue_long(to, "", MAX_LABEL);
-    if (!is_label(value->string))
-        issue_pattern(to, "", "/^[a-z0-9_\\\\-.]+$/",
-                      "Label must be lowercase alphanumeric with optional underscores, hyphens, or periods");
+        issues_add_short(to, "", 1);
+    if (issues_length(value->string) > PROMPT_MAX_LABEL)
+        issues_add_long(to, "", PROMPT_MAX_LABEL);
+    if (!prompt_is_label(value->string))
+        issues_add_pattern(to, "", "/^[a-z0-9_\\\\-.]+$/",
+                           "Label must be lowercase alphanumeric with optional underscores, hyphens, or periods");
 }
 
-static void check_any_string(const json *value, issues *to)
+static void prompt_check_any_string(const json *value, issues *to)
 {
-    check_string(to, value, "", true);
+    issues_check_string(to, value, "", true);
 }
 
 /* Each item of an array, under its own path. */
-static void check_items(const json *list, const char *name, issues_check *check, issues *to)
+static void prompt_check_items(const json *list, const char *name, issues_shape *check, issues *to)
 {
     char prefix[64];
     size_t index = 0;
     if (!json_is(list, JSON_ARRAY)) {
-        issue_type(to, name, "array", list);
+        issues_add_type(to, name, "array", list);
         return;
     }
     for (const json *item = list->first; item != NULL; item = item->next) {
@@ -97,17 +96,17 @@ static void check_items(const json *list, const char *name, issues_check *check,
     }
 }
 
-static void check_message(const json *value, issues *to)
+static void prompt_check_message(const json *value, issues *to)
 {
     if (!json_is(value, JSON_OBJECT)) {
-        issue_type(to, "", "object", value);
+        issues_add_type(to, "", "object", value);
         return;
     }
-    check_string(to, json_get(value, "role"), "role", true);
-    check_string(to, json_get(value, "content"), "content", true);
+    issues_check_string(to, json_get(value, "role"), "role", true);
+    issues_check_string(to, json_get(value, "content"), "content", true);
 }
 
-static bool is_placeholder_name(text name)
+static bool prompt_is_placeholder_name(text name)
 {
     for (size_t i = 0; i < name.size; i++) {
         char c = name.at[i];
@@ -118,92 +117,92 @@ static bool is_placeholder_name(text name)
     return name.size > 0;
 }
 
-static void check_placeholder(const json *value, issues *to)
+static void prompt_check_placeholder(const json *value, issues *to)
 {
     static const char *const only[] = {"placeholder", NULL};
     const json *name = json_get(value, "name");
     if (!json_is(value, JSON_OBJECT)) {
-        issue_type(to, "", "object", value);
+        issues_add_type(to, "", "object", value);
         return;
     }
     if (!json_is_string(json_get(value, "type"), only[0]))
-        issue_option(to, "type", only);
-    if (check_string(to, name, "name", true) && !is_placeholder_name(name->string))
-        issue_pattern(to, "name", "/^[a-zA-Z][a-zA-Z0-9_]*$/",
-                      "Placeholder name must start with a letter and contain only alphanumeric characters and underscores");
+        issues_add_option(to, "type", only);
+    if (issues_check_string(to, name, "name", true) && !prompt_is_placeholder_name(name->string))
+        issues_add_pattern(to, "name", "/^[a-zA-Z][a-zA-Z0-9_]*$/",
+                           "Placeholder name must start with a letter and contain only alphanumeric characters and underscores");
 }
 
-static issues_check *const message_shapes[] = {check_message, check_placeholder};
+static issues_shape *const prompt_message_shapes[] = {prompt_check_message, prompt_check_placeholder};
 
-static void check_chat_item(const json *value, issues *to)
+static void prompt_check_chat_item(const json *value, issues *to)
 {
-    issues_choose(to, value, message_shapes, 2);
+    issues_choose(to, value, prompt_message_shapes, 2);
 }
 
-static void check_rest(const json *body, issues *to)
+static void prompt_check_rest(const json *body, issues *to)
 {
     const json *tags = json_get(body, "tags"), *message = json_get(body, "commitMessage");
     if (!json_is_null(tags))
-        check_items(tags, "tags", check_any_string, to);
-    if (check_string(to, message, "commitMessage", false) && json_is(message, JSON_STRING) &&
-        issues_length(message->string) > MAX_COMMIT_MESSAGE)
-        issue_long(to, "commitMessage", MAX_COMMIT_MESSAGE);
+        prompt_check_items(tags, "tags", prompt_check_any_string, to);
+    if (issues_check_string(to, message, "commitMessage", false) && json_is(message, JSON_STRING) &&
+        issues_length(message->string) > PROMPT_MAX_COMMIT_MESSAGE)
+        issues_add_long(to, "commitMessage", PROMPT_MAX_COMMIT_MESSAGE);
 }
 
-static bool check_head(const json *body, issues *to)
+static bool prompt_check_head(const json *body, issues *to)
 {
     const json *labels = json_get(body, "labels");
     if (!json_is(body, JSON_OBJECT)) {
-        issue_type(to, "", "object", body);
+        issues_add_type(to, "", "object", body);
         return false;
     }
-    check_name(json_get(body, "name"), to);
+    prompt_check_name(json_get(body, "name"), to);
     if (labels != NULL)
-        check_items(labels, "labels", check_label, to);
+        prompt_check_items(labels, "labels", prompt_check_label, to);
     return true;
 }
 
-static void check_text_prompt(const json *body, issues *to)
+static void prompt_check_text_prompt(const json *body, issues *to)
 {
     static const char *const only[] = {PROMPT_TEXT, NULL};
     const json *type = json_get(body, "type");
-    if (!check_head(body, to))
+    if (!prompt_check_head(body, to))
         return;
     if (type != NULL && !json_is_string(type, only[0]))
-        issue_option(to, "type", only);
-    check_string(to, json_get(body, "prompt"), "prompt", true);
-    check_rest(body, to);
+        issues_add_option(to, "type", only);
+    issues_check_string(to, json_get(body, "prompt"), "prompt", true);
+    prompt_check_rest(body, to);
 }
 
-static void check_chat_prompt(const json *body, issues *to)
+static void prompt_check_chat_prompt(const json *body, issues *to)
 {
     static const char *const only[] = {"chat", NULL};
-    if (!check_head(body, to))
+    if (!prompt_check_head(body, to))
         return;
     if (!json_is_string(json_get(body, "type"), only[0]))
-        issue_option(to, "type", only);
-    check_items(json_get(body, "prompt"), "prompt", check_chat_item, to);
-    check_rest(body, to);
+        issues_add_option(to, "type", only);
+    prompt_check_items(json_get(body, "prompt"), "prompt", prompt_check_chat_item, to);
+    prompt_check_rest(body, to);
 }
 
-static issues_check *const prompt_shapes[] = {check_text_prompt, check_chat_prompt};
+static issues_shape *const prompt_shapes[] = {prompt_check_text_prompt, prompt_check_chat_prompt};
 
 void prompt_check_labels(const json *body, issues *to)
 {
     const json *labels = json_get(body, "newLabels");
     if (!json_is(body, JSON_OBJECT)) {
-        issue_type(to, "", "object", body);
+        issues_add_type(to, "", "object", body);
         return;
     }
-    check_items(labels, "newLabels", check_any_string, to);
+    prompt_check_items(labels, "newLabels", prompt_check_any_string, to);
     if (!to->wrong_type && prompt_lists(labels, TEXT(PROMPT_LATEST)))
-        issue_custom(to, "newLabels", "Label 'latest' is always assigned to the latest prompt version");
+        issues_add_custom(to, "newLabels", "Label 'latest' is always assigned to the latest prompt version");
 }
 
 /* ---- What a body says ---- */
 
 /* Only the members that a message and a placeholder have: others are not kept. */
-static text chat_text(arena *a, const json *messages)
+static text prompt_chat_text(arena *a, const json *messages)
 {
     buf out = {0};
     buf_char(&out, '[');
@@ -229,7 +228,7 @@ void prompt_check(arena *a, const json *body, issues *problems, prompt *out)
     if (problems->count > 0)
         return;
     *out = (prompt){.name = text_trim(json_get(body, "name")->string), .type = shape > 0 ? TEXT("chat") : TEXT(PROMPT_TEXT)};
-    out->content = shape > 0 ? chat_text(a, content) : json_text(a, content);
+    out->content = shape > 0 ? prompt_chat_text(a, content) : json_text(a, content);
     out->config = json_is_null(config) ? TEXT("{}") : json_text(a, config);
     out->labels = labels != NULL ? labels : &nothing;
     if (!json_is_null(tags))
@@ -239,7 +238,7 @@ void prompt_check(arena *a, const json *body, issues *problems, prompt *out)
 }
 
 /* The placeholder of that name, anywhere in the chat. */
-static bool has_placeholder(const json *messages, text name)
+static bool prompt_has_placeholder(const json *messages, text name)
 {
     for (const json *m = messages->first; m != NULL; m = m->next)
         if (json_is(json_get(m, "name"), JSON_STRING) && text_equal(json_string_at(m, "name"), name))
@@ -248,11 +247,11 @@ static bool has_placeholder(const json *messages, text name)
 }
 
 /* Adds the variables of one message that are placeholders too. */
-static void find_ambiguous(text content, const json *messages, buf *names)
+static void prompt_find_ambiguous(text content, const json *messages, buf *names)
 {
     for (text_take(&content, "{{"); content.at; text_take(&content, "{{")) {
         text rest = content, name = text_trim(text_take(&rest, "}}"));
-        if (rest.at == NULL || !has_placeholder(messages, name))
+        if (rest.at == NULL || !prompt_has_placeholder(messages, name))
             continue;
         buf_string(names, names->size > 0 ? ", " : "");
         buf_text(names, name);
@@ -264,7 +263,7 @@ text prompt_ambiguous_names(arena *a, text content)
     buf names = {0};
     const json *messages = json_parse(a, content);
     for (const json *m = json_first(messages, JSON_ARRAY); m != NULL; m = m->next)
-        find_ambiguous(json_string_at(m, "content"), messages, &names);
+        prompt_find_ambiguous(json_string_at(m, "content"), messages, &names);
     return buf_move(&names, a);
 }
 
@@ -305,7 +304,7 @@ const json *prompt_without(arena *a, const json *list, const json *unwanted)
     return json_count(rest) == json_count(list) ? list : rest;
 }
 
-static bool has_all(const json *list, const json *items)
+static bool prompt_has_all(const json *list, const json *items)
 {
     for (const json *i = json_first(items, JSON_ARRAY); i != NULL; i = i->next)
         if (!prompt_lists(list, i->string))
@@ -315,18 +314,18 @@ static bool has_all(const json *list, const json *items)
 
 bool prompt_same_items(const json *left, const json *right)
 {
-    return has_all(left, right) && has_all(right, left);
+    return prompt_has_all(left, right) && prompt_has_all(right, left);
 }
 
 /* ---- JSON ---- */
 
-static void member_list(buf *out, const char *name, const json *list)
+static void prompt_member_list(buf *out, const char *name, const json *list)
 {
     json_put_key(out, name);
     json_write(out, list);
 }
 
-static void member_version(buf *out, int64_t version)
+static void prompt_member_version(buf *out, int64_t version)
 {
     json_put_key(out, "version");
     buf_format(out, "%lld", (long long)version);
@@ -341,19 +340,19 @@ void prompt_put(buf *out, const prompt *p, prompt_activity activity)
     member_text(out, "createdBy", TEXT("API"));
     member_json(out, "prompt", p->content);
     member_text(out, "name", p->name);
-    member_version(out, p->version);
+    prompt_member_version(out, p->version);
     member_text(out, "type", p->type);
     if (activity == PROMPT_SAID)
         member_bool(out, "isActive", prompt_lists(p->labels, TEXT(PROMPT_PRODUCTION)));
     else
         member_raw(out, "isActive", "null");
     member_json(out, "config", p->config);
-    member_list(out, "tags", p->tags);
-    member_list(out, "labels", p->labels);
+    prompt_member_list(out, "tags", p->tags);
+    prompt_member_list(out, "labels", p->labels);
     member_or_null(out, "commitMessage", p->commit_message);
 }
 
-static bool is_first_of_parent(const prompt_graph *g, size_t index)
+static bool prompt_is_first_of_parent(const prompt_graph *g, size_t index)
 {
     for (size_t i = 0; i < index; i++)
         if (text_equal(g->edges[i].parent_id, g->edges[index].parent_id))
@@ -361,7 +360,7 @@ static bool is_first_of_parent(const prompt_graph *g, size_t index)
     return true;
 }
 
-static void put_children(buf *out, const prompt_graph *g, text parent_id)
+static void prompt_put_children(buf *out, const prompt_graph *g, text parent_id)
 {
     json_put_name(out, parent_id);
     buf_char(out, '[');
@@ -372,7 +371,7 @@ static void put_children(buf *out, const prompt_graph *g, text parent_id)
         buf_char(out, '{');
         member_text(out, "id", g->edges[i].child_id);
         member_text(out, "name", g->edges[i].child_name);
-        member_version(out, g->edges[i].child_version);
+        prompt_member_version(out, g->edges[i].child_version);
         buf_char(out, '}');
     }
     buf_char(out, ']');
@@ -387,11 +386,11 @@ void prompt_put_graph(buf *out, const prompt *root, const prompt_graph *g)
     }
     buf_string(out, "{\"root\":{");
     member_text(out, "name", root->name);
-    member_version(out, root->version);
+    prompt_member_version(out, root->version);
     member_text(out, "id", root->id);
     buf_string(out, "},\"dependencies\":{");
     for (size_t i = 0; i < g->edge_count; i++)
-        if (is_first_of_parent(g, i))
-            put_children(out, g, g->edges[i].parent_id);
+        if (prompt_is_first_of_parent(g, i))
+            prompt_put_children(out, g, g->edges[i].parent_id);
     buf_string(out, "}}");
 }

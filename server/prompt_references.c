@@ -2,32 +2,31 @@
 
 #include <string.h>
 
-#define MAX_DEPTH 5 /* prompts within prompts */
+enum { REFERENCES_MAX_DEPTH = 5 }; /* prompts within prompts */
 
 /* A few prompts that refer to each other many times could grow without end: as much as one answer needs, and no more. */
-#define MAX_EDGES 1000
-#define MAX_RESOLVED ((size_t)16 << 20)
+enum { REFERENCES_MAX_EDGES = 1000, REFERENCES_MAX_RESOLVED = 16 << 20 };
 
 /* ---- References ---- */
 
-#define OPENING "@@@langfusePrompt:"
-#define CLOSING "@@@"
+#define REFERENCES_OPENING "@@@langfusePrompt:"
+#define REFERENCES_CLOSING "@@@"
 
 /* What stands between the first "=" of a part and its second, as the real server cuts it. NULL without "=". */
-static text value_of(text part)
+static text references_value_of(text part)
 {
     text_take(&part, "=");
     return text_take(&part, "=");
 }
 
 /* name=N|label=L or name=N|version=V */
-static bool read_reference(text inside, prompt_reference *out)
+static bool references_read_reference(text inside, prompt_reference *out)
 {
     text first = text_take(&inside, "|"), second = text_take(&inside, "|");
     if (!text_starts(first, "name=") || second.size == 0 || inside.at != NULL)
         return false;
-    out->name = value_of(first);
-    out->wanted = value_of(second);
+    out->name = references_value_of(first);
+    out->wanted = references_value_of(second);
     out->by_version = text_starts(second, "version=");
     out->version = 0;
     if (out->name.size == 0 || out->wanted.at == NULL)
@@ -40,10 +39,10 @@ prompt_reference *prompt_references(arena *a, text content, size_t *out_count)
     prompt_reference *list = NULL, *added;
     text rest = content;
     *out_count = 0;
-    for (text_take(&rest, OPENING); rest.at != NULL; text_take(&rest, OPENING)) {
-        prompt_reference found = {.at = (size_t)(rest.at - content.at) - strlen(OPENING)};
-        text inside = text_take(&rest, CLOSING);
-        if (rest.at == NULL || !read_reference(inside, &found))
+    for (text_take(&rest, REFERENCES_OPENING); rest.at != NULL; text_take(&rest, REFERENCES_OPENING)) {
+        prompt_reference found = {.at = (size_t)(rest.at - content.at) - strlen(REFERENCES_OPENING)};
+        text inside = text_take(&rest, REFERENCES_CLOSING);
+        if (rest.at == NULL || !references_read_reference(inside, &found))
             continue;
         found.size = (size_t)(rest.at - content.at) - found.at;
         added = arena_add(a, &list, sizeof *added, out_count);
@@ -57,16 +56,16 @@ prompt_reference *prompt_references(arena *a, text content, size_t *out_count)
 /* ---- Resolving ---- */
 
 /* The prompts from the root to the one at hand. */
-typedef struct chain {
+typedef struct references_chain {
     const prompt *at;
-    const struct chain *above;
+    const struct references_chain *above;
     unsigned level;
-} chain;
+} references_chain;
 
-static bool is_circular(const chain *c)
+static bool references_is_circular(const references_chain *c)
 {
-    const chain *root = c;
-    for (const chain *above = c->above; above != NULL; above = above->above) {
+    const references_chain *root = c;
+    for (const references_chain *above = c->above; above != NULL; above = above->above) {
         if (text_equal(above->at->id, c->at->id))
             return true;
         root = above;
@@ -74,7 +73,7 @@ static bool is_circular(const chain *c)
     return root != c && text_equal(root->at->name, c->at->name); /* another version of the root is as bad */
 }
 
-static void refuse_circle(prompt_graph *g, const prompt *p)
+static void references_refuse_circle(prompt_graph *g, const prompt *p)
 {
     buf words = {0};
     buf_string(&words, "Circular dependency detected involving prompt '");
@@ -83,7 +82,7 @@ static void refuse_circle(prompt_graph *g, const prompt *p)
     g->problem = buf_move(&words, g->arena);
 }
 
-static void refuse_reference(prompt_graph *g, const char *why, const prompt_reference *r)
+static void references_refuse_reference(prompt_graph *g, const char *why, const prompt_reference *r)
 {
     buf words = {0};
     buf_string(&words, why);
@@ -93,15 +92,15 @@ static void refuse_reference(prompt_graph *g, const char *why, const prompt_refe
     g->problem = buf_move(&words, g->arena);
 }
 
-static bool find_child(prompt_graph *g, const prompt *parent, const prompt_reference *r, prompt *out)
+static bool references_find_child(prompt_graph *g, const prompt *parent, const prompt_reference *r, prompt *out)
 {
     bool found = false;
-    if (g->edge_count == MAX_EDGES || !g->lookup(g->context, g->arena, r, out, &found)) {
+    if (g->edge_count == REFERENCES_MAX_EDGES || !g->lookup(g->context, g->arena, r, out, &found)) {
         g->failed = true;
         return false;
     }
     if (!found || !text_is(out->type, PROMPT_TEXT)) {
-        refuse_reference(g, found ? "Prompt dependency is not a text prompt: " : "Prompt dependency not found: ", r);
+        references_refuse_reference(g, found ? "Prompt dependency is not a text prompt: " : "Prompt dependency not found: ", r);
         return false;
     }
     prompt_edge *added = arena_add(g->arena, &g->edges, sizeof *added, &g->edge_count);
@@ -111,24 +110,24 @@ static bool find_child(prompt_graph *g, const prompt *parent, const prompt_refer
 }
 
 /* Works on JSON, so that the text of a child needs no escaping: it is the child's JSON without the quotes. */
-static text resolve(prompt_graph *g, const chain *c)
+static text references_resolve(prompt_graph *g, const references_chain *c)
 {
     size_t count, done = 0;
-    buf out = {.ceiling = MAX_RESOLVED};
+    buf out = {.ceiling = REFERENCES_MAX_RESOLVED};
     text content = c->at->content;
-    if (c->level >= MAX_DEPTH)
+    if (c->level >= REFERENCES_MAX_DEPTH)
         g->problem = TEXT("Maximum nesting depth exceeded (5)");
-    else if (is_circular(c))
-        refuse_circle(g, c->at);
+    else if (references_is_circular(c))
+        references_refuse_circle(g, c->at);
     if (g->problem.size > 0)
         return TEXT("");
     const prompt_reference *list = prompt_references(g->arena, content, &count);
     for (size_t i = 0; i < count && g->problem.size == 0 && !g->failed; i++) {
         prompt child;
-        if (!find_child(g, c->at, &list[i], &child))
+        if (!references_find_child(g, c->at, &list[i], &child))
             break;
-        const chain below = {&child, c, c->level + 1};
-        text resolved = resolve(g, &below);
+        const references_chain below = {&child, c, c->level + 1};
+        text resolved = references_resolve(g, &below);
         buf_put(&out, content.at + done, list[i].at - done);
         if (resolved.size > 2)
             buf_put(&out, resolved.at + 1, resolved.size - 2);
@@ -144,6 +143,6 @@ static text resolve(prompt_graph *g, const chain *c)
 
 text prompt_resolve(prompt_graph *g, const prompt *root)
 {
-    const chain top = {root, NULL, 0};
-    return resolve(g, &top);
+    const references_chain top = {root, NULL, 0};
+    return references_resolve(g, &top);
 }

@@ -3,11 +3,11 @@
 #include "metadata.h"
 #include "observation.h"
 
-#define MAX_TEXT 500 /* characters of a TEXT score */
+enum { SCORE_MAX_TEXT = 500 }; /* characters of a TEXT score */
 
-static const char *const types[] = {"NUMERIC", "BOOLEAN", "CATEGORICAL", "TEXT", "CORRECTION", NULL};
+static const char *const score_types[] = {"NUMERIC", "BOOLEAN", "CATEGORICAL", "TEXT", "CORRECTION", NULL};
 
-static text type_of(const json *body)
+static text score_type_of(const json *body)
 {
     const json *type = json_get(body, "dataType"), *value = json_get(body, "value");
     if (json_is(type, JSON_STRING))
@@ -15,58 +15,59 @@ static text type_of(const json *body)
     return json_is(value, JSON_STRING) ? TEXT("CATEGORICAL") : TEXT("NUMERIC");
 }
 
-static bool is_known_type(text type)
+static bool score_is_known_type(text type)
 {
-    for (size_t i = 0; types[i] != NULL; i++)
-        if (text_is(type, types[i]))
+    for (size_t i = 0; score_types[i] != NULL; i++)
+        if (text_is(type, score_types[i]))
             return true;
     return false;
 }
 
-static bool is_given(const json *body, const char *name)
+static bool score_is_given(const json *body, const char *name)
 {
     return !json_is_null(json_get(body, name));
 }
 
 /* ---- Checking ---- */
 
-static void check_value(issues *to, const json *body, text type)
+static void score_check_value(issues *to, const json *body, text type)
 {
     const json *value = json_get(body, "value");
     bool number = json_is(value, JSON_NUMBER), string = json_is(value, JSON_STRING);
-    if (!is_given(body, "dataType")) {
+    if (!score_is_given(body, "dataType")) {
         if (!number && !string)
-            issue_string_or_number(to, "value", value);
+            issues_add_string_or_number(to, "value", value);
     } else if (text_is(type, "NUMERIC") || text_is(type, "BOOLEAN")) {
         if (!number)
-            issue_type(to, "value", "number", value);
+            issues_add_type(to, "value", "number", value);
         else if (text_is(type, "BOOLEAN") && value->number != 0 && value->number != 1)
-            issue_custom(to, "value", "Value must be a number equal to either 0 or 1 for data type BOOLEAN");
+            issues_add_custom(to, "value", "Value must be a number equal to either 0 or 1 for data type BOOLEAN");
     } else if (!string) {
-        issue_type(to, "value", "string", value);
+        issues_add_type(to, "value", "string", value);
     } else if (text_is(type, "TEXT")) {
         if (value->string.size == 0)
-            issue_short(to, "value", 1);
-        if (issues_length(value->string) > MAX_TEXT)
-            issue_long(to, "value", MAX_TEXT);
+            issues_add_short(to, "value", 1);
+        if (issues_length(value->string) > SCORE_MAX_TEXT)
+            issues_add_long(to, "value", SCORE_MAX_TEXT);
     }
 }
 
 /* A trace, an observation of a trace, a session or a dataset run. */
-static void check_target(issues *to, const json *body)
+static void score_check_target(issues *to, const json *body)
 {
-    int targets = is_given(body, "traceId") + is_given(body, "sessionId") + is_given(body, "datasetRunId");
-    if (targets == 1 && (is_given(body, "traceId") || !is_given(body, "observationId")))
+    int targets = score_is_given(body, "traceId") + score_is_given(body, "sessionId") + score_is_given(body, "datasetRunId");
+    if (targets == 1 && (score_is_given(body, "traceId") || !score_is_given(body, "observationId")))
         return;
-    issue_custom_path(to, "\"traceId\",\"sessionId\",\"datasetRunId\",\"observationId\"",
-                      "Provide exactly one of the following: traceId (with optional observationId), sessionId or datasetRunId. "
-                      "ObservationId requires traceId.");
+    issues_add_custom_path(
+        to, "\"traceId\",\"sessionId\",\"datasetRunId\",\"observationId\"",
+        "Provide exactly one of the following: traceId (with optional observationId), sessionId or datasetRunId. "
+        "ObservationId requires traceId.");
 }
 
-static void check_annotation(issues *to, const json *body, text type)
+static void score_check_annotation(issues *to, const json *body, text type)
 {
-    if (json_is_string(json_get(body, "source"), "ANNOTATION") && !is_given(body, "configId") && !text_is(type, "CORRECTION"))
-        issue_custom(to, "configId", "configId is required when source is ANNOTATION (except for CORRECTION scores).");
+    if (json_is_string(json_get(body, "source"), "ANNOTATION") && !score_is_given(body, "configId") && !text_is(type, "CORRECTION"))
+        issues_add_custom(to, "configId", "configId is required when source is ANNOTATION (except for CORRECTION scores).");
 }
 
 void score_check(const json *body, bool batch, issues *to)
@@ -76,26 +77,26 @@ void score_check(const json *body, bool batch, issues *to)
     static const char *const strings[] = {
         "traceId", "sessionId", "datasetRunId", "observationId", "environment", "comment", "configId", "queueId", NULL};
     const json *name = json_get(body, "name");
-    text type = type_of(body);
+    text type = score_type_of(body);
     if (!json_is(body, JSON_OBJECT)) {
-        issue_type(to, "", "object", body);
+        issues_add_type(to, "", "object", body);
         return;
     }
-    if (is_given(body, "dataType") && (!json_is(json_get(body, "dataType"), JSON_STRING) || !is_known_type(type))) {
-        issue_discriminator(to, "dataType");
+    if (score_is_given(body, "dataType") && (!json_is(json_get(body, "dataType"), JSON_STRING) || !score_is_known_type(type))) {
+        issues_add_discriminator(to, "dataType");
         return;
     }
-    check_id(to, json_get(body, "id"), "id", false);
-    if (check_string(to, name, "name", true) && name->string.size == 0)
-        issue_short(to, "name", 1);
+    issues_check_id(to, json_get(body, "id"), "id", false);
+    if (issues_check_string(to, name, "name", true) && name->string.size == 0)
+        issues_add_short(to, "name", 1);
     for (size_t i = 0; strings[i] != NULL; i++)
-        check_string(to, json_get(body, strings[i]), strings[i], false);
-    check_option(to, json_get(body, "source"), "source", batch ? batch_sources : sources);
-    check_value(to, body, type);
+        issues_check_string(to, json_get(body, strings[i]), strings[i], false);
+    issues_check_option(to, json_get(body, "source"), "source", batch ? batch_sources : sources);
+    score_check_value(to, body, type);
     if (to->wrong_type)
         return;
-    check_target(to, body);
-    check_annotation(to, body, type);
+    score_check_target(to, body);
+    score_check_annotation(to, body, type);
 }
 
 /* ---- Rows ---- */
@@ -110,7 +111,7 @@ score score_from_body(arena *a, text id, const json *body)
     const json *comment = json_get(body, "comment");
     score s = {.id = id,
                .name = json_string_at(body, "name"),
-               .data_type = type_of(body),
+               .data_type = score_type_of(body),
                .source = json_string_at(body, "source"),
                .environment = observation_environment(a, json_string_at(body, "environment")),
                .trace_id = json_string_at(body, "traceId"),

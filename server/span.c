@@ -11,8 +11,8 @@
 
 #include <string.h>
 
-/* In byte order of the keys: find_key searches by halves. */
-#define KNOWN_KEYS(X)                                                   \
+/* In byte order of the keys: span_find_key searches by halves. */
+#define SPAN_KEYS(X)                                                    \
     X(DEPLOYMENT_ENVIRONMENT, "deployment.environment")                 \
     X(DEPLOYMENT_ENVIRONMENT_NAME, "deployment.environment.name")       \
     X(CONVERSATION, "gen_ai.conversation.id")                           \
@@ -67,61 +67,61 @@
     X(SESSION, "session.id")                                            \
     X(USER, "user.id")
 
-#define X(name, spelling) KEY_##name,
-typedef enum key { KNOWN_KEYS(X) KEY_COUNT } key;
+#define X(name, spelling) SPAN_##name,
+typedef enum span_key { SPAN_KEYS(X) SPAN_COUNT } span_key;
 #undef X
 
 #define X(name, spelling) {spelling, sizeof(spelling) - 1},
-static const text key_spellings[KEY_COUNT] = {KNOWN_KEYS(X)};
+static const text span_keys[SPAN_COUNT] = {SPAN_KEYS(X)};
 #undef X
 
-typedef const otlp_value *slots[KEY_COUNT];
+typedef const otlp_value *span_slots[SPAN_COUNT];
 
 /* What all spans of one scope share. */
-typedef struct scope_view {
-    slots resource;
+typedef struct span_scope {
+    span_slots resource;
     bool of_sdk; /* a scope of a Langfuse SDK: attributes that nobody asked for are not copied into metadata */
     text scope_json; /* metadata members, without braces */
     text resource_json; /* the same */
-} scope_view;
+} span_scope;
 
-typedef struct mapper {
+typedef struct span_mapper {
     const otlp_export *e;
     arena *arena;
-    scope_view *scopes;
+    span_scope *scopes;
     buf scratch;
     unsigned losses;
-} mapper;
+} span_mapper;
 
-static key find_key(text name)
+static span_key span_find_key(text name)
 {
-    size_t low = 0, high = KEY_COUNT;
+    size_t low = 0, high = SPAN_COUNT;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int order = text_order(name, key_spellings[middle]);
+        int order = text_order(name, span_keys[middle]);
         if (order == 0)
-            return (key)middle;
+            return (span_key)middle;
         if (order > 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return KEY_COUNT;
+    return SPAN_COUNT;
 }
 
-static text slot_text(mapper *m, const otlp_value *value)
+static text span_text(span_mapper *m, const otlp_value *value)
 {
     return value != NULL ? otlp_text(m->arena, value) : TEXT("");
 }
 
 /* The first of two that has text. */
-static text either(text first, text second)
+static text span_either(text first, text second)
 {
     return first.size > 0 ? first : second;
 }
 
 /* What was written into the scratch, which is empty again. */
-static text take_scratch(mapper *m)
+static text span_take_scratch(span_mapper *m)
 {
     text copy = arena_copy(m->arena, buf_view(&m->scratch));
     m->arena->failed |= m->scratch.failed;
@@ -132,7 +132,7 @@ static text take_scratch(mapper *m)
 /* ---- Metadata ---- */
 
 /* A whole object of metadata in one attribute; anything that is not an object or array is dropped, as the real server does. */
-static void put_object(mapper *m, metadata *into, const otlp_value *value)
+static void span_put_object(span_mapper *m, metadata *into, const otlp_value *value)
 {
     bool possible = value != NULL && (value->kind == OTLP_STRING || value->kind == OTLP_ARRAY);
     const json *object = possible ? json_parse(m->arena, otlp_text(m->arena, value)) : NULL;
@@ -142,7 +142,7 @@ static void put_object(mapper *m, metadata *into, const otlp_value *value)
         m->losses |= LOSS_METADATA;
 }
 
-static text metadata_json(mapper *m, const metadata *own, const scope_view *scope)
+static text span_metadata_json(span_mapper *m, const metadata *own, const span_scope *scope)
 {
     const text shared[] = {metadata_has(own, "scope") ? TEXT("") : scope->scope_json,
                            metadata_has(own, "resourceAttributes") ? TEXT("") : scope->resource_json};
@@ -154,44 +154,44 @@ static text metadata_json(mapper *m, const metadata *own, const scope_view *scop
         buf_text(&m->scratch, shared[i]);
     }
     buf_char(&m->scratch, '}');
-    return take_scratch(m);
+    return span_take_scratch(m);
 }
 
-static const otlp_attribute *attribute_at(const mapper *m, otlp_attributes list, size_t i)
+static const otlp_attribute *span_attribute_at(const span_mapper *m, otlp_attributes list, size_t i)
 {
     return &m->e->attributes[list.first + i];
 }
 
-static void put_attributes(mapper *m, metadata *into, const char *prefix, otlp_attributes list)
+static void span_put_attributes(span_mapper *m, metadata *into, const char *prefix, otlp_attributes list)
 {
     for (size_t i = 0; i < list.count; i++) {
-        const otlp_attribute *attribute = attribute_at(m, list, i);
+        const otlp_attribute *attribute = span_attribute_at(m, list, i);
         text name = metadata_key(m->arena, text_of(prefix), attribute->key);
         metadata_put(m->arena, into, name, otlp_text(m->arena, &attribute->value));
     }
 }
 
-static text members_json(mapper *m, const metadata *from)
+static text span_members_json(span_mapper *m, const metadata *from)
 {
     metadata_write(&m->scratch, from);
-    return take_scratch(m);
+    return span_take_scratch(m);
 }
 
-static text object_of_texts(mapper *m, const metadata *from)
+static text span_object_of_texts(span_mapper *m, const metadata *from)
 {
     buf_char(&m->scratch, '{');
     metadata_write(&m->scratch, from);
     buf_char(&m->scratch, '}');
-    return take_scratch(m);
+    return span_take_scratch(m);
 }
 
-static void view_scope(mapper *m, const otlp_scope *scope, scope_view *out)
+static void span_view_scope(span_mapper *m, const otlp_scope *scope, span_scope *out)
 {
     metadata of_scope = {0}, of_resource = {0};
     for (size_t i = 0; i < scope->resource.count; i++) {
-        const otlp_attribute *attribute = attribute_at(m, scope->resource, i);
-        key slot = find_key(attribute->key);
-        if (slot != KEY_COUNT)
+        const otlp_attribute *attribute = span_attribute_at(m, scope->resource, i);
+        span_key slot = span_find_key(attribute->key);
+        if (slot != SPAN_COUNT)
             out->resource[slot] = &attribute->value;
     }
     out->of_sdk = text_starts(scope->name, "langfuse-sdk");
@@ -199,17 +199,17 @@ static void view_scope(mapper *m, const otlp_scope *scope, scope_view *out)
         metadata_put(m->arena, &of_scope, TEXT("scope.name"), scope->name);
     if (scope->version.size > 0)
         metadata_put(m->arena, &of_scope, TEXT("scope.version"), scope->version);
-    put_attributes(m, &of_scope, "scope.attributes", scope->attributes);
-    put_attributes(m, &of_resource, "resourceAttributes", scope->resource);
-    out->scope_json = members_json(m, &of_scope);
-    out->resource_json = members_json(m, &of_resource);
+    span_put_attributes(m, &of_scope, "scope.attributes", scope->attributes);
+    span_put_attributes(m, &of_resource, "resourceAttributes", scope->resource);
+    out->scope_json = span_members_json(m, &of_scope);
+    out->resource_json = span_members_json(m, &of_resource);
 }
 
 /* ---- Fields ---- */
 
-static text type_of(mapper *m, const slots of, bool has_model)
+static text span_type_of(span_mapper *m, const span_slots of, bool has_model)
 {
-    text given = slot_text(m, of[KEY_TYPE]), operation = slot_text(m, of[KEY_OPERATION]);
+    text given = span_text(m, of[SPAN_TYPE]), operation = span_text(m, of[SPAN_OPERATION]);
     if (text_lists(TEXT("span,generation,event,embedding,agent,tool,chain,retriever,guardrail,evaluator"), given))
         return arena_upper(m->arena, given);
     if (given.size > 0)
@@ -225,7 +225,7 @@ static text type_of(mapper *m, const slots of, bool has_model)
     return has_model ? TEXT("GENERATION") : TEXT("SPAN");
 }
 
-static text level_of(mapper *m, const otlp_value *given, int status_code)
+static text span_level_of(span_mapper *m, const otlp_value *given, int status_code)
 {
     text word = given != NULL && given->kind == OTLP_STRING ? arena_upper(m->arena, given->as.string) : TEXT("");
     if (text_lists(TEXT("DEBUG,TRACE,VERBOSE"), word))
@@ -237,16 +237,16 @@ static text level_of(mapper *m, const otlp_value *given, int status_code)
     return text_lists(TEXT("ERROR,FATAL,CRITICAL"), word) || status_code == 2 ? TEXT("ERROR") : TEXT("DEFAULT");
 }
 
-static bool is_true(const otlp_value *value)
+static bool span_is_true(const otlp_value *value)
 {
     if (value == NULL)
         return false;
     return value->kind == OTLP_BOOL ? value->as.boolean : value->kind == OTLP_STRING && text_is(value->as.string, "true");
 }
 
-static text environment_of(mapper *m, const slots of, const slots resource)
+static text span_environment_of(span_mapper *m, const span_slots of, const span_slots resource)
 {
-    static const key order[] = {KEY_ENVIRONMENT, KEY_DEPLOYMENT_ENVIRONMENT_NAME, KEY_DEPLOYMENT_ENVIRONMENT};
+    static const span_key order[] = {SPAN_ENVIRONMENT, SPAN_DEPLOYMENT_ENVIRONMENT_NAME, SPAN_DEPLOYMENT_ENVIRONMENT};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         const otlp_value *value = of[order[i]] != NULL ? of[order[i]] : resource[order[i]];
         if (value != NULL)
@@ -256,7 +256,7 @@ static text environment_of(mapper *m, const slots of, const slots resource)
 }
 
 /* An array of texts, JSON text of one, or words between commas. */
-static text tags_of(mapper *m, const otlp_value *value)
+static text span_tags_of(span_mapper *m, const otlp_value *value)
 {
     if (value == NULL)
         return TEXT("[]");
@@ -275,24 +275,24 @@ static text tags_of(mapper *m, const otlp_value *value)
         json_put_string(&m->scratch, word);
     }
     buf_char(&m->scratch, ']');
-    return take_scratch(m);
+    return span_take_scratch(m);
 }
 
-static void set_io(mapper *m, const slots of, observation *out)
+static void span_set_io(span_mapper *m, const span_slots of, observation *out)
 {
-    text input = slot_text(m, of[KEY_INPUT]), output = slot_text(m, of[KEY_OUTPUT]);
+    text input = span_text(m, of[SPAN_INPUT]), output = span_text(m, of[SPAN_OUTPUT]);
     if (input.size == 0 && output.size == 0) { /* one langfuse value turns all other sources off */
-        input = either(slot_text(m, of[KEY_INPUT_MESSAGES]), slot_text(m, of[KEY_TOOL_ARGUMENTS]));
-        output = either(slot_text(m, of[KEY_OUTPUT_MESSAGES]), slot_text(m, of[KEY_TOOL_RESULT]));
-        input = either(input, slot_text(m, of[KEY_INPUT_VALUE]));
-        output = either(output, slot_text(m, of[KEY_OUTPUT_VALUE]));
+        input = span_either(span_text(m, of[SPAN_INPUT_MESSAGES]), span_text(m, of[SPAN_TOOL_ARGUMENTS]));
+        output = span_either(span_text(m, of[SPAN_OUTPUT_MESSAGES]), span_text(m, of[SPAN_TOOL_RESULT]));
+        input = span_either(input, span_text(m, of[SPAN_INPUT_VALUE]));
+        output = span_either(output, span_text(m, of[SPAN_OUTPUT_VALUE]));
     }
     out->input = text_unless_empty(input);
     out->output = text_unless_empty(output);
 }
 
 /* Numbers and strings keep their type; the rest becomes text. */
-static void put_parameter(mapper *m, text name, const json *value)
+static void span_put_parameter(span_mapper *m, text name, const json *value)
 {
     json_put_name(&m->scratch, name);
     if (value->kind == JSON_NUMBER || value->kind == JSON_STRING)
@@ -301,14 +301,14 @@ static void put_parameter(mapper *m, text name, const json *value)
         json_put_string(&m->scratch, json_text(m->arena, value));
 }
 
-static text parameters_of(mapper *m, const otlp_span *span, const otlp_value *given)
+static text span_parameters_of(span_mapper *m, const otlp_span *span, const otlp_value *given)
 {
     const json *object = given != NULL ? json_parse(m->arena, otlp_text(m->arena, given)) : NULL;
     buf_char(&m->scratch, '{');
     for (const json *member = json_first(object, JSON_OBJECT); member != NULL; member = member->next)
-        put_parameter(m, member->key, member);
+        span_put_parameter(m, member->key, member);
     for (size_t i = 0; !json_is(object, JSON_OBJECT) && i < span->attributes.count; i++) {
-        const otlp_attribute *attribute = attribute_at(m, span->attributes, i);
+        const otlp_attribute *attribute = span_attribute_at(m, span->attributes, i);
         text name = attribute->key;
         if (!text_skip(&name, "gen_ai.request.") || text_is(name, "model"))
             continue;
@@ -317,56 +317,57 @@ static text parameters_of(mapper *m, const otlp_span *span, const otlp_value *gi
             value = (json){.kind = JSON_NUMBER, .number = (double)attribute->value.as.integer};
         else if (attribute->value.kind == OTLP_DOUBLE)
             value = (json){.kind = JSON_NUMBER, .number = attribute->value.as.number};
-        put_parameter(m, name, &value);
+        span_put_parameter(m, name, &value);
     }
     buf_char(&m->scratch, '}');
-    return take_scratch(m);
+    return span_take_scratch(m);
 }
 
-static int64_t counter_of(mapper *m, const otlp_value *value)
+static int64_t span_counter_of(span_mapper *m, const otlp_value *value)
 {
     int64_t tokens;
     return value != NULL && text_to_int(otlp_text(m->arena, value), &tokens) && tokens >= 0 ? tokens : -1;
 }
 
-static const json *object_of(mapper *m, const otlp_value *value)
+static const json *span_object_of(span_mapper *m, const otlp_value *value)
 {
     const json *object = value != NULL && value->kind == OTLP_STRING ? json_parse(m->arena, value->as.string) : NULL;
     return json_is(object, JSON_OBJECT) ? object : NULL;
 }
 
-static void note_losses(mapper *m, const slots of, const json *usage, const json *cost)
+static void span_note_losses(span_mapper *m, const span_slots of, const json *usage, const json *cost)
 {
-    if ((of[KEY_USAGE] != NULL && usage == NULL) || !usage_is_whole(usage))
+    if ((of[SPAN_USAGE] != NULL && usage == NULL) || !usage_is_whole(usage))
         m->losses |= LOSS_USAGE;
-    if ((of[KEY_COST] != NULL && cost == NULL) || !usage_costs_fit(cost))
+    if ((of[SPAN_COST] != NULL && cost == NULL) || !usage_costs_fit(cost))
         m->losses |= LOSS_COST;
 }
 
-static void set_usage(mapper *m, const slots of, observation *out)
+static void span_set_usage(span_mapper *m, const span_slots of, observation *out)
 {
-    const json *usage = object_of(m, of[KEY_USAGE]);
-    bool bad_text = of[KEY_USAGE] != NULL && of[KEY_USAGE]->kind == OTLP_STRING && usage == NULL;
-    if (of[KEY_USAGE] != NULL && !bad_text)
+    const json *usage = span_object_of(m, of[SPAN_USAGE]);
+    bool bad_text = of[SPAN_USAGE] != NULL && of[SPAN_USAGE]->kind == OTLP_STRING && usage == NULL;
+    if (of[SPAN_USAGE] != NULL && !bad_text)
         out->usage = usage_details(m->arena, usage);
     else
-        out->usage = usage_from_counters(m->arena, counter_of(m, of[KEY_USAGE_INPUT]), counter_of(m, of[KEY_USAGE_OUTPUT]),
-                                         counter_of(m, of[KEY_USAGE_CACHE_READ]), counter_of(m, of[KEY_USAGE_CACHE_CREATION]),
-                                         counter_of(m, of[KEY_USAGE_REASONING]));
-    const json *cost = object_of(m, of[KEY_COST]);
-    note_losses(m, of, usage, cost);
+        out->usage = usage_from_counters(m->arena, span_counter_of(m, of[SPAN_USAGE_INPUT]),
+                                         span_counter_of(m, of[SPAN_USAGE_OUTPUT]), span_counter_of(m, of[SPAN_USAGE_CACHE_READ]),
+                                         span_counter_of(m, of[SPAN_USAGE_CACHE_CREATION]),
+                                         span_counter_of(m, of[SPAN_USAGE_REASONING]));
+    const json *cost = span_object_of(m, of[SPAN_COST]);
+    span_note_losses(m, of, usage, cost);
     json total = {.kind = JSON_NUMBER, .key = TEXT("total")}, only_total = {.kind = JSON_OBJECT, .first = &total};
-    if (of[KEY_COST] == NULL && text_to_double(slot_text(m, of[KEY_USAGE_COST]), &total.number))
+    if (of[SPAN_COST] == NULL && text_to_double(span_text(m, of[SPAN_USAGE_COST]), &total.number))
         cost = &only_total;
     out->cost = usage_costs(m->arena, cost);
 }
 
 /* Only generations link to a prompt, and only with a name and a version. */
-static void set_prompt(mapper *m, const slots of, observation *out)
+static void span_set_prompt(span_mapper *m, const span_slots of, observation *out)
 {
     const int64_t newest_version = 65535; /* the server keeps versions in 16 bits */
-    text name = either(slot_text(m, of[KEY_PROMPT_NAME]), slot_text(m, of[KEY_PROMPT_NAME_OLD]));
-    text version = either(slot_text(m, of[KEY_PROMPT_VERSION]), slot_text(m, of[KEY_PROMPT_VERSION_OLD]));
+    text name = span_either(span_text(m, of[SPAN_PROMPT_NAME]), span_text(m, of[SPAN_PROMPT_NAME_OLD]));
+    text version = span_either(span_text(m, of[SPAN_PROMPT_VERSION]), span_text(m, of[SPAN_PROMPT_VERSION_OLD]));
     int64_t number;
     if (!text_is(out->type, "GENERATION") || name.size == 0 || !text_to_int(version, &number) || number < 0)
         return;
@@ -375,10 +376,10 @@ static void set_prompt(mapper *m, const slots of, observation *out)
 }
 
 /* ISO text, which may itself be quoted as JSON. */
-static int64_t completion_start_of(mapper *m, const otlp_value *value)
+static int64_t span_completion_start_of(span_mapper *m, const otlp_value *value)
 {
     int64_t ms;
-    text given = slot_text(m, value);
+    text given = span_text(m, value);
     if (given.size >= 2 && given.at[0] == '"' && given.at[given.size - 1] == '"')
         given = (text){given.at + 1, given.size - 2};
     if (clock_parse(given, &ms))
@@ -388,7 +389,7 @@ static int64_t completion_start_of(mapper *m, const otlp_value *value)
     return -1;
 }
 
-static void set_times(const otlp_span *span, int64_t now_ns, observation *out)
+static void span_set_times(const otlp_span *span, int64_t now_ns, observation *out)
 {
     out->start_ns = span->start_ns != 0 ? span->start_ns : span->end_ns != 0 ? span->end_ns : now_ns;
     out->end_ns = span->end_ns != 0 ? span->end_ns : out->start_ns;
@@ -397,12 +398,12 @@ static void set_times(const otlp_span *span, int64_t now_ns, observation *out)
 /* ---- One span ---- */
 
 /* Sorts a span's attributes into slots, and those of open families (`metadata.KEY`) into metadata. */
-typedef struct sorted {
-    slots of;
+typedef struct span_sorted {
+    span_slots of;
     metadata observation, trace, leftover, experiment;
-} sorted;
+} span_sorted;
 
-static bool put_member(mapper *m, metadata *into, const otlp_attribute *attribute, const char *prefix)
+static bool span_put_member(span_mapper *m, metadata *into, const otlp_attribute *attribute, const char *prefix)
 {
     text name = attribute->key;
     bool fits = text_skip(&name, prefix);
@@ -411,111 +412,112 @@ static bool put_member(mapper *m, metadata *into, const otlp_attribute *attribut
     return fits;
 }
 
-static void sort_attributes(mapper *m, const otlp_span *span, bool of_sdk, sorted *out)
+static void span_sort_attributes(span_mapper *m, const otlp_span *span, bool of_sdk, span_sorted *out)
 {
     for (size_t i = 0; i < span->attributes.count; i++) {
-        const otlp_attribute *attribute = attribute_at(m, span->attributes, i);
-        key slot = find_key(attribute->key);
-        if (slot != KEY_COUNT)
+        const otlp_attribute *attribute = span_attribute_at(m, span->attributes, i);
+        span_key slot = span_find_key(attribute->key);
+        if (slot != SPAN_COUNT)
             out->of[slot] = &attribute->value;
-        else if (!put_member(m, &out->observation, attribute, "langfuse.observation.metadata.") &&
-                 !put_member(m, &out->trace, attribute, "langfuse.trace.metadata.") &&
-                 !put_member(m, &out->trace, attribute, "langfuse.metadata.") &&
-                 !put_member(m, &out->experiment, attribute, "langfuse.experiment.") && !of_sdk &&
+        else if (!span_put_member(m, &out->observation, attribute, "langfuse.observation.metadata.") &&
+                 !span_put_member(m, &out->trace, attribute, "langfuse.trace.metadata.") &&
+                 !span_put_member(m, &out->trace, attribute, "langfuse.metadata.") &&
+                 !span_put_member(m, &out->experiment, attribute, "langfuse.experiment.") && !of_sdk &&
                  !text_starts(attribute->key, "gen_ai.request."))
-            put_member(m, &out->leftover, attribute, "");
+            span_put_member(m, &out->leftover, attribute, "");
     }
 }
 
 /* Once more on its own, for reading the trace. NULL when nothing usable was given. */
-static text trace_metadata_of(mapper *m, sorted *in)
+static text span_trace_metadata_of(span_mapper *m, span_sorted *in)
 {
     metadata of_trace = {0};
-    put_object(m, &of_trace, in->of[KEY_TRACE_METADATA_OLD]);
-    put_object(m, &of_trace, in->of[KEY_TRACE_METADATA]);
+    span_put_object(m, &of_trace, in->of[SPAN_TRACE_METADATA_OLD]);
+    span_put_object(m, &of_trace, in->of[SPAN_TRACE_METADATA]);
     metadata_merge(m->arena, &of_trace, "", &in->trace);
     if (of_trace.count == 0)
         return TEXT_NONE;
-    return object_of_texts(m, &of_trace);
+    return span_object_of_texts(m, &of_trace);
 }
 
 /* Later wins: objects before single keys, the observation before the trace. */
-static void set_metadata(mapper *m, sorted *in, const scope_view *scope, observation *out)
+static void span_set_metadata(span_mapper *m, span_sorted *in, const span_scope *scope, observation *out)
 {
     metadata all = {0};
     if (in->leftover.count > 0)
         metadata_merge(m->arena, &all, "attributes", &in->leftover);
-    put_object(m, &all, in->of[KEY_METADATA]);
+    span_put_object(m, &all, in->of[SPAN_METADATA]);
     metadata_merge(m->arena, &all, "", &in->observation);
-    put_object(m, &all, in->of[KEY_TRACE_METADATA_OLD]);
-    put_object(m, &all, in->of[KEY_TRACE_METADATA]);
+    span_put_object(m, &all, in->of[SPAN_TRACE_METADATA_OLD]);
+    span_put_object(m, &all, in->of[SPAN_TRACE_METADATA]);
     metadata_merge(m->arena, &all, "", &in->trace);
-    out->metadata = metadata_json(m, &all, scope);
-    if (in->trace.count > 0 || in->of[KEY_TRACE_METADATA] != NULL || in->of[KEY_TRACE_METADATA_OLD] != NULL)
-        out->trace_metadata = trace_metadata_of(m, in);
+    out->metadata = span_metadata_json(m, &all, scope);
+    if (in->trace.count > 0 || in->of[SPAN_TRACE_METADATA] != NULL || in->of[SPAN_TRACE_METADATA_OLD] != NULL)
+        out->trace_metadata = span_trace_metadata_of(m, in);
     if (in->experiment.count > 0)
-        out->experiment = object_of_texts(m, &in->experiment);
+        out->experiment = span_object_of_texts(m, &in->experiment);
 }
 
-static void set_identity(mapper *m, const otlp_span *span, const slots of, const slots resource, observation *out)
+static void span_set_identity(span_mapper *m, const otlp_span *span, const span_slots of, const span_slots resource,
+                              observation *out)
 {
-    text session = either(slot_text(m, of[KEY_LF_SESSION]), slot_text(m, of[KEY_SESSION]));
+    text session = span_either(span_text(m, of[SPAN_LF_SESSION]), span_text(m, of[SPAN_SESSION]));
     out->trace_id = span->trace_id;
     out->id = span->id;
     out->parent_id = span->parent_id.at != NULL ? span->parent_id : TEXT("");
-    out->name = either(slot_text(m, of[KEY_TOOL_NAME]), span->name);
-    out->is_app_root = is_true(of[KEY_APP_ROOT]);
-    out->is_public = is_true(of[KEY_PUBLIC] != NULL ? of[KEY_PUBLIC] : of[KEY_PUBLIC_OLD]);
-    out->trace_name = either(slot_text(m, of[KEY_TRACE_NAME]), observation_is_root(out) ? out->name : TEXT(""));
-    out->user_id = either(slot_text(m, of[KEY_LF_USER]), slot_text(m, of[KEY_USER]));
-    out->session_id = either(session, slot_text(m, of[KEY_CONVERSATION]));
-    out->tags = tags_of(m, of[KEY_TAGS] != NULL ? of[KEY_TAGS] : of[KEY_TAGS_OLD]);
-    out->environment = environment_of(m, of, resource);
-    out->release = either(slot_text(m, of[KEY_RELEASE]), slot_text(m, resource[KEY_RELEASE]));
-    out->version = either(slot_text(m, of[KEY_VERSION]), slot_text(m, resource[KEY_SERVICE_VERSION]));
+    out->name = span_either(span_text(m, of[SPAN_TOOL_NAME]), span->name);
+    out->is_app_root = span_is_true(of[SPAN_APP_ROOT]);
+    out->is_public = span_is_true(of[SPAN_PUBLIC] != NULL ? of[SPAN_PUBLIC] : of[SPAN_PUBLIC_OLD]);
+    out->trace_name = span_either(span_text(m, of[SPAN_TRACE_NAME]), observation_is_root(out) ? out->name : TEXT(""));
+    out->user_id = span_either(span_text(m, of[SPAN_LF_USER]), span_text(m, of[SPAN_USER]));
+    out->session_id = span_either(session, span_text(m, of[SPAN_CONVERSATION]));
+    out->tags = span_tags_of(m, of[SPAN_TAGS] != NULL ? of[SPAN_TAGS] : of[SPAN_TAGS_OLD]);
+    out->environment = span_environment_of(m, of, resource);
+    out->release = span_either(span_text(m, of[SPAN_RELEASE]), span_text(m, resource[SPAN_RELEASE]));
+    out->version = span_either(span_text(m, of[SPAN_VERSION]), span_text(m, resource[SPAN_SERVICE_VERSION]));
 }
 
 /* For the trace as a whole, whatever observation they ride on. */
-static void set_trace_io(mapper *m, const slots of, observation *out)
+static void span_set_trace_io(span_mapper *m, const span_slots of, observation *out)
 {
-    text input = slot_text(m, of[KEY_TRACE_INPUT]), output = slot_text(m, of[KEY_TRACE_OUTPUT]);
+    text input = span_text(m, of[SPAN_TRACE_INPUT]), output = span_text(m, of[SPAN_TRACE_OUTPUT]);
     out->trace_input = text_unless_empty(input);
     out->trace_output = text_unless_empty(output);
 }
 
-static void map_span(mapper *m, const otlp_span *span, int64_t now_ns, observation *out)
+static void span_map(span_mapper *m, const otlp_span *span, int64_t now_ns, observation *out)
 {
-    const scope_view *scope = &m->scopes[span->scope];
-    sorted in = {0};
-    sort_attributes(m, span, scope->of_sdk, &in);
-    set_times(span, now_ns, out);
-    set_identity(m, span, in.of, scope->resource, out);
-    text other_model = either(slot_text(m, in.of[KEY_RESPONSE_MODEL]), slot_text(m, in.of[KEY_REQUEST_MODEL]));
-    out->model = either(slot_text(m, in.of[KEY_MODEL]), other_model);
-    out->type = type_of(m, in.of, out->model.size > 0);
-    out->level = level_of(m, in.of[KEY_LEVEL], span->status_code);
-    out->status_message = either(slot_text(m, in.of[KEY_STATUS_MESSAGE]), span->status_message);
-    out->model_parameters = parameters_of(m, span, in.of[KEY_MODEL_PARAMETERS]);
-    out->completion_start_ms = completion_start_of(m, in.of[KEY_COMPLETION_START]);
-    set_io(m, in.of, out);
-    set_trace_io(m, in.of, out);
-    set_usage(m, in.of, out);
-    set_prompt(m, in.of, out);
-    set_metadata(m, &in, scope, out);
+    const span_scope *scope = &m->scopes[span->scope];
+    span_sorted in = {0};
+    span_sort_attributes(m, span, scope->of_sdk, &in);
+    span_set_times(span, now_ns, out);
+    span_set_identity(m, span, in.of, scope->resource, out);
+    text other_model = span_either(span_text(m, in.of[SPAN_RESPONSE_MODEL]), span_text(m, in.of[SPAN_REQUEST_MODEL]));
+    out->model = span_either(span_text(m, in.of[SPAN_MODEL]), other_model);
+    out->type = span_type_of(m, in.of, out->model.size > 0);
+    out->level = span_level_of(m, in.of[SPAN_LEVEL], span->status_code);
+    out->status_message = span_either(span_text(m, in.of[SPAN_STATUS_MESSAGE]), span->status_message);
+    out->model_parameters = span_parameters_of(m, span, in.of[SPAN_MODEL_PARAMETERS]);
+    out->completion_start_ms = span_completion_start_of(m, in.of[SPAN_COMPLETION_START]);
+    span_set_io(m, in.of, out);
+    span_set_trace_io(m, in.of, out);
+    span_set_usage(m, in.of, out);
+    span_set_prompt(m, in.of, out);
+    span_set_metadata(m, &in, scope, out);
 }
 
 observation *span_map_all(const otlp_export *e, int64_t now_ns, unsigned *losses)
 {
-    mapper m = {.e = e, .arena = e->arena};
+    span_mapper m = {.e = e, .arena = e->arena};
     observation *rows = e->span_count > 0 ? arena_take(m.arena, e->span_count * sizeof *rows) : NULL;
     m.scopes = rows != NULL ? arena_take(m.arena, e->scope_count * sizeof *m.scopes) : NULL;
     if (m.scopes == NULL)
         return NULL;
     for (size_t i = 0; i < e->scope_count; i++)
-        view_scope(&m, &e->scopes[i], &m.scopes[i]);
+        span_view_scope(&m, &e->scopes[i], &m.scopes[i]);
     for (size_t i = 0; i < e->span_count && !m.arena->failed; i++) {
         rows[i] = (observation){.arrived_ns = now_ns + (int64_t)i, .prompt_version = -1};
-        map_span(&m, &e->spans[i], now_ns, &rows[i]);
+        span_map(&m, &e->spans[i], now_ns, &rows[i]);
     }
     buf_free(&m.scratch);
     *losses |= m.losses;

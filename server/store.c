@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* A row's position in time is its start in milliseconds: the key that decides what a resend replaces, and the order of pages. */
-static const char schema[] =
+static const char store_schema[] =
     "CREATE TABLE IF NOT EXISTS observations ("
     " trace_id TEXT NOT NULL, id TEXT NOT NULL, start_ms INTEGER NOT NULL,"
     " parent_id TEXT NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, arrived_ns INTEGER NOT NULL,"
@@ -25,7 +25,7 @@ static const char schema[] =
 
 /* Events are what traces and scores, and the observations of the batch endpoint, are folded from. `ingested` says where the row of
  * such an observation is: its id alone must find it, and an index on the ids of all observations would slow the other endpoint down. */
-static const char event_schema[] =
+static const char store_event_schema[] =
     "CREATE TABLE IF NOT EXISTS events ("
     " kind INTEGER NOT NULL, body_id TEXT NOT NULL, id TEXT NOT NULL, timestamp_ms INTEGER NOT NULL, is_update INTEGER NOT NULL,"
     " type TEXT NOT NULL, arrived_ns INTEGER NOT NULL, body TEXT NOT NULL, UNIQUE (kind, body_id, id, timestamp_ms));"
@@ -45,7 +45,7 @@ static const char event_schema[] =
 
 /* Labels and tags are JSON arrays. A reference stands for a piece of the content of its parent; it is kept so that what others refer to
  * is not deleted. */
-static const char prompt_schema[] =
+static const char store_prompt_schema[] =
     "CREATE TABLE IF NOT EXISTS prompts ("
     " id TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL, type TEXT NOT NULL, content TEXT NOT NULL, config TEXT "
     "NOT NULL,"
@@ -57,18 +57,18 @@ static const char prompt_schema[] =
     "PRAGMA user_version = 3;";
 
 /* From version 1, which knew only observations. */
-static const char upgrade[] = "ALTER TABLE observations ADD COLUMN trace_input TEXT;"
-                              "ALTER TABLE observations ADD COLUMN trace_output TEXT;"
-                              "ALTER TABLE observations ADD COLUMN trace_metadata TEXT;";
+static const char store_upgrade[] = "ALTER TABLE observations ADD COLUMN trace_input TEXT;"
+                                    "ALTER TABLE observations ADD COLUMN trace_output TEXT;"
+                                    "ALTER TABLE observations ADD COLUMN trace_metadata TEXT;";
 
-#define SCHEMA_VERSION 3
+enum { STORE_SCHEMA_VERSION = 3 };
 
 bool store_run(store *s, const char *sql)
 {
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-static bool has_failed(sqlite3 *db)
+static bool store_has_failed(sqlite3 *db)
 {
     int code = sqlite3_errcode(db);
     return code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE;
@@ -79,7 +79,7 @@ bool store_commit(store *s, bool ok)
 {
     if (ok && store_run(s, "COMMIT"))
         return true;
-    if (has_failed(s->db))
+    if (store_has_failed(s->db))
         snprintf(s->problem, sizeof s->problem, "%s", sqlite3_errmsg(s->db));
     if (sqlite3_get_autocommit(s->db) == 0)
         store_run(s, "ROLLBACK");
@@ -90,9 +90,9 @@ void store_problem(store *s, char *out, size_t size)
 {
     pthread_mutex_lock(&s->lock);
     snprintf(out, size, "%s",
-             *s->problem != '\0' ? s->problem
-             : has_failed(s->db) ? sqlite3_errmsg(s->db)
-                                 : "not an error of the database");
+             *s->problem != '\0'       ? s->problem
+             : store_has_failed(s->db) ? sqlite3_errmsg(s->db)
+                                       : "not an error of the database");
     s->problem[0] = '\0';
     pthread_mutex_unlock(&s->lock);
 }
@@ -104,57 +104,57 @@ sqlite3_stmt *store_prepare(store *s, const char *sql)
     return statement;
 }
 
-static int schema_version(store *s)
+static int store_schema_version(store *s)
 {
     int64_t version;
     return store_read_number(store_prepare(s, "PRAGMA user_version"), &version) ? (int)version : -1;
 }
 
 /* Another process may do the same at this moment, so the version is read again inside the transaction. */
-static bool set_up_schema(store *s)
+static bool store_set_up_schema(store *s)
 {
     if (!store_run(s, "BEGIN IMMEDIATE"))
         return store_commit(s, false);
-    int version = schema_version(s);
+    int version = store_schema_version(s);
     bool ok = version >= 0;
     if (version == 0)
-        ok = ok && store_run(s, schema);
+        ok = ok && store_run(s, store_schema);
     else if (version == 1)
-        ok = ok && store_run(s, upgrade);
+        ok = ok && store_run(s, store_upgrade);
     if (version < 2)
-        ok = ok && store_run(s, event_schema);
+        ok = ok && store_run(s, store_event_schema);
     if (version < 3)
-        ok = ok && store_run(s, prompt_schema);
+        ok = ok && store_run(s, store_prompt_schema);
     return store_commit(s, ok);
 }
 
 /* WAL with synchronous=NORMAL survives the death of the process; only a power cut may lose the last commits. Large pages and a WAL of
  * 64 MB (4000 pages) before it is folded back made bulk ingestion a fifth faster than the defaults. */
-static bool set_up(store *s, bool read_only)
+static bool store_set_up(store *s, bool read_only)
 {
     sqlite3_busy_timeout(s->db, 5000);
     if (read_only)
         return true;
     return store_run(s, "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
                         "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY;") &&
-           set_up_schema(s);
+           store_set_up_schema(s);
 }
 
-static bool prepare_ready(store *s)
+static bool store_prepare_ready(store *s)
 {
-    static const char *const texts[READY_COUNT] = {
-        [PUT_ROW] = store_put_row_sql,
-        [PUT_TRACE] = store_put_trace_sql,
-        [PUT_SCORE] = store_put_score_sql,
-        [PUT_EVENT] = "INSERT OR IGNORE INTO events (kind, body_id, id, timestamp_ms, is_update, type, arrived_ns, body)"
-                      " VALUES (?,?,?,?,?,?,?,?)",
-        [GET_EVENTS] = "SELECT type, timestamp_ms, arrived_ns, body FROM events WHERE kind = ? AND body_id = ?"
-                       " ORDER BY timestamp_ms, is_update, rowid",
-        [GET_PLACE] = "SELECT trace_id, start_ms FROM ingested WHERE id = ?",
-        [PUT_PLACE] = "INSERT OR REPLACE INTO ingested (id, trace_id, start_ms) VALUES (?,?,?)",
-        [FORGET_ROW] = "DELETE FROM observations WHERE trace_id = ? AND id = ? AND start_ms = ?",
+    static const char *const texts[STORE_READY_COUNT] = {
+        [STORE_PUT_ROW] = store_put_row_sql,
+        [STORE_PUT_TRACE] = store_put_trace_sql,
+        [STORE_PUT_SCORE] = store_put_score_sql,
+        [STORE_PUT_EVENT] = "INSERT OR IGNORE INTO events (kind, body_id, id, timestamp_ms, is_update, type, arrived_ns, body)"
+                            " VALUES (?,?,?,?,?,?,?,?)",
+        [STORE_GET_EVENTS] = "SELECT type, timestamp_ms, arrived_ns, body FROM events WHERE kind = ? AND body_id = ?"
+                             " ORDER BY timestamp_ms, is_update, rowid",
+        [STORE_GET_PLACE] = "SELECT trace_id, start_ms FROM ingested WHERE id = ?",
+        [STORE_PUT_PLACE] = "INSERT OR REPLACE INTO ingested (id, trace_id, start_ms) VALUES (?,?,?)",
+        [STORE_FORGET_ROW] = "DELETE FROM observations WHERE trace_id = ? AND id = ? AND start_ms = ?",
     };
-    for (size_t i = 0; i < READY_COUNT; i++)
+    for (size_t i = 0; i < STORE_READY_COUNT; i++)
         if ((s->ready[i] = store_prepare(s, texts[i])) == NULL)
             return false;
     return true;
@@ -162,7 +162,7 @@ static bool prepare_ready(store *s)
 
 /* What was traced is for its owner's eyes. SQLite gives its files of a database (-wal, -shm) the permissions that the database has;
  * those of one that is already there are their owner's decision. */
-static void create_for_owner_only(const char *path)
+static void store_create_for_owner_only(const char *path)
 {
     int file = strcmp(path, ":memory:") == 0 || *path == '\0' ? -1 : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file >= 0)
@@ -179,19 +179,19 @@ store *store_open(const char *path, bool read_only, char *why, size_t why_size)
         return NULL;
     }
     if (!read_only)
-        create_for_owner_only(path); /* where it fails, SQLite says why */
-    if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK || !set_up(s, read_only)) {
+        store_create_for_owner_only(path); /* where it fails, SQLite says why */
+    if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK || !store_set_up(s, read_only)) {
         snprintf(why, why_size, "cannot open the database %s: %s", path, *s->problem != '\0' ? s->problem : sqlite3_errmsg(s->db));
         store_close(s);
         return NULL;
     }
-    if (schema_version(s) != SCHEMA_VERSION) {
+    if (store_schema_version(s) != STORE_SCHEMA_VERSION) {
         snprintf(why, why_size, "%s is not a database of this version of langfuse-local", path);
         store_close(s);
         return NULL;
     }
     s->read_only = read_only;
-    if (!read_only && !prepare_ready(s)) {
+    if (!read_only && !store_prepare_ready(s)) {
         snprintf(why, why_size, "cannot write to the database %s: %s", path, sqlite3_errmsg(s->db));
         store_close(s);
         return NULL;
@@ -203,7 +203,7 @@ void store_close(store *s)
 {
     if (s == NULL)
         return;
-    for (size_t i = 0; i < READY_COUNT; i++)
+    for (size_t i = 0; i < STORE_READY_COUNT; i++)
         sqlite3_finalize(s->ready[i]);
     sqlite3_close(s->db);
     pthread_mutex_destroy(&s->lock);
@@ -216,7 +216,7 @@ sqlite3_stmt *store_prepare_with(store *s, const char *sql, text id)
 {
     int next = 1;
     sqlite3_stmt *statement = store_prepare(s, sql);
-    bind_text(statement, &next, id);
+    store_bind_text(statement, &next, id);
     return statement;
 }
 
@@ -228,7 +228,7 @@ sqlite3_stmt *store_prepare_buf(store *s, buf *sql)
     return statement;
 }
 
-bool run_ready(sqlite3_stmt *statement)
+bool store_run_ready(sqlite3_stmt *statement)
 {
     bool ok = sqlite3_step(statement) == SQLITE_DONE;
     sqlite3_reset(statement);
@@ -236,7 +236,7 @@ bool run_ready(sqlite3_stmt *statement)
     return ok;
 }
 
-bool run_once(sqlite3_stmt *statement)
+bool store_run_once(sqlite3_stmt *statement)
 {
     bool ok = sqlite3_step(statement) == SQLITE_DONE;
     sqlite3_finalize(statement);
@@ -248,7 +248,7 @@ bool store_run_all_with(store *s, const char *const *statements, size_t count, t
     pthread_mutex_lock(&s->lock);
     bool ok = store_run(s, "BEGIN IMMEDIATE");
     for (size_t i = 0; ok && i < count; i++)
-        ok = run_once(store_prepare_with(s, statements[i], id));
+        ok = store_run_once(store_prepare_with(s, statements[i], id));
     ok = store_commit(s, ok);
     pthread_mutex_unlock(&s->lock);
     return ok;
@@ -267,7 +267,7 @@ bool store_collect(sqlite3_stmt *statement, arena *a, store_reader *read, size_t
         int next = 0;
         read(statement, &next, a, item);
         if (out_total != NULL)
-            *out_total = column_int(statement, &next);
+            *out_total = store_next_int(statement, &next);
     }
     sqlite3_finalize(statement);
     return state == SQLITE_DONE && !a->failed;
@@ -282,50 +282,50 @@ bool store_read_number(sqlite3_stmt *statement, int64_t *out)
     return ok;
 }
 
-void bind_text(sqlite3_stmt *statement, int *next, text t)
+void store_bind_text(sqlite3_stmt *statement, int *next, text t)
 {
     sqlite3_bind_text64(statement, (*next)++, t.at != NULL ? t.at : "", t.size, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-void bind_optional(sqlite3_stmt *statement, int *next, text t)
+void store_bind_optional(sqlite3_stmt *statement, int *next, text t)
 {
     if (t.at != NULL)
-        bind_text(statement, next, t);
+        store_bind_text(statement, next, t);
     else
         sqlite3_bind_null(statement, (*next)++);
 }
 
-void bind_int(sqlite3_stmt *statement, int *next, int64_t value)
+void store_bind_int(sqlite3_stmt *statement, int *next, int64_t value)
 {
     sqlite3_bind_int64(statement, (*next)++, value);
 }
 
-void bind_all(sqlite3_stmt *statement, int *next, const text *values, size_t count)
+void store_bind_all(sqlite3_stmt *statement, int *next, const text *values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        bind_text(statement, next, values[i]);
+        store_bind_text(statement, next, values[i]);
 }
 
-text column_text(sqlite3_stmt *statement, int *next)
+text store_next_text(sqlite3_stmt *statement, int *next)
 {
     const char *at = (const char *)sqlite3_column_text(statement, *next);
     return (text){at, (size_t)sqlite3_column_bytes(statement, (*next)++)};
 }
 
-text column_copy(sqlite3_stmt *statement, int *next, arena *a)
+text store_next_copy(sqlite3_stmt *statement, int *next, arena *a)
 {
-    text found = column_text(statement, next);
+    text found = store_next_text(statement, next);
     return found.at != NULL ? arena_copy(a, found) : found;
 }
 
-int64_t column_int(sqlite3_stmt *statement, int *next)
+int64_t store_next_int(sqlite3_stmt *statement, int *next)
 {
     return sqlite3_column_int64(statement, (*next)++);
 }
 
 /* ---- Conditions ---- */
 
-void put_any_of(buf *sql, const char *column, size_t count)
+void store_put_any_of(buf *sql, const char *column, size_t count)
 {
     bool list = strcmp(column, "tags") == 0; /* a search in its text would find the tag "a" at the end of "q\"a", too */
     buf_string(sql, list ? "EXISTS (SELECT 1 FROM json_each(tags) WHERE value" : column);
@@ -335,11 +335,11 @@ void put_any_of(buf *sql, const char *column, size_t count)
     buf_string(sql, list ? "))" : ")");
 }
 
-void put_trace_condition(buf *sql, const char *column, const char *of_rows, const char *of_traces, size_t count)
+void store_put_trace_condition(buf *sql, const char *column, const char *of_rows, const char *of_traces, size_t count)
 {
     buf_format(sql, " AND %s IN (SELECT trace_id FROM observations WHERE ", column);
-    put_any_of(sql, of_rows, count);
+    store_put_any_of(sql, of_rows, count);
     buf_string(sql, " UNION SELECT id FROM traces WHERE ");
-    put_any_of(sql, of_traces, count);
+    store_put_any_of(sql, of_traces, count);
     buf_char(sql, ')');
 }

@@ -18,7 +18,7 @@ void store_close(store *s); /* NULL is fine */
 void store_problem(store *s, char *out, size_t size);
 
 /* Stores all rows or none. A row with the same trace, id and start (in milliseconds) replaces the older one. Any thread. */
-bool store_put(store *s, const observation *rows, size_t count);
+bool store_put_rows(store *s, const observation *rows, size_t count);
 
 typedef enum store_column {
     STORE_TRACE_ID,
@@ -50,8 +50,7 @@ typedef struct store_position {
 } store_position;
 
 /* Ceilings of one query: SQLite's own limit on bound values is 32766. */
-#define STORE_MAX_CONDITIONS 32
-#define STORE_MAX_VALUES 1000
+enum { STORE_MAX_CONDITIONS = 32, STORE_MAX_VALUES = 1000 };
 
 typedef struct store_query {
     store_condition conditions[STORE_MAX_CONDITIONS];
@@ -74,7 +73,7 @@ bool store_read(store *s, const store_query *query, store_visit *visit, void *co
 bool store_count_rows(store *s, const store_query *query, int64_t *out_count);
 
 /* The ids of the newest traces, newest first, or of those whose id starts with `prefix`. Texts live in `a`. */
-bool store_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids, size_t *out_count);
+bool store_newest_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids, size_t *out_count);
 
 /* Numbers of stored observations and traces; of one trace when `trace_id` is not empty. */
 bool store_count(store *s, text trace_id, int64_t *out_observations, int64_t *out_traces);
@@ -91,86 +90,85 @@ bool store_put_events(store *s, arena *memory, const event *events, size_t count
 bool store_load_trace(store *s, arena *a, text id, trace_data *out);
 bool store_delete_trace(store *s, text id);
 
-typedef enum trace_column {
-    TRACE_USER,
-    TRACE_NAME,
-    TRACE_SESSION,
-    TRACE_VERSION,
-    TRACE_RELEASE,
-    TRACE_ENVIRONMENT,
-    TRACE_TAG,
-    TRACE_COLUMN_COUNT
-} trace_column;
+typedef enum store_trace_column {
+    STORE_TRACE_USER,
+    STORE_TRACE_NAME,
+    STORE_TRACE_SESSION,
+    STORE_TRACE_VERSION,
+    STORE_TRACE_RELEASE,
+    STORE_TRACE_ENVIRONMENT,
+    STORE_TRACE_TAG,
+    STORE_TRACE_COLUMN_COUNT
+} store_trace_column;
 
-typedef struct trace_condition {
-    trace_column column;
+typedef struct store_trace_condition {
+    store_trace_column column;
     const text *values; /* any of them */
     size_t value_count;
-} trace_condition;
+} store_trace_condition;
 
-#define STORE_MAX_TRACE_CONDITIONS 32
+enum { STORE_MAX_TRACE_CONDITIONS = 32 };
 
 /* Observations are asked as well as trace events: a trace is found when one of them has the value. */
-typedef struct trace_query {
-    trace_condition conditions[STORE_MAX_TRACE_CONDITIONS];
+typedef struct store_trace_query {
+    store_trace_condition conditions[STORE_MAX_TRACE_CONDITIONS];
     size_t condition_count;
     int64_t from_ms, to_ms;
     bool oldest_first;
     size_t limit, offset;
-} trace_query;
+} store_trace_query;
 
 /* A page of ids, and how many there are in all. */
-bool store_find_traces(store *s, arena *a, const trace_query *query, text **out_ids, size_t *out_count, int64_t *out_total);
+bool store_find_traces(store *s, arena *a, const store_trace_query *query, text **out_ids, size_t *out_count, int64_t *out_total);
 
-typedef struct session_row {
+typedef struct store_session {
     text id, environment;
     int64_t created_ms;
-} session_row;
+} store_session;
 
-typedef struct session_query {
+typedef struct store_session_query {
     text id; /* empty: all */
     const text *environments;
     size_t environment_count; /* 0: any */
     int64_t from_ms, to_ms;
     size_t limit, offset;
-} session_query;
+} store_session_query;
 
-bool store_find_sessions(store *s, arena *a, const session_query *query, session_row **out_rows, size_t *out_count,
+bool store_find_sessions(store *s, arena *a, const store_session_query *query, store_session **out_rows, size_t *out_count,
                          int64_t *out_total);
 
 /* ---- Scores ---- */
 
-typedef enum score_column {
-    SCORE_ID,
-    SCORE_NAME,
-    SCORE_TRACE,
-    SCORE_OBSERVATION,
-    SCORE_SESSION,
-    SCORE_DATASET_RUN,
-    SCORE_SOURCE,
-    SCORE_DATA_TYPE,
-    SCORE_ENVIRONMENT,
-    SCORE_CONFIG,
-    SCORE_QUEUE,
-    SCORE_STRING_VALUE,
-    SCORE_USER_OF_TRACE,
-    SCORE_TAG_OF_TRACE,
-    SCORE_COLUMN_COUNT
-} score_column;
+typedef enum store_score_column {
+    STORE_SCORE_ID,
+    STORE_SCORE_NAME,
+    STORE_SCORE_TRACE,
+    STORE_SCORE_OBSERVATION,
+    STORE_SCORE_SESSION,
+    STORE_SCORE_DATASET_RUN,
+    STORE_SCORE_SOURCE,
+    STORE_SCORE_DATA_TYPE,
+    STORE_SCORE_ENVIRONMENT,
+    STORE_SCORE_CONFIG,
+    STORE_SCORE_QUEUE,
+    STORE_SCORE_STRING_VALUE,
+    STORE_SCORE_USER_OF_TRACE,
+    STORE_SCORE_TAG_OF_TRACE,
+    STORE_SCORE_COLUMN_COUNT
+} store_score_column;
 
-typedef struct score_condition {
-    score_column column;
+typedef struct store_score_condition {
+    store_score_column column;
     const text *values; /* any of them */
     size_t value_count;
-} score_condition;
+} store_score_condition;
 
-#define STORE_MAX_SCORE_CONDITIONS 48
-#define STORE_MAX_COMPARISONS 4
+enum { STORE_MAX_SCORE_CONDITIONS = 48, STORE_MAX_COMPARISONS = 4 };
 
-typedef struct score_query {
-    score_condition conditions[STORE_MAX_SCORE_CONDITIONS];
+typedef struct store_score_query {
+    store_score_condition conditions[STORE_MAX_SCORE_CONDITIONS];
     size_t condition_count;
-    struct score_comparison {
+    struct store_comparison {
         const char *operator; /* one of = != < <= > >= */
         double number;
     } comparisons[STORE_MAX_COMPARISONS];
@@ -179,10 +177,11 @@ typedef struct score_query {
     int64_t after_ms; /* with after_id: the position behind which a page begins */
     text after_id;    /* NULL: from the start */
     size_t limit, offset;
-} score_query;
+} store_score_query;
 
 /* Newest first; texts live in `a`. The total does not count the position and the page. */
-bool store_find_scores(store *s, arena *a, const score_query *query, score **out_scores, size_t *out_count, int64_t *out_total);
+bool store_find_scores(store *s, arena *a, const store_score_query *query, score **out_scores, size_t *out_count,
+                       int64_t *out_total);
 bool store_delete_score(store *s, text id);
 
 #endif

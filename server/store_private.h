@@ -9,23 +9,23 @@
 #include <sqlite3.h>
 
 /* Statements that are prepared once, because each row that arrives needs them. */
-typedef enum ready {
-    PUT_ROW,
-    PUT_TRACE,
-    PUT_SCORE,
-    PUT_EVENT,
-    GET_EVENTS,
-    GET_PLACE, /* trace and start of an observation of the batch endpoint */
-    PUT_PLACE,
-    FORGET_ROW,
-    READY_COUNT
-} ready;
+typedef enum store_ready {
+    STORE_PUT_ROW,
+    STORE_PUT_TRACE,
+    STORE_PUT_SCORE,
+    STORE_PUT_EVENT,
+    STORE_GET_EVENTS,
+    STORE_GET_PLACE, /* trace and start of an observation of the batch endpoint */
+    STORE_PUT_PLACE,
+    STORE_FORGET_ROW,
+    STORE_READY_COUNT
+} store_ready;
 
 extern const char store_put_row_sql[], store_put_trace_sql[], store_put_score_sql[];
 
 struct store {
     sqlite3 *db;
-    sqlite3_stmt *ready[READY_COUNT]; /* NULL when the database is only read */
+    sqlite3_stmt *ready[STORE_READY_COUNT]; /* NULL when the database is only read */
     bool read_only;
     char problem[120]; /* why the last transaction was taken back */
     pthread_mutex_t lock; /* guards all of the above */
@@ -39,8 +39,8 @@ sqlite3_stmt *store_prepare_buf(store *s, buf *sql); /* the same for a text that
 
 /* Run a statement that returns no rows: one of those that are ready, which lets go of what was bound to it, and one that is used once,
  * which is finalized and may be NULL. */
-bool run_ready(sqlite3_stmt *statement);
-bool run_once(sqlite3_stmt *statement);
+bool store_run_ready(sqlite3_stmt *statement);
+bool store_run_once(sqlite3_stmt *statement);
 
 /* Runs statements with `id` for their only parameter, all of them or none. */
 bool store_run_all_with(store *s, const char *const *statements, size_t count, text id);
@@ -56,25 +56,25 @@ bool store_read_number(sqlite3_stmt *statement, int64_t *out);
 
 /* Each binds, or reads, one value, and moves on to the next. Bound texts must live until the statement is done; texts that are read
  * until it steps on. SQLite takes a statement that is NULL, and every step of it fails. */
-void bind_text(sqlite3_stmt *statement, int *next, text t);
-void bind_optional(sqlite3_stmt *statement, int *next, text t); /* NULL when t.at is */
-void bind_int(sqlite3_stmt *statement, int *next, int64_t value);
-text column_text(sqlite3_stmt *statement, int *next);
-text column_copy(sqlite3_stmt *statement, int *next, arena *a); /* NULL when the column is */
-int64_t column_int(sqlite3_stmt *statement, int *next);
-void bind_all(sqlite3_stmt *statement, int *next, const text *values, size_t count);
+void store_bind_text(sqlite3_stmt *statement, int *next, text t);
+void store_bind_optional(sqlite3_stmt *statement, int *next, text t); /* NULL when t.at is */
+void store_bind_int(sqlite3_stmt *statement, int *next, int64_t value);
+text store_next_text(sqlite3_stmt *statement, int *next);
+text store_next_copy(sqlite3_stmt *statement, int *next, arena *a); /* NULL when the column is */
+int64_t store_next_int(sqlite3_stmt *statement, int *next);
+void store_bind_all(sqlite3_stmt *statement, int *next, const text *values, size_t count);
 
 /* Conditions of a query: "column is one of `count` values", where tags are a list that has one of them. */
-void put_any_of(buf *sql, const char *column, size_t count);
+void store_put_any_of(buf *sql, const char *column, size_t count);
 
 /* `column` names a trace of which rows or events say so; both tables are asked, so the values are bound twice. */
-void put_trace_condition(buf *sql, const char *column, const char *of_rows, const char *of_traces, size_t count);
+void store_put_trace_condition(buf *sql, const char *column, const char *of_rows, const char *of_traces, size_t count);
 
 /* Steps of larger transactions; the caller holds the lock. */
-bool put_row(store *s, const observation *row);
-bool read_rows(store *s, const store_query *query, store_visit *visit, void *context);
-bool replace_trace(store *s, const trace_record *t);
-bool replace_score(store *s, const score *given);
-bool read_scores_of_trace(store *s, arena *a, text trace_id, score **out_scores, size_t *out_count);
+bool store_put_row(store *s, const observation *row);
+bool store_read_rows(store *s, const store_query *query, store_visit *visit, void *context);
+bool store_replace_trace(store *s, const trace_record *t);
+bool store_replace_score(store *s, const score *given);
+bool store_read_scores_of_trace(store *s, arena *a, text trace_id, score **out_scores, size_t *out_count);
 
 #endif

@@ -24,22 +24,22 @@ bool store_update_prompt(store *s, const prompt *p); /* its labels, tags and tim
 bool store_remove_prompt(store *s, text id);
 
 /* Who refers to a name, in the order in which the references were made. */
-typedef struct prompt_dependent {
+typedef struct store_dependent {
     text parent_name, wanted;
     int64_t parent_version, version; /* `version` is 0 for a reference by label */
-} prompt_dependent;
+} store_dependent;
 
-bool store_prompt_dependents(store *s, arena *a, text child_name, prompt_dependent **out_list, size_t *out_count);
+bool store_prompt_dependents(store *s, arena *a, text child_name, store_dependent **out_list, size_t *out_count);
 
-typedef struct prompt_query {
+typedef struct store_prompt_query {
     text name, label, tag; /* empty: any */
     int64_t version;       /* 0: any */
     int64_t from_ms, to_ms; /* updated at or after, and before */
     size_t limit, offset;   /* of names */
-} prompt_query;
+} store_prompt_query;
 
 /* The versions that match, without content, of a page of names, by name and version; and how many names there are in all. */
-bool store_list_prompts(store *s, arena *a, const prompt_query *query, prompt **out_versions, size_t *out_count,
+bool store_list_prompts(store *s, arena *a, const store_prompt_query *query, prompt **out_versions, size_t *out_count,
                         int64_t *out_total);
 
 #endif

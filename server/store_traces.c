@@ -2,66 +2,66 @@
 
 #include <string.h>
 
-#define COLUMNS                                                                                                              \
+#define STORE_TRACE_COLUMNS                                                                                                  \
     "id, name, user_id, session_id, release, version, environment, tags, metadata, is_public, input, output, timestamp_ms, " \
     "created_ns, updated_ns"
-#define MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+#define STORE_TRACE_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 
-const char store_put_trace_sql[] = "INSERT OR REPLACE INTO traces (" COLUMNS ") VALUES (" MARKS ")";
+const char store_put_trace_sql[] = "INSERT OR REPLACE INTO traces (" STORE_TRACE_COLUMNS ") VALUES (" STORE_TRACE_MARKS ")";
 
 /* ---- One trace ---- */
 
-bool replace_trace(store *s, const trace_record *t)
+bool store_replace_trace(store *s, const trace_record *t)
 {
-    sqlite3_stmt *statement = s->ready[PUT_TRACE];
+    sqlite3_stmt *statement = s->ready[STORE_PUT_TRACE];
     int next = 1;
     const text words[] = {t->id, t->name, t->user_id, t->session_id, t->release, t->version, t->environment, t->tags, t->metadata};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        bind_text(statement, &next, words[i]);
-    bind_int(statement, &next, t->is_public);
-    bind_optional(statement, &next, t->input);
-    bind_optional(statement, &next, t->output);
-    bind_int(statement, &next, t->timestamp_ms);
-    bind_int(statement, &next, t->created_ns);
-    bind_int(statement, &next, t->updated_ns);
-    return run_ready(statement);
+        store_bind_text(statement, &next, words[i]);
+    store_bind_int(statement, &next, t->is_public);
+    store_bind_optional(statement, &next, t->input);
+    store_bind_optional(statement, &next, t->output);
+    store_bind_int(statement, &next, t->timestamp_ms);
+    store_bind_int(statement, &next, t->created_ns);
+    store_bind_int(statement, &next, t->updated_ns);
+    return store_run_ready(statement);
 }
 
-/* A row of COLUMNS. */
-static void read_record(sqlite3_stmt *statement, int *next, arena *a, void *item)
+/* A row of STORE_TRACE_COLUMNS. */
+static void store_read_trace(sqlite3_stmt *statement, int *next, arena *a, void *item)
 {
     trace_record *t = item;
     text *const words[] = {&t->id,      &t->name,        &t->user_id, &t->session_id, &t->release,
                            &t->version, &t->environment, &t->tags,    &t->metadata};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        *words[i] = column_copy(statement, next, a);
-    t->is_public = (int)column_int(statement, next);
-    t->input = column_copy(statement, next, a);
-    t->output = column_copy(statement, next, a);
-    t->timestamp_ms = column_int(statement, next);
-    t->created_ns = column_int(statement, next);
-    t->updated_ns = column_int(statement, next);
+        *words[i] = store_next_copy(statement, next, a);
+    t->is_public = (int)store_next_int(statement, next);
+    t->input = store_next_copy(statement, next, a);
+    t->output = store_next_copy(statement, next, a);
+    t->timestamp_ms = store_next_int(statement, next);
+    t->created_ns = store_next_int(statement, next);
+    t->updated_ns = store_next_int(statement, next);
 }
 
-typedef struct kept_rows {
+typedef struct store_kept_rows {
     arena *arena;
     trace_data *into;
-} kept_rows;
+} store_kept_rows;
 
-static void keep_row(void *context, const observation *row)
+static void store_keep_row(void *context, const observation *row)
 {
-    kept_rows *kept = context;
+    store_kept_rows *kept = context;
     observation *added = arena_add(kept->arena, &kept->into->rows, sizeof *added, &kept->into->row_count);
     if (added != NULL)
         *added = observation_keep(kept->arena, row);
 }
 
-static bool load_record(store *s, arena *a, text id, trace_data *out)
+static bool store_load_record(store *s, arena *a, text id, trace_data *out)
 {
     trace_record *found;
     size_t count;
-    bool ok = store_collect(store_prepare_with(s, "SELECT " COLUMNS " FROM traces WHERE id = ?", id), a, read_record, sizeof *found,
-                            &found, &count, NULL);
+    bool ok = store_collect(store_prepare_with(s, "SELECT " STORE_TRACE_COLUMNS " FROM traces WHERE id = ?", id), a,
+                            store_read_trace, sizeof *found, &found, &count, NULL);
     out->has_record = ok && count > 0;
     if (out->has_record)
         out->record = *found;
@@ -70,13 +70,13 @@ static bool load_record(store *s, arena *a, text id, trace_data *out)
 
 bool store_load_trace(store *s, arena *a, text id, trace_data *out)
 {
-    kept_rows kept = {.arena = a, .into = out};
+    store_kept_rows kept = {.arena = a, .into = out};
     store_query query = STORE_QUERY_ALL;
     *out = (trace_data){.id = id};
     query.conditions[query.condition_count++] = (store_condition){STORE_TRACE_ID, STORE_EQUALS, &id, 1};
     pthread_mutex_lock(&s->lock);
-    bool ok = read_rows(s, &query, keep_row, &kept) && load_record(s, a, id, out) &&
-              read_scores_of_trace(s, a, id, &out->scores, &out->score_count);
+    bool ok = store_read_rows(s, &query, store_keep_row, &kept) && store_load_record(s, a, id, out) &&
+              store_read_scores_of_trace(s, a, id, &out->scores, &out->score_count);
     pthread_mutex_unlock(&s->lock);
     return ok && !a->failed;
 }
@@ -100,12 +100,12 @@ bool store_delete_trace(store *s, text id)
 
 /* ---- Finding ---- */
 
-static void read_id(sqlite3_stmt *statement, int *next, arena *a, void *item)
+static void store_read_id(sqlite3_stmt *statement, int *next, arena *a, void *item)
 {
-    *(text *)item = column_copy(statement, next, a);
+    *(text *)item = store_next_copy(statement, next, a);
 }
 
-bool store_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids, size_t *out_count)
+bool store_newest_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids, size_t *out_count)
 {
     int next = 1;
     pthread_mutex_lock(&s->lock);
@@ -115,34 +115,35 @@ bool store_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids,
            "  WHERE trace_id >= ?1 AND substr(trace_id, 1, length(?1)) = ?1 GROUP BY trace_id"
            "  UNION ALL SELECT id, timestamp_ms FROM traces WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1)"
            " GROUP BY trace_id ORDER BY max(newest) DESC LIMIT ?2");
-    bind_text(statement, &next, prefix);
-    bind_int(statement, &next, (int64_t)limit);
-    bool ok = store_collect(statement, a, read_id, sizeof(text), out_ids, out_count, NULL);
+    store_bind_text(statement, &next, prefix);
+    store_bind_int(statement, &next, (int64_t)limit);
+    bool ok = store_collect(statement, a, store_read_id, sizeof(text), out_ids, out_count, NULL);
     pthread_mutex_unlock(&s->lock);
     return ok;
 }
 
 static const struct {
     const char *of_rows, *of_traces;
-} trace_columns[TRACE_COLUMN_COUNT] = {
-    [TRACE_USER] = {"user_id", "user_id"},
-    [TRACE_NAME] = {"trace_name", "name"},
-    [TRACE_SESSION] = {"session_id", "session_id"},
-    [TRACE_VERSION] = {"version", "version"},
-    [TRACE_RELEASE] = {"release", "release"},
-    [TRACE_ENVIRONMENT] = {"environment", "environment"},
-    [TRACE_TAG] = {"tags", "tags"},
+} store_trace_columns[STORE_TRACE_COLUMN_COUNT] = {
+    [STORE_TRACE_USER] = {"user_id", "user_id"},
+    [STORE_TRACE_NAME] = {"trace_name", "name"},
+    [STORE_TRACE_SESSION] = {"session_id", "session_id"},
+    [STORE_TRACE_VERSION] = {"version", "version"},
+    [STORE_TRACE_RELEASE] = {"release", "release"},
+    [STORE_TRACE_ENVIRONMENT] = {"environment", "environment"},
+    [STORE_TRACE_TAG] = {"tags", "tags"},
 };
 
-static sqlite3_stmt *prepare_traces(store *s, const trace_query *query)
+static sqlite3_stmt *store_prepare_traces(store *s, const store_trace_query *query)
 {
     buf sql = {0};
     buf_string(&sql, "SELECT trace_id, count(*) OVER () FROM"
                      " (SELECT trace_id, min(start_ms) AS oldest FROM observations GROUP BY trace_id"
                      "  UNION ALL SELECT id, timestamp_ms FROM traces) WHERE 1");
     for (size_t i = 0; i < query->condition_count; i++) {
-        const trace_condition *c = &query->conditions[i];
-        put_trace_condition(&sql, "trace_id", trace_columns[c->column].of_rows, trace_columns[c->column].of_traces, c->value_count);
+        const store_trace_condition *c = &query->conditions[i];
+        store_put_trace_condition(&sql, "trace_id", store_trace_columns[c->column].of_rows,
+                                  store_trace_columns[c->column].of_traces, c->value_count);
     }
     buf_format(&sql,
                " GROUP BY trace_id HAVING min(oldest) >= ? AND min(oldest) < ? ORDER BY min(oldest) %s, trace_id LIMIT ? OFFSET ?",
@@ -150,27 +151,27 @@ static sqlite3_stmt *prepare_traces(store *s, const trace_query *query)
     return store_prepare_buf(s, &sql);
 }
 
-static void bind_page(sqlite3_stmt *statement, int *next, int64_t from_ms, int64_t to_ms, size_t limit, size_t offset)
+static void store_bind_page(sqlite3_stmt *statement, int *next, int64_t from_ms, int64_t to_ms, size_t limit, size_t offset)
 {
-    bind_int(statement, next, from_ms);
-    bind_int(statement, next, to_ms);
-    bind_int(statement, next, (int64_t)limit);
-    bind_int(statement, next, (int64_t)offset);
+    store_bind_int(statement, next, from_ms);
+    store_bind_int(statement, next, to_ms);
+    store_bind_int(statement, next, (int64_t)limit);
+    store_bind_int(statement, next, (int64_t)offset);
 }
 
-bool store_find_traces(store *s, arena *a, const trace_query *query, text **out_ids, size_t *out_count, int64_t *out_total)
+bool store_find_traces(store *s, arena *a, const store_trace_query *query, text **out_ids, size_t *out_count, int64_t *out_total)
 {
     int next = 1;
     pthread_mutex_lock(&s->lock);
-    sqlite3_stmt *statement = prepare_traces(s, query);
+    sqlite3_stmt *statement = store_prepare_traces(s, query);
     for (size_t i = 0; i < query->condition_count; i++)
         for (int twice = 0; twice < 2; twice++)
-            bind_all(statement, &next, query->conditions[i].values, query->conditions[i].value_count);
-    bind_page(statement, &next, query->from_ms, query->to_ms, query->limit, query->offset);
-    bool ok = store_collect(statement, a, read_id, sizeof(text), out_ids, out_count, out_total);
+            store_bind_all(statement, &next, query->conditions[i].values, query->conditions[i].value_count);
+    store_bind_page(statement, &next, query->from_ms, query->to_ms, query->limit, query->offset);
+    bool ok = store_collect(statement, a, store_read_id, sizeof(text), out_ids, out_count, out_total);
     pthread_mutex_unlock(&s->lock);
     if (ok && *out_count == 0 && query->offset > 0) { /* behind the last page; the total is wanted all the same */
-        trace_query first = *query;
+        store_trace_query first = *query;
         first.offset = 0;
         ok = store_find_traces(s, a, &first, out_ids, out_count, out_total);
         *out_count = 0;
@@ -180,7 +181,7 @@ bool store_find_traces(store *s, arena *a, const trace_query *query, text **out_
 
 /* ---- Sessions ---- */
 
-static sqlite3_stmt *prepare_sessions(store *s, const session_query *query)
+static sqlite3_stmt *store_prepare_sessions(store *s, const store_session_query *query)
 {
     buf sql = {0};
     buf_string(&sql, "SELECT session_id, environment, min(first_ms), count(*) OVER () FROM"
@@ -190,35 +191,35 @@ static sqlite3_stmt *prepare_sessions(store *s, const session_query *query)
         buf_string(&sql, " AND session_id = ?");
     if (query->environment_count > 0) {
         buf_string(&sql, " AND ");
-        put_any_of(&sql, "environment", query->environment_count);
+        store_put_any_of(&sql, "environment", query->environment_count);
     }
     buf_string(&sql, " GROUP BY session_id HAVING min(first_ms) >= ? AND min(first_ms) < ?"
                      " ORDER BY min(first_ms) DESC, session_id LIMIT ? OFFSET ?");
     return store_prepare_buf(s, &sql);
 }
 
-static void read_session(sqlite3_stmt *statement, int *next, arena *a, void *item)
+static void store_read_session(sqlite3_stmt *statement, int *next, arena *a, void *item)
 {
-    session_row *row = item;
-    row->id = column_copy(statement, next, a);
-    row->environment = column_copy(statement, next, a);
-    row->created_ms = column_int(statement, next);
+    store_session *row = item;
+    row->id = store_next_copy(statement, next, a);
+    row->environment = store_next_copy(statement, next, a);
+    row->created_ms = store_next_int(statement, next);
 }
 
-bool store_find_sessions(store *s, arena *a, const session_query *query, session_row **out_rows, size_t *out_count,
+bool store_find_sessions(store *s, arena *a, const store_session_query *query, store_session **out_rows, size_t *out_count,
                          int64_t *out_total)
 {
     int next = 1;
     pthread_mutex_lock(&s->lock);
-    sqlite3_stmt *statement = prepare_sessions(s, query);
+    sqlite3_stmt *statement = store_prepare_sessions(s, query);
     if (query->id.size > 0)
-        bind_text(statement, &next, query->id);
-    bind_all(statement, &next, query->environments, query->environment_count);
-    bind_page(statement, &next, query->from_ms, query->to_ms, query->limit, query->offset);
-    bool ok = store_collect(statement, a, read_session, sizeof(session_row), out_rows, out_count, out_total);
+        store_bind_text(statement, &next, query->id);
+    store_bind_all(statement, &next, query->environments, query->environment_count);
+    store_bind_page(statement, &next, query->from_ms, query->to_ms, query->limit, query->offset);
+    bool ok = store_collect(statement, a, store_read_session, sizeof(store_session), out_rows, out_count, out_total);
     pthread_mutex_unlock(&s->lock);
     if (ok && *out_count == 0 && query->offset > 0) {
-        session_query first = *query;
+        store_session_query first = *query;
         first.offset = 0;
         ok = store_find_sessions(s, a, &first, out_rows, out_count, out_total);
         *out_count = 0;

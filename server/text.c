@@ -37,16 +37,16 @@ bool text_has(text a, const char *part)
     return a.size > 0 && memmem(a.at, a.size, part, strlen(part)) != NULL;
 }
 
-static bool is_space(char c)
+static bool text_is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 text text_trim(text a)
 {
-    while (a.size > 0 && is_space(a.at[0]))
+    while (a.size > 0 && text_is_space(a.at[0]))
         a = text_from(a, 1);
-    while (a.size > 0 && is_space(a.at[a.size - 1]))
+    while (a.size > 0 && text_is_space(a.at[a.size - 1]))
         a.size--;
     return a;
 }
@@ -86,7 +86,7 @@ text text_take(text *from, const char *end)
     return (text){whole.at, before};
 }
 
-static bool is_continuation(unsigned char c)
+static bool text_is_continuation(unsigned char c)
 {
     return (c & 0xC0) == 0x80;
 }
@@ -99,16 +99,16 @@ size_t text_utf8_size(text a)
     if (s[0] < 0x80)
         return 1;
     if (s[0] >= 0xC2 && s[0] <= 0xDF)
-        return a.size >= 2 && is_continuation(s[1]) ? 2 : 0;
+        return a.size >= 2 && text_is_continuation(s[1]) ? 2 : 0;
     if ((s[0] & 0xF0) == 0xE0) {
-        if (a.size < 3 || !is_continuation(s[1]) || !is_continuation(s[2]))
+        if (a.size < 3 || !text_is_continuation(s[1]) || !text_is_continuation(s[2]))
             return 0;
         bool overlong = s[0] == 0xE0 && s[1] < 0xA0;
         bool surrogate = s[0] == 0xED && s[1] > 0x9F;
         return overlong || surrogate ? 0 : 3;
     }
     if (s[0] >= 0xF0 && s[0] <= 0xF4) {
-        if (a.size < 4 || !is_continuation(s[1]) || !is_continuation(s[2]) || !is_continuation(s[3]))
+        if (a.size < 4 || !text_is_continuation(s[1]) || !text_is_continuation(s[2]) || !text_is_continuation(s[3]))
             return 0;
         bool overlong = s[0] == 0xF0 && s[1] < 0x90;
         bool beyond = s[0] == 0xF4 && s[1] > 0x8F;
@@ -148,7 +148,7 @@ int text_hex_digit(char c)
 bool text_to_double(text a, double *out_value)
 {
     char digits[400]; /* the longest plain spelling of a double has 1 + 309 digits */
-    if (a.size == 0 || a.size >= sizeof digits || is_space(a.at[0]) || memchr(a.at, '\0', a.size) != NULL)
+    if (a.size == 0 || a.size >= sizeof digits || text_is_space(a.at[0]) || memchr(a.at, '\0', a.size) != NULL)
         return false;
     memcpy(digits, a.at, a.size);
     digits[a.size] = '\0';

@@ -6,16 +6,16 @@
 #include <string.h>
 
 /* Far beyond real use: it keeps the quadratic merge of hostile metadata short. */
-#define MAX_MERGED_KEYS 2000
+enum { TRACE_MAX_MERGED_KEYS = 2000 };
 
-static int by_text(const void *left, const void *right)
+static int trace_by_text(const void *left, const void *right)
 {
     return text_order(*(const text *)left, *(const text *)right);
 }
 
 /* ---- Tags ---- */
 
-static void add_tags(arena *a, text list, text **tags, size_t *count)
+static void trace_add_tags(arena *a, text list, text **tags, size_t *count)
 {
     const json *parsed = json_parse(a, list);
     for (const json *tag = json_first(parsed, JSON_ARRAY); tag != NULL; tag = tag->next) {
@@ -30,10 +30,10 @@ text trace_unite_tags(arena *a, text left, text right)
     size_t count = 0;
     buf out = {0};
     text *tags = NULL;
-    add_tags(a, left, &tags, &count);
-    add_tags(a, right, &tags, &count);
+    trace_add_tags(a, left, &tags, &count);
+    trace_add_tags(a, right, &tags, &count);
     if (count > 1)
-        qsort(tags, count, sizeof *tags, by_text);
+        qsort(tags, count, sizeof *tags, trace_by_text);
     buf_char(&out, '[');
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && text_equal(tags[i], tags[i - 1]))
@@ -47,7 +47,7 @@ text trace_unite_tags(arena *a, text left, text right)
 
 /* ---- Metadata ---- */
 
-static void put_members(buf *out, const json *object, const json *but_not_those_of)
+static void trace_put_members(buf *out, const json *object, const json *but_not_those_of)
 {
     for (const json *member = object->first; member != NULL; member = member->next) {
         bool replaced = false;
@@ -67,57 +67,58 @@ text trace_merge_metadata(arena *a, text left, text right)
     buf out = {0};
     if (json_first(second, JSON_OBJECT) == NULL)
         return left;
-    if (json_first(first, JSON_OBJECT) == NULL || json_count(first) > MAX_MERGED_KEYS || json_count(second) > MAX_MERGED_KEYS)
+    if (json_first(first, JSON_OBJECT) == NULL || json_count(first) > TRACE_MAX_MERGED_KEYS ||
+        json_count(second) > TRACE_MAX_MERGED_KEYS)
         return right;
     buf_char(&out, '{');
-    put_members(&out, first, second);
-    put_members(&out, second, NULL);
+    trace_put_members(&out, first, second);
+    trace_put_members(&out, second, NULL);
     buf_char(&out, '}');
     return buf_move(&out, a);
 }
 
 /* ---- The view ---- */
 
-static void take_newest(text *value, text candidate)
+static void trace_take_newest(text *value, text candidate)
 {
     if (candidate.size > 0)
         *value = candidate;
 }
 
-static int by_arrival(const void *left, const void *right)
+static int trace_by_arrival(const void *left, const void *right)
 {
     const observation *a = *(const observation *const *)left, *b = *(const observation *const *)right;
     return (a->arrived_ns > b->arrived_ns) - (a->arrived_ns < b->arrived_ns);
 }
 
 /* Adds numbers of which negative ones mean "not given". */
-static void add_known(double *sum, double more)
+static void trace_add_known(double *sum, double more)
 {
     if (more >= 0)
         *sum = (*sum > 0 ? *sum : 0) + more;
 }
 
-static void add_totals(trace_view *v, const observation *o)
+static void trace_add_totals(trace_view *v, const observation *o)
 {
     arena memory = {0};
     if (o->usage.size > 2)
-        add_known(&v->tokens, json_number_at(json_parse(&memory, o->usage), "total", -1));
+        trace_add_known(&v->tokens, json_number_at(json_parse(&memory, o->usage), "total", -1));
     if (o->cost.size > 2)
-        add_known(&v->cost, json_number_at(json_parse(&memory, o->cost), "total", -1));
+        trace_add_known(&v->cost, json_number_at(json_parse(&memory, o->cost), "total", -1));
     arena_free(&memory);
 }
 
 /* Most observations of a trace carry the same trace metadata; it is merged when it differs from that of the `previous` one. */
-static void add_row(arena *a, trace_view *v, const observation *o, const observation *previous)
+static void trace_add_row(arena *a, trace_view *v, const observation *o, const observation *previous)
 {
     int64_t end_ns = o->end_ns == OBSERVATION_OPEN ? o->start_ns : o->end_ns;
-    take_newest(&v->name, o->trace_name);
-    take_newest(&v->user_id, o->user_id);
-    take_newest(&v->session_id, o->session_id);
-    take_newest(&v->environment, text_is(o->environment, "default") ? TEXT("") : o->environment);
-    take_newest(&v->release, o->release);
-    take_newest(&v->version, o->version);
-    take_newest(&v->tags, text_is(o->tags, "[]") ? TEXT("") : o->tags);
+    trace_take_newest(&v->name, o->trace_name);
+    trace_take_newest(&v->user_id, o->user_id);
+    trace_take_newest(&v->session_id, o->session_id);
+    trace_take_newest(&v->environment, text_is(o->environment, "default") ? TEXT("") : o->environment);
+    trace_take_newest(&v->release, o->release);
+    trace_take_newest(&v->version, o->version);
+    trace_take_newest(&v->tags, text_is(o->tags, "[]") ? TEXT("") : o->tags);
     if (o->trace_metadata.at != NULL && !(previous != NULL && text_equal(previous->trace_metadata, o->trace_metadata)))
         v->metadata = trace_merge_metadata(a, v->metadata, o->trace_metadata);
     v->is_public |= o->is_public;
@@ -126,21 +127,21 @@ static void add_row(arena *a, trace_view *v, const observation *o, const observa
     v->created_ns = o->arrived_ns < v->created_ns ? o->arrived_ns : v->created_ns;
     v->updated_ns = o->arrived_ns > v->updated_ns ? o->arrived_ns : v->updated_ns;
     v->errors += text_is(o->level, "ERROR");
-    add_totals(v, o);
+    trace_add_totals(v, o);
 }
 
-static const observation **sorted_rows(arena *a, const trace_data *data)
+static const observation **trace_sorted_rows(arena *a, const trace_data *data)
 {
     const observation **order = arena_take(a, data->row_count * sizeof *order);
     for (size_t i = 0; order != NULL && i < data->row_count; i++)
         order[i] = &data->rows[i];
     if (order != NULL)
-        qsort(order, data->row_count, sizeof *order, by_arrival);
+        qsort(order, data->row_count, sizeof *order, trace_by_arrival);
     return order;
 }
 
 /* The earliest observation without parent speaks for the trace; without one, the earliest that was marked as a root. */
-static const observation *root_of(const trace_data *data)
+static const observation *trace_root_of(const trace_data *data)
 {
     const observation *root = NULL;
     for (size_t i = 0; i < data->row_count; i++) {
@@ -153,7 +154,7 @@ static const observation *root_of(const trace_data *data)
     return root;
 }
 
-static void set_io(trace_view *v, const observation *root, const observation **rows, size_t count)
+static void trace_set_io(trace_view *v, const observation *root, const observation **rows, size_t count)
 {
     v->input = root != NULL ? root->input : TEXT_NONE;
     v->output = root != NULL ? root->output : TEXT_NONE;
@@ -165,14 +166,14 @@ static void set_io(trace_view *v, const observation *root, const observation **r
     }
 }
 
-static void add_record(arena *a, trace_view *v, const trace_record *r)
+static void trace_add_record(arena *a, trace_view *v, const trace_record *r)
 {
-    take_newest(&v->name, r->name);
-    take_newest(&v->user_id, r->user_id);
-    take_newest(&v->session_id, r->session_id);
-    take_newest(&v->environment, text_is(r->environment, "default") ? TEXT("") : r->environment);
-    take_newest(&v->release, r->release);
-    take_newest(&v->version, r->version);
+    trace_take_newest(&v->name, r->name);
+    trace_take_newest(&v->user_id, r->user_id);
+    trace_take_newest(&v->session_id, r->session_id);
+    trace_take_newest(&v->environment, text_is(r->environment, "default") ? TEXT("") : r->environment);
+    trace_take_newest(&v->release, r->release);
+    trace_take_newest(&v->version, r->version);
     v->tags = trace_unite_tags(a, v->tags, r->tags);
     v->metadata = trace_merge_metadata(a, v->metadata, r->metadata);
     if (r->is_public >= 0)
@@ -189,7 +190,7 @@ static void add_record(arena *a, trace_view *v, const trace_record *r)
 
 trace_view trace_view_of(arena *a, const trace_data *data)
 {
-    const observation **rows = sorted_rows(a, data), *root = root_of(data);
+    const observation **rows = trace_sorted_rows(a, data), *root = trace_root_of(data);
     trace_view v = {.id = data->id,
                     .start_ns = INT64_MAX,
                     .end_ns = INT64_MIN,
@@ -202,10 +203,10 @@ trace_view trace_view_of(arena *a, const trace_data *data)
     if (root != NULL && root->metadata.size > 0)
         v.metadata = root->metadata;
     for (size_t i = 0; rows != NULL && i < data->row_count; i++)
-        add_row(a, &v, rows[i], i > 0 ? rows[i - 1] : NULL);
-    set_io(&v, root, rows, rows != NULL ? data->row_count : 0);
+        trace_add_row(a, &v, rows[i], i > 0 ? rows[i - 1] : NULL);
+    trace_set_io(&v, root, rows, rows != NULL ? data->row_count : 0);
     if (data->has_record)
-        add_record(a, &v, &data->record);
+        trace_add_record(a, &v, &data->record);
     if (v.environment.size == 0)
         v.environment = TEXT("default");
     return v;

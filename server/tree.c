@@ -8,34 +8,32 @@
 #include <string.h>
 
 /* Deeper levels are drawn at this one: more branches than text helps nobody. */
-#define MAX_LEVELS 24
-#define MAX_NAME_COLUMNS 60
-#define MIN_VALUE_COLUMNS 24
+enum { TREE_MAX_LEVELS = 24, TREE_MAX_NAME_COLUMNS = 60, TREE_MIN_VALUE_COLUMNS = 24 };
 
-#define NO_NAME "(no name)"
+#define TREE_NO_NAME "(no name)"
 
-#define DIM "2"
-#define BOLD "1"
-#define RED "31"
-#define GREEN "32"
-#define YELLOW "33"
-#define BLUE "34"
-#define MAGENTA "35"
-#define CYAN "36"
+#define TREE_DIM "2"
+#define TREE_BOLD "1"
+#define TREE_RED "31"
+#define TREE_GREEN "32"
+#define TREE_YELLOW "33"
+#define TREE_BLUE "34"
+#define TREE_MAGENTA "35"
+#define TREE_CYAN "36"
 
-#define DOT " \xC2\xB7 "                       /* · */
-#define ELLIPSIS "\xE2\x80\xA6"                /* … */
-#define NEWLINE "\xE2\x8F\x8E"                 /* ⏎ */
-#define REPLACEMENT "\xEF\xBF\xBD"             /* � */
-#define ARROW " \xE2\x86\x92 "                 /* → */
-#define MICRO "\xC2\xB5"                       /* µ */
-#define BRANCH "\xE2\x94\x9C\xE2\x94\x80 "     /* ├─ */
-#define LAST_BRANCH "\xE2\x94\x94\xE2\x94\x80 " /* └─ */
-#define TRUNK "\xE2\x94\x82  "                 /* │ */
+#define TREE_DOT " \xC2\xB7 "                       /* · */
+#define TREE_ELLIPSIS "\xE2\x80\xA6"                /* … */
+#define TREE_NEWLINE "\xE2\x8F\x8E"                 /* ⏎ */
+#define TREE_REPLACEMENT "\xEF\xBF\xBD"             /* � */
+#define TREE_ARROW " \xE2\x86\x92 "                 /* → */
+#define TREE_MICRO "\xC2\xB5"                       /* µ */
+#define TREE_BRANCH "\xE2\x94\x9C\xE2\x94\x80 "     /* ├─ */
+#define TREE_LAST_BRANCH "\xE2\x94\x94\xE2\x94\x80 " /* └─ */
+#define TREE_TRUNK "\xE2\x94\x82  "                 /* │ */
 
 /* ---- Safe text ---- */
 
-static uint32_t code_point(text t, size_t size)
+static uint32_t tree_code_point(text t, size_t size)
 {
     const unsigned char *s = (const unsigned char *)t.at;
     switch (size) {
@@ -47,14 +45,14 @@ static uint32_t code_point(text t, size_t size)
 }
 
 /* Controls, and marks that reorder text or hide in it. */
-static bool is_unsafe(uint32_t c)
+static bool tree_is_unsafe(uint32_t c)
 {
     return c < 0x20 || (c >= 0x7F && c < 0xA0) || (c >= 0x200B && c <= 0x200F && c != 0x200D) || (c >= 0x2028 && c <= 0x202E) ||
            (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
 }
 
 /* Columns of one character: East Asian and emoji take two, combining marks none. A few ranges are enough to keep lines short. */
-static size_t columns_of(uint32_t c)
+static size_t tree_columns_of(uint32_t c)
 {
     if ((c >= 0x300 && c <= 0x36F) || c == 0x200D || (c >= 0xFE00 && c <= 0xFE0F))
         return 0;
@@ -65,32 +63,32 @@ static size_t columns_of(uint32_t c)
 }
 
 /* What one character is shown as, and its width. */
-static text shown(text rest, size_t *taken, size_t *columns)
+static text tree_shown(text rest, size_t *taken, size_t *columns)
 {
     size_t size = text_utf8_size(rest);
-    uint32_t c = size > 0 ? code_point(rest, size) : 0;
+    uint32_t c = size > 0 ? tree_code_point(rest, size) : 0;
     *taken = size > 0 ? size : 1;
     *columns = 1;
     if (size > 0 && c == '\n')
-        return TEXT(NEWLINE);
+        return TEXT(TREE_NEWLINE);
     if (size > 0 && (c == '\t' || c == '\r'))
         return TEXT(" ");
-    if (size == 0 || is_unsafe(c))
-        return TEXT(REPLACEMENT);
-    *columns = columns_of(c);
+    if (size == 0 || tree_is_unsafe(c))
+        return TEXT(TREE_REPLACEMENT);
+    *columns = tree_columns_of(c);
     return (text){rest.at, size};
 }
 
 /* One line of at most `limit` columns; what does not fit ends in an ellipsis. Returns the columns used. */
-static size_t put_clipped(buf *out, text t, size_t limit)
+static size_t tree_put_clipped(buf *out, text t, size_t limit)
 {
     size_t used = 0, fits = out->size, fits_used = 0;
     while (t.size > 0) {
         size_t taken, columns;
-        text piece = shown(t, &taken, &columns);
+        text piece = tree_shown(t, &taken, &columns);
         if (used + columns > limit) {
             out->size = fits;
-            buf_string(out, ELLIPSIS);
+            buf_string(out, TREE_ELLIPSIS);
             return fits_used + 1;
         }
         buf_text(out, piece);
@@ -104,27 +102,27 @@ static size_t put_clipped(buf *out, text t, size_t limit)
     return used;
 }
 
-static void put_safe(buf *out, text t)
+static void tree_put_safe(buf *out, text t)
 {
-    put_clipped(out, t, SIZE_MAX);
+    tree_put_clipped(out, t, SIZE_MAX);
 }
 
-static void paint(buf *out, const tree_style *style, const char *color)
+static void tree_paint(buf *out, const tree_style *style, const char *color)
 {
     if (style->color)
         buf_format(out, "\x1b[%sm", color);
 }
 
-static void put_painted(buf *out, const tree_style *style, const char *color, text t)
+static void tree_put_painted(buf *out, const tree_style *style, const char *color, text t)
 {
-    paint(out, style, color);
-    put_safe(out, t);
-    paint(out, style, "0");
+    tree_paint(out, style, color);
+    tree_put_safe(out, t);
+    tree_paint(out, style, "0");
 }
 
 /* ---- Numbers for people ---- */
 
-static void put_duration(buf *out, int64_t ns)
+static void tree_put_duration(buf *out, int64_t ns)
 {
     if (ns < 0)
         buf_char(out, '-');
@@ -133,7 +131,7 @@ static void put_duration(buf *out, int64_t ns)
     if (size < 1e3)
         buf_format(out, "%.0f ns", size);
     else if (size < 1e6)
-        buf_format(out, "%.3g " MICRO "s", size < 999.5e3 ? size / 1e3 : 999.0);
+        buf_format(out, "%.3g " TREE_MICRO "s", size < 999.5e3 ? size / 1e3 : 999.0);
     else if (size < 1e9)
         buf_format(out, "%.3g ms", size < 999.5e6 ? size / 1e6 : 999.0);
     else if (size < 60e9)
@@ -145,7 +143,7 @@ static void put_duration(buf *out, int64_t ns)
 }
 
 /* 1234567 as 1,234,567. */
-static void put_grouped(buf *out, double number)
+static void tree_put_grouped(buf *out, double number)
 {
     char digits[32];
     buf plain = {.at = digits, .capacity = sizeof digits, .ceiling = sizeof digits};
@@ -158,12 +156,12 @@ static void put_grouped(buf *out, double number)
     }
 }
 
-static void put_cost(buf *out, double dollars)
+static void tree_put_cost(buf *out, double dollars)
 {
     buf_format(out, dollars >= 1 ? "$%.2f" : "$%.6f", dollars);
 }
 
-static void put_when(buf *out, int64_t ns)
+static void tree_put_when(buf *out, int64_t ns)
 {
     char iso[CLOCK_ISO_SIZE];
     clock_iso(ns / CLOCK_NS_PER_MS, iso);
@@ -172,76 +170,76 @@ static void put_when(buf *out, int64_t ns)
 
 /* ---- Usage ---- */
 
-typedef struct usage {
+typedef struct tree_usage {
     double input, output, total, cost; /* negative: not given */
-} usage;
+} tree_usage;
 
-static usage usage_of(const observation *o)
+static tree_usage tree_usage_of(const observation *o)
 {
     arena memory = {0};
     const json *tokens = json_parse(&memory, o->usage), *cost = json_parse(&memory, o->cost);
-    usage result = {json_number_at(tokens, "input", -1), json_number_at(tokens, "output", -1), json_number_at(tokens, "total", -1),
-                    json_number_at(cost, "total", -1)};
+    tree_usage result = {json_number_at(tokens, "input", -1), json_number_at(tokens, "output", -1),
+                         json_number_at(tokens, "total", -1), json_number_at(cost, "total", -1)};
     arena_free(&memory);
     return result;
 }
 
-static void put_usage(buf *out, const observation *o)
+static void tree_put_usage(buf *out, const observation *o)
 {
-    usage u = usage_of(o);
+    tree_usage u = tree_usage_of(o);
     if (u.total >= 0) {
         buf_string(out, "  ");
         if (u.input >= 0 && u.output >= 0) {
-            put_grouped(out, u.input);
-            buf_string(out, ARROW);
-            put_grouped(out, u.output);
+            tree_put_grouped(out, u.input);
+            buf_string(out, TREE_ARROW);
+            tree_put_grouped(out, u.output);
             if (u.total > u.input + u.output) {
                 buf_string(out, " of ");
-                put_grouped(out, u.total);
+                tree_put_grouped(out, u.total);
             }
         } else {
-            put_grouped(out, u.total);
+            tree_put_grouped(out, u.total);
         }
         buf_string(out, " tokens");
     }
     if (u.cost >= 0) {
         buf_string(out, "  ");
-        put_cost(out, u.cost);
+        tree_put_cost(out, u.cost);
     }
 }
 
 /* ---- The trace as a whole ---- */
 
-static void put_counts(buf *out, const trace_view *s, size_t count)
+static void tree_put_counts(buf *out, const trace_view *s, size_t count)
 {
-    put_when(out, s->start_ns);
-    buf_string(out, DOT);
-    put_duration(out, s->end_ns - s->start_ns);
-    buf_format(out, DOT "%zu observation%s", count, count == 1 ? "" : "s");
+    tree_put_when(out, s->start_ns);
+    buf_string(out, TREE_DOT);
+    tree_put_duration(out, s->end_ns - s->start_ns);
+    buf_format(out, TREE_DOT "%zu observation%s", count, count == 1 ? "" : "s");
     if (s->errors > 0)
-        buf_format(out, DOT "%zu error%s", s->errors, s->errors == 1 ? "" : "s");
+        buf_format(out, TREE_DOT "%zu error%s", s->errors, s->errors == 1 ? "" : "s");
     if (s->tokens >= 0) {
-        buf_string(out, DOT);
-        put_grouped(out, s->tokens);
+        buf_string(out, TREE_DOT);
+        tree_put_grouped(out, s->tokens);
         buf_string(out, " tokens");
     }
     if (s->cost >= 0) {
-        buf_string(out, DOT);
-        put_cost(out, s->cost);
+        buf_string(out, TREE_DOT);
+        tree_put_cost(out, s->cost);
     }
 }
 
-static void put_label(buf *out, const char **separator, const char *label, text value)
+static void tree_put_label(buf *out, const char **separator, const char *label, text value)
 {
     if (value.size == 0)
         return;
     buf_string(out, *separator);
     buf_string(out, label);
-    put_safe(out, value);
-    *separator = DOT;
+    tree_put_safe(out, value);
+    *separator = TREE_DOT;
 }
 
-static void put_tags(buf *out, const char **separator, text tags)
+static void tree_put_tags(buf *out, const char **separator, text tags)
 {
     arena memory = {0};
     const json *list = json_parse(&memory, tags);
@@ -250,205 +248,207 @@ static void put_tags(buf *out, const char **separator, text tags)
         if (tag == list->first)
             buf_string(out, *separator);
         buf_string(out, between);
-        put_safe(out, tag->string);
+        tree_put_safe(out, tag->string);
         between = ", ";
-        *separator = DOT;
+        *separator = TREE_DOT;
     }
     arena_free(&memory);
 }
 
-static void put_header(buf *out, const trace_view *s, size_t count, const tree_style *style)
+static void tree_put_header(buf *out, const trace_view *s, size_t count, const tree_style *style)
 {
     const char *separator = "";
-    paint(out, style, BOLD);
-    put_clipped(out, s->name.size > 0 ? s->name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
-    paint(out, style, "0");
+    tree_paint(out, style, TREE_BOLD);
+    tree_put_clipped(out, s->name.size > 0 ? s->name : TEXT(TREE_NO_NAME), TREE_MAX_NAME_COLUMNS);
+    tree_paint(out, style, "0");
     buf_string(out, "  ");
-    put_painted(out, style, DIM, s->id);
+    tree_put_painted(out, style, TREE_DIM, s->id);
     buf_char(out, '\n');
-    paint(out, style, DIM);
-    put_counts(out, s, count);
+    tree_paint(out, style, TREE_DIM);
+    tree_put_counts(out, s, count);
     buf_char(out, '\n');
-    put_label(out, &separator, "user ", s->user_id);
-    put_label(out, &separator, "session ", s->session_id);
-    put_tags(out, &separator, s->tags);
-    put_label(out, &separator, "environment ", text_is(s->environment, "default") ? TEXT("") : s->environment);
-    put_label(out, &separator, "release ", s->release);
-    put_label(out, &separator, "version ", s->version);
-    put_label(out, &separator, "", s->is_public ? TEXT("public") : TEXT(""));
+    tree_put_label(out, &separator, "user ", s->user_id);
+    tree_put_label(out, &separator, "session ", s->session_id);
+    tree_put_tags(out, &separator, s->tags);
+    tree_put_label(out, &separator, "environment ", text_is(s->environment, "default") ? TEXT("") : s->environment);
+    tree_put_label(out, &separator, "release ", s->release);
+    tree_put_label(out, &separator, "version ", s->version);
+    tree_put_label(out, &separator, "", s->is_public ? TEXT("public") : TEXT(""));
     if (*separator != '\0')
         buf_char(out, '\n');
-    paint(out, style, "0");
+    tree_paint(out, style, "0");
     buf_char(out, '\n');
 }
 
 /* ---- One observation ---- */
 
-static const char *color_of(text type)
+static const char *tree_color_of(text type)
 {
     static const struct {
         const char *type, *color;
     } colors[] = {
-        {"GENERATION", MAGENTA}, {"TOOL", CYAN}, {"AGENT", YELLOW},  {"RETRIEVER", BLUE},
-        {"EMBEDDING", BLUE},     {"EVENT", DIM}, {"GUARDRAIL", RED}, {"EVALUATOR", YELLOW},
+        {"GENERATION", TREE_MAGENTA}, {"TOOL", TREE_CYAN}, {"AGENT", TREE_YELLOW},  {"RETRIEVER", TREE_BLUE},
+        {"EMBEDDING", TREE_BLUE},     {"EVENT", TREE_DIM}, {"GUARDRAIL", TREE_RED}, {"EVALUATOR", TREE_YELLOW},
     };
     for (size_t i = 0; i < sizeof colors / sizeof *colors; i++)
         if (text_is(type, colors[i].type))
             return colors[i].color;
-    return GREEN;
+    return TREE_GREEN;
 }
 
 /* Branches of the levels above, for lines of `n` itself or, when `below`, for lines under it. */
-static size_t put_branches(buf *out, const node *n, bool below, const tree_style *style)
+static size_t tree_put_branches(buf *out, const forest_node *n, bool below, const tree_style *style)
 {
-    const node *path[MAX_LEVELS];
-    size_t levels = n->level < MAX_LEVELS ? n->level : MAX_LEVELS;
-    const node *step = n;
+    const forest_node *path[TREE_MAX_LEVELS];
+    size_t levels = n->level < TREE_MAX_LEVELS ? n->level : TREE_MAX_LEVELS;
+    const forest_node *step = n;
     for (size_t i = levels; i-- > 0; step = step->parent)
         path[i] = step;
-    paint(out, style, DIM);
+    tree_paint(out, style, TREE_DIM);
     for (size_t i = 0; i < levels; i++) {
         bool branch = i + 1 == levels && !below;
         if (branch)
-            buf_string(out, path[i]->next != NULL ? BRANCH : LAST_BRANCH);
+            buf_string(out, path[i]->next != NULL ? TREE_BRANCH : TREE_LAST_BRANCH);
         else
-            buf_string(out, path[i]->next != NULL ? TRUNK : "   ");
+            buf_string(out, path[i]->next != NULL ? TREE_TRUNK : "   ");
     }
     if (below)
-        buf_string(out, n->first != NULL && n->level < MAX_LEVELS ? TRUNK : "   ");
-    paint(out, style, "0");
+        buf_string(out, n->first != NULL && n->level < TREE_MAX_LEVELS ? TREE_TRUNK : "   ");
+    tree_paint(out, style, "0");
     return 3 * (levels + below);
 }
 
-static void put_type(buf *out, text type, const tree_style *style)
+static void tree_put_type(buf *out, text type, const tree_style *style)
 {
-    paint(out, style, color_of(type));
+    tree_paint(out, style, tree_color_of(type));
     for (size_t i = 0; i < type.size; i++) {
         char c = type.at[i];
         buf_char(out, (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : '?'));
     }
-    paint(out, style, "0");
+    tree_paint(out, style, "0");
 }
 
-static void put_level(buf *out, const observation *o, const tree_style *style)
+static void tree_put_level(buf *out, const observation *o, const tree_style *style)
 {
     if (text_is(o->level, "DEFAULT"))
         return;
     buf_string(out, "  ");
-    paint(out, style, text_is(o->level, "ERROR") ? RED : text_is(o->level, "WARNING") ? YELLOW : DIM);
-    put_safe(out, o->level);
+    tree_paint(out, style, text_is(o->level, "ERROR") ? TREE_RED : text_is(o->level, "WARNING") ? TREE_YELLOW : TREE_DIM);
+    tree_put_safe(out, o->level);
     if (o->status_message.size > 0) {
         buf_string(out, ": ");
-        put_clipped(out, o->status_message, style->full ? SIZE_MAX : style->width);
+        tree_put_clipped(out, o->status_message, style->full ? SIZE_MAX : style->width);
     }
-    paint(out, style, "0");
+    tree_paint(out, style, "0");
 }
 
 /* prompt NAME v3 */
-static void put_prompt(buf *out, const observation *o)
+static void tree_put_prompt(buf *out, const observation *o)
 {
     if (o->prompt_name.size == 0)
         return;
     buf_string(out, "  prompt ");
-    put_clipped(out, o->prompt_name, MAX_NAME_COLUMNS);
+    tree_put_clipped(out, o->prompt_name, TREE_MAX_NAME_COLUMNS);
     if (o->prompt_version >= 0)
         buf_format(out, " v%lld", (long long)o->prompt_version);
 }
 
-static void put_title(buf *out, const node *n, const tree_style *style)
+static void tree_put_title(buf *out, const forest_node *n, const tree_style *style)
 {
     const observation *o = n->row;
-    put_branches(out, n, false, style);
-    put_type(out, o->type, style);
+    tree_put_branches(out, n, false, style);
+    tree_put_type(out, o->type, style);
     buf_char(out, ' ');
-    paint(out, style, BOLD);
-    put_clipped(out, o->name.size > 0 ? o->name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
-    paint(out, style, "0");
-    paint(out, style, DIM);
+    tree_paint(out, style, TREE_BOLD);
+    tree_put_clipped(out, o->name.size > 0 ? o->name : TEXT(TREE_NO_NAME), TREE_MAX_NAME_COLUMNS);
+    tree_paint(out, style, "0");
+    tree_paint(out, style, TREE_DIM);
     if (o->end_ns != OBSERVATION_OPEN) {
         buf_string(out, "  ");
-        put_duration(out, o->end_ns - o->start_ns);
+        tree_put_duration(out, o->end_ns - o->start_ns);
     } else if (!text_is(o->type, "EVENT")) { /* events are moments; anything else lacks its end */
         buf_string(out, "  no end");
     }
     if (o->model.size > 0) {
         buf_string(out, "  ");
-        put_clipped(out, o->model, MAX_NAME_COLUMNS);
+        tree_put_clipped(out, o->model, TREE_MAX_NAME_COLUMNS);
     }
-    put_prompt(out, o);
-    put_usage(out, o);
+    tree_put_prompt(out, o);
+    tree_put_usage(out, o);
     if (n->orphan) {
         buf_string(out, "  (parent ");
-        put_clipped(out, o->parent_id, MAX_NAME_COLUMNS);
+        tree_put_clipped(out, o->parent_id, TREE_MAX_NAME_COLUMNS);
         buf_string(out, " is not stored)");
     }
     if (n->cyclic)
         buf_string(out, "  (its own ancestor)");
-    if (n->level > MAX_LEVELS)
+    if (n->level > TREE_MAX_LEVELS)
         buf_format(out, "  (level %zu)", n->level);
-    paint(out, style, "0");
-    put_level(out, o, style);
+    tree_paint(out, style, "0");
+    tree_put_level(out, o, style);
     buf_char(out, '\n');
 }
 
-static void put_value_line(buf *out, const node *n, const char *label, text value, const tree_style *style)
+static void tree_put_value_line(buf *out, const forest_node *n, const char *label, text value, const tree_style *style)
 {
-    size_t used = put_branches(out, n, true, style);
-    paint(out, style, DIM);
+    size_t used = tree_put_branches(out, n, true, style);
+    tree_paint(out, style, TREE_DIM);
     buf_string(out, label);
-    paint(out, style, "0");
+    tree_paint(out, style, "0");
     used += strlen(label);
-    size_t left = style->width > used + MIN_VALUE_COLUMNS ? style->width - used : MIN_VALUE_COLUMNS;
-    put_clipped(out, value, style->full ? SIZE_MAX : left);
+    size_t left = style->width > used + TREE_MIN_VALUE_COLUMNS ? style->width - used : TREE_MIN_VALUE_COLUMNS;
+    tree_put_clipped(out, value, style->full ? SIZE_MAX : left);
     buf_char(out, '\n');
 }
 
 /* In full, a value keeps its lines. */
-static void put_value(buf *out, const node *n, const char *label, text value, const tree_style *style)
+static void tree_put_value(buf *out, const forest_node *n, const char *label, text value, const tree_style *style)
 {
     while (style->full && value.size > 0) {
-        put_value_line(out, n, label, text_take(&value, "\n"), style);
+        tree_put_value_line(out, n, label, text_take(&value, "\n"), style);
         label = "     ";
     }
     if (value.size > 0)
-        put_value_line(out, n, label, value, style);
+        tree_put_value_line(out, n, label, value, style);
 }
 
 /* ---- Scores ---- */
 
-static void put_score_value(buf *out, const score *s, size_t limit)
+static void tree_put_score_value(buf *out, const score *s, size_t limit)
 {
     if (text_is(s->data_type, "BOOLEAN"))
         buf_string(out, s->value != 0 ? "true" : "false");
     else if (score_has_number(s))
         json_put_number(out, s->value);
     else
-        put_clipped(out, s->string_value, limit);
+        tree_put_clipped(out, s->string_value, limit);
 }
 
 /* name value  (comment) */
-static void put_score(buf *out, const score *s, size_t used, const tree_style *style)
+static void tree_put_score(buf *out, const score *s, size_t used, const tree_style *style)
 {
-    size_t left = style->full ? SIZE_MAX : style->width > used + MIN_VALUE_COLUMNS ? style->width - used : MIN_VALUE_COLUMNS;
-    paint(out, style, DIM);
+    size_t left = style->full                                    ? SIZE_MAX
+                  : style->width > used + TREE_MIN_VALUE_COLUMNS ? style->width - used
+                                                                 : TREE_MIN_VALUE_COLUMNS;
+    tree_paint(out, style, TREE_DIM);
     buf_string(out, "score  ");
-    paint(out, style, "0");
-    put_clipped(out, s->name, MAX_NAME_COLUMNS);
+    tree_paint(out, style, "0");
+    tree_put_clipped(out, s->name, TREE_MAX_NAME_COLUMNS);
     buf_char(out, ' ');
-    paint(out, style, BOLD);
-    put_score_value(out, s, left);
-    paint(out, style, "0");
+    tree_paint(out, style, TREE_BOLD);
+    tree_put_score_value(out, s, left);
+    tree_paint(out, style, "0");
     if (s->comment.size > 0) {
-        paint(out, style, DIM);
+        tree_paint(out, style, TREE_DIM);
         buf_string(out, "  (");
-        put_clipped(out, s->comment, left);
+        tree_put_clipped(out, s->comment, left);
         buf_char(out, ')');
-        paint(out, style, "0");
+        tree_paint(out, style, "0");
     }
     buf_char(out, '\n');
 }
 
-static int by_target(const void *left, const void *right)
+static int tree_by_target(const void *left, const void *right)
 {
     const score *a = *(const score *const *)left, *b = *(const score *const *)right;
     int order = text_order(a->observation_id, b->observation_id);
@@ -458,18 +458,18 @@ static int by_target(const void *left, const void *right)
 }
 
 /* Sorted by observation, oldest first; those of the trace have none and come before all others. */
-static const score **sort_scores(arena *a, const trace_data *data)
+static const score **tree_sort_scores(arena *a, const trace_data *data)
 {
     const score **order = arena_take(a, data->score_count * sizeof *order);
     for (size_t i = 0; order != NULL && i < data->score_count; i++)
         order[i] = &data->scores[i];
     if (order != NULL)
-        qsort(order, data->score_count, sizeof *order, by_target);
+        qsort(order, data->score_count, sizeof *order, tree_by_target);
     return order;
 }
 
 /* The first score of an observation, or of a later one. */
-static size_t find_scores(const score *const *order, size_t count, text observation_id)
+static size_t tree_find_scores(const score *const *order, size_t count, text observation_id)
 {
     size_t low = 0, high = count;
     while (low < high) {
@@ -482,21 +482,21 @@ static size_t find_scores(const score *const *order, size_t count, text observat
     return low;
 }
 
-static void put_scores_of(buf *out, const node *n, const score *const *order, size_t count, const tree_style *style)
+static void tree_put_scores_of(buf *out, const forest_node *n, const score *const *order, size_t count, const tree_style *style)
 {
-    for (size_t i = find_scores(order, count, n->row->id); i < count && text_equal(order[i]->observation_id, n->row->id); i++)
-        put_score(out, order[i], put_branches(out, n, true, style), style);
+    for (size_t i = tree_find_scores(order, count, n->row->id); i < count && text_equal(order[i]->observation_id, n->row->id); i++)
+        tree_put_score(out, order[i], tree_put_branches(out, n, true, style), style);
 }
 
 /* Of the trace itself, and of observations that are not stored. */
-static void put_other_scores(buf *out, const forest *f, const score *const *order, size_t count, const tree_style *style)
+static void tree_put_other_scores(buf *out, const forest *f, const score *const *order, size_t count, const tree_style *style)
 {
     size_t put = 0;
     for (size_t i = 0; i < count; i++) {
         text wanted = order[i]->observation_id;
         if (wanted.size > 0 && forest_has(f, wanted))
             continue;
-        put_score(out, order[i], 0, style);
+        tree_put_score(out, order[i], 0, style);
         put++;
     }
     if (put > 0 && f->count > 0)
@@ -510,16 +510,16 @@ void tree_render(buf *out, const trace_data *data, const tree_style *style)
     if (data->row_count == 0 && !data->has_record)
         return;
     trace_view view = trace_view_of(&memory, data);
-    put_header(out, &view, data->row_count, style);
-    const score **scores = sort_scores(&memory, data);
+    tree_put_header(out, &view, data->row_count, style);
+    const score **scores = tree_sort_scores(&memory, data);
     bool planted = scores != NULL && forest_plant(&memory, data->rows, data->row_count, &f);
     if (planted)
-        put_other_scores(out, &f, scores, data->score_count, style);
-    for (node *n = planted ? f.top.first : NULL; n != NULL; n = forest_next(n, &f.top)) {
-        put_title(out, n, style);
-        put_value(out, n, "in   ", n->row->input, style);
-        put_value(out, n, "out  ", n->row->output, style);
-        put_scores_of(out, n, scores, data->score_count, style);
+        tree_put_other_scores(out, &f, scores, data->score_count, style);
+    for (forest_node *n = planted ? f.top.first : NULL; n != NULL; n = forest_next(n, &f.top)) {
+        tree_put_title(out, n, style);
+        tree_put_value(out, n, "in   ", n->row->input, style);
+        tree_put_value(out, n, "out  ", n->row->output, style);
+        tree_put_scores_of(out, n, scores, data->score_count, style);
     }
     out->failed |= !planted;
     arena_free(&memory);
@@ -531,15 +531,15 @@ void tree_render_summary(buf *out, const trace_data *data, const tree_style *sty
     if (data->row_count == 0 && !data->has_record)
         return;
     trace_view s = trace_view_of(&memory, data);
-    put_painted(out, style, DIM, s.id);
+    tree_put_painted(out, style, TREE_DIM, s.id);
     buf_string(out, "  ");
-    paint(out, style, BOLD);
-    put_clipped(out, s.name.size > 0 ? s.name : TEXT(NO_NAME), MAX_NAME_COLUMNS);
-    paint(out, style, "0");
+    tree_paint(out, style, TREE_BOLD);
+    tree_put_clipped(out, s.name.size > 0 ? s.name : TEXT(TREE_NO_NAME), TREE_MAX_NAME_COLUMNS);
+    tree_paint(out, style, "0");
     buf_string(out, "  ");
-    paint(out, style, DIM);
-    put_counts(out, &s, data->row_count);
-    paint(out, style, "0");
+    tree_paint(out, style, TREE_DIM);
+    tree_put_counts(out, &s, data->row_count);
+    tree_paint(out, style, "0");
     buf_char(out, '\n');
     arena_free(&memory);
 }

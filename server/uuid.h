@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#define UUID_SIZE 37 /* with its NUL */
+enum { UUID_SIZE = 37 }; /* with its NUL */
 
 bool uuid_make(char out[UUID_SIZE]);
 

@@ -422,11 +422,11 @@ static void add(store *s, const char *id, const char *name, int64_t version, con
 }
 
 /* name.version, a space behind each */
-static const char *list(store *s, const prompt_query *given, int64_t total)
+static const char *list(store *s, const store_prompt_query *given, int64_t total)
 {
     static char names[500];
     arena a = {0};
-    prompt_query query = *given;
+    store_prompt_query query = *given;
     prompt *found;
     size_t count, used = 0;
     int64_t counted;
@@ -452,19 +452,19 @@ static void lists_are_filtered_and_paged(void **state)
     add(s, "2", "b", 2, "[\"q\",\"latest\"]", "[\"t\"]");
     add(s, "3", "a", 1, "[\"q\\\"a\",\"latest\"]", "[\"u\"]");
     add(s, "4", "c/d", 1, "[]", "[]");
-    assert_string_equal(list(s, &(prompt_query){0}, 3), "a.1 b.1 b.2 c/d.1 ");
-    assert_string_equal(list(s, &(prompt_query){.name = TEXT("b")}, 1), "b.1 b.2 ");
-    assert_string_equal(list(s, &(prompt_query){.name = TEXT("c/d")}, 1), "c/d.1 ");
-    assert_string_equal(list(s, &(prompt_query){.label = TEXT("latest")}, 2), "a.1 b.2 ");
-    assert_string_equal(list(s, &(prompt_query){.label = TEXT("q")}, 1), "b.2 ");
-    assert_string_equal(list(s, &(prompt_query){.label = TEXT("q\"a")}, 1), "a.1 ");
-    assert_string_equal(list(s, &(prompt_query){.label = TEXT("a")}, 0), "");
-    assert_string_equal(list(s, &(prompt_query){.tag = TEXT("t"), .version = 1}, 1), "b.1 ");
-    assert_string_equal(list(s, &(prompt_query){.from_ms = 11, .to_ms = 20}, 0), "");
-    assert_string_equal(list(s, &(prompt_query){.from_ms = 10, .to_ms = 20}, 3), "a.1 b.1 c/d.1 ");
-    assert_string_equal(list(s, &(prompt_query){.limit = 1, .offset = 1}, 3), "b.1 b.2 ");
-    assert_string_equal(list(s, &(prompt_query){.limit = 2, .offset = 2}, 3), "c/d.1 ");
-    assert_string_equal(list(s, &(prompt_query){.limit = 2, .offset = 4}, 3), "");
+    assert_string_equal(list(s, &(store_prompt_query){0}, 3), "a.1 b.1 b.2 c/d.1 ");
+    assert_string_equal(list(s, &(store_prompt_query){.name = TEXT("b")}, 1), "b.1 b.2 ");
+    assert_string_equal(list(s, &(store_prompt_query){.name = TEXT("c/d")}, 1), "c/d.1 ");
+    assert_string_equal(list(s, &(store_prompt_query){.label = TEXT("latest")}, 2), "a.1 b.2 ");
+    assert_string_equal(list(s, &(store_prompt_query){.label = TEXT("q")}, 1), "b.2 ");
+    assert_string_equal(list(s, &(store_prompt_query){.label = TEXT("q\"a")}, 1), "a.1 ");
+    assert_string_equal(list(s, &(store_prompt_query){.label = TEXT("a")}, 0), "");
+    assert_string_equal(list(s, &(store_prompt_query){.tag = TEXT("t"), .version = 1}, 1), "b.1 ");
+    assert_string_equal(list(s, &(store_prompt_query){.from_ms = 11, .to_ms = 20}, 0), "");
+    assert_string_equal(list(s, &(store_prompt_query){.from_ms = 10, .to_ms = 20}, 3), "a.1 b.1 c/d.1 ");
+    assert_string_equal(list(s, &(store_prompt_query){.limit = 1, .offset = 1}, 3), "b.1 b.2 ");
+    assert_string_equal(list(s, &(store_prompt_query){.limit = 2, .offset = 2}, 3), "c/d.1 ");
+    assert_string_equal(list(s, &(store_prompt_query){.limit = 2, .offset = 4}, 3), "");
     assert_true(store_end(s, true));
     store_close(s);
 }
@@ -502,7 +502,7 @@ static void dependents_go_with_their_parent(void **state)
 {
     store *s = open_store(":memory:", false);
     arena a = {0};
-    prompt_dependent *dependents;
+    store_dependent *dependents;
     size_t count;
     (void)state;
     assert_true(store_begin(s, true));

@@ -149,11 +149,11 @@ static void put(store *s, const char *id, const char *body, int64_t at_ms)
 }
 
 /* Ids with a space behind each, in the order of the answer. */
-static const char *find(store *s, const score_query *given)
+static const char *find(store *s, const store_score_query *given)
 {
     static char ids[500];
     arena a = {0};
-    score_query query = *given;
+    store_score_query query = *given;
     score *scores;
     size_t count, used = 0;
     int64_t total;
@@ -174,8 +174,8 @@ static score get(store *s, arena *a, const char *id)
     size_t count;
     int64_t total;
     text wanted = text_of(id);
-    score_query query = {
-        .conditions = {{SCORE_ID, &wanted, 1}}, .condition_count = 1, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 1};
+    store_score_query query = {
+        .conditions = {{STORE_SCORE_ID, &wanted, 1}}, .condition_count = 1, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 1};
     assert_true(store_find_scores(s, a, &query, &scores, &count, &total));
     assert_int_equal(count, 1);
     return scores[0];
@@ -222,7 +222,7 @@ static void a_later_score_replaces_and_keeps_the_first_time(void **state)
     assert_text(found.comment, "old");
     assert_int_equal(found.timestamp_ms, 10);
     assert_true(store_delete_score(s, TEXT("s")));
-    assert_string_equal(find(s, &(score_query){0}), "");
+    assert_string_equal(find(s, &(store_score_query){0}), "");
     put(s, "s", "\"name\":\"x\",\"value\":9,\"traceId\":\"t\"", 5);
     assert_true(get(s, &a, "s").value == 9);
     arena_free(&a);
@@ -256,23 +256,23 @@ static void of_equal_times_the_later_request_counts(void **state)
 static void filters_select(void **state)
 {
     static const struct {
-        score_column column;
+        store_score_column column;
         const char *values[2], *expected;
     } cases[] = {
-        {SCORE_NAME, {"q"}, "3 1 "},
-        {SCORE_NAME, {"q", "r"}, "3 2 1 "},
-        {SCORE_TRACE, {"t2"}, "3 "},
-        {SCORE_OBSERVATION, {"o"}, "2 "},
-        {SCORE_SESSION, {"s"}, "4 "},
-        {SCORE_DATASET_RUN, {"run"}, "5 "},
-        {SCORE_DATA_TYPE, {"CATEGORICAL"}, "4 "},
-        {SCORE_ENVIRONMENT, {"dev"}, "2 "},
-        {SCORE_ID, {"1", "5"}, "5 1 "},
-        {SCORE_USER_OF_TRACE, {"u"}, "3 "},
-        {SCORE_USER_OF_TRACE, {"v"}, "2 1 "},
-        {SCORE_TAG_OF_TRACE, {"a"}, "3 "},
-        {SCORE_STRING_VALUE, {"x' OR 1=1"}, ""},
-        {SCORE_STRING_VALUE, {"good"}, "4 "},
+        {STORE_SCORE_NAME, {"q"}, "3 1 "},
+        {STORE_SCORE_NAME, {"q", "r"}, "3 2 1 "},
+        {STORE_SCORE_TRACE, {"t2"}, "3 "},
+        {STORE_SCORE_OBSERVATION, {"o"}, "2 "},
+        {STORE_SCORE_SESSION, {"s"}, "4 "},
+        {STORE_SCORE_DATASET_RUN, {"run"}, "5 "},
+        {STORE_SCORE_DATA_TYPE, {"CATEGORICAL"}, "4 "},
+        {STORE_SCORE_ENVIRONMENT, {"dev"}, "2 "},
+        {STORE_SCORE_ID, {"1", "5"}, "5 1 "},
+        {STORE_SCORE_USER_OF_TRACE, {"u"}, "3 "},
+        {STORE_SCORE_USER_OF_TRACE, {"v"}, "2 1 "},
+        {STORE_SCORE_TAG_OF_TRACE, {"a"}, "3 "},
+        {STORE_SCORE_STRING_VALUE, {"x' OR 1=1"}, ""},
+        {STORE_SCORE_STRING_VALUE, {"good"}, "4 "},
     };
     store *s = open_memory();
     observation row = {.trace_id = TEXT("t2"), .id = TEXT("i"), .user_id = TEXT("u"), .tags = TEXT("[\"ab\",\"a\"]")};
@@ -282,7 +282,7 @@ static void filters_select(void **state)
                    .body_id = TEXT("t1"),
                    .body = json_parse(&a, TEXT("{\"userId\":\"v\",\"tags\":[\"aa\"]}"))};
     (void)state;
-    assert_true(store_put(s, &row, 1) && store_put_events(s, &a, &named, 1));
+    assert_true(store_put_rows(s, &row, 1) && store_put_events(s, &a, &named, 1));
     put(s, "1", "\"name\":\"q\",\"value\":1,\"traceId\":\"t1\"", 1);
     put(s, "2", "\"name\":\"r\",\"value\":2,\"traceId\":\"t1\",\"observationId\":\"o\",\"environment\":\"dev\"", 2);
     put(s, "3", "\"name\":\"q\",\"value\":3,\"traceId\":\"t2\"", 3);
@@ -290,13 +290,14 @@ static void filters_select(void **state)
     put(s, "5", "\"name\":\"t\",\"value\":5,\"datasetRunId\":\"run\"", 5);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const text values[] = {text_of(cases[i].values[0]), text_of(cases[i].values[1])};
-        score_query query = {.conditions = {{cases[i].column, values, cases[i].values[1] != NULL ? 2 : 1}}, .condition_count = 1};
+        store_score_query query = {.conditions = {{cases[i].column, values, cases[i].values[1] != NULL ? 2 : 1}},
+                                   .condition_count = 1};
         assert_string_equal(find(s, &query), cases[i].expected);
     }
-    assert_string_equal(find(s, &(score_query){.from_ms = 2, .to_ms = 4}), "3 2 ");
-    assert_string_equal(find(s, &(score_query){.comparisons = {{">=", 2}, {"!=", 5}}, .comparison_count = 2}), "3 2 ");
-    assert_string_equal(find(s, &(score_query){.limit = 2, .offset = 2}), "3 2 ");
-    assert_string_equal(find(s, &(score_query){.after_ms = 3, .after_id = TEXT("3"), .limit = 1}), "2 ");
+    assert_string_equal(find(s, &(store_score_query){.from_ms = 2, .to_ms = 4}), "3 2 ");
+    assert_string_equal(find(s, &(store_score_query){.comparisons = {{">=", 2}, {"!=", 5}}, .comparison_count = 2}), "3 2 ");
+    assert_string_equal(find(s, &(store_score_query){.limit = 2, .offset = 2}), "3 2 ");
+    assert_string_equal(find(s, &(store_score_query){.after_ms = 3, .after_id = TEXT("3"), .limit = 1}), "2 ");
     arena_free(&a);
     store_close(s);
 }

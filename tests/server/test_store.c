@@ -63,7 +63,7 @@ static found read_all(store *s, const store_query *query)
 
 static void put_one(store *s, observation row)
 {
-    assert_true(store_put(s, &row, 1));
+    assert_true(store_put_rows(s, &row, 1));
 }
 
 static void a_resend_replaces_and_another_start_does_not(void **state)
@@ -153,12 +153,12 @@ static void traces_come_newest_first_and_by_prefix(void **state)
     put_one(s, row_of("abc", "1", 1, "n"));
     put_one(s, row_of("abd", "1", 3, "n"));
     put_one(s, row_of("xyz", "1", 2, "n"));
-    assert_true(store_traces(s, &a, TEXT(""), 2, &ids, &count));
+    assert_true(store_newest_traces(s, &a, TEXT(""), 2, &ids, &count));
     assert_int_equal(count, 2);
     assert_true(text_is(ids[0], "abd") && text_is(ids[1], "xyz"));
-    assert_true(store_traces(s, &a, TEXT("ab"), 10, &ids, &count));
+    assert_true(store_newest_traces(s, &a, TEXT("ab"), 10, &ids, &count));
     assert_int_equal(count, 2);
-    assert_true(store_traces(s, &a, TEXT("a%"), 10, &ids, &count));
+    assert_true(store_newest_traces(s, &a, TEXT("a%"), 10, &ids, &count));
     assert_int_equal(count, 0);
     arena_free(&a);
     store_close(s);
@@ -180,7 +180,7 @@ static void text_with_nul_comes_back_whole(void **state)
     assert_non_null(reader);
     store_query query = STORE_QUERY_ALL;
     assert_int_equal(read_all(reader, &query).count, 1);
-    assert_false(store_put(reader, &row, 1));
+    assert_false(store_put_rows(reader, &row, 1));
     arena memory = {0};
     const event named = {.type = event_type_of(TEXT("trace-create")),
                          .id = TEXT("e"),
@@ -268,7 +268,7 @@ static void a_locked_database_is_waited_for_and_then_told(void **state)
     assert_null(store_open(path, false, why, sizeof why));
     assert_non_null(strstr(why, "locked"));
     sqlite3_busy_timeout(s->db, 10);
-    assert_false(store_put(s, &row, 1));
+    assert_false(store_put_rows(s, &row, 1));
     store_problem(s, why, sizeof why);
     assert_non_null(strstr(why, "locked"));
     assert_false(store_put_events(s, &memory, &named, 1));
@@ -338,13 +338,13 @@ static void put_trace_event(store *s, const char *id, const char *body, int64_t 
 static void traces_are_found_by_what_rows_and_events_say(void **state)
 {
     static const struct {
-        trace_column column;
+        store_trace_column column;
         const char *values[2], *expected;
     } cases[] = {
-        {TRACE_USER, {"u"}, "b a "},        {TRACE_USER, {"u", "w"}, "c b a "}, {TRACE_NAME, {"root"}, "a "},
-        {TRACE_NAME, {"event"}, "b "},      {TRACE_TAG, {"x"}, "b a "},         {TRACE_TAG, {"y"}, "b "},
-        {TRACE_SESSION, {"s"}, "b "},       {TRACE_RELEASE, {"none"}, ""},      {TRACE_VERSION, {"1"}, "c "},
-        {TRACE_ENVIRONMENT, {"dev"}, "c "},
+        {STORE_TRACE_USER, {"u"}, "b a "},        {STORE_TRACE_USER, {"u", "w"}, "c b a "}, {STORE_TRACE_NAME, {"root"}, "a "},
+        {STORE_TRACE_NAME, {"event"}, "b "},      {STORE_TRACE_TAG, {"x"}, "b a "},         {STORE_TRACE_TAG, {"y"}, "b "},
+        {STORE_TRACE_SESSION, {"s"}, "b "},       {STORE_TRACE_RELEASE, {"none"}, ""},      {STORE_TRACE_VERSION, {"1"}, "c "},
+        {STORE_TRACE_ENVIRONMENT, {"dev"}, "c "},
     };
     store *s = open_memory();
     observation rows[] = {row_of("a", "1", 10, "n"), row_of("a", "2", 90, "n"), row_of("c", "3", 30, "n")};
@@ -358,17 +358,17 @@ static void traces_are_found_by_what_rows_and_events_say(void **state)
     rows[2].user_id = TEXT("w");
     rows[2].version = TEXT("1");
     rows[2].environment = TEXT("dev");
-    assert_true(store_put(s, rows, 3));
+    assert_true(store_put_rows(s, rows, 3));
     put_trace_event(s, "b", "{\"name\":\"event\",\"userId\":\"u\",\"sessionId\":\"s\",\"tags\":[\"y\",\"x\"]}", 20);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         arena a = {0};
         buf names = {0};
         const text values[] = {text_of(cases[i].values[0]), text_of(cases[i].values[1])};
-        trace_query query = {.conditions = {{cases[i].column, values, cases[i].values[1] != NULL ? 2 : 1}},
-                             .condition_count = 1,
-                             .from_ms = INT64_MIN,
-                             .to_ms = INT64_MAX,
-                             .limit = 10};
+        store_trace_query query = {.conditions = {{cases[i].column, values, cases[i].values[1] != NULL ? 2 : 1}},
+                                   .condition_count = 1,
+                                   .from_ms = INT64_MIN,
+                                   .to_ms = INT64_MAX,
+                                   .limit = 10};
         assert_true(store_find_traces(s, &a, &query, &ids, &count, &total));
         for (size_t j = 0; j < count; j++)
             buf_format(&names, "%.*s ", (int)ids[j].size, ids[j].at);
@@ -378,13 +378,13 @@ static void traces_are_found_by_what_rows_and_events_say(void **state)
         arena_free(&a);
     }
     arena a = {0};
-    trace_query page = {.from_ms = 10, .to_ms = 30, .oldest_first = true, .limit = 1, .offset = 1};
+    store_trace_query page = {.from_ms = 10, .to_ms = 30, .oldest_first = true, .limit = 1, .offset = 1};
     assert_true(store_find_traces(s, &a, &page, &ids, &count, &total));
     assert_true(count == 1 && text_is(ids[0], "b") && total == 2);
     page.offset = 5; /* behind the last page, the total is told all the same */
     assert_true(store_find_traces(s, &a, &page, &ids, &count, &total));
     assert_true(count == 0 && total == 2);
-    assert_true(store_traces(s, &a, TEXT(""), 10, &ids, &count));
+    assert_true(store_newest_traces(s, &a, TEXT(""), 10, &ids, &count));
     assert_true(count == 3 && text_is(ids[0], "a"));
     arena_free(&a);
     store_close(s);
@@ -410,18 +410,18 @@ static void a_tag_is_found_by_its_whole_text(void **state)
     rows[0].tags = TEXT("[\"b\",\"a\"]");
     rows[1].tags = TEXT(odd);
     rows[2].tags = TEXT("[\"aa\",\"ba\"]");
-    assert_true(store_put(s, rows, 4));
+    assert_true(store_put_rows(s, rows, 4));
     put_trace_event(s, "event", "{\"tags\":[\"q\\\"a\",\"50%\",\"a\\\\\",\"it's\"]}", 25);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         arena a = {0};
         buf names = {0};
         const text values[] = {text_of(cases[i].tag), TEXT("nobody has this")};
-        trace_query query = {.conditions = {{TRACE_TAG, values, 2}},
-                             .condition_count = 1,
-                             .from_ms = INT64_MIN,
-                             .to_ms = INT64_MAX,
-                             .oldest_first = true,
-                             .limit = 10};
+        store_trace_query query = {.conditions = {{STORE_TRACE_TAG, values, 2}},
+                                   .condition_count = 1,
+                                   .from_ms = INT64_MIN,
+                                   .to_ms = INT64_MAX,
+                                   .oldest_first = true,
+                                   .limit = 10};
         assert_true(store_find_traces(s, &a, &query, &ids, &count, &total));
         for (size_t j = 0; j < count; j++)
             buf_format(&names, "%.*s ", (int)ids[j].size, ids[j].at);
@@ -438,14 +438,14 @@ static void sessions_begin_with_their_first_observation(void **state)
     store *s = open_memory();
     arena a = {0};
     observation rows[] = {row_of("a", "1", 30, "n"), row_of("a", "2", 10, "n"), row_of("b", "3", 20, "n")};
-    session_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 10};
-    session_row *sessions;
+    store_session_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 10};
+    store_session *sessions;
     int64_t total;
     size_t count;
     (void)state;
     rows[0].session_id = rows[1].session_id = TEXT("s");
     rows[1].environment = TEXT("dev");
-    assert_true(store_put(s, rows, 3));
+    assert_true(store_put_rows(s, rows, 3));
     put_trace_event(s, "c", "{\"sessionId\":\"other\"}", 15);
     assert_true(store_find_sessions(s, &a, &query, &sessions, &count, &total));
     assert_int_equal(count, 2);
