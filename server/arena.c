@@ -75,30 +75,9 @@ text arena_upper(arena *a, text t)
     return copy;
 }
 
-/* Bytes before the first that is not part of valid UTF-8. Eight at a time, because most text is ASCII. */
-static size_t arena_valid_prefix(text t)
-{
-    size_t i = 0;
-    while (i < t.size) {
-        uint64_t word;
-        if (t.size - i >= sizeof word) {
-            memcpy(&word, t.at + i, sizeof word);
-            if ((word & UINT64_C(0x8080808080808080)) == 0) {
-                i += sizeof word;
-                continue;
-            }
-        }
-        size_t size = text_utf8_size(text_from(t, i));
-        if (size == 0)
-            return i;
-        i += size;
-    }
-    return i;
-}
-
 text arena_utf8(arena *a, text t, size_t *repairs)
 {
-    size_t valid = arena_valid_prefix(t);
+    size_t valid = text_utf8_prefix(t);
     if (valid == t.size)
         return t;
     ++*repairs;
@@ -115,7 +94,7 @@ text arena_utf8(arena *a, text t, size_t *repairs)
         memcpy(out + size, "\xEF\xBF\xBD", 3);
         size += 3;
         t = text_from(t, 1);
-        valid = arena_valid_prefix(t);
+        valid = text_utf8_prefix(t);
     }
     return (text){out, size};
 }

@@ -7,10 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum {
-    EVENT_MAX_TRACE_NAME = 1000,
-    EVENT_NEWEST_PROMPT_VERSION = 65535 /* the server keeps versions in 16 bits */
-};
+enum { EVENT_MAX_TRACE_NAME = 1000 };
 
 /* Larger objects replace each other instead of being merged, which is quadratic. */
 enum { EVENT_MAX_MERGED_KEYS = 2000 };
@@ -377,7 +374,7 @@ static void event_set_prompt(const json *body, observation *out)
     if (!text_is(out->type, "GENERATION") || !json_is(version, JSON_NUMBER))
         return;
     out->prompt_name = json_string_at(body, "promptName");
-    if (version->number >= 0 && version->number <= EVENT_NEWEST_PROMPT_VERSION)
+    if (version->number >= 0 && version->number <= OBSERVATION_MAX_PROMPT_VERSION)
         out->prompt_version = (int64_t)version->number;
 }
 

@@ -29,6 +29,8 @@ typedef struct observation {
 /* The end of an observation of which none was reported. */
 #define OBSERVATION_OPEN INT64_MIN
 
+enum { OBSERVATION_MAX_PROMPT_VERSION = 65535 }; /* a real server keeps versions in 16 bits */
+
 /* A root in reads: no parent, or marked as the root of the application. */
 bool observation_is_root(const observation *o);
 

@@ -365,14 +365,13 @@ static void span_set_usage(span_mapper *m, const span_slots of, observation *out
 /* Only generations link to a prompt, and only with a name and a version. */
 static void span_set_prompt(span_mapper *m, const span_slots of, observation *out)
 {
-    const int64_t newest_version = 65535; /* the server keeps versions in 16 bits */
     text name = span_either(span_text(m, of[SPAN_PROMPT_NAME]), span_text(m, of[SPAN_PROMPT_NAME_OLD]));
     text version = span_either(span_text(m, of[SPAN_PROMPT_VERSION]), span_text(m, of[SPAN_PROMPT_VERSION_OLD]));
     int64_t number;
     if (!text_is(out->type, "GENERATION") || name.size == 0 || !text_to_int(version, &number) || number < 0)
         return;
     out->prompt_name = name;
-    out->prompt_version = number <= newest_version ? number : -1;
+    out->prompt_version = number <= OBSERVATION_MAX_PROMPT_VERSION ? number : -1;
 }
 
 /* ISO text, which may itself be quoted as JSON. */

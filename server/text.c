@@ -117,6 +117,26 @@ size_t text_utf8_size(text a)
     return 0;
 }
 
+size_t text_utf8_prefix(text a)
+{
+    size_t i = 0; /* most text is ASCII: eight bytes at a time */
+    while (i < a.size) {
+        uint64_t word;
+        if (a.size - i >= sizeof word) {
+            memcpy(&word, a.at + i, sizeof word);
+            if ((word & UINT64_C(0x8080808080808080)) == 0) {
+                i += sizeof word;
+                continue;
+            }
+        }
+        size_t size = text_utf8_size(text_from(a, i));
+        if (size == 0)
+            return i;
+        i += size;
+    }
+    return i;
+}
+
 bool text_to_int(text a, int64_t *out_value)
 {
     bool negative = a.size > 0 && a.at[0] == '-';

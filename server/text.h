@@ -33,6 +33,9 @@ text text_take(text *from, const char *end);
 /* The size of the valid UTF-8 sequence at the start of `a`, or 0. */
 size_t text_utf8_size(text a);
 
+/* The size of the valid UTF-8 at the start of `a`. */
+size_t text_utf8_prefix(text a);
+
 int text_hex_digit(char c); /* its value; -1: it is none */
 
 /* Whole decimal number, nothing else around it; false on overflow. */
