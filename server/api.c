@@ -66,15 +66,15 @@ void api_plain(http_answer *answer, unsigned status, const char *message)
     buf_string(&answer->body, message);
 }
 
-static void api_warn(const api *a, const char *what, const char *why)
+static void api_warn(const api *server, const char *what, const char *why)
 {
-    if (!a->quiet)
+    if (!server->quiet)
         fprintf(stderr, "langfuse-local: warning: %s: %s\n", what, why);
 }
 
-static void api_warn_of_repairs(const api *a)
+static void api_warn_of_repairs(const api *server)
 {
-    api_warn(a, "a request has text that is not UTF-8", "it was repaired with U+FFFD");
+    api_warn(server, "a request has text that is not UTF-8", "it was repaired with U+FFFD");
 }
 
 static bool api_has_word(const char *header, const char *word)
@@ -97,12 +97,12 @@ const json *api_body(const api *server, const http_request *request, arena *a)
     return body;
 }
 
-bool api_is_bearer(const api *a, const http_request *request)
+bool api_is_bearer(const api *server, const http_request *request)
 {
-    return auth_check(&a->keys, http_header(request, "Authorization")) == AUTH_BEARER;
+    return auth_check(&server->keys, http_header(request, "Authorization")) == AUTH_BEARER;
 }
 
-void api_warn_of_losses(const api *a, unsigned losses)
+void api_warn_of_losses(const api *server, unsigned losses)
 {
     static const char *const texts[LOSS_COUNT][2] = {
         {"usage has a value that is not a whole number of 0 or more", "it was dropped"},
@@ -116,7 +116,7 @@ void api_warn_of_losses(const api *a, unsigned losses)
         char why[64];
         snprintf(why, sizeof why, "%s, as on a real server", texts[i][1]);
         if ((losses & 1u << i) != 0)
-            api_warn(a, texts[i][0], why);
+            api_warn(server, texts[i][0], why);
     }
 }
 
@@ -151,7 +151,7 @@ static bool api_accept_version(const http_request *request, http_answer *answer)
 }
 
 /* Stores what was decoded, and words the answer. */
-static void api_take_export(api *a, const http_request *request, const otlp_export *e, http_answer *answer)
+static void api_take_export(api *server, const http_request *request, const otlp_export *e, http_answer *answer)
 {
     buf refusal = {0};
     if (e->empty) {
@@ -165,31 +165,31 @@ static void api_take_export(api *a, const http_request *request, const otlp_expo
         return;
     }
     if (e->repairs > 0)
-        api_warn_of_repairs(a);
+        api_warn_of_repairs(server);
     if (e->lost != NULL)
-        api_warn(a, "an export was answered 200, but nothing of it is stored, as by a real server", e->lost);
+        api_warn(server, "an export was answered 200, but nothing of it is stored, as by a real server", e->lost);
     unsigned losses = 0;
     const observation *rows = e->lost != NULL ? NULL : span_map_all(e, clock_now_ns(), &losses);
     if (e->arena->failed) {
         api_answer_too_big(answer);
         return;
     }
-    if (rows != NULL && !store_put_rows(a->store, rows, e->span_count)) {
+    if (rows != NULL && !store_put_rows(server->store, rows, e->span_count)) {
         api_failed(answer);
         return;
     }
-    api_warn_of_losses(a, losses);
-    buf_format(&answer->body, "{\"id\":\"%llu\"}", (unsigned long long)++a->last_job);
+    api_warn_of_losses(server, losses);
+    buf_format(&answer->body, "{\"id\":\"%llu\"}", (unsigned long long)++server->last_job);
 }
 
-static void api_decode_export(api *a, const http_request *request, text body, http_answer *answer)
+static void api_decode_export(api *server, const http_request *request, text body, http_answer *answer)
 {
     arena memory = {0};
     otlp_export e;
     bool is_json = api_has_word(http_header(request, "Content-Type"), "application/json");
     otlp_status status = is_json ? otlp_json_decode(&memory, body, &e) : otlp_pb_decode(&memory, body, &e);
     if (status == OTLP_OK)
-        api_take_export(a, request, &e, answer);
+        api_take_export(server, request, &e, answer);
     else if (status == OTLP_TOO_BIG)
         api_answer_too_big(answer);
     else
@@ -197,7 +197,7 @@ static void api_decode_export(api *a, const http_request *request, text body, ht
     arena_free(&memory);
 }
 
-static void api_post_traces(api *a, const http_request *request, http_answer *answer)
+static void api_post_traces(api *server, const http_request *request, http_answer *answer)
 {
     const char *type = http_header(request, "Content-Type");
     buf plain = {.ceiling = API_MAX_PLAIN_BODY};
@@ -206,12 +206,12 @@ static void api_post_traces(api *a, const http_request *request, http_answer *an
         return;
     }
     if (!api_has_word(http_header(request, "Content-Encoding"), "gzip")) {
-        api_decode_export(a, request, request->body, answer);
+        api_decode_export(server, request, request->body, answer);
         return;
     }
     gunzip_status status = gunzip(request->body, &plain);
     if (status == GUNZIP_OK)
-        api_decode_export(a, request, buf_view(&plain), answer);
+        api_decode_export(server, request, buf_view(&plain), answer);
     else if (status == GUNZIP_TOO_BIG)
         api_answer_too_big(answer);
     else
@@ -226,10 +226,10 @@ static const char api_health[] = "{\"status\":\"OK\",\"version\":\"" API_LANGFUS
 static const char api_projects[] = "{\"data\":[{\"id\":\"local\",\"name\":\"Local\",\"organization\":"
                                    "{\"id\":\"local\",\"name\":\"Local\"},\"metadata\":{}}]}";
 
-static void api_get_count(api *a, const http_request *request, http_answer *answer)
+static void api_get_count(api *server, const http_request *request, http_answer *answer)
 {
     int64_t observations = 0, traces = 0;
-    if (!store_count(a->store, text_of(http_query(request, "traceId")), &observations, &traces)) {
+    if (!store_count(server->store, text_of(http_query(request, "traceId")), &observations, &traces)) {
         api_failed(answer);
         return;
     }
@@ -245,18 +245,18 @@ static void api_answer_gone(http_answer *answer)
 
 /* ---- Dispatch ---- */
 
-/* Of a route. */
+/* Flags of a route. */
 enum api_flag {
     API_OPEN = 1 << 0,   /* needs no keys */
     API_BEARER = 1 << 1, /* the public key is enough */
     API_OLD = 1 << 2,    /* gone in version 4, unless it keeps the older tables */
-    API_NAMED = 1 << 3,  /* errors of keys have their name before the message */
-    API_PROMPTS = 1 << 4, /* errors of keys have their name behind the message, and words of their own for a public key */
-    API_GONE = 1 << 5,   /* of older servers: 404 in a way of its own */
+    API_NAMED = 1 << 3,  /* an error of the keys has its name before the message */
+    API_PROMPTS = 1 << 4, /* its name is behind the message, and a public key gets other words */
+    API_GONE = 1 << 5,   /* a route of older servers, which is answered with 404 */
 };
 
 typedef struct api_route {
-    const char *method, *path; /* a path that ends in an asterisk stands for all that begin so */
+    const char *method, *path; /* a path that ends in an asterisk stands for all paths that begin so */
     unsigned flags;
     api_handler *handler;
     size_t max_body; /* 0: HTTP_MAX_BODY */
@@ -352,9 +352,9 @@ static void api_refuse_public_key(http_answer *answer, unsigned flags, const htt
         api_message(answer, 403, TEXT("Access denied - insufficient permissions for this endpoint"), NULL);
 }
 
-static bool api_authorized(const api *a, const http_request *request, unsigned flags, http_answer *answer)
+static bool api_authorized(const api *server, const http_request *request, unsigned flags, http_answer *answer)
 {
-    switch (auth_check(&a->keys, http_header(request, "Authorization"))) {
+    switch (auth_check(&server->keys, http_header(request, "Authorization"))) {
     case AUTH_OK: return true;
     case AUTH_ABSENT: api_refuse_keys(answer, flags, TEXT("No authorization header")); break;
     case AUTH_MALFORMED: api_refuse_keys(answer, flags, TEXT("Invalid authorization header")); break;
@@ -378,34 +378,34 @@ static bool api_is_too_big(const api_route *r, const http_request *request)
     return request->too_big || (r->max_body > 0 && request->body.size > r->max_body);
 }
 
-/* The client learns only that it was not its fault. */
-static void api_warn_of_failure(const api *a, const api_route *r)
+/* The client is told no reason. */
+static void api_warn_of_failure(const api *server, const api_route *r)
 {
     char what[100], why[160];
     snprintf(what, sizeof what, "%s %s was answered 500", r->method, r->path);
-    store_problem(a->store, why, sizeof why);
-    api_warn(a, what, why);
+    store_problem(server->store, why, sizeof why);
+    api_warn(server, what, why);
 }
 
 void api_handle(void *context, const http_request *request, http_answer *answer)
 {
-    api *a = context;
+    api *server = context;
     bool known;
     const api_route *found = api_find_route(request, &known);
     if (found == NULL && known)
         api_wrong_method(answer);
     else if (found == NULL)
         api_not_found(answer, TEXT("Not found"));
-    else if ((found->flags & API_OPEN) == 0 && !api_authorized(a, request, found->flags, answer))
+    else if ((found->flags & API_OPEN) == 0 && !api_authorized(server, request, found->flags, answer))
         return;
     else if (api_is_too_big(found, request))
         api_plain(answer, 413, found->too_big != NULL ? found->too_big : "Body exceeded 16mb limit");
-    else if ((found->flags & API_GONE) != 0 || ((found->flags & API_OLD) != 0 && a->events_only))
+    else if ((found->flags & API_GONE) != 0 || ((found->flags & API_OLD) != 0 && server->events_only))
         api_answer_gone(answer);
     else if (found->fixed != NULL)
         buf_string(&answer->body, found->fixed);
     else
-        found->handler(a, request, answer);
+        found->handler(server, request, answer);
     if (found != NULL && (answer->status >= 500 || answer->body.failed))
-        api_warn_of_failure(a, found);
+        api_warn_of_failure(server, found);
 }

@@ -20,7 +20,7 @@ typedef struct api {
 
 void api_handle(void *context, const http_request *request, http_answer *answer); /* an http_handler; context is an api */
 
-typedef void api_handler(api *a, const http_request *request, http_answer *answer);
+typedef void api_handler(api *server, const http_request *request, http_answer *answer);
 
 /* api_observations.c */
 api_handler api_list_observations;
@@ -36,21 +36,21 @@ void api_put_score(buf *out, arena *memory, const score *s, bool all_targets);
 api_handler api_get_trace, api_list_traces, api_delete_trace, api_get_session, api_list_sessions, api_get_old_observation,
     api_list_old_observations;
 
-/* Shapes of errors, for the files that implement routes. */
+/* Answers that the files of routes share. */
 void api_message(http_answer *answer, unsigned status, text message, const char *error); /* {"message":...[,"error":...]} */
 void api_not_found(http_answer *answer, text message);
 bool api_invalid(http_answer *answer, text message); /* returns false */
 void api_wrong_method(http_answer *answer);
-void api_failed(http_answer *answer); /* instead of what was written */
-bool api_refused(http_answer *answer, issues *problems); /* frees them; false, and no answer, when there are none */
-void api_plain(http_answer *answer, unsigned status, const char *message); /* text, as frameworks answer before any route */
+void api_failed(http_answer *answer); /* replaces what the route has written */
+bool api_refused(http_answer *answer, issues *problems); /* frees them; false, and no answer: there are none */
+void api_plain(http_answer *answer, unsigned status, const char *message); /* as plain text */
 
 /* The body as JSON; a body that is not declared as JSON counts as one string. NULL when it does not parse. */
 const json *api_body(const api *server, const http_request *request, arena *a);
 
 /* Warns the developer on stderr; the client is told nothing, exactly as by a real server. */
-void api_warn_of_losses(const api *a, unsigned losses); /* see loss.h */
+void api_warn_of_losses(const api *server, unsigned losses); /* see loss.h */
 
-bool api_is_bearer(const api *a, const http_request *request); /* the client showed its public key only */
+bool api_is_bearer(const api *server, const http_request *request); /* the client showed its public key only */
 
 #endif

@@ -62,10 +62,9 @@ static text observations_cut(text value, size_t characters)
 /* Values are kept as text, and read back as JSON when they parse as such. */
 static void observations_put_metadata(observations_page *p, text stored)
 {
-    const json *object = json_parse(p->arena, stored);
     json_put_key(p->out, "metadata");
     buf_char(p->out, '{');
-    for (const json *member = object != NULL ? object->first : NULL; member != NULL; member = member->next) {
+    for (const json *member = json_first(json_parse(p->arena, stored), JSON_OBJECT); member != NULL; member = member->next) {
         bool whole = (p->groups & OBSERVATIONS_IO) != 0 || text_lists(p->expand, member->key);
         json_put_name(p->out, member->key);
         json_put_parsed(p->out, p->arena, whole ? member->string : observations_cut(member->string, OBSERVATIONS_MAX_CUT));
@@ -76,13 +75,11 @@ static void observations_put_metadata(observations_page *p, text stored)
 static void observations_put_usage(observations_page *p, const observation *o)
 {
     const json *usage = json_parse(p->arena, o->usage), *cost = json_parse(p->arena, o->cost);
-    json_put_key(p->out, "usageDetails");
-    buf_text(p->out, o->usage);
+    member_json(p->out, "usageDetails", o->usage);
     observations_put_member(p, "inputUsage", usage, "input", "0");
     observations_put_member(p, "outputUsage", usage, "output", "0");
     observations_put_member(p, "totalUsage", usage, "total", "0");
-    json_put_key(p->out, "costDetails");
-    buf_text(p->out, o->cost);
+    member_json(p->out, "costDetails", o->cost);
     observations_put_member(p, "inputCost", cost, "input", "null");
     observations_put_member(p, "outputCost", cost, "output", "null");
     observations_put_member(p, "totalCost", cost, "total", "0");
@@ -92,8 +89,7 @@ static void observations_put_model(observations_page *p, const observation *o)
 {
     member_text(p->out, "model", o->model);
     member_text(p->out, "internalModelId", TEXT("")); /* there is no price list here */
-    json_put_key(p->out, "modelParameters");
-    buf_text(p->out, o->model_parameters);
+    member_json(p->out, "modelParameters", o->model_parameters);
 }
 
 static void observations_put_prompt(observations_page *p, const observation *o)
@@ -110,7 +106,7 @@ static void observations_put_time(observations_page *p, const observation *o)
     member_iso(p->out, "updatedAt", o->arrived_ns / CLOCK_NS_PER_MS);
 }
 
-/* Time to the first token is only known here when the completion start was asked for too. */
+/* The time to the first token is told only when the client asks for the completion start, too. */
 static void observations_put_latency(observations_page *p, const observation *o)
 {
     int64_t start_ms = o->start_ns / CLOCK_NS_PER_MS;
@@ -143,8 +139,7 @@ static void observations_put_trace_context(observations_page *p, const observati
 {
     member_text(p->out, "traceName", o->trace_name);
     member_text(p->out, "release", o->release);
-    json_put_key(p->out, "tags");
-    buf_text(p->out, o->tags);
+    member_json(p->out, "tags", o->tags);
 }
 
 static void observations_put_one(observations_page *p, const observation *o)
@@ -195,7 +190,7 @@ static void observations_put_one(observations_page *p, const observation *o)
 static void observations_visit_row(void *context, const observation *o)
 {
     observations_page *p = context;
-    if (p->count == p->limit) { /* one more than asked for was read, to know whether there is a next page */
+    if (p->count == p->limit) { /* one more than the client asks for tells whether there is a next page */
         p->more = true;
         return;
     }
@@ -281,7 +276,7 @@ static void observations_read_simple_filters(arena *a, const http_request *reque
         query->root = strcmp(root, "true") == 0;
 }
 
-static bool observations_operator_of(const json *type, const json *operator, store_operator * out)
+static bool observations_operator_of(const json *type, const json *name, store_operator *out)
 {
     static const struct {
         const char *type, *name;
@@ -293,7 +288,7 @@ static bool observations_operator_of(const json *type, const json *operator, sto
         {"stringOptions", "any of", STORE_ANY_OF},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (json_is_string(type, known[i].type) && json_is_string(operator, known[i].name)) {
+        if (json_is_string(type, known[i].type) && json_is_string(name, known[i].name)) {
             *out = known[i].op;
             return true;
         }
@@ -304,11 +299,11 @@ static bool observations_operator_of(const json *type, const json *operator, sto
 /* One text, or a list of them. */
 static bool observations_values_of(arena *a, const json *value, store_condition *out)
 {
-    const json *first = json_is(value, JSON_ARRAY) ? value->first : value;
+    bool list = json_is(value, JSON_ARRAY);
     text *values = arena_take(a, STORE_MAX_VALUES * sizeof *values);
-    if (values == NULL || json_is(value, JSON_ARRAY) != (out->op == STORE_ANY_OF))
+    if (values == NULL || list != (out->op == STORE_ANY_OF))
         return false;
-    for (const json *item = first; item != NULL; item = json_is(value, JSON_ARRAY) ? item->next : NULL) {
+    for (const json *item = list ? value->first : value; item != NULL; item = list ? item->next : NULL) {
         if (item->kind != JSON_STRING || out->value_count == STORE_MAX_VALUES)
             return false;
         values[out->value_count++] = item->string;
@@ -369,7 +364,7 @@ static bool observations_read_query(arena *a, const http_request *request, store
     return observations_read_filter(a, http_query(request, "filter"), query, answer);
 }
 
-void api_list_observations(api *a, const http_request *request, http_answer *answer)
+void api_list_observations(api *server, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     store_query query = STORE_QUERY_ALL;
@@ -378,7 +373,7 @@ void api_list_observations(api *a, const http_request *request, http_answer *ans
     if (observations_read_query(&memory, request, &query, answer)) {
         p.limit = query.limit++;
         buf_string(p.out, "{\"data\":[");
-        bool ok = store_read(a->store, &query, observations_visit_row, &p);
+        bool ok = store_read(server->store, &query, observations_visit_row, &p);
         buf_string(p.out, "],\"meta\":{");
         if (p.more && p.count > 0)
             observations_put_cursor(&p);

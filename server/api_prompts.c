@@ -12,7 +12,7 @@
 
 enum { PROMPTS_DEFAULT_LIMIT = 10 };
 
-/* One request while the store is its own. */
+/* One request, while its thread has the store for itself. */
 typedef struct prompts_turn {
     store *store;
     arena memory;
@@ -20,7 +20,7 @@ typedef struct prompts_turn {
     int64_t now_ms;
 } prompts_turn;
 
-/* False, with an answer, when the store cannot be had. */
+/* False, with an answer: the database failed. */
 static bool prompts_begin(prompts_turn *t, bool write)
 {
     if (store_begin(t->store, write))
@@ -29,7 +29,7 @@ static bool prompts_begin(prompts_turn *t, bool write)
     return false;
 }
 
-/* Keeps what was written, unless something went wrong or the request was refused. */
+/* Keeps the changes, unless the request failed or was refused. */
 static void prompts_end(prompts_turn *t, bool ok)
 {
     ok = ok && !t->memory.failed;
@@ -38,9 +38,9 @@ static void prompts_end(prompts_turn *t, bool ok)
         api_failed(t->answer);
 }
 
-static prompts_turn prompts_turn_of(api *a, http_answer *answer)
+static prompts_turn prompts_turn_of(api *server, http_answer *answer)
 {
-    return (prompts_turn){.store = a->store, .answer = answer, .now_ms = clock_now_ns() / CLOCK_NS_PER_MS};
+    return (prompts_turn){.store = server->store, .answer = answer, .now_ms = clock_now_ns() / CLOCK_NS_PER_MS};
 }
 
 static bool prompts_refuse(prompts_turn *t, unsigned status, text message)
@@ -88,7 +88,7 @@ static bool prompts_only_name_of(const http_request *request, arena *a, text *ou
     return rest.at == NULL;
 }
 
-/* 0 is as good as none. */
+/* 0 counts as none. */
 static bool prompts_read_version_parameter(const http_request *request, int64_t *out, http_answer *answer)
 {
     const char *given = http_query(request, "version");
@@ -143,7 +143,7 @@ static bool prompts_refuse_absent(prompts_turn *t, text name, int64_t version, t
     return prompts_refuse(t, 404, buf_move(&words, &t->memory));
 }
 
-/* The prompt with its references replaced, unless the client wants it as it was written. */
+/* The prompt with its references replaced, unless the client wants the references. */
 static bool prompts_put_resolved(prompts_turn *t, prompt *p, bool resolve)
 {
     prompt_graph g = prompts_graph(t);
@@ -190,9 +190,9 @@ static bool prompts_read_resolve(const http_request *request, bool *out, http_an
     return !api_refused(answer, &problem);
 }
 
-void api_get_prompt(api *a, const http_request *request, http_answer *answer)
+void api_get_prompt(api *server, const http_request *request, http_answer *answer)
 {
-    prompts_turn t = prompts_turn_of(a, answer);
+    prompts_turn t = prompts_turn_of(server, answer);
     text name, label;
     int64_t version;
     bool resolve;
@@ -202,9 +202,9 @@ void api_get_prompt(api *a, const http_request *request, http_answer *answer)
     arena_free(&t.memory);
 }
 
-void api_get_old_prompt(api *a, const http_request *request, http_answer *answer)
+void api_get_old_prompt(api *server, const http_request *request, http_answer *answer)
 {
-    prompts_turn t = prompts_turn_of(a, answer);
+    prompts_turn t = prompts_turn_of(server, answer);
     const char *name = http_query(request, "name");
     int64_t version;
     if (name == NULL)
@@ -271,9 +271,9 @@ static bool prompts_read_path_version(text number, int64_t *out, http_answer *an
                             "Invalid input: expected number, received NaN");
 }
 
-void api_patch_prompt(api *a, const http_request *request, http_answer *answer)
+void api_patch_prompt(api *server, const http_request *request, http_answer *answer)
 {
-    prompts_turn t = prompts_turn_of(a, answer);
+    prompts_turn t = prompts_turn_of(server, answer);
     issues problems = {0};
     text name, rest;
     int64_t version;
@@ -281,7 +281,7 @@ void api_patch_prompt(api *a, const http_request *request, http_answer *answer)
         arena_free(&t.memory);
         return;
     }
-    const json *body = api_body(a, request, &t.memory);
+    const json *body = api_body(server, request, &t.memory);
     if (rest.at == NULL)
         api_wrong_method(answer);
     else if (!text_skip(&rest, "versions/") || rest.size == 0 || text_has(rest, "/"))
@@ -306,7 +306,7 @@ static bool prompts_refuse_ambiguous(prompts_turn *t, text names)
     return prompts_refuse(t, 400, buf_move(&words, &t->memory));
 }
 
-/* Answers, and returns true, when the text of the prompt must not be so. *out_failed: it could not be found out. */
+/* Answers, and returns true, when the text of the prompt is not acceptable. *out_failed: the database failed. */
 static bool prompts_refuse_content(prompts_turn *t, const prompt *p, bool *out_failed)
 {
     prompt_graph g = prompts_graph(t);
@@ -345,13 +345,13 @@ static bool prompts_add_version(prompts_turn *t, prompt *p)
     return true;
 }
 
-void api_post_prompt(api *a, const http_request *request, http_answer *answer)
+void api_post_prompt(api *server, const http_request *request, http_answer *answer)
 {
-    prompts_turn t = prompts_turn_of(a, answer);
+    prompts_turn t = prompts_turn_of(server, answer);
     issues problems = {0};
     prompt p;
     char id[UUID_SIZE];
-    const json *body = api_body(a, request, &t.memory);
+    const json *body = api_body(server, request, &t.memory);
     if (body == NULL) {
         api_plain(answer, 400, "Invalid JSON");
     } else if (!uuid_make(id)) {
@@ -386,7 +386,7 @@ static bool prompts_breaks(const store_dependent *d, const prompt *versions, siz
     return d->version != 0 ? goes : !stays;
 }
 
-/* Answers, and returns true, when others refer to what is to be deleted. */
+/* Answers, and returns true, when other prompts refer to the versions that are to be deleted. */
 static bool prompts_refuse_referenced(prompts_turn *t, text name, const prompt *versions, size_t count, int64_t version, text label,
                                       bool *out_good)
 {
@@ -410,7 +410,7 @@ static bool prompts_refuse_referenced(prompts_turn *t, text name, const prompt *
     return prompts_refuse(t, 400, buf_move(&words, &t->memory));
 }
 
-/* `latest` is always the newest that is left. */
+/* `latest` is always the newest version. */
 static bool prompts_move_latest(prompts_turn *t, const prompt *newest)
 {
     prompt p = *newest;
@@ -446,9 +446,9 @@ static bool prompts_remove_versions(prompts_turn *t, text name, int64_t version,
     return ok;
 }
 
-void api_delete_prompt(api *a, const http_request *request, http_answer *answer)
+void api_delete_prompt(api *server, const http_request *request, http_answer *answer)
 {
-    prompts_turn t = prompts_turn_of(a, answer);
+    prompts_turn t = prompts_turn_of(server, answer);
     text name, label;
     int64_t version;
     if (prompts_only_name_of(request, &t.memory, &name, answer) &&
@@ -550,9 +550,9 @@ static bool prompts_put_list(prompts_turn *t, const store_prompt_query *query, c
     return true;
 }
 
-void api_list_prompts(api *a, const http_request *request, http_answer *answer)
+void api_list_prompts(api *server, const http_request *request, http_answer *answer)
 {
-    prompts_turn t = prompts_turn_of(a, answer);
+    prompts_turn t = prompts_turn_of(server, answer);
     parameter_page page;
     store_prompt_query query;
     if (prompts_read_list_query(request, &page, &query, answer) && prompts_begin(&t, false))

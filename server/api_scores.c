@@ -14,9 +14,9 @@ enum { SCORES_DEFAULT_LIMIT = 50, SCORES_MAX_LIMIT = 100 };
 
 /* ---- Creating ---- */
 
-/* The same way as a score of a batch, so that both kinds can replace each other. The event's own id is random: a second POST with the
- * id of an earlier one is news, not a repetition. */
-static void scores_store(api *a, const json *body, arena *memory, http_answer *answer)
+/* A score is stored as an event, so that scores of both routes can replace each other. The event's own id is random: a second
+ * POST with the id of an earlier score replaces it. */
+static void scores_store(api *server, const json *body, arena *memory, http_answer *answer)
 {
     char event_id[UUID_SIZE], own_id[UUID_SIZE];
     const json *id = json_get(body, "id");
@@ -27,7 +27,7 @@ static void scores_store(api *a, const json *body, arena *memory, http_answer *a
     event e = {.type = event_type_of(TEXT("score-create")), .id = text_of(event_id), .body = body, .arrived_ns = clock_now_ns()};
     e.body_id = json_is(id, JSON_STRING) ? id->string : text_of(own_id);
     e.timestamp_ms = e.arrived_ns / CLOCK_NS_PER_MS;
-    if (!store_put_events(a->store, memory, &e, 1)) {
+    if (!store_put_events(server->store, memory, &e, 1)) {
         api_failed(answer);
         return;
     }
@@ -36,23 +36,23 @@ static void scores_store(api *a, const json *body, arena *memory, http_answer *a
     buf_char(&answer->body, '}');
 }
 
-void api_post_score(api *a, const http_request *request, http_answer *answer)
+void api_post_score(api *server, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     issues problems = {0};
-    const json *body = api_body(a, request, &memory);
+    const json *body = api_body(server, request, &memory);
     if (body != NULL)
         score_check(body, false, &problems);
     else
         api_plain(answer, 400, "Invalid JSON");
     if (!api_refused(answer, &problems) && body != NULL)
-        scores_store(a, body, &memory, answer);
+        scores_store(server, body, &memory, answer);
     arena_free(&memory);
 }
 
-void api_delete_score(api *a, const http_request *request, http_answer *answer)
+void api_delete_score(api *server, const http_request *request, http_answer *answer)
 {
-    if (store_delete_score(a->store, text_of(request->path + strlen("/api/public/scores/"))))
+    if (store_delete_score(server->store, text_of(request->path + strlen("/api/public/scores/"))))
         api_message(answer, 202, TEXT("Score deletion queued successfully"), NULL);
     else
         api_failed(answer);
@@ -193,7 +193,7 @@ static bool scores_read_v2_query(const http_request *request, arena *a, store_sc
            parameter_time(request, "toTimestamp", &query->to_ms, answer) && scores_read_operator(request, query, answer);
 }
 
-void api_list_scores_v2(api *a, const http_request *request, http_answer *answer)
+void api_list_scores_v2(api *server, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     store_score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
@@ -207,7 +207,7 @@ void api_list_scores_v2(api *a, const http_request *request, http_answer *answer
         scores_read_v2_query(request, &memory, &query, answer)) {
         query.limit = page.limit;
         query.offset = page.offset;
-        bool ok = store_find_scores(a->store, &memory, &query, &scores, &count, &total);
+        bool ok = store_find_scores(server->store, &memory, &query, &scores, &count, &total);
         buf_string(&answer->body, "{\"data\":[");
         for (size_t i = 0; ok && i < count; i++) {
             arena of_one = {0};
@@ -215,7 +215,7 @@ void api_list_scores_v2(api *a, const http_request *request, http_answer *answer
             buf_char(&answer->body, '{');
             scores_put_old_members(&answer->body, &memory, &scores[i], true);
             if (with_trace)
-                scores_put_trace_of(&answer->body, a->store, &of_one, scores[i].trace_id);
+                scores_put_trace_of(&answer->body, server->store, &of_one, scores[i].trace_id);
             buf_char(&answer->body, '}');
             arena_free(&of_one);
         }
@@ -226,7 +226,7 @@ void api_list_scores_v2(api *a, const http_request *request, http_answer *answer
     arena_free(&memory);
 }
 
-void api_get_score_v2(api *a, const http_request *request, http_answer *answer)
+void api_get_score_v2(api *server, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     text id = text_of(strstr(request->path, "/scores/") + strlen("/scores/"));
@@ -235,7 +235,7 @@ void api_get_score_v2(api *a, const http_request *request, http_answer *answer)
     size_t count;
     int64_t total;
     scores_add_condition(&query, STORE_SCORE_ID, &id, 1);
-    if (!store_find_scores(a->store, &memory, &query, &scores, &count, &total))
+    if (!store_find_scores(server->store, &memory, &query, &scores, &count, &total))
         api_failed(answer);
     else if (count == 0)
         api_not_found(answer, TEXT("Score not found"));
@@ -319,7 +319,7 @@ static void scores_put_cursor(buf *out, arena *a, const score *last)
 static bool scores_read_cursor(arena *a, const char *given, store_score_query *query)
 {
     text encoded = arena_copy(a, text_of(given));
-    char *at = (char *)encoded.at; /* the copy is ours */
+    char *at = (char *)encoded.at; /* the copy may be changed */
     for (size_t i = 0; i < encoded.size; i++)
         at[i] = at[i] == '-' ? '+' : at[i] == '_' ? '/' : at[i];
     const json *cursor = parameter_cursor(a, encoded);
@@ -473,7 +473,7 @@ static bool scores_read_v3_query(const http_request *request, arena *a, store_sc
 static bool scores_put_v3_page(store *from, arena *a, store_score_query *query, unsigned groups, buf *out)
 {
     score *scores;
-    size_t count, limit = query->limit++; /* one more than asked for: is there a next page? */
+    size_t count, limit = query->limit++; /* one more than the client asks for tells whether there is a next page */
     int64_t total;
     bool ok = store_find_scores(from, a, query, &scores, &count, &total);
     size_t shown = ok && count < limit ? count : limit;
@@ -489,16 +489,16 @@ static bool scores_put_v3_page(store *from, arena *a, store_score_query *query, 
     return ok;
 }
 
-void api_list_scores_v3(api *a, const http_request *request, http_answer *answer)
+void api_list_scores_v3(api *server, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     store_score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     unsigned groups;
     if (!scores_refuse_unknown(request, answer) && scores_read_groups(request, &memory, &groups, answer) &&
         scores_read_v3_query(request, &memory, &query, answer)) {
-        if (http_query(request, "authorUserId") != NULL) /* no score here has an author */
+        if (http_query(request, "authorUserId") != NULL) /* no score has an author here */
             query.to_ms = INT64_MIN;
-        bool ok = scores_put_v3_page(a->store, &memory, &query, groups, &answer->body);
+        bool ok = scores_put_v3_page(server->store, &memory, &query, groups, &answer->body);
         answer->body.failed |= !ok || memory.failed;
     }
     arena_free(&memory);

@@ -28,12 +28,12 @@ typedef struct traces_reading {
     arena memory;
 } traces_reading;
 
-static traces_reading traces_begin(api *a, const http_request *request, http_answer *answer)
+static traces_reading traces_begin(api *server, const http_request *request, http_answer *answer)
 {
-    return (traces_reading){.api = a, .request = request, .answer = answer, .out = &answer->body};
+    return (traces_reading){.api = server, .request = request, .answer = answer, .out = &answer->body};
 }
 
-/* What was written is no use when reading failed on the way; http.c answers 500. */
+/* Where reading fails, http.c answers 500 instead of what is written. */
 static void traces_end(traces_reading *r, bool ok)
 {
     r->out->failed |= !ok || r->memory.failed;
@@ -213,12 +213,12 @@ static void traces_put_whole_trace(traces_reading *r, const trace_data *data, un
     buf_char(r->out, '}');
 }
 
-void api_get_trace(api *a, const http_request *request, http_answer *answer)
+void api_get_trace(api *server, const http_request *request, http_answer *answer)
 {
-    traces_reading r = traces_begin(a, request, answer);
+    traces_reading r = traces_begin(server, request, answer);
     const char *id = traces_id_behind(request, "/api/public/traces/");
     trace_data data;
-    bool ok = store_load_trace(a->store, &r.memory, text_of(id), &data);
+    bool ok = store_load_trace(server->store, &r.memory, text_of(id), &data);
     if (ok && (data.row_count > 0 || data.has_record)) {
         traces_put_whole_trace(&r, &data, traces_groups_of(request, &r.memory));
     } else if (ok) {
@@ -229,9 +229,9 @@ void api_get_trace(api *a, const http_request *request, http_answer *answer)
     traces_end(&r, ok);
 }
 
-void api_delete_trace(api *a, const http_request *request, http_answer *answer)
+void api_delete_trace(api *server, const http_request *request, http_answer *answer)
 {
-    if (store_delete_trace(a->store, text_of(traces_id_behind(request, "/api/public/traces/"))))
+    if (store_delete_trace(server->store, text_of(traces_id_behind(request, "/api/public/traces/"))))
         api_message(answer, 200, TEXT("Trace deleted successfully"), NULL);
     else
         api_failed(answer);
@@ -314,9 +314,9 @@ static bool traces_read_trace_query(traces_reading *r, store_trace_query *query)
            parameter_time(r->request, "toTimestamp", &query->to_ms, r->answer);
 }
 
-void api_list_traces(api *a, const http_request *request, http_answer *answer)
+void api_list_traces(api *server, const http_request *request, http_answer *answer)
 {
-    traces_reading r = traces_begin(a, request, answer);
+    traces_reading r = traces_begin(server, request, answer);
     store_trace_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     parameter_page page;
     text *ids;
@@ -327,7 +327,7 @@ void api_list_traces(api *a, const http_request *request, http_answer *answer)
         query.limit = page.limit;
         query.offset = page.offset;
         buf_string(r.out, "{\"data\":[");
-        ok = store_find_traces(a->store, &r.memory, &query, &ids, &count, &total) &&
+        ok = store_find_traces(server->store, &r.memory, &query, &ids, &count, &total) &&
              traces_put_list(&r, ids, count, traces_groups_of(request, &r.memory), false);
         if (ok)
             parameter_put_page(r.out, &page, total);
@@ -345,9 +345,9 @@ static void traces_put_session(traces_reading *r, const store_session *row)
     member_text(r->out, "environment", row->environment);
 }
 
-void api_list_sessions(api *a, const http_request *request, http_answer *answer)
+void api_list_sessions(api *server, const http_request *request, http_answer *answer)
 {
-    traces_reading r = traces_begin(a, request, answer);
+    traces_reading r = traces_begin(server, request, answer);
     store_session_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     store_session *rows;
     int64_t total;
@@ -360,7 +360,7 @@ void api_list_sessions(api *a, const http_request *request, http_answer *answer)
         parameter_time(request, "toTimestamp", &query.to_ms, answer)) {
         query.limit = page.limit;
         query.offset = page.offset;
-        ok = store_find_sessions(a->store, &r.memory, &query, &rows, &count, &total);
+        ok = store_find_sessions(server->store, &r.memory, &query, &rows, &count, &total);
         buf_string(r.out, "{\"data\":[");
         for (size_t i = 0; ok && i < count; i++) {
             json_put_comma(r.out);
@@ -374,9 +374,9 @@ void api_list_sessions(api *a, const http_request *request, http_answer *answer)
     traces_end(&r, ok);
 }
 
-void api_get_session(api *a, const http_request *request, http_answer *answer)
+void api_get_session(api *server, const http_request *request, http_answer *answer)
 {
-    traces_reading r = traces_begin(a, request, answer);
+    traces_reading r = traces_begin(server, request, answer);
     text id = text_of(traces_id_behind(request, "/api/public/sessions/")), *ids;
     store_session_query query = {.id = id, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 1};
     store_trace_query traces = {.from_ms = INT64_MIN, .to_ms = INT64_MAX, .oldest_first = true, .limit = INT32_MAX};
@@ -384,14 +384,14 @@ void api_get_session(api *a, const http_request *request, http_answer *answer)
     int64_t total;
     size_t count;
     traces_add_condition(&traces, STORE_TRACE_SESSION, &id, 1);
-    bool ok = store_find_sessions(a->store, &r.memory, &query, &rows, &count, &total);
+    bool ok = store_find_sessions(server->store, &r.memory, &query, &rows, &count, &total);
     if (ok && count == 0) {
         api_not_found(answer, TEXT("Session not found within authorized project"));
     } else if (ok) {
         buf_char(r.out, '{');
         traces_put_session(&r, &rows[0]);
         buf_string(r.out, ",\"traces\":[");
-        ok = store_find_traces(a->store, &r.memory, &traces, &ids, &count, &total) &&
+        ok = store_find_traces(server->store, &r.memory, &traces, &ids, &count, &total) &&
              traces_put_list(&r, ids, count, TRACES_ALL_GROUPS, true);
         buf_string(r.out, "]}");
     }
@@ -439,9 +439,9 @@ static bool traces_read_row_query(traces_reading *r, store_query *query)
            parameter_time(r->request, "toStartTime", &query->to_ms, r->answer);
 }
 
-void api_list_old_observations(api *a, const http_request *request, http_answer *answer)
+void api_list_old_observations(api *server, const http_request *request, http_answer *answer)
 {
-    traces_reading r = traces_begin(a, request, answer);
+    traces_reading r = traces_begin(server, request, answer);
     traces_page rows = {.reading = &r};
     store_query query = STORE_QUERY_ALL;
     int64_t total;
@@ -451,22 +451,22 @@ void api_list_old_observations(api *a, const http_request *request, http_answer 
         query.limit = page.offset + page.limit;
         rows.skip = page.offset;
         buf_string(r.out, "{\"data\":[");
-        ok = store_count_rows(a->store, &query, &total) && store_read(a->store, &query, traces_visit_row, &rows);
+        ok = store_count_rows(server->store, &query, &total) && store_read(server->store, &query, traces_visit_row, &rows);
         if (ok)
             parameter_put_page(r.out, &page, total);
     }
     traces_end(&r, ok);
 }
 
-void api_get_old_observation(api *a, const http_request *request, http_answer *answer)
+void api_get_old_observation(api *server, const http_request *request, http_answer *answer)
 {
-    traces_reading r = traces_begin(a, request, answer);
+    traces_reading r = traces_begin(server, request, answer);
     traces_page rows = {.reading = &r};
     store_query query = STORE_QUERY_ALL;
     text id = text_of(traces_id_behind(request, "/api/public/observations/"));
     query.conditions[query.condition_count++] = (store_condition){STORE_ID, STORE_EQUALS, &id, 1};
     query.limit = 1;
-    bool ok = store_read(a->store, &query, traces_visit_row, &rows);
+    bool ok = store_read(server->store, &query, traces_visit_row, &rows);
     if (ok && rows.count == 0)
         api_not_found(answer, TEXT("Observation not found within authorized project"));
     traces_end(&r, ok);

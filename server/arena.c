@@ -69,7 +69,7 @@ text arena_copy(arena *a, text t)
 text arena_upper(arena *a, text t)
 {
     text copy = arena_copy(a, t);
-    char *at = (char *)copy.at; /* the copy is ours, and nothing is written to an empty one */
+    char *at = (char *)copy.at; /* the copy may be changed; an empty one has no memory, and no byte to change */
     for (size_t i = 0; i < copy.size; i++)
         at[i] = (char)(at[i] >= 'a' && at[i] <= 'z' ? at[i] - 'a' + 'A' : at[i]);
     return copy;
@@ -103,7 +103,7 @@ bool arena_unescape(arena *a, text t, text *out)
 {
     size_t size = 0;
     text copy = arena_copy(a, t);
-    char *at = (char *)copy.at; /* the copy is ours, and nothing is written to an empty one */
+    char *at = (char *)copy.at; /* the copy may be changed; an empty one has no memory, and no byte to change */
     for (size_t i = 0; i < copy.size; i++, size++) {
         if (at[i] != '%') {
             at[size] = at[i];

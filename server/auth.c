@@ -2,7 +2,7 @@
 
 #include "buf.h"
 
-/* In time that does not depend on where the texts differ. */
+/* Takes the same time wherever the texts differ. */
 static bool auth_same_secret(text a, text b)
 {
     unsigned difference = a.size != b.size;

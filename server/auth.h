@@ -1,4 +1,4 @@
-/* Who may ask: reads an Authorization header as a real server does. Pure. */
+/* Which clients may ask: reads an Authorization header as a real server does. Pure. */
 #ifndef LOCAL_AUTH_H
 #define LOCAL_AUTH_H
 
@@ -13,7 +13,7 @@ typedef enum auth_verdict {
     AUTH_ABSENT,    /* no header */
     AUTH_MALFORMED, /* another scheme, or Basic without two parts */
     AUTH_WRONG,     /* Basic with another secret */
-    AUTH_BEARER,    /* the public key as bearer token: known, but not allowed to read or to export */
+    AUTH_BEARER,    /* the public key as bearer token: known, but it may neither read nor export */
     AUTH_BEARER_WRONG
 } auth_verdict;
 

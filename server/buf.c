@@ -62,7 +62,7 @@ void buf_format(buf *b, const char *format, ...)
     va_end(arguments);
     if (size < 0)
         b->failed = true;
-    else if (buf_reserve(b, (size_t)size + 1)) { /* vsnprintf also writes a NUL, which is not counted */
+    else if (buf_reserve(b, (size_t)size + 1)) { /* vsnprintf writes a NUL, too */
         vsnprintf(b->at + b->size, (size_t)size + 1, format, again);
         b->size += (size_t)size;
     }

@@ -171,7 +171,7 @@ static void event_check_observation(const json *body, const event_type *type, is
     issues_check_option(to, json_get(body, "level"), "level", levels);
     if (type->observation_type != NULL &&
         (strcmp(type->observation_type, "SPAN") == 0 || strcmp(type->observation_type, "EVENT") == 0))
-        return; /* they have none of what follows, whatever it is */
+        return; /* spans and events have none of the members below */
     issues_check_kind(to, json_get(body, "modelParameters"), "modelParameters", JSON_OBJECT, "object");
     event_check_usage(json_get(body, "usage"), to);
     event_check_details(body, to);
@@ -292,7 +292,7 @@ static void event_put_over(arena *a, json *old, const json *new)
     old->next = next;
 }
 
-/* All else in a body is dropped, as by a real server. */
+/* Other members of a body are dropped, as by a real server. */
 static bool event_is_known(text key)
 {
     static const char keys[] =
@@ -450,8 +450,8 @@ trace_record event_fold_trace(arena *a, const event *events, size_t count)
     return t;
 }
 
-/* Of scores of the same time in one batch the first counts, as on a real server: such runs are turned around. All events of a batch
- * arrived together; of two batches the later one counts. */
+/* Of scores with one time in one batch the first counts, as on a real server: such runs are reversed. All events of a batch have
+ * one time of arrival; of two batches the later one counts. */
 static const event *event_first_counts(arena *a, const event *events, size_t count)
 {
     event *order = arena_take(a, count * sizeof *order);

@@ -22,7 +22,7 @@ typedef struct forest {
  * (`cyclic`). The nodes live in `a`; false when out of memory. */
 bool forest_plant(arena *a, const observation *rows, size_t count, forest *f);
 
-/* The next forest_node in the order of printing, or NULL behind the last one below `top`. */
+/* The next node in the order of printing, or NULL behind the last one below `top`. */
 forest_node *forest_next(forest_node *n, const forest_node *top);
 
 bool forest_has(const forest *f, text id);

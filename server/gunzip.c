@@ -21,7 +21,7 @@ static gunzip_status gunzip_inflate_all(z_stream *z, buf *out)
         if (state != Z_OK && state != Z_STREAM_END)
             return state == Z_MEM_ERROR ? GUNZIP_TOO_BIG : GUNZIP_MALFORMED;
         if (state == Z_OK && z->avail_in == 0 && z->avail_out > 0)
-            return GUNZIP_MALFORMED; /* cut off */
+            return GUNZIP_MALFORMED; /* the input is cut off */
     }
     return GUNZIP_OK;
 }

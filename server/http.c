@@ -29,7 +29,7 @@ typedef struct http_exchange {
     bool begun, too_big;
 } http_exchange;
 
-/* Called before everything else of a request: nobody else gets to see the path as it was sent. http_on_completed frees the result. */
+/* libmicrohttpd calls this first: the other calls have the path decoded. http_on_completed frees the result. */
 static void *http_on_uri(void *context, const char *uri, struct MHD_Connection *connection)
 {
     http_exchange *x = calloc(1, sizeof *x);
@@ -50,7 +50,7 @@ static void http_begin_exchange(http_exchange *x, struct MHD_Connection *connect
         x->too_big = (uint64_t)announced > HTTP_MAX_BODY || !buf_reserve(&x->body, (size_t)announced);
 }
 
-/* What goes over the ceiling is read and thrown away, so that the client gets to read the 413. */
+/* Bytes over the ceiling are read and dropped, so that the client reads the 413. */
 static void http_keep(http_exchange *x, const char *data, size_t size)
 {
     if (x->too_big)

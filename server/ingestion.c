@@ -24,7 +24,7 @@ static void ingestion_put_error(buf *out, text id, unsigned status, const char *
     buf_format(out, ",\"status\":%u,\"message\":\"%s\",\"error\":", status, message);
 }
 
-/* The id or the type of an event for its answer, also when the event is no event. */
+/* The id or the type of an event for its answer, whatever the event is. */
 static text ingestion_string_or_unknown(const json *given, const char *key)
 {
     const json *value = json_get(given, key);
@@ -102,7 +102,7 @@ static void ingestion_judge_one(ingestion_judging *j, const json *given)
     issues_free(&problems);
 }
 
-/* The order in which a real server takes them: creates by their time, then updates by theirs. Equal ones keep their places. */
+/* The order in which a real server takes events: creates by their time, then updates by theirs. Equal ones keep their places. */
 static int ingestion_by_order(const void *left, const void *right)
 {
     const event *a = *(const event *const *)left, *b = *(const event *const *)right;
@@ -193,16 +193,17 @@ static void ingestion_refuse_body(http_answer *answer, const char *expected, con
     arena_free(&memory);
 }
 
-static void ingestion_take_batch(api *a, const http_request *request, arena *memory, const json *batch, http_answer *answer)
+static void ingestion_take_batch(api *server, const http_request *request, arena *memory, const json *batch, http_answer *answer)
 {
-    ingestion_rules rules = {.scores_only = a->events_only, .bearer = api_is_bearer(a, request), .now_ns = clock_now_ns()};
+    ingestion_rules rules = {
+        .scores_only = server->events_only, .bearer = api_is_bearer(server, request), .now_ns = clock_now_ns()};
     size_t count;
     const event *events = ingestion_judge(memory, batch, &rules, &answer->body, &count);
     answer->status = 207;
     if (answer->body.failed)
         return;
-    if (store_put_events(a->store, memory, events, count)) {
-        api_warn_of_losses(a, ingestion_losses(memory, events, count));
+    if (store_put_events(server->store, memory, events, count)) {
+        api_warn_of_losses(server, ingestion_losses(memory, events, count));
         return;
     }
     answer->body.size = 0;
@@ -210,10 +211,10 @@ static void ingestion_take_batch(api *a, const http_request *request, arena *mem
     buf_string(&answer->body, "{\"message\":\"Internal Server Error\",\"errors\":[\"the database refused the batch\"]}");
 }
 
-void ingestion_post(api *a, const http_request *request, http_answer *answer)
+void ingestion_post(api *server, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
-    const json *body = api_body(a, request, &memory), *batch = json_get(body, "batch");
+    const json *body = api_body(server, request, &memory), *batch = json_get(body, "batch");
     if (body == NULL)
         api_plain(answer, memory.failed ? 413 : 400, memory.failed ? "Body exceeded 4.5mb limit" : "Invalid JSON");
     else if (!json_is(body, JSON_OBJECT))
@@ -221,6 +222,6 @@ void ingestion_post(api *a, const http_request *request, http_answer *answer)
     else if (!json_is(batch, JSON_ARRAY))
         ingestion_refuse_body(answer, "array", batch);
     else
-        ingestion_take_batch(a, request, &memory, batch, answer);
+        ingestion_take_batch(server, request, &memory, batch, answer);
     arena_free(&memory);
 }

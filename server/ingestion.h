@@ -15,7 +15,7 @@ typedef struct ingestion_rules {
 
 event *ingestion_judge(arena *a, const json *batch, const ingestion_rules *rules, buf *out_answer, size_t *out_count);
 
-/* What will not be kept of events that were accepted; see loss.h. */
+/* What accepted events lose; see loss.h. */
 unsigned ingestion_losses(arena *a, const event *events, size_t count);
 
 #endif

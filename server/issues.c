@@ -167,7 +167,7 @@ size_t issues_choose(issues *to, const json *value, issues_shape *const *shapes,
         }
     }
     if (fits == count && near_count == 1) {
-        shapes[near](value, to); /* again, now with the path to the value */
+        shapes[near](value, to); /* a second time, with the path to the value */
     } else if (fits == count) {
         buf *out = issues_begin(to);
         to->wrong_type = true;
@@ -265,7 +265,7 @@ size_t issues_length(text t)
     for (size_t i = 0; i < t.size; i++) {
         unsigned char c = (unsigned char)t.at[i];
         units += (c & 0xC0) != 0x80; /* the first byte of a character */
-        units += c >= 0xF0;          /* which needs a pair of units */
+        units += c >= 0xF0;          /* such a character needs a pair of units */
     }
     return units;
 }

@@ -133,7 +133,7 @@ static bool json_unescape(arena *a, text raw, text *out)
             copy[size++] = *at++;
             continue;
         }
-        char c = at[1]; /* the scan for the closing quote stepped over pairs, so a backslash is never last */
+        char c = at[1]; /* behind a backslash there is always a character: json_read_string checks it */
         at += 2;
         const char *name = c != '\0' ? strchr(names, c) : NULL;
         if (name != NULL)

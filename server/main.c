@@ -107,7 +107,7 @@ static bool main_read_option(int option, main_options *o)
 
 /* ---- Serve ---- */
 
-/* Written aside and renamed, so that a reader never sees half a number. */
+/* The file is written under another name first: a reader never sees half a number. */
 static bool main_write_port_file(const char *path, uint16_t port)
 {
     buf temporary = {0};
@@ -157,7 +157,7 @@ static int main_serve(main_options *o)
     sigaddset(&stop, SIGINT);
     sigaddset(&stop, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &stop, NULL); /* before any thread starts, so that only sigwait sees them */
-    signal(SIGPIPE, SIG_IGN);                /* a client that goes away is not our end */
+    signal(SIGPIPE, SIG_IGN);                /* writing to a client that is gone must not end the process */
     o->api.store = store_open(o->db, false, why, sizeof why);
     if (o->api.store == NULL)
         return main_failure(why);
@@ -286,7 +286,7 @@ static int main_run(const char *command, int argc, char **argv, main_options *o)
     int option;
     if (!serving && !tree && strcmp(command, "traces") != 0)
         return main_usage_error("unknown command: ", command);
-    opterr = 0; /* main_usage_error speaks */
+    opterr = 0; /* main_usage_error writes the message */
     while ((option = getopt_long(argc, argv, "", serving ? main_serve_options : main_show_options, NULL)) != -1)
         if (!main_read_option(option, o))
             return MAIN_EXIT_USAGE;

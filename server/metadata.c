@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Far beyond real metadata; it keeps a hostile request from turning the buckets into long lists. Further keys are dropped. */
+/* Far beyond real metadata: a hostile request cannot make the buckets long lists. Further keys are dropped. */
 enum { METADATA_MAX_KEYS = 10000 };
 
 static size_t metadata_bucket_of(text name)

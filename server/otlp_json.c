@@ -112,7 +112,7 @@ static bool otlp_json_read_attributes(otlp_export *e, const json *holder, otlp_a
         }
         otlp_attribute *attribute = otlp_add_attribute(e, owner);
         if (attribute == NULL)
-            return true; /* the arena remembers */
+            return true; /* the arena has failed */
         attribute->key = otlp_json_string_of(e, json_get(entry, "key"));
         otlp_json_read_value(e, value, &attribute->value);
     }

@@ -90,7 +90,7 @@ static void prompt_check_items(const json *list, const char *name, issues_shape 
     for (const json *item = list->first; item != NULL; item = item->next) {
         const char *outside = to->prefix;
         snprintf(prefix, sizeof prefix, "\"%s\",%zu", name, index++);
-        to->prefix = prefix; /* lists within lists there are none */
+        to->prefix = prefix; /* no list has lists as items */
         check(item, to);
         to->prefix = outside;
     }

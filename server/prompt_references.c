@@ -4,7 +4,7 @@
 
 enum { REFERENCES_MAX_DEPTH = 5 }; /* prompts within prompts */
 
-/* A few prompts that refer to each other many times could grow without end: as much as one answer needs, and no more. */
+/* A few prompts that refer to each other many times could grow without end. */
 enum { REFERENCES_MAX_EDGES = 1000, REFERENCES_MAX_RESOLVED = 16 << 20 };
 
 /* ---- References ---- */
@@ -70,7 +70,7 @@ static bool references_is_circular(const references_chain *c)
             return true;
         root = above;
     }
-    return root != c && text_equal(root->at->name, c->at->name); /* another version of the root is as bad */
+    return root != c && text_equal(root->at->name, c->at->name); /* another version of the root is a circle, too */
 }
 
 static void references_refuse_circle(prompt_graph *g, const prompt *p)

@@ -80,7 +80,7 @@ typedef const otlp_value *span_slots[SPAN_COUNT];
 /* What all spans of one scope share. */
 typedef struct span_scope {
     span_slots resource;
-    bool of_sdk; /* a scope of a Langfuse SDK: attributes that nobody asked for are not copied into metadata */
+    bool of_sdk; /* a scope of a Langfuse SDK: its other attributes are not copied into metadata */
     text scope_json; /* metadata members, without braces */
     text resource_json; /* the same */
 } span_scope;
@@ -120,7 +120,7 @@ static text span_either(text first, text second)
     return first.size > 0 ? first : second;
 }
 
-/* What was written into the scratch, which is empty again. */
+/* Takes the text that is written into the scratch, and empties it. */
 static text span_take_scratch(span_mapper *m)
 {
     text copy = arena_copy(m->arena, buf_view(&m->scratch));
@@ -427,7 +427,7 @@ static void span_sort_attributes(span_mapper *m, const otlp_span *span, bool of_
     }
 }
 
-/* Once more on its own, for reading the trace. NULL when nothing usable was given. */
+/* The metadata of the trace alone, for reading the trace. NULL: the span has none that is usable. */
 static text span_trace_metadata_of(span_mapper *m, span_sorted *in)
 {
     metadata of_trace = {0};
@@ -476,7 +476,7 @@ static void span_set_identity(span_mapper *m, const otlp_span *span, const span_
     out->version = span_either(span_text(m, of[SPAN_VERSION]), span_text(m, resource[SPAN_SERVICE_VERSION]));
 }
 
-/* For the trace as a whole, whatever observation they ride on. */
+/* Input and output of the trace as a whole, which any of its observations may have. */
 static void span_set_trace_io(span_mapper *m, const span_slots of, observation *out)
 {
     text input = span_text(m, of[SPAN_TRACE_INPUT]), output = span_text(m, of[SPAN_TRACE_OUTPUT]);

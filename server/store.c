@@ -160,8 +160,8 @@ static bool store_prepare_ready(store *s)
     return true;
 }
 
-/* What was traced is for its owner's eyes. SQLite gives its files of a database (-wal, -shm) the permissions that the database has;
- * those of one that is already there are their owner's decision. */
+/* Traces are private to the owner of the database. SQLite gives its other files (-wal, -shm) the permissions of the database; a
+ * database that exists keeps its own. */
 static void store_create_for_owner_only(const char *path)
 {
     int file = strcmp(path, ":memory:") == 0 || *path == '\0' ? -1 : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -179,7 +179,7 @@ store *store_open(const char *path, bool read_only, char *why, size_t why_size)
         return NULL;
     }
     if (!read_only)
-        store_create_for_owner_only(path); /* where it fails, SQLite says why */
+        store_create_for_owner_only(path); /* SQLite tells the reason of a failure */
     if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK || !store_set_up(s, read_only)) {
         snprintf(why, why_size, "cannot open the database %s: %s", path, *s->problem != '\0' ? s->problem : sqlite3_errmsg(s->db));
         store_close(s);

@@ -14,7 +14,7 @@ typedef struct store store;
 store *store_open(const char *path, bool read_only, char *why, size_t why_size);
 void store_close(store *s); /* NULL is fine */
 
-/* Why something just failed, for a message. */
+/* The reason of the last failure, for a message. */
 void store_problem(store *s, char *out, size_t size);
 
 /* Stores all rows or none. A row with the same trace, id and start (in milliseconds) replaces the older one. Any thread. */

@@ -34,8 +34,8 @@ struct store {
 bool store_run(store *s, const char *sql); /* statements without results */
 bool store_commit(store *s, bool ok); /* ends a transaction: keeps it when `ok`, else takes it back */
 sqlite3_stmt *store_prepare(store *s, const char *sql); /* NULL when it cannot be prepared */
-sqlite3_stmt *store_prepare_with(store *s, const char *sql, text id); /* and binds the only parameter */
-sqlite3_stmt *store_prepare_buf(store *s, buf *sql); /* the same for a text that is complete; frees it */
+sqlite3_stmt *store_prepare_with(store *s, const char *sql, text id); /* prepares and binds the only parameter */
+sqlite3_stmt *store_prepare_buf(store *s, buf *sql); /* prepares a text that is complete, and frees it */
 
 /* Run a statement that returns no rows: one of those that are ready, which lets go of what was bound to it, and one that is used once,
  * which is finalized and may be NULL. */

@@ -14,7 +14,7 @@ bool store_begin(store *s, bool write)
     pthread_mutex_lock(&s->lock);
     if (store_run(s, write ? "BEGIN IMMEDIATE" : "BEGIN"))
         return true;
-    store_commit(s, false); /* remembers why */
+    store_commit(s, false); /* keeps the reason */
     pthread_mutex_unlock(&s->lock);
     return false;
 }

@@ -23,7 +23,7 @@ bool store_add_prompt(store *s, const prompt *p, const prompt_reference *referen
 bool store_update_prompt(store *s, const prompt *p); /* its labels, tags and time */
 bool store_remove_prompt(store *s, text id);
 
-/* Who refers to a name, in the order in which the references were made. */
+/* A prompt that refers to a name. They come in the order in which the references were stored. */
 typedef struct store_dependent {
     text parent_name, wanted;
     int64_t parent_version, version; /* `version` is 0 for a reference by label */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Far beyond real use: it keeps the quadratic merge of hostile metadata short. */
+/* Far beyond real use: the merge is quadratic, and metadata may be hostile. */
 enum { TRACE_MAX_MERGED_KEYS = 2000 };
 
 static int trace_by_text(const void *left, const void *right)
@@ -140,7 +140,7 @@ static const observation **trace_sorted_rows(arena *a, const trace_data *data)
     return order;
 }
 
-/* The earliest observation without parent speaks for the trace; without one, the earliest that was marked as a root. */
+/* The earliest observation without parent is the root of the trace; without one, the earliest that is marked as a root. */
 static const observation *trace_root_of(const trace_data *data)
 {
     const observation *root = NULL;

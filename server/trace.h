@@ -38,9 +38,9 @@ typedef struct trace_view {
     size_t errors;
 } trace_view;
 
-/* What trace-create events say wins over what observations carry; among observations the one that arrived last and has a value does,
- * and input and output, where nobody set them, are those of the root. The name is empty and the environment "default" when nobody
- * gave one. The data must not be empty. */
+/* A value of a trace-create event wins over those of observations, and among observations the last one that arrived with a
+ * value. Without such values, input and output are those of the root, the name is empty and the environment "default". The data
+ * must not be empty. */
 trace_view trace_view_of(arena *a, const trace_data *data);
 
 /* JSON arrays of strings -> one, sorted, each once. */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Deeper levels are drawn at this one: more branches than text helps nobody. */
+/* Deeper levels are drawn at this one: a line has room for text, too. */
 enum { TREE_MAX_LEVELS = 24, TREE_MAX_NAME_COLUMNS = 60, TREE_MIN_VALUE_COLUMNS = 24 };
 
 #define TREE_NO_NAME "(no name)"
