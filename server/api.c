@@ -247,12 +247,12 @@ static void api_answer_gone(http_answer *answer)
 
 /* Flags of a route. */
 enum api_flag {
-    API_OPEN = 1 << 0,   /* needs no keys */
-    API_BEARER = 1 << 1, /* the public key is enough */
-    API_OLD = 1 << 2,    /* gone in version 4, unless it keeps the older tables */
-    API_NAMED = 1 << 3,  /* an error of the keys has its name before the message */
+    API_OPEN = 1 << 0,    /* needs no keys */
+    API_BEARER = 1 << 1,  /* the public key is enough */
+    API_OLD = 1 << 2,     /* gone in version 4, unless it keeps the older tables */
+    API_NAMED = 1 << 3,   /* an error of the keys has its name before the message */
     API_PROMPTS = 1 << 4, /* its name is behind the message, and a public key gets other words */
-    API_GONE = 1 << 5,   /* a route of older servers, which is answered with 404 */
+    API_GONE = 1 << 5,    /* a route of older servers, which is answered with 404 */
 };
 
 typedef struct api_route {

@@ -1,4 +1,5 @@
-/* The public API: routes, permissions and answers, with a file for each kind of object. Called by http.c on several threads at once. */
+/* The public API: routes, permissions and answers, with a file for each kind of object. Called by http.c on several threads at
+ * once. */
 #ifndef LOCAL_API_H
 #define LOCAL_API_H
 
@@ -13,7 +14,7 @@
 typedef struct api {
     store *store;
     auth_keys keys;
-    bool quiet; /* no warnings on stderr */
+    bool quiet;       /* no warnings on stderr */
     bool events_only; /* as a server of version 4 by default: no trace events in batches, no reading of whole traces */
     _Atomic uint64_t last_job;
 } api;
@@ -41,8 +42,8 @@ void api_message(http_answer *answer, unsigned status, text message, const char 
 void api_not_found(http_answer *answer, text message);
 bool api_invalid(http_answer *answer, text message); /* returns false */
 void api_wrong_method(http_answer *answer);
-void api_failed(http_answer *answer); /* replaces what the route has written */
-bool api_refused(http_answer *answer, issues *problems); /* frees them; false, and no answer: there are none */
+void api_failed(http_answer *answer);                                      /* replaces what the route has written */
+bool api_refused(http_answer *answer, issues *problems);                   /* frees them; false, and no answer: there are none */
 void api_plain(http_answer *answer, unsigned status, const char *message); /* as plain text */
 
 /* The body as JSON; a body that is not declared as JSON counts as one string. NULL when it does not parse. */

@@ -1,5 +1,5 @@
-/* Prompts: creating versions, reading, listing, moving labels, deleting. Keys, their order and the words of errors are those of a real
- * server. */
+/* Prompts: creating versions, reading, listing, moving labels, deleting. Keys, their order and the words of errors are those of
+ * a real server. */
 #include "api.h"
 
 #include "clock.h"
@@ -60,8 +60,9 @@ static void prompts_put_written(http_answer *answer, const prompt *p)
 
 #define PROMPTS_PATH "/api/public/v2/prompts/"
 
-/* The first step behind the prefix, decoded, and what stands behind its slash as it was sent; NULL: no slash. The name of a prompt in a
- * folder is one step: a client that leaves its slashes as they are asks for a route that does not exist, as on a real server. */
+/* The first step behind the prefix, decoded, and what stands behind its slash as it was sent; NULL: no slash. The name of a
+ * prompt in a folder is one step: a client that leaves its slashes as they are asks for a route that does not exist, as on a
+ * real server. */
 static bool prompts_name_of(const http_request *request, arena *a, text *out_name, text *out_rest, http_answer *answer)
 {
     *out_rest = text_of(request->raw_path);

@@ -1,5 +1,5 @@
-/* Traces, sessions and single observations as they were read before Langfuse 4, trace by trace. Keys and their order are those of a real
- * server. */
+/* Traces, sessions and single observations as they were read before Langfuse 4, trace by trace. Keys and their order are those
+ * of a real server. */
 #include "api.h"
 
 #include "clock.h"

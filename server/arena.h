@@ -24,8 +24,8 @@ text arena_utf8(arena *a, text t, size_t *repairs); /* `t`, or a copy in which e
 bool arena_unescape(arena *a, text t, text *out); /* undoes %41; false when a % has no two hex digits behind it */
 void arena_free(arena *a);
 
-/* Adds a zeroed item to an array that lives in the arena and has no other way to grow. `list` is the address of the pointer to its first
- * item, at first that of NULL. Returns the item; NULL when out of memory. */
+/* Adds a zeroed item to an array that lives in the arena and has no other way to grow. `list` is the address of the pointer to
+ * its first item, at first that of NULL. Returns the item; NULL when out of memory. */
 void *arena_add(arena *a, void *list, size_t item_size, size_t *count);
 
 #endif

@@ -20,8 +20,8 @@ void buf_text(buf *b, text t);
 void buf_string(buf *b, const char *string);
 void buf_char(buf *b, char c);
 void buf_format(buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void buf_base64(buf *b, text t);       /* RFC 4648, with padding */
-bool buf_from_base64(buf *b, text t);  /* with or without padding; false for a character outside of the alphabet */
+void buf_base64(buf *b, text t);      /* RFC 4648, with padding */
+bool buf_from_base64(buf *b, text t); /* with or without padding; false for a character outside of the alphabet */
 text buf_view(const buf *b);
 void buf_free(buf *b);
 text buf_move(buf *b, arena *a); /* what was built, as a text in `a`; frees the buffer, and its failure becomes that of the arena */

@@ -102,7 +102,8 @@ static bool event_has_only(const json *map, bool (*fits)(const json *))
     return true;
 }
 
-/* Usage as an endpoint of OpenAI's answers it: three counts, perhaps objects of counts under the last two keys, and no other key. */
+/* Usage as an endpoint of OpenAI's answers it: three counts, perhaps objects of counts under the last two keys, and no other
+ * key. */
 static bool event_is_openai_usage(const json *usage, const char *const keys[5])
 {
     size_t known = 0;

@@ -1,7 +1,7 @@
 /* Events of the batch endpoint: which there are, what a valid one looks like, and how all events of one id become one row. Pure.
  *
- * Rows are never changed in place: each time an event arrives, all events of its id are folded again in the order of their times. So
- * the result does not depend on the order of arrival, and an event that is sent twice changes nothing.
+ * Rows are never changed in place: each time an event arrives, all events of its id are folded again in the order of their times.
+ * So the result does not depend on the order of arrival, and an event that is sent twice changes nothing.
  */
 #ifndef LOCAL_EVENT_H
 #define LOCAL_EVENT_H

@@ -12,14 +12,14 @@ typedef struct forest_node {
 } forest_node;
 
 typedef struct forest {
-    forest_node *nodes;   /* by start */
-    forest_node **by_id;  /* sorted */
-    forest_node top;      /* its children are the roots */
+    forest_node *nodes;  /* by start */
+    forest_node **by_id; /* sorted */
+    forest_node top;     /* its children are the roots */
     size_t count;
 } forest;
 
-/* Puts each observation below its parent. Those whose parent is not there become roots (`orphan`), and so does the earliest of each cycle
- * (`cyclic`). The nodes live in `a`; false when out of memory. */
+/* Puts each observation below its parent. Those whose parent is not there become roots (`orphan`), and so does the earliest of
+ * each cycle (`cyclic`). The nodes live in `a`; false when out of memory. */
 bool forest_plant(arena *a, const observation *rows, size_t count, forest *f);
 
 /* The next node in the order of printing, or NULL behind the last one below `top`. */

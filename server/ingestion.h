@@ -6,8 +6,9 @@
 
 api_handler ingestion_post;
 
-/* Pure part: judges the events of a batch, and writes the answer. Accepted events are in `*out_events`, in the order of the answer's
- * `successes`. With `scores_only` the other events are not looked at; `bearer` says that the client showed only its public key. */
+/* Pure part: judges the events of a batch, and writes the answer. Accepted events are in `*out_events`, in the order of the
+ * answer's `successes`. With `scores_only` the other events are not looked at; `bearer` says that the client showed only its
+ * public key. */
 typedef struct ingestion_rules {
     bool scores_only, bearer;
     int64_t now_ns;

@@ -27,8 +27,8 @@ void issues_add_option(issues *to, const char *name, const char *const *options)
 void issues_add_discriminator(issues *to, const char *name); /* no variant of the schema has this value */
 void issues_add_string_or_number(issues *to, const char *name, const json *got);
 
-/* What a real server says of a value that may have one of several shapes: nothing when it has one of them; what is wrong with the one
- * that it nearly has; else what is wrong with each. Returns the index of the shape it has, or `count`. */
+/* What a real server says of a value that may have one of several shapes: nothing when it has one of them; what is wrong with
+ * the one that it nearly has; else what is wrong with each. Returns the index of the shape it has, or `count`. */
 enum { ISSUES_MAX_SHAPES = 2 };
 typedef void issues_shape(const json *value, issues *to);
 size_t issues_choose(issues *to, const json *value, issues_shape *const *shapes, size_t count);

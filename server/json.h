@@ -1,7 +1,7 @@
 /* A strict JSON reader into an arena, and the few writers the answers need.
  *
- * It accepts exactly RFC 8259: no trailing text, no control characters in strings, no loose numbers. Strings keep an escaped U+0000,
- * and keys that occur twice give the last value, as JavaScript has it.
+ * It accepts exactly RFC 8259: no trailing text, no control characters in strings, no loose numbers. Strings keep an escaped
+ * U+0000, and keys that occur twice give the last value, as JavaScript has it.
  */
 #ifndef LOCAL_JSON_H
 #define LOCAL_JSON_H
@@ -38,17 +38,17 @@ text json_text(arena *a, const json *value); /* compact, in `a` */
 
 json *json_new(arena *a, json_kind kind);
 
-/* Appends a copy of `member`. `last` is the last member of `parent`, or NULL; afterwards it is the copy. Nothing when out of memory, or
- * when `parent` is NULL for that reason. */
+/* Appends a copy of `member`. `last` is the last member of `parent`, or NULL; afterwards it is the copy. Nothing when out of
+ * memory, or when `parent` is NULL for that reason. */
 void json_append(arena *a, json *parent, json **last, const json *member);
 
-void json_write(buf *out, const json *value); /* compact, numbers as JavaScript prints them */
-void json_write_pretty(buf *out, const json *value); /* indented by two, as JSON.stringify(value, null, 2) has it */
-void json_put_string(buf *out, text t);       /* with quotes */
+void json_write(buf *out, const json *value);         /* compact, numbers as JavaScript prints them */
+void json_write_pretty(buf *out, const json *value);  /* indented by two, as JSON.stringify(value, null, 2) has it */
+void json_put_string(buf *out, text t);               /* with quotes */
 void json_put_parsed(buf *out, arena *a, text value); /* JSON when it parses as such, else a string */
-void json_put_number(buf *out, double value); /* the shortest text that reads back as the same double; no quotes */
-void json_put_comma(buf *out);                /* nothing at the beginning of an array, an object or the buffer */
-void json_put_key(buf *out, const char *key); /* a comma as above, then "key": */
-void json_put_name(buf *out, text key);       /* the same */
+void json_put_number(buf *out, double value);         /* the shortest text that reads back as the same double; no quotes */
+void json_put_comma(buf *out);                        /* nothing at the beginning of an array, an object or the buffer */
+void json_put_key(buf *out, const char *key);         /* a comma as above, then "key": */
+void json_put_name(buf *out, text key);               /* the same */
 
 #endif

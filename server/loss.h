@@ -1,5 +1,5 @@
-/* What a real server takes with a 200 and then drops, or counts otherwise than the client meant: it is worth a warning. The names are
- * bits of a set. */
+/* What a real server takes with a 200 and then drops, or counts otherwise than the client meant: it is worth a warning. The
+ * names are bits of a set. */
 #ifndef LOCAL_LOSS_H
 #define LOCAL_LOSS_H
 

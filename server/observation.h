@@ -7,7 +7,7 @@
 /* Absent text is the empty text, except where NULL (`at` == NULL) is said to mean absent. */
 typedef struct observation {
     text trace_id, id, parent_id; /* an observation without parent has an empty parent_id */
-    int64_t start_ns, end_ns; /* end_ns may be OBSERVATION_OPEN */
+    int64_t start_ns, end_ns;     /* end_ns may be OBSERVATION_OPEN */
     int64_t arrived_ns;
     text type, name, level, status_message; /* type and level in upper case */
     text version, environment, release;
@@ -21,8 +21,8 @@ typedef struct observation {
     text usage, cost;            /* JSON objects of numbers */
     int64_t completion_start_ms; /* -1: none */
     text prompt_name;
-    int64_t prompt_version; /* -1: none */
-    text prompt_id;         /* given by the store: of the prompt of that name and version, else NULL */
+    int64_t prompt_version;                         /* -1: none */
+    text prompt_id;                                 /* given by the store: of the prompt of that name and version, else NULL */
     text trace_input, trace_output, trace_metadata; /* set for the whole trace by this observation; NULL: not set */
 } observation;
 

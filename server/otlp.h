@@ -1,7 +1,7 @@
 /* Decoded OTLP trace exports: what both wire formats become before anything is interpreted.
  *
- * The two decoders are pure: bytes in, arrays in an arena out, no I/O. They report what a real server would refuse (`refusal`) or lose
- * behind a 200 (`lost`); they do not know what a Langfuse observation is.
+ * The two decoders are pure: bytes in, arrays in an arena out, no I/O. They report what a real server would refuse (`refusal`) or
+ * lose behind a 200 (`lost`); they do not know what a Langfuse observation is.
  */
 #ifndef LOCAL_OTLP_H
 #define LOCAL_OTLP_H

@@ -1,5 +1,5 @@
-/* OTLP traces in JSON: bytes -> otlp_export. Unlike protobuf, JSON can have wrong shapes; those a real server refuses are counted, and
- * ids are taken verbatim, whatever their case or length. */
+/* OTLP traces in JSON: bytes -> otlp_export. Unlike protobuf, JSON can have wrong shapes; those a real server refuses are
+ * counted, and ids are taken verbatim, whatever their case or length. */
 #include "otlp.h"
 
 #include "json.h"

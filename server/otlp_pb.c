@@ -1,5 +1,5 @@
-/* OTLP traces in protobuf: bytes -> otlp_export. Every length is checked against its enclosing message, a wrong wire type is an error,
- * and unknown fields are skipped. Field numbers are those of opentelemetry/proto/trace/v1 and common/v1. */
+/* OTLP traces in protobuf: bytes -> otlp_export. Every length is checked against its enclosing message, a wrong wire type is an
+ * error, and unknown fields are skipped. Field numbers are those of opentelemetry/proto/trace/v1 and common/v1. */
 #include "otlp.h"
 
 #include "json.h"

@@ -62,7 +62,7 @@ typedef struct prompt_graph {
     prompt_edge *edges; /* in the order in which they were found */
     size_t edge_count;
     text problem; /* why the references cannot be resolved; empty: they can */
-    bool failed; /* the storage failed, or memory ran out */
+    bool failed;  /* the storage failed, or memory ran out */
 } prompt_graph;
 
 /* The content of `root` with every reference replaced, in the graph's arena. Look at `failed` and `problem` afterwards. */

@@ -1,6 +1,6 @@
-/* The attributes of a span are first sorted into slots, one for each known key, so that later duplicates win and each rule can state
- * its order of preference. Attributes of a resource have slots of their own, found once for each scope and not once for each span.
- */
+/* The attributes of a span are first sorted into slots, one for each known key, so that later duplicates win and each rule can
+ * state its order of preference. Attributes of a resource have slots of their own, found once for each scope and not once for each
+ * span. */
 #include "span.h"
 
 #include "clock.h"

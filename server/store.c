@@ -23,8 +23,9 @@ static const char store_schema[] =
     " UNIQUE (trace_id, id, start_ms));"
     "CREATE INDEX IF NOT EXISTS observations_by_time ON observations (start_ms);";
 
-/* Events are what traces and scores, and the observations of the batch endpoint, are folded from. `ingested` says where the row of
- * such an observation is: its id alone must find it, and an index on the ids of all observations would slow the other endpoint down. */
+/* Events are what traces and scores, and the observations of the batch endpoint, are folded from. `ingested` says where the row
+ * of such an observation is: its id alone must find it, and an index on the ids of all observations would slow the other
+ * endpoint down. */
 static const char store_event_schema[] =
     "CREATE TABLE IF NOT EXISTS events ("
     " kind INTEGER NOT NULL, body_id TEXT NOT NULL, id TEXT NOT NULL, timestamp_ms INTEGER NOT NULL, is_update INTEGER NOT NULL,"
@@ -43,8 +44,8 @@ static const char store_event_schema[] =
     "CREATE INDEX IF NOT EXISTS scores_by_trace ON scores (trace_id);"
     "CREATE INDEX IF NOT EXISTS scores_by_time ON scores (timestamp_ms);";
 
-/* Labels and tags are JSON arrays. A reference stands for a piece of the content of its parent; it is kept so that what others refer to
- * is not deleted. */
+/* Labels and tags are JSON arrays. A reference stands for a piece of the content of its parent; it is kept so that what others
+ * refer to is not deleted. */
 static const char store_prompt_schema[] =
     "CREATE TABLE IF NOT EXISTS prompts ("
     " id TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL, type TEXT NOT NULL, content TEXT NOT NULL, config TEXT "
@@ -128,8 +129,8 @@ static bool store_set_up_schema(store *s)
     return store_commit(s, ok);
 }
 
-/* WAL with synchronous=NORMAL survives the death of the process; only a power cut may lose the last commits. Large pages and a WAL of
- * 64 MB (4000 pages) before it is folded back made bulk ingestion a fifth faster than the defaults. */
+/* WAL with synchronous=NORMAL survives the death of the process; only a power cut may lose the last commits. Large pages and a
+ * WAL of 64 MB (4000 pages) before it is folded back made bulk ingestion a fifth faster than the defaults. */
 static bool store_set_up(store *s, bool read_only)
 {
     sqlite3_busy_timeout(s->db, 5000);

@@ -1,7 +1,7 @@
 /* Storage in SQLite of observations, traces and scores. Prompts are in store_prompts.h, and nothing else knows about SQLite.
  *
- * One connection behind one lock; rows are written in one transaction for each request, and committed before the call returns. What a
- * row means is not decided here.
+ * One connection behind one lock; rows are written in one transaction for each request, and committed before the call returns. What
+ * a row means is not decided here.
  */
 #ifndef LOCAL_STORE_H
 #define LOCAL_STORE_H

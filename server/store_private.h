@@ -1,5 +1,5 @@
-/* What the files of the storage share: the connection, and the small steps of using a statement. Values are always bound, never part of
- * the SQL text. For store*.c only. */
+/* What the files of the storage share: the connection, and the small steps of using a statement. Values are always bound, never
+ * part of the SQL text. For store*.c only. */
 #ifndef LOCAL_STORE_PRIVATE_H
 #define LOCAL_STORE_PRIVATE_H
 
@@ -27,7 +27,7 @@ struct store {
     sqlite3 *db;
     sqlite3_stmt *ready[STORE_READY_COUNT]; /* NULL when the database is only read */
     bool read_only;
-    char problem[120]; /* why the last transaction was taken back */
+    char problem[120];    /* why the last transaction was taken back */
     pthread_mutex_t lock; /* guards all of the above */
 };
 
@@ -37,16 +37,16 @@ sqlite3_stmt *store_prepare(store *s, const char *sql); /* NULL when it cannot b
 sqlite3_stmt *store_prepare_with(store *s, const char *sql, text id); /* prepares and binds the only parameter */
 sqlite3_stmt *store_prepare_buf(store *s, buf *sql); /* prepares a text that is complete, and frees it */
 
-/* Run a statement that returns no rows: one of those that are ready, which lets go of what was bound to it, and one that is used once,
- * which is finalized and may be NULL. */
+/* Run a statement that returns no rows: one of those that are ready, which lets go of what was bound to it, and one that is used
+ * once, which is finalized and may be NULL. */
 bool store_run_ready(sqlite3_stmt *statement);
 bool store_run_once(sqlite3_stmt *statement);
 
 /* Runs statements with `id` for their only parameter, all of them or none. */
 bool store_run_all_with(store *s, const char *const *statements, size_t count, text id);
 
-/* Reads all rows of a statement into a new list, and finalizes the statement, which may be NULL. Where `out_total` is not NULL, the last
- * column has the number of rows that there are on all pages. */
+/* Reads all rows of a statement into a new list, and finalizes the statement, which may be NULL. Where `out_total` is not NULL,
+ * the last column has the number of rows that there are on all pages. */
 typedef void store_reader(sqlite3_stmt *statement, int *next, arena *a, void *item);
 bool store_collect(sqlite3_stmt *statement, arena *a, store_reader *read, size_t item_size, void *out_list, size_t *out_count,
                    int64_t *out_total);

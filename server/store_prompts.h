@@ -1,7 +1,7 @@
 /* Storage of prompts, their versions and what they refer to. What a label or a version means is not decided here.
  *
- * Everything stands between store_begin and store_end, so that reading, deciding and writing are one step that nothing comes between.
- * Texts live in the arena that is given. False always means that the database failed.
+ * Everything stands between store_begin and store_end, so that reading, deciding and writing are one step that nothing comes
+ * between. Texts live in the arena that is given. False always means that the database failed.
  */
 #ifndef LOCAL_STORE_PROMPTS_H
 #define LOCAL_STORE_PROMPTS_H
@@ -32,8 +32,8 @@ typedef struct store_dependent {
 bool store_prompt_dependents(store *s, arena *a, text child_name, store_dependent **out_list, size_t *out_count);
 
 typedef struct store_prompt_query {
-    text name, label, tag; /* empty: any */
-    int64_t version;       /* 0: any */
+    text name, label, tag;  /* empty: any */
+    int64_t version;        /* 0: any */
     int64_t from_ms, to_ms; /* updated at or after, and before */
     size_t limit, offset;   /* of names */
 } store_prompt_query;

@@ -8,7 +8,7 @@
 /* What trace-create events said of a trace. Absent text is empty, except inputs and outputs: NULL. */
 typedef struct trace_record {
     text id, name, user_id, session_id, release, version, environment;
-    text tags; /* JSON array of strings */
+    text tags;     /* JSON array of strings */
     int is_public; /* -1: not said */
     text input, output, metadata;
     int64_t timestamp_ms;

@@ -8,8 +8,8 @@
 text usage_details(arena *a, const json *given);
 text usage_costs(arena *a, const json *given);
 
-/* Whether all that was given is kept as it is: tokens are whole numbers of 0 or more (or digits in a string), costs are numbers. Absent
- * and null are fine. */
+/* Whether all that was given is kept as it is: tokens are whole numbers of 0 or more (or digits in a string), costs are numbers.
+ * Absent and null are fine. */
 bool usage_is_whole(const json *given);
 bool usage_costs_fit(const json *given);
 

@@ -115,8 +115,8 @@ static store *open_memory(void)
     return s;
 }
 
-/* Scores of one request, up to the first NULL. `bodies` are the insides of objects; `at_ms` is the time of the events, of which each has
- * an id of its own. Requests arrive one after the other, also within a millisecond. */
+/* Scores of one request, up to the first NULL. `bodies` are the insides of objects; `at_ms` is the time of the events, of which
+ * each has an id of its own. Requests arrive one after the other, also within a millisecond. */
 static void put_batch(store *s, const char *id, const char *const *bodies, int64_t at_ms)
 {
     static int last_event, last_request;
@@ -229,7 +229,8 @@ static void a_later_score_replaces_and_keeps_the_first_time(void **state)
     store_close(s);
 }
 
-/* Of requests within one millisecond the later one replaces; within one batch, as on a real server, the first of equal times counts. */
+/* Of requests within one millisecond the later one replaces; within one batch, as on a real server, the first of equal times
+ * counts. */
 static void of_equal_times_the_later_request_counts(void **state)
 {
     static const char *const both[] = {"\"name\":\"x\",\"value\":3,\"traceId\":\"t\"",

@@ -244,7 +244,8 @@ static void a_foreign_file_is_refused_with_a_reason(void **state)
     assert_null(store_open("/nonexistent/folder/x.db", true, why, sizeof why));
 }
 
-/* Somebody else writes and does not end: nothing is stored, which is told with the reason, reading goes on, and so does writing later. */
+/* Somebody else writes and does not end: nothing is stored, which is told with the reason, reading goes on, and so does writing
+ * later. */
 static void a_locked_database_is_waited_for_and_then_told(void **state)
 {
     char path[] = "/tmp/langfuse-local-test-XXXXXX", why[200] = "";
@@ -390,7 +391,8 @@ static void traces_are_found_by_what_rows_and_events_say(void **state)
     store_close(s);
 }
 
-/* Tags that are part of another, or hold what means something to SQL or JSON: each is found by its whole text, and by nothing else. */
+/* Tags that are part of another, or hold what means something to SQL or JSON: each is found by its whole text, and by nothing
+ * else. */
 static void a_tag_is_found_by_its_whole_text(void **state)
 {
     static const struct {
