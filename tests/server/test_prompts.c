@@ -1,9 +1,5 @@
 /* Prompts: what is accepted and in which words it is refused, references and their limits, labels, and the storage of all that. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "harness.h"
 
 #include "../../server/store_prompts.h"
 
@@ -13,13 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static void assert_text(text actual, const char *expected)
-{
-    assert_non_null(actual.at);
-    if (actual.size != strlen(expected) || memcmp(actual.at, expected, actual.size) != 0)
-        fail_msg("\"%.*s\", not \"%s\"", (int)actual.size, actual.at, expected);
-}
 
 static void assert_json(const json *actual, const char *expected)
 {
@@ -393,14 +382,6 @@ static void paths_are_unescaped(void **state)
 
 /* ---- Storage ---- */
 
-static store *open_store(const char *path, bool read_only)
-{
-    char why[200];
-    store *s = store_open(path, read_only, why, sizeof why);
-    assert_non_null(s);
-    return s;
-}
-
 /* Labels and tags are JSON. Within a transaction. */
 static void add(store *s, const char *id, const char *name, int64_t version, const char *labels, const char *tags)
 {
@@ -560,11 +541,9 @@ static void *add_versions(void *context)
 /* Two threads over one connection, and a third with a connection of its own, as another process has it. */
 static void nothing_comes_between_reading_and_writing(void **state)
 {
-    char path[] = "/tmp/langfuse-local-test-XXXXXX";
-    int fd = mkstemp(path);
+    char path[] = TEMPORARY_PATH;
     (void)state;
-    assert_true(fd >= 0);
-    close(fd);
+    make_file(path);
     store *one = open_store(path, false), *other = open_store(path, false);
     store *const of[] = {one, one, other};
     pthread_t threads[3];
@@ -596,12 +575,10 @@ static void nothing_comes_between_reading_and_writing(void **state)
 /* What version 2 had: no prompts. The rest of its tables matters to nothing here. */
 static void a_database_of_version_2_is_upgraded(void **state)
 {
-    char path[] = "/tmp/langfuse-local-test-XXXXXX";
+    char path[] = TEMPORARY_PATH;
     sqlite3 *old;
-    int fd = mkstemp(path);
     (void)state;
-    assert_true(fd >= 0);
-    close(fd);
+    make_file(path);
     store_close(open_store(path, false));
     assert_int_equal(sqlite3_open(path, &old), SQLITE_OK);
     assert_int_equal(

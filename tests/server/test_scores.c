@@ -1,11 +1,5 @@
 /* Scores: what is accepted and in which words it is refused, inference of types, replacement, filters and pages. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include "../../server/store.h"
+#include "harness.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,13 +16,6 @@
     "\"message\":\"Invalid input: expected string, received " received "\"}],[{\"expected\":\"number\",\"code\":\"invalid_type\"," \
     "\"path\":[],\"message\":\"Invalid input: expected number, received " received "\"}]],\"path\":[\"value\"],"                   \
     "\"message\":\"Invalid input\"}"
-
-static void assert_text(text actual, const char *expected)
-{
-    assert_non_null(actual.at);
-    assert_int_equal(actual.size, strlen(expected));
-    assert_memory_equal(actual.at, expected, actual.size);
-}
 
 static void bodies_are_checked(void **state)
 {
@@ -107,14 +94,6 @@ static void length_is_counted_as_javascript_counts(void **state)
     }
 }
 
-static store *open_memory(void)
-{
-    char why[200];
-    store *s = store_open(":memory:", false, why, sizeof why);
-    assert_non_null(s);
-    return s;
-}
-
 /* Scores of one request, up to the first NULL. `bodies` are the insides of objects; `at_ms` is the time of the events, of which
  * each has an id of its own. Requests arrive one after the other, also within a millisecond. */
 static void put_batch(store *s, const char *id, const char *const *bodies, int64_t at_ms)
@@ -183,7 +162,7 @@ static score get(store *s, arena *a, const char *id)
 
 static void types_follow_from_values(void **state)
 {
-    store *s = open_memory();
+    store *s = open_store(":memory:", false);
     arena a = {0};
     (void)state;
     put(s, "n",
@@ -210,7 +189,7 @@ static void types_follow_from_values(void **state)
 
 static void a_later_score_replaces_and_keeps_the_first_time(void **state)
 {
-    store *s = open_memory();
+    store *s = open_store(":memory:", false);
     arena a = {0};
     (void)state;
     put(s, "s", "\"name\":\"x\",\"value\":1,\"traceId\":\"t\",\"comment\":\"old\",\"dataType\":\"NUMERIC\"", 10);
@@ -235,7 +214,7 @@ static void of_equal_times_the_later_request_counts(void **state)
 {
     static const char *const both[] = {"\"name\":\"x\",\"value\":3,\"traceId\":\"t\"",
                                        "\"name\":\"x\",\"value\":4,\"traceId\":\"t\"", NULL};
-    store *s = open_memory();
+    store *s = open_store(":memory:", false);
     arena a = {0};
     (void)state;
     put(s, "tie", "\"name\":\"x\",\"value\":1,\"traceId\":\"t\",\"comment\":\"first\"", 10);
@@ -275,7 +254,7 @@ static void filters_select(void **state)
         {STORE_SCORE_STRING_VALUE, {"x' OR 1=1"}, ""},
         {STORE_SCORE_STRING_VALUE, {"good"}, "4 "},
     };
-    store *s = open_memory();
+    store *s = open_store(":memory:", false);
     observation row = {.trace_id = TEXT("t2"), .id = TEXT("i"), .user_id = TEXT("u"), .tags = TEXT("[\"ab\",\"a\"]")};
     arena a = {0};
     event named = {.type = event_type_of(TEXT("trace-create")),

@@ -1,9 +1,5 @@
 /* The store: replacing, filters, pages, counts, and what it does with a file that is none of its own. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "harness.h"
 
 #include "../../server/store_private.h"
 
@@ -46,14 +42,6 @@ static observation row_of(const char *trace_id, const char *id, int64_t start_ms
                          .completion_start_ms = -1};
 }
 
-static store *open_memory(void)
-{
-    char why[200];
-    store *s = store_open(":memory:", false, why, sizeof why);
-    assert_non_null(s);
-    return s;
-}
-
 static found read_all(store *s, const store_query *query)
 {
     found f = {0};
@@ -68,7 +56,7 @@ static void put_one(store *s, observation row)
 
 static void a_resend_replaces_and_another_start_does_not(void **state)
 {
-    store *s = open_memory();
+    store *s = open_store(":memory:", false);
     store_query all = STORE_QUERY_ALL;
     int64_t observations, traces;
     (void)state;
@@ -87,7 +75,7 @@ static void a_resend_replaces_and_another_start_does_not(void **state)
 
 static void pages_show_each_row_once_newest_first(void **state)
 {
-    store *s = open_memory();
+    store *s = open_store(":memory:", false);
     store_query page = STORE_QUERY_ALL;
     char id[16];
     found f;
@@ -119,7 +107,7 @@ static void filters_select(void **state)
         {STORE_NAME, STORE_STARTS_WITH, {"al"}, "alpha "},     {STORE_NAME, STORE_ANY_OF, {"alpha", "gamma"}, "gamma alpha "},
         {STORE_NAME, STORE_EQUALS, {"x' OR '1'='1"}, ""},      {STORE_PARENT_ID, STORE_EQUALS, {"a"}, "beta "},
     };
-    store *s = open_memory();
+    store *s = open_store(":memory:", false);
     observation child = row_of("t1", "b", 2, "beta");
     (void)state;
     child.parent_id = TEXT("a");
@@ -145,7 +133,7 @@ static void filters_select(void **state)
 
 static void traces_come_newest_first_and_by_prefix(void **state)
 {
-    store *s = open_memory();
+    store *s = open_store(":memory:", false);
     arena a = {0};
     text *ids;
     size_t count;
@@ -166,18 +154,14 @@ static void traces_come_newest_first_and_by_prefix(void **state)
 
 static void text_with_nul_comes_back_whole(void **state)
 {
-    char path[] = "/tmp/langfuse-local-test-XXXXXX", why[200];
-    int fd = mkstemp(path);
+    char path[] = TEMPORARY_PATH;
     (void)state;
-    assert_true(fd >= 0);
-    close(fd);
-    store *s = store_open(path, false, why, sizeof why);
-    assert_non_null(s);
+    make_file(path);
+    store *s = open_store(path, false);
     observation row = row_of("t", "i", 1, "n");
     row.input = (text){"a\0b", 3};
     put_one(s, row);
-    store *reader = store_open(path, true, why, sizeof why);
-    assert_non_null(reader);
+    store *reader = open_store(path, true);
     store_query query = STORE_QUERY_ALL;
     assert_int_equal(read_all(reader, &query).count, 1);
     assert_false(store_put_rows(reader, &row, 1));
@@ -204,23 +188,19 @@ static int mode_of(const char *path, const char *ending)
 
 static void the_database_and_its_files_are_for_their_owner_only(void **state)
 {
-    char path[] = "/tmp/langfuse-local-test-XXXXXX", name[100], why[200];
+    char path[] = TEMPORARY_PATH, name[100];
     static const char *const endings[] = {"", "-wal", "-shm"};
     (void)state;
     mode_t before = umask(0);
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
+    make_file(path);
     unlink(path);
-    store *s = store_open(path, false, why, sizeof why);
-    assert_non_null(s);
+    store *s = open_store(path, false);
     put_one(s, row_of("t", "i", 1, "n"));
     for (int i = 0; i < 3; i++)
         assert_int_equal(mode_of(path, endings[i]), 0600);
     store_close(s);
     assert_int_equal(chmod(path, 0640), 0);
-    s = store_open(path, false, why, sizeof why);
-    assert_non_null(s);
+    s = open_store(path, false);
     assert_int_equal(mode_of(path, ""), 0640); /* its owner wants it so */
     store_close(s);
     umask(before);
@@ -232,7 +212,7 @@ static void the_database_and_its_files_are_for_their_owner_only(void **state)
 
 static void a_foreign_file_is_refused_with_a_reason(void **state)
 {
-    char path[] = "/tmp/langfuse-local-test-XXXXXX", why[200] = "";
+    char path[] = TEMPORARY_PATH, why[200] = "";
     int fd = mkstemp(path);
     (void)state;
     assert_true(fd >= 0);
@@ -248,7 +228,7 @@ static void a_foreign_file_is_refused_with_a_reason(void **state)
  * later. */
 static void a_locked_database_is_waited_for_and_then_told(void **state)
 {
-    char path[] = "/tmp/langfuse-local-test-XXXXXX", why[200] = "";
+    char path[] = TEMPORARY_PATH, why[200] = "";
     const store_query all = STORE_QUERY_ALL;
     observation row = row_of("t", "late", 2, "late");
     arena memory = {0};
@@ -257,12 +237,9 @@ static void a_locked_database_is_waited_for_and_then_told(void **state)
                          .body_id = TEXT("t"),
                          .body = json_parse(&memory, TEXT("{}"))};
     sqlite3 *other;
-    int fd = mkstemp(path);
     (void)state;
-    assert_true(fd >= 0);
-    close(fd);
-    store *s = store_open(path, false, why, sizeof why);
-    assert_non_null(s);
+    make_file(path);
+    store *s = open_store(path, false);
     put_one(s, row_of("t", "i", 1, "kept"));
     assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
     assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
@@ -303,20 +280,17 @@ static const char version_1[] =
 
 static void a_database_of_version_1_is_upgraded(void **state)
 {
-    char path[] = "/tmp/langfuse-local-test-XXXXXX", why[200];
+    char path[] = TEMPORARY_PATH, why[200];
     const store_query all = STORE_QUERY_ALL;
     sqlite3 *old;
-    int fd = mkstemp(path);
     (void)state;
-    assert_true(fd >= 0);
-    close(fd);
+    make_file(path);
     assert_int_equal(sqlite3_open(path, &old), SQLITE_OK);
     assert_int_equal(sqlite3_exec(old, version_1, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(old);
     assert_null(store_open(path, true, why, sizeof why)); /* a reader does not change it */
     for (int i = 0; i < 2; i++) {                         /* the second time there is nothing left to do */
-        store *s = store_open(path, false, why, sizeof why);
-        assert_non_null(s);
+        store *s = open_store(path, false);
         assert_string_equal(read_all(s, &all).names, i == 0 ? "old " : "new old ");
         put_one(s, row_of("t", "j", 5, "new"));
         store_close(s);
@@ -347,7 +321,7 @@ static void traces_are_found_by_what_rows_and_events_say(void **state)
         {STORE_TRACE_SESSION, {"s"}, "b "},       {STORE_TRACE_RELEASE, {"none"}, ""},      {STORE_TRACE_VERSION, {"1"}, "c "},
         {STORE_TRACE_ENVIRONMENT, {"dev"}, "c "},
     };
-    store *s = open_memory();
+    store *s = open_store(":memory:", false);
     observation rows[] = {row_of("a", "1", 10, "n"), row_of("a", "2", 90, "n"), row_of("c", "3", 30, "n")};
     int64_t total;
     size_t count;
@@ -402,7 +376,7 @@ static void a_tag_is_found_by_its_whole_text(void **state)
         {"\"a\"", ""},   {"a\\", "odd event "},  {"it's", "odd event "}, {"\"", ""}, {"aa", "part "}, {",", ""},
     };
     static const char odd[] = "[\"q\\\"a\",\"50%\",\"a\\\\\",\"it's\"]";
-    store *s = open_memory();
+    store *s = open_store(":memory:", false);
     observation rows[] = {row_of("exact", "1", 10, "n"), row_of("odd", "2", 20, "n"), row_of("part", "3", 30, "n"),
                           row_of("none", "4", 40, "n")};
     text *ids;
@@ -437,7 +411,7 @@ static void a_tag_is_found_by_its_whole_text(void **state)
 
 static void sessions_begin_with_their_first_observation(void **state)
 {
-    store *s = open_memory();
+    store *s = open_store(":memory:", false);
     arena a = {0};
     observation rows[] = {row_of("a", "1", 30, "n"), row_of("a", "2", 10, "n"), row_of("b", "3", 20, "n")};
     store_session_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 10};
