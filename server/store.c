@@ -48,9 +48,9 @@ static const char store_event_schema[] =
  * refer to is not deleted. */
 static const char store_prompt_schema[] =
     "CREATE TABLE IF NOT EXISTS prompts ("
-    " id TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL, type TEXT NOT NULL, content TEXT NOT NULL, config TEXT "
-    "NOT NULL,"
-    " commit_message TEXT, labels TEXT NOT NULL, tags TEXT NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,"
+    " id TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL, type TEXT NOT NULL, content TEXT NOT NULL,"
+    " config TEXT NOT NULL, commit_message TEXT, labels TEXT NOT NULL, tags TEXT NOT NULL, created_ms INTEGER NOT NULL, updated_ms "
+    "INTEGER NOT NULL,"
     " UNIQUE (name, version));"
     "CREATE TABLE IF NOT EXISTS prompt_references ("
     " parent_id TEXT NOT NULL, child_name TEXT NOT NULL, wanted TEXT NOT NULL, by_version INTEGER NOT NULL);"

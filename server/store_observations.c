@@ -5,10 +5,8 @@
 /* Bound and read in this order by store_bind_row and store_row_of, which reads the id of the prompt behind them. */
 #define STORE_ROW_COLUMNS                                                                                                        \
     "trace_id, id, start_ms, parent_id, start_ns, end_ns, arrived_ns, type, name, level, status_message, version, environment, " \
-    "release, "                                                                                                                  \
-    "user_id, session_id, trace_name, tags, is_public, is_app_root, input, output, metadata, experiment, model, "                \
-    "model_parameters, "                                                                                                         \
-    "usage, cost, completion_start_ms, prompt_name, prompt_version, trace_input, trace_output, trace_metadata"
+    "release, user_id, session_id, trace_name, tags, is_public, is_app_root, input, output, metadata, experiment, model, "       \
+    "model_parameters, usage, cost, completion_start_ms, prompt_name, prompt_version, trace_input, trace_output, trace_metadata"
 #define STORE_ROW_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 
 const char store_put_row_sql[] = "INSERT OR REPLACE INTO observations (" STORE_ROW_COLUMNS ") VALUES (" STORE_ROW_MARKS ")";

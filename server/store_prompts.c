@@ -98,10 +98,10 @@ bool store_prompt_dependents(store *s, arena *a, text child_name, store_dependen
 
 /* ---- Lists ---- */
 
-#define STORE_MATCHES                                                                                   \
-    "(?1 = '' OR name = ?1) AND (?2 = '' OR " STORE_HAS("labels", "?2") ") AND (?3 = '' OR " STORE_HAS( \
-        "tags", "?3") ")"                                                                               \
-                      " AND (?4 = 0 OR version = ?4) AND updated_ms >= ?5 AND updated_ms < ?6"
+#define STORE_MATCHES                                                                              \
+    "(?1 = '' OR name = ?1) AND (?4 = 0 OR version = ?4) AND updated_ms >= ?5 AND updated_ms < ?6" \
+    " AND (?2 = '' OR " STORE_HAS("labels", "?2") ")"                                              \
+                                                  " AND (?3 = '' OR " STORE_HAS("tags", "?3") ")"
 
 static void store_bind_matches(sqlite3_stmt *statement, const store_prompt_query *query)
 {
