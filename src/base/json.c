@@ -203,9 +203,19 @@ bool lf__json_string(lf__buf *out, const char *text, size_t size)
 {
     size_t start = out->length;
     const char *at = size > 0 ? text : "", *end = at + size;
+    const char *plain_end = json_plain_end(at, end);
+    if (plain_end == end) { /* in one piece: that is most text */
+        char *to = lf__buf_reserve(out, size + 2);
+        if (to == NULL)
+            return false;
+        *to = '"';
+        lf__copy(to + 1, at, size);
+        to[size + 1] = '"';
+        lf__buf_commit(out, size + 2);
+        return true;
+    }
     lf__buf_add_char(out, '"');
-    while (!out->failed) {
-        const char *plain_end = json_plain_end(at, end);
+    for (; !out->failed; plain_end = json_plain_end(at, end)) {
         lf__buf_add(out, at, (size_t)(plain_end - at));
         if (plain_end == end)
             break;
