@@ -6,6 +6,7 @@
 #include "src/base/guest.h"
 #include "src/base/ids.h"
 #include "src/base/once.h"
+#include "src/base/value.h"
 #include "src/deliver/http.h"
 #include "src/deliver/mask.h"
 #include "src/deliver/stats.h"

@@ -9,6 +9,7 @@
 #include "../src/base/guest.h"
 #include "../src/base/json.h"
 #include "../src/base/once.h"
+#include "../src/base/value.h"
 #include "../src/deliver/worker.h"
 #include "../src/life/life.h"
 #include "../src/observe/capture.h"
@@ -166,7 +167,7 @@ static lf_prompt *prompt_fallback(const char *name, const lf_prompt_query *query
     LF__KEEP_ERRNO; /* reading a number may change it */
     lf__buf messages;
     lf__buf_init(&messages, PROMPT_JSON_MAX);
-    bool ok = !chat || lf__capture_json(&messages, &query->fallback_messages);
+    bool ok = !chat || lf__value_json(&messages, &query->fallback_messages);
     lf__prompt_body *body = NULL;
     if (ok)
         body = lf__prompt_body_make(name, query->version, prompt_label(query), query->fallback,
@@ -433,7 +434,7 @@ static void prompt_tell_placeholder(const char *name, const char *what)
 static bool prompt_add_as_text(lf__buf *out, const lf_value *value, lf__buf *scratch)
 {
     lf__buf_clear(scratch);
-    if (!lf__template_add_value(scratch, value))
+    if (!lf__value_python(scratch, value))
         return false;
     prompt_add_message(out, prompt_no_role, scratch);
     return true;
@@ -486,7 +487,7 @@ static bool prompt_add_placeholder(lf__buf *out, const char *name, const lf_prom
     }
     lf__buf json;
     lf__buf_init(&json, PROMPT_JSON_MAX);
-    bool ok = lf__capture_json(&json, &value);
+    bool ok = lf__value_json(&json, &value);
     size_t blanks = 0;
     while (ok && blanks < json.length && strchr(" \t\r\n", json.data[blanks]) != NULL)
         blanks++;
@@ -648,7 +649,7 @@ static void prompt_add_member(lf__buf *body, const char *key)
 static bool prompt_add_value(lf__buf *body, const char *key, const lf_value *value, const char *standard)
 {
     prompt_add_member(body, key);
-    return value->kind == LF_KIND_UNSET ? lf__buf_add_text(body, standard) : lf__capture_json(body, value);
+    return value->kind == LF_KIND_UNSET ? lf__buf_add_text(body, standard) : lf__value_json(body, value);
 }
 
 static bool prompt_add_text(lf__buf *body, const char *key, const char *text)

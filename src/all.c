@@ -28,6 +28,7 @@
 #include "base/setting.c"
 #include "base/sha256.c"
 #include "base/threads.c"
+#include "base/value.c"
 #include "observe/attributes.c"
 #include "observe/capture.c"
 #include "observe/carrier.c"

@@ -1,9 +1,7 @@
 #include "template.h"
 
-#include "../observe/capture.h"
 #include "../base/json.h"
-#include "../base/python.h"
-#include "../base/real.h"
+#include "../base/value.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>
@@ -190,209 +188,6 @@ bool lf__template_names(const lf__template *t, size_t *at, const char **name, si
     return false;
 }
 
-/* ---- Values as Python writes them -------------------------------------------------------------------------------- */
-
-static void template_add_text(lf__buf *out, const char *text, size_t size, unsigned depth)
-{
-    lf__python_text(out, text, size, depth > 0);
-}
-
-static void template_add_null(lf__buf *out, unsigned depth)
-{
-    if (depth > 0)
-        lf__buf_add_text(out, "None");
-}
-
-static void template_add_bool(lf__buf *out, bool value)
-{
-    lf__buf_add_text(out, value ? "True" : "False");
-}
-
-/* Text that claims to be JSON and is not is text, as everywhere. */
-static void template_add_json(lf__buf *out, const char *text, size_t size, unsigned depth)
-{
-    if (text == NULL)
-        template_add_null(out, depth);
-    else if (lf__json_valid(text, size))
-        lf__python_json(out, text, size, depth > 0);
-    else
-        template_add_text(out, text, size, depth);
-}
-
-static void template_add_string(lf__buf *out, const char *text, unsigned depth)
-{
-    if (text == NULL)
-        template_add_null(out, depth);
-    else
-        template_add_text(out, text, strlen(text), depth);
-}
-
-static void template_add_separator(lf__buf *out, bool first)
-{
-    if (!first)
-        lf__buf_add(out, ", ", 2);
-}
-
-static void template_add_key(lf__buf *out, const char *name, unsigned depth)
-{
-    template_add_text(out, name, strlen(name), depth);
-    lf__buf_add(out, ": ", 2);
-}
-
-/* cJSON holds every number as a double; whole ones are integers, as in its own printer and in what we send. */
-static void template_add_cjson_number(lf__buf *out, uint64_t bits)
-{
-    int64_t whole;
-    if (lf__real_is_whole(bits, &whole))
-        lf__json_int(out, whole);
-    else
-        lf__python_real(out, bits, false);
-}
-
-static void template_add_cjson(lf__buf *out, const cJSON *item, unsigned depth);
-
-static void template_add_children(lf__buf *out, const cJSON *item, bool named, unsigned depth)
-{
-    lf__buf_add_char(out, named ? '{' : '[');
-    for (const cJSON *child = item->child; child != NULL && !out->failed; child = child->next) {
-        template_add_separator(out, child == item->child);
-        if (named)
-            template_add_key(out, child->string == NULL ? "" : child->string, depth + 1);
-        template_add_cjson(out, child, depth + 1);
-    }
-    lf__buf_add_char(out, named ? '}' : ']');
-}
-
-static void template_add_cjson(lf__buf *out, const cJSON *item, unsigned depth)
-{
-    if (item == NULL || depth > LF__CAPTURE_MAX_DEPTH) {
-        template_add_null(out, depth);
-        return;
-    }
-    const char *text = item->valuestring;
-    switch (item->type & 0xff) {
-    case cJSON_False:
-    case cJSON_True: template_add_bool(out, (item->type & 0xff) == cJSON_True); break;
-    case cJSON_Number: template_add_cjson_number(out, lf__real_bits(item->valuedouble)); break;
-    case cJSON_String: template_add_string(out, text, depth); break;
-    case cJSON_Array:
-    case cJSON_Object: template_add_children(out, item, (item->type & 0xff) == cJSON_Object, depth); break;
-    case cJSON_Raw: template_add_json(out, text, text == NULL ? 0 : strlen(text), depth); break;
-    default: template_add_null(out, depth); break;
-    }
-}
-
-static void template_add(lf__buf *out, const lf_value *value, unsigned depth);
-
-static void template_add_sequence(lf__buf *out, const lf_value *value, unsigned depth)
-{
-    lf__buf_add_char(out, '[');
-    for (uint64_t i = 0; i < value->extra && value->as.p != NULL && !out->failed; i++) {
-        lf_value element = value->kind == LF_KIND_LIST ? ((const lf_value *)value->as.p)[i] : lf__capture_element(value, i);
-        template_add_separator(out, i == 0);
-        template_add(out, &element, depth + 1);
-    }
-    lf__buf_add_char(out, ']');
-}
-
-static void template_add_object(lf__buf *out, const lf_value *value, unsigned depth)
-{
-    const lf_member *members = value->as.p;
-    bool first = true;
-    lf__buf_add_char(out, '{');
-    for (uint64_t i = 0; i < value->extra && members != NULL && !out->failed; i++) {
-        if (members[i].name == NULL || members[i].value.kind == LF_KIND_UNSET)
-            continue;
-        template_add_separator(out, first);
-        template_add_key(out, members[i].name, depth + 1);
-        template_add(out, &members[i].value, depth + 1);
-        first = false;
-    }
-    lf__buf_add_char(out, '}');
-}
-
-static void template_add_pointer(lf__buf *out, const void *pointer, unsigned depth)
-{
-    char memory[4 + 2 * sizeof pointer];
-    lf__buf hex;
-    lf__buf_over(&hex, memory, sizeof memory);
-    lf__json_pointer(&hex, pointer); /* in quotes */
-    template_add_text(out, hex.data + 1, hex.length - 2, depth);
-}
-
-static void template_add_opaque(lf__buf *out, uint64_t size, unsigned depth)
-{
-    char memory[32];
-    lf__buf text;
-    lf__buf_over(&text, memory, sizeof memory);
-    lf__buf_add_char(&text, '<');
-    lf__json_uint(&text, size);
-    lf__buf_add_text(&text, " bytes>");
-    template_add_text(out, text.data, text.length, depth);
-}
-
-/* A null pointer is null, whatever it was to point to; but nothing of a list or an object is an empty one. */
-static bool template_is_null(const lf_value *value)
-{
-    switch ((lf_kind)value->kind) {
-    case LF_KIND_UNSET:
-    case LF_KIND_NULL: return true;
-    case LF_KIND_CSTRING:
-    case LF_KIND_STRING:
-    case LF_KIND_JSON:
-    case LF_KIND_POINTER:
-    case LF_KIND_CJSON:
-    case LF_KIND_ARRAY: return value->as.p == NULL;
-    default: return false;
-    }
-}
-
-static size_t template_json_size(const lf_value *value)
-{
-    return value->extra == SIZE_MAX ? strlen(value->as.p) : (size_t)value->extra;
-}
-
-/* Depth 0 is str(), everything below it is repr(). */
-static void template_add(lf__buf *out, const lf_value *value, unsigned depth)
-{
-    bool possible = lf__value_is_possible(value);
-    if (!possible)
-        lf__refuse();
-    if (!possible || template_is_null(value) || depth > LF__CAPTURE_MAX_DEPTH) {
-        template_add_null(out, depth);
-        return;
-    }
-    switch ((lf_kind)value->kind) {
-    case LF_KIND_BOOL: template_add_bool(out, value->as.u != 0); break;
-    case LF_KIND_INT: lf__json_int(out, value->as.i); break;
-    case LF_KIND_UINT: lf__json_uint(out, value->as.u); break;
-    case LF_KIND_INT128:
-    case LF_KIND_UINT128: lf__json_int128(out, value->extra, value->as.u, value->kind == LF_KIND_INT128); break;
-    case LF_KIND_FLOAT:
-    case LF_KIND_DOUBLE: lf__python_real(out, value->as.u, value->kind == LF_KIND_FLOAT); break;
-    case LF_KIND_CHAR: template_add_text(out, (char[]){(char)value->as.i}, 1, depth); break;
-    case LF_KIND_CSTRING: template_add_string(out, value->as.p, depth); break;
-    case LF_KIND_STRING: template_add_text(out, value->as.p, (size_t)value->extra, depth); break;
-    case LF_KIND_JSON: template_add_json(out, value->as.p, template_json_size(value), depth); break;
-    case LF_KIND_POINTER: template_add_pointer(out, value->as.p, depth); break;
-    case LF_KIND_CJSON: template_add_cjson(out, value->as.p, depth); break;
-    case LF_KIND_ARRAY:
-    case LF_KIND_LIST: template_add_sequence(out, value, depth); break;
-    case LF_KIND_OBJECT: template_add_object(out, value, depth); break;
-    case LF_KIND_SECRET: template_add_string(out, "<secret>", depth); break;
-    case LF_KIND_OPAQUE: template_add_opaque(out, value->extra, depth); break;
-    case LF_KIND_UNSET:
-    case LF_KIND_NULL: break;
-    }
-}
-
-bool lf__template_add_value(lf__buf *out, const lf_value *value)
-{
-    size_t start = out->length;
-    template_add(out, value, 0);
-    return template_finish(out, start);
-}
-
 /* ---- Filling in ------------------------------------------------------------------------------------------------- */
 
 /* A walk over the members of an object, whatever it is made of. Member names with escapes in JSON text are kept in `key`. */
@@ -409,12 +204,8 @@ static bool template_members_begin(template_members *walk, const lf_value *objec
 {
     *walk = (template_members){.object = object};
     lf__buf_init(&walk->key, SIZE_MAX / 2);
-    if (object == NULL)
+    if (object == NULL || lf__value_is_refused(object))
         return false;
-    if (!lf__value_is_possible(object)) {
-        lf__refuse();
-        return false;
-    }
     if (object->kind == LF_KIND_OBJECT)
         return true;
     if (object->as.p == NULL)
@@ -425,7 +216,7 @@ static bool template_members_begin(template_members *walk, const lf_value *objec
     }
     if (object->kind != LF_KIND_JSON)
         return false;
-    walk->size = template_json_size(object);
+    walk->size = lf__value_json_size(object);
     return lf__json_valid(object->as.p, walk->size); /* what is no object has no members */
 }
 
@@ -510,7 +301,7 @@ static void template_write(lf__buf *out, const lf__template *t, const lf_value *
         if (part->name == LF__TEMPLATE_LITERAL || values[part->name].kind == LF_KIND_UNSET)
             lf__buf_add(out, t->text + part->at, part->size);
         else
-            template_add(out, &values[part->name], 0);
+            lf__value_python(out, &values[part->name]);
     }
 }
 

@@ -39,7 +39,7 @@ void lf__template_free(lf__template *t);
 size_t lf__template_bytes(const lf__template *t); /* of memory that it holds, without the text */
 
 /* Append the text with the values of the variables. `variables` is an object (LF_OBJECT, cJSON, or JSON text); with anything
- * else, also NULL, the text is appended as it is. A value is written as Python's str() would (lf__template_add_value). A
+ * else, also NULL, the text is appended as it is. A value is written as Python's str() would (lf__value_python). A
  * variable without a value keeps its braces; an unset member is no value; of equal names the last one counts. What a value
  * contains is not looked at again. Literal text is not checked: it is the caller's business that it is UTF-8.
  * Allocates nothing but `out`'s memory, up to 64 different names. False: no memory or no room in `out`, which is as before. */
@@ -51,11 +51,6 @@ bool lf__template_names(const lf__template *t, size_t *at, const char **name, si
 /* What `variables` (as for lf__template_render) has for a name; *value borrows from it. False: nothing, and *value is
  * untouched; or no memory, and *value is unset. */
 bool lf__template_find(const lf_value *variables, const char *name, size_t name_size, lf_value *value);
-
-/* Append a value as Python's str() writes it: text as it is (its UTF-8 repaired), null and unset as nothing, True and False,
- * integers with all their digits, 1e+20 and nan, [1, 'x'], {'a': None}. Deviations: code points that Unicode has not assigned
- * are never escaped in quotes, and of members with equal names inside a value each one is written. */
-bool lf__template_add_value(lf__buf *out, const lf_value *value);
 
 /* Append `text` as a template with single braces (Python's str.format, LangChain's f-string templates): "{{ word }}" becomes
  * {word}; "{word}", which is such a variable already, and braces that are doubled already ("{{" with its "}}") stay; every

@@ -1,5 +1,6 @@
 #include "stats.h"
 
+#include "../base/value.h"
 #include "../observe/capture.h"
 #include "../observe/segment.h"
 #include "lanes.h"

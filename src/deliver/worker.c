@@ -7,6 +7,7 @@
 #include "lanes.h"
 #include "../base/once.h"
 #include "../base/threads.h"
+#include "../base/value.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -11,7 +11,6 @@
 
 enum {
     LF__FIELD_SCALAR_SIZE = 16,   /* field header and 8 bytes */
-    LF__CAPTURE_MAX_DEPTH = 64,   /* nested lists, objects and cJSON trees beyond it are written as null */
     LF__CAPTURE_MIN_ROOM = 128    /* a value is not begun with less room than this */
 };
 
@@ -40,22 +39,10 @@ static inline lf__room lf__capture_room(lf__tag tag)
 /* Values that found no room at all, by any thread. */
 extern _Atomic uint64_t lf__left_out;
 void lf__leave_out(void);
-/* Values that cannot be ones, and are not read: of impossible size, or of no kind. By any thread. */
-extern _Atomic uint64_t lf__refused;
-void lf__refuse(void);
 
 /* Append `value` as a field to [at, end), 8-aligned; `end` may lie before `at`. Returns where the next field goes; == at when
  * nothing was written (unset or refused value, or no room). */
 uint8_t *lf__capture_slow(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, const lf_value *value);
-
-/* Is it a value at all? A size or count that was an error code must not be read, nor what is of no kind that we know. */
-bool lf__value_is_possible(const lf_value *value);
-
-/* Append `value` as JSON text, all of it, as it would be sent. False: no memory or no room in `out`, which then holds a part. */
-bool lf__capture_json(lf__buf *out, const lf_value *value);
-
-/* An element of a value of kind LF_KIND_ARRAY, as a value of its own. */
-lf_value lf__capture_element(const lf_value *array, uint64_t i);
 
 static inline void lf__capture_head(uint8_t *at, lf__tag tag, lf_kind kind, unsigned index, size_t length)
 {

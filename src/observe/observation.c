@@ -3,6 +3,7 @@
 #include "../base/fields.h"
 #include "handle.h"
 #include "../base/ids.h"
+#include "../base/value.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,12 +2,9 @@
 
 #include "../base/json.h"
 #include "../base/limits.h"
-#include "../base/real.h"
+#include "../base/value.h"
 
 #include <string.h>
-
-/* Beyond these, numbers are sent as strings of digits: the server's and the browser's JSON parsers read doubles. */
-#define RECORD_MAX_INT 9007199254740991
 
 const lf__field *lf__fields_next(const void *fields, size_t size, const lf__field *after)
 {
@@ -115,116 +112,58 @@ static bool record_finish(lf__buf *out, size_t start)
     return !out->failed;
 }
 
-static void record_add_int(lf__buf *out, int64_t value)
+/* An array has no more elements than were stored. They are no pointers, whatever the bytes say. */
+static lf_value record_array(const char *payload, size_t length)
 {
-    bool exact = value >= -RECORD_MAX_INT && value <= RECORD_MAX_INT;
-    lf__buf_add(out, "\"", !exact);
-    lf__json_int(out, value);
-    lf__buf_add(out, "\"", !exact);
-}
-
-static void record_add_uint(lf__buf *out, uint64_t value)
-{
-    bool exact = value <= RECORD_MAX_INT;
-    lf__buf_add(out, "\"", !exact);
-    lf__json_uint(out, value);
-    lf__buf_add(out, "\"", !exact);
-}
-
-static void record_add_int128(lf__buf *out, const uint64_t halves[2], bool is_signed)
-{
-    if (halves[1] == 0 && (!is_signed || halves[0] <= INT64_MAX)) {
-        record_add_uint(out, halves[0]);
-    } else if (is_signed && halves[1] == UINT64_MAX && halves[0] > INT64_MAX) {
-        record_add_int(out, (int64_t)halves[0]);
-    } else {
-        lf__buf_add_char(out, '"');
-        lf__json_int128(out, halves[1], halves[0], is_signed);
-        lf__buf_add_char(out, '"');
-    }
-}
-
-/* One number, bool or char of `size` bytes. */
-static void record_add_scalar(lf__buf *out, unsigned kind, const void *bytes, size_t size)
-{
-    union {
-        int8_t i8;
-        int16_t i16;
-        int32_t i32;
-        int64_t i64;
-        uint8_t u8;
-        uint16_t u16;
-        uint32_t u32;
-        uint64_t u64;
-        long double ld;
-        char c;
-    } as = {.u64 = 0};
-    memcpy(&as, bytes, size < sizeof as ? size : sizeof as);
-    switch (kind) {
-    case LF_KIND_BOOL: lf__buf_add_text(out, (size == 1 ? as.u8 : as.u64) != 0 ? "true" : "false"); break;
-    case LF_KIND_INT: record_add_int(out, size == 1 ? as.i8 : size == 2 ? as.i16 : size == 4 ? as.i32 : as.i64); break;
-    case LF_KIND_UINT: record_add_uint(out, size == 1 ? as.u8 : size == 2 ? as.u16 : size == 4 ? as.u32 : as.u64); break;
-    case LF_KIND_FLOAT: lf__json_float(out, size == sizeof as.u32 ? lf__real_of_float(as.u32) : as.u64); break;
-    case LF_KIND_DOUBLE: lf__json_double(out, size == sizeof as.u64 ? as.u64 : lf__real_bits((double)as.ld)); break;
-    case LF_KIND_CHAR: lf__json_string(out, size == 1 ? &as.c : (char[]){(char)as.i64}, 1); break;
-    default: lf__buf_add_text(out, "null"); break;
-    }
-}
-
-static void record_add_array(lf__buf *out, const char *payload, size_t length)
-{
-    lf__array_head head = {0};
-    if (length >= sizeof head)
-        memcpy(&head, payload, sizeof head);
-    lf__buf_add_char(out, '[');
+    lf__array_head head;
+    if (length < sizeof head)
+        return lf_i_make(LF_KIND_LIST, 0);
+    memcpy(&head, payload, sizeof head);
     size_t fit = head.element_size > 0 ? (length - sizeof head) / head.element_size : 0;
-    for (size_t i = 0; i < head.count && i < fit && !out->failed; i++) {
-        lf__buf_add(out, ",", i > 0);
-        record_add_scalar(out, head.element, payload + sizeof head + i * head.element_size, head.element_size);
-    }
-    lf__buf_add_char(out, ']');
+    lf_value value = lf_i_make_pointer(LF_KIND_ARRAY, payload + sizeof head, head.count < fit ? head.count : fit);
+    value.element = head.element <= LF_KIND_CHAR ? head.element : LF_KIND_NULL;
+    value.element_size = head.element_size;
+    return value;
 }
 
-bool lf__field_json(lf__buf *out, const lf__field *field)
+/* A field as a value that borrows the field's bytes. Kinds that no field has are null. */
+static lf_value record_value(const lf__field *field)
 {
     const char *payload = lf__field_payload(field);
     uint64_t words[2] = {0, 0};
     memcpy(words, payload, field->length < sizeof words ? field->length : sizeof words);
-    size_t start = out->length;
+    lf_value value = lf_i_make((lf_kind)field->kind, words[1]);
     switch (field->kind) {
-    case LF_KIND_STRING: lf__json_string(out, payload, field->length); break;
-    case LF_KIND_JSON:
-        if (lf__json_valid(payload, field->length))
-            lf__buf_add(out, payload, field->length);
-        else
-            lf__json_string(out, payload, field->length);
-        break;
-    case LF_KIND_INT128:
-    case LF_KIND_UINT128: record_add_int128(out, words, field->kind == LF_KIND_INT128); break;
-    case LF_KIND_POINTER: lf__json_pointer(out, (const void *)(uintptr_t)words[0]); break;
-    case LF_KIND_ARRAY: record_add_array(out, payload, field->length); break;
-    case LF_KIND_SECRET: lf__buf_add_text(out, "\"<secret>\""); break;
-    case LF_KIND_OPAQUE:
-        lf__buf_add_text(out, "\"<");
-        lf__json_uint(out, words[0]);
-        lf__buf_add_text(out, " bytes>\"");
-        break;
-    default: record_add_scalar(out, field->kind, words, sizeof words[0]); break;
+    case LF_KIND_STRING:
+    case LF_KIND_JSON: return lf_i_make_pointer((lf_kind)field->kind, payload, field->length);
+    case LF_KIND_POINTER: return lf_pointer((const void *)(uintptr_t)words[0]);
+    case LF_KIND_ARRAY: return record_array(payload, field->length);
+    case LF_KIND_SECRET: return value;
+    case LF_KIND_OPAQUE: return lf_i_make(LF_KIND_OPAQUE, words[0]);
+    default: break;
     }
+    if (field->kind > LF_KIND_CHAR)
+        return lf_null();
+    value.as.u = words[0];
+    return value;
+}
+
+bool lf__field_json(lf__buf *out, const lf__field *field)
+{
+    size_t start = out->length;
+    lf_value value = record_value(field);
+    lf__value_json(out, &value);
     return record_finish(out, start);
 }
 
 bool lf__field_text(lf__buf *out, const lf__field *field)
 {
-    const char *payload = lf__field_payload(field);
     if (field->kind == LF_KIND_STRING || field->kind == LF_KIND_JSON)
-        return lf__utf8_add(out, payload, field->length);
-    if (field->kind == LF_KIND_CHAR && field->length > 0) {
-        int64_t c;
-        memcpy(&c, payload, sizeof c);
-        return lf__utf8_add(out, (char[]){(char)c}, 1);
-    }
-    return lf__field_json(out, field);
+        return lf__utf8_add(out, lf__field_payload(field), field->length);
+    if (field->kind != LF_KIND_CHAR)
+        return lf__field_json(out, field);
+    char c = (char)record_value(field).as.i;
+    return lf__utf8_add(out, &c, 1);
 }
 
 bool lf__view_arguments_json(lf__buf *out, const lf__view *view)

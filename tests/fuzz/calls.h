@@ -10,7 +10,7 @@
 #include "../../observe.h"
 
 #include "../../langfuse/score.h"
-#include "../../src/observe/capture.h"
+#include "../../src/base/value.h"
 #include "../../src/base/config.h"
 #include "../../src/observe/context.h"
 #include "../../src/deliver/export.h"
@@ -258,7 +258,7 @@ static lf_value calls_object(int depth, unsigned count)
 static lf_value calls_deep(void)
 {
     lf_value value = lf_int(1);
-    for (unsigned i = calls_pick(2 * LF__CAPTURE_MAX_DEPTH); i > 0; i--) {
+    for (unsigned i = calls_pick(2 * LF__VALUE_MAX_DEPTH); i > 0; i--) {
         lf_value *outer = calls_keep(sizeof *outer);
         if (outer == NULL)
             break;

@@ -4,6 +4,7 @@
  */
 #include "../../src/base/json.h"
 #include "../../src/ask/template.h"
+#include "../../src/base/value.h"
 #include "../unit/template_reference.h"
 
 #include <cjson/cJSON.h>
@@ -167,13 +168,13 @@ static void check_value(const char *text, size_t size)
     lf_value json = lf_jsonn(text, size), value;
     lf__buf_init(&out, SIZE_MAX / 2);
     lf__buf_init(&from_tree, SIZE_MAX / 2);
-    CHECK(lf__template_add_value(&out, &json));
+    CHECK(lf__value_python(&out, &json));
     CHECK(lf__utf8_valid_prefix(out.data, out.length) == out.length);
     (void)lf__template_find(&json, "a", 1, &value);
     cJSON *tree = lf__json_valid(text, size) && is_same_in_a_tree(text, size) ? cJSON_ParseWithLength(text, size) : NULL;
     if (tree != NULL) {
         value = lf_i_make_pointer(LF_KIND_CJSON, tree, 0);
-        CHECK(lf__template_add_value(&from_tree, &value));
+        CHECK(lf__value_python(&from_tree, &value));
         check_equal(&out, &from_tree);
     }
     cJSON_Delete(tree);

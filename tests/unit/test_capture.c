@@ -11,6 +11,7 @@
 #include "../../observe.h"
 #include "../../src/observe/capture.h"
 #include "../../src/base/json.h"
+#include "../../src/base/value.h"
 
 #include <cjson/cJSON.h>
 #include <limits.h>
@@ -225,7 +226,7 @@ static void nesting_ends_at_a_depth(void **state)
     for (int i = 1; i < DEEP; i++)
         level[i] = lf_i_make_pointer(LF_KIND_LIST, &level[i - 1], 1);
     const char *text = captured(level[DEEP - 1]);
-    assert_int_equal(strspn(text, "["), LF__CAPTURE_MAX_DEPTH + 1);
+    assert_int_equal(strspn(text, "["), LF__VALUE_MAX_DEPTH + 1);
     assert_non_null(strstr(text, "null"));
     CHECK(level[3], "[[[1]]]");
 
