@@ -419,20 +419,6 @@ bool lf__json_float(lf__buf *out, uint64_t bits)
     return json_add_real(out, bits, true);
 }
 
-bool lf__json_pointer(lf__buf *out, const void *pointer)
-{
-    if (pointer == NULL)
-        return lf__buf_add(out, "null", 4);
-    char text[4 + 2 * sizeof pointer], *end = text + sizeof text, *at = end;
-    *--at = '"';
-    for (uintptr_t rest = (uintptr_t)pointer; rest != 0; rest >>= 4)
-        *--at = "0123456789abcdef"[rest & 15];
-    *--at = 'x';
-    *--at = '0';
-    *--at = '"';
-    return lf__buf_add(out, at, (size_t)(end - at));
-}
-
 /* ---- Reading ---------------------------------------------------------------------------------------------------- */
 
 static const char *json_skip_blanks(const char *at, const char *end)

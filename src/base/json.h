@@ -28,7 +28,6 @@ bool lf__json_int128(lf__buf *out, uint64_t high, uint64_t low, bool is_signed);
  * bits of the double with its value. */
 bool lf__json_double(lf__buf *out, uint64_t bits);
 bool lf__json_float(lf__buf *out, uint64_t bits);
-bool lf__json_pointer(lf__buf *out, const void *pointer); /* "0x7f..." with quotes; NULL is null */
 
 /* Is `text` one complete JSON value (RFC 8259), nested at most 512 deep? Strings must be valid UTF-8. */
 bool lf__json_valid(const char *text, size_t size);

@@ -171,6 +171,7 @@ static void pointers_are_shown_as_hex(void **state)
     CHECK(LF_VALUE((int *)NULL), "null");
     CHECK(lf_pointer((void *)(uintptr_t)0xff), "\"0xff\"");
     CHECK(lf_pointer(NULL), "null");
+    assert_int_equal(strlen(captured(lf_pointer((void *)UINTPTR_MAX))), 4 + 2 * sizeof(void *));
 }
 
 struct pair {
