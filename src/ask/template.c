@@ -9,14 +9,6 @@
 
 enum { TEMPLATE_FEW = 64 }; /* names whose values are kept on the stack while a template is filled in: 2 KB */
 
-/* Appenders made of several steps leave nothing behind when one of them failed. */
-static bool template_finish(lf__buf *out, size_t start)
-{
-    if (out->failed)
-        out->length = start;
-    return !out->failed;
-}
-
 /* ---- Taking apart ----------------------------------------------------------------------------------------------- */
 
 /* What Python's str.strip takes away. */
@@ -331,7 +323,7 @@ bool lf__template_render(lf__buf *out, const lf__template *t, const lf_value *va
     else
         lf__buf_add(out, t->text, t->size);
     lf__buf_done(&walk.key);
-    return template_finish(out, start);
+    return lf__buf_finish(out, start);
 }
 
 /* ---- Single braces ---------------------------------------------------------------------------------------------- */
@@ -428,5 +420,5 @@ bool lf__template_single_braces(lf__buf *out, const char *text, size_t size)
             i += pair ? 2 : 1;
         }
     }
-    return template_finish(out, start);
+    return lf__buf_finish(out, start);
 }

@@ -43,6 +43,14 @@ static inline void lf__buf_commit(lf__buf *buf, size_t size)
     buf->length += size;
 }
 
+/* The end of an append of several steps, which began at the length `start`. Where a step has failed, all are taken back. */
+static inline bool lf__buf_finish(lf__buf *buf, size_t start)
+{
+    if (buf->failed)
+        buf->length = start;
+    return !buf->failed;
+}
+
 bool lf__buf_add(lf__buf *buf, const void *bytes, size_t size);
 bool lf__buf_add_text(lf__buf *buf, const char *text);
 bool lf__buf_add_char(lf__buf *buf, char c);

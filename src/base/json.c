@@ -23,14 +23,6 @@ static uint64_t json_word(const char *at)
     return word;
 }
 
-/* Appenders made of several steps leave nothing behind when one of them failed. */
-static bool json_finish(lf__buf *out, size_t start)
-{
-    if (out->failed)
-        out->length = start;
-    return !out->failed;
-}
-
 /* ---- UTF-8 ------------------------------------------------------------------------------------------------------ */
 
 static size_t json_sequence_size(unsigned char lead)
@@ -101,7 +93,7 @@ bool lf__utf8_add(lf__buf *out, const char *text, size_t size)
         text += good;
         size -= good;
     }
-    return json_finish(out, start);
+    return lf__buf_finish(out, start);
 }
 
 size_t lf__utf8_size(const char *text, size_t size)
@@ -222,7 +214,7 @@ bool lf__json_string(lf__buf *out, const char *text, size_t size)
         at = plain_end + json_add_escape(out, plain_end, end);
     }
     lf__buf_add_char(out, '"');
-    return json_finish(out, start);
+    return lf__buf_finish(out, start);
 }
 
 /* ---- Numbers ---------------------------------------------------------------------------------------------------- */
@@ -391,7 +383,7 @@ static bool json_add_decimal(lf__buf *out, bool negative, const json_decimal *de
         lf__buf_add_char(out, '.');
         lf__buf_add(out, digits + point, count - (size_t)point);
     }
-    return json_finish(out, start);
+    return lf__buf_finish(out, start);
 }
 
 static bool json_add_real(lf__buf *out, uint64_t bits, bool is_float)
@@ -674,7 +666,7 @@ bool lf__json_unescape(lf__buf *out, const char *raw, size_t size)
         default: at = escape + 1; break; /* not JSON: only the backslash goes */
         }
     }
-    return json_finish(out, start);
+    return lf__buf_finish(out, start);
 }
 
 /* The escape at `at`, a backslash, is mended if need be. Returns the place behind it, and behind the other half of a pair. */

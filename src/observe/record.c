@@ -104,14 +104,6 @@ const lf__field *lf__view_next_of(const lf__view *view, lf__tag tag, const lf__f
 
 /* ---- Values as text --------------------------------------------------------------------------------------------- */
 
-/* The helpers may leave half a value behind when the buffer fails; the functions of record.h take it back. */
-static bool record_finish(lf__buf *out, size_t start)
-{
-    if (out->failed)
-        out->length = start;
-    return !out->failed;
-}
-
 /* An array has no more elements than were stored. They are no pointers, whatever the bytes say. */
 static lf_value record_array(const char *payload, size_t length)
 {
@@ -153,7 +145,7 @@ bool lf__field_json(lf__buf *out, const lf__field *field)
     size_t start = out->length;
     lf_value value = record_value(field);
     lf__value_json(out, &value);
-    return record_finish(out, start);
+    return lf__buf_finish(out, start);
 }
 
 bool lf__field_text(lf__buf *out, const lf__field *field)
@@ -185,5 +177,5 @@ bool lf__view_arguments_json(lf__buf *out, const lf__view *view)
         lf__field_json(out, field);
     }
     lf__buf_add_char(out, '}');
-    return record_finish(out, start);
+    return lf__buf_finish(out, start);
 }
