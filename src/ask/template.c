@@ -49,8 +49,8 @@ static size_t template_pair(const char *text, size_t size, size_t from, char c)
     return size;
 }
 
-/* The first variable at or behind `from`. When an opening pair has no closing one, none behind it has: who is told "false"
- * must not ask again further on, or time would grow with the square of the size. */
+/* The first variable at or behind `from`. False ends a search: behind an opening pair without a closing one there is no variable,
+ * and a search from each place behind it would take time that grows with the square of the size. */
 static bool template_next_tag(const char *text, size_t size, size_t from, lf__template_part *tag)
 {
     size_t open = template_pair(text, size, from, '{');
@@ -67,7 +67,7 @@ static bool template_next_tag(const char *text, size_t size, size_t from, lf__te
     return true;
 }
 
-/* The size first: most names differ there already, and that is cheaper than looking at bytes. */
+/* Sizes are compared first: most names differ there already. */
 static int template_compare(const char *a, size_t a_size, const char *b, size_t b_size)
 {
     if (a_size != b_size)
@@ -182,7 +182,7 @@ bool lf__template_names(const lf__template *t, size_t *at, const char **name, si
 
 /* ---- Filling in ------------------------------------------------------------------------------------------------- */
 
-/* A walk over the members of an object, whatever it is made of. Member names with escapes in JSON text are kept in `key`. */
+/* A walk over the members of an object of any kind. `key` holds a name of JSON text that has escapes. */
 typedef struct template_members {
     const lf_value *object;
     size_t at;
@@ -191,7 +191,7 @@ typedef struct template_members {
     lf__buf key;
 } template_members;
 
-/* False: that is no object. */
+/* False: the value is no object. */
 static bool template_members_begin(template_members *walk, const lf_value *object)
 {
     *walk = (template_members){.object = object};
@@ -209,7 +209,7 @@ static bool template_members_begin(template_members *walk, const lf_value *objec
     if (object->kind != LF_KIND_JSON)
         return false;
     walk->size = lf__value_json_size(object);
-    return lf__json_valid(object->as.p, walk->size); /* what is no object has no members */
+    return lf__json_valid(object->as.p, walk->size); /* other JSON has no members */
 }
 
 static bool template_next_json_member(template_members *walk, lf__template_name *name, lf_value *value)
@@ -228,7 +228,7 @@ static bool template_next_json_member(template_members *walk, lf__template_name 
     return true;
 }
 
-/* `name` is good until the next call. False: no more, or (walk->key.failed) no memory. */
+/* `name` is good until the next call. False: there are no more members, or (walk->key.failed) no memory. */
 static bool template_next_member(template_members *walk, lf__template_name *name, lf_value *value)
 {
     if (walk->object->kind == LF_KIND_JSON)
@@ -349,7 +349,7 @@ static size_t template_word_at(const char *text, size_t size, size_t braces, siz
     if (size <= 2 * braces || memcmp(text, "{{", braces) != 0)
         return 0;
     while (i < size && text[i] != '{' && text[i] != '}')
-        i++; /* not past an opening one: every text would be searched to its end again and again */
+        i++; /* not past an opening one: the text would be searched to its end from each of them */
     if (size - i < braces || memcmp(text + i, "}}", braces) != 0)
         return 0;
     lf__template_part tag;
@@ -368,7 +368,7 @@ static size_t template_word_at(const char *text, size_t size, size_t braces, siz
 
 enum { TEMPLATE_OPEN_MAX = 1024 }; /* braces open at once that are told apart; deeper ones count as single */
 
-/* What is open: pairs "{{" that were doubled before, and single braces. */
+/* The braces that are open: pairs "{{" that were doubled before, and single ones. */
 typedef struct template_open {
     size_t depth;
     bool is_pair[TEMPLATE_OPEN_MAX];

@@ -41,8 +41,8 @@ size_t lf__template_bytes(const lf__template *t); /* of memory that it holds, wi
 /* Append the text with the values of the variables. `variables` is an object (LF_OBJECT, cJSON, or JSON text); with anything
  * else, also NULL, the text is appended as it is. A value is written as Python's str() would (lf__value_python). A
  * variable without a value keeps its braces; an unset member is no value; of equal names the last one counts. What a value
- * contains is not looked at again. Literal text is not checked: it is the caller's business that it is UTF-8.
- * Allocates nothing but `out`'s memory, up to 64 different names. False: no memory or no room in `out`, which is as before. */
+ * contains is not looked at again. Literal text is not checked: the caller sees to it that it is UTF-8.
+ * Up to 64 names, and without JSON text, it allocates nothing but `out`'s memory. False: no memory or no room in `out`, which is as before. */
 bool lf__template_render(lf__buf *out, const lf__template *t, const lf_value *variables);
 
 /* The names of the variables in the order of the text, as often as they stand there: start with *at = 0, false at the end. */

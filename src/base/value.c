@@ -309,7 +309,7 @@ static void value_add(value_writer *to, const lf_value *value)
     case LF_KIND_POINTER: value_add_pointer(to, p); break;
     case LF_KIND_CJSON: value_add_cjson(to, p); break;
     case LF_KIND_ARRAY:
-        if (p == NULL && to->python) /* in JSON the tree around it has an empty list there */
+        if (p == NULL && to->python) /* JSON has an empty list for it */
             value_add_null(to);
         else
             value_add_sequence(to, value);

@@ -10,7 +10,7 @@
 
 enum { LF__VALUE_MAX_DEPTH = 64 }; /* nested lists, objects and cJSON trees beyond it are written as null */
 
-/* Values that cannot be ones, and are not read: of impossible size, or of no kind. By any thread. */
+/* How many values, in all threads, cannot be ones and are not read: of impossible size, or of no kind. */
 extern _Atomic uint64_t lf__refused;
 void lf__refuse(void);
 /* Is it such a value: of a size or count that was an error code, or of no kind that we know? It is counted, and must not be
@@ -23,12 +23,11 @@ static inline size_t lf__value_json_size(const lf_value *value)
     return value->extra == SIZE_MAX ? strlen((const char *)value->as.p) : (size_t)value->extra;
 }
 
-/* Append the value in one of the spellings. False: no memory or no room in `out`, which then holds a part.
- *
- * As JSON text of kind JSON that is not valid is a string, and so are integers that a double cannot hold. As Python writes it
- * (python.h) text that is not inside of a list or an object is written as it is, null and unset as nothing, and integers with
- * all their digits. */
+/* Append the value as JSON text. Text of kind JSON that is not valid is a string, and so is an integer that a double cannot
+ * hold. False: no memory or no room in `out`, which then holds a part. */
 bool lf__value_json(lf__buf *out, const lf_value *value);
+/* Append the value as Python's str() writes it (python.h). Outside of lists and objects text has no quotes, and null and unset
+ * are nothing. Integers have all their digits. False: as above. */
 bool lf__value_python(lf__buf *out, const lf_value *value);
 
 #endif

@@ -25,7 +25,7 @@ void lf__leave_out(void)
     atomic_fetch_add_explicit(&lf__left_out, 1, memory_order_relaxed);
 }
 
-/* Of a field's payload and what aligns it; there are LF__CAPTURE_MIN_ROOM bytes for the whole at least. */
+/* The room for a field's payload and the bytes that align it. From `at` on there are LF__CAPTURE_MIN_ROOM bytes at least. */
 static size_t capture_room(const uint8_t *at, const uint8_t *end)
 {
     return lf__bytes_to(end, at) - sizeof(lf__field) - 8;
@@ -108,9 +108,7 @@ static uint8_t *capture_words(uint8_t *at, lf__tag tag, unsigned index, lf_kind 
 
 uint8_t *lf__capture_slow(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index, const lf_value *value)
 {
-    if (value->kind == LF_KIND_UNSET)
-        return at;
-    if (lf__value_is_refused(value))
+    if (value->kind == LF_KIND_UNSET || lf__value_is_refused(value))
         return at;
     if (end - at < LF__CAPTURE_MIN_ROOM) {
         lf__leave_out();

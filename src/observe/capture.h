@@ -15,7 +15,7 @@ enum {
 };
 
 /* What a record may grow to. Large values stop before the end, so that behind them there is still a place for a shortened
- * output, and behind that one for what an error is found by: level, message, counts. Of the default client's configuration. */
+ * output, and behind that one for what an error is found by: level, message, counts. The default client's options set them. */
 extern _Atomic size_t lf__record_bytes, lf__output_bytes, lf__last_bytes;
 void lf__capture_set_limits(size_t max_bytes);
 
@@ -36,7 +36,7 @@ static inline lf__room lf__capture_room(lf__tag tag)
     }
 }
 
-/* Values that found no room at all, by any thread. */
+/* How many values found no room at all, in all threads. */
 extern _Atomic uint64_t lf__left_out;
 void lf__leave_out(void);
 
@@ -72,7 +72,7 @@ static inline __attribute__((always_inline)) void lf__capture_copy(uint8_t *to, 
 static inline __attribute__((always_inline)) uint8_t *lf__capture(uint8_t *at, uint8_t *end, lf__tag tag, unsigned index,
                                                                   const lf_value *value)
 {
-    ptrdiff_t room = end - at; /* signed: what is always kept may have gone beyond the end of what is not */
+    ptrdiff_t room = end - at; /* signed: fields that are always kept may lie beyond `end` */
     lf_kind kind = (lf_kind)value->kind;
     if (__builtin_expect(room >= LF__CAPTURE_MIN_ROOM, 1)) {
         if (kind == LF_KIND_CSTRING && value->as.p != NULL) {

@@ -25,7 +25,7 @@ typedef enum lf__record_flag {
     LF__FLAG_INTERRUPTED = 16, /* still open when the process exited */
     LF__FLAG_UNSAMPLED = 32,   /* its trace is not kept: it gives its ids to children, and is not sent */
     LF__FLAG_REMOTE_PARENT = 64, /* the parent came in a header from another process */
-    LF__FLAG_NO_TRACE = 128,     /* of a context: attributes only, whoever begins in it begins a trace */
+    LF__FLAG_NO_TRACE = 128,     /* of a context: attributes only; an observation that begins in it begins a trace */
     LF__FLAG_ATTRIBUTES = 256,   /* it has fields that were propagated to it */
     LF__FLAG_SILENT = 512        /* of an update of a trace: only the names that it has elsewhere, no event by itself */
 } lf__record_flag;
@@ -100,8 +100,8 @@ typedef enum lf__mark {
 
 /* Fields as stored. Kinds that occur: NULL BOOL INT UINT INT128 UINT128 FLOAT DOUBLE CHAR POINTER (payload 8 bytes, 16 for
  * the 128-bit ones, low half first; FLOAT is stored as a double), STRING and JSON (payload `length` bytes, not
- * terminated), SECRET (no payload), OPAQUE (8 bytes: its size), ARRAY (payload: lf__array_head, then the elements as they
- * lay in memory; elements of kind STRING are stored as JSON instead, so ARRAY holds numbers, bools and chars only). */
+ * terminated), SECRET (no payload), OPAQUE (8 bytes: its size), ARRAY (payload: lf__array_head, then numbers or bools as they
+ * lay in memory; an array of other elements is stored as JSON). */
 typedef struct lf__field {
     uint8_t tag;
     uint8_t kind; /* lf_kind */
@@ -110,7 +110,7 @@ typedef struct lf__field {
 } lf__field;
 
 typedef struct lf__array_head {
-    uint16_t element; /* lf_kind: BOOL INT UINT FLOAT DOUBLE CHAR */
+    uint16_t element; /* lf_kind: BOOL INT UINT FLOAT DOUBLE */
     uint16_t element_size;
     uint32_t count;
 } lf__array_head;
@@ -133,7 +133,7 @@ static inline bool lf__is_propagated(const lf__field *field)
 
 /* Is it valid JSON text that begins with this character? */
 bool lf__field_is_json(const lf__field *field, char first);
-/* Does the field say anything? Neither no field does, nor null of any kind. */
+/* Does the field say anything? A missing field and nulls of any kind do not. */
 static inline bool lf__field_is_set(const lf__field *field)
 {
     return field != NULL && field->kind != LF_KIND_NULL && field->kind != LF_KIND_UNSET && !lf__field_is_json(field, 'n');
@@ -161,8 +161,7 @@ void lf__record_view(lf__view *view, const lf__record *record, const lf__record 
  * break a limit are skipped. */
 const lf__field *lf__view_next_of(const lf__view *view, lf__tag tag, const lf__field *after);
 
-/* Append a stored value as JSON text. LF_KIND_JSON that is not valid JSON is written as a string, and so are integers that
- * a double cannot hold. */
+/* Append a stored value as JSON text, as lf__value_json does. */
 bool lf__field_json(lf__buf *out, const lf__field *field);
 /* Append it the way an attribute carries it: text as it is (repaired), anything else as JSON text. */
 bool lf__field_text(lf__buf *out, const lf__field *field);
