@@ -1,13 +1,13 @@
 #include "score.h"
 
 #include "../src/base/fields.h"
-#include "../src/observe/handle.h"
 #include "../src/base/hash.h"
 #include "../src/base/ids.h"
 #include "../src/base/json.h"
 #include "../src/base/once.h"
 #include "../src/base/real.h"
 #include "../src/deliver/worker.h"
+#include "../src/observe/handle.h"
 #include "../src/observe/write.h"
 
 /* Refusals, each said once. */

@@ -3,9 +3,9 @@
 
 #include "../base/ids.h"
 #include "../base/monitor.h"
+#include "../base/threads.h"
 #include "prompt_disk.h"
 #include "rest.h"
-#include "../base/threads.h"
 
 #include <pthread.h>
 #include <stdio.h>

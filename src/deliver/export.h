@@ -7,8 +7,8 @@
 #define LF_SRC_EXPORT_H
 
 #include "../base/config.h"
-#include "http.h"
 #include "../observe/record.h"
+#include "http.h"
 
 #include <stdatomic.h>
 

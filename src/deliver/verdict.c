@@ -55,8 +55,7 @@ static long verdict_status(const lf__text *said, lf__json_member *out_id)
 }
 
 /* An event that was taken has a status below 300. */
-static void verdict_judge(unsigned char *verdicts, const verdict_event *events, size_t count, const lf__text *said,
-                          lf__tell *tell)
+static void verdict_judge(unsigned char *verdicts, const verdict_event *events, size_t count, const lf__text *said, lf__tell *tell)
 {
     verdict_event wanted;
     long status = verdict_status(said, &wanted.id);
@@ -85,8 +84,7 @@ void lf__verdict_read(unsigned char *verdicts, const lf__buf *items, const uint3
     lf__json_member list;
     lf__text said;
     for (size_t at = 0; event_count != 0 && lf__json_next_member(answer->body, answer->body_size, &at, &list);)
-        for (size_t from = 0;
-             lf__json_next_item(list.value, list.value_size, &from, &said) && said.at + said.size < end;) {
+        for (size_t from = 0; lf__json_next_item(list.value, list.value_size, &from, &said) && said.at + said.size < end;) {
             verdict_judge(verdicts, events, event_count, &said, tell);
             any = true;
         }

@@ -2,13 +2,12 @@
  * One record becomes one or more events. A server merges the events of one trace: the one with the latest timestamp wins, but
  * for the trace's time and environment the earliest one does.
  */
-#include "wire.h"
-
 #include "../base/ids.h"
 #include "../base/json.h"
-#include "../observe/propagate.h"
 #include "../base/sha256.h"
 #include "../model/usage.h"
+#include "../observe/propagate.h"
+#include "wire.h"
 #include "wire_text.h"
 
 #include <string.h>

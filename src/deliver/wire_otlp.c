@@ -1,13 +1,12 @@
 /* OTLP/HTTP request bodies, as protobuf and as JSON. What an observation says is written down once (otlp_attributes,
  * otlp_resource); the two sinks only know how their format spells an attribute and a span.
  */
-#include "wire.h"
-
 #include "../base/ids.h"
 #include "../base/json.h"
-#include "pb.h"
-#include "../observe/propagate.h"
 #include "../model/usage.h"
+#include "../observe/propagate.h"
+#include "pb.h"
+#include "wire.h"
 #include "wire_text.h"
 
 #include <string.h>

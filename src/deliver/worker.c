@@ -1,13 +1,13 @@
 #define _GNU_SOURCE
 #include "worker.h"
 
-#include "../observe/capture.h"
 #include "../base/guest.h"
-#include "http.h"
-#include "lanes.h"
 #include "../base/once.h"
 #include "../base/threads.h"
 #include "../base/value.h"
+#include "../observe/capture.h"
+#include "http.h"
+#include "lanes.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,17 +1,17 @@
 #define _GNU_SOURCE
 #include "life.h"
 
-#include "../observe/coroutine.h"
-#include "../observe/handle.h"
-#include "../deliver/http.h"
-#include "../base/monitor.h"
-#include "../base/once.h"
 #include "../ask/prompt_cache.h"
 #include "../ask/rest.h"
-#include "../observe/stack.h"
+#include "../base/monitor.h"
+#include "../base/once.h"
 #include "../base/threads.h"
+#include "../deliver/http.h"
 #include "../deliver/lanes.h"
 #include "../deliver/worker.h"
+#include "../observe/coroutine.h"
+#include "../observe/handle.h"
+#include "../observe/stack.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,10 +1,10 @@
 #include "carrier.h"
 
-#include "capture.h"
 #include "../base/ids.h"
 #include "../base/json.h"
-#include "propagate.h"
 #include "../base/setting.h"
+#include "capture.h"
+#include "propagate.h"
 #include "trace_context.h"
 
 #include <errno.h>

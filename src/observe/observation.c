@@ -1,9 +1,9 @@
 #include "observation.h"
 
 #include "../base/fields.h"
-#include "handle.h"
 #include "../base/ids.h"
 #include "../base/value.h"
+#include "handle.h"
 
 #include <errno.h>
 #include <string.h>

@@ -4,11 +4,11 @@
 #ifndef LF_SRC_STACK_H
 #define LF_SRC_STACK_H
 
+#include "../base/clients.h"
 #include "capture.h"
 #include "context.h"
 #include "left.h"
 #include "submit.h"
-#include "../base/clients.h"
 
 #include <pthread.h>
 
