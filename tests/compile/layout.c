@@ -21,15 +21,16 @@
 #define OFFSET(field, ...) _Static_assert(offsetof(this, field) == PICK(__VA_ARGS__), "the offset of " #field);
 #define IN_ORDER(field, ...) of->field,
 #define ZEROES(field, ...) {0},
-#define STRUCT(type, ...)                                                                                  \
-    type all_of_##type(const type *of);                                                                    \
-    type all_of_##type(const type *of)                                                                     \
-    {                                                                                                      \
-        typedef type this;                                                                                 \
-        OF_##type(OFFSET, OFFSET) _Static_assert(sizeof(this) == PICK(__VA_ARGS__), "the size of " #type); \
-        const type all = {OF_##type(IN_ORDER, ZEROES)};                                                    \
-        (void)of;                                                                                          \
-        return all;                                                                                        \
+#define STRUCT(type, ...)                                                          \
+    type all_of_##type(const type *of);                                            \
+    type all_of_##type(const type *of)                                             \
+    {                                                                              \
+        typedef type this;                                                         \
+        OF_##type(OFFSET, OFFSET)                                                  \
+        _Static_assert(sizeof(this) == PICK(__VA_ARGS__), "the size of " #type);   \
+        const type all = {OF_##type(IN_ORDER, ZEROES)};                            \
+        (void)of;                                                                  \
+        return all;                                                                \
     }
 #pragma GCC diagnostic ignored "-Wmissing-braces"
 
@@ -194,7 +195,8 @@ STRUCT(lf_attributes, 120, 88, 88)
     FIELD(depth, 56, 40, 40)
 STRUCT(lf_site, 64, 44, 48)
 
-#define OF_lf_scope(FIELD, ARRAY) ARRAY(words, 0, 0, 0)
+#define OF_lf_scope(FIELD, ARRAY) \
+    ARRAY(words, 0, 0, 0)
 STRUCT(lf_scope, 32, 32, 32)
 
 #define OF_lf_observe_options(FIELD, ARRAY)  \
@@ -292,24 +294,21 @@ STRUCT(lf_score_fields, 152, 96, 104)
 /* ---- Enumerators ---- */
 
 #define IS(enumerator, number) _Static_assert((enumerator) == (number), "the number of " #enumerator);
-IS(LF_OK, 0)
-IS(LF_ERR_ARGUMENT, -1)
-IS(LF_ERR_MEMORY, -2) IS(LF_ERR_TIMEOUT, -3) IS(LF_ERR_NETWORK, -4) IS(LF_ERR_UNAUTHORIZED, -5) IS(LF_ERR_REFUSED, -6)
-    IS(LF_ERR_SERVER, -7) IS(LF_ERR_DISABLED, -8) IS(LF_ERR_LOST, -9) IS(LF_KIND_UNSET, 0) IS(LF_KIND_NULL, 1) IS(LF_KIND_BOOL, 2)
-        IS(LF_KIND_INT, 3) IS(LF_KIND_UINT, 4) IS(LF_KIND_INT128, 5) IS(LF_KIND_UINT128, 6) IS(LF_KIND_FLOAT, 7)
-            IS(LF_KIND_DOUBLE, 8) IS(LF_KIND_CHAR, 9) IS(LF_KIND_CSTRING, 10) IS(LF_KIND_STRING, 11) IS(LF_KIND_JSON, 12)
-                IS(LF_KIND_POINTER, 13) IS(LF_KIND_CJSON, 14) IS(LF_KIND_ARRAY, 15) IS(LF_KIND_OBJECT, 16) IS(LF_KIND_LIST, 17)
-                    IS(LF_KIND_SECRET, 18) IS(LF_KIND_OPAQUE, 19) IS(LF_DEFAULT, 0) IS(LF_ON, 1) IS(LF_OFF, 2) IS(LF_LOG_DEFAULT, 0)
-                        IS(LF_LOG_QUIET, 1) IS(LF_LOG_WARN, 2) IS(LF_LOG_INFO, 3) IS(LF_LOG_DEBUG, 4) IS(LF_DROP_QUEUE_FULL, 0)
-                            IS(LF_DROP_TOO_LARGE, 1) IS(LF_DROP_REFUSED, 2) IS(LF_DROP_UNREACHABLE, 3) IS(LF_DROP_SHUTDOWN, 4)
-                                IS(LF_DROP_NO_MEMORY, 5) IS(LF_DROP_TOO_DEEP, 6) IS(LF_TYPE_DEFAULT, 0) IS(LF_SPAN, 1)
-                                    IS(LF_GENERATION, 2) IS(LF_EVENT, 3) IS(LF_AGENT, 4) IS(LF_TOOL, 5) IS(LF_CHAIN, 6)
-                                        IS(LF_RETRIEVER, 7) IS(LF_EVALUATOR, 8) IS(LF_EMBEDDING, 9) IS(LF_GUARDRAIL, 10)
-                                            IS(LF_LEVEL_UNSET, 0) IS(LF_LEVEL_DEBUG, 1) IS(LF_LEVEL_DEFAULT, 2)
-                                                IS(LF_LEVEL_WARNING, 3) IS(LF_LEVEL_ERROR, 4) IS(LF_I_PAUSED, -1)
-                                                    IS(LF_I_UNKNOWN, 0) IS(LF_I_OFF, 1) IS(LF_I_ON, 2) IS(LF_I_ON_CAPTURING, 3)
-                                                        IS(LF_PROMPT_TEXT, 0) IS(LF_PROMPT_CHAT, 1) IS(LF_PROMPT_FRESH, 0)
-                                                            IS(LF_PROMPT_CACHED, 1) IS(LF_PROMPT_STALE, 2) IS(LF_PROMPT_FALLBACK, 3)
-                                                                IS(LF_SCORE_DEFAULT, 0) IS(LF_SCORE_NUMERIC, 1)
-                                                                    IS(LF_SCORE_BOOLEAN, 2) IS(LF_SCORE_CATEGORICAL, 3)
-                                                                        IS(LF_SCORE_TEXT, 4) IS(LF_SCORE_CORRECTION, 5)
+IS(LF_OK, 0) IS(LF_ERR_ARGUMENT, -1) IS(LF_ERR_MEMORY, -2) IS(LF_ERR_TIMEOUT, -3) IS(LF_ERR_NETWORK, -4)
+IS(LF_ERR_UNAUTHORIZED, -5) IS(LF_ERR_REFUSED, -6) IS(LF_ERR_SERVER, -7) IS(LF_ERR_DISABLED, -8) IS(LF_ERR_LOST, -9)
+IS(LF_KIND_UNSET, 0) IS(LF_KIND_NULL, 1) IS(LF_KIND_BOOL, 2) IS(LF_KIND_INT, 3) IS(LF_KIND_UINT, 4) IS(LF_KIND_INT128, 5)
+IS(LF_KIND_UINT128, 6) IS(LF_KIND_FLOAT, 7) IS(LF_KIND_DOUBLE, 8) IS(LF_KIND_CHAR, 9) IS(LF_KIND_CSTRING, 10)
+IS(LF_KIND_STRING, 11) IS(LF_KIND_JSON, 12) IS(LF_KIND_POINTER, 13) IS(LF_KIND_CJSON, 14) IS(LF_KIND_ARRAY, 15)
+IS(LF_KIND_OBJECT, 16) IS(LF_KIND_LIST, 17) IS(LF_KIND_SECRET, 18) IS(LF_KIND_OPAQUE, 19)
+IS(LF_DEFAULT, 0) IS(LF_ON, 1) IS(LF_OFF, 2)
+IS(LF_LOG_DEFAULT, 0) IS(LF_LOG_QUIET, 1) IS(LF_LOG_WARN, 2) IS(LF_LOG_INFO, 3) IS(LF_LOG_DEBUG, 4)
+IS(LF_DROP_QUEUE_FULL, 0) IS(LF_DROP_TOO_LARGE, 1) IS(LF_DROP_REFUSED, 2) IS(LF_DROP_UNREACHABLE, 3) IS(LF_DROP_SHUTDOWN, 4)
+IS(LF_DROP_NO_MEMORY, 5) IS(LF_DROP_TOO_DEEP, 6)
+IS(LF_TYPE_DEFAULT, 0) IS(LF_SPAN, 1) IS(LF_GENERATION, 2) IS(LF_EVENT, 3) IS(LF_AGENT, 4) IS(LF_TOOL, 5) IS(LF_CHAIN, 6)
+IS(LF_RETRIEVER, 7) IS(LF_EVALUATOR, 8) IS(LF_EMBEDDING, 9) IS(LF_GUARDRAIL, 10)
+IS(LF_LEVEL_UNSET, 0) IS(LF_LEVEL_DEBUG, 1) IS(LF_LEVEL_DEFAULT, 2) IS(LF_LEVEL_WARNING, 3) IS(LF_LEVEL_ERROR, 4)
+IS(LF_I_PAUSED, -1) IS(LF_I_UNKNOWN, 0) IS(LF_I_OFF, 1) IS(LF_I_ON, 2) IS(LF_I_ON_CAPTURING, 3)
+IS(LF_PROMPT_TEXT, 0) IS(LF_PROMPT_CHAT, 1)
+IS(LF_PROMPT_FRESH, 0) IS(LF_PROMPT_CACHED, 1) IS(LF_PROMPT_STALE, 2) IS(LF_PROMPT_FALLBACK, 3)
+IS(LF_SCORE_DEFAULT, 0) IS(LF_SCORE_NUMERIC, 1) IS(LF_SCORE_BOOLEAN, 2) IS(LF_SCORE_CATEGORICAL, 3) IS(LF_SCORE_TEXT, 4)
+IS(LF_SCORE_CORRECTION, 5)

@@ -1,7 +1,8 @@
 /* The ceiling of memory: whole traces go, and everything is counted. */
 #include "core_harness.h"
 
-#include "../../src/deliver/worker.h"
+#include "../../src/deliver/export.h"
+#include "../../src/observe/segment.h"
 
 #include <pthread.h>
 
