@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "prompt_cache.h"
 
+#include "../base/hash.h"
 #include "../base/ids.h"
 #include "../base/monitor.h"
 #include "../base/threads.h"
@@ -94,10 +95,7 @@ void lf__prompts_stop(void)
 /* The labels of a prompt have one hash: there are few. */
 static uint64_t cache_hash(const lf__prompt_key *key)
 {
-    uint64_t hash = 0xcbf29ce484222325u ^ key->client ^ (uint64_t)(uint32_t)key->version << 32;
-    for (const char *c = key->name; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
-    return hash ^ hash >> 29;
+    return lf__hash(LF__HASH ^ key->client ^ (uint64_t)(uint32_t)key->version << 32, lf__text_of(key->name));
 }
 
 static cache_entry *cache_look(const lf__prompt_key *key, uint64_t hash)

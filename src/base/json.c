@@ -1,8 +1,8 @@
 #include "json.h"
 
+#include "guest.h"
 #include "real.h"
 
-#include <errno.h>
 #include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -328,7 +328,7 @@ static bool json_reads_back(const char *text, uint64_t bits, bool is_float)
  * one digit more than needed. The decimal point is whatever the host's locale says; only digits are taken over. */
 static void json_any_decimal(uint64_t bits, bool is_float, json_decimal *decimal)
 {
-    int saved = errno;
+    LF__KEEP_ERRNO;
     double magnitude = lf__real_from_bits(bits);
     /* Below the normal numbers fewer digits than DBL_DIG may do. */
     int precision = json_is_tiny(bits, is_float) ? 1 : is_float ? FLT_DIG : DBL_DIG;
@@ -339,8 +339,6 @@ static void json_any_decimal(uint64_t bits, bool is_float, json_decimal *decimal
         if (precision == enough || json_reads_back(text, bits, is_float))
             break;
     }
-    errno = saved;
-
     const char *at = text;
     decimal->count = 0;
     for (; *at != 'e' && *at != '\0' && decimal->count < (int)sizeof decimal->digits; at++)

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "key_file.h"
 
+#include "guest.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -58,7 +60,7 @@ static char *key_file_read(int file, const char **out_fault)
 
 char *lf__key_file_read(const char *path, const char **out_fault)
 {
-    int saved = errno;
+    LF__KEEP_ERRNO;
     /* A pipe must not make us wait. Links are followed: container platforms make such a file a link. */
     int file = lf__open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
     char *key = NULL;
@@ -69,6 +71,5 @@ char *lf__key_file_read(const char *path, const char **out_fault)
         key = key_file_read(file, out_fault);
         (void)close(file);
     }
-    errno = saved;
     return key;
 }

@@ -1,9 +1,9 @@
 #include "python.h"
 
+#include "guest.h"
 #include "json.h"
 #include "real.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,12 +131,11 @@ static void python_add_json_real(lf__buf *out, const char *number, size_t size)
     else
         lf__buf_init(&digits, size + ENOUGH);
     python_add_digits(&digits, number, number + size);
-    int saved = errno;
+    LF__KEEP_ERRNO;
     if (digits.failed)
         out->failed = true;
     else
         lf__python_real(out, lf__real_bits(strtod(digits.data, NULL)), false);
-    errno = saved;
     lf__buf_done(&digits);
 }
 

@@ -3,6 +3,7 @@
 
 #include "../ask/prompt_cache.h"
 #include "../ask/rest.h"
+#include "../base/guest.h"
 #include "../base/monitor.h"
 #include "../base/once.h"
 #include "../base/threads.h"
@@ -14,7 +15,6 @@
 #include "../observe/stack.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -177,10 +177,9 @@ static bool life_set_up_http(void)
 /* A thread that has observed ends. */
 static void life_end_thread(void *segment)
 {
-    int saved = errno;
+    LF__KEEP_ERRNO;
     if (lf__stack_leave(segment))
         lf__worker_call();
-    errno = saved;
 }
 
 static bool life_install_hooks(void)

@@ -1,11 +1,11 @@
 #include "observation.h"
 
 #include "../base/fields.h"
+#include "../base/guest.h"
 #include "../base/ids.h"
 #include "../base/value.h"
 #include "handle.h"
 
-#include <errno.h>
 #include <string.h>
 
 enum { OBSERVATION_TEXT_ID_MAX = 800 }; /* the server refuses longer ones: their digits are sent */
@@ -142,9 +142,8 @@ lf_observation *lf__observation_start(const lf_observation_fields *given, bool c
     lf__record *record = observation_begin(&w, fields, type);
     if (record == NULL)
         return NULL;
-    int saved = errno;
+    LF__KEEP_ERRNO;
     lf_observation *handle = lf__handle_new(w.segment, record);
-    errno = saved;
     if (handle == NULL) {
         lf__count(&w.segment->ended);
         lf__count((record->flags & LF__FLAG_UNSAMPLED) != 0 ? &w.segment->ignored : &w.segment->dropped_deep);
@@ -180,9 +179,8 @@ lf_observation *lf__observation_event(const lf_observation_fields *given)
     record->end_ns = record->start_ns;
     record->flags = (uint16_t)(record->flags | ((record->flags & LF__FLAG_WALL_START) != 0 ? LF__FLAG_WALL_END : 0));
     lf__record header = *record;
-    int saved = errno;
+    LF__KEEP_ERRNO;
     lf_observation *handle = lf__handle_new(w.segment, record);
-    errno = saved;
     if (handle == NULL)
         lf__submit_record(w.segment, record);
     lf__announce_names(&header, fields->parent == NULL ? fields->trace_id : NULL, fields->id);
@@ -205,7 +203,7 @@ void lf__observation_end(lf_observation *observation, const lf_observation_field
 {
     uint64_t end_ns = lf__now();
     lf__record_flag flags = 0;
-    int saved = errno;
+    LF__KEEP_ERRNO;
     lf__writer w;
     lf_observation_fields own;
     const lf_observation_fields *fields = given == NULL ? NULL : lf__observation_fields(given, &own);
@@ -220,7 +218,6 @@ void lf__observation_end(lf_observation *observation, const lf_observation_field
     }
     if (observation_end(observation, end_ns, flags))
         (void)lf__stack_top(lf__thread); /* if it was current here, it is no longer */
-    errno = saved;
 }
 
 void lf__observation_append(lf_observation *observation, const char *text, size_t size)

@@ -1,9 +1,9 @@
 #define _GNU_SOURCE
 #include "stack.h"
 
+#include "../base/guest.h"
 #include "handle.h"
 
-#include <errno.h>
 #include <pthread.h>
 
 __thread lf__segment *lf__thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -98,7 +98,7 @@ bool lf__stack_give_back(lf__segment *segment)
 
 __attribute__((noinline, cold)) lf__segment *lf__stack_enter(void)
 {
-    int saved = errno;
+    LF__KEEP_ERRNO;
     lf__segment *segment = lf__stack_take();
     if (segment != NULL) {
         lf__segment_find_machine_stack(segment);
@@ -112,7 +112,6 @@ __attribute__((noinline, cold)) lf__segment *lf__stack_enter(void)
             lf__free(context);
         }
     }
-    errno = saved;
     return segment;
 }
 
