@@ -119,7 +119,7 @@ void lf_i_open(lf_scope *scope, lf_site *site, const lf_value *arguments, uintpt
     if (arguments != NULL && core_is_sampled(frame))
         at = core_capture_arguments(segment, frame, at, arguments, site->count);
     lf__count(&segment->begun);
-    frame->record.start_ns = lf__now();
+    frame->record.start_ns = lf__monotonic_ns();
     lf__stack_push_done(segment, frame, at, version, scope);
     lf__worker_heed(segment); /* scopes that were left have ended */
 }
@@ -158,7 +158,7 @@ void lf_i_open_with(lf_scope *scope, lf_site *site, const lf_observe_options *gi
             w.at = core_capture_arguments(segment, frame, w.at, arguments, site->count);
     }
     lf__count(&segment->begun);
-    frame->record.start_ns = lf__now();
+    frame->record.start_ns = lf__monotonic_ns();
     lf__stack_push_done(segment, frame, w.at, version, scope);
     lf__announce_names(&frame->record, options->trace_id, NULL);
     lf__worker_heed(segment);
@@ -173,7 +173,7 @@ void lf_i_close(lf_scope *scope)
     const lf__frame *frame = lf__frame_at(segment, offset);
     bool innermost = segment->frame == offset && frame->serial == lf__scope_serial(scope);
     /* Scopes that are no observation need no time. */
-    uint64_t now = innermost && frame->kind != LF__FRAME_OBSERVATION ? 0 : lf__now();
+    uint64_t now = innermost && frame->kind != LF__FRAME_OBSERVATION ? 0 : lf__monotonic_ns();
     if (__builtin_expect(innermost, 1) || lf__stack_bring_to_top(segment, scope, now))
         lf__stack_pop(segment, now);
     lf__worker_heed(segment);
@@ -262,7 +262,7 @@ void lf_i_put_thrown(lf_scope *scope)
     lf__writer w;
     if (frame == NULL || frame->kind != LF__FRAME_OBSERVATION || !core_is_sampled(frame))
         return;
-    lf__stack_abandon_above(segment, lf__scope_frame(scope), lf__now(), LF__FLAG_ABANDONED);
+    lf__stack_abandon_above(segment, lf__scope_frame(scope), lf__monotonic_ns(), LF__FLAG_ABANDONED);
     bool has_message = core_has_message(segment, frame);
     if (!lf__write_begin(&w, frame))
         return;

@@ -140,7 +140,7 @@ static uint64_t score_time(const char *id)
 {
     enum { PLACES = 256, TIME_BITS = 48, MILLISECOND = 1000 };
     static _Atomic uint64_t places[PLACES]; /* 16 bits of the id's hash, and microseconds */
-    uint64_t now = lf__now(), hash = lf__hash(LF__HASH, lf__text_of(id)), mask = ((uint64_t)1 << TIME_BITS) - 1;
+    uint64_t now = lf__monotonic_ns(), hash = lf__hash(LF__HASH, lf__text_of(id)), mask = ((uint64_t)1 << TIME_BITS) - 1;
     if (!lf__id_given(id))
         return now;
     _Atomic uint64_t *place = &places[hash % PLACES];

@@ -78,23 +78,6 @@ char *lf__strdup(const char *text)
     return copy;
 }
 
-static uint64_t base_clock_ns(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-uint64_t lf__monotonic_ns(void)
-{
-    return base_clock_ns(CLOCK_MONOTONIC);
-}
-
-uint64_t lf__wall_ns(void)
-{
-    return base_clock_ns(CLOCK_REALTIME);
-}
-
 /* Not for secrets: only reached when the kernel refuses getrandom, where unequal ids are all we need. */
 static void base_weak_random(unsigned char *out, size_t size)
 {

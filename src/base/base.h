@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 /* Allocation. NULL when memory is out; callers drop and count, never abort. errno stays. lf__free(NULL) is fine. */
 void *lf__alloc(size_t size); /* zeroed */
@@ -38,8 +39,24 @@ static inline bool lf__size_is_possible(uint64_t size)
     return size <= PTRDIFF_MAX;
 }
 
-uint64_t lf__monotonic_ns(void);
-uint64_t lf__wall_ns(void);
+/* Clocks are inlined: an observation costs hardly more than two looks at one. */
+static inline uint64_t lf__clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static inline uint64_t lf__monotonic_ns(void)
+{
+    return lf__clock_ns(CLOCK_MONOTONIC);
+}
+
+static inline uint64_t lf__wall_ns(void)
+{
+    return lf__clock_ns(CLOCK_REALTIME);
+}
+
 /* Fill with bytes from the kernel; falls back to the clock and addresses, so it cannot fail. */
 void lf__random_bytes(void *out, size_t size);
 

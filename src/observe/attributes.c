@@ -16,7 +16,7 @@ static void attributes_write(lf__writer *w, lf__tag tag, const lf_value *value, 
     w->end = end;
 }
 
-static void attributes_write_text(lf__writer *w, lf__tag tag, const char *text)
+LF__FAST void attributes_write_text(lf__writer *w, lf__tag tag, const char *text)
 {
     enum { ROOM = 1024 + LF__CAPTURE_MIN_ROOM };
     if (text == NULL)

@@ -127,7 +127,7 @@ static lf__record *observation_begin(lf__writer *w, const lf_observation_fields 
     }
     lf__write_end_record(w, record);
     lf__count(&segment->begun);
-    record->start_ns = fields->start_time_ns > 0 ? (uint64_t)fields->start_time_ns : lf__now();
+    record->start_ns = fields->start_time_ns > 0 ? (uint64_t)fields->start_time_ns : lf__monotonic_ns();
     if (fields->start_time_ns > 0)
         record->flags |= LF__FLAG_WALL_START;
     return record;
@@ -201,7 +201,7 @@ void lf__observation_update(lf_observation *observation, const lf_observation_fi
 
 void lf__observation_end(lf_observation *observation, const lf_observation_fields *given)
 {
-    uint64_t end_ns = lf__now();
+    uint64_t end_ns = lf__monotonic_ns();
     lf__record_flag flags = 0;
     LF__KEEP_ERRNO;
     lf__writer w;
@@ -226,7 +226,7 @@ void lf__observation_append(lf_observation *observation, const char *text, size_
     if (!lf__write_begin_handle(&w, observation))
         return;
     if (lf__handle_first_piece(observation)) {
-        lf_value now = lf_uint(lf__now());
+        lf_value now = lf_uint(lf__monotonic_ns());
         lf__write(&w, LF__TAG_COMPLETION_START, &now);
     }
     lf_value piece = lf_strn(text, size);
@@ -277,7 +277,7 @@ void lf__trace_update(const lf_trace_fields *given)
         lf_value is_public = lf_bool(fields->public_ == LF_ON);
         lf__write(&w, LF__TAG_TRACE_PUBLIC, &is_public);
     }
-    record->start_ns = lf__now();
+    record->start_ns = lf__monotonic_ns();
     lf__write_end_record(&w, record);
     if (record->size != sizeof *record)
         lf__submit_record(w.segment, record);

@@ -8,8 +8,6 @@
 #include "../base/clients.h"
 #include "segment.h"
 
-#include <time.h>
-
 /* What the worker is waiting for; written by it, read by observing threads after each record. */
 typedef enum lf__worker_wait {
     LF__WORKER_BUSY = 0, /* it will look at the rings again by itself */
@@ -23,13 +21,6 @@ extern _Atomic int lf__worker_waiting;
 extern _Atomic bool lf__worker_asked;
 /* Of the default client's configuration. */
 extern _Atomic uint32_t lf__flush_at;
-
-LF__FAST uint64_t lf__now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* The worker is to be woken after flush_at more observations. */
 void lf__submit_set_wake(lf__segment *segment);
