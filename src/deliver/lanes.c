@@ -533,10 +533,14 @@ lf_status lf__lanes_trace_text(lf__lanes *lanes, uint32_t client, const uint8_t 
 lf__lanes *lf__lanes_new(lf__lanes *of_parent)
 {
     lf__lanes *lanes = lf__alloc(sizeof *lanes);
-    if (lanes != NULL)
-        lanes->of_parent = of_parent;
-    if (lanes != NULL)
-        lf__buf_init(&lanes->masked, LANES_MASKED_MAX);
+    if (lanes == NULL)
+        return NULL;
+    lf__buf_init(&lanes->masked, LANES_MASKED_MAX);
+    lanes->of_parent = of_parent;
+    if (of_parent != NULL) { /* traces go on in a child */
+        lanes->clocks = of_parent->clocks;
+        of_parent->clocks = NULL;
+    }
     return lanes;
 }
 

@@ -21,7 +21,8 @@ void lf__lanes_accept(void);
  * missed: with 0 there is nothing left to send. */
 uint64_t lf__lanes_queued(void);
 
-/* None are open. `of_parent`: those that a fork left behind, which stay as they are, reachable. NULL: no memory. */
+/* None are open. `of_parent`: those that a fork left behind. Its offsets of clocks are taken over, the rest stays as it is, reachable.
+ * NULL: no memory. */
 lf__lanes *lf__lanes_new(lf__lanes *of_parent);
 /* Close all, and give the memory back. They can be used again. */
 void lf__lanes_close(lf__lanes *lanes);
