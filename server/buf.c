@@ -5,25 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool buf_reserve(buf *b, size_t more)
+bool buf_grow(buf *b, size_t more)
 {
-    size_t ceiling = b->ceiling > 0 ? b->ceiling : BUF_DEFAULT_CEILING;
+    size_t ceiling = b->ceiling > 0 ? b->ceiling : BUF_DEFAULT_CEILING, wish = b->capacity > 0 ? b->capacity : 256;
+    b->failed |= more > ceiling || b->size > ceiling - more;
     if (b->failed)
         return false;
-    if (more > ceiling || b->size > ceiling - more) {
-        b->failed = true;
-        return false;
-    }
-    if (b->capacity - b->size >= more)
-        return true;
-    size_t wish = b->capacity > 0 ? b->capacity : 256;
     while (wish - b->size < more)
         wish *= 2;
+    wish = wish < ceiling ? wish : ceiling;
     char *bigger = realloc(b->at, wish);
-    if (bigger == NULL) {
-        b->failed = true;
+    b->failed = bigger == NULL;
+    if (b->failed)
         return false;
-    }
     b->at = bigger;
     b->capacity = wish;
     return true;

@@ -14,7 +14,13 @@ typedef struct buf {
 /* An answer of 1,000 observations with large inputs still fits. */
 enum { BUF_DEFAULT_CEILING = 1 << 30 };
 
-bool buf_reserve(buf *b, size_t more);
+/* Makes room for that many more bytes. */
+bool buf_grow(buf *b, size_t more); /* the slow path */
+static inline bool buf_reserve(buf *b, size_t more)
+{
+    return (!b->failed && b->capacity - b->size >= more) || buf_grow(b, more);
+}
+
 void buf_put(buf *b, const void *bytes, size_t size);
 void buf_text(buf *b, text t);
 void buf_string(buf *b, const char *string);
