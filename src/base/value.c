@@ -95,22 +95,28 @@ static void value_add_real(const value_writer *to, uint64_t bits, bool is_float)
 }
 
 /* An integer of 128 bits, in two's complement. */
+static void value_add_digits(lf__buf *out, uint64_t high, uint64_t low, bool is_signed)
+{
+    if (high == 0)
+        lf__json_uint(out, low);
+    else if (is_signed && high == UINT64_MAX && low > INT64_MAX)
+        lf__json_int(out, (int64_t)low);
+    else
+        lf__json_int128(out, high, low, is_signed);
+}
+
 static void value_add_integer(const value_writer *to, uint64_t high, uint64_t low, bool is_signed)
 {
+    bool is_exact = high == 0 ? low <= VALUE_MAX_INT : is_signed && high == UINT64_MAX && low >= 0 - VALUE_MAX_INT;
+    if (to->python || is_exact) {
+        value_add_digits(to->out, high, low, is_signed);
+        return;
+    }
     char memory[64];
     lf__buf digits;
     lf__buf_over(&digits, memory, sizeof memory);
-    bool is_negative = is_signed && high == UINT64_MAX && low > INT64_MAX, is_wide = high != 0 && !is_negative;
-    if (is_wide)
-        lf__json_int128(&digits, high, low, is_signed);
-    else if (is_negative)
-        lf__json_int(&digits, (int64_t)low);
-    else
-        lf__json_uint(&digits, low);
-    if (to->python || (!is_wide && (is_negative ? 0 - low : low) <= VALUE_MAX_INT))
-        lf__buf_add(to->out, digits.data, digits.length);
-    else
-        lf__json_string(to->out, digits.data, digits.length);
+    value_add_digits(&digits, high, low, is_signed);
+    lf__json_string(to->out, digits.data, digits.length);
 }
 
 static void value_add_pointer(const value_writer *to, const void *pointer)
@@ -203,50 +209,47 @@ static void value_add_cjson(value_writer *to, const cJSON *item)
 }
 
 /* The low bytes of a number in the machine's byte order, extended to 64 bits. */
-static int64_t value_extended(const void *number, size_t size, bool is_signed)
+static uint64_t value_extended(const void *number, size_t size, bool is_signed)
 {
     uint64_t word = 0;
     unsigned unused = 64 - 8 * (unsigned)size;
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    memcpy(&word, number, size);
+    lf__copy(&word, number, size);
 #else
-    memcpy((char *)&word + sizeof word - size, number, size);
+    lf__copy((char *)&word + sizeof word - size, number, size);
 #endif
-    return is_signed ? (int64_t)(word << unused) >> unused : (int64_t)word;
+    return is_signed ? (uint64_t)((int64_t)(word << unused) >> unused) : word;
 }
 
-/* An element of an array as a value of its own. No more of it is read than there is: what lf_array takes for pointers may be
- * structs of any size. */
-static lf_value value_element(const lf_value *array, uint64_t i)
+/* No more of an element is read than there is: what lf_array takes for pointers may be structs of any size. */
+static void value_add_element(const value_writer *to, const lf_value *array, uint64_t i)
 {
     const char *at = (const char *)array->as.p + i * array->element_size;
     size_t size = array->element_size < sizeof(int64_t) ? array->element_size : sizeof(int64_t);
-    lf_value value = lf_i_make((lf_kind)array->element, 0);
-    switch (array->element) {
+    bool is_signed = array->element == LF_KIND_INT || (array->element == LF_KIND_CHAR && (char)-1 < 0);
+    uint64_t word = size == 0 ? 0 : value_extended(at, size, is_signed);
+    const void *p = NULL;
+    switch (to->depth > LF__VALUE_MAX_DEPTH ? LF_KIND_NULL : array->element) {
+    case LF_KIND_BOOL: value_add_bool(to, word != 0); break;
+    case LF_KIND_INT: value_add_integer(to, word > INT64_MAX ? UINT64_MAX : 0, word, true); break;
+    case LF_KIND_UINT: value_add_integer(to, 0, word, false); break;
+    case LF_KIND_FLOAT: value_add_real(to, lf__real_of_float((uint32_t)word), true); break;
+    case LF_KIND_DOUBLE: value_add_real(to, word, false); break;
+    case LF_KIND_CHAR: value_add_text(to, (char[]){(char)word}, 1); break;
     case LF_KIND_CSTRING:
     case LF_KIND_POINTER:
-        if (array->element_size == sizeof value.as.p)
-            memcpy(&value.as.p, at, size);
+        if (array->element_size != sizeof p) {
+            value_add_opaque(to, array->element_size);
+            break;
+        }
+        memcpy(&p, at, sizeof p);
+        if (array->element == LF_KIND_CSTRING)
+            value_add_cstring(to, p);
         else
-            value = lf_i_make(LF_KIND_OPAQUE, array->element_size);
-        return value;
-    case LF_KIND_FLOAT: {
-        uint32_t bits = 0;
-        memcpy(&bits, at, size < sizeof bits ? size : sizeof bits);
-        value.as.u = lf__real_of_float(bits);
-        return value;
+            value_add_pointer(to, p);
+        break;
+    default: value_add_null(to); break; /* of other kinds there are no arrays */
     }
-    case LF_KIND_DOUBLE: memcpy(&value.as.u, at, size); return value;
-    case LF_KIND_BOOL:
-    case LF_KIND_INT:
-    case LF_KIND_UINT:
-    case LF_KIND_CHAR: break;
-    default: return lf_null(); /* of other kinds there are no arrays */
-    }
-    bool is_signed = array->element == LF_KIND_INT || (array->element == LF_KIND_CHAR && (char)-1 < 0);
-    if (size != 0)
-        value.as.i = value_extended(at, size, is_signed);
-    return value;
 }
 
 static void value_add(value_writer *to, const lf_value *value);
@@ -258,12 +261,10 @@ static void value_add_sequence(value_writer *to, const lf_value *value)
     for (uint64_t i = 0; i < value->extra && list != NULL && !to->out->failed; i++) {
         if (i > 0)
             value_add_mark(to, ',');
-        if (value->kind == LF_KIND_LIST) {
+        if (value->kind == LF_KIND_LIST)
             value_add(to, &list[i]);
-        } else {
-            lf_value element = value_element(value, i);
-            value_add(to, &element);
-        }
+        else
+            value_add_element(to, value, i);
     }
     value_close(to, ']');
 }
@@ -288,7 +289,8 @@ static void value_add_object(value_writer *to, const lf_value *value)
 static void value_add(value_writer *to, const lf_value *value)
 {
     const void *p = value->as.p;
-    if (to->depth > LF__VALUE_MAX_DEPTH || lf__value_is_refused(value)) {
+    /* Kinds up to LF_KIND_CSTRING have no size that could be impossible. */
+    if (to->depth > LF__VALUE_MAX_DEPTH || (value->kind > LF_KIND_CSTRING && lf__value_is_refused(value))) {
         value_add_null(to);
         return;
     }

@@ -241,6 +241,11 @@ static void values_nested_too_deep_end_in_none(void **state)
     assert_int_equal(strspn(text, "["), LF__VALUE_MAX_DEPTH + 1);
     assert_int_equal(strncmp(text + LF__VALUE_MAX_DEPTH + 1, "None]", 5), 0);
     cJSON_Delete(tree);
+    lists[0] = lf_array(int_array, 2);
+    text = written(lists[LF__VALUE_MAX_DEPTH - 1]);
+    assert_non_null(strstr(text, "[1, -2]"));
+    text = written(lists[LF__VALUE_MAX_DEPTH]);
+    assert_non_null(strstr(text, "[None, None]"));
 }
 
 /* ---- Failures ---- */
