@@ -15,7 +15,7 @@ clang $flags tests/fuzz/fuzz_trace_context.c src/observe/trace_context.c src/bas
     src/base/json.c -o "$BUILD/fuzz/trace_context" -lm -lpthread
 clang $flags tests/fuzz/fuzz_carrier.c lf_core.c $library -o "$BUILD/fuzz/carrier" -lcurl -lcjson -lm -lpthread
 clang $flags tests/fuzz/fuzz_usage.c src/model/usage.c src/observe/propagate.c src/base/limits.c src/observe/record.c src/observe/site.c src/base/base.c src/base/buf.c \
-    src/base/json.c -o "$BUILD/fuzz/usage" -lm -lpthread
+    src/base/json.c src/base/value.c src/base/python.c -o "$BUILD/fuzz/usage" -lcjson -lm -lpthread
 clang $flags tests/fuzz/fuzz_template.c lf_core.c $library -o "$BUILD/fuzz/template" -lcurl -lcjson -lm -lpthread
 clang $flags $CALLS_WRAP tests/fuzz/fuzz_calls.c lf_core.c $library langfuse/score.c -o "$BUILD/fuzz/calls" -lcurl -lcjson -lm -lpthread
 clang $flags tests/server/fuzz_otlp.c $server -o "$BUILD/fuzz/otlp" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
