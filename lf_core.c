@@ -292,7 +292,7 @@ void lf_i_put_error(const char *around, uint64_t at, const char *format, ...)
     lf__write_end(&w);
 }
 
-/* Functions that are called now have no scope: what they say would be taken for what a function further up says. */
+/* Functions that are called now have no scope, so their updates would land on a function further up. */
 static bool core_is_paused(void)
 {
     return __builtin_expect(lf_i_mode() == LF_I_PAUSED, 0);

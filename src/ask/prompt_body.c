@@ -143,7 +143,7 @@ static bool body_read(lf__prompt_body *body, bool *bad)
     return !*bad && !no_memory && body->config != NULL && body_collect_variables(body);
 }
 
-/* ---- What it takes ---- */
+/* ---- Memory ---- */
 
 static size_t body_text_cost(const char *text)
 {

@@ -10,7 +10,7 @@
 
 struct cJSON;
 
-/* What a prompt is asked for by. */
+/* A prompt is found by these. */
 typedef struct lf__prompt_key {
     uint32_t client;
     const char *name;

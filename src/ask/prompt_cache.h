@@ -40,10 +40,10 @@ bool lf__prompts_settle(int timeout_ms);
 /* The copy on disk, with a reference for the caller; it enters the cache as stale. NULL: there is none. */
 lf__prompt_body *lf__prompts_from_disk(const lf__prompt_key *key, const lf__config *config);
 
-/* Forget the versions of a prompt, or of all prompts for NULL. What is being fetched meanwhile is not kept. */
+/* Forget the versions of a prompt, or of all prompts for NULL. A fetch that is under way is not kept. */
 void lf__prompts_forget(const char *name);
 
-/* At exit: the background thread ends with what it does. */
+/* At exit: the background thread ends after the prompt that it fetches. */
 void lf__prompts_stop(void);
 void lf__prompts_before_fork(void);
 void lf__prompts_after_fork_parent(void);

@@ -32,7 +32,7 @@ static inline char *lf__buf_reserve(lf__buf *buf, size_t size)
     return buf->data + buf->length;
 }
 
-/* What it holds; good until it changes. */
+/* Its bytes; valid until it changes. */
 static inline lf__text lf__buf_text(const lf__buf *buf)
 {
     return (lf__text){buf->data, buf->length};

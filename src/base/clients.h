@@ -27,7 +27,7 @@ static inline uint32_t lf__client_index(const lf_client *client)
     return client == NULL ? 0 : (uint32_t)(client - lf__clients);
 }
 
-/* Grows when the default client is started anew with other keys or for another server: what was kept of it is not its own. */
+/* Grows when the default client is started anew with other keys or for another server: its cached prompts are not its own then. */
 extern _Atomic uint32_t lf__client_epoch;
 
 /* The rule of OpenTelemetry's TraceIdRatioBased, so that processes in any language agree. */
@@ -48,7 +48,7 @@ lf__config *lf__client_hold(uint32_t client);
 lf__config *lf__client_config(uint32_t client);
 /* Give a client another configuration; takes the reference, returns the one before (or NULL) with its own. */
 lf__config *lf__client_exchange(uint32_t client, lf__config *config);
-/* What a client sends and where, from now on; NULL: nothing any more. Takes a reference. */
+/* The configuration that a client sends with; NULL: it sends nothing. Takes a reference. */
 void lf__client_set_sending(uint32_t client, lf__config *config);
 /* The same to read, for lf__config_free. */
 lf__config *lf__client_sending(uint32_t client);

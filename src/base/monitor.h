@@ -21,6 +21,6 @@ void lf__monitor_lock(lf__monitor *monitor);
 void lf__monitor_unlock(lf__monitor *monitor);
 /* With the lock held: wait for lf__monitor_tell. False: it is later than `until_ns` (monotonic; UINT64_MAX: no limit). */
 bool lf__monitor_wait(lf__monitor *monitor, uint64_t until_ns);
-void lf__monitor_tell(lf__monitor *monitor); /* all who wait */
+void lf__monitor_tell(lf__monitor *monitor); /* wakes all that wait */
 
 #endif

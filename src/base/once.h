@@ -6,7 +6,7 @@
 
 #include "base.h"
 
-/* Call it before a fork: the children then share what was said. */
+/* Call it before a fork: the children then share the table. */
 void lf__once_prepare(void);
 /* A number for a cause: its text, and the configuration that it is of (lf__config.number, 0 for all). `more` may be NULL. */
 uint64_t lf__cause(uint64_t whose, const char *text, const char *more);

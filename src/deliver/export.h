@@ -21,8 +21,8 @@ typedef struct lf__counters {
     _Atomic uint64_t last_success_ns;                /* wall clock; 0: never */
 } lf__counters;
 
-/* What sends for all exporters: all zero in the beginning, filled by the one that sends first. Whoever wants to end a wait
- * from another thread loads it (acquire) and calls lf__http_wakeup. */
+/* What sends for all exporters: all zero in the beginning, filled by the one that sends first. A thread that ends another
+ * one's wait loads it (acquire) and calls lf__http_wakeup. */
 typedef struct lf__transport {
     _Atomic(lf__http *) http; /* NULL: nothing was sent yet, or only to files */
     _Atomic bool stop;        /* a write that waits for a file gives up */

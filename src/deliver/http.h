@@ -52,7 +52,7 @@ typedef struct lf__http_request {
     lf__http_part body[LF__HTTP_PARTS]; /* sent one after the other as one body; none at all with GET */
     long timeout_ms;
     size_t answer_max; /* 0: LF__HTTP_ANSWER_MAX */
-    const char *authorization; /* set when it starts: what it carries */
+    const char *authorization; /* set when it starts: the header's value */
     void (*done)(struct lf__http_request *request, const lf__http_answer *answer);
     void *owner; /* for `done` */
 } lf__http_request;

@@ -63,8 +63,8 @@ struct lf__lanes {
 lf__counters lf__lanes_counters;
 _Atomic uint64_t lf__lanes_accepted;
 
-/* For lf__lanes_queued. The worker writes the first two, whoever copies a record the third. */
-static _Atomic uint64_t lanes_held;   /* records in queues and batches, as of a moment ago, and what was taken since */
+/* For lf__lanes_queued. The worker writes the first two, a thread that copies a record the third. */
+static _Atomic uint64_t lanes_held;   /* records in queues and batches, as of a moment ago, and records taken since */
 static _Atomic uint64_t lanes_taken;  /* ever, out of rings; updates of traces not. Release, pairs with lanes_in_rings */
 static _Atomic uint64_t lanes_copied; /* and not taken yet */
 
@@ -185,7 +185,7 @@ static void lanes_tell_problems(lf__lanes *lanes, const lanes_client *client, co
             lf__log(&client->config->logger, LF__LOG_WARNING, "%s", lf__propagated_problem_text(bit));
 }
 
-/* What is said of a trace is masked once, when it comes in. */
+/* An update of a trace is masked once, when it comes in. */
 static void lanes_take_trace(lf__lanes *lanes, lanes_client *client, const lf__record *record)
 {
     if (client->traces == NULL)
@@ -409,7 +409,7 @@ void lf__lanes_send(lf__lanes *lanes, bool flushes)
             lanes_send(lanes, client, lane);
         lf__export_step(lane->exporter);
     }
-    lanes_tell_held(lanes); /* before who flushes is told that it is over */
+    lanes_tell_held(lanes); /* before a thread that flushes is told that it is over */
 }
 
 uint64_t lf__lanes_due_ns(lf__lanes *lanes, bool flushes)
@@ -417,7 +417,7 @@ uint64_t lf__lanes_due_ns(lf__lanes *lanes, bool flushes)
     uint64_t until_ns = UINT64_MAX;
     LANES_EACH(lanes, client, lane) {
         if (lanes_should_send(client, lane, flushes) && lanes_may_batch(client, lane))
-            return 0; /* what was on its way when we looked has arrived meanwhile */
+            return 0; /* a batch that was on its way before has arrived */
         uint64_t next_ns = lf__export_next_ns(lane->exporter);
         until_ns = next_ns < until_ns ? next_ns : until_ns;
         uint64_t deadline_ns = lane->deadline_ns;
@@ -552,7 +552,7 @@ void lf__lanes_close(lf__lanes *lanes)
     lf__buf_done(&lanes->masked);
     lf__buf_init(&lanes->masked, LANES_MASKED_MAX);
     lf__trace_clocks *clocks = lanes->clocks;
-    lanes->clocks = NULL; /* first: a child that is forked here keeps what it finds */
+    lanes->clocks = NULL; /* first: a child that is forked here must not keep them */
     lf__trace_clocks_free(clocks);
     atomic_store_explicit(&lf__queue_budget.worker, 0, memory_order_relaxed);
 }

@@ -28,14 +28,14 @@ lf__lanes *lf__lanes_new(lf__lanes *of_parent);
 void lf__lanes_close(lf__lanes *lanes);
 void lf__lanes_after_fork_child(void);
 
-/* Take over what clients send and where (lf__client_set_sending). Of one that has changed what is left is dropped. */
+/* Take over what clients send and where (lf__client_set_sending). The queue of a client that has changed is dropped. */
 void lf__lanes_update(lf__lanes *lanes);
 /* Empty all rings into the queues. */
 void lf__lanes_drain(lf__lanes *lanes);
 /* Queue a record from elsewhere, and account for it. The buffer stays the caller's. */
 void lf__lanes_take_copy(lf__lanes *lanes, const lf__record *record);
 void lf__lanes_copy_waits(void); /* that call will come for one more record */
-/* Put what is due into batches, all of it with `flushes`, and let the exporters start what is due. */
+/* Put records that are due into batches, all of them with `flushes`, and let the exporters start what is due. */
 void lf__lanes_send(lf__lanes *lanes, bool flushes);
 /* When something is due of what is queued or on its way (monotonic; 0: now; UINT64_MAX: nothing is). */
 uint64_t lf__lanes_due_ns(lf__lanes *lanes, bool flushes);
@@ -45,11 +45,11 @@ uint64_t lf__lanes_give_back(lf__lanes *lanes);
 /* All that is queued now is to be delivered. Is it? With `exits` also when there is nobody to deliver it to. */
 void lf__lanes_begin_flush(lf__lanes *lanes);
 bool lf__lanes_are_flushed(lf__lanes *lanes, bool exits);
-/* Try once now what waits for a retry, and send what is queued. Returns the longest exit timeout of a client. */
+/* Try batches that wait for a retry once now, and send the queues. Returns the longest exit timeout of a client. */
 long lf__lanes_hurry(lf__lanes *lanes);
 /* Is nobody found at any place that something is left for? */
 bool lf__lanes_are_hopeless(const lf__lanes *lanes);
-/* Drop what is left as LF_DROP_SHUTDOWN, the rings included. */
+/* Drop all records as LF_DROP_SHUTDOWN, those in the rings included. */
 void lf__lanes_let_go(lf__lanes *lanes);
 /* From any thread: what waits for a file gives up, and nothing more goes into batches. */
 void lf__lanes_stop(lf__lanes *lanes, bool stops);

@@ -37,7 +37,7 @@ typedef struct worker_copy {
     lf__record *record;
 } worker_copy;
 
-/* Lies on the stack of who asks; he takes it off the list before he leaves. */
+/* Lies on the stack of the asking thread, which takes it off the list before it returns. */
 typedef struct worker_question {
     struct worker_question *next;
     uint32_t client;
@@ -390,7 +390,7 @@ static bool worker_should_stop(void)
     return stop;
 }
 
-/* What is left is dropped, and counted. */
+/* All records are dropped, and counted. */
 static void worker_let_go(void)
 {
     worker_take_copies();
@@ -435,7 +435,7 @@ static void worker_wait(uint64_t due_ns, lf__guest *guest)
         worker_sleep(LF__WORKER_IDLE, worker.pages_ns, guest);
 }
 
-/* One round: take in what ended, start what is due, answer who asks. Never waits. Returns when it wants to be called next at
+/* One round: take in what ended, start what is due, answer questions. Never waits. Returns when it wants to be called next at
  * the latest (monotonic; UINT64_MAX: when it is woken): worker_wait keeps to that, and lets transfers move meanwhile. */
 static uint64_t worker_step(void)
 {
@@ -696,7 +696,7 @@ static void worker_start_pumped_locked(void)
         worker.event_ino = ok ? status.st_ino : 0;
     }
     worker.pump_due_ns = 0;
-    worker_raise_event(); /* what ended before the start */
+    worker_raise_event(); /* for records that ended before the start */
 }
 
 /* 0, or why there is no thread. */
@@ -826,7 +826,7 @@ static lf_status worker_flush(int timeout_ms, bool tells)
         pthread_mutex_unlock(&worker.lock);
         return status;
     }
-    if (worker_is_self()) { /* in a hook: who would do it? */
+    if (worker_is_self()) { /* in a hook: the worker itself cannot wait for the worker */
         pthread_mutex_unlock(&worker.lock);
         return LF_ERR_TIMEOUT;
     }

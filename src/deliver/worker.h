@@ -8,9 +8,9 @@
 #include "../base/config.h"
 #include "../observe/submit.h"
 
-/* What a client (clients.h) sends, and where; NULL: nothing any more, and what it still has is dropped. Takes a reference. */
+/* Configure what a client (clients.h) sends, and where. NULL: it sends nothing, and its queue is dropped. Takes a reference. */
 void lf__worker_set_client(uint32_t index, lf__config *config);
-/* Wait until the worker has taken over what was set, at most until then (monotonic): what ends from then on goes to the new
+/* Wait until the worker has taken the clients over, at most until then (monotonic): records that end later go to the new
  * place, what ended before to the old one. */
 void lf__worker_await_clients(uint64_t until_ns);
 /* Start the thread unless it runs; one that is stopping goes on. LF_ERR_MEMORY: there is none to be had, which is told; it is
@@ -53,7 +53,7 @@ bool lf__worker_stop(bool keeps_memory, uint64_t until_ns);
  * the process is over when its last thread is. */
 void lf__worker_main_left(void);
 
-/* Without a thread: what ends makes a descriptor readable, and whoever waits for us, or calls this, does the work. Before the
+/* Without a thread: a record that ends makes a descriptor readable, and threads that wait for deliveries do the work. Before the
  * start, of all clients. */
 void lf__worker_set_pumped(bool is_pumped);
 bool lf__worker_is_pumped(void);

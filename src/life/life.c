@@ -25,7 +25,7 @@ enum {
     LIFE_START_MS = 1000, /* the longest wait for another thread that starts us: its log hook may sleep */
     LIFE_TAKE_OVER_MS = 100, /* a mask hook may hold the worker */
     LIFE_STOP_MS = 2000,  /* lf_shutdown(-1) */
-    LIFE_GRACE_MS = 50,   /* for the worker to put down what it holds, when the time is over */
+    LIFE_GRACE_MS = 50,   /* for the worker to drop its queues, when the time is over */
     LIFE_EXIT_GRACE_MS = 100,
     LIFE_FREE_CLIENT_MS = 2000
 };
@@ -231,7 +231,7 @@ static lf_status life_switch_on(uint32_t client, lf__config *config)
         lf__worker_set_pumped(config->is_pumped);
     lf__worker_set_client(client, config);
     lf_status status = lf__worker_start();
-    lf__worker_await_clients(life_until(LIFE_TAKE_OVER_MS)); /* what ended before is for the place before */
+    lf__worker_await_clients(life_until(LIFE_TAKE_OVER_MS)); /* records that ended before go to the place before */
     lf__monitor_lock(&life.monitor);
     bool ok = !life.exiting;
     if (ok) {
@@ -240,7 +240,7 @@ static lf_status life_switch_on(uint32_t client, lf__config *config)
             life_observe(config->capture_io);
     }
     lf__monitor_unlock(&life.monitor);
-    return ok ? status : LF_ERR_DISABLED; /* without a thread what ends waits for one */
+    return ok ? status : LF_ERR_DISABLED; /* without a thread, records wait for one */
 }
 
 /* The project that the default client is of. */
@@ -294,7 +294,7 @@ static void life_start_others(void)
     }
 }
 
-/* A stop in another thread keeps its hands off what is started from here on. */
+/* A stop in another thread leaves alone what is started from here on. */
 static void life_overtake(void)
 {
     lf__monitor_lock(&life.monitor);
@@ -563,7 +563,7 @@ static void life_exit(void)
     int timeout_ms = life_exit_timeout_ms();
     life_interrupt_own(now);
     life_set_mode(LF_I_OFF);
-    lf__worker_barrier(); /* what others end from here on is ignored, or was in their rings before we look */
+    lf__worker_barrier(); /* from here on, records of other threads are ignored, or were in their rings before */
     life_interrupt_others(now);
     if (lf__lanes_queued() != 0 && timeout_ms > 0 && lf__worker_start() == LF_OK)
         lf__worker_send_at_exit(timeout_ms);

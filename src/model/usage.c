@@ -10,7 +10,7 @@ enum {
     USAGE_NUMBER_MAX = 64 /* digits; longer numbers are no counts */
 };
 
-/* What a count is besides a count. */
+/* The sides that a count may belong to. */
 typedef enum usage_part {
     USAGE_WHOLE,     /* counted nowhere else */
     USAGE_OF_INPUT,  /* counted in the input as well, from which it is taken off */

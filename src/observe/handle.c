@@ -186,7 +186,7 @@ static uint32_t handle_copy_propagated(const handle_slot *slot, uint8_t *out, si
     return (uint32_t)used;
 }
 
-/* Keep what is still asked for: the ids, and the attributes for those that begin below it, as far as they fit. */
+/* Keep the ids, and the attributes for children, as far as they fit: an ended handle may still be a parent. */
 static void handle_shrink(handle_slot *slot)
 {
     lf__record *room = &slot->room.record;
@@ -429,7 +429,7 @@ void lf__handles_end_all(lf__segment *segment, uint64_t end_ns, lf__record_flag 
 /* Its lock may be held by a thread that is no more. */
 static void handle_inherit(handle_slot *slot)
 {
-    if (pthread_mutex_trylock(&slot->lock) != 0) { /* another thread was changing it: what it holds may be anything */
+    if (pthread_mutex_trylock(&slot->lock) != 0) { /* another thread was changing it: its record may be half written */
         slot->use++;
         slot->state = HANDLE_FREE;
         slot->record = &slot->room.record;

@@ -33,7 +33,7 @@ size_t lf__handle_size(const lf_observation *handle);
  * no room are shortened, or left out and counted (capture.h). False: it is not open. */
 bool lf__handle_append(lf_observation *handle, const void *fields, size_t size, bool are_attributes);
 void lf__handle_add_flag(lf_observation *handle, lf__record_flag flag);
-/* Is this the first piece of streamed output? Then it is no longer. */
+/* Is this the first piece of streamed output? True once. */
 bool lf__handle_first_piece(lf_observation *handle);
 /* End it, handing its record to the worker first. False: it is not open. */
 bool lf__handle_end(lf__segment *segment, lf_observation *handle, uint64_t end_ns, lf__record_flag flags);

@@ -77,7 +77,7 @@ void lf__place_at_client(lf__record *record, const lf_client *client)
     uint32_t index = lf__client_index(client);
     if (client == NULL || index == record->client)
         return;
-    /* What is around it lies in another project. */
+    /* The observations around it are in another project. */
     record->client = index;
     memset(record->parent_id, 0, sizeof record->parent_id);
     record->flags = (uint16_t)(LF__FLAG_APP_ROOT | (lf__client_keeps(index, record->trace_id) ? 0 : LF__FLAG_UNSAMPLED));
@@ -209,7 +209,7 @@ void lf__observation_end(lf_observation *observation, const lf_observation_field
     const lf_observation_fields *fields = given == NULL ? NULL : lf__observation_fields(given, &own);
     if (fields != NULL && lf__write_begin_handle(&w, observation)) {
         lf__write_fields(&w, fields);
-        /* Where another thread was first, ending is what is counted. */
+        /* Where another thread has ended it first, observation_end counts the misuse. */
         (void)lf__handle_append(observation, w.start, (size_t)(w.at - w.start), false);
     }
     if (fields != NULL && fields->end_time_ns > 0) {
@@ -217,7 +217,7 @@ void lf__observation_end(lf_observation *observation, const lf_observation_field
         flags = LF__FLAG_WALL_END;
     }
     if (observation_end(observation, end_ns, flags))
-        (void)lf__stack_top(lf__thread); /* if it was current here, it is no longer */
+        (void)lf__stack_top(lf__thread); /* takes it off this thread's stack if it was current here */
 }
 
 void lf__observation_append(lf_observation *observation, const char *text, size_t size)

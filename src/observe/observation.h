@@ -11,8 +11,7 @@ lf_observation *lf__observation_event(const lf_observation_fields *given);
 void lf__observation_update(lf_observation *observation, const lf_observation_fields *fields);
 void lf__observation_append(lf_observation *observation, const char *text, size_t size);
 void lf__trace_update(const lf_trace_fields *given);
-/* As lf_observation_end. One that was started ends also while the library is stopped, as scopes do: not recorded, but no longer
- * open. */
+/* As lf_observation_end. One that was started ends also while the library is stopped, as scopes do: it is not recorded, and not open. */
 void lf__observation_end(lf_observation *observation, const lf_observation_fields *given);
 
 /* Put a record into the trace that a user's text names (NULL: nothing happens). The text, where it is no id, is kept in a
@@ -21,7 +20,7 @@ void lf__place_in_trace(lf__writer *w, lf__record *record, const char *trace_id_
 /* Let the worker know the texts behind the ids of an observation just begun, for its children and its siblings: the batch
  * endpoint takes any text as an id. Nothing happens for NULL and for hex. */
 void lf__announce_names(const lf__record *record, const char *trace_id_text, const char *id_text);
-/* Put it into another client's project, where what is around it here is unknown. NULL: nothing happens. */
+/* Put it into another client's project, as a root there. NULL: nothing happens. */
 void lf__place_at_client(lf__record *record, const lf_client *client);
 
 #endif

@@ -296,7 +296,7 @@ static bool segment_grant(lf__segment *segment, lf__budget *budget, size_t size,
 bool lf__segment_grant(lf__segment *segment, lf__budget *budget, size_t size)
 {
     lf__segment_return_grant(segment, budget);
-    /* In this order: either we see that pages are going back, or who gives them back sees us. */
+    /* In this order: either this thread sees that pages go back, or the worker sees that this thread asks. */
     atomic_store(&segment->granted, LF__RING_ASKING);
     bool granted = segment_grant(segment, budget, size, atomic_load(&segment->returning));
     uint64_t begin = segment_offset(segment, segment->head), end = begin + (segment->limit - segment->head);
@@ -337,7 +337,7 @@ static bool segment_release_burst(lf__segment *segment)
 {
     const uint64_t filler = sizeof(lf__record); /* one may lie behind either part */
     uint64_t granted = atomic_load(&segment->granted), first = SEGMENT_RING_KEEP + filler, last = segment_burst_end(segment);
-    /* After the grant: what was written within an earlier one is published by now. */
+    /* After the grant: records within an earlier one are published by now. */
     uint64_t published = atomic_load_explicit(&segment->published, memory_order_acquire);
     if (granted == LF__RING_ASKING || published != atomic_load_explicit(&segment->consumed, memory_order_relaxed))
         return false;
@@ -365,7 +365,7 @@ lf__drain lf__segment_drain(lf__segment *segment, lf__budget *budget)
     return (lf__drain){segment, budget, atomic_load_explicit(&segment->published, memory_order_acquire), at, at, 0};
 }
 
-/* The space of what was taken is free. */
+/* The space of the records that were taken is free. */
 static void segment_free_taken(lf__drain *drain)
 {
     segment_release_taken(drain->segment, drain->from, drain->at);
@@ -414,7 +414,7 @@ bool lf__segment_lost_trace(lf__segment *segment, uint8_t out_trace_id[16])
     return true;
 }
 
-/* The owner may be writing: the version tells whether what was read is whole, so the race is meant. */
+/* The owner may be writing, so the race is meant: the version tells whether the copy is whole. */
 #define SEGMENT_RACY __attribute__((no_sanitize("thread")))
 
 SEGMENT_RACY static void segment_copy_words(uint64_t *out, const volatile uint64_t *in, size_t words)

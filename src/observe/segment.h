@@ -148,14 +148,14 @@ typedef struct lf__segment {
 
 #define LF__RING_ASKING UINT64_MAX
 
-/* What all segments share: the ceiling, and what is in use of it. */
+/* The ceiling that all segments share, and the bytes in use. */
 typedef struct lf__budget {
     _Atomic size_t limit;
     _Atomic size_t rings; /* granted to rings and not consumed yet */
     _Atomic size_t worker; /* held by the worker: queue and batches */
 } lf__budget;
 
-/* What is being taken out of a ring. */
+/* A ring while it is emptied. */
 typedef struct lf__drain {
     lf__segment *segment;
     lf__budget *budget;
@@ -188,9 +188,9 @@ void lf__segment_rest(lf__segment *segment);
 
 /* Owner: get more of the ring; false when the ring or the common ceiling is full. */
 bool lf__segment_grant(lf__segment *segment, lf__budget *budget, size_t size);
-/* Owner: return what was granted and not used, before the thread ends. */
+/* Owner: return the unused part of a grant, before the thread ends. */
 void lf__segment_return_grant(lf__segment *segment, lf__budget *budget);
-/* Worker: take out each record up to what is published now, in order. */
+/* Worker: take out the records that are published now, in order. */
 lf__drain lf__segment_drain(lf__segment *segment, lf__budget *budget);
 /* The next record, valid until the next call, which frees its space; NULL: that was all. */
 const lf__record *lf__drain_next(lf__drain *drain);
@@ -278,7 +278,7 @@ static inline __attribute__((always_inline)) void lf__frame_copy_record(void *ou
     ((lf__record *)out)->size = (uint32_t)lf__frame_record_size(frame);
 }
 
-/* Owner: what was written at `head`, within `limit`, is a whole record: the worker may take it. */
+/* Owner: the bytes at `head`, within `limit`, are a whole record. The worker may take it. */
 static inline void lf__segment_publish(lf__segment *segment, size_t size)
 {
     segment->head += size;

@@ -132,7 +132,7 @@ void lf__stack_after_fork_child(void)
 {
     if (lf__thread != NULL) {
         lf__free(stack.inherited);
-        /* A handle on top has ended by the fork, and is where we are nevertheless: no look at it. */
+        /* A handle on top counts, too, though the fork has ended it: the child goes on below it. */
         stack.inherited = lf__thread->frame == 0 ? NULL : stack_context_of(lf__thread, lf__frame_at(lf__thread, lf__thread->frame));
         stack.inheritor = pthread_self();
         pthread_setspecific(stack.key, NULL);
@@ -268,7 +268,7 @@ void lf__stack_count_too_deep(lf__segment *segment)
     lf__count(ignored ? &segment->ignored : &segment->dropped_deep);
 }
 
-/* A context from the reserve stands for the scope that has no room, so that what is said in it does not land on the
+/* A context from the reserve stands for the scope that has no room, so that its updates do not land on the
  * observation below. Deeper ones find it on top already. */
 __attribute__((noinline, cold)) void lf__stack_stand_in(lf__segment *segment, lf_scope *scope, uintptr_t stack_pointer)
 {

@@ -19,7 +19,7 @@ extern __thread lf__segment *lf__thread __attribute__((tls_model("initial-exec")
 /* Its own, whatever it is in. */
 extern __thread lf__segment *lf__thread_own __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-/* The key of the segments of threads; whoever made it calls lf__stack_leave when a thread ends. */
+/* The key of the segments of threads; its destructor calls lf__stack_leave when a thread ends. */
 void lf__stack_install(pthread_key_t key);
 /* Thread end: what its scopes left open is sent, marked; the worker empties the ring and frees the segment. True: wake it. */
 bool lf__stack_leave(lf__segment *ending);
@@ -81,7 +81,7 @@ LF__FAST void lf__stack_change_end(lf__segment *segment, uint32_t version)
 LF__FAST void lf__stack_pop(lf__segment *segment, uint64_t now)
 {
     lf__frame *frame = lf__frame_at(segment, segment->frame);
-    uint32_t version = lf__stack_change_begin(segment); /* a snapshot must not find what is in the ring already */
+    uint32_t version = lf__stack_change_begin(segment); /* a snapshot must not find a record that is in the ring already */
     if (__builtin_expect(frame->kind == LF__FRAME_OBSERVATION, 1))
         lf__submit_frame(segment, frame, now);
     segment->frame = frame->below;
@@ -108,7 +108,7 @@ LF__FAST lf__place lf__scope_place(const lf_scope *scope, const lf_site *site, u
     return (lf__place){(uintptr_t)scope, stack_pointer, {site->around, site->at}, site->depth};
 }
 
-/* The innermost frame, NULL for none. A handle that has ended is current no longer. */
+/* The innermost frame, NULL for none. A handle that has ended is not current. */
 LF__FAST lf__frame *lf__stack_top(lf__segment *segment)
 {
     if (segment->frame != 0 && __builtin_expect(lf__frame_at(segment, segment->frame)->kind == LF__FRAME_HANDLE, 0))
@@ -193,7 +193,7 @@ LF__FAST lf__frame *lf__stack_push(lf__segment *segment, lf__frame_kind kind, co
     frame->serial = ++segment->serial;
     frame->extra = frame->extra_last = frame->extra_size = 0;
     frame->kind = (uint8_t)kind;
-    frame->capture_output = kind != LF__FRAME_OBSERVATION; /* of an observation: whoever begins it says */
+    frame->capture_output = kind != LF__FRAME_OBSERVATION; /* lf_i_open decides it for an observation */
     frame->streaming = false;
     frame->is_too_deep = false;
     frame->last_field = 0;

@@ -1,4 +1,4 @@
-/* How what ended gets from the thread that observes to the worker: into the ring of its segment. The worker sleeps while there is
+/* The way of an ended record from the observed thread to the worker: into the ring of its segment. The worker sleeps while there is
  * nothing to do; a record that should not wait sets a mark (lf__submit_ask), and the entry points above see to the rest
  * (lf__worker_heed).
  */
@@ -11,9 +11,9 @@
 /* What the worker is waiting for; written by it, read by observing threads after each record. */
 typedef enum lf__worker_wait {
     LF__WORKER_BUSY = 0, /* it will look at the rings again by itself */
-    LF__WORKER_TIMED,    /* until flush_interval is over: woken by a full grant or flush_at only */
-    LF__WORKER_IN_POLL,  /* likewise, inside the exporter's poll */
-    LF__WORKER_IDLE      /* for ever: the next record wakes it */
+    LF__WORKER_TIMED, /* until flush_interval is over: woken by a full grant or flush_at only */
+    LF__WORKER_IN_POLL, /* likewise, inside the exporter's poll */
+    LF__WORKER_IDLE /* for ever: the next record wakes it */
 } lf__worker_wait;
 
 extern _Atomic int lf__worker_waiting;
@@ -59,7 +59,7 @@ LF__FAST void lf__submit_publish(lf__segment *segment, size_t size, uint64_t end
 
 LF__FAST bool lf__submit_ignores(const lf__record *record)
 {
-    /* Off, or not started; while it is paused, what is open ends and is sent. */
+    /* Off, or not started. While observing is paused, open observations end and are sent. */
     return (unsigned)lf__mode() <= LF_I_OFF || (record->flags & LF__FLAG_UNSAMPLED) != 0;
 }
 

@@ -43,7 +43,7 @@ bool lf__write_begin(lf__writer *w, lf__frame *frame)
     return true;
 }
 
-/* What was put above open frames stays when they end. */
+/* Fields above open frames stay when these frames end. */
 static void write_keep_below(lf__segment *segment, const lf__frame *owner, uint32_t top)
 {
     for (lf__frame *above = lf__frame_at(segment, segment->frame); above != owner; above = lf__frame_at(segment, above->below))
