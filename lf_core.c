@@ -13,7 +13,7 @@
 #include "src/deliver/wire_text.h"
 #include "src/deliver/worker.h"
 #include "src/life/life.h"
-#include "src/observe/attributes.h"
+#include "src/observe/attribute_scope.h"
 #include "src/observe/carrier.h"
 #include "src/observe/coroutine.h"
 #include "src/observe/handle.h"
@@ -509,7 +509,7 @@ void lf_i_open_under(lf_scope *scope, lf_site *site, const lf_observation *obser
 
 void lf_i_open_attributes(lf_scope *scope, lf_site *site, const lf_attributes *attributes, uintptr_t stack_pointer)
 {
-    lf__attributes_open(scope, site, attributes, stack_pointer);
+    lf__attribute_scope_open(scope, site, attributes, stack_pointer);
     core_heed();
 }
 

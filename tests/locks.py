@@ -18,8 +18,8 @@ unlinkat fopen opendir fork waitpid curl_multi_perform curl_multi_poll curl_easy
 lf__client_tell lf__gate_enter lf__gate_enter_log lf__open_at lf__write_all hook mask curl_hook log""".split())
 # (function, what it calls): why that is no wait.
 ALLOWED = {
-    ("worker_start_locked", "lf__threads_start"): "creating a thread waits for nobody, and no second one may be created meanwhile",
-    ("cache_ensure_thread", "lf__threads_start"): "the same",
+    ("worker_start_locked", "lf__own_threads_start"): "creating a thread waits for nobody, and no second one may be created meanwhile",
+    ("cache_ensure_thread", "lf__own_threads_start"): "the same",
     ("worker_raise_event", "write"): "the count of an eventfd that does not block, as pthread_cond_signal is for a thread",
     ("worker_start_pumped_locked", "lf__above_standard"): "makes that eventfd",
 }

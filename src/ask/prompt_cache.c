@@ -4,7 +4,7 @@
 #include "../base/hash.h"
 #include "../base/ids.h"
 #include "../base/monitor.h"
-#include "../base/threads.h"
+#include "../base/own_threads.h"
 #include "prompt_disk.h"
 #include "rest.h"
 
@@ -442,7 +442,7 @@ static bool cache_ensure_thread(void)
 {
     pthread_t thread;
     if (!cache.running && !cache.exiting)
-        cache.running = lf__threads_start(&thread, CACHE_STACK_BYTES, cache_main) == 0;
+        cache.running = lf__own_threads_start(&thread, CACHE_STACK_BYTES, cache_main) == 0;
     return cache.running;
 }
 

@@ -254,7 +254,7 @@ static void export_retry(lf__export *x, export_batch *batch, long retry_after_ms
 }
 
 /* A batch that is too large, or has something bad in it, becomes its own first half; the other one stands behind it. */
-static void export_split(lf__export *x, export_batch *batch)
+static void export_halve(lf__export *x, export_batch *batch)
 {
     size_t middle = batch->count / 2, begin = batch->ends[middle - 1] + strlen(x->wire->separator);
     export_batch *rest = export_new_batch(x);
@@ -278,14 +278,14 @@ static void export_split(lf__export *x, export_batch *batch)
     x->batch_count++;
 }
 
-static void export_bisect(lf__export *x, export_batch *batch)
+static void export_search_refused(lf__export *x, export_batch *batch)
 {
     if (batch->whole != x->split_whole || !batch->is_part) {
         x->split_whole = batch->whole;
         x->split_refused = 0;
     }
     if (batch->count > 1 && x->split_refused < EXPORT_SPLIT_REFUSED_MAX) {
-        export_split(x, batch);
+        export_halve(x, batch);
         return;
     }
     x->split_refused++;
@@ -347,11 +347,11 @@ static void export_refused(lf__export *x, export_batch *batch, const lf__http_an
     if (status == 408 || status == 429 || status >= 500 || status < 200) {
         export_retry(x, batch, answer->retry_after_ms);
     } else if (status == 413 && batch->count > 1) {
-        export_split(x, batch);
+        export_halve(x, batch);
     } else if (status == 413) {
         export_drop(x, batch, LF_DROP_TOO_LARGE);
     } else if (status == 400 || status == 422) {
-        export_bisect(x, batch);
+        export_search_refused(x, batch);
     } else {
         /* The keys or the address are wrong: a search in the content is of no use, and the next batch waits. */
         export_drop(x, batch, LF_DROP_REFUSED);

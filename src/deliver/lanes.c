@@ -5,7 +5,7 @@
 #include "../base/once.h"
 #include "../observe/capture.h"
 #include "../observe/propagate.h"
-#include "../observe/segment.h"
+#include "../observe/ring.h"
 #include "mask.h"
 #include "pending.h"
 #include "trace_clock.h"
@@ -288,21 +288,21 @@ static void lanes_rest(lf__segment *segment)
     for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire);
          s != NULL && free_segments < LANES_FREE_SEGMENTS; s = s->next)
         free_segments += atomic_load_explicit(&s->state, memory_order_relaxed) == LF__SEGMENT_FREE;
-    lf__segment_rest(segment);
+    lf__segment_drop_memory(segment);
     bool keeps = free_segments < LANES_FREE_SEGMENTS;
     if (!keeps)
-        lf__segment_hollow(segment);
+        lf__segment_drop_addresses(segment);
     atomic_store_explicit(&segment->state, keeps ? LF__SEGMENT_FREE : LF__SEGMENT_HOLLOW, memory_order_release);
 }
 
 static void lanes_drain_segment(lf__lanes *lanes, lf__segment *segment)
 {
-    lf__drain drain = lf__segment_drain(segment, &lf__queue_budget);
+    lf__drain drain = lf__ring_drain(segment, &lf__queue_budget);
     const lf__record *record;
-    while ((record = lf__drain_next(&drain)) != NULL)
+    while ((record = lf__ring_next(&drain)) != NULL)
         lanes_take_from_ring(lanes, record);
     uint8_t trace_id[16];
-    while (lf__segment_lost_trace(segment, trace_id))
+    while (lf__ring_lost_trace(segment, trace_id))
         LANES_EACH(lanes, client, lane)
             lf__pending_drop_trace(lane->pending, trace_id, LF_DROP_QUEUE_FULL);
 }
@@ -334,7 +334,7 @@ uint64_t lf__lanes_give_back(lf__lanes *lanes)
         return lanes->pages_ns;
     bool more = false;
     for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next)
-        more |= lf__segment_give_back(s);
+        more |= lf__ring_give_back_pages(s);
     lanes->pages_ns = more ? now + LANES_PAGES_MS * 1000000u : 0;
     return lanes->pages_ns;
 }

@@ -2,7 +2,7 @@
 
 #include "../base/value.h"
 #include "../observe/capture.h"
-#include "../observe/segment.h"
+#include "../observe/ring.h"
 #include "lanes.h"
 
 #include <inttypes.h>

@@ -3,7 +3,7 @@
 
 #include "../base/guest.h"
 #include "../base/once.h"
-#include "../base/threads.h"
+#include "../base/own_threads.h"
 #include "../base/value.h"
 #include "../observe/capture.h"
 #include "http.h"
@@ -457,8 +457,8 @@ static uint64_t worker_step(void)
 /* Are there no threads of the program any more? */
 static bool worker_is_alone(void)
 {
-    lf__threads threads;
-    return lf__threads_count(&threads) && threads.others == 0;
+    lf__own_threads threads;
+    return lf__own_threads_count(&threads) && threads.others == 0;
 }
 
 /* Send now, and until then at most: as long as exit would take. */
@@ -719,7 +719,7 @@ static int worker_start_locked(void)
         worker_start_pumped_locked();
         return 0;
     }
-    int error = lf__threads_start(&worker.thread, WORKER_STACK_BYTES, worker_main);
+    int error = lf__own_threads_start(&worker.thread, WORKER_STACK_BYTES, worker_main);
     if (error == 0) {
         worker.joinable = true;
         return 0;

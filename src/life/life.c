@@ -6,7 +6,7 @@
 #include "../base/guest.h"
 #include "../base/monitor.h"
 #include "../base/once.h"
-#include "../base/threads.h"
+#include "../base/own_threads.h"
 #include "../deliver/http.h"
 #include "../deliver/lanes.h"
 #include "../deliver/worker.h"
@@ -54,7 +54,7 @@ static uint64_t life_until(int timeout_ms)
     return lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
 }
 
-static int life_left_ms(uint64_t until_ns)
+static int life_ms_until(uint64_t until_ns)
 {
     uint64_t now = lf__monotonic_ns();
     return now >= until_ns ? 0 : (int)((until_ns - now) / 1000000u);
@@ -147,8 +147,8 @@ static void life_stay_loaded(void)
 /* A plugin and a program may each have a copy of us. That works, but traces do not pass from one to the other. */
 static void life_tell_of_another_copy(const lf__config *config)
 {
-    lf__threads threads;
-    if (!life.has_hooks && lf__threads_count(&threads) && threads.ours != 0)
+    lf__own_threads threads;
+    if (!life.has_hooks && lf__own_threads_count(&threads) && threads.ours != 0)
         lf__log(&config->logger, LF__LOG_WARNING,
                 "another copy of this library runs in this process; what one observes has no parents in"
                 " the other. Link all of the program with one shared library");
@@ -417,7 +417,7 @@ lf_status lf__life_stop(int timeout_ms)
     if (!life_switch_off(starts))
         return LF_ERR_DISABLED;
     lf__worker_ensure(true);
-    lf_status status = lf__worker_flush(life_left_ms(until_ns));
+    lf_status status = lf__worker_flush(life_ms_until(until_ns));
     lf__config *configs[LF__CLIENTS] = {NULL};
     bool mine = life_take_clients(starts, configs);
     uint64_t end_ns = until_ns + LIFE_GRACE_MS * 1000000u;
@@ -494,7 +494,7 @@ void lf__life_remove_client(uint32_t client)
     life_set_sampling(client, false, 0);
     if (lf__is_started()) {
         lf__worker_ensure(true);
-        (void)lf__worker_send(life_left_ms(until_ns));
+        (void)lf__worker_send(life_ms_until(until_ns));
     }
     lf__config *config = life_take_client(client);
     if (config != NULL)

@@ -128,9 +128,9 @@ typedef struct lf__segment {
     uint8_t lost[LF__LOST_TRACES][16];
 
     /* The worker writes, the owner reads. */
-    _Alignas(64) _Atomic uint64_t consumed; /* release, pairs with the acquire in lf__segment_grant */
+    _Alignas(64) _Atomic uint64_t consumed; /* release, pairs with the acquire in lf__ring_grant */
     _Atomic uint32_t lost_read;
-    _Atomic bool returning; /* pages are going back: the owner must not be granted them (lf__segment_give_back) */
+    _Atomic bool returning; /* pages are going back: the owner must not be granted them (lf__ring_give_back_pages) */
     uint8_t looks_left; /* the worker's own: pages of a burst go back at the last one; 0: there are none */
 } lf__segment;
 
@@ -148,24 +148,6 @@ typedef struct lf__segment {
 
 #define LF__RING_ASKING UINT64_MAX
 
-/* The ceiling that all segments share, and the bytes in use. */
-typedef struct lf__budget {
-    _Atomic size_t limit;
-    _Atomic size_t rings; /* granted to rings and not consumed yet */
-    _Atomic size_t worker; /* held by the worker: queue and batches */
-} lf__budget;
-
-/* A ring while it is emptied. */
-typedef struct lf__drain {
-    lf__segment *segment;
-    lf__budget *budget;
-    uint64_t published; /* when it began */
-    uint64_t from; /* up to here the space is free again */
-    uint64_t at;
-    uint64_t taken; /* bytes of records since `from` */
-} lf__drain;
-
-extern lf__budget lf__queue_budget;
 /* All threads' segments, newest first. Only ever grows; rested segments are used again. */
 extern _Atomic(lf__segment *) lf__segments;
 
@@ -173,9 +155,9 @@ extern _Atomic(lf__segment *) lf__segments;
 lf__segment *lf__segment_new(void);
 void lf__segment_unmap(lf__segment *segment);
 /* Give the addresses of a resting segment back, too, all but the header, which others may be looking at. */
-void lf__segment_hollow(lf__segment *segment);
+void lf__segment_drop_addresses(lf__segment *segment);
 /* Take them again. False: there are none left, or the program uses those. */
-bool lf__segment_fill(lf__segment *segment);
+bool lf__segment_take_addresses(lf__segment *segment);
 /* Where the machine stack of the main thread lies, without the C library's help. False: the calling thread is another one, or
  * runs on another stack. */
 bool lf__segment_main_stack(uintptr_t *out_low, uintptr_t *out_size);
@@ -183,24 +165,9 @@ bool lf__segment_main_stack(uintptr_t *out_low, uintptr_t *out_size);
 void lf__segment_adopt(lf__segment *segment);
 /* For the calling thread. Without it the order of addresses tells nothing, as in coroutines, which have stacks of their own. */
 void lf__segment_find_machine_stack(lf__segment *segment);
+size_t lf__segment_page(void);
 /* Give its memory back to the system, keep the addresses. The ring must be empty. */
-void lf__segment_rest(lf__segment *segment);
-
-/* Owner: get more of the ring; false when the ring or the common ceiling is full. */
-bool lf__segment_grant(lf__segment *segment, lf__budget *budget, size_t size);
-/* Owner: return the unused part of a grant, before the thread ends. */
-void lf__segment_return_grant(lf__segment *segment, lf__budget *budget);
-/* Worker: take out the records that are published now, in order. */
-lf__drain lf__segment_drain(lf__segment *segment, lf__budget *budget);
-/* The next record, valid until the next call, which frees its space; NULL: that was all. */
-const lf__record *lf__drain_next(lf__drain *drain);
-/* Worker, every now and then: give memory back that a burst needed and that was not needed again since the last look. True:
- * there is more, look again later. */
-bool lf__segment_give_back(lf__segment *segment);
-/* Owner: note that a record of this trace was lost. */
-void lf__segment_lose_trace(lf__segment *segment, const uint8_t trace_id[16]);
-/* Worker: the next trace noted so; false when there is none. */
-bool lf__segment_lost_trace(lf__segment *segment, uint8_t out_trace_id[16]);
+void lf__segment_drop_memory(lf__segment *segment);
 
 /* Copy the open frames of a thread that may be running: innermost first. Returns a buffer (lf__free) that reads like the
  * segment from offset 0, and its innermost frame in *out_frame; NULL when there is none, or the thread does not hold still. */
@@ -222,28 +189,6 @@ static inline lf__frame *lf__frame_at(void *segment, uint32_t offset)
 static inline bool lf__frame_is_handle(const lf__frame *frame)
 {
     return frame->kind == LF__FRAME_HANDLE || frame->kind == LF__FRAME_UNDER;
-}
-
-static inline void *lf__segment_at(const lf__segment *segment, uint64_t position)
-{
-    return segment->ring + ((position - segment->origin) & (segment->ring_size - 1));
-}
-
-/* Owner: fetch where records after this one go. The worker read these lines last, and its processor has them. Inlined
- * always: gcc leaves out the call of a function that only fetches. */
-static inline __attribute__((always_inline)) void lf__segment_prefetch(const lf__record *record)
-{
-    for (int offset = LF__RING_PREFETCH; offset < LF__RING_PREFETCH + 3 * 64; offset += 64)
-        __builtin_prefetch((const char *)record + offset, 1); /* harmless beyond the ring's end */
-}
-
-/* Owner: must it ask (lf__segment_grant) before it writes `size` bytes? When there is no room left, and when the ring is
- * empty but not at its beginning. */
-static inline bool lf__segment_must_ask(const lf__segment *segment, size_t size)
-{
-    return segment->head + size > segment->limit ||
-           (atomic_load_explicit(&segment->consumed, memory_order_relaxed) == segment->head &&
-            segment->head - segment->origin >= LF__RING_GRANT);
 }
 
 /* Bytes of a frame's record once its fields lie together. */
@@ -276,13 +221,6 @@ static inline __attribute__((always_inline)) void lf__frame_copy_record(void *ou
         offset = block->next;
     }
     ((lf__record *)out)->size = (uint32_t)lf__frame_record_size(frame);
-}
-
-/* Owner: the bytes at `head`, within `limit`, are a whole record. The worker may take it. */
-static inline void lf__segment_publish(lf__segment *segment, size_t size)
-{
-    segment->head += size;
-    atomic_store_explicit(&segment->published, segment->head, memory_order_release);
 }
 
 /* A counter that only its owner writes: no locked instruction. */

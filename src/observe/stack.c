@@ -41,7 +41,7 @@ static lf__segment *stack_refill_segment(void)
     for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL && tries > 0; s = s->next) {
         if (!stack_take(s, LF__SEGMENT_HOLLOW, LF__SEGMENT_RESTING))
             continue;
-        bool filled = lf__segment_fill(s);
+        bool filled = lf__segment_take_addresses(s);
         atomic_store_explicit(&s->state, filled ? LF__SEGMENT_IN_USE : LF__SEGMENT_HOLLOW, memory_order_release);
         if (filled)
             return s;
@@ -88,7 +88,7 @@ lf__segment *lf__stack_take(void)
 bool lf__stack_give_back(lf__segment *segment)
 {
     lf__stack_abandon_above(segment, 0, lf__monotonic_ns(), LF__FLAG_ABANDONED);
-    lf__segment_return_grant(segment, &lf__queue_budget);
+    lf__ring_return_grant(segment, &lf__queue_budget);
     bool wakes = segment->wakes;
     segment->wakes = false;
     atomic_store_explicit(&segment->state, LF__SEGMENT_LEFT, memory_order_release); /* pairs with worker_drain */

@@ -27,7 +27,7 @@ __attribute__((noinline)) void lf__submit_lose(lf__segment *segment, size_t size
         return;
     }
     lf__count(&segment->dropped_full);
-    lf__segment_lose_trace(segment, trace_id);
+    lf__ring_lose_trace(segment, trace_id);
     lf__submit_ask(segment);
 }
 

@@ -6,7 +6,7 @@
 #define LF_SRC_SUBMIT_H
 
 #include "../base/clients.h"
-#include "segment.h"
+#include "ring.h"
 
 /* What the worker is waiting for; written by it, read by observing threads after each record. */
 typedef enum lf__worker_wait {
@@ -38,19 +38,19 @@ bool lf__submit_is_crowded(const lf__segment *segment);
 LF__FAST lf__record *lf__submit_room(lf__segment *segment, size_t size, const uint8_t trace_id[16], bool *out_wake)
 {
     *out_wake = false;
-    if (__builtin_expect(lf__segment_must_ask(segment, size), 0)) { /* every 64 KiB, and after the worker was here */
-        if (!lf__segment_grant(segment, &lf__queue_budget, size)) {
+    if (__builtin_expect(lf__ring_must_ask(segment, size), 0)) { /* every 64 KiB, and after the worker was here */
+        if (!lf__ring_grant(segment, &lf__queue_budget, size)) {
             lf__submit_lose(segment, size, trace_id);
             return NULL;
         }
         *out_wake = lf__submit_is_crowded(segment);
     }
-    return (lf__record *)lf__segment_at(segment, segment->head);
+    return (lf__record *)lf__ring_at(segment, segment->head);
 }
 
 LF__FAST void lf__submit_publish(lf__segment *segment, size_t size, uint64_t ended, bool wake)
 {
-    lf__segment_publish(segment, size);
+    lf__ring_publish(segment, size);
     atomic_signal_fence(memory_order_seq_cst); /* the worker's membarrier orders the processor, this the compiler */
     bool idle = atomic_load_explicit(&lf__worker_waiting, memory_order_relaxed) == LF__WORKER_IDLE;
     if (__builtin_expect(wake || idle || ended >= segment->wake_at, 0))
@@ -78,7 +78,7 @@ LF__FAST void lf__submit_frame(lf__segment *segment, lf__frame *frame, uint64_t 
         return;
     lf__frame_copy_record(room, (const uint8_t *)segment, frame);
     room->end_ns = now;
-    lf__segment_prefetch(room);
+    lf__ring_prefetch(room);
     lf__submit_publish(segment, size, ended, wake);
 }
 

@@ -2,7 +2,7 @@
 #include "core_harness.h"
 
 #include "../../src/deliver/export.h"
-#include "../../src/observe/segment.h"
+#include "../../src/observe/ring.h"
 
 #include <pthread.h>
 

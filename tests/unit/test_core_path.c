@@ -171,15 +171,15 @@ static uint64_t taken;
 /* Take no more than so many records this time. */
 static void take_some(lf__segment *segment, size_t most)
 {
-    lf__drain drain = lf__segment_drain(segment, &lf__queue_budget);
+    lf__drain drain = lf__ring_drain(segment, &lf__queue_budget);
     uint64_t at = drain.at;
     for (size_t count = 0; count < most && at < drain.published;) {
-        const lf__record *record = lf__segment_at(segment, at);
+        const lf__record *record = lf__ring_at(segment, at);
         at += record->size;
         count += record->kind != LF__RECORD_PAD;
     }
     drain.published = at;
-    while (lf__drain_next(&drain) != NULL)
+    while (lf__ring_next(&drain) != NULL)
         taken++;
 }
 

@@ -1,7 +1,7 @@
 /* The memory of one thread by itself: the ring against a reference model, its ceiling, its pages, and copies of the stack. */
 #include "core_harness.h"
 
-#include "../../src/observe/segment.h"
+#include "../../src/observe/ring.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -47,10 +47,10 @@ static bool is_record(const lf__record *record, size_t size, uint64_t number)
 /* As the core does it. False: no room. */
 static bool write_record(lf__segment *segment, size_t size, uint64_t number)
 {
-    if (lf__segment_must_ask(segment, size) && !lf__segment_grant(segment, &budget, size))
+    if (lf__ring_must_ask(segment, size) && !lf__ring_grant(segment, &budget, size))
         return false;
-    fill_record(lf__segment_at(segment, segment->head), size, number);
-    lf__segment_publish(segment, size);
+    fill_record(lf__ring_at(segment, segment->head), size, number);
+    lf__ring_publish(segment, size);
     return true;
 }
 
@@ -79,10 +79,10 @@ static void model_write(size_t size, uint64_t number)
 /* Take no more than so many records this time. */
 static lf__drain begin_drain(lf__segment *segment, size_t most)
 {
-    lf__drain drain = lf__segment_drain(segment, &budget);
+    lf__drain drain = lf__ring_drain(segment, &budget);
     uint64_t at = drain.at;
     for (size_t count = 0; count < most && at < drain.published;) {
-        const lf__record *record = lf__segment_at(segment, at);
+        const lf__record *record = lf__ring_at(segment, at);
         at += record->size;
         count += record->kind != LF__RECORD_PAD;
     }
@@ -95,7 +95,7 @@ static size_t drain(lf__segment *segment, size_t allowed)
     lf__drain drain = begin_drain(segment, allowed);
     const lf__record *record;
     size_t count = 0;
-    for (; (record = lf__drain_next(&drain)) != NULL; count++) {
+    for (; (record = lf__ring_next(&drain)) != NULL; count++) {
         CHECK(model.read < model.written);
         expected next = model.items[model.read++ % MODEL_MAX];
         CHECK(is_record(record, next.size, next.number));
@@ -161,7 +161,7 @@ TEST(the_ring_wraps_around_without_tearing_a_record)
             continue;
         }
         model_write(size, number++);
-        CHECK((uint8_t *)lf__segment_at(segment, segment->head - size) + size <= segment->ring + segment->ring_size);
+        CHECK((uint8_t *)lf__ring_at(segment, segment->head - size) + size <= segment->ring + segment->ring_size);
     }
     CHECK_INT(segment->origin, 0);
     drain(segment, SIZE_MAX);
@@ -206,7 +206,7 @@ TEST(an_empty_ring_starts_over_at_its_beginning)
     for (uint64_t i = 0; i < 100000; i++) {
         CHECK(write_record(segment, 1000, i));
         model_write(1000, i);
-        const size_t offset = (size_t)((uint8_t *)lf__segment_at(segment, segment->head - 1000) - segment->ring);
+        const size_t offset = (size_t)((uint8_t *)lf__ring_at(segment, segment->head - 1000) - segment->ring);
         CHECK(offset < 2 * LF__RING_GRANT);
         CHECK_INT(drain(segment, SIZE_MAX), 1);
     }
@@ -231,7 +231,7 @@ TEST(the_ceiling_refuses_and_takes_nothing_then)
     CHECK(write_record(segment, 1024, count));
     model_write(1024, count);
     atomic_store(&budget.worker, 3 * LF__RING_GRANT); /* the worker's part counts too */
-    lf__segment_return_grant(segment, &budget);
+    lf__ring_return_grant(segment, &budget);
     CHECK(!write_record(segment, 1024, 0));
     drain(segment, SIZE_MAX);
     CHECK_INT(atomic_load(&budget.rings), 0);
@@ -244,9 +244,9 @@ TEST(what_was_granted_and_not_used_is_returned)
     CHECK(write_record(segment, 512, 1));
     model_write(512, 1);
     CHECK_INT(atomic_load(&budget.rings), LF__RING_GRANT);
-    lf__segment_return_grant(segment, &budget);
+    lf__ring_return_grant(segment, &budget);
     CHECK_INT(atomic_load(&budget.rings), 512);
-    lf__segment_return_grant(segment, &budget); /* twice is harmless */
+    lf__ring_return_grant(segment, &budget); /* twice is harmless */
     CHECK_INT(atomic_load(&budget.rings), 512);
     CHECK_INT(drain(segment, SIZE_MAX), 1);
     CHECK_INT(atomic_load(&budget.rings), 0);
@@ -274,7 +274,7 @@ static void play(size_t ceiling, int turns)
             break;
         case 2:
             if (next_random() % 32 == 0)
-                lf__segment_return_grant(segment, &budget);
+                lf__ring_return_grant(segment, &budget);
             break;
         default: {
             const size_t size = random_size();
@@ -290,7 +290,7 @@ static void play(size_t ceiling, int turns)
     CHECK_INT(model.read, number);
     CHECK(number > (uint64_t)turns / 100);
     CHECK(refused > 0);
-    lf__segment_return_grant(segment, &budget);
+    lf__ring_return_grant(segment, &budget);
     CHECK_INT(atomic_load(&budget.rings), 0);
     lf__segment_unmap(segment);
 }
@@ -371,12 +371,12 @@ TEST(memory_of_a_burst_goes_back_to_the_system)
     CHECK_INT(resident(segment), segment->ring_size);
     drain(segment, SIZE_MAX);
     CHECK(resident(segment) <= BURST);
-    CHECK(lf__segment_give_back(segment));
-    CHECK(!lf__segment_give_back(segment));
+    CHECK(lf__ring_give_back_pages(segment));
+    CHECK(!lf__ring_give_back_pages(segment));
     CHECK(resident(segment) <= KEPT);
     write_bytes(segment, 8192, &number); /* and it works on */
     CHECK_INT(drain(segment, SIZE_MAX), 1);
-    CHECK(!lf__segment_give_back(segment));
+    CHECK(!lf__ring_give_back_pages(segment));
     lf__segment_unmap(segment);
 }
 
@@ -388,12 +388,12 @@ TEST(memory_stays_while_bursts_go_on)
         write_bytes(segment, 3 << 20, &number);
         CHECK(resident(segment) >= 3 << 20);
         drain(segment, SIZE_MAX);
-        CHECK(lf__segment_give_back(segment));
+        CHECK(lf__ring_give_back_pages(segment));
         CHECK(resident(segment) >= 3 << 20);
     }
     write_bytes(segment, 8192, &number); /* what needs none of it does not keep it */
     drain(segment, SIZE_MAX);
-    CHECK(!lf__segment_give_back(segment));
+    CHECK(!lf__ring_give_back_pages(segment));
     CHECK(resident(segment) <= KEPT);
     lf__segment_unmap(segment);
 }
@@ -404,18 +404,18 @@ TEST(what_waits_and_what_may_be_written_does_not_go_back)
     uint64_t number = 0;
     write_bytes(segment, 3 << 20, &number);
     drain(segment, 300);
-    CHECK(lf__segment_give_back(segment));
-    CHECK(lf__segment_give_back(segment)); /* records wait: not now */
+    CHECK(lf__ring_give_back_pages(segment));
+    CHECK(lf__ring_give_back_pages(segment)); /* records wait: not now */
     drain(segment, SIZE_MAX);
-    CHECK(lf__segment_give_back(segment));
+    CHECK(lf__ring_give_back_pages(segment));
     const uint64_t granted = atomic_exchange(&segment->granted, LF__RING_ASKING);
-    CHECK(lf__segment_give_back(segment)); /* its thread is asking for more */
+    CHECK(lf__ring_give_back_pages(segment)); /* its thread is asking for more */
     atomic_store(&segment->granted, granted);
     /* It is about to publish what it may write, and a filler behind it. */
     const size_t size = segment->limit - segment->head + sizeof(lf__record);
-    uint8_t *unpublished = lf__segment_at(segment, segment->head);
+    uint8_t *unpublished = lf__ring_at(segment, segment->head);
     memset(unpublished, 1, size);
-    CHECK(!lf__segment_give_back(segment));
+    CHECK(!lf__ring_give_back_pages(segment));
     for (size_t i = 0; i < size; i++)
         CHECK_INT(unpublished[i], 1);
     CHECK(resident(segment) <= KEPT + LF__RING_GRANT + 2 * PAGE);
@@ -429,10 +429,10 @@ TEST(while_memory_of_a_small_ring_goes_back_what_is_larger_than_the_rest_is_refu
     lf__segment *segment = new_segment((size_t)1 << 30);
     segment->ring_size = SMALL_RING;
     atomic_store(&segment->returning, true);
-    CHECK(!lf__segment_grant(segment, &budget, TOO_LARGE));
-    CHECK(lf__segment_grant(segment, &budget, LF__RING_GRANT));
+    CHECK(!lf__ring_grant(segment, &budget, TOO_LARGE));
+    CHECK(lf__ring_grant(segment, &budget, LF__RING_GRANT));
     atomic_store(&segment->returning, false);
-    CHECK(lf__segment_grant(segment, &budget, TOO_LARGE));
+    CHECK(lf__ring_grant(segment, &budget, TOO_LARGE));
     lf__segment_unmap(segment);
 }
 
@@ -445,7 +445,7 @@ TEST(while_memory_goes_back_records_lie_elsewhere_and_none_is_lost)
         for (size_t bytes = 0; bytes < 12 << 20;) {
             const size_t size = random_size();
             CHECK(write_record(segment, size, number));
-            const size_t offset = (size_t)((uint8_t *)lf__segment_at(segment, segment->head - size) - segment->ring);
+            const size_t offset = (size_t)((uint8_t *)lf__ring_at(segment, segment->head - size) - segment->ring);
             CHECK(offset + size <= 1 << 20 || offset >= BURST);
             model_write(size, number++);
             bytes += size;
@@ -455,7 +455,7 @@ TEST(while_memory_goes_back_records_lie_elsewhere_and_none_is_lost)
     CHECK_INT(model.read, number);
     const size_t large = 2 << 20; /* no place for it in what is kept */
     CHECK(write_record(segment, large, number));
-    CHECK_INT(((uint8_t *)lf__segment_at(segment, segment->head - large) - segment->ring), BURST);
+    CHECK_INT(((uint8_t *)lf__ring_at(segment, segment->head - large) - segment->ring), BURST);
     model_write(large, number++);
     CHECK_INT(drain(segment, SIZE_MAX), 1);
     atomic_store(&segment->returning, false);
@@ -473,7 +473,7 @@ TEST(a_small_ring_gives_nothing_back)
             CHECK_INT(drain(segment, 1), 1);
         CHECK(write_record(segment, size, i));
         model_write(size, i);
-        CHECK(!lf__segment_give_back(segment));
+        CHECK(!lf__ring_give_back_pages(segment));
     }
     for (size_t i = 0; i < LF__RING_BYTES_SMALL; i++)
         CHECK_INT(segment->ring[segment->ring_size + i], 1);
@@ -489,7 +489,7 @@ static void *take_and_give_back(void *arg)
            atomic_load(&segment->published) != atomic_load(&segment->consumed)) {
         drain(segment, SIZE_MAX);
         segment->looks_left = 1; /* as often as can be */
-        lf__segment_give_back(segment);
+        lf__ring_give_back_pages(segment);
     }
     return NULL;
 }
@@ -522,8 +522,8 @@ TEST(a_resting_segment_holds_no_memory_and_can_be_used_again)
     model_write(8192, 1);
     memset((uint8_t *)segment + segment->stack_begin, 1, 100 * PAGE);
     drain(segment, SIZE_MAX);
-    lf__segment_return_grant(segment, &budget);
-    lf__segment_rest(segment);
+    lf__ring_return_grant(segment, &budget);
+    lf__segment_drop_memory(segment);
     CHECK_INT(resident_pages((uint8_t *)segment + segment->stack_begin, segment->mapped - segment->stack_begin), 0);
     lf__segment_adopt(segment);
     CHECK_INT(segment->frame, 0);
@@ -554,19 +554,19 @@ TEST(a_hollow_segment_has_no_addresses_and_can_be_filled_again)
     size_t before = addresses_kib(), size = segment->mapped / 1024;
     lf__segment_adopt(segment);
     segment->ring[5] = 'x';
-    lf__segment_rest(segment);
-    lf__segment_hollow(segment);
+    lf__segment_drop_memory(segment);
+    lf__segment_drop_addresses(segment);
     CHECK(before - addresses_kib() >= size - 64);
-    CHECK(lf__segment_fill(segment));
+    CHECK(lf__segment_take_addresses(segment));
     CHECK(before == addresses_kib());
     CHECK_INT(segment->ring[5], 0);
-    lf__segment_hollow(segment);
+    lf__segment_drop_addresses(segment);
     /* The program maps something of its own there: it is left alone. */
     char *host = mmap((char *)segment + segment->stack_begin + 65536, 65536, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     CHECK(host != MAP_FAILED);
     host[0] = 'h';
-    CHECK(!lf__segment_fill(segment));
+    CHECK(!lf__segment_take_addresses(segment));
     CHECK_INT(host[0], 'h');
     lf__segment_unmap(segment);
     CHECK_INT(host[0], 'h');
@@ -598,20 +598,20 @@ TEST(lost_traces_are_told_once_and_in_order)
 {
     lf__segment *segment = new_segment(1 << 20);
     uint8_t id[16] = {0}, told[16];
-    CHECK(!lf__segment_lost_trace(segment, told));
+    CHECK(!lf__ring_lost_trace(segment, told));
     for (int round = 0; round < 3; round++) {
         for (uint8_t i = 0; i < LF__LOST_TRACES + 5; i++) {
             id[0] = i;
             id[15] = (uint8_t)round;
-            lf__segment_lose_trace(segment, id);
-            lf__segment_lose_trace(segment, id); /* its next record */
+            lf__ring_lose_trace(segment, id);
+            lf__ring_lose_trace(segment, id); /* its next record */
         }
         for (uint8_t i = 0; i < LF__LOST_TRACES; i++) {
-            CHECK(lf__segment_lost_trace(segment, told));
+            CHECK(lf__ring_lost_trace(segment, told));
             CHECK_INT(told[0], i);
             CHECK_INT(told[15], round);
         }
-        CHECK(!lf__segment_lost_trace(segment, told)); /* those beyond were not remembered */
+        CHECK(!lf__ring_lost_trace(segment, told)); /* those beyond were not remembered */
     }
     lf__segment_unmap(segment);
 }

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "threads.h"
+#include "own_threads.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int lf__threads_start(pthread_t *out_thread, size_t stack_bytes, void *(*run)(void *))
+int lf__own_threads_start(pthread_t *out_thread, size_t stack_bytes, void *(*run)(void *))
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -26,7 +26,7 @@ int lf__threads_start(pthread_t *out_thread, size_t stack_bytes, void *(*run)(vo
 }
 
 /* False: the thread has ended meanwhile. */
-static bool thread_name(const char *id, char *out, size_t room)
+static bool own_threads_name(const char *id, char *out, size_t room)
 {
     char path[320];
     snprintf(path, sizeof path, "/proc/self/task/%.256s/comm", id);
@@ -39,22 +39,22 @@ static bool thread_name(const char *id, char *out, size_t room)
     return size > 0;
 }
 
-static bool thread_is_ours(const char *name)
+static bool own_threads_is_ours(const char *name)
 {
     return strcmp(name, LF__THREAD_WORKER) == 0 || strcmp(name, LF__THREAD_PROMPT) == 0;
 }
 
-bool lf__threads_count(lf__threads *out)
+bool lf__own_threads_count(lf__own_threads *out)
 {
-    *out = (lf__threads){0, 0};
+    *out = (lf__own_threads){0, 0};
     DIR *threads = opendir("/proc/self/task");
     bool known = threads != NULL;
     const struct dirent *entry;
     while (known && (entry = readdir(threads)) != NULL) {
         char name[32];
-        if (entry->d_name[0] == '.' || !thread_name(entry->d_name, name, sizeof name))
+        if (entry->d_name[0] == '.' || !own_threads_name(entry->d_name, name, sizeof name))
             continue;
-        bool ours = thread_is_ours(name);
+        bool ours = own_threads_is_ours(name);
         if (strtol(entry->d_name, NULL, 10) == getpid())
             known = !ours;
         else

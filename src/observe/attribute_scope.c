@@ -1,11 +1,11 @@
-#include "attributes.h"
+#include "attribute_scope.h"
 
 #include "../base/fields.h"
 #include "handle.h"
 #include "write.h"
 
 /* Each text has this much room at most: more is over the limit anyway, and the worker says so. */
-static void attributes_write(lf__writer *w, lf__tag tag, const lf_value *value, size_t room)
+static void attribute_scope_write(lf__writer *w, lf__tag tag, const lf_value *value, size_t room)
 {
     uint8_t *end = w->end;
     if (value->kind == LF_KIND_UNSET)
@@ -16,35 +16,35 @@ static void attributes_write(lf__writer *w, lf__tag tag, const lf_value *value, 
     w->end = end;
 }
 
-LF__FAST void attributes_write_text(lf__writer *w, lf__tag tag, const char *text)
+LF__FAST void attribute_scope_write_text(lf__writer *w, lf__tag tag, const char *text)
 {
     enum { ROOM = 1024 + LF__CAPTURE_MIN_ROOM };
     if (text == NULL)
         return;
     lf_value value = lf_text(text);
-    attributes_write(w, tag, &value, ROOM);
+    attribute_scope_write(w, tag, &value, ROOM);
 }
 
-static void attributes_write_all(lf__writer *w, const lf_attributes *given)
+static void attribute_scope_write_all(lf__writer *w, const lf_attributes *given)
 {
     enum { LIST_ROOM = 16 << 10 };
     lf_attributes own;
     const lf_attributes *attributes = lf__fields(given, &own, sizeof own, LF__SIZE_WITH(lf_attributes, as_baggage));
     w->index = (uint16_t)(LF__MARK_PROPAGATED | (attributes->as_baggage == LF_ON ? LF__MARK_BAGGAGE : 0));
-    attributes_write_text(w, LF__TAG_USER_ID, attributes->user_id);
-    attributes_write_text(w, LF__TAG_SESSION_ID, attributes->session_id);
-    attributes_write_text(w, LF__TAG_VERSION, attributes->version);
-    attributes_write_text(w, LF__TAG_TRACE_NAME, attributes->trace_name);
-    attributes_write_text(w, LF__TAG_ENVIRONMENT, attributes->environment);
-    attributes_write(w, LF__TAG_TRACE_TAGS, &attributes->tags, LIST_ROOM);
-    attributes_write(w, LF__TAG_TRACE_METADATA, &attributes->metadata, LIST_ROOM);
+    attribute_scope_write_text(w, LF__TAG_USER_ID, attributes->user_id);
+    attribute_scope_write_text(w, LF__TAG_SESSION_ID, attributes->session_id);
+    attribute_scope_write_text(w, LF__TAG_VERSION, attributes->version);
+    attribute_scope_write_text(w, LF__TAG_TRACE_NAME, attributes->trace_name);
+    attribute_scope_write_text(w, LF__TAG_ENVIRONMENT, attributes->environment);
+    attribute_scope_write(w, LF__TAG_TRACE_TAGS, &attributes->tags, LIST_ROOM);
+    attribute_scope_write(w, LF__TAG_TRACE_METADATA, &attributes->metadata, LIST_ROOM);
     if (attributes->prompt != NULL || attributes->prompt_name != NULL)
         lf__write_prompt(w, attributes->prompt, attributes->prompt_name, attributes->prompt_version);
     w->index = 0;
 }
 
 /* The outer attributes and the new ones lie behind the frame in one piece. */
-void lf__attributes_open(lf_scope *scope, const lf_site *site, const lf_attributes *attributes, uintptr_t stack_pointer)
+void lf__attribute_scope_open(lf_scope *scope, const lf_site *site, const lf_attributes *attributes, uintptr_t stack_pointer)
 {
     lf__segment *segment = lf__stack_here();
     lf__place place = lf__scope_place(scope, site, stack_pointer);
@@ -58,7 +58,7 @@ void lf__attributes_open(lf_scope *scope, const lf_site *site, const lf_attribut
         if (lf__frame_is_handle(target))
             lf__handle_add_flag((lf_observation *)(uintptr_t)target->handle, LF__FLAG_ATTRIBUTES);
         w.are_attributes = true;
-        attributes_write_all(&w, attributes);
+        attribute_scope_write_all(&w, attributes);
         lf__write_end(&w);
     }
     uint32_t version;
@@ -73,7 +73,7 @@ void lf__attributes_open(lf_scope *scope, const lf_site *site, const lf_attribut
     size_t outer = frame->attributes_size <= room ? frame->attributes_size : 0;
     memcpy(at, (const uint8_t *)segment + frame->attributes, outer);
     w = (lf__writer){.segment = segment, .start = start, .at = at + outer, .end = at + room};
-    attributes_write_all(&w, attributes);
+    attribute_scope_write_all(&w, attributes);
     frame->attributes = (uint32_t)(start - (uint8_t *)segment);
     frame->attributes_size = (uint32_t)(w.at - start);
     lf__stack_push_done(segment, frame, w.at, version, scope);

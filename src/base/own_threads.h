@@ -1,8 +1,8 @@
 /* Threads: how ours start, and how many the process has, by their names. Ours are called "langfuse" and "langfuse-prompt", and
  * so are those that libcurl starts from them.
  */
-#ifndef LF_SRC_THREADS_H
-#define LF_SRC_THREADS_H
+#ifndef LF_SRC_OWN_THREADS_H
+#define LF_SRC_OWN_THREADS_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -11,14 +11,14 @@
 #define LF__THREAD_WORKER "langfuse"
 #define LF__THREAD_PROMPT "langfuse-prompt"
 
-typedef struct lf__threads {
+typedef struct lf__own_threads {
     unsigned ours;
     unsigned others; /* without the main thread */
-} lf__threads;
+} lf__own_threads;
 
 /* Start a thread in which all signals are blocked: those of the program are delivered to its own threads. 0, or an errno. */
-int lf__threads_start(pthread_t *out_thread, size_t stack_bytes, void *(*run)(void *unused));
+int lf__own_threads_start(pthread_t *out_thread, size_t stack_bytes, void *(*run)(void *unused));
 /* Count them. False: that cannot be told, for want of /proc or since the program's own threads have such a name. */
-bool lf__threads_count(lf__threads *out);
+bool lf__own_threads_count(lf__own_threads *out);
 
 #endif

@@ -1,9 +1,0 @@
-/* OBSERVE_ATTRIBUTES: a scope whose fields are propagated to all that begins inside of it, and said of the observation around. */
-#ifndef LF_SRC_ATTRIBUTES_H
-#define LF_SRC_ATTRIBUTES_H
-
-#include "stack.h"
-
-void lf__attributes_open(lf_scope *scope, const lf_site *site, const lf_attributes *attributes, uintptr_t stack_pointer);
-
-#endif
