@@ -2,7 +2,7 @@
 #include "lf_core.h"
 
 #include "src/ask/project.h"
-#include "src/base/fields.h"
+#include "src/base/struct_size.h"
 #include "src/base/guest.h"
 #include "src/base/ids.h"
 #include "src/base/once.h"

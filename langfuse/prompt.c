@@ -5,7 +5,7 @@
 #include "../src/ask/rest.h"
 #include "../src/base/clients.h"
 #include "../src/base/config.h"
-#include "../src/base/fields.h"
+#include "../src/base/struct_size.h"
 #include "../src/base/guest.h"
 #include "../src/base/json.h"
 #include "../src/base/once.h"

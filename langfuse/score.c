@@ -1,6 +1,6 @@
 #include "score.h"
 
-#include "../src/base/fields.h"
+#include "../src/base/struct_size.h"
 #include "../src/base/hash.h"
 #include "../src/base/ids.h"
 #include "../src/base/json.h"

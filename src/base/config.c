@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "buf.h"
-#include "fields.h"
+#include "struct_size.h"
 #include "key_file.h"
 #include "limits.h"
 #include "once.h"

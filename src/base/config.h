@@ -1,5 +1,5 @@
-/* Options and environment, merged and validated once into a frozen configuration. The environment is read here and only
- * here, once per client. A bad value gives one clear line and the default is kept.
+/* Options and environment, merged and validated once into a frozen configuration. Variables are read through
+ * setting.h, once per client. A bad value gives one clear line and the default is kept.
  */
 #ifndef LF_SRC_CONFIG_H
 #define LF_SRC_CONFIG_H

@@ -57,9 +57,9 @@ struct lf__export {
     size_t bytes;
     uint64_t added;
 
-    /* While the server fails, one request at a time is tried, no earlier than gate_ns. */
+    /* While the server fails, one request at a time is tried, no earlier than pause_until_ns. */
     bool failing;
-    uint64_t gate_ns;
+    uint64_t pause_until_ns;
     uint64_t step_ns;
     int unreached; /* tries in a row that found nobody, since the last answer or lf__export_hurry */
     uint64_t split_whole; /* the batch that is searched, and the bad items found in it */
@@ -199,7 +199,7 @@ static uint64_t export_jitter(uint64_t ns)
 }
 
 /* The wait before the next try: doubling steps with jitter, or as long as the server asks for, if that is longer. */
-static void export_close_gate(lf__export *x, long retry_after_ms)
+static void export_pause(lf__export *x, long retry_after_ms)
 {
     x->step_ns = x->step_ns == 0 ? x->times.first_step_ns : x->step_ns * 2;
     if (x->step_ns > x->times.longest_step_ns)
@@ -207,7 +207,7 @@ static void export_close_gate(lf__export *x, long retry_after_ms)
     uint64_t wait = export_jitter(x->step_ns);
     uint64_t asked = retry_after_ms > 0 ? (uint64_t)retry_after_ms * 1000000u : 0;
     x->failing = true;
-    x->gate_ns = lf__monotonic_ns() + (asked > wait ? asked : wait);
+    x->pause_until_ns = lf__monotonic_ns() + (asked > wait ? asked : wait);
 }
 
 static void export_count_delivered(lf__export *x, size_t count)
@@ -223,7 +223,7 @@ static void export_server_is_well(lf__export *x)
 {
     x->unreached = 0;
     x->failing = false;
-    x->step_ns = x->gate_ns = 0;
+    x->step_ns = x->pause_until_ns = 0;
 }
 
 /* All items are delivered, but for so many that the server rejected. */
@@ -248,7 +248,7 @@ static void export_taken(lf__export *x, export_batch *batch, const lf__http_answ
 
 static void export_retry(lf__export *x, export_batch *batch, long retry_after_ms)
 {
-    export_close_gate(x, retry_after_ms);
+    export_pause(x, retry_after_ms);
     if (lf__monotonic_ns() - batch->first_try_ns > x->times.give_up_ns)
         export_drop(x, batch, LF_DROP_UNREACHABLE);
 }
@@ -355,7 +355,7 @@ static void export_refused(lf__export *x, export_batch *batch, const lf__http_an
     } else {
         /* The keys or the address are wrong: a search in the content is of no use, and the next batch waits. */
         export_drop(x, batch, LF_DROP_REFUSED);
-        export_close_gate(x, answer->retry_after_ms);
+        export_pause(x, answer->retry_after_ms);
     }
 }
 
@@ -497,7 +497,7 @@ void lf__export_step(lf__export *x)
         export_batch *batch = export_next_waiting(x);
         if (!export_has_turn(x, batch))
             break;
-        if (x->failing && lf__monotonic_ns() < x->gate_ns)
+        if (x->failing && lf__monotonic_ns() < x->pause_until_ns)
             break;
         export_start(x, batch);
     }
@@ -611,12 +611,12 @@ uint64_t lf__export_next_ns(const lf__export *x)
         return 0;
     if (!export_has_turn(x, export_next_waiting(x)))
         return UINT64_MAX;
-    return x->failing ? x->gate_ns : 0;
+    return x->failing ? x->pause_until_ns : 0;
 }
 
 void lf__export_hurry(lf__export *x)
 {
-    x->gate_ns = 0;
+    x->pause_until_ns = 0;
     x->unreached = 0;
 }
 

@@ -68,7 +68,7 @@ static void mask_copy_field(lf__buf *out, const lf__field *field)
 }
 
 /* True when the value may go out as it is. Otherwise it is in job->replacement, or its masking failed. */
-static bool mask_ask(mask_job *job, unsigned tag, const char *text, size_t size, bool is_json)
+static bool mask_call_hook(mask_job *job, unsigned tag, const char *text, size_t size, bool is_json)
 {
     mask_replacement *replacement = &job->replacement;
     lf__buf_clear(&replacement->text);
@@ -104,7 +104,7 @@ static void mask_add_shown(mask_job *job, unsigned tag, lf_kind kind)
     if (job->shown.failed)
         job->replacement.failed = true;
     else
-        unchanged = mask_ask(job, tag, job->shown.data, job->shown.length, kind == LF_KIND_JSON);
+        unchanged = mask_call_hook(job, tag, job->shown.data, job->shown.length, kind == LF_KIND_JSON);
     if (unchanged)
         mask_add_field(job->out, tag, 0, kind, job->shown.data, job->shown.length);
     else
@@ -141,7 +141,7 @@ static void mask_add_value(mask_job *job, const lf__field *field)
         is_json = field->kind != LF_KIND_CHAR;
     }
     if (ready)
-        unchanged = mask_ask(job, field->tag, text, size, is_json);
+        unchanged = mask_call_hook(job, field->tag, text, size, is_json);
     else
         job->replacement.failed = true;
     if (unchanged)

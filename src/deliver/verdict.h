@@ -1,4 +1,5 @@
-/* An answer with status 207: what a server says of each event of a batch, as a verdict on each item.
+/* An answer with status 207: what a server says of each event of a batch, as a verdict on each item. export.c acts on the
+ * verdicts.
  */
 #ifndef LF_SRC_VERDICT_H
 #define LF_SRC_VERDICT_H

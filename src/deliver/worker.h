@@ -32,7 +32,7 @@ LF__FAST void lf__worker_heed(lf__segment *segment)
     if (__builtin_expect(segment->wakes, 0))
         lf__worker_heed_now(segment);
 }
-/* As lf_flush. */
+/* As lf_flush: the caller waits until the worker has delivered or dropped all that ended before (worker_end_flush). */
 lf_status lf__worker_flush(int timeout_ms);
 /* The same for callers that cannot tell of a loss: it stays for the next flush. */
 lf_status lf__worker_send(int timeout_ms);

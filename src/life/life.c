@@ -348,7 +348,7 @@ lf__config *lf__life_ask(uint32_t client)
 /* ---- Stop --------------------------------------------------------------------------------------------------------- */
 
 /* What this thread and all handles have open is sent, marked. */
-static void life_interrupt_own(uint64_t now)
+static void life_interrupt_own_and_handles(uint64_t now)
 {
     lf__segment *segment = lf__stack_here();
     if (segment == NULL)
@@ -413,7 +413,7 @@ lf_status lf__life_stop(int timeout_ms)
     unsigned starts;
     if (!life_may_stop(until_ns, &starts))
         return LF_ERR_DISABLED;
-    life_interrupt_own(lf__monotonic_ns());
+    life_interrupt_own_and_handles(lf__monotonic_ns());
     if (!life_switch_off(starts))
         return LF_ERR_DISABLED;
     lf__worker_ensure(true);
@@ -561,7 +561,7 @@ static void life_exit(void)
 {
     uint64_t now = lf__monotonic_ns();
     int timeout_ms = life_exit_timeout_ms();
-    life_interrupt_own(now);
+    life_interrupt_own_and_handles(now);
     life_set_mode(LF_I_OFF);
     lf__worker_barrier(); /* from here on, records of other threads are ignored, or were in their rings before */
     life_interrupt_others(now);

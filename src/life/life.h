@@ -1,6 +1,8 @@
 /* Life and death of the library in a process: start, stop, fork, exit, and the clients that come and go. This is the one place
  * that knows of all others.
  *
+ * At exit (life_exit in life.c) what any thread has open is sent, marked as interrupted, within the exit timeout.
+ *
  * One lock says who changes something (life.c); it is held for a few instructions, never while we wait, call a hook, join a
  * thread or do I/O. Locks are taken in this order, each only with those before it held:
  *

@@ -1,6 +1,6 @@
 #include "attribute_scope.h"
 
-#include "../base/fields.h"
+#include "../base/struct_size.h"
 #include "handle.h"
 #include "write.h"
 

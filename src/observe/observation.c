@@ -1,6 +1,6 @@
 #include "observation.h"
 
-#include "../base/fields.h"
+#include "../base/struct_size.h"
 #include "../base/guest.h"
 #include "../base/ids.h"
 #include "../base/value.h"

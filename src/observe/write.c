@@ -1,6 +1,6 @@
 #include "write.h"
 
-#include "../base/fields.h"
+#include "../base/struct_size.h"
 #include "handle.h"
 #include "prompt_link.h"
 

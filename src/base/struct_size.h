@@ -1,7 +1,7 @@
 /* Structs of fields, as programs give them: of this version, of an older one (shorter), or of a newer one (longer). Each begins
  * with its size; LF_I_SAY_SIZE in langfuse/macros.h tells why an odd one was written by a macro. */
-#ifndef LF_FIELDS_H
-#define LF_FIELDS_H
+#ifndef LF_SRC_STRUCT_SIZE_H
+#define LF_SRC_STRUCT_SIZE_H
 
 #include "base.h"
 
