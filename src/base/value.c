@@ -214,9 +214,9 @@ static uint64_t value_extended(const void *number, size_t size, bool is_signed)
     uint64_t word = 0;
     unsigned unused = 64 - 8 * (unsigned)size;
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    lf__copy(&word, number, size);
+    memcpy(&word, number, size);
 #else
-    lf__copy((char *)&word + sizeof word - size, number, size);
+    memcpy((char *)&word + sizeof word - size, number, size);
 #endif
     return is_signed ? (uint64_t)((int64_t)(word << unused) >> unused) : word;
 }
