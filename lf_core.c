@@ -712,11 +712,8 @@ bool lf_mask_replace(lf_masked *value, const char *text, size_t size, bool is_js
 /* NULL: it traces nothing. */
 static lf__config *core_ask(uint32_t client)
 {
-    lf__config *config = lf__life_ask(client);
-    if (config == NULL || (config->enabled && lf__client_is_on(client)))
-        return config;
-    lf__config_free(config);
-    return NULL;
+    lf__config_free(lf__life_ask(client));
+    return lf__client_hold(client);
 }
 
 lf_status lf_auth_check(int timeout_ms, lf_error *error)

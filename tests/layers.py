@@ -215,12 +215,12 @@ class Tree:
 def circles(arrows):
     """The sets of names that reach each other."""
     def reached(start):
-        seen, todo = set(), list(arrows.get(start, ()))
-        while todo:
-            name = todo.pop()
+        seen, ahead = set(), list(arrows.get(start, ()))
+        while ahead:
+            name = ahead.pop()
             if name not in seen:
                 seen.add(name)
-                todo.extend(arrows.get(name, ()))
+                ahead.extend(arrows.get(name, ()))
         return seen
     every = {name: reached(name) for name in arrows}
     found = {frozenset(other for other in every if other in every[name] and name in every[other]) for name in every if name in every[name]}

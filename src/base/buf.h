@@ -54,6 +54,7 @@ static inline bool lf__buf_finish(lf__buf *buf, size_t start)
 bool lf__buf_add(lf__buf *buf, const void *bytes, size_t size);
 bool lf__buf_add_text(lf__buf *buf, const char *text);
 bool lf__buf_add_char(lf__buf *buf, char c);
+#define LF__BUF_ADD(buf, literal) lf__buf_add(buf, literal, sizeof literal - 1)
 
 /* Percent-encoding (RFC 3986): all but A-Z a-z 0-9 - . _ ~ as %XX, good for one segment of a path, one value of a query or of
  * baggage. */

@@ -96,10 +96,7 @@ static uint64_t lanes_in_rings(void)
     for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next) {
         any |= atomic_load_explicit(&s->consumed, memory_order_acquire) !=
                atomic_load_explicit(&s->published, memory_order_acquire);
-        uint64_t not_put = atomic_load_explicit(&s->ignored, memory_order_relaxed) +
-                           atomic_load_explicit(&s->dropped_full, memory_order_relaxed) +
-                           atomic_load_explicit(&s->dropped_large, memory_order_relaxed) +
-                           atomic_load_explicit(&s->dropped_deep, memory_order_relaxed);
+        uint64_t not_put = atomic_load_explicit(&s->ignored, memory_order_relaxed) + lf__segment_dropped(s);
         put += atomic_load_explicit(&s->ended, memory_order_relaxed) - not_put;
     }
     uint64_t taken = atomic_load_explicit(&lanes_taken, memory_order_acquire);
@@ -297,7 +294,7 @@ static void lanes_rest(lf__segment *segment)
 
 static void lanes_drain_segment(lf__lanes *lanes, lf__segment *segment)
 {
-    lf__drain drain = lf__ring_drain(segment, &lf__queue_budget);
+    lf__drain drain = lf__ring_drain(segment);
     const lf__record *record;
     while ((record = lf__ring_next(&drain)) != NULL)
         lanes_take_from_ring(lanes, record);

@@ -54,7 +54,7 @@ static long verdict_status(const lf__text *said, lf__json_member *out_id)
     return status;
 }
 
-/* An event that was taken has a status below 300. */
+/* A status below 400 refuses nothing. */
 static void verdict_judge(unsigned char *verdicts, const verdict_event *events, size_t count, const lf__text *said, lf__tell *tell)
 {
     verdict_event wanted;

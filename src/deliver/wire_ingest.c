@@ -32,8 +32,6 @@ typedef struct ingest {
     bool failed;
 } ingest;
 
-#define INGEST_ADD(out, literal) lf__buf_add(out, literal, sizeof literal - 1)
-
 /* ---- Members of a body ------------------------------------------------------------------------------------------ */
 
 /* Before every member of an object but the first. */
@@ -48,7 +46,7 @@ static void ingest_key(lf__buf *out, const char *key)
     ingest_comma(out);
     lf__buf_add_char(out, '"');
     lf__buf_add_text(out, key);
-    INGEST_ADD(out, "\":");
+    LF__BUF_ADD(out, "\":");
 }
 
 static void ingest_text(lf__buf *out, const char *key, const char *text, size_t size)
@@ -175,9 +173,9 @@ static void ingest_begin(ingest *to, const char *what, const char *type, uint64_
     lf__buf_add(out, ",", !out->failed && out->length > to->start);
     lf__buf_add_char(out, '{');
     ingest_hex(out, "id", hash, 16);
-    INGEST_ADD(out, ",\"type\":\"");
+    LF__BUF_ADD(out, ",\"type\":\"");
     lf__buf_add_text(out, type);
-    INGEST_ADD(out, "-create\"");
+    LF__BUF_ADD(out, "-create\"");
     ingest_time(out, "timestamp", wall_ns);
     ingest_key(out, "body");
     lf__buf_add_char(out, '{');
@@ -185,7 +183,7 @@ static void ingest_begin(ingest *to, const char *what, const char *type, uint64_
 
 static void ingest_end(ingest *to)
 {
-    INGEST_ADD(to->out, "}}");
+    LF__BUF_ADD(to->out, "}}");
 }
 
 /* ---- Ids -------------------------------------------------------------------------------------------------------- */
@@ -448,7 +446,7 @@ static void ingest_usage_object(ingest *to, const lf__field *given, bool given_d
         said.counts = true;
     }
     if (missing && said.counts && !said.unit)
-        INGEST_ADD(out, ",\"unit\":\"TOKENS\"");
+        LF__BUF_ADD(out, ",\"unit\":\"TOKENS\"");
     if (!out->failed && out->length == empty)
         lf__buf_rewind(out, before);
     else
@@ -833,9 +831,9 @@ static bool ingest_head(lf__buf *out, const lf__config *config, size_t items_siz
     if (out->failed)
         return false;
     size_t start = out->length;
-    INGEST_ADD(out, "{\"metadata\":{\"sdk_name\":\"c\",\"sdk_version\":\"" LANGFUSE_VERSION "\"");
+    LF__BUF_ADD(out, "{\"metadata\":{\"sdk_name\":\"c\",\"sdk_version\":\"" LANGFUSE_VERSION "\"");
     ingest_option(out, "public_key", config->public_key);
-    INGEST_ADD(out, "},\"batch\":[");
+    LF__BUF_ADD(out, "},\"batch\":[");
     if (!out->failed)
         return true;
     lf__buf_rewind(out, start);
@@ -844,7 +842,7 @@ static bool ingest_head(lf__buf *out, const lf__config *config, size_t items_siz
 
 static bool ingest_tail(lf__buf *out)
 {
-    return INGEST_ADD(out, "]}");
+    return LF__BUF_ADD(out, "]}");
 }
 
 const lf__wire lf__wire_ingestion = {

@@ -646,37 +646,35 @@ const lf__wire lf__wire_otlp_protobuf = {
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------- */
 
-#define OTLP_ADD(out, literal) lf__buf_add(out, literal, sizeof literal - 1)
-
 static void otlp_json_key(lf__buf *out, lf__text key)
 {
     if (!out->failed && out->data[out->length - 1] != '[')
         lf__buf_add_char(out, ',');
-    OTLP_ADD(out, "{\"key\":");
+    LF__BUF_ADD(out, "{\"key\":");
     lf__json_string(out, key.at, key.size);
 }
 
 static void otlp_json_text(const otlp_writer *to, lf__text key, lf__text value)
 {
     otlp_json_key(to->out, key);
-    OTLP_ADD(to->out, ",\"value\":{\"stringValue\":");
+    LF__BUF_ADD(to->out, ",\"value\":{\"stringValue\":");
     lf__json_string(to->out, value.at, value.size);
-    OTLP_ADD(to->out, "}}");
+    LF__BUF_ADD(to->out, "}}");
 }
 
 /* 64-bit numbers are strings in OTLP/JSON. */
 static void otlp_json_number(const otlp_writer *to, lf__text key, int64_t value)
 {
     otlp_json_key(to->out, key);
-    OTLP_ADD(to->out, ",\"value\":{\"intValue\":\"");
+    LF__BUF_ADD(to->out, ",\"value\":{\"intValue\":\"");
     lf__json_int(to->out, value);
-    OTLP_ADD(to->out, "\"}}");
+    LF__BUF_ADD(to->out, "\"}}");
 }
 
 static void otlp_json_flag(const otlp_writer *to, lf__text key, bool value)
 {
     otlp_json_key(to->out, key);
-    OTLP_ADD(to->out, ",\"value\":{\"boolValue\":");
+    LF__BUF_ADD(to->out, ",\"value\":{\"boolValue\":");
     lf__buf_add_text(to->out, value ? "true}}" : "false}}");
 }
 
@@ -684,14 +682,14 @@ static void otlp_json_list_begin(const otlp_writer *to, lf__text key, size_t mar
 {
     (void)marks;
     otlp_json_key(to->out, key);
-    OTLP_ADD(to->out, ",\"value\":{\"arrayValue\":{\"values\":[");
+    LF__BUF_ADD(to->out, ",\"value\":{\"arrayValue\":{\"values\":[");
 }
 
 static void otlp_json_list_item(const otlp_writer *to, lf__text value)
 {
     if (!to->out->failed && to->out->data[to->out->length - 1] != '[')
         lf__buf_add_char(to->out, ',');
-    OTLP_ADD(to->out, "{\"stringValue\":");
+    LF__BUF_ADD(to->out, "{\"stringValue\":");
     lf__json_string(to->out, value.at, value.size);
     lf__buf_add_char(to->out, '}');
 }
@@ -699,7 +697,7 @@ static void otlp_json_list_item(const otlp_writer *to, lf__text value)
 static void otlp_json_list_end(const otlp_writer *to, const size_t marks[OTLP_LIST_DEPTH])
 {
     (void)marks;
-    OTLP_ADD(to->out, "]}}}");
+    LF__BUF_ADD(to->out, "]}}}");
 }
 
 static void otlp_json_hex(lf__buf *out, const uint8_t *bytes, size_t size)
@@ -715,40 +713,40 @@ static void otlp_json_span(const otlp_writer *to, const otlp_span *span)
 {
     const lf__record *record = span->view.record;
     lf__buf *out = to->out;
-    OTLP_ADD(out, "{\"traceId\":\"");
+    LF__BUF_ADD(out, "{\"traceId\":\"");
     otlp_json_hex(out, record->trace_id, sizeof record->trace_id);
-    OTLP_ADD(out, "\",\"spanId\":\"");
+    LF__BUF_ADD(out, "\",\"spanId\":\"");
     otlp_json_hex(out, record->id, sizeof record->id);
     if (otlp_has_parent(record)) {
-        OTLP_ADD(out, "\",\"parentSpanId\":\"");
+        LF__BUF_ADD(out, "\",\"parentSpanId\":\"");
         otlp_json_hex(out, record->parent_id, sizeof record->parent_id);
     }
-    OTLP_ADD(out, "\",\"name\":");
+    LF__BUF_ADD(out, "\",\"name\":");
     lf__json_string(out, span->name.at, span->name.size);
-    OTLP_ADD(out, ",\"kind\":");
+    LF__BUF_ADD(out, ",\"kind\":");
     lf__json_uint(out, OTLP_KIND_INTERNAL);
     if (span->state.size > 0) {
-        OTLP_ADD(out, ",\"traceState\":");
+        LF__BUF_ADD(out, ",\"traceState\":");
         lf__json_string(out, span->state.at, span->state.size);
     }
-    OTLP_ADD(out, ",\"flags\":");
+    LF__BUF_ADD(out, ",\"flags\":");
     lf__json_uint(out, span->flags);
-    OTLP_ADD(out, ",\"startTimeUnixNano\":\"");
+    LF__BUF_ADD(out, ",\"startTimeUnixNano\":\"");
     lf__json_uint(out, span->start_ns);
-    OTLP_ADD(out, "\",\"endTimeUnixNano\":\"");
+    LF__BUF_ADD(out, "\",\"endTimeUnixNano\":\"");
     lf__json_uint(out, span->end_ns);
-    OTLP_ADD(out, "\",\"status\":{");
+    LF__BUF_ADD(out, "\",\"status\":{");
     if (span->level == LF_LEVEL_ERROR) {
-        OTLP_ADD(out, "\"code\":");
+        LF__BUF_ADD(out, "\"code\":");
         lf__json_uint(out, OTLP_STATUS_ERROR);
         if (span->message.at != NULL) {
-            OTLP_ADD(out, ",\"message\":");
+            LF__BUF_ADD(out, ",\"message\":");
             lf__json_string(out, span->message.at, span->message.size);
         }
     }
-    OTLP_ADD(out, "},\"attributes\":[");
+    LF__BUF_ADD(out, "},\"attributes\":[");
     otlp_attributes(to, span);
-    OTLP_ADD(out, "]}");
+    LF__BUF_ADD(out, "]}");
 }
 
 static const otlp_sink otlp_json_sink = {
@@ -773,24 +771,24 @@ static bool otlp_json_head(lf__buf *out, const lf__config *config, size_t items_
         return false;
     size_t start = out->length;
     const otlp_writer to = {&otlp_json_sink, out, 0, NULL};
-    OTLP_ADD(out, "{\"resourceSpans\":[{\"resource\":{\"attributes\":[");
+    LF__BUF_ADD(out, "{\"resourceSpans\":[{\"resource\":{\"attributes\":[");
     otlp_resource(&to, config);
-    OTLP_ADD(out, "]},\"scopeSpans\":[{\"scope\":{\"name\":");
+    LF__BUF_ADD(out, "]},\"scopeSpans\":[{\"scope\":{\"name\":");
     lf__json_string(out, otlp_scope_name.at, otlp_scope_name.size);
-    OTLP_ADD(out, ",\"version\":");
+    LF__BUF_ADD(out, ",\"version\":");
     lf__json_string(out, otlp_scope_version.at, otlp_scope_version.size);
     if (config->public_key != NULL) {
-        OTLP_ADD(out, ",\"attributes\":[");
+        LF__BUF_ADD(out, ",\"attributes\":[");
         otlp_scope_attributes(&to, config);
-        OTLP_ADD(out, "]");
+        LF__BUF_ADD(out, "]");
     }
-    OTLP_ADD(out, "},\"spans\":[");
+    LF__BUF_ADD(out, "},\"spans\":[");
     return otlp_finish(out, start, false);
 }
 
 static bool otlp_json_tail(lf__buf *out)
 {
-    return OTLP_ADD(out, "]}]}]}");
+    return LF__BUF_ADD(out, "]}]}]}");
 }
 
 const lf__wire lf__wire_otlp_json = {

@@ -810,9 +810,7 @@ static uint64_t worker_dropped_total(void)
     for (int i = 0; i < LF_DROP_REASON_COUNT; i++)
         total += atomic_load_explicit(&lf__lanes_counters.dropped[i], memory_order_relaxed);
     for (lf__segment *s = atomic_load_explicit(&lf__segments, memory_order_acquire); s != NULL; s = s->next)
-        total += atomic_load_explicit(&s->dropped_full, memory_order_relaxed) +
-                 atomic_load_explicit(&s->dropped_large, memory_order_relaxed) +
-                 atomic_load_explicit(&s->dropped_deep, memory_order_relaxed);
+        total += lf__segment_dropped(s);
     return total;
 }
 

@@ -51,18 +51,18 @@ static uint64_t ring_find_place(const lf__segment *segment, size_t size, bool re
 }
 
 /* Draw on the common ceiling for `more` bytes. */
-static bool ring_charge(lf__budget *budget, size_t more)
+static bool ring_charge(size_t more)
 {
-    size_t limit = atomic_load_explicit(&budget->limit, memory_order_relaxed);
-    size_t in_use = atomic_fetch_add_explicit(&budget->rings, more, memory_order_relaxed) + more +
-                    atomic_load_explicit(&budget->worker, memory_order_relaxed);
+    size_t limit = atomic_load_explicit(&lf__queue_budget.limit, memory_order_relaxed);
+    size_t in_use = atomic_fetch_add_explicit(&lf__queue_budget.rings, more, memory_order_relaxed) + more +
+                    atomic_load_explicit(&lf__queue_budget.worker, memory_order_relaxed);
     if (in_use <= limit)
         return true;
-    atomic_fetch_sub_explicit(&budget->rings, more, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&lf__queue_budget.rings, more, memory_order_relaxed);
     return false;
 }
 
-static bool ring_grant(lf__segment *segment, lf__budget *budget, size_t size, bool returning)
+static bool ring_grant(lf__segment *segment, size_t size, bool returning)
 {
     size_t grant = size > LF__RING_GRANT ? size : LF__RING_GRANT;
     if (grant > segment->ring_size / 2)
@@ -80,7 +80,7 @@ static bool ring_grant(lf__segment *segment, lf__budget *budget, size_t size, bo
         grant = (size_t)rest;
     if (skipped + grant > room)
         grant = size;
-    if (!ring_charge(budget, grant))
+    if (!ring_charge(grant))
         return false;
     if (skipped != 0)
         ring_skip(segment, skipped);
@@ -88,20 +88,20 @@ static bool ring_grant(lf__segment *segment, lf__budget *budget, size_t size, bo
     return true;
 }
 
-bool lf__ring_grant(lf__segment *segment, lf__budget *budget, size_t size)
+bool lf__ring_grant(lf__segment *segment, size_t size)
 {
-    lf__ring_return_grant(segment, budget);
+    lf__ring_return_grant(segment);
     /* In this order: either this thread sees that pages go back, or the worker sees that this thread asks. */
     atomic_store(&segment->granted, LF__RING_ASKING);
-    bool granted = ring_grant(segment, budget, size, atomic_load(&segment->returning));
+    bool granted = ring_grant(segment, size, atomic_load(&segment->returning));
     uint64_t begin = ring_offset(segment, segment->head), end = begin + (segment->limit - segment->head);
     atomic_store_explicit(&segment->granted, begin | end << 32, memory_order_release); /* pairs with lf__ring_give_back_pages */
     return granted;
 }
 
-void lf__ring_return_grant(lf__segment *segment, lf__budget *budget)
+void lf__ring_return_grant(lf__segment *segment)
 {
-    atomic_fetch_sub_explicit(&budget->rings, (size_t)(segment->limit - segment->head), memory_order_relaxed);
+    atomic_fetch_sub_explicit(&lf__queue_budget.rings, (size_t)(segment->limit - segment->head), memory_order_relaxed);
     segment->limit = segment->head;
 }
 
@@ -154,10 +154,10 @@ bool lf__ring_give_back_pages(lf__segment *segment)
     return segment->looks_left != 0;
 }
 
-lf__drain lf__ring_drain(lf__segment *segment, lf__budget *budget)
+lf__drain lf__ring_drain(lf__segment *segment)
 {
     uint64_t at = atomic_load_explicit(&segment->consumed, memory_order_relaxed);
-    return (lf__drain){segment, budget, atomic_load_explicit(&segment->published, memory_order_acquire), at, at, 0};
+    return (lf__drain){segment, atomic_load_explicit(&segment->published, memory_order_acquire), at, at, 0};
 }
 
 /* The space of the records that were taken is free. */
@@ -165,7 +165,7 @@ static void ring_free_taken(lf__drain *drain)
 {
     ring_release_taken(drain->segment, drain->from, drain->at);
     atomic_store_explicit(&drain->segment->consumed, drain->at, memory_order_release); /* pairs with ring_grant */
-    atomic_fetch_sub_explicit(&drain->budget->rings, drain->taken, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&lf__queue_budget.rings, drain->taken, memory_order_relaxed);
     drain->from = drain->at;
     drain->taken = 0;
 }

@@ -16,7 +16,6 @@ typedef struct lf__budget {
 /* A ring while it is emptied. */
 typedef struct lf__drain {
     lf__segment *segment;
-    lf__budget *budget;
     uint64_t published; /* when it began */
     uint64_t from; /* up to here the space is free again */
     uint64_t at;
@@ -26,11 +25,11 @@ typedef struct lf__drain {
 extern lf__budget lf__queue_budget;
 
 /* Owner: get more of the ring; false when the ring or the common ceiling is full. */
-bool lf__ring_grant(lf__segment *segment, lf__budget *budget, size_t size);
+bool lf__ring_grant(lf__segment *segment, size_t size);
 /* Owner: return the unused part of a grant, before the thread ends. */
-void lf__ring_return_grant(lf__segment *segment, lf__budget *budget);
+void lf__ring_return_grant(lf__segment *segment);
 /* Worker: take out the records that are published now, in order. */
-lf__drain lf__ring_drain(lf__segment *segment, lf__budget *budget);
+lf__drain lf__ring_drain(lf__segment *segment);
 /* The next record, valid until the next call, which frees its space; NULL: that was all. */
 const lf__record *lf__ring_next(lf__drain *drain);
 /* Worker, every now and then: give memory back that a burst needed and that was not needed again since the last look. True:

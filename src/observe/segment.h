@@ -151,6 +151,14 @@ typedef struct lf__segment {
 /* All threads' segments, newest first. Only ever grows; rested segments are used again. */
 extern _Atomic(lf__segment *) lf__segments;
 
+/* Records that ended and had no room in the ring, or on the stack. */
+static inline uint64_t lf__segment_dropped(const lf__segment *segment)
+{
+    return atomic_load_explicit(&segment->dropped_full, memory_order_relaxed) +
+           atomic_load_explicit(&segment->dropped_large, memory_order_relaxed) +
+           atomic_load_explicit(&segment->dropped_deep, memory_order_relaxed);
+}
+
 /* A new segment, mapped; NULL when the address space or memory is out. */
 lf__segment *lf__segment_new(void);
 void lf__segment_unmap(lf__segment *segment);

@@ -88,7 +88,7 @@ lf__segment *lf__stack_take(void)
 bool lf__stack_give_back(lf__segment *segment)
 {
     lf__stack_abandon_above(segment, 0, lf__monotonic_ns(), LF__FLAG_ABANDONED);
-    lf__ring_return_grant(segment, &lf__queue_budget);
+    lf__ring_return_grant(segment);
     bool wakes = segment->wakes;
     segment->wakes = false;
     atomic_store_explicit(&segment->state, LF__SEGMENT_LEFT, memory_order_release); /* pairs with worker_drain */

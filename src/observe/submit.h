@@ -39,7 +39,7 @@ LF__FAST lf__record *lf__submit_room(lf__segment *segment, size_t size, const ui
 {
     *out_wake = false;
     if (__builtin_expect(lf__ring_must_ask(segment, size), 0)) { /* every 64 KiB, and after the worker was here */
-        if (!lf__ring_grant(segment, &lf__queue_budget, size)) {
+        if (!lf__ring_grant(segment, size)) {
             lf__submit_lose(segment, size, trace_id);
             return NULL;
         }

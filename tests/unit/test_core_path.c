@@ -171,7 +171,7 @@ static uint64_t taken;
 /* Take no more than so many records this time. */
 static void take_some(lf__segment *segment, size_t most)
 {
-    lf__drain drain = lf__ring_drain(segment, &lf__queue_budget);
+    lf__drain drain = lf__ring_drain(segment);
     uint64_t at = drain.at;
     for (size_t count = 0; count < most && at < drain.published;) {
         const lf__record *record = lf__ring_at(segment, at);

@@ -12,16 +12,14 @@ enum { PAGE = 4096, RECORD_MIN = sizeof(lf__record) };
 
 /* ---- A thread and a worker, played by the test ------------------------------------------------------------------------ */
 
-static lf__budget budget;
-
 static lf__segment *new_segment(size_t ceiling)
 {
     lf__segment *segment = lf__segment_new();
     CHECK(segment != NULL);
     lf__segment_adopt(segment);
-    atomic_store(&budget.limit, ceiling);
-    atomic_store(&budget.rings, 0);
-    atomic_store(&budget.worker, 0);
+    atomic_store(&lf__queue_budget.limit, ceiling);
+    atomic_store(&lf__queue_budget.rings, 0);
+    atomic_store(&lf__queue_budget.worker, 0);
     return segment;
 }
 
@@ -47,7 +45,7 @@ static bool is_record(const lf__record *record, size_t size, uint64_t number)
 /* As the core does it. False: no room. */
 static bool write_record(lf__segment *segment, size_t size, uint64_t number)
 {
-    if (lf__ring_must_ask(segment, size) && !lf__ring_grant(segment, &budget, size))
+    if (lf__ring_must_ask(segment, size) && !lf__ring_grant(segment, size))
         return false;
     fill_record(lf__ring_at(segment, segment->head), size, number);
     lf__ring_publish(segment, size);
@@ -79,7 +77,7 @@ static void model_write(size_t size, uint64_t number)
 /* Take no more than so many records this time. */
 static lf__drain begin_drain(lf__segment *segment, size_t most)
 {
-    lf__drain drain = lf__ring_drain(segment, &budget);
+    lf__drain drain = lf__ring_drain(segment);
     uint64_t at = drain.at;
     for (size_t count = 0; count < most && at < drain.published;) {
         const lf__record *record = lf__ring_at(segment, at);
@@ -222,19 +220,19 @@ TEST(the_ceiling_refuses_and_takes_nothing_then)
     for (; write_record(segment, 1024, count); count++)
         model_write(1024, count);
     CHECK_INT(count, 3 * LF__RING_GRANT / 1024);
-    CHECK_INT(atomic_load(&budget.rings), 3 * LF__RING_GRANT);
+    CHECK_INT(atomic_load(&lf__queue_budget.rings), 3 * LF__RING_GRANT);
     CHECK_INT(drain(segment, 10), 10);
-    CHECK_INT(atomic_load(&budget.rings), 3 * LF__RING_GRANT - 10 * 1024);
+    CHECK_INT(atomic_load(&lf__queue_budget.rings), 3 * LF__RING_GRANT - 10 * 1024);
     CHECK(!write_record(segment, 1024, count)); /* a whole grant does not fit yet */
-    CHECK_INT(atomic_load(&budget.rings), 3 * LF__RING_GRANT - 10 * 1024);
+    CHECK_INT(atomic_load(&lf__queue_budget.rings), 3 * LF__RING_GRANT - 10 * 1024);
     CHECK_INT(drain(segment, 54), 54);
     CHECK(write_record(segment, 1024, count));
     model_write(1024, count);
-    atomic_store(&budget.worker, 3 * LF__RING_GRANT); /* the worker's part counts too */
-    lf__ring_return_grant(segment, &budget);
+    atomic_store(&lf__queue_budget.worker, 3 * LF__RING_GRANT); /* the worker's part counts too */
+    lf__ring_return_grant(segment);
     CHECK(!write_record(segment, 1024, 0));
     drain(segment, SIZE_MAX);
-    CHECK_INT(atomic_load(&budget.rings), 0);
+    CHECK_INT(atomic_load(&lf__queue_budget.rings), 0);
     lf__segment_unmap(segment);
 }
 
@@ -243,20 +241,20 @@ TEST(what_was_granted_and_not_used_is_returned)
     lf__segment *segment = new_segment(1 << 20);
     CHECK(write_record(segment, 512, 1));
     model_write(512, 1);
-    CHECK_INT(atomic_load(&budget.rings), LF__RING_GRANT);
-    lf__ring_return_grant(segment, &budget);
-    CHECK_INT(atomic_load(&budget.rings), 512);
-    lf__ring_return_grant(segment, &budget); /* twice is harmless */
-    CHECK_INT(atomic_load(&budget.rings), 512);
+    CHECK_INT(atomic_load(&lf__queue_budget.rings), LF__RING_GRANT);
+    lf__ring_return_grant(segment);
+    CHECK_INT(atomic_load(&lf__queue_budget.rings), 512);
+    lf__ring_return_grant(segment); /* twice is harmless */
+    CHECK_INT(atomic_load(&lf__queue_budget.rings), 512);
     CHECK_INT(drain(segment, SIZE_MAX), 1);
-    CHECK_INT(atomic_load(&budget.rings), 0);
+    CHECK_INT(atomic_load(&lf__queue_budget.rings), 0);
     lf__segment_unmap(segment);
 }
 
 static void check_budget(const lf__segment *segment)
 {
-    CHECK_INT(atomic_load(&budget.rings), model.bytes + (segment->limit - segment->head));
-    CHECK(atomic_load(&budget.rings) <= atomic_load(&budget.limit));
+    CHECK_INT(atomic_load(&lf__queue_budget.rings), model.bytes + (segment->limit - segment->head));
+    CHECK(atomic_load(&lf__queue_budget.rings) <= atomic_load(&lf__queue_budget.limit));
 }
 
 /* Any order of writing, taking and returning. */
@@ -274,7 +272,7 @@ static void play(size_t ceiling, int turns)
             break;
         case 2:
             if (next_random() % 32 == 0)
-                lf__ring_return_grant(segment, &budget);
+                lf__ring_return_grant(segment);
             break;
         default: {
             const size_t size = random_size();
@@ -290,8 +288,8 @@ static void play(size_t ceiling, int turns)
     CHECK_INT(model.read, number);
     CHECK(number > (uint64_t)turns / 100);
     CHECK(refused > 0);
-    lf__ring_return_grant(segment, &budget);
-    CHECK_INT(atomic_load(&budget.rings), 0);
+    lf__ring_return_grant(segment);
+    CHECK_INT(atomic_load(&lf__queue_budget.rings), 0);
     lf__segment_unmap(segment);
 }
 
@@ -429,10 +427,10 @@ TEST(while_memory_of_a_small_ring_goes_back_what_is_larger_than_the_rest_is_refu
     lf__segment *segment = new_segment((size_t)1 << 30);
     segment->ring_size = SMALL_RING;
     atomic_store(&segment->returning, true);
-    CHECK(!lf__ring_grant(segment, &budget, TOO_LARGE));
-    CHECK(lf__ring_grant(segment, &budget, LF__RING_GRANT));
+    CHECK(!lf__ring_grant(segment, TOO_LARGE));
+    CHECK(lf__ring_grant(segment, LF__RING_GRANT));
     atomic_store(&segment->returning, false);
-    CHECK(lf__ring_grant(segment, &budget, TOO_LARGE));
+    CHECK(lf__ring_grant(segment, TOO_LARGE));
     lf__segment_unmap(segment);
 }
 
@@ -522,7 +520,7 @@ TEST(a_resting_segment_holds_no_memory_and_can_be_used_again)
     model_write(8192, 1);
     memset((uint8_t *)segment + segment->stack_begin, 1, 100 * PAGE);
     drain(segment, SIZE_MAX);
-    lf__ring_return_grant(segment, &budget);
+    lf__ring_return_grant(segment);
     lf__segment_drop_memory(segment);
     CHECK_INT(resident_pages((uint8_t *)segment + segment->stack_begin, segment->mapped - segment->stack_begin), 0);
     lf__segment_adopt(segment);
