@@ -14,8 +14,8 @@ enum {
     LF__CAPTURE_MIN_ROOM = 128    /* a value is not begun with less room than this */
 };
 
-/* What a record may grow to. Large values stop before the end, so that behind them there is still a place for a shortened
- * output, and behind that one for what an error is found by: level, message, counts. The default client's options set them. */
+/* The sizes of a record at which values are shortened or left out: most values; then outputs, which come later; then levels,
+ * messages and counts, by which errors are found. The default client's options set them. */
 extern _Atomic size_t lf__record_bytes, lf__output_bytes, lf__last_bytes;
 void lf__capture_set_limits(size_t max_bytes);
 

@@ -60,7 +60,7 @@ static bool record_holds(const lf__record *record, const lf__field *field)
     return at >= start && at < start + record->size;
 }
 
-/* The version of an observation is its own; that of the trace is for those that have none or a propagated one. */
+/* An observation keeps a version of its own. The trace's version replaces a propagated one, or none. */
 static bool record_own_wins(const lf__view *view, const lf__field *field)
 {
     const lf__field *own = field->tag == LF__TAG_VERSION ? view->last[LF__TAG_VERSION] : NULL;

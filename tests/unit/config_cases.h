@@ -12,6 +12,8 @@
 #include "../../src/base/config.h"
 #include "fixture.h"
 
+#include <unistd.h>
+
 #define PUBLIC "pk-lf-public"
 #define SECRET "sk-lf-most-secret"
 
@@ -52,5 +54,23 @@ static inline void assert_one_line(const char *const *texts)
 }
 
 #define CASE(test) cmocka_unit_test_setup(test, start_clean)
+
+/* A file with a secret key. */
+static char key_path[64];
+
+static inline const char *key_file_with(const char *text, size_t size)
+{
+    snprintf(key_path, sizeof key_path, "/tmp/langfuse-test-key-%ld", (long)getpid());
+    FILE *file = fopen(key_path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    return key_path;
+}
+
+static inline const char *key_file(const char *text)
+{
+    return key_file_with(text, strlen(text));
+}
 
 #endif

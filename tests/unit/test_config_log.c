@@ -3,23 +3,6 @@
 
 #include <unistd.h>
 
-static char key_path[64];
-
-static const char *key_file_with(const char *text, size_t size)
-{
-    snprintf(key_path, sizeof key_path, "/tmp/langfuse-test-key-%ld", (long)getpid());
-    FILE *file = fopen(key_path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-    return key_path;
-}
-
-static const char *key_file(const char *text)
-{
-    return key_file_with(text, strlen(text));
-}
-
 static void hook(void *data, void *curl)
 {
     (void)data, (void)curl;

@@ -1,27 +1,7 @@
 /* fork in the middle of observations. */
-#include "core_harness.h"
+#include "three_scopes.h"
 
 #include <pthread.h>
-
-static NOINLINE void leaf(void)
-{
-    OBSERVE();
-}
-
-static NOINLINE void nest(int depth, void (*innermost)(void))
-{
-    OBSERVE_WITH((.name = depth == 0 ? "inner" : depth == 1 ? "middle" : "outer"), depth);
-    if (depth == 0)
-        innermost();
-    else
-        nest(depth - 1, innermost);
-}
-
-/* Called where the innermost of three scopes, outer, middle and inner, is open. */
-static void in_three_scopes(void (*innermost)(void))
-{
-    nest(2, innermost);
-}
 
 static char child_path[300];
 

@@ -1,28 +1,8 @@
 /* Scopes that are left otherwise than by a return: longjmp, coroutines, handlers of signals. */
-#include "core_harness.h"
+#include "three_scopes.h"
 
 #include <pthread.h>
 #include <ucontext.h>
-
-static NOINLINE void leaf(void)
-{
-    OBSERVE();
-}
-
-static NOINLINE void nest(int depth, void (*innermost)(void))
-{
-    OBSERVE_WITH((.name = depth == 0 ? "inner" : depth == 1 ? "middle" : "outer"), depth);
-    if (depth == 0)
-        innermost();
-    else
-        nest(depth - 1, innermost);
-}
-
-/* Called where the innermost of three scopes, outer, middle and inner, is open. */
-static void in_three_scopes(void (*innermost)(void))
-{
-    nest(2, innermost);
-}
 
 /* ---- longjmp ---- */
 
