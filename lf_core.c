@@ -188,6 +188,14 @@ void lf_i_caught(const char *around, uint64_t at, uintptr_t stack_pointer, uintp
 
 /* ---- Adding to an open observation -------------------------------------------------------------------------------- */
 
+/* The observation that an update at this place in the code means; NULL: none. */
+LF__FAST lf__frame *core_observation_at(const char *around, uint64_t at)
+{
+    lf__frame *frame = lf__stack_observation_at((lf__code_place){around, at});
+    core_heed(); /* scopes that were left have ended */
+    return frame;
+}
+
 static __attribute__((noinline)) void core_add_apart(lf__frame *frame, lf__tag tag, const lf_value *value)
 {
     lf__writer w;
@@ -217,14 +225,14 @@ LF__FAST void core_add_output(lf__frame *frame, const lf_value *value)
 
 void lf_i_put_return(const char *around, uint64_t at, const lf_value *value)
 {
-    lf__frame *frame = lf__stack_observation_at((lf__code_place){around, at});
+    lf__frame *frame = core_observation_at(around, at);
     if (frame != NULL && frame->capture_output)
         core_add_output(frame, value);
 }
 
 void lf_i_put_output(const char *around, uint64_t at, const lf_value *value)
 {
-    lf__frame *frame = lf__stack_observation_at((lf__code_place){around, at});
+    lf__frame *frame = core_observation_at(around, at);
     if (frame != NULL)
         core_add_output(frame, value);
 }
@@ -274,7 +282,7 @@ void lf_i_put_thrown(lf_scope *scope)
 
 void lf_i_put_error(const char *around, uint64_t at, const char *format, ...)
 {
-    lf__frame *frame = lf__stack_observation_at((lf__code_place){around, at});
+    lf__frame *frame = core_observation_at(around, at);
     lf__writer w;
     if (frame == NULL || !lf__write_begin(&w, frame))
         return;
@@ -300,7 +308,7 @@ static bool core_is_paused(void)
 
 void lf_i_put_fields(const char *around, uint64_t at, const lf_observation_fields *fields)
 {
-    lf__frame *frame = core_is_paused() ? NULL : lf__stack_observation_at((lf__code_place){around, at});
+    lf__frame *frame = core_is_paused() ? NULL : core_observation_at(around, at);
     lf__writer w;
     lf_observation_fields own;
     if (fields == NULL || frame == NULL || !lf__write_begin(&w, frame))
