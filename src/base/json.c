@@ -505,19 +505,84 @@ static const char *json_check_scalar(const char *at, const char *end)
     }
 }
 
-static const char *json_check_key(const char *at, const char *end)
+/* Behind a list of numbers, whose first one begins at `at`; NULL: something else stands among them. */
+static const char *json_check_numbers(const char *at, const char *end, uint32_t *out_count)
 {
-    at = json_check_string(json_skip_blanks(at, end), end);
-    if (at != NULL)
+    for (*out_count = 1;; ++*out_count) {
+        at = json_check_number(at, end);
+        at = at == NULL ? NULL : json_skip_blanks(at, end);
+        if (at == NULL || at == end || (*at != ',' && *at != ']'))
+            return NULL;
+        if (*at++ == ']')
+            return at;
         at = json_skip_blanks(at, end);
-    return at != NULL && at < end && *at == ':' ? at + 1 : NULL;
+        if (at == end)
+            return NULL;
+    }
 }
 
-bool lf__json_valid(const char *text, size_t size)
+/* Where nodes are written to, as far as there is room. */
+typedef struct json_nodes {
+    lf__json_node *list;
+    size_t room;
+    size_t count;
+    const char *text;
+    lf__text key; /* of the value that comes next */
+} json_nodes;
+
+static inline uint32_t json_add_node(json_nodes *to, const char *begin, const char *end, uint32_t numbers)
+{
+    if (to->count < to->room)
+        to->list[to->count] = (lf__json_node){
+            .key = to->key.at == NULL ? 0 : (uint32_t)(to->key.at - to->text),
+            .key_size = (uint32_t)to->key.size,
+            .at = (uint32_t)(begin - to->text),
+            .size = (uint32_t)(end - begin),
+            .next = (uint32_t)to->count + 1,
+            .numbers = numbers,
+        };
+    to->key = (lf__text){NULL, 0};
+    return (uint32_t)to->count++;
+}
+
+static inline void json_close_node(json_nodes *to, uint32_t node, const char *end)
+{
+    if (node >= to->room)
+        return;
+    to->list[node].size = (uint32_t)(end - to->text) - to->list[node].at;
+    to->list[node].next = (uint32_t)to->count;
+}
+
+static inline const char *json_check_key(const char *at, const char *end, json_nodes *nodes)
+{
+    const char *key = json_skip_blanks(at, end);
+    at = json_check_string(key, end);
+    if (at == NULL)
+        return NULL;
+    if (nodes != NULL)
+        nodes->key = (lf__text){key + 1, (size_t)(at - key) - 2};
+    at = json_skip_blanks(at, end);
+    return at < end && *at == ':' ? at + 1 : NULL;
+}
+
+/* A list of numbers, whose first one begins at `inner`, as one node. NULL: `nodes` is, or it is another list. */
+static inline const char *json_take_numbers(const char *begin, const char *inner, const char *end, json_nodes *nodes)
+{
+    uint32_t count;
+    bool maybe = nodes != NULL && inner < end && (*inner == '-' || json_is_digit(inner, end));
+    const char *behind = maybe ? json_check_numbers(inner, end, &count) : NULL;
+    if (behind != NULL)
+        json_add_node(nodes, begin, behind, count);
+    return behind;
+}
+
+/* Check a value, and index it, unless `nodes` is NULL: in one pass. */
+static inline __attribute__((always_inline)) bool json_scan(const char *text, size_t size, json_nodes *nodes)
 {
     if (size == 0)
         return false;
     char closers[JSON_MAX_DEPTH]; /* what each open container must be closed with */
+    uint32_t open[JSON_MAX_DEPTH]; /* and its node */
     size_t depth = 0;
     const char *at = text, *end = text + size;
     for (;;) {
@@ -525,19 +590,27 @@ bool lf__json_valid(const char *text, size_t size)
         at = json_skip_blanks(at, end);
         if (at == end)
             return false;
-        if (*at == '{' || *at == '[') {
+        const char *begin = at, *behind = NULL;
+        if (*at == '{' || (*at == '[' && (behind = json_take_numbers(at, json_skip_blanks(at + 1, end), end, nodes)) == NULL)) {
             if (depth == JSON_MAX_DEPTH)
                 return false;
             char closer = *at == '{' ? '}' : ']';
+            if (nodes != NULL)
+                open[depth] = json_add_node(nodes, at, at, 0);
             closers[depth++] = closer;
             at = json_skip_blanks(at + 1, end);
             if (at == end || *at != closer) {
-                if (closer == '}' && (at = json_check_key(at, end)) == NULL)
+                if (closer == '}' && (at = json_check_key(at, end, nodes)) == NULL)
                     return false;
                 continue;
             }
-        } else if ((at = json_check_scalar(at, end)) == NULL) {
-            return false;
+        } else if (behind != NULL) {
+            at = behind;
+        } else {
+            if ((at = json_check_scalar(at, end)) == NULL)
+                return false;
+            if (nodes != NULL)
+                json_add_node(nodes, begin, at, 0);
         }
         /* A value has ended, or its container is about to. */
         for (;;) {
@@ -549,10 +622,25 @@ bool lf__json_valid(const char *text, size_t size)
             if (*at++ == ',')
                 break;
             depth--;
+            if (nodes != NULL)
+                json_close_node(nodes, open[depth], at);
         }
-        if (closers[depth - 1] == '}' && (at = json_check_key(at, end)) == NULL)
+        if (closers[depth - 1] == '}' && (at = json_check_key(at, end, nodes)) == NULL)
             return false;
     }
+}
+
+bool lf__json_valid(const char *text, size_t size)
+{
+    return json_scan(text, size, NULL);
+}
+
+bool lf__json_index(const char *text, size_t size, lf__json_node *nodes, size_t room, size_t *out_count)
+{
+    json_nodes to = {.list = nodes, .room = room, .text = text};
+    bool ok = size < UINT32_MAX && json_scan(text, size, &to);
+    *out_count = to.count;
+    return ok;
 }
 
 /* Behind the string that begins at `at`; `end` when it is not closed. */

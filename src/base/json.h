@@ -32,6 +32,18 @@ bool lf__json_float(lf__buf *out, uint64_t bits);
 /* Is `text` one complete JSON value (RFC 8259), nested at most 512 deep? Strings must be valid UTF-8. */
 bool lf__json_valid(const char *text, size_t size);
 
+/* A value in JSON text: where it stands, and where the next value stands that is none of its own. Texts are raw, as they stand
+ * between the quotes. */
+typedef struct lf__json_node {
+    uint32_t key, key_size; /* of a member; 0, 0 of an item of a list */
+    uint32_t at, size;      /* offset in the text, without blanks around */
+    uint32_t next;          /* the index of the node behind this one and all that it contains */
+    uint32_t numbers;       /* of a list that holds numbers only: how many. Such a list has no nodes for its items */
+} lf__json_node;
+/* Check a text as lf__json_valid does, and index its values on the way, each container before its contents. Nodes that have no
+ * room are counted only. */
+bool lf__json_index(const char *text, size_t size, lf__json_node *nodes, size_t room, size_t *out_count);
+
 /* Walk the members of a JSON object that lf__json_valid accepted: start with *at = 0; false when there are no more or the
  * text is no object. `key` is raw (still escaped, without quotes), `value` is raw text without surrounding blanks. */
 typedef struct lf__json_member {
