@@ -43,26 +43,55 @@ static void sha256_block(uint32_t state[8], const uint8_t *block)
     state[4] += e, state[5] += f, state[6] += g, state[7] += h;
 }
 
-void lf__sha256(const void *data, size_t size, uint8_t out[32])
+void lf__sha256_init(lf__sha256_sum *sum)
 {
-    uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-    const uint8_t *at = data;
-    size_t left = size;
-    for (; left >= SHA256_BLOCK; at += SHA256_BLOCK, left -= SHA256_BLOCK)
-        sha256_block(state, at);
+    static const uint32_t first[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                      0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    *sum = (lf__sha256_sum){0};
+    memcpy(sum->state, first, sizeof first);
+}
 
+void lf__sha256_add(lf__sha256_sum *sum, const void *data, size_t size)
+{
+    const uint8_t *at = data;
+    size_t held = (size_t)(sum->size % SHA256_BLOCK);
+    sum->size += size;
+    if (held > 0) {
+        size_t some = size < SHA256_BLOCK - held ? size : SHA256_BLOCK - held;
+        if (some > 0)
+            memcpy(sum->block + held, at, some);
+        if (held + some < SHA256_BLOCK)
+            return;
+        sha256_block(sum->state, sum->block);
+        at += some;
+        size -= some;
+    }
+    for (; size >= SHA256_BLOCK; at += SHA256_BLOCK, size -= SHA256_BLOCK)
+        sha256_block(sum->state, at);
+    if (size > 0)
+        memcpy(sum->block, at, size);
+}
+
+void lf__sha256_finish(lf__sha256_sum *sum, uint8_t out[32])
+{
     /* The rest, a one bit, zeros, and the length in bits at the end of a block. */
     uint8_t last[2 * SHA256_BLOCK] = {0};
-    if (left > 0)
-        memcpy(last, at, left);
+    size_t left = (size_t)(sum->size % SHA256_BLOCK);
+    memcpy(last, sum->block, left);
     last[left] = 0x80;
     size_t padded = left + 9 <= SHA256_BLOCK ? SHA256_BLOCK : 2 * SHA256_BLOCK;
-    uint64_t bits = (uint64_t)size * 8;
     for (size_t i = 0; i < 8; i++)
-        last[padded - 1 - i] = (uint8_t)(bits >> (8 * i));
+        last[padded - 1 - i] = (uint8_t)(sum->size * 8 >> (8 * i));
     for (size_t i = 0; i < padded; i += SHA256_BLOCK)
-        sha256_block(state, last + i);
-
+        sha256_block(sum->state, last + i);
     for (size_t i = 0; i < 32; i++)
-        out[i] = (uint8_t)(state[i / 4] >> (24 - 8 * (i % 4)));
+        out[i] = (uint8_t)(sum->state[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+void lf__sha256(const void *data, size_t size, uint8_t out[32])
+{
+    lf__sha256_sum sum;
+    lf__sha256_init(&sum);
+    lf__sha256_add(&sum, data, size);
+    lf__sha256_finish(&sum, out);
 }

@@ -49,6 +49,25 @@ static void pads_rightly_around_the_end_of_a_block(void **state)
     assert_digest(bytes, 119, "31eba51c313a5c08226adf18d4a359cfdfd8d2e816b13f4af952f7ea6584dcfb");
 }
 
+static void comes_to_the_same_however_the_bytes_are_cut(void **state)
+{
+    (void)state;
+    uint8_t whole[32], pieces[32];
+    char bytes[300];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)(i * 7);
+    lf__sha256(bytes, sizeof bytes, whole);
+    for (size_t piece = 1; piece <= sizeof bytes; piece++) {
+        lf__sha256_sum sum;
+        lf__sha256_init(&sum);
+        for (size_t at = 0; at < sizeof bytes; at += piece)
+            lf__sha256_add(&sum, bytes + at, piece < sizeof bytes - at ? piece : sizeof bytes - at);
+        lf__sha256_add(&sum, NULL, 0);
+        lf__sha256_finish(&sum, pieces);
+        assert_memory_equal(whole, pieces, sizeof whole);
+    }
+}
+
 static void derives_the_trace_ids_that_other_sdks_derive(void **state)
 {
     (void)state;
@@ -60,6 +79,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_vectors_of_fips_180_4),
         cmocka_unit_test(pads_rightly_around_the_end_of_a_block),
+        cmocka_unit_test(comes_to_the_same_however_the_bytes_are_cut),
         cmocka_unit_test(derives_the_trace_ids_that_other_sdks_derive),
     };
     return cmocka_run_group_tests_name("sha256", tests, NULL, NULL);
