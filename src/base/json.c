@@ -755,6 +755,18 @@ bool lf__json_unescape(lf__buf *out, const char *raw, size_t size)
     return lf__buf_finish(out, start);
 }
 
+bool lf__json_is(const char *raw, size_t size, const char *text)
+{
+    size_t text_size = strlen(text);
+    if (size == text_size)
+        return size == 0 || memcmp(raw, text, size) == 0;
+    char memory[64]; /* a longer text does not fit, and is none of the names that are asked for */
+    lf__buf plain;
+    lf__buf_over(&plain, memory, sizeof memory);
+    return size > text_size && memchr(raw, '\\', size) != NULL && lf__json_unescape(&plain, raw, size) &&
+           plain.length == text_size && memcmp(memory, text, text_size) == 0;
+}
+
 /* The escape at `at`, a backslash, is mended if need be. Returns the place behind it, and behind the other half of a pair. */
 static char *json_mend_escape(char *at, const char *end)
 {

@@ -60,6 +60,8 @@ bool lf__json_next_item(const char *text, size_t size, size_t *at, lf__text *ite
 const char *lf__json_value_end(const char *at, const char *end);
 /* Append the text that a raw JSON string (without quotes) stands for, as UTF-8; lone surrogates become U+FFFD. */
 bool lf__json_unescape(lf__buf *out, const char *raw, size_t size);
+/* Does a raw JSON string stand for this name? Letters of it may be escaped: "\u006dodel" is "model". */
+bool lf__json_is(const char *raw, size_t size, const char *text);
 /* Make each \u escape of half a surrogate pair in JSON text one of U+FFFD, in place: some readers refuse all of a text with
  * one. */
 void lf__json_mend(char *text, size_t size);

@@ -648,6 +648,35 @@ static void halves_of_pairs_are_mended(void **state)
     }
 }
 
+static void a_name_is_told_however_it_is_escaped(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *raw, *name;
+        bool is;
+    } rows[] = {
+        {"model", "model", true},
+        {"mode", "model", false},
+        {"models", "model", false},
+        {"Model", "model", false},
+        {"\\u006dodel", "model", true},
+        {"mo\\u0064el", "model", true},
+        {"mode\\u006C", "model", true},
+        {"\\u006dodels", "model", false},
+        {"\\u006e", "model", false},
+        {"\\n", "n", false},
+        {"\\/", "/", true},
+        {"", "", true},
+        {"", "a", false},
+        {"a", "", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(lf__json_is(rows[i].raw, strlen(rows[i].raw), rows[i].name), rows[i].is);
+    char long_one[1000];
+    memset(long_one, '\\', sizeof long_one);
+    assert_false(lf__json_is(long_one, sizeof long_one, "model"));
+}
+
 static bool add_unescaped(lf__buf *to)
 {
     return lf__json_unescape(to, BYTES("a\\n\\u20ac\\ud83d\\ude00z"));
@@ -733,6 +762,7 @@ int main(void)
         TEST(walks_the_items_of_an_array),
         TEST(what_is_no_array_has_no_items),
         TEST(unescapes),
+        cmocka_unit_test(a_name_is_told_however_it_is_escaped),
         TEST(a_writer_that_does_not_fit_leaves_nothing_behind),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
