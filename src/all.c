@@ -45,6 +45,7 @@
 #include "observe/submit.c"
 #include "observe/trace_context.c"
 #include "observe/write.c"
+#include "model/api.c"
 #include "model/usage.c"
 #include "deliver/export.c"
 #include "deliver/file.c"

@@ -8,7 +8,7 @@
 
 typedef enum lf__api {
     LF__API_NONE = 0, /* no call of a model */
-    LF__API_CHAT,     /* OpenAI chat completions */
+    LF__API_CHAT, /* OpenAI chat completions */
     LF__API_COMPLETION, /* OpenAI's older completions */
     LF__API_RESPONSES,
     LF__API_EMBEDDINGS,
