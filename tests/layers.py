@@ -22,7 +22,7 @@ DOORS = {
     "model": ["base"],
     "deliver": ["base", "observe", "model"],
     "ask": ["base", "deliver/http"],
-    "life": ["base", "observe", "deliver", "ask"],
+    "life": ["base", "observe", "model", "deliver", "ask"],
 }
 FLOORS_MOST = 5
 

@@ -10,6 +10,7 @@
 #include "../deliver/http.h"
 #include "../deliver/lanes.h"
 #include "../deliver/worker.h"
+#include "../model/call.h"
 #include "../observe/coroutine.h"
 #include "../observe/handle.h"
 #include "../observe/stack.h"
@@ -612,6 +613,7 @@ static void life_before_fork(void)
     lf__monitor_lock(&life.monitor);
     lf__prompts_before_fork();
     lf__rest_before_fork();
+    lf__calls_before_fork();
     lf__client_before_fork();
     lf__worker_before_fork();
     lf__site_lock();
@@ -624,6 +626,7 @@ static void life_after_fork_parent(void)
     lf__site_unlock();
     lf__worker_after_fork_parent();
     lf__client_after_fork_parent();
+    lf__calls_after_fork_parent();
     lf__rest_after_fork_parent();
     lf__prompts_after_fork_parent();
     lf__monitor_unlock(&life.monitor);
@@ -637,6 +640,7 @@ static void life_after_fork_child(void)
     lf__site_unlock();
     lf__worker_after_fork_child();
     lf__client_after_fork_child();
+    lf__calls_after_fork_child();
     lf__rest_after_fork_child();
     lf__prompts_after_fork_child();
     lf__monitor_after_fork_child(&life.monitor);

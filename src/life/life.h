@@ -10,13 +10,14 @@
  *     life                         (life.c)
  *     prompt cache                 (prompt_cache.c)
  *     askers                       (rest.c)
+ *     calls of models              (call.c)
  *     clients                      (clients.c)
  *     worker                       (worker.c)
  *     handles                      (handle.c)
  *     sites                        (site.c)
  *     hooks                        (gate.c)
  *
- * A fork takes all of them but the handles' own, in this order, so that none is held by a thread that the child does not have.
+ * A fork takes all of them but those of single handles and calls, in this order, so that none is held by a thread that the child does not have.
  * An observation that another thread was changing in that moment is not there in the child.
  */
 #ifndef LF_SRC_LIFE_H

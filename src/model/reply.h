@@ -22,29 +22,29 @@ bool lf__reply_feed(lf__reply *reply, const char *bytes, size_t size);
 lf__text lf__reply_content(const lf__reply *reply);
 
 typedef struct lf__reply_end {
-    int http_status;   /* 0: not known */
+    int http_status; /* 0: not known */
     const char *error; /* of the transport; NULL: none */
     bool cancelled;
-    bool unread;       /* the reply was not fed, or not all of it: nothing is concluded from what is missing */
+    bool unread; /* the reply was not fed, or not all of it: nothing is concluded from what is missing */
 } lf__reply_end;
 
 /* What came of it. JSON texts; empty where nothing was said. They live as long as the reply. */
 typedef struct lf__reply_result {
-    lf__text model;        /* text, not JSON */
+    lf__text model; /* text, not JSON */
     lf__text output;
     lf__text finish_reason; /* a string; a list of them for several choices; null among them */
     lf__text usage_details; /* an object of counts that do not overlap */
     lf__text cost_details;
-    lf__text parameters;   /* members that replace those of the request: "service_tier":"..." */
-    lf__text metadata;     /* members: "finish_reason":...,"response_id":... */
+    lf__text service_tier; /* the one that was used; JSON */
+    lf__text metadata; /* members: "finish_reason":...,"response_id":... */
     lf__text status_message; /* text */
     lf_level level;
-    bool complete;         /* the end was seen, and no error */
-    bool truncated;        /* a ceiling was reached */
+    bool complete; /* the end was seen, and no error */
+    bool truncated; /* a ceiling was reached */
     int first_token_event; /* the number of the event that brought the first token, from 0; -1: none did */
 } lf__reply_result;
 
 /* No more bytes come. Call it once. */
-const lf__reply_result *lf__reply_finish(lf__reply *reply, const lf__reply_end *end);
+void lf__reply_finish(lf__reply *reply, const lf__reply_end *end, lf__reply_result *out);
 
 #endif

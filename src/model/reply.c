@@ -1,0 +1,555 @@
+#define _GNU_SOURCE
+#include "reply.h"
+
+#include "media.h"
+#include "reply_state.h"
+#include "usage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    REPLY_LIST_ROOM = 4,
+    REPLY_RESULT_MOST = 32 << 20, /* output with its brackets and keys; merged text is bounded by `most` */
+    REPLY_METADATA_MOST = 64 << 10,
+    REPLY_ERROR_TEXT = 200 /* bytes of a body that is no JSON */
+};
+
+/* ---- Memory: all that is merged counts ------------------------------------------------------------------------------ */
+
+static void reply_init_buf(const lf__reply *reply, lf__buf *buf)
+{
+    if (buf->limit == 0)
+        lf__buf_init(buf, reply->most);
+}
+
+void lf__reply_add(lf__reply *reply, lf__buf *to, lf__text text)
+{
+    reply_init_buf(reply, to);
+    if (text.size > reply->left || !lf__buf_add(to, text.at, text.size)) {
+        reply->truncated = true;
+        to->failed = false; /* what comes later may be smaller */
+        return;
+    }
+    reply->left -= text.size;
+}
+
+void lf__reply_set(lf__reply *reply, lf__buf *to, lf__text text)
+{
+    if (lf__text_equals(lf__buf_text(to), text))
+        return;
+    reply->left += to->length;
+    if (to->limit != 0)
+        lf__buf_clear(to);
+    lf__reply_add(reply, to, text);
+}
+
+bool lf__reply_add_string(lf__reply *reply, lf__buf *to, lf__item item)
+{
+    lf__text text = lf__item_string(item);
+    if (text.size == 0)
+        return false;
+    lf__reply_add(reply, to, text);
+    return true;
+}
+
+bool lf__reply_set_string(lf__reply *reply, lf__buf *to, lf__item item)
+{
+    lf__text text = lf__item_string(item);
+    if (text.size == 0)
+        return false;
+    lf__reply_set(reply, to, text);
+    return true;
+}
+
+bool lf__reply_set_json(lf__reply *reply, lf__buf *to, lf__item item)
+{
+    if (lf__item_is_null(item))
+        return false;
+    lf__reply_set(reply, to, lf__item_json(item));
+    return true;
+}
+
+void *lf__reply_list_grow(lf__reply *reply, lf__reply_list *list, size_t item_size)
+{
+    if (list->count == LF__REPLY_LIST_MAX || item_size > reply->left) {
+        reply->truncated = true;
+        return NULL;
+    }
+    if (list->count == list->room) {
+        size_t room = list->room == 0 ? REPLY_LIST_ROOM : 2 * list->room;
+        void *items = lf__realloc(list->items, room * item_size);
+        if (items == NULL) {
+            reply->truncated = true;
+            return NULL;
+        }
+        list->items = items;
+        list->room = room;
+    }
+    reply->left -= item_size;
+    return memset((char *)list->items + list->count++ * item_size, 0, item_size);
+}
+
+lf__reply_choice *lf__reply_choice_at(lf__reply *reply, int64_t index)
+{
+    lf__reply_choice *list = reply->choices.items;
+    for (size_t i = 0; i < reply->choices.count; i++)
+        if (list[i].index == index)
+            return &list[i];
+    lf__reply_choice *choice = lf__reply_list_grow(reply, &reply->choices, sizeof *choice);
+    if (choice != NULL)
+        choice->index = index;
+    return choice;
+}
+
+lf__reply_part *lf__reply_part_at(lf__reply_list *list, int64_t index)
+{
+    lf__reply_part *parts = list->items;
+    for (size_t i = 0; i < list->count; i++)
+        if (parts[i].index == index)
+            return &parts[i];
+    return NULL;
+}
+
+/* ---- Beginning and ending ----------------------------------------------------------------------------------------- */
+
+lf__reply *lf__reply_new(lf__api api, const char *media_type, size_t most)
+{
+    lf__reply *reply = lf__alloc(sizeof *reply);
+    if (reply == NULL)
+        return NULL;
+    reply->api = api;
+    snprintf(reply->media_type, sizeof reply->media_type, "%s", media_type == NULL ? "" : media_type);
+    reply->most = reply->left = most;
+    reply->first_token_event = -1;
+    lf__frames_init(&reply->frames, lf__api_is_embedding(api));
+    lf__buf *const results[] = {&reply->output, &reply->details, &reply->costs, &reply->message, &reply->scratch};
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++)
+        lf__buf_init(results[i], REPLY_RESULT_MOST);
+    lf__buf_init(&reply->repaired, LF__EVENT_MAX);
+    return reply;
+}
+
+static void reply_free_parts(lf__reply_list *list)
+{
+    lf__reply_part *parts = list->items;
+    for (size_t i = 0; i < list->count; i++) {
+        lf__buf_done(&parts[i].id);
+        lf__buf_done(&parts[i].json);
+        lf__buf_done(&parts[i].text);
+        lf__buf_done(&parts[i].more);
+        if (parts[i].parts.items != NULL)
+            reply_free_parts(&parts[i].parts); /* items have contents, which have none */
+    }
+    lf__free(list->items);
+}
+
+static void reply_free_tools(lf__reply_list *list)
+{
+    lf__reply_tool *tools = list->items;
+    for (size_t i = 0; i < list->count; i++) {
+        lf__buf_done(&tools[i].id);
+        lf__buf_done(&tools[i].type);
+        lf__buf_done(&tools[i].name);
+        lf__buf_done(&tools[i].arguments);
+    }
+    lf__free(list->items);
+}
+
+static void reply_free_choice(lf__reply_choice *choice)
+{
+    lf__buf *const bufs[] = {&choice->role,         &choice->message,          &choice->function_name, &choice->function_arguments,
+                             &choice->audio_data,   &choice->audio_transcript, &choice->audio_rest,    &choice->annotations,
+                             &choice->finish_reason};
+    for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
+        lf__buf_done(bufs[i]);
+    for (int i = 0; i < LF__REPLY_TEXTS; i++)
+        lf__buf_done(&choice->texts[i]);
+    reply_free_parts(&choice->parts);
+    reply_free_tools(&choice->tools);
+}
+
+void lf__reply_free(lf__reply *reply)
+{
+    if (reply == NULL)
+        return;
+    lf__buf *const bufs[] = {&reply->repaired,     &reply->model,         &reply->id,     &reply->usage,      &reply->timings,
+                             &reply->service_tier, &reply->metadata,      &reply->error,  &reply->error_type, &reply->blocked,
+                             &reply->whole,        &reply->finish_reason, &reply->output, &reply->details,    &reply->costs,
+                             &reply->message,      &reply->scratch};
+    for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
+        lf__buf_done(bufs[i]);
+    lf__reply_choice *choices = reply->choices.items;
+    for (size_t i = 0; i < reply->choices.count; i++)
+        reply_free_choice(&choices[i]);
+    lf__free(choices);
+    reply_free_parts(&reply->items);
+    lf__frames_done(&reply->frames);
+    lf__tree_done(&reply->tree);
+    lf__free(reply);
+}
+
+/* ---- Events ------------------------------------------------------------------------------------------------------- */
+
+void lf__reply_note_json(lf__reply *reply, const char *key, lf__text json)
+{
+    lf__buf *name = &reply->scratch, *to = &reply->metadata;
+    lf__buf_clear(name);
+    LF__BUF_ADD(name, "\"");
+    lf__buf_add_text(name, key);
+    LF__BUF_ADD(name, "\":");
+    if (name->failed || json.size == 0 || json.size > REPLY_METADATA_MOST)
+        return;
+    if (to->length > 0 && memmem(to->data, to->length, name->data, name->length) != NULL)
+        return; /* the first one stays */
+    if (to->length > 0)
+        lf__reply_add(reply, to, (lf__text)LF__TEXT(","));
+    lf__reply_add(reply, to, lf__buf_text(name));
+    lf__reply_add(reply, to, json);
+}
+
+void lf__reply_note(lf__reply *reply, const char *key, lf__item item)
+{
+    if (!lf__item_is_null(item))
+        lf__reply_note_json(reply, key, lf__item_json(item));
+}
+
+void lf__reply_note_error(lf__reply *reply, lf__item error)
+{
+    lf__item message = lf__item_begins(error) == '"' ? error : lf__item_member(error, "message");
+    if (lf__item_begins(message) == '{') /* an error around an error */
+        message = lf__item_member(message, "message");
+    if (reply->error.length > 0)
+        return;
+    if (!lf__reply_set_string(reply, &reply->error, message) &&
+        !lf__reply_set_string(reply, &reply->error, lf__item_member(error, "code")) &&
+        !lf__reply_set_string(reply, &reply->error, lf__item_member(error, "type")))
+        lf__reply_set(reply, &reply->error, (lf__text)LF__TEXT("error"));
+    (void)lf__reply_set_string(reply, &reply->error_type, lf__item_member(error, "type"));
+    lf__reply_note(reply, "error_type", lf__item_member(error, "type"));
+    lf__reply_note(reply, "error_code", lf__item_member(error, "code"));
+    lf__reply_note(reply, "error_param", lf__item_member(error, "param"));
+    lf__reply_note(reply, "innererror", lf__item_member(error, "innererror"));
+}
+
+/* {"error": ...}, {"object":"error","message":...}, an event named so, FastAPI's {"detail": ...}. */
+static void reply_look_for_error(lf__reply *reply, lf__item event, bool is_error)
+{
+    lf__item error = lf__item_member(event, "error");
+    char begins = lf__item_begins(error);
+    if (begins == '{' || (begins == '"' && lf__item_string(error).size > 0))
+        lf__reply_note_error(reply, error);
+    else if (is_error || lf__item_equals(lf__item_member(event, "object"), "error") ||
+             lf__item_equals(lf__item_member(event, "type"), "error"))
+        lf__reply_note_error(reply, event);
+}
+
+static bool reply_read_event(lf__reply *reply, lf__item event)
+{
+    switch (reply->api) {
+    case LF__API_CHAT:
+    case LF__API_COMPLETION: return lf__reply_chat_event(reply, event);
+    case LF__API_RESPONSES: return lf__reply_responses_event(reply, event);
+    case LF__API_ANTHROPIC: return lf__reply_anthropic_event(reply, event);
+    case LF__API_GEMINI: return lf__reply_gemini_event(reply, event);
+    default: return lf__reply_other_event(reply, event);
+    }
+}
+
+/* Bytes that are no UTF-8 become U+FFFD, as everywhere. */
+static bool reply_index(lf__reply *reply, lf__text data)
+{
+    if (lf__tree_read(&reply->tree, data))
+        return true;
+    if (lf__utf8_valid_prefix(data.at, data.size) == data.size)
+        return false;
+    lf__buf_clear(&reply->repaired);
+    return lf__utf8_add(&reply->repaired, data.at, data.size) && lf__tree_read(&reply->tree, lf__buf_text(&reply->repaired));
+}
+
+/* An error that is no JSON. */
+static void reply_set_error_text(lf__reply *reply, lf__text text)
+{
+    lf__buf_clear(&reply->scratch);
+    if (lf__json_string(&reply->scratch, text.at, text.size))
+        lf__reply_set(reply, &reply->error, (lf__text){reply->scratch.data + 1, reply->scratch.length - 2});
+}
+
+/* True: the first token is in this event. */
+static bool reply_take_event(lf__reply *reply, const lf__frame_event *event)
+{
+    if (reply->closed)
+        return false;
+    if (lf__text_begins(event->data, "[DONE]")) {
+        reply->done = reply->closed = true;
+        return false;
+    }
+    if (!reply_index(reply, event->data)) {
+        if (event->is_error && reply->error.length == 0)
+            reply_set_error_text(reply, event->data);
+        return false;
+    }
+    lf__item root = lf__tree_root(&reply->tree);
+    reply_look_for_error(reply, root, event->is_error);
+    bool token = reply_read_event(reply, root);
+    bool first = token && !reply->has_token;
+    if (first)
+        reply->first_token_event = reply->events;
+    reply->has_token |= token;
+    reply->events++;
+    return first;
+}
+
+bool lf__reply_feed(lf__reply *reply, const char *bytes, size_t size)
+{
+    lf__frame_event event;
+    bool first = false;
+    if (bytes == NULL || size == 0)
+        return false;
+    lf__frames_give(&reply->frames, bytes, size);
+    while (lf__frames_take(&reply->frames, &event))
+        first |= reply_take_event(reply, &event);
+    if (reply->frames.framing == LF__FRAMING_BYTES)
+        lf__reply_add(reply, &reply->whole, (lf__text){bytes, size});
+    return first;
+}
+
+lf__text lf__reply_content(const lf__reply *reply)
+{
+    const lf__reply_choice *choices = reply->choices.items;
+    return reply->choices.count == 0 ? (lf__text){NULL, 0} : lf__buf_text(&choices[0].texts[LF__REPLY_CONTENT]);
+}
+
+static size_t reply_parts_memory(const lf__reply_list *list)
+{
+    return list->room * sizeof(lf__reply_part);
+}
+
+size_t lf__reply_memory(const lf__reply *reply)
+{
+    return sizeof *reply + 2 * (reply->most - reply->left) + lf__frames_memory(&reply->frames) + reply->repaired.capacity +
+           reply->tree.room * sizeof *reply->tree.nodes + reply_parts_memory(&reply->items);
+}
+
+/* ---- Writing ------------------------------------------------------------------------------------------------------ */
+
+static void reply_put_comma(lf__buf *out)
+{
+    char last = out->length == 0 ? '{' : out->data[out->length - 1];
+    lf__buf_add(out, ",", last != '{' && last != '[' && last != ',');
+}
+
+static void reply_put_key(lf__buf *out, const char *key)
+{
+    reply_put_comma(out);
+    LF__BUF_ADD(out, "\"");
+    lf__buf_add_text(out, key);
+    LF__BUF_ADD(out, "\":");
+}
+
+void lf__reply_put_quoted(lf__buf *out, const lf__buf *text)
+{
+    LF__BUF_ADD(out, "\"");
+    lf__buf_add(out, text->data, text->length);
+    LF__BUF_ADD(out, "\"");
+}
+
+void lf__reply_put_string(lf__buf *out, const char *key, const lf__buf *text)
+{
+    reply_put_key(out, key);
+    lf__reply_put_quoted(out, text);
+}
+
+void lf__reply_put_json(lf__buf *out, const char *key, lf__text json)
+{
+    reply_put_key(out, key);
+    lf__buf_add(out, json.at, json.size);
+}
+
+static bool reply_is_named(const lf__json_member *member, const char *name)
+{
+    return name != NULL && lf__text_equals((lf__text){member->key, member->key_size}, lf__text_of(name));
+}
+
+void lf__reply_put_members(lf__buf *out, lf__text object, const char *but, const char *nor)
+{
+    lf__json_member member;
+    for (size_t at = 0; lf__json_next_member(object.at, object.size, &at, &member);) {
+        if (reply_is_named(&member, but) || reply_is_named(&member, nor))
+            continue;
+        reply_put_comma(out);
+        LF__BUF_ADD(out, "\"");
+        lf__buf_add(out, member.key, member.key_size);
+        LF__BUF_ADD(out, "\":");
+        lf__buf_add(out, member.value, member.value_size);
+    }
+}
+
+/* ---- What came of it ---------------------------------------------------------------------------------------------- */
+
+static bool reply_is_stream(const lf__reply *reply)
+{
+    lf__framing framing = reply->frames.framing;
+    return framing == LF__FRAMING_SSE || framing == LF__FRAMING_LIST || reply->events > 1;
+}
+
+static void reply_write_output(lf__reply *reply)
+{
+    lf__buf *raw = &reply->scratch;
+    lf__buf_clear(raw);
+    switch (reply->api) {
+    case LF__API_RESPONSES: lf__reply_responses_output(reply, raw); break;
+    case LF__API_ANTHROPIC: lf__reply_anthropic_output(reply, raw); break;
+    case LF__API_GEMINI: lf__reply_gemini_output(reply, raw); break;
+    case LF__API_CHAT:
+    case LF__API_COMPLETION: lf__reply_chat_output(reply, raw); break;
+    default: lf__reply_other_output(reply, raw); break;
+    }
+    if (raw->failed || (raw->length > 0 && !lf__media_add_json(&reply->output, lf__buf_text(raw), reply->media_type)))
+        reply->truncated = true;
+}
+
+static void reply_write_usage(lf__reply *reply)
+{
+    lf__text usage = lf__buf_text(reply->usage.length > 0 ? &reply->usage : &reply->timings), model = lf__buf_text(&reply->model);
+    if (usage.size > 0)
+        (void)lf__usage_convert(&reply->details, &reply->costs, usage.at, usage.size);
+    (void)model;
+}
+
+static int reply_compare(const void *a, const void *b)
+{
+    int64_t first = ((const lf__reply_choice *)a)->index, second = ((const lf__reply_choice *)b)->index;
+    return first < second ? -1 : first > second;
+}
+
+/* The reason of the only choice, or a list of them; why a prompt was refused. */
+static void reply_write_finish(lf__reply *reply)
+{
+    if (reply->blocked.length > 0) {
+        lf__reply_set(reply, &reply->finish_reason, (lf__text)LF__TEXT("\""));
+        lf__reply_add(reply, &reply->finish_reason, lf__buf_text(&reply->blocked));
+        lf__reply_add(reply, &reply->finish_reason, (lf__text)LF__TEXT("\""));
+    }
+    lf__reply_choice *choices = reply->choices.items;
+    size_t count = reply->choices.count;
+    bool any = false;
+    for (size_t i = 0; i < count; i++)
+        any |= choices[i].finish_reason.length > 0;
+    if (!any || reply->finish_reason.length > 0)
+        return;
+    lf__buf *out = &reply->finish_reason;
+    lf__reply_add(reply, out, (lf__text){NULL, 0});
+    lf__buf_add(out, "[", count > 1);
+    for (size_t i = 0; i < count; i++) {
+        bool has = choices[i].finish_reason.length > 0;
+        lf__buf_add(out, ",", i > 0);
+        lf__buf_add(out, has ? choices[i].finish_reason.data : "null", has ? choices[i].finish_reason.length : 4);
+    }
+    lf__buf_add(out, "]", count > 1);
+}
+
+static void reply_say(lf__reply *reply, const char *before, lf__text raw, const char *behind)
+{
+    lf__buf *out = &reply->message;
+    lf__buf_clear(out);
+    lf__buf_add_text(out, before);
+    lf__json_unescape(out, raw.at, raw.size);
+    lf__buf_add_text(out, behind);
+}
+
+/* What the body of a failure says: an error, a message, or its first bytes. */
+static void reply_say_http(lf__reply *reply, int http_status)
+{
+    char before[32];
+    lf__text head = {reply->frames.head, reply->frames.head_size < REPLY_ERROR_TEXT ? reply->frames.head_size : REPLY_ERROR_TEXT};
+    snprintf(before, sizeof before, "HTTP %d", http_status);
+    lf__buf *out = &reply->message;
+    reply_say(reply, before, (lf__text){NULL, 0}, "");
+    if (reply->error.length > 0) {
+        LF__BUF_ADD(out, ": ");
+        lf__json_unescape(out, reply->error.data, reply->error.length);
+    } else if (head.size > 0) {
+        LF__BUF_ADD(out, ": ");
+        lf__utf8_add(out, head.at, lf__utf8_floor(head.at, head.size));
+    }
+}
+
+static void reply_judge(lf__reply *reply, const lf__reply_end *end, lf__reply_result *out)
+{
+    lf__text none = {NULL, 0}, error = lf__buf_text(&reply->error);
+    bool finished = reply->done || reply->finish_reason.length > 0;
+    out->level = LF_LEVEL_DEFAULT;
+    bool failed = error.size > 0 && !(reply->api == LF__API_RESPONSES && reply->done); /* its last event may tell of an error */
+    out->complete = finished && end->error == NULL && !failed && !end->cancelled;
+    if (end->http_status >= 400) {
+        out->level = LF_LEVEL_ERROR;
+        out->complete = end->error == NULL;
+        reply_say_http(reply, end->http_status);
+    } else if (error.size > 0) {
+        bool typed = reply->api == LF__API_ANTHROPIC && reply->error_type.length > 0;
+        out->level = LF_LEVEL_ERROR;
+        reply_say(reply, "", typed ? lf__buf_text(&reply->error_type) : none, typed ? ": " : "");
+        lf__json_unescape(&reply->message, error.at, error.size);
+    } else if (end->cancelled && !finished) {
+        out->level = LF_LEVEL_WARNING;
+        reply_say(reply, "cancelled", none, "");
+    } else if (end->error != NULL && !end->cancelled) {
+        out->level = LF_LEVEL_ERROR;
+        reply_say(reply, end->error, none, "");
+    } else if (reply->blocked.length > 0) {
+        out->level = LF_LEVEL_WARNING;
+        out->complete = true;
+        reply_say(reply, "prompt blocked: ", lf__buf_text(&reply->blocked), "");
+    } else if (!finished && !end->unread && (reply->frames.total > 0 || end->http_status != 0)) {
+        out->level = LF_LEVEL_WARNING;
+        reply_say(reply, reply->frames.framing == LF__FRAMING_BYTES ? "the reply is no JSON" : "stream ended early", none, "");
+    }
+}
+
+/* The model's name is a text, not JSON. */
+static void reply_unescape_model(lf__reply *reply)
+{
+    if (reply->model.length == 0 || memchr(reply->model.data, '\\', reply->model.length) == NULL)
+        return;
+    lf__buf_clear(&reply->scratch);
+    lf__json_unescape(&reply->scratch, reply->model.data, reply->model.length);
+    lf__reply_set(reply, &reply->model, lf__buf_text(&reply->scratch));
+}
+
+/* A text, whole or in pieces: it has no end mark of its own. */
+static bool reply_is_text(const lf__reply *reply)
+{
+    bool may_be = reply->api == LF__API_TRANSCRIPTION || reply->api == LF__API_SPEECH || reply->api == LF__API_OTHER;
+    return may_be && reply->frames.framing == LF__FRAMING_BYTES;
+}
+
+void lf__reply_finish(lf__reply *reply, const lf__reply_end *end, lf__reply_result *out)
+{
+    lf__frame_event event;
+    *out = (lf__reply_result){.first_token_event = -1};
+    if (lf__frames_take_rest(&reply->frames, &event))
+        (void)reply_take_event(reply, &event);
+    reply->done |= reply_is_text(reply);
+    if (reply->choices.count > 1)
+        qsort(reply->choices.items, reply->choices.count, sizeof(lf__reply_choice), reply_compare);
+    reply_write_finish(reply);
+    reply_judge(reply, end, out);
+    if (end->http_status < 400) {
+        reply_write_output(reply);
+        reply_write_usage(reply);
+    }
+    reply_unescape_model(reply);
+    lf__reply_note_json(reply, "finish_reason", lf__buf_text(&reply->finish_reason));
+    lf__reply_note_json(reply, "response_id", lf__buf_text(&reply->id));
+    out->model = lf__buf_text(&reply->model);
+    out->output = lf__buf_text(&reply->output);
+    out->finish_reason = lf__buf_text(&reply->finish_reason);
+    out->usage_details = lf__buf_text(&reply->details);
+    out->cost_details = out->level == LF_LEVEL_ERROR ? (lf__text){NULL, 0} : lf__buf_text(&reply->costs);
+    out->service_tier = lf__buf_text(&reply->service_tier);
+    out->metadata = lf__buf_text(&reply->metadata);
+    out->status_message = lf__buf_text(&reply->message);
+    out->truncated = reply->truncated || reply->frames.dropped;
+    out->first_token_event = reply_is_stream(reply) ? reply->first_token_event : -1;
+}

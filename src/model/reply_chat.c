@@ -1,0 +1,428 @@
+#include "reply_state.h"
+
+/* OpenAI's chat completions and completions, in the dialects of all servers that speak them: chunks of a stream with `delta`, and whole
+ * replies with `message` or `text`.
+ */
+
+static const struct {
+    const char *key;
+    int text;
+} chat_texts[] = {
+    {"content", LF__REPLY_CONTENT},
+    {"refusal", LF__REPLY_REFUSAL},
+    {"reasoning", LF__REPLY_REASONING},
+    {"reasoning_content", LF__REPLY_REASONING_CONTENT},
+};
+enum { CHAT_TEXTS = sizeof chat_texts / sizeof *chat_texts };
+
+/* ---- Calls of tools ----------------------------------------------------------------------------------------------- */
+
+static lf__reply_tool *chat_new_tool(lf__reply *reply, lf__reply_list *tools, int64_t index)
+{
+    lf__reply_tool *tool = lf__reply_list_grow(reply, tools, sizeof *tool);
+    if (tool != NULL)
+        tool->index = index;
+    return tool;
+}
+
+/* By index; without one by id; without that it goes on with the last one. */
+static lf__reply_tool *chat_find_tool(lf__reply *reply, lf__reply_list *tools, lf__item delta)
+{
+    lf__reply_tool *list = tools->items;
+    int64_t index;
+    bool has_index = lf__item_int(lf__item_member(delta, "index"), &index);
+    lf__text id = lf__item_string(lf__item_member(delta, "id"));
+    for (size_t i = 0; i < tools->count; i++)
+        if (has_index ? list[i].index == index : id.size > 0 && lf__text_equals(lf__buf_text(&list[i].id), id))
+            return &list[i];
+    if (!has_index && id.size == 0 && tools->count > 0)
+        return &list[tools->count - 1];
+    return chat_new_tool(reply, tools, has_index ? index : -1);
+}
+
+void lf__reply_add_tool(lf__reply *reply, lf__reply_choice *choice, lf__item delta, bool is_whole)
+{
+    if (lf__item_begins(delta) != '{')
+        return;
+    lf__reply_tool *tool = is_whole ? chat_new_tool(reply, &choice->tools, -1) : chat_find_tool(reply, &choice->tools, delta);
+    if (tool == NULL)
+        return;
+    lf__item custom = lf__item_member(delta, "custom"), function = lf__item_member(delta, "function");
+    tool->is_custom |= lf__item_begins(custom) == '{';
+    lf__item called = tool->is_custom ? custom : function;
+    lf__item arguments = lf__item_member(called, tool->is_custom ? "input" : "arguments");
+    (void)lf__reply_set_string(reply, &tool->id, lf__item_member(delta, "id"));
+    (void)lf__reply_set_string(reply, &tool->type, lf__item_member(delta, "type"));
+    if (tool->name.length == 0)
+        (void)lf__reply_set_string(reply, &tool->name, lf__item_member(called, "name"));
+    if (lf__item_begins(arguments) == '"') {
+        if (!tool->is_raw)
+            (void)lf__reply_add_string(reply, &tool->arguments, arguments);
+    } else if (lf__reply_set_json(reply, &tool->arguments, arguments)) {
+        tool->is_raw = true;
+    }
+}
+
+static void chat_put_tool(lf__buf *out, const lf__reply_tool *tool)
+{
+    lf__buf_add(out, ",", out->data[out->length - 1] != '[');
+    LF__BUF_ADD(out, "{");
+    if (tool->id.length > 0)
+        lf__reply_put_string(out, "id", &tool->id);
+    if (tool->type.length > 0)
+        lf__reply_put_string(out, "type", &tool->type);
+    lf__reply_put_json(out, tool->is_custom ? "custom" : "function", (lf__text)LF__TEXT("{"));
+    lf__reply_put_string(out, "name", &tool->name);
+    const char *key = tool->is_custom ? "input" : "arguments";
+    if (tool->is_raw)
+        lf__reply_put_json(out, key, lf__buf_text(&tool->arguments));
+    else
+        lf__reply_put_string(out, key, &tool->arguments);
+    LF__BUF_ADD(out, "}}");
+}
+
+/* ---- Contents that are a list ------------------------------------------------------------------------------------- */
+
+/* The text of thinking: a string, or a list of texts (Mistral). */
+static void chat_add_thinking(lf__reply *reply, lf__buf *to, lf__item thinking)
+{
+    (void)lf__reply_add_string(reply, to, thinking);
+    if (lf__item_begins(thinking) != '[')
+        return;
+    for (lf__item item = lf__item_first(thinking); lf__item_is(item); item = lf__item_next(thinking, item))
+        (void)lf__reply_add_string(reply, to, lf__item_member(item, "text"));
+}
+
+/* The last part, if it is of this kind, or a new one. */
+static lf__reply_part *chat_part(lf__reply *reply, lf__reply_choice *choice, const char *key)
+{
+    lf__reply_part *parts = choice->parts.items;
+    lf__reply_part *last = choice->parts.count == 0 ? NULL : &parts[choice->parts.count - 1];
+    if (last != NULL && key != NULL && last->key == key)
+        return last;
+    lf__reply_part *part = lf__reply_list_grow(reply, &choice->parts, sizeof *part);
+    if (part != NULL)
+        part->key = key;
+    return part;
+}
+
+static const char chat_text[] = "text", chat_thinking[] = "thinking"; /* keys of parts, compared by address */
+
+static void chat_add_text_part(lf__reply *reply, lf__reply_choice *choice, lf__text text)
+{
+    lf__reply_part *part = text.size == 0 ? NULL : chat_part(reply, choice, chat_text);
+    if (part != NULL)
+        lf__reply_add(reply, &part->text, text);
+}
+
+static void chat_add_part(lf__reply *reply, lf__reply_choice *choice, lf__item item)
+{
+    lf__item type = lf__item_member(item, "type");
+    if (lf__item_equals(type, "text")) {
+        chat_add_text_part(reply, choice, lf__item_string(lf__item_member(item, "text")));
+    } else if (lf__item_equals(type, "thinking")) {
+        lf__reply_part *part = chat_part(reply, choice, chat_thinking);
+        if (part != NULL)
+            chat_add_thinking(reply, &part->text, lf__item_member(item, "thinking"));
+    } else if (!lf__item_is_null(item)) {
+        lf__reply_part *part = chat_part(reply, choice, NULL);
+        if (part != NULL)
+            lf__reply_set(reply, &part->json, lf__item_json(item));
+    }
+}
+
+/* A text becomes the first part once a list comes; later texts are parts, too. */
+static void chat_add_content(lf__reply *reply, lf__reply_choice *choice, lf__item content)
+{
+    lf__buf *text = &choice->texts[LF__REPLY_CONTENT];
+    bool is_list = lf__item_begins(content) == '[';
+    choice->has_content = true;
+    choice->has_text[LF__REPLY_CONTENT] |= lf__item_begins(content) == '"';
+    if (!is_list && choice->parts.count == 0) {
+        (void)lf__reply_add_string(reply, text, content);
+        return;
+    }
+    if (text->length > 0) {
+        lf__buf before = *text;
+        *text = (lf__buf){0};
+        chat_add_text_part(reply, choice, lf__buf_text(&before));
+        reply->left += before.length;
+        lf__buf_done(&before);
+    }
+    if (!is_list)
+        chat_add_text_part(reply, choice, lf__item_string(content));
+    else
+        for (lf__item item = lf__item_first(content); lf__item_is(item); item = lf__item_next(content, item))
+            chat_add_part(reply, choice, item);
+}
+
+static void chat_put_part(lf__buf *out, const lf__reply_part *part)
+{
+    lf__buf_add(out, ",", out->data[out->length - 1] != '[');
+    if (part->key == NULL) {
+        lf__buf_add(out, part->json.data, part->json.length);
+        return;
+    }
+    bool thinks = part->key == chat_thinking;
+    lf__buf_add_text(out, thinks ? "{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\"" : "{\"type\":\"text\"");
+    lf__reply_put_string(out, "text", &part->text);
+    lf__buf_add_text(out, thinks ? "}]}" : "}");
+}
+
+/* ---- Pieces of a message ------------------------------------------------------------------------------------------ */
+
+static void chat_add_function(lf__reply *reply, lf__reply_choice *choice, lf__item function)
+{
+    if (lf__item_begins(function) != '{')
+        return;
+    choice->has_function = true;
+    if (choice->function_name.length == 0)
+        (void)lf__reply_set_string(reply, &choice->function_name, lf__item_member(function, "name"));
+    (void)lf__reply_add_string(reply, &choice->function_arguments, lf__item_member(function, "arguments"));
+}
+
+static void chat_add_audio(lf__reply *reply, lf__reply_choice *choice, lf__item audio)
+{
+    if (lf__item_begins(audio) != '{')
+        return;
+    choice->has_audio = true;
+    (void)lf__reply_add_string(reply, &choice->audio_data, lf__item_member(audio, "data"));
+    (void)lf__reply_add_string(reply, &choice->audio_transcript, lf__item_member(audio, "transcript"));
+    for (lf__item member = lf__item_first(audio); lf__item_is(member); member = lf__item_next(audio, member)) {
+        lf__text key = lf__item_key(member);
+        if (lf__text_equals(key, (lf__text)LF__TEXT("data")) || lf__text_equals(key, (lf__text)LF__TEXT("transcript")) ||
+            lf__item_is_null(member))
+            continue;
+        lf__text json = lf__item_json(member);
+        const char *from = key.at - 1; /* the key's quote */
+        if (choice->audio_rest.length > 0)
+            lf__reply_add(reply, &choice->audio_rest, (lf__text)LF__TEXT(","));
+        lf__reply_add(reply, &choice->audio_rest, (lf__text){from, (size_t)(json.at + json.size - from)});
+    }
+}
+
+static void chat_add_annotations(lf__reply *reply, lf__reply_choice *choice, lf__item list)
+{
+    if (lf__item_begins(list) != '[')
+        return;
+    for (lf__item item = lf__item_first(list); lf__item_is(item); item = lf__item_next(list, item)) {
+        if (choice->annotations.length > 0)
+            lf__reply_add(reply, &choice->annotations, (lf__text)LF__TEXT(","));
+        lf__reply_add(reply, &choice->annotations, lf__item_json(item));
+    }
+}
+
+/* Does it say anything? An empty text does not. */
+static bool chat_says(lf__item item)
+{
+    lf__text json = lf__item_json(item);
+    return !lf__item_is_null(item) && !lf__text_equals(json, (lf__text)LF__TEXT("\"\"")) &&
+           !lf__text_equals(json, (lf__text)LF__TEXT("[]")) && !lf__text_equals(json, (lf__text)LF__TEXT("{}"));
+}
+
+static bool chat_add_delta(lf__reply *reply, lf__reply_choice *choice, lf__item delta)
+{
+    bool token = false;
+    for (lf__item member = lf__item_first(delta); lf__item_is(member); member = lf__item_next(delta, member)) {
+        lf__text key = lf__item_key(member);
+        int i = 0;
+        while (i < CHAT_TEXTS && !lf__text_equals(key, lf__text_of(chat_texts[i].key)))
+            i++;
+        bool says = chat_says(member);
+        if (i == 0) {
+            chat_add_content(reply, choice, member);
+        } else if (i < CHAT_TEXTS) {
+            choice->has_text[chat_texts[i].text] |= lf__item_begins(member) == '"';
+            (void)lf__reply_add_string(reply, &choice->texts[chat_texts[i].text], member);
+        } else if (lf__text_equals(key, (lf__text)LF__TEXT("tool_calls"))) {
+            if (lf__item_begins(member) == '[')
+                for (lf__item call = lf__item_first(member); lf__item_is(call); call = lf__item_next(member, call))
+                    lf__reply_add_tool(reply, choice, call, false);
+        } else if (lf__text_equals(key, (lf__text)LF__TEXT("function_call"))) {
+            chat_add_function(reply, choice, member);
+        } else if (lf__text_equals(key, (lf__text)LF__TEXT("audio"))) {
+            chat_add_audio(reply, choice, member);
+        } else {
+            says = false;
+            if (lf__text_equals(key, (lf__text)LF__TEXT("role")))
+                (void)lf__reply_set_string(reply, &choice->role, member);
+            else if (lf__text_equals(key, (lf__text)LF__TEXT("annotations")))
+                chat_add_annotations(reply, choice, member);
+        }
+        token |= says;
+    }
+    return token;
+}
+
+/* ---- Events ------------------------------------------------------------------------------------------------------- */
+
+static bool chat_add_choice(lf__reply *reply, lf__item item, int64_t place)
+{
+    lf__item delta = lf__item_member(item, "delta"), message = lf__item_member(item, "message"),
+             text = lf__item_member(item, "text");
+    int64_t index;
+    if (!lf__item_int(lf__item_member(item, "index"), &index))
+        index = lf__item_is(message) ? place : 0;
+    lf__item finish = lf__item_member(item, "finish_reason");
+    bool has_finish = lf__item_begins(finish) == '"' && lf__item_string(finish).size > 0;
+    if (!has_finish && !lf__item_is(delta) && lf__item_is_null(message) && !lf__item_is(text))
+        return false; /* a filter's verdict */
+    lf__reply_choice *choice = lf__reply_choice_at(reply, index);
+    if (choice == NULL)
+        return false;
+    if (has_finish)
+        (void)lf__reply_set_json(reply, &choice->finish_reason, finish);
+    lf__reply_note(reply, "native_finish_reason", lf__item_member(item, "native_finish_reason"));
+    lf__reply_note(reply, "stop_reason", lf__item_member(item, "stop_reason"));
+    if (lf__item_begins(message) == '{')
+        return lf__reply_set_json(reply, &choice->message, message);
+    if (lf__item_is(text)) {
+        choice->is_text = true;
+        return lf__reply_add_string(reply, &choice->texts[LF__REPLY_CONTENT], text);
+    }
+    return chat_add_delta(reply, choice, delta);
+}
+
+static void chat_take_usage(lf__reply *reply, lf__item event)
+{
+    lf__item usage = lf__item_member(event, "usage");
+    if (lf__item_begins(usage) != '{')
+        usage = lf__item_path(event, "x_groq", "usage");
+    if (lf__item_begins(usage) == '{')
+        (void)lf__reply_set_json(reply, &reply->usage, usage);
+    lf__item timings = lf__item_member(event, "timings");
+    if (lf__item_begins(timings) == '{')
+        (void)lf__reply_set_json(reply, &reply->timings, timings);
+}
+
+void lf__reply_take_tier(lf__reply *reply, lf__item event)
+{
+    if (reply->service_tier.length == 0)
+        (void)lf__reply_set_json(reply, &reply->service_tier, lf__item_member(event, "service_tier"));
+}
+
+bool lf__reply_chat_event(lf__reply *reply, lf__item event)
+{
+    bool token = false;
+    int64_t place = 0;
+    (void)lf__reply_set_string(reply, &reply->model, lf__item_member(event, "model"));
+    if (reply->id.length == 0)
+        (void)lf__reply_set_json(reply, &reply->id, lf__item_member(event, "id"));
+    chat_take_usage(reply, event);
+    if (reply->events < 2 || reply->choices.count == 0) { /* they stand in every chunk alike */
+        lf__reply_note(reply, "system_fingerprint", lf__item_member(event, "system_fingerprint"));
+        lf__reply_note(reply, "provider", lf__item_member(event, "provider"));
+    }
+    lf__reply_take_tier(reply, event);
+    lf__item error = lf__item_path(event, "x_groq", "error");
+    if (lf__item_begins(error) == '"')
+        lf__reply_note_error(reply, error);
+    lf__item choices = lf__item_member(event, "choices");
+    if (lf__item_begins(choices) != '[')
+        return false;
+    for (lf__item item = lf__item_first(choices); lf__item_is(item); item = lf__item_next(choices, item))
+        token |= chat_add_choice(reply, item, place++);
+    return token;
+}
+
+/* ---- Output ------------------------------------------------------------------------------------------------------- */
+
+/* As it came, but for members that say null; a content that is null says something beside the calls of tools. */
+static void chat_put_whole(lf__buf *out, lf__text message)
+{
+    lf__json_member member;
+    LF__BUF_ADD(out, "{");
+    for (size_t at = 0; lf__json_next_member(message.at, message.size, &at, &member);) {
+        lf__text key = {member.key, member.key_size}, value = {member.value, member.value_size};
+        if (value.at[0] == 'n' && !lf__text_equals(key, (lf__text)LF__TEXT("content")))
+            continue;
+        lf__buf_add(out, ",", out->data[out->length - 1] != '{');
+        lf__buf_add(out, key.at - 1, (size_t)(value.at + value.size - key.at) + 1);
+    }
+    LF__BUF_ADD(out, "}");
+}
+
+static void chat_put_content(lf__buf *out, const lf__reply_choice *choice)
+{
+    const lf__reply_part *parts = choice->parts.items;
+    if (choice->parts.count > 0) {
+        lf__reply_put_json(out, "content", (lf__text)LF__TEXT("["));
+        for (size_t i = 0; i < choice->parts.count; i++)
+            chat_put_part(out, &parts[i]);
+        LF__BUF_ADD(out, "]");
+    } else if (choice->has_text[LF__REPLY_CONTENT]) {
+        lf__reply_put_string(out, "content", &choice->texts[LF__REPLY_CONTENT]);
+    } else if (choice->has_content) {
+        lf__reply_put_json(out, "content", (lf__text)LF__TEXT("null"));
+    }
+}
+
+static void chat_put_audio(lf__buf *out, const lf__reply_choice *choice)
+{
+    lf__reply_put_json(out, "audio", (lf__text)LF__TEXT("{"));
+    lf__buf_add(out, choice->audio_rest.data, choice->audio_rest.length);
+    if (choice->audio_data.length > 0)
+        lf__reply_put_string(out, "data", &choice->audio_data);
+    if (choice->audio_transcript.length > 0)
+        lf__reply_put_string(out, "transcript", &choice->audio_transcript);
+    LF__BUF_ADD(out, "}");
+}
+
+static void chat_put_message(lf__buf *out, const lf__reply_choice *choice)
+{
+    LF__BUF_ADD(out, "{");
+    if (choice->role.length > 0)
+        lf__reply_put_string(out, "role", &choice->role);
+    else
+        lf__reply_put_json(out, "role", (lf__text)LF__TEXT("\"assistant\""));
+    chat_put_content(out, choice);
+    for (int i = 1; i < CHAT_TEXTS; i++)
+        if (choice->has_text[chat_texts[i].text])
+            lf__reply_put_string(out, chat_texts[i].key, &choice->texts[chat_texts[i].text]);
+    if (choice->has_text[LF__REPLY_THINKING])
+        lf__reply_put_string(out, "thinking", &choice->texts[LF__REPLY_THINKING]);
+    const lf__reply_tool *tools = choice->tools.items;
+    if (choice->tools.count > 0) {
+        lf__reply_put_json(out, "tool_calls", (lf__text)LF__TEXT("["));
+        for (size_t i = 0; i < choice->tools.count; i++)
+            chat_put_tool(out, &tools[i]);
+        LF__BUF_ADD(out, "]");
+    }
+    if (choice->has_function) {
+        lf__reply_put_json(out, "function_call", (lf__text)LF__TEXT("{"));
+        lf__reply_put_string(out, "name", &choice->function_name);
+        lf__reply_put_string(out, "arguments", &choice->function_arguments);
+        LF__BUF_ADD(out, "}");
+    }
+    if (choice->has_audio)
+        chat_put_audio(out, choice);
+    if (choice->annotations.length > 0) {
+        lf__reply_put_json(out, "annotations", (lf__text)LF__TEXT("["));
+        lf__buf_add(out, choice->annotations.data, choice->annotations.length);
+        LF__BUF_ADD(out, "]");
+    }
+    LF__BUF_ADD(out, "}");
+}
+
+static void chat_put_choice(lf__buf *out, const lf__reply_choice *choice)
+{
+    if (choice->message.length > 0) {
+        chat_put_whole(out, lf__buf_text(&choice->message));
+    } else if (choice->is_text) {
+        lf__reply_put_quoted(out, &choice->texts[LF__REPLY_CONTENT]);
+    } else {
+        chat_put_message(out, choice);
+    }
+}
+
+void lf__reply_chat_output(lf__reply *reply, lf__buf *out)
+{
+    const lf__reply_choice *choices = reply->choices.items;
+    size_t count = reply->choices.count;
+    lf__buf_add(out, "[", count > 1);
+    for (size_t i = 0; i < count; i++) {
+        lf__buf_add(out, ",", i > 0);
+        chat_put_choice(out, &choices[i]);
+    }
+    lf__buf_add(out, "]", count > 1);
+}

@@ -1,0 +1,70 @@
+/* JSON text with an index of its values (lf__json_index), for reading members by name. The memory of the index is used again for the
+ * next text. Pure.
+ */
+#ifndef LF_SRC_TREE_H
+#define LF_SRC_TREE_H
+
+#include "../base/json.h"
+
+enum { LF__TREE_NODES_MAX = 256 << 10 }; /* 6 MiB; a text with more values is not read */
+
+typedef struct lf__tree {
+    const char *text;
+    lf__json_node *nodes; /* the first one is the whole */
+    size_t count, room;
+} lf__tree;
+
+/* A place in a tree; node NULL: there is none. Every reader takes one. */
+typedef struct lf__item {
+    const lf__tree *tree;
+    const lf__json_node *node;
+} lf__item;
+
+/* Index a text, which stays the caller's. False: it is no JSON, has too many values, or there is no memory. */
+bool lf__tree_read(lf__tree *tree, lf__text text);
+void lf__tree_done(lf__tree *tree);
+
+static inline lf__item lf__tree_root(const lf__tree *tree)
+{
+    return (lf__item){tree, tree->nodes};
+}
+
+lf__item lf__item_member(lf__item object, const char *name); /* the first one of this name */
+lf__item lf__item_path(lf__item object, const char *first, const char *second);
+/* The first value in a list or object, and the one behind. */
+lf__item lf__item_first(lf__item container);
+lf__item lf__item_next(lf__item container, lf__item item);
+
+static inline bool lf__item_is(lf__item item)
+{
+    return item.node != NULL;
+}
+
+/* Raw JSON; none: there is no such value. */
+static inline lf__text lf__item_json(lf__item item)
+{
+    return item.node == NULL ? (lf__text){NULL, 0} : (lf__text){item.tree->text + item.node->at, item.node->size};
+}
+
+static inline char lf__item_begins(lf__item item) /* '{', '[', '"', a digit, ...; 0: none */
+{
+    return item.node == NULL ? '\0' : item.tree->text[item.node->at];
+}
+
+static inline bool lf__item_is_null(lf__item item) /* or absent */
+{
+    return item.node == NULL || lf__item_begins(item) == 'n';
+}
+
+static inline lf__text lf__item_key(lf__item item)
+{
+    return (lf__text){item.tree->text + item.node->key, item.node->key_size};
+}
+
+/* What stands between the quotes, still escaped; none: it is no string. */
+lf__text lf__item_string(lf__item item);
+bool lf__item_equals(lf__item item, const char *word); /* is it this string? */
+bool lf__item_int(lf__item item, int64_t *out); /* a whole number */
+bool lf__item_is_true(lf__item item);
+
+#endif
