@@ -462,24 +462,44 @@ static bool ingest_nests(const lf__field *map)
     return false;
 }
 
+/* Details that nest as OpenAI's do, made flat into the scratch buffer: the server takes them only where it knows every key. Numbers
+ * of the program's own stay. */
+static void ingest_flatten(ingest *to, const lf__field *map)
+{
+    lf__buf *out = to->scratch, no_costs;
+    char memory[LF__USAGE_COSTS_MAX];
+    lf__buf_over(&no_costs, memory, sizeof memory);
+    lf__buf_clear(out);
+    to->failed |= !lf__usage_convert(out, &no_costs, lf__field_payload(map), map->length, lf__wire_model(&to->view));
+    if (out->length > 0)
+        out->length--; /* open again */
+    else
+        lf__buf_add_char(out, '{');
+    lf__json_member member;
+    for (size_t at = 0; lf__json_next_member(lf__field_payload(map), map->length, &at, &member);)
+        if (ingest_is_whole(&member) && !lf__usage_knows((lf__text){member.key, member.key_size}))
+            ingest_json_member(out, &member, false);
+    if (out->length > 1)
+        lf__buf_add_char(out, '}');
+    else
+        out->length = 0;
+    to->failed |= out->failed;
+}
+
 /* Details that were given go first; usage in another API's words fills in. */
 static void ingest_usage_details(ingest *to)
 {
     const lf__field *usage = ingest_object(to->view.last[LF__TAG_USAGE]), *details = to->view.last[LF__TAG_USAGE_DETAILS];
     const lf__field *given_costs = to->view.last[LF__TAG_COST_DETAILS], *map = ingest_object(details);
+    char memory[LF__USAGE_COSTS_MAX];
     lf__buf costs;
-    lf__buf_init(&costs, to->scratch->limit);
+    lf__buf_over(&costs, memory, sizeof memory);
     lf__buf_clear(to->scratch);
     if (usage != NULL && (details == NULL || given_costs == NULL))
-        to->failed |= !lf__usage_convert(to->scratch, &costs, lf__field_payload(usage), usage->length);
+        to->failed |= !lf__usage_convert(to->scratch, &costs, lf__field_payload(usage), usage->length, lf__wire_model(&to->view));
     bool nests = map != NULL && ingest_nests(map);
-    if (nests) { /* as OpenAI's do: the server takes them only where it knows every key, so they are flattened */
-        size_t before = costs.length;
-        lf__buf_clear(to->scratch);
-        to->failed |= !lf__usage_convert(to->scratch, &costs, lf__field_payload(map), map->length);
-        lf__buf_rewind(&costs, before);
-    }
-    to->scratch->no_memory |= costs.no_memory;
+    if (nests)
+        ingest_flatten(to, map);
     const char *counts = nests || details == NULL ? to->scratch->data : map != NULL ? lf__field_payload(map) : NULL;
     size_t size = nests || details == NULL ? to->scratch->length : map != NULL ? map->length : 0;
     ingest_usage_object(to, usage, map != NULL, counts, size);
@@ -488,7 +508,6 @@ static void ingest_usage_details(ingest *to)
     ingest_map(to, "costDetails", given_costs, ingest_cost);
     if (given_costs == NULL && costs.length > 0)
         ingest_members(to->out, "costDetails", costs.data, costs.length, ingest_cost);
-    lf__buf_done(&costs);
 }
 
 /* ---- Traces ----------------------------------------------------------------------------------------------------- */

@@ -165,7 +165,7 @@ static void otlp_add_usage(const otlp_writer *to, const lf__view *view)
     char memory[LF__USAGE_COSTS_MAX];
     lf__buf costs, *details = otlp_scratch(to);
     lf__buf_over(&costs, memory, sizeof memory);
-    if (!lf__usage_convert(details, &costs, lf__field_payload(usage), usage->length))
+    if (!lf__usage_convert(details, &costs, lf__field_payload(usage), usage->length, lf__wire_model(view)))
         return;
     if (details->length > 0 && view->last[LF__TAG_USAGE_DETAILS] == NULL)
         otlp_add_scratch(to, lf__text_of("langfuse.observation.usage_details"));

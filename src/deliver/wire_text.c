@@ -65,6 +65,13 @@ const lf__field *lf__wire_prompt_version(const lf__view *view)
     return of_another ? NULL : version;
 }
 
+lf__text lf__wire_model(const lf__view *view)
+{
+    const lf__field *model = view->last[LF__TAG_MODEL];
+    bool is_text = model != NULL && model->kind == LF_KIND_STRING;
+    return is_text ? (lf__text){lf__field_payload(model), model->length} : (lf__text){NULL, 0};
+}
+
 const char *lf__wire_incomplete(const lf__record *record, const char **message)
 {
     if ((record->flags & LF__FLAG_INTERRUPTED) != 0) {

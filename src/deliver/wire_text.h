@@ -28,6 +28,9 @@ int64_t lf__wire_int(const lf__field *field);
  * nothing of the observation's own prompt. */
 const lf__field *lf__wire_prompt_version(const lf__view *view);
 
+/* The name of the observation's model; none where it is no text. */
+lf__text lf__wire_model(const lf__view *view);
+
 /* How the scope of an observation was left: "abandoned", "interrupted", or NULL when it ended. *message is what is then said
  * of it. */
 const char *lf__wire_incomplete(const lf__record *record, const char **message);
