@@ -471,10 +471,10 @@ typedef struct lf_observation_fields {
     const char *version;
     const char *model;
     lf_value_from_LF_OBJECT model_parameters;
-    lf_value_from_LF_OBJECT usage_details; /* token counts: "input", "output", "total", ... */
+    lf_value_from_LF_OBJECT usage_details; /* token counts, sent as they are: "input", "output", "total", names of your own */
     lf_value_from_LF_OBJECT cost_details;  /* US dollars: "input", "output", "total", ... */
-    lf_value_from_LF_OBJECT usage; /* counts under the names of another API (OpenAI, Anthropic, Langfuse v2 with "unit" and
-                                      costs), which are translated */
+    lf_value_from_LF_OBJECT usage; /* the object of counts that a model's API reports (OpenAI, Anthropic, Gemini, Ollama, ...,
+                                      Langfuse v2 with "unit" and costs). What is known is translated, the rest is left out */
     const lf_prompt *prompt; /* links a generation to this version of a prompt; a fallback is not linked */
     const char *prompt_name; /* the same by hand, together with prompt_version */
     int prompt_version;
