@@ -413,8 +413,7 @@ static void reply_write_usage(lf__reply *reply)
 {
     lf__text usage = lf__buf_text(reply->usage.length > 0 ? &reply->usage : &reply->timings), model = lf__buf_text(&reply->model);
     if (usage.size > 0)
-        (void)lf__usage_convert(&reply->details, &reply->costs, usage.at, usage.size);
-    (void)model;
+        (void)lf__usage_convert(&reply->details, &reply->costs, usage.at, usage.size, model);
 }
 
 static int reply_compare(const void *a, const void *b)
