@@ -144,21 +144,34 @@ size_t lf__utf8_code_point(const char *at, const char *end, uint32_t *out_c)
 
 /* ---- Strings ---------------------------------------------------------------------------------------------------- */
 
-/* Eight characters of ASCII that stand for themselves. */
-static bool json_is_plain(uint64_t word)
+/* Of eight characters, the lanes of those that do not stand for themselves in a string: 0, if all are plain ASCII. */
+static uint64_t json_special(uint64_t word)
 {
-    return ((word & JSON_LANES(0x80)) | JSON_LANES_BELOW(word, 0x20) | JSON_LANES_EQUAL(word, '"') |
-            JSON_LANES_EQUAL(word, '\\')) == 0;
+    return (word & JSON_LANES(0x80)) | JSON_LANES_BELOW(word, 0x20) | JSON_LANES_EQUAL(word, '"') | JSON_LANES_EQUAL(word, '\\');
+}
+
+/* How many of them stand before the first such one. */
+static size_t json_plain_size(uint64_t special)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (size_t)__builtin_ctzll(special) / 8;
+#else
+    (void)special;
+    return 0; /* lanes may be marked wrongly before it */
+#endif
 }
 
 /* The end of the longest run that can stand in a JSON string as it is. */
 static const char *json_plain_end(const char *begin, const char *end)
 {
     for (const char *at = begin;;) {
-        while (end - at >= 8 && json_is_plain(json_word(at)))
+        uint64_t special = 0;
+        while (end - at >= 8 && (special = json_special(json_word(at))) == 0)
             at += 8;
+        if (special != 0)
+            at += json_plain_size(special);
         /* The last bytes together with some before them. */
-        if (end - at < 8 && end - begin >= 8 && json_is_plain(json_word(end - 8)))
+        if (end - at < 8 && end - begin >= 8 && json_special(json_word(end - 8)) == 0)
             return end;
         while (at < end && (unsigned char)*at < 0x80) {
             if ((unsigned char)*at < 0x20 || *at == '"' || *at == '\\')
@@ -413,6 +426,8 @@ bool lf__json_float(lf__buf *out, uint64_t bits)
 
 static const char *json_skip_blanks(const char *at, const char *end)
 {
+    if (at < end && (unsigned char)*at > ' ') /* there are none, mostly */
+        return at;
     while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
         at++;
     return at;

@@ -232,15 +232,16 @@ void lf__reply_note_error(lf__reply *reply, lf__item error)
     lf__reply_note(reply, "innererror", lf__item_member(error, "innererror"));
 }
 
-/* {"error": ...}, {"object":"error","message":...}, an event named so, FastAPI's {"detail": ...}. */
+/* {"error": ...}, {"object":"error","message":...}, {"type":"error",...}, an event named so. */
 static void reply_look_for_error(lf__reply *reply, lf__item event, bool is_error)
 {
-    lf__item error = lf__item_member(event, "error");
-    char begins = lf__item_begins(error);
-    if (begins == '{' || (begins == '"' && lf__item_string(error).size > 0))
-        lf__reply_note_error(reply, error);
-    else if (is_error || lf__item_equals(lf__item_member(event, "object"), "error") ||
-             lf__item_equals(lf__item_member(event, "type"), "error"))
+    static const lf__text names[] = {LF__TEXT("error"), LF__TEXT("object"), LF__TEXT("type")};
+    lf__item members[sizeof names / sizeof *names];
+    lf__item_members(event, names, sizeof names / sizeof *names, members);
+    char begins = lf__item_begins(members[0]);
+    if (begins == '{' || (begins == '"' && lf__item_string(members[0]).size > 0))
+        lf__reply_note_error(reply, members[0]);
+    else if (is_error || lf__item_equals(members[1], "error") || lf__item_equals(members[2], "error"))
         lf__reply_note_error(reply, event);
 }
 

@@ -29,18 +29,6 @@ void lf__tree_done(lf__tree *tree)
     *tree = (lf__tree){0};
 }
 
-lf__item lf__item_first(lf__item container)
-{
-    bool is_container = lf__item_begins(container) == '{' || lf__item_begins(container) == '[';
-    bool is_empty = !is_container || container.node->next == (size_t)(container.node - container.tree->nodes) + 1;
-    return (lf__item){container.tree, is_empty ? NULL : container.node + 1};
-}
-
-lf__item lf__item_next(lf__item container, lf__item item)
-{
-    return (lf__item){item.tree, item.node->next == container.node->next ? NULL : &item.tree->nodes[item.node->next]};
-}
-
 lf__item lf__item_member(lf__item object, const char *name)
 {
     if (lf__item_begins(object) != '{')
@@ -50,6 +38,21 @@ lf__item lf__item_member(lf__item object, const char *name)
     while (member.node != NULL && (member.node->key_size != size || memcmp(member.tree->text + member.node->key, name, size) != 0))
         member = lf__item_next(object, member);
     return member;
+}
+
+void lf__item_members(lf__item object, const lf__text *names, size_t count, lf__item *out)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = (lf__item){object.tree, NULL};
+    if (lf__item_begins(object) != '{')
+        return;
+    for (lf__item member = lf__item_first(object); lf__item_is(member); member = lf__item_next(object, member)) {
+        lf__text key = lf__item_key(member);
+        for (size_t i = 0; i < count; i++)
+            if (names[i].size == key.size && names[i].at[0] == key.at[0] && out[i].node == NULL &&
+                memcmp(names[i].at, key.at, key.size) == 0)
+                out[i] = member;
+    }
 }
 
 lf__item lf__item_path(lf__item object, const char *first, const char *second)

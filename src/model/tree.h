@@ -29,12 +29,23 @@ static inline lf__item lf__tree_root(const lf__tree *tree)
     return (lf__item){tree, tree->nodes};
 }
 
-lf__item lf__item_member(lf__item object, const char *name); /* the first one of this name */
-lf__item lf__item_path(lf__item object, const char *first, const char *second);
-/* The first value in a list or object, and the one behind. */
-lf__item lf__item_first(lf__item container);
-lf__item lf__item_next(lf__item container, lf__item item);
+/* The first value in a list or object; a scalar has none. */
+static inline lf__item lf__item_first(lf__item container)
+{
+    bool is_empty = container.node == NULL || container.node->next == (size_t)(container.node - container.tree->nodes) + 1;
+    return (lf__item){container.tree, is_empty ? NULL : container.node + 1};
+}
 
+/* The value behind an item of a list or object. */
+static inline lf__item lf__item_next(lf__item container, lf__item item)
+{
+    return (lf__item){item.tree, item.node->next == container.node->next ? NULL : &item.tree->nodes[item.node->next]};
+}
+
+lf__item lf__item_member(lf__item object, const char *name); /* the first one of this name */
+/* The first members of these names, in one pass over the object. */
+void lf__item_members(lf__item object, const lf__text *names, size_t count, lf__item *out);
+lf__item lf__item_path(lf__item object, const char *first, const char *second);
 static inline bool lf__item_is(lf__item item)
 {
     return item.node != NULL;
