@@ -170,38 +170,107 @@ static void tree_put_when(buf *out, int64_t ns)
 
 /* ---- Usage ---- */
 
+/* Negative: not given. */
 typedef struct tree_usage {
-    double input, output, total, cost; /* negative: not given */
+    double input, cached;     /* all tokens of the request, and those of them that were read from a cache */
+    double output, reasoning; /* all tokens of the reply, and those of them that are reasoning */
+    double total, cost;
 } tree_usage;
+
+static void tree_add(double *sum, double more)
+{
+    *sum = (*sum > 0 ? *sum : 0) + more;
+}
+
+/* A count is part of its side by its name: input_cached_tokens, cache_read_input_tokens, output_reasoning_tokens. */
+static void tree_add_count(tree_usage *u, text key, double tokens)
+{
+    bool cache = text_has(key, "cache");
+    if (text_is(key, "total"))
+        u->total = tokens;
+    if (text_is(key, "input") || text_starts(key, "input_") || cache)
+        tree_add(&u->input, tokens);
+    if (cache && !text_has(key, "creation") && !text_has(key, "write"))
+        tree_add(&u->cached, tokens);
+    if (text_is(key, "output") || text_starts(key, "output_"))
+        tree_add(&u->output, tokens);
+    if (text_starts(key, "output_reasoning"))
+        tree_add(&u->reasoning, tokens);
+}
 
 static tree_usage tree_usage_of(const observation *o)
 {
     arena memory = {0};
     const json *tokens = json_parse(&memory, o->usage), *cost = json_parse(&memory, o->cost);
-    tree_usage result = {json_number_at(tokens, "input", -1), json_number_at(tokens, "output", -1),
-                         json_number_at(tokens, "total", -1), json_number_at(cost, "total", -1)};
+    tree_usage u = {-1, -1, -1, -1, -1, json_number_at(cost, "total", -1)};
+    for (const json *count = json_first(tokens, JSON_OBJECT); count != NULL; count = count->next)
+        if (count->kind == JSON_NUMBER)
+            tree_add_count(&u, count->key, count->number);
+    if (u.total >= 0 && u.input + u.output > u.total) { /* counts that overlap: no sum of them is true */
+        u.input = json_number_at(tokens, "input", -1);
+        u.output = json_number_at(tokens, "output", -1);
+        u.cached = u.reasoning = -1;
+    }
     arena_free(&memory);
-    return result;
+    return u;
+}
+
+static void tree_put_side(buf *out, double tokens, double part, const char *what)
+{
+    tree_put_grouped(out, tokens);
+    if (part <= 0)
+        return;
+    buf_string(out, " (");
+    tree_put_grouped(out, part);
+    buf_format(out, " %s)", what);
+}
+
+static void tree_put_tokens(buf *out, const tree_usage *u)
+{
+    if (u->total < 0)
+        return;
+    buf_string(out, "  ");
+    if (u->input >= 0 && u->output >= 0) {
+        tree_put_side(out, u->input, u->cached, "cached");
+        buf_string(out, TREE_ARROW);
+        tree_put_side(out, u->output, u->reasoning, "reasoning");
+        if (u->total > u->input + u->output) {
+            buf_string(out, " of ");
+            tree_put_grouped(out, u->total);
+        }
+    } else {
+        tree_put_grouped(out, u->total);
+    }
+    buf_string(out, " tokens");
+}
+
+/* The first token is known in whole milliseconds; a moment before the start is none. */
+static bool tree_first_token(const observation *o, int64_t *out_ns)
+{
+    *out_ns = clock_ns_of_ms(o->completion_start_ms) - o->start_ns;
+    return o->completion_start_ms >= 0 && *out_ns > -CLOCK_NS_PER_MS;
+}
+
+/* Tokens of a reply a second: since its first token, where that is known and no reasoning came before it. A reply of a few milliseconds
+ * has no rate. */
+static void tree_put_rate(buf *out, const observation *o, const tree_usage *u)
+{
+    int64_t first_ns, ns = o->end_ns - o->start_ns;
+    if (o->end_ns == OBSERVATION_OPEN || !text_is(o->type, "GENERATION"))
+        return;
+    if (u->reasoning <= 0 && tree_first_token(o, &first_ns))
+        ns -= first_ns;
+    if (u->output > 1 && ns >= 10 * CLOCK_NS_PER_MS) {
+        double rate = u->output / ((double)ns / 1e9);
+        buf_format(out, rate < 100 ? "  %.1f tokens/s" : "  %.0f tokens/s", rate);
+    }
 }
 
 static void tree_put_usage(buf *out, const observation *o)
 {
     tree_usage u = tree_usage_of(o);
-    if (u.total >= 0) {
-        buf_string(out, "  ");
-        if (u.input >= 0 && u.output >= 0) {
-            tree_put_grouped(out, u.input);
-            buf_string(out, TREE_ARROW);
-            tree_put_grouped(out, u.output);
-            if (u.total > u.input + u.output) {
-                buf_string(out, " of ");
-                tree_put_grouped(out, u.total);
-            }
-        } else {
-            tree_put_grouped(out, u.total);
-        }
-        buf_string(out, " tokens");
-    }
+    tree_put_tokens(out, &u);
+    tree_put_rate(out, o, &u);
     if (u.cost >= 0) {
         buf_string(out, "  ");
         tree_put_cost(out, u.cost);
@@ -353,6 +422,29 @@ static void tree_put_prompt(buf *out, const observation *o)
         buf_format(out, " v%lld", (long long)o->prompt_version);
 }
 
+static void tree_put_first_token(buf *out, const observation *o)
+{
+    int64_t ns;
+    if (!tree_first_token(o, &ns))
+        return;
+    buf_string(out, "  first token ");
+    tree_put_duration(out, ns > 0 ? ns : 0);
+}
+
+/* Why a model stopped. Of several choices it is a list. */
+static void tree_put_finish_reason(buf *out, const observation *o)
+{
+    arena memory = {0};
+    text reason = TEXT("");
+    if (text_has(o->metadata, "\"finish_reason\""))
+        reason = json_string_at(json_parse(&memory, o->metadata), "finish_reason");
+    if (reason.size > 0) {
+        buf_string(out, "  finish ");
+        tree_put_clipped(out, reason, TREE_MAX_NAME_COLUMNS);
+    }
+    arena_free(&memory);
+}
+
 static void tree_put_title(buf *out, const forest_node *n, const tree_style *style)
 {
     const observation *o = n->row;
@@ -369,12 +461,14 @@ static void tree_put_title(buf *out, const forest_node *n, const tree_style *sty
     } else if (!text_is(o->type, "EVENT")) { /* events are moments; anything else lacks its end */
         buf_string(out, "  no end");
     }
+    tree_put_first_token(out, o);
     if (o->model.size > 0) {
         buf_string(out, "  ");
         tree_put_clipped(out, o->model, TREE_MAX_NAME_COLUMNS);
     }
     tree_put_prompt(out, o);
     tree_put_usage(out, o);
+    tree_put_finish_reason(out, o);
     if (n->orphan) {
         buf_string(out, "  (parent ");
         tree_put_clipped(out, o->parent_id, TREE_MAX_NAME_COLUMNS);

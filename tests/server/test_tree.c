@@ -88,9 +88,69 @@ static void a_trace_is_drawn(void **state)
                 "span answer  1.00 s\n"
                 "│  in   {\"question\": \"why is the sky blue, and why is it re…\n"
                 "│  out  Rayleigh⏎scattering\n"
-                "├─ generation llm  500 ms  gpt-4o  prompt folder/answer v3  1,000 → 50 tokens  $0.002500\n"
+                "├─ generation llm  500 ms  gpt-4o  prompt folder/answer v3  1,000 → 50 tokens  100 tokens/s  $0.002500\n"
                 "│     in   []\n"
                 "└─ tool search  50 ms  ERROR: timed out\n");
+}
+
+static void assert_title(const observation *row, const char *expected)
+{
+    buf out = {0};
+    trace_data data = data_of(row, 1);
+    tree_render(&out, &data, &plain);
+    buf_char(&out, '\0');
+    assert_false(out.failed);
+    assert_string_equal(strstr(out.at, "\n\n") + 2, expected);
+    buf_free(&out);
+}
+
+static void a_generation_tells_its_tokens_its_pace_and_why_it_stopped(void **state)
+{
+    observation row = row_of("a", "", "llm", 0, 2000);
+    (void)state;
+    row.type = TEXT("GENERATION");
+    row.completion_start_ms = START / MS + 400;
+    row.model = TEXT("gpt-4o");
+    row.usage = TEXT("{\"input\":1,\"input_cached_tokens\":36,\"output\":24,\"total\":61}");
+    row.cost = TEXT("{\"total\":0.00042}");
+    row.metadata = TEXT("{\"finish_reason\":\"stop\",\"response_id\":\"r\"}");
+    assert_title(&row, "generation llm  2.00 s  first token 400 ms  gpt-4o  37 (36 cached) → 24 tokens  15.0 tokens/s  $0.000420"
+                       "  finish stop\n");
+    /* Reasoning may come before the first token, so that the pace is that of the whole call. Written caches are no hits. */
+    row.usage = TEXT("{\"input\":10,\"input_cache_creation\":5,\"output\":400,\"output_reasoning_tokens\":1600,\"total\":2015}");
+    row.cost = TEXT("{}");
+    row.metadata = TEXT("{\"finish_reason\":\"[\\\"stop\\\",\\\"length\\\"]\"}");
+    assert_title(&row, "generation llm  2.00 s  first token 400 ms  gpt-4o  15 → 2,000 (1,600 reasoning) tokens  1000 tokens/s"
+                       "  finish [\"stop\",\"length\"]\n");
+    /* Without a first token the time is the whole one; counts outside of both sides are in the total. */
+    row.completion_start_ms = -1;
+    row.usage = TEXT("{\"cache_read_input_tokens\":4,\"input\":1,\"output\":9,\"searches\":1,\"total\":15}");
+    row.metadata = TEXT("{}");
+    assert_title(&row, "generation llm  2.00 s  gpt-4o  5 (4 cached) → 9 of 15 tokens  4.5 tokens/s\n");
+}
+
+static void what_a_pace_and_parts_cannot_be_told_of_has_none(void **state)
+{
+    observation row = row_of("a", "", "llm", 0, 2000);
+    (void)state;
+    row.type = TEXT("GENERATION");
+    row.completion_start_ms = START / MS - 1; /* before the start */
+    row.usage = TEXT("{\"input\":100,\"input_cached_tokens\":64,\"output\":50,\"total\":150}"); /* they overlap */
+    row.metadata = TEXT("{\"finish_reason\":null}");
+    assert_title(&row, "generation llm  2.00 s  100 → 50 tokens  25.0 tokens/s\n");
+    row.completion_start_ms = START / MS + 1995; /* all at the end */
+    row.usage = TEXT("{\"input\":100,\"output\":50,\"total\":150}");
+    assert_title(&row, "generation llm  2.00 s  first token 2.00 s  100 → 50 tokens\n");
+    row.completion_start_ms = -1;
+    row.end_ns = OBSERVATION_OPEN;
+    assert_title(&row, "generation llm  no end  100 → 50 tokens\n");
+    row = row_of("a", "", "vectors", 0, 2000);
+    row.type = TEXT("EMBEDDING");
+    row.usage = TEXT("{\"input\":9,\"total\":9}");
+    assert_title(&row, "embedding vectors  2.00 s  9 tokens\n");
+    row.metadata = TEXT("not JSON \"finish_reason\"");
+    row.usage = TEXT("{\"input\":\"x\",\"total\":null}");
+    assert_title(&row, "embedding vectors  2.00 s\n");
 }
 
 static void full_keeps_lines_and_length(void **state)
@@ -249,6 +309,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_trace_is_drawn),
+        cmocka_unit_test(a_generation_tells_its_tokens_its_pace_and_why_it_stopped),
+        cmocka_unit_test(what_a_pace_and_parts_cannot_be_told_of_has_none),
         cmocka_unit_test(full_keeps_lines_and_length),
         cmocka_unit_test(hostile_text_never_reaches_the_terminal),
         cmocka_unit_test(orphans_and_cycles_are_roots),
