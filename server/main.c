@@ -1,5 +1,8 @@
+#define _GNU_SOURCE
 /* langfuse-local: arguments and subcommands. What they do is in the other files. */
 #include "api.h"
+#include "environment.h"
+#include "preload.h"
 #include "store.h"
 #include "tree.h"
 
@@ -13,14 +16,14 @@
 #include <unistd.h>
 
 #define MAIN_VERSION "0.1.0"
-enum { MAIN_EXIT_USAGE = 2, MAIN_DEFAULT_WIDTH = 100 };
+enum { MAIN_EXIT_USAGE = 2, MAIN_DEFAULT_WIDTH = 100, MAIN_MAX_URL = 512 };
 
 typedef struct main_options {
     const char *host, *db, *port_file, *color;
     api api;
     uint16_t port;
     size_t limit; /* 0: not given */
-    bool full, all;
+    bool full, all, preload, children;
 } main_options;
 
 static const char main_help[] =
@@ -34,9 +37,14 @@ static const char main_help[] =
     "      Show the newest trace, the one whose id is or begins with TRACE_ID, or the newest N.\n"
     "  langfuse-local traces [--db PATH] [--limit N] [--all] [--color auto|always|never]\n"
     "      List the newest traces (20 unless told), a line each.\n"
+    "  langfuse-local env [--host 127.0.0.1] [--port 3300] [--public-key K] [--secret-key S] [--preload] [--children]\n"
+    "      Print the variables that point a program at such a server, for eval \"$(langfuse-local env)\". With --preload calls of\n"
+    "      models by libcurl are recorded, too, with --children also those of the programs that a program starts.\n"
     "\n"
     "The database is PATH, else $LANGFUSE_LOCAL_DB, else langfuse-local.db here. The keys are those given, else\n"
     "$LANGFUSE_PUBLIC_KEY and $LANGFUSE_SECRET_KEY, else pk-lf-local and sk-lf-local.\n";
+
+static const char main_version[] = "langfuse-local " MAIN_VERSION "\n";
 
 static const char *main_from_environment(const char *name, const char *otherwise)
 {
@@ -63,6 +71,13 @@ static int main_failure(const char *why)
     return EXIT_FAILURE;
 }
 
+/* An address with colons stands in brackets in a URL. */
+static void main_put_url(char out[MAIN_MAX_URL], const char *host, uint16_t port)
+{
+    bool brackets = strchr(host, ':') != NULL;
+    snprintf(out, MAIN_MAX_URL, "http://%s%s%s:%u", brackets ? "[" : "", host, brackets ? "]" : "", (unsigned)port);
+}
+
 static bool main_read_number(const char *given, int64_t most, int64_t *out)
 {
     return text_to_int(text_of(given), out) && *out >= 0 && *out <= most;
@@ -81,6 +96,8 @@ static bool main_read_option(int option, main_options *o)
     case 'q': o->api.quiet = true; return true;
     case 'F': o->full = true; return true;
     case 'a': o->all = true; return true;
+    case 'P': o->preload = true; return true;
+    case 'C': o->children = true; return true;
     case 'w':
         if (strcmp(optarg, "dual") != 0 && strcmp(optarg, "events_only") != 0)
             return main_bad_option("--write-mode is dual or events_only, not ", optarg);
@@ -101,7 +118,7 @@ static bool main_read_option(int option, main_options *o)
             return main_bad_option("--color is auto, always or never, not ", optarg);
         o->color = optarg;
         return true;
-    default: return main_bad_option("an option is unknown or lacks its value", "");
+    default: return false;
     }
 }
 
@@ -124,11 +141,11 @@ static bool main_write_port_file(const char *path, uint16_t port)
     return ok;
 }
 
-/* An address with colons stands in brackets in a URL. */
 static void main_announce(const char *host, uint16_t port)
 {
-    bool brackets = strchr(host, ':') != NULL;
-    printf("langfuse-local listening on http://%s%s%s:%u\n", brackets ? "[" : "", host, brackets ? "]" : "", (unsigned)port);
+    char url[MAIN_MAX_URL];
+    main_put_url(url, host, port);
+    printf("langfuse-local listening on %s\n", url);
     fflush(stdout);
 }
 
@@ -261,7 +278,40 @@ static int main_show(const main_options *o, const char *trace_id, main_render *a
     return status;
 }
 
+/* ---- Env ---- */
+
+static int main_print(text words)
+{
+    return fwrite(words.at, 1, words.size, stdout) != words.size || fflush(stdout) != 0 ? main_failure("cannot write")
+                                                                                        : EXIT_SUCCESS;
+}
+
+/* Without the library to preload the other variables are printed all the same. */
+static int main_env(const main_options *o)
+{
+    arena memory = {0};
+    buf out = {0};
+    char url[MAIN_MAX_URL], why[512];
+    environment_changes changes;
+    main_put_url(url, o->host, o->port);
+    environment_wish wish = {url, o->api.keys.public_key, o->api.keys.secret_key, NULL, o->children};
+    if (o->preload)
+        wish.preload = preload_find(&memory, environment_get(environ, "LANGFUSE_CURL_LIBRARY"), why, sizeof why);
+    int status = o->preload && wish.preload == NULL ? main_failure(why) : EXIT_SUCCESS;
+    environment_plan(&memory, environ, &wish, &changes);
+    environment_write(&out, &changes);
+    if (out.failed || memory.failed)
+        status = main_failure("out of memory");
+    else if (main_print(buf_view(&out)) != EXIT_SUCCESS)
+        status = EXIT_FAILURE;
+    buf_free(&out);
+    arena_free(&memory);
+    return status;
+}
+
 /* ---- Arguments ---- */
+
+#define MAIN_EVERYWHERE {"help", no_argument, NULL, 'H'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}
 
 static const struct option main_serve_options[] = {
     {"host", required_argument, NULL, 'h'},
@@ -272,49 +322,92 @@ static const struct option main_serve_options[] = {
     {"port-file", required_argument, NULL, 'f'},
     {"quiet", no_argument, NULL, 'q'},
     {"write-mode", required_argument, NULL, 'w'},
-    {NULL, 0, NULL, 0},
+    MAIN_EVERYWHERE,
 };
 
 static const struct option main_show_options[] = {
     {"db", required_argument, NULL, 'd'}, {"limit", required_argument, NULL, 'l'}, {"all", no_argument, NULL, 'a'},
-    {"full", no_argument, NULL, 'F'},     {"color", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0},
+    {"full", no_argument, NULL, 'F'},     {"color", required_argument, NULL, 'c'}, MAIN_EVERYWHERE,
 };
 
-static int main_run(const char *command, int argc, char **argv, main_options *o)
+static const struct option main_env_options[] = {
+    {"host", required_argument, NULL, 'h'},
+    {"port", required_argument, NULL, 'p'},
+    {"public-key", required_argument, NULL, 'k'},
+    {"secret-key", required_argument, NULL, 's'},
+    {"preload", no_argument, NULL, 'P'},
+    {"children", no_argument, NULL, 'C'},
+    MAIN_EVERYWHERE,
+};
+
+typedef enum main_command_id { MAIN_SERVE, MAIN_TREE, MAIN_TRACES, MAIN_ENV } main_command_id;
+
+/* How many arguments stand behind the options at most. */
+typedef struct main_command {
+    const char *name;
+    const struct option *options;
+    main_command_id id;
+    int arguments;
+} main_command;
+
+static const main_command main_commands[] = {
+    {"serve", main_serve_options, MAIN_SERVE, 0},
+    {"tree", main_show_options, MAIN_TREE, 1},
+    {"traces", main_show_options, MAIN_TRACES, 0},
+    {"env", main_env_options, MAIN_ENV, 0},
+};
+
+static const main_command *main_find_command(const char *name)
 {
-    bool serving = strcmp(command, "serve") == 0, tree = strcmp(command, "tree") == 0;
-    int option;
-    if (!serving && !tree && strcmp(command, "traces") != 0)
-        return main_usage_error("unknown command: ", command);
-    opterr = 0; /* main_usage_error writes the message */
-    while ((option = getopt_long(argc, argv, "", serving ? main_serve_options : main_show_options, NULL)) != -1)
-        if (!main_read_option(option, o))
-            return MAIN_EXIT_USAGE;
-    if (argc - optind > (tree ? 1 : 0))
-        return main_usage_error("too many arguments: ", argv[argc - 1]);
-    if (serving)
-        return main_serve(o);
-    return tree ? main_show(o, argv[optind], tree_render, 1) : main_show(o, NULL, tree_render_summary, 20);
+    for (size_t i = 0; i < sizeof main_commands / sizeof *main_commands; i++)
+        if (strcmp(main_commands[i].name, name) == 0)
+            return &main_commands[i];
+    return NULL;
 }
 
-static int main_print(const char *words)
+/* `argv` begins with what stands behind the options, and ends in NULL. */
+static int main_run(const main_command *command, char **argv, main_options *o)
 {
-    return fputs(words, stdout) < 0 || fflush(stdout) != 0 ? main_failure("cannot write") : EXIT_SUCCESS;
+    switch (command->id) {
+    case MAIN_SERVE: return main_serve(o);
+    case MAIN_TREE: return main_show(o, argv[0], tree_render, 1);
+    case MAIN_TRACES: return main_show(o, NULL, tree_render_summary, 20);
+    case MAIN_ENV: return main_env(o);
+    }
+    return EXIT_FAILURE;
+}
+
+static int main_read_arguments(const main_command *command, int argc, char **argv, main_options *o)
+{
+    int option;
+    opterr = 0; /* main_usage_error writes the message */
+    while ((option = getopt_long(argc, argv, "", command->options, NULL)) != -1) {
+        if (option == 'H')
+            return main_print(text_of(main_help));
+        if (option == 'V')
+            return main_print(text_of(main_version));
+        if (option == '?')
+            return main_usage_error("an option is unknown or lacks its value: ", argv[optind - 1]);
+        if (!main_read_option(option, o))
+            return MAIN_EXIT_USAGE;
+    }
+    if (argc - optind > command->arguments)
+        return main_usage_error("too many arguments: ", argv[argc - 1]);
+    return main_run(command, argv + optind, o);
 }
 
 int main(int argc, char **argv)
 {
     main_options o = {.host = "127.0.0.1", .port = 3300, .color = "auto"};
     o.db = main_from_environment("LANGFUSE_LOCAL_DB", "langfuse-local.db");
-    o.api.keys.public_key = main_from_environment("LANGFUSE_PUBLIC_KEY", "pk-lf-local");
-    o.api.keys.secret_key = main_from_environment("LANGFUSE_SECRET_KEY", "sk-lf-local");
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0)
-            return main_print(main_help);
-        if (strcmp(argv[i], "--version") == 0)
-            return main_print("langfuse-local " MAIN_VERSION "\n");
-    }
+    o.api.keys.public_key = main_from_environment("LANGFUSE_PUBLIC_KEY", AUTH_LOCAL_KEYS.public_key);
+    o.api.keys.secret_key = main_from_environment("LANGFUSE_SECRET_KEY", AUTH_LOCAL_KEYS.secret_key);
     if (argc < 2)
         return main_usage_error("no command", "");
-    return main_run(argv[1], argc - 1, argv + 1, &o);
+    if (strcmp(argv[1], "--help") == 0)
+        return main_print(text_of(main_help));
+    if (strcmp(argv[1], "--version") == 0)
+        return main_print(text_of(main_version));
+    const main_command *command = main_find_command(argv[1]);
+    return command == NULL ? main_usage_error("unknown command: ", argv[1]) : main_read_arguments(command, argc - 1, argv + 1, &o);
 }
