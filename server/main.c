@@ -3,8 +3,7 @@
 #include "api.h"
 #include "environment.h"
 #include "preload.h"
-#include "store.h"
-#include "tree.h"
+#include "show.h"
 
 #include <getopt.h>
 #include <pthread.h>
@@ -12,11 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define MAIN_VERSION "0.1.0"
-enum { MAIN_EXIT_USAGE = 2, MAIN_DEFAULT_WIDTH = 100, MAIN_MAX_URL = 512 };
+enum { MAIN_EXIT_USAGE = 2, MAIN_MAX_URL = 512 };
 
 typedef struct main_options {
     const char *host, *db, *port_file, *color;
@@ -185,37 +183,13 @@ static int main_serve(main_options *o)
 
 /* ---- Tree and traces ---- */
 
-static size_t main_terminal_width(void)
-{
-    struct winsize size;
-    int64_t columns;
-    if (main_read_number(main_from_environment("COLUMNS", ""), 10000, &columns) && columns > 0)
-        return (size_t)columns;
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : MAIN_DEFAULT_WIDTH;
-}
-
-static tree_style main_style_of(const main_options *o)
-{
-    bool automatic = isatty(STDOUT_FILENO) && *main_from_environment("NO_COLOR", "") == '\0' &&
-                     strcmp(main_from_environment("TERM", ""), "dumb") != 0;
-    bool color = strcmp(o->color, "always") == 0 || (strcmp(o->color, "auto") == 0 && automatic);
-    return (tree_style){main_terminal_width(), color, o->full};
-}
-
-typedef void main_render(buf *out, const trace_data *data, const tree_style *style);
-
 /* False when reading or writing failed. */
-static bool main_print_trace(store *s, text id, main_render *as, const tree_style *style)
+static bool main_print_trace(store *s, text id, show_render *as, const tree_style *style)
 {
-    arena memory = {.ceiling = SIZE_MAX / 2}; /* a trace is shown whole, however large */
-    trace_data data;
     buf out = {0};
-    bool ok = store_load_trace(s, &memory, id, &data);
-    if (ok)
-        as(&out, &data, style);
-    ok = ok && !out.failed && fwrite(out.at != NULL ? out.at : "", 1, out.size, stdout) == out.size;
+    bool ok = show_trace(&out, s, id, as, style);
+    ok = ok && fwrite(out.at != NULL ? out.at : "", 1, out.size, stdout) == out.size;
     buf_free(&out);
-    arena_free(&memory);
     return ok;
 }
 
@@ -227,12 +201,12 @@ static bool main_contains(const text *ids, size_t count, text id)
     return false;
 }
 
-static int main_print_traces(store *s, const main_options *o, text prefix, size_t limit, main_render *as)
+static int main_print_traces(store *s, const main_options *o, text prefix, size_t limit, show_render *as)
 {
     arena memory = {0};
     text *ids = NULL;
     size_t count = 0;
-    tree_style style = main_style_of(o);
+    tree_style style = show_style(STDOUT_FILENO, o->color, o->full);
     int status = EXIT_FAILURE;
     bool read = store_newest_traces(s, &memory, prefix, prefix.size > 0 ? 100 : limit, &ids, &count);
     if (read && prefix.size > 0 && main_contains(ids, count, prefix)) { /* a whole id, even if others begin with it */
@@ -262,7 +236,7 @@ static int main_print_traces(store *s, const main_options *o, text prefix, size_
     return status;
 }
 
-static int main_show(const main_options *o, const char *trace_id, main_render *as, size_t default_limit)
+static int main_show(const main_options *o, const char *trace_id, show_render *as, size_t default_limit)
 {
     char why[512];
     size_t limit = o->all ? INT32_MAX : o->limit > 0 ? o->limit : default_limit;
