@@ -75,6 +75,11 @@ bool store_count_rows(store *s, const store_query *query, int64_t *out_count);
 /* The ids of the newest traces, newest first, or of those whose id starts with `prefix`. Texts live in `a`. */
 bool store_newest_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids, size_t *out_count);
 
+/* The ids of traces of which an observation or an event arrived since then: the newest `limit` of them, the oldest of those first. The
+ * total counts all. */
+bool store_arrived_traces(store *s, arena *a, int64_t since_ns, size_t limit, text **out_ids, size_t *out_count,
+                          int64_t *out_total);
+
 /* Numbers of stored observations and traces; of one trace when `trace_id` is not empty. */
 bool store_count(store *s, text trace_id, int64_t *out_observations, int64_t *out_traces);
 

@@ -122,6 +122,23 @@ bool store_newest_traces(store *s, arena *a, text prefix, size_t limit, text **o
     return ok;
 }
 
+bool store_arrived_traces(store *s, arena *a, int64_t since_ns, size_t limit, text **out_ids, size_t *out_count, int64_t *out_total)
+{
+    int next = 1;
+    pthread_mutex_lock(&s->lock);
+    sqlite3_stmt *statement = store_prepare(s, "SELECT trace_id, total FROM"
+                                               " (SELECT trace_id, min(start) AS oldest, count(*) OVER () AS total FROM"
+                                               "  (SELECT trace_id, start_ns AS start FROM observations WHERE arrived_ns >= ?1"
+                                               "   UNION ALL SELECT id, timestamp_ms * 1000000 FROM traces WHERE updated_ns >= ?1)"
+                                               "  GROUP BY trace_id ORDER BY oldest DESC, trace_id DESC LIMIT ?2)"
+                                               " ORDER BY oldest, trace_id");
+    store_bind_int(statement, &next, since_ns);
+    store_bind_int(statement, &next, (int64_t)limit);
+    bool ok = store_collect(statement, a, store_read_id, sizeof(text), out_ids, out_count, out_total);
+    pthread_mutex_unlock(&s->lock);
+    return ok;
+}
+
 static const struct {
     const char *of_rows, *of_traces;
 } store_trace_columns[STORE_TRACE_COLUMN_COUNT] = {

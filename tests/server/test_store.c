@@ -152,6 +152,35 @@ static void traces_come_newest_first_and_by_prefix(void **state)
     store_close(s);
 }
 
+static void what_arrived_since_then_is_told_oldest_first(void **state)
+{
+    store *s = open_store(":memory:", false);
+    arena a = {0};
+    text *ids;
+    size_t count;
+    int64_t total;
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        observation row = row_of((const char *[]){"old", "c", "a", "b", "a"}[i], (const char *[]){"1", "1", "1", "1", "2"}[i],
+                                 (const int[]){1, 4, 2, 3, 9}[i], "n");
+        row.arrived_ns = i;
+        put_one(s, row);
+    }
+    assert_true(store_arrived_traces(s, &a, 1, 10, &ids, &count, &total));
+    assert_int_equal(count, 3);
+    assert_int_equal(total, 3);
+    assert_true(text_is(ids[0], "a") && text_is(ids[1], "b") && text_is(ids[2], "c"));
+    assert_true(store_arrived_traces(s, &a, INT64_MIN, 2, &ids, &count, &total));
+    assert_int_equal(count, 2);
+    assert_int_equal(total, 4);
+    assert_true(text_is(ids[0], "b") && text_is(ids[1], "c"));
+    assert_true(store_arrived_traces(s, &a, 5, 2, &ids, &count, &total));
+    assert_int_equal(count, 0);
+    assert_int_equal(total, 0);
+    arena_free(&a);
+    store_close(s);
+}
+
 static void text_with_nul_comes_back_whole(void **state)
 {
     char path[] = TEMPORARY_PATH;
@@ -441,6 +470,7 @@ int main(void)
         cmocka_unit_test(pages_show_each_row_once_newest_first),
         cmocka_unit_test(filters_select),
         cmocka_unit_test(traces_come_newest_first_and_by_prefix),
+        cmocka_unit_test(what_arrived_since_then_is_told_oldest_first),
         cmocka_unit_test(text_with_nul_comes_back_whole),
         cmocka_unit_test(the_database_and_its_files_are_for_their_owner_only),
         cmocka_unit_test(a_foreign_file_is_refused_with_a_reason),
