@@ -3,6 +3,7 @@
 #include "api.h"
 #include "environment.h"
 #include "preload.h"
+#include "run.h"
 #include "show.h"
 
 #include <getopt.h>
@@ -14,14 +15,15 @@
 #include <unistd.h>
 
 #define MAIN_VERSION "0.1.0"
-enum { MAIN_EXIT_USAGE = 2, MAIN_MAX_URL = 512 };
+enum { MAIN_EXIT_USAGE = 2, MAIN_DEFAULT_TREES = 10, MAIN_MAX_URL = 512 };
 
 typedef struct main_options {
     const char *host, *db, *port_file, *color;
+    const char *given_db; /* NULL: no option said it */
     api api;
     uint16_t port;
     size_t limit; /* 0: not given */
-    bool full, all, preload, children;
+    bool full, all, preload, no_preload, children, keep;
 } main_options;
 
 static const char main_help[] =
@@ -35,6 +37,11 @@ static const char main_help[] =
     "      Show the newest trace, the one whose id is or begins with TRACE_ID, or the newest N.\n"
     "  langfuse-local traces [--db PATH] [--limit N] [--all] [--color auto|always|never]\n"
     "      List the newest traces (20 unless told), a line each.\n"
+    "  langfuse-local run [--keep] [--db PATH] [--no-preload] [--children] [--quiet] [--limit N] [--all] [--full]\n"
+    "                     [--color auto|always|never] [--] PROGRAM [ARGUMENT...]\n"
+    "      Run the program with a server of its own, and show its traces when it has ended. Calls of models by libcurl are "
+    "recorded,\n"
+    "      too, with --children also those of the programs that it starts. The exit status is that of the program.\n"
     "  langfuse-local env [--host 127.0.0.1] [--port 3300] [--public-key K] [--secret-key S] [--preload] [--children]\n"
     "      Print the variables that point a program at such a server, for eval \"$(langfuse-local env)\". With --preload calls of\n"
     "      models by libcurl are recorded, too, with --children also those of the programs that a program starts.\n"
@@ -87,13 +94,15 @@ static bool main_read_option(int option, main_options *o)
     int64_t number;
     switch (option) {
     case 'h': o->host = optarg; return true;
-    case 'd': o->db = optarg; return true;
+    case 'd': o->given_db = o->db = optarg; return true;
     case 'k': o->api.keys.public_key = optarg; return true;
     case 's': o->api.keys.secret_key = optarg; return true;
     case 'f': o->port_file = optarg; return true;
     case 'q': o->api.quiet = true; return true;
     case 'F': o->full = true; return true;
     case 'a': o->all = true; return true;
+    case 'K': o->keep = true; return true;
+    case 'N': o->no_preload = true; return true;
     case 'P': o->preload = true; return true;
     case 'C': o->children = true; return true;
     case 'w':
@@ -252,7 +261,22 @@ static int main_show(const main_options *o, const char *trace_id, show_render *a
     return status;
 }
 
-/* ---- Env ---- */
+/* ---- Run and env ---- */
+
+static int main_run_program(const main_options *o, char **argv)
+{
+    run_options options = {.db = o->given_db,
+                           .keep = o->keep,
+                           .no_preload = o->no_preload,
+                           .children = o->children,
+                           .quiet = o->api.quiet,
+                           .full = o->full,
+                           .color = o->color,
+                           .limit = o->all         ? INT32_MAX
+                                    : o->limit > 0 ? o->limit
+                                                   : MAIN_DEFAULT_TREES};
+    return argv[0] == NULL ? main_usage_error("no program to run", "") : run_program(&options, argv);
+}
 
 static int main_print(text words)
 {
@@ -304,6 +328,14 @@ static const struct option main_show_options[] = {
     {"full", no_argument, NULL, 'F'},     {"color", required_argument, NULL, 'c'}, MAIN_EVERYWHERE,
 };
 
+static const struct option main_run_options[] = {
+    {"db", required_argument, NULL, 'd'},    {"keep", no_argument, NULL, 'K'},
+    {"no-preload", no_argument, NULL, 'N'},  {"children", no_argument, NULL, 'C'},
+    {"quiet", no_argument, NULL, 'q'},       {"limit", required_argument, NULL, 'l'},
+    {"all", no_argument, NULL, 'a'},         {"full", no_argument, NULL, 'F'},
+    {"color", required_argument, NULL, 'c'}, MAIN_EVERYWHERE,
+};
+
 static const struct option main_env_options[] = {
     {"host", required_argument, NULL, 'h'},
     {"port", required_argument, NULL, 'p'},
@@ -314,7 +346,7 @@ static const struct option main_env_options[] = {
     MAIN_EVERYWHERE,
 };
 
-typedef enum main_command_id { MAIN_SERVE, MAIN_TREE, MAIN_TRACES, MAIN_ENV } main_command_id;
+typedef enum main_command_id { MAIN_SERVE, MAIN_TREE, MAIN_TRACES, MAIN_RUN, MAIN_ENV } main_command_id;
 
 /* How many arguments stand behind the options at most. */
 typedef struct main_command {
@@ -325,9 +357,8 @@ typedef struct main_command {
 } main_command;
 
 static const main_command main_commands[] = {
-    {"serve", main_serve_options, MAIN_SERVE, 0},
-    {"tree", main_show_options, MAIN_TREE, 1},
-    {"traces", main_show_options, MAIN_TRACES, 0},
+    {"serve", main_serve_options, MAIN_SERVE, 0},  {"tree", main_show_options, MAIN_TREE, 1},
+    {"traces", main_show_options, MAIN_TRACES, 0}, {"run", main_run_options, MAIN_RUN, INT32_MAX},
     {"env", main_env_options, MAIN_ENV, 0},
 };
 
@@ -340,12 +371,13 @@ static const main_command *main_find_command(const char *name)
 }
 
 /* `argv` begins with what stands behind the options, and ends in NULL. */
-static int main_run(const main_command *command, char **argv, main_options *o)
+static int main_do(const main_command *command, char **argv, main_options *o)
 {
     switch (command->id) {
     case MAIN_SERVE: return main_serve(o);
     case MAIN_TREE: return main_show(o, argv[0], tree_render, 1);
     case MAIN_TRACES: return main_show(o, NULL, tree_render_summary, 20);
+    case MAIN_RUN: return main_run_program(o, argv);
     case MAIN_ENV: return main_env(o);
     }
     return EXIT_FAILURE;
@@ -355,7 +387,7 @@ static int main_read_arguments(const main_command *command, int argc, char **arg
 {
     int option;
     opterr = 0; /* main_usage_error writes the message */
-    while ((option = getopt_long(argc, argv, "", command->options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, command->id == MAIN_RUN ? "+" : "", command->options, NULL)) != -1) {
         if (option == 'H')
             return main_print(text_of(main_help));
         if (option == 'V')
@@ -367,7 +399,7 @@ static int main_read_arguments(const main_command *command, int argc, char **arg
     }
     if (argc - optind > command->arguments)
         return main_usage_error("too many arguments: ", argv[argc - 1]);
-    return main_run(command, argv + optind, o);
+    return main_do(command, argv + optind, o);
 }
 
 int main(int argc, char **argv)

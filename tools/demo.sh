@@ -70,7 +70,6 @@ The data stays in $db. To look again, also without a server:
     $build/langfuse-local traces --db $db
     $build/langfuse-local tree --full --db $db
 
-To trace a program of your own, let a server run, and point the program at it:
-    $build/langfuse-local serve --db $db
-    LANGFUSE_BASE_URL=http://127.0.0.1:3300 LANGFUSE_PUBLIC_KEY=pk-lf-local LANGFUSE_SECRET_KEY=sk-lf-local ./program
+To trace a program of your own:
+    $build/langfuse-local run --db $db -- ./program
 END

@@ -371,6 +371,16 @@ def check_tree(server, name):
     check_equal(server.scores(), SCORES.get(name, []), "scores")
 
 
+@test
+def langfuse_local_run_shows_what_a_program_did():
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("LANGFUSE_", "OTEL_"))}
+    code, out, err = finish(subprocess.Popen(
+        [BUILD + "/langfuse-local", "run", "--no-preload", "--", *WRAPPER, BUILD + "/examples/hello"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True))
+    check_equal((code, out), (0, "4\n"), "the program")
+    check(re.search(r'^span answer .*\n   in   \{"question":"What is 2 \+ 2\?"\}\n   out  4\n$', err, flags=re.M), f"no tree: {err}")
+
+
 def example_test(path):
     name = os.path.basename(path)
 
