@@ -506,6 +506,42 @@ static void tree_put_value(buf *out, const forest_node *n, const char *label, te
         tree_put_value_line(out, n, label, value, style);
 }
 
+/* Every observation of a process has those of its library and its machine: they tell nothing of this one. */
+static bool tree_is_everywhere(text key)
+{
+    return text_starts(key, "scope.") || text_starts(key, "resourceAttributes.");
+}
+
+static void tree_put_metadata(buf *out, const forest_node *n, const tree_style *style)
+{
+    arena memory = {0};
+    buf own = {0};
+    buf_char(&own, '{');
+    const json *all = json_parse(&memory, n->row->metadata);
+    for (const json *entry = json_first(all, JSON_OBJECT); entry != NULL; entry = entry->next) {
+        if (tree_is_everywhere(entry->key))
+            continue;
+        json_put_name(&own, entry->key);
+        json_write(&own, entry);
+    }
+    buf_char(&own, '}');
+    if (own.size > 2)
+        tree_put_value(out, n, "meta ", buf_view(&own), style);
+    out->failed |= own.failed;
+    buf_free(&own);
+    arena_free(&memory);
+}
+
+/* What a reader of the whole wants to know, too. */
+static void tree_put_rest(buf *out, const forest_node *n, const tree_style *style)
+{
+    if (!style->full)
+        return;
+    if (n->row->model_parameters.size > 2)
+        tree_put_value(out, n, "with ", n->row->model_parameters, style);
+    tree_put_metadata(out, n, style);
+}
+
 /* ---- Scores ---- */
 
 static void tree_put_score_value(buf *out, const score *s, size_t limit)
@@ -613,6 +649,7 @@ void tree_render(buf *out, const trace_data *data, const tree_style *style)
         tree_put_title(out, n, style);
         tree_put_value(out, n, "in   ", n->row->input, style);
         tree_put_value(out, n, "out  ", n->row->output, style);
+        tree_put_rest(out, n, style);
         tree_put_scores_of(out, n, scores, data->score_count, style);
     }
     out->failed |= !planted;
