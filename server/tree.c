@@ -244,11 +244,11 @@ static void tree_put_tokens(buf *out, const tree_usage *u)
     buf_string(out, " tokens");
 }
 
-/* The first token is known in whole milliseconds; a moment before the start is none. */
+/* The first token is known in whole milliseconds, so it may seem to come with the start or before it: that tells nothing. */
 static bool tree_first_token(const observation *o, int64_t *out_ns)
 {
     *out_ns = clock_ns_of_ms(o->completion_start_ms) - o->start_ns;
-    return o->completion_start_ms >= 0 && *out_ns > -CLOCK_NS_PER_MS;
+    return o->completion_start_ms >= 0 && *out_ns > 0;
 }
 
 /* Tokens of a reply a second: since its first token, where that is known and no reasoning came before it. A reply of a few milliseconds
@@ -428,7 +428,7 @@ static void tree_put_first_token(buf *out, const observation *o)
     if (!tree_first_token(o, &ns))
         return;
     buf_string(out, "  first token ");
-    tree_put_duration(out, ns > 0 ? ns : 0);
+    tree_put_duration(out, ns);
 }
 
 /* Why a model stopped. Of several choices it is a list. */
@@ -509,7 +509,8 @@ static void tree_put_value(buf *out, const forest_node *n, const char *label, te
 /* Every observation of a process has those of its library and its machine: they tell nothing of this one. */
 static bool tree_is_everywhere(text key)
 {
-    return text_starts(key, "scope.") || text_starts(key, "resourceAttributes.");
+    return text_is(key, "scope.name") || text_is(key, "scope.version") || text_starts(key, "scope.attributes.") ||
+           text_starts(key, "resourceAttributes.");
 }
 
 static void tree_put_metadata(buf *out, const forest_node *n, const tree_style *style)

@@ -134,7 +134,7 @@ static void what_a_pace_and_parts_cannot_be_told_of_has_none(void **state)
     observation row = row_of("a", "", "llm", 0, 2000);
     (void)state;
     row.type = TEXT("GENERATION");
-    row.completion_start_ms = START / MS - 1; /* before the start */
+    row.completion_start_ms = START / MS; /* with the start */
     row.usage = TEXT("{\"input\":100,\"input_cached_tokens\":64,\"output\":50,\"total\":150}"); /* they overlap */
     row.metadata = TEXT("{\"finish_reason\":null}");
     assert_title(&row, "generation llm  2.00 s  100 → 50 tokens  25.0 tokens/s\n");
