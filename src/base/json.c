@@ -454,11 +454,9 @@ static long json_hex4(const char *at, const char *end)
 }
 
 /* The checks return the place behind what they accept, or NULL. */
-static const char *json_check_string(const char *at, const char *end)
+static const char *json_check_rest_of_string(const char *at, const char *end)
 {
-    if (at == end || *at != '"')
-        return NULL;
-    for (at++;;) {
+    for (;;) {
         at = json_plain_end(at, end);
         if (at == end)
             return NULL;
@@ -476,6 +474,27 @@ static const char *json_check_string(const char *at, const char *end)
             return NULL;
         }
     }
+}
+
+/* Most strings are short and plain. */
+static inline const char *json_check_string(const char *at, const char *end)
+{
+    if (at == end || *at != '"')
+        return NULL;
+    at++;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    while (end - at >= 8) {
+        uint64_t special = json_special(json_word(at));
+        if (special != 0) {
+            at += json_plain_size(special);
+            if (*at == '"')
+                return at + 1;
+            break;
+        }
+        at += 8;
+    }
+#endif
+    return json_check_rest_of_string(at, end);
 }
 
 static const char *json_check_digits(const char *at, const char *end)

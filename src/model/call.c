@@ -10,11 +10,11 @@ static struct {
     uint32_t slab_count;
     uint32_t free_first; /* index + 1 */
     _Atomic size_t bytes;
-} calls = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} open_calls = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static lf__call *call_at(uint32_t index)
 {
-    lf__call *slab = atomic_load_explicit(&calls.slabs[index / CALL_SLAB], memory_order_acquire);
+    lf__call *slab = atomic_load_explicit(&open_calls.slabs[index / CALL_SLAB], memory_order_acquire);
     return slab == NULL ? NULL : &slab[index % CALL_SLAB];
 }
 
@@ -30,21 +30,21 @@ static uint32_t call_index(const lf_model_call *name)
 
 static void call_push(uint32_t index)
 {
-    call_at(index)->next = calls.free_first;
-    calls.free_first = index + 1;
+    call_at(index)->next = open_calls.free_first;
+    open_calls.free_first = index + 1;
 }
 
 static bool call_make_slab(void)
 {
-    lf__call *slab = calls.slab_count < CALL_SLABS ? lf__alloc(CALL_SLAB * sizeof *slab) : NULL;
+    lf__call *slab = open_calls.slab_count < CALL_SLABS ? lf__alloc(CALL_SLAB * sizeof *slab) : NULL;
     if (slab == NULL)
         return false;
-    uint32_t first = calls.slab_count++ * CALL_SLAB;
+    uint32_t first = open_calls.slab_count++ * CALL_SLAB;
     for (uint32_t i = 0; i < CALL_SLAB; i++) {
         pthread_mutex_init(&slab[i].lock, NULL);
         slab[i].index = first + i;
     }
-    atomic_store_explicit(&calls.slabs[first / CALL_SLAB], slab, memory_order_release);
+    atomic_store_explicit(&open_calls.slabs[first / CALL_SLAB], slab, memory_order_release);
     for (uint32_t i = CALL_SLAB; i > 0; i--)
         call_push(first + i - 1);
     return true;
@@ -52,17 +52,17 @@ static bool call_make_slab(void)
 
 static void call_count_memory(lf__call *call, size_t memory)
 {
-    atomic_fetch_add_explicit(&calls.bytes, memory - call->memory, memory_order_relaxed);
+    atomic_fetch_add_explicit(&open_calls.bytes, memory - call->memory, memory_order_relaxed);
     call->memory = memory;
 }
 
 lf_model_call *lf__call_new(const lf__call_state *state)
 {
-    pthread_mutex_lock(&calls.lock);
-    lf__call *call = calls.free_first != 0 || call_make_slab() ? call_at(calls.free_first - 1) : NULL;
+    pthread_mutex_lock(&open_calls.lock);
+    lf__call *call = open_calls.free_first != 0 || call_make_slab() ? call_at(open_calls.free_first - 1) : NULL;
     if (call != NULL)
-        calls.free_first = call->next;
-    pthread_mutex_unlock(&calls.lock);
+        open_calls.free_first = call->next;
+    pthread_mutex_unlock(&open_calls.lock);
     if (call == NULL)
         return NULL;
     pthread_mutex_lock(&call->lock); /* an old name of this slot may be looking at it */
@@ -95,7 +95,7 @@ void lf__call_unlock(lf__call *call)
 
 void lf__call_feed(lf__call *call, const char *bytes, size_t size, int64_t moment_ns)
 {
-    if (atomic_load_explicit(&calls.bytes, memory_order_relaxed) > LF__CALL_BYTES) {
+    if (atomic_load_explicit(&open_calls.bytes, memory_order_relaxed) > LF__CALL_BYTES) {
         call->state.was_cut = true;
         return;
     }
@@ -110,9 +110,9 @@ lf__call_state lf__call_close(lf__call *call)
     call_count_memory(call, 0);
     call->is_open = false;
     pthread_mutex_unlock(&call->lock);
-    pthread_mutex_lock(&calls.lock);
+    pthread_mutex_lock(&open_calls.lock);
     call_push(call->index);
-    pthread_mutex_unlock(&calls.lock);
+    pthread_mutex_unlock(&open_calls.lock);
     return state;
 }
 
@@ -124,21 +124,21 @@ void lf__call_state_done(lf__call_state *state)
 
 void lf__calls_before_fork(void)
 {
-    pthread_mutex_lock(&calls.lock);
+    pthread_mutex_lock(&open_calls.lock);
 }
 
 void lf__calls_after_fork_parent(void)
 {
-    pthread_mutex_unlock(&calls.lock);
+    pthread_mutex_unlock(&open_calls.lock);
 }
 
 /* A reply that another thread was reading is left where it is: its memory may be half written. */
 void lf__calls_after_fork_child(void)
 {
-    pthread_mutex_init(&calls.lock, NULL);
-    calls.free_first = 0;
-    atomic_store_explicit(&calls.bytes, 0, memory_order_relaxed);
-    for (uint32_t i = calls.slab_count * CALL_SLAB; i > 0; i--) {
+    pthread_mutex_init(&open_calls.lock, NULL);
+    open_calls.free_first = 0;
+    atomic_store_explicit(&open_calls.bytes, 0, memory_order_relaxed);
+    for (uint32_t i = open_calls.slab_count * CALL_SLAB; i > 0; i--) {
         lf__call *call = call_at(i - 1);
         if (pthread_mutex_trylock(&call->lock) == 0 && call->is_open)
             lf__call_state_done(&call->state);

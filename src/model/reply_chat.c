@@ -4,16 +4,27 @@
  * replies with `message` or `text`.
  */
 
-static const struct {
-    const char *key;
-    int text;
-} chat_texts[] = {
-    {"content", LF__REPLY_CONTENT},
-    {"refusal", LF__REPLY_REFUSAL},
-    {"reasoning", LF__REPLY_REASONING},
-    {"reasoning_content", LF__REPLY_REASONING_CONTENT},
+/* Members of a message; the texts come first, in the order of LF__REPLY_CONTENT and so on. */
+enum {
+    CHAT_TEXTS = LF__REPLY_THINKING,
+    CHAT_TOOLS = CHAT_TEXTS,
+    CHAT_FUNCTION,
+    CHAT_AUDIO,
+    CHAT_ROLE,
+    CHAT_ANNOTATIONS,
+    CHAT_KEYS
 };
-enum { CHAT_TEXTS = sizeof chat_texts / sizeof *chat_texts };
+static const lf__text chat_keys[CHAT_KEYS] = {
+    [LF__REPLY_CONTENT] = LF__TEXT("content"),
+    [LF__REPLY_REFUSAL] = LF__TEXT("refusal"),
+    [LF__REPLY_REASONING] = LF__TEXT("reasoning"),
+    [LF__REPLY_REASONING_CONTENT] = LF__TEXT("reasoning_content"),
+    [CHAT_TOOLS] = LF__TEXT("tool_calls"),
+    [CHAT_FUNCTION] = LF__TEXT("function_call"),
+    [CHAT_AUDIO] = LF__TEXT("audio"),
+    [CHAT_ROLE] = LF__TEXT("role"),
+    [CHAT_ANNOTATIONS] = LF__TEXT("annotations"),
+};
 
 /* ---- Calls of tools ----------------------------------------------------------------------------------------------- */
 
@@ -220,108 +231,142 @@ static bool chat_says(lf__item item)
            !lf__text_equals(json, (lf__text)LF__TEXT("[]")) && !lf__text_equals(json, (lf__text)LF__TEXT("{}"));
 }
 
+static void chat_add_tools(lf__reply *reply, lf__reply_choice *choice, lf__item calls)
+{
+    if (lf__item_begins(calls) == '[')
+        for (lf__item call = lf__item_first(calls); lf__item_is(call); call = lf__item_next(calls, call))
+            lf__reply_add_tool(reply, choice, call, false);
+}
+
+/* True: it carries a token. */
+static bool chat_add_member(lf__reply *reply, lf__reply_choice *choice, int key, lf__item member)
+{
+    switch (key) {
+    case LF__REPLY_CONTENT: chat_add_content(reply, choice, member); break;
+    case CHAT_TOOLS: chat_add_tools(reply, choice, member); break;
+    case CHAT_FUNCTION: chat_add_function(reply, choice, member); break;
+    case CHAT_AUDIO: chat_add_audio(reply, choice, member); break;
+    case CHAT_ROLE: (void)lf__reply_set_string(reply, &choice->role, member); return false;
+    case CHAT_ANNOTATIONS: chat_add_annotations(reply, choice, member); return false;
+    default:
+        choice->has_text[key] |= lf__item_begins(member) == '"';
+        (void)lf__reply_add_string(reply, &choice->texts[key], member);
+    }
+    return chat_says(member);
+}
+
 static bool chat_add_delta(lf__reply *reply, lf__reply_choice *choice, lf__item delta)
 {
+    lf__item members[CHAT_KEYS];
     bool token = false;
-    for (lf__item member = lf__item_first(delta); lf__item_is(member); member = lf__item_next(delta, member)) {
-        lf__text key = lf__item_key(member);
-        int i = 0;
-        while (i < CHAT_TEXTS && !lf__text_equals(key, lf__text_of(chat_texts[i].key)))
-            i++;
-        bool says = chat_says(member);
-        if (i == 0) {
-            chat_add_content(reply, choice, member);
-        } else if (i < CHAT_TEXTS) {
-            choice->has_text[chat_texts[i].text] |= lf__item_begins(member) == '"';
-            (void)lf__reply_add_string(reply, &choice->texts[chat_texts[i].text], member);
-        } else if (lf__text_equals(key, (lf__text)LF__TEXT("tool_calls"))) {
-            if (lf__item_begins(member) == '[')
-                for (lf__item call = lf__item_first(member); lf__item_is(call); call = lf__item_next(member, call))
-                    lf__reply_add_tool(reply, choice, call, false);
-        } else if (lf__text_equals(key, (lf__text)LF__TEXT("function_call"))) {
-            chat_add_function(reply, choice, member);
-        } else if (lf__text_equals(key, (lf__text)LF__TEXT("audio"))) {
-            chat_add_audio(reply, choice, member);
-        } else {
-            says = false;
-            if (lf__text_equals(key, (lf__text)LF__TEXT("role")))
-                (void)lf__reply_set_string(reply, &choice->role, member);
-            else if (lf__text_equals(key, (lf__text)LF__TEXT("annotations")))
-                chat_add_annotations(reply, choice, member);
-        }
-        token |= says;
-    }
+    lf__item_members(delta, chat_keys, CHAT_KEYS, members);
+    for (int i = 0; i < CHAT_KEYS; i++)
+        if (lf__item_is(members[i]))
+            token |= chat_add_member(reply, choice, i, members[i]);
     return token;
 }
 
 /* ---- Events ------------------------------------------------------------------------------------------------------- */
 
+enum { CHOICE_INDEX, CHOICE_DELTA, CHOICE_MESSAGE, CHOICE_TEXT, CHOICE_FINISH, CHOICE_NATIVE, CHOICE_STOP, CHOICE_KEYS };
+static const lf__text chat_choice_keys[CHOICE_KEYS] = {
+    [CHOICE_INDEX] = LF__TEXT("index"),          [CHOICE_DELTA] = LF__TEXT("delta"),
+    [CHOICE_MESSAGE] = LF__TEXT("message"),      [CHOICE_TEXT] = LF__TEXT("text"),
+    [CHOICE_FINISH] = LF__TEXT("finish_reason"), [CHOICE_NATIVE] = LF__TEXT("native_finish_reason"),
+    [CHOICE_STOP] = LF__TEXT("stop_reason"),
+};
+
 static bool chat_add_choice(lf__reply *reply, lf__item item, int64_t place)
 {
-    lf__item delta = lf__item_member(item, "delta"), message = lf__item_member(item, "message"),
-             text = lf__item_member(item, "text");
+    lf__item members[CHOICE_KEYS];
+    lf__item_members(item, chat_choice_keys, CHOICE_KEYS, members);
+    lf__item message = members[CHOICE_MESSAGE], text = members[CHOICE_TEXT], finish = members[CHOICE_FINISH];
     int64_t index;
-    if (!lf__item_int(lf__item_member(item, "index"), &index))
+    if (!lf__item_int(members[CHOICE_INDEX], &index))
         index = lf__item_is(message) ? place : 0;
-    lf__item finish = lf__item_member(item, "finish_reason");
-    bool has_finish = lf__item_begins(finish) == '"' && lf__item_string(finish).size > 0;
-    if (!has_finish && !lf__item_is(delta) && lf__item_is_null(message) && !lf__item_is(text))
+    bool has_finish = lf__item_string(finish).size > 0;
+    if (!has_finish && !lf__item_is(members[CHOICE_DELTA]) && lf__item_is_null(message) && !lf__item_is(text))
         return false; /* a filter's verdict */
     lf__reply_choice *choice = lf__reply_choice_at(reply, index);
     if (choice == NULL)
         return false;
     if (has_finish)
         (void)lf__reply_set_json(reply, &choice->finish_reason, finish);
-    lf__reply_note(reply, "native_finish_reason", lf__item_member(item, "native_finish_reason"));
-    lf__reply_note(reply, "stop_reason", lf__item_member(item, "stop_reason"));
+    lf__reply_note(reply, "native_finish_reason", members[CHOICE_NATIVE]);
+    lf__reply_note(reply, "stop_reason", members[CHOICE_STOP]);
     if (lf__item_begins(message) == '{')
         return lf__reply_set_json(reply, &choice->message, message);
     if (lf__item_is(text)) {
         choice->is_text = true;
         return lf__reply_add_string(reply, &choice->texts[LF__REPLY_CONTENT], text);
     }
-    return chat_add_delta(reply, choice, delta);
+    return chat_add_delta(reply, choice, members[CHOICE_DELTA]);
 }
 
-static void chat_take_usage(lf__reply *reply, lf__item event)
-{
-    lf__item usage = lf__item_member(event, "usage");
-    if (lf__item_begins(usage) != '{')
-        usage = lf__item_path(event, "x_groq", "usage");
-    if (lf__item_begins(usage) == '{')
-        (void)lf__reply_set_json(reply, &reply->usage, usage);
-    lf__item timings = lf__item_member(event, "timings");
-    if (lf__item_begins(timings) == '{')
-        (void)lf__reply_set_json(reply, &reply->timings, timings);
-}
-
-void lf__reply_take_tier(lf__reply *reply, lf__item event)
+void lf__reply_take_tier(lf__reply *reply, lf__item tier)
 {
     if (reply->service_tier.length == 0)
-        (void)lf__reply_set_json(reply, &reply->service_tier, lf__item_member(event, "service_tier"));
+        (void)lf__reply_set_json(reply, &reply->service_tier, tier);
+}
+
+enum {
+    EVENT_MODEL,
+    EVENT_ID,
+    EVENT_USAGE,
+    EVENT_TIMINGS,
+    EVENT_GROQ,
+    EVENT_FINGERPRINT,
+    EVENT_PROVIDER,
+    EVENT_TIER,
+    EVENT_CHOICES,
+    EVENT_KEYS
+};
+static const lf__text chat_event_keys[EVENT_KEYS] = {
+    [EVENT_MODEL] = LF__TEXT("model"),       [EVENT_ID] = LF__TEXT("id"),
+    [EVENT_USAGE] = LF__TEXT("usage"),       [EVENT_TIMINGS] = LF__TEXT("timings"),
+    [EVENT_GROQ] = LF__TEXT("x_groq"),       [EVENT_FINGERPRINT] = LF__TEXT("system_fingerprint"),
+    [EVENT_PROVIDER] = LF__TEXT("provider"), [EVENT_TIER] = LF__TEXT("service_tier"),
+    [EVENT_CHOICES] = LF__TEXT("choices"),
+};
+
+static void chat_take_groq(lf__reply *reply, lf__item groq)
+{
+    lf__item usage = lf__item_member(groq, "usage"), error = lf__item_member(groq, "error");
+    if (lf__item_begins(usage) == '{')
+        (void)lf__reply_set_json(reply, &reply->usage, usage);
+    if (lf__item_begins(error) == '"')
+        lf__reply_note_error(reply, error);
+}
+
+static void chat_take_head(lf__reply *reply, const lf__item members[EVENT_KEYS])
+{
+    (void)lf__reply_set_string(reply, &reply->model, members[EVENT_MODEL]);
+    if (reply->id.length == 0)
+        (void)lf__reply_set_json(reply, &reply->id, members[EVENT_ID]);
+    if (lf__item_begins(members[EVENT_USAGE]) == '{')
+        (void)lf__reply_set_json(reply, &reply->usage, members[EVENT_USAGE]);
+    if (lf__item_begins(members[EVENT_TIMINGS]) == '{')
+        (void)lf__reply_set_json(reply, &reply->timings, members[EVENT_TIMINGS]);
+    if (lf__item_is(members[EVENT_GROQ]))
+        chat_take_groq(reply, members[EVENT_GROQ]);
+    if (reply->events < 2 || reply->choices.count == 0) { /* they stand in every chunk alike */
+        lf__reply_note(reply, "system_fingerprint", members[EVENT_FINGERPRINT]);
+        lf__reply_note(reply, "provider", members[EVENT_PROVIDER]);
+    }
+    lf__reply_take_tier(reply, members[EVENT_TIER]);
 }
 
 bool lf__reply_chat_event(lf__reply *reply, lf__item event)
 {
+    lf__item members[EVENT_KEYS];
+    lf__item_members(event, chat_event_keys, EVENT_KEYS, members);
+    chat_take_head(reply, members);
+    lf__item choices = members[EVENT_CHOICES];
     bool token = false;
     int64_t place = 0;
-    (void)lf__reply_set_string(reply, &reply->model, lf__item_member(event, "model"));
-    if (reply->id.length == 0)
-        (void)lf__reply_set_json(reply, &reply->id, lf__item_member(event, "id"));
-    chat_take_usage(reply, event);
-    if (reply->events < 2 || reply->choices.count == 0) { /* they stand in every chunk alike */
-        lf__reply_note(reply, "system_fingerprint", lf__item_member(event, "system_fingerprint"));
-        lf__reply_note(reply, "provider", lf__item_member(event, "provider"));
-    }
-    lf__reply_take_tier(reply, event);
-    lf__item error = lf__item_path(event, "x_groq", "error");
-    if (lf__item_begins(error) == '"')
-        lf__reply_note_error(reply, error);
-    lf__item choices = lf__item_member(event, "choices");
-    if (lf__item_begins(choices) != '[')
-        return false;
-    for (lf__item item = lf__item_first(choices); lf__item_is(item); item = lf__item_next(choices, item))
-        token |= chat_add_choice(reply, item, place++);
+    if (lf__item_begins(choices) == '[')
+        for (lf__item item = lf__item_first(choices); lf__item_is(item); item = lf__item_next(choices, item))
+            token |= chat_add_choice(reply, item, place++);
     return token;
 }
 
@@ -376,9 +421,9 @@ static void chat_put_message(lf__buf *out, const lf__reply_choice *choice)
     else
         lf__reply_put_json(out, "role", (lf__text)LF__TEXT("\"assistant\""));
     chat_put_content(out, choice);
-    for (int i = 1; i < CHAT_TEXTS; i++)
-        if (choice->has_text[chat_texts[i].text])
-            lf__reply_put_string(out, chat_texts[i].key, &choice->texts[chat_texts[i].text]);
+    for (int i = LF__REPLY_CONTENT + 1; i < CHAT_TEXTS; i++)
+        if (choice->has_text[i])
+            lf__reply_put_string(out, chat_keys[i].at, &choice->texts[i]);
     if (choice->has_text[LF__REPLY_THINKING])
         lf__reply_put_string(out, "thinking", &choice->texts[LF__REPLY_THINKING]);
     const lf__reply_tool *tools = choice->tools.items;

@@ -166,7 +166,7 @@ bool lf__reply_responses_event(lf__reply *reply, lf__item event)
     }
     if (lf__item_begins(response) == '{') {
         responses_take_head(reply, response);
-        lf__reply_take_tier(reply, response);
+        lf__reply_take_tier(reply, lf__item_member(response, "service_tier"));
         if (responses_ends(type, ".completed") || responses_ends(type, ".incomplete") || responses_ends(type, ".failed"))
             responses_take_last(reply, response);
     } else if (lf__text_begins(type, "response.output_item.")) {
@@ -177,7 +177,7 @@ bool lf__reply_responses_event(lf__reply *reply, lf__item event)
         responses_take_part(reply, event, true);
     } else if (lf__item_begins(lf__item_member(event, "output")) == '[') { /* not streamed */
         responses_take_head(reply, event);
-        lf__reply_take_tier(reply, event);
+        lf__reply_take_tier(reply, lf__item_member(event, "service_tier"));
         responses_take_last(reply, event);
         return true;
     }

@@ -115,7 +115,7 @@ lf__reply_part *lf__reply_part_at(lf__reply_list *list, int64_t index);
 /* A call of a tool in a message; a whole one begins a new one. */
 void lf__reply_add_tool(lf__reply *reply, lf__reply_choice *choice, lf__item call, bool is_whole);
 /* The tier of the request may have been another one. */
-void lf__reply_take_tier(lf__reply *reply, lf__item event);
+void lf__reply_take_tier(lf__reply *reply, lf__item tier);
 /* What an error of any API says; the first one stays. */
 void lf__reply_note_error(lf__reply *reply, lf__item error);
 

@@ -40,21 +40,6 @@ lf__item lf__item_member(lf__item object, const char *name)
     return member;
 }
 
-void lf__item_members(lf__item object, const lf__text *names, size_t count, lf__item *out)
-{
-    for (size_t i = 0; i < count; i++)
-        out[i] = (lf__item){object.tree, NULL};
-    if (lf__item_begins(object) != '{')
-        return;
-    for (lf__item member = lf__item_first(object); lf__item_is(member); member = lf__item_next(object, member)) {
-        lf__text key = lf__item_key(member);
-        for (size_t i = 0; i < count; i++)
-            if (names[i].size == key.size && names[i].at[0] == key.at[0] && out[i].node == NULL &&
-                memcmp(names[i].at, key.at, key.size) == 0)
-                out[i] = member;
-    }
-}
-
 lf__item lf__item_path(lf__item object, const char *first, const char *second)
 {
     return lf__item_member(lf__item_member(object, first), second);

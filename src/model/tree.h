@@ -43,8 +43,6 @@ static inline lf__item lf__item_next(lf__item container, lf__item item)
 }
 
 lf__item lf__item_member(lf__item object, const char *name); /* the first one of this name */
-/* The first members of these names, in one pass over the object. */
-void lf__item_members(lf__item object, const lf__text *names, size_t count, lf__item *out);
 lf__item lf__item_path(lf__item object, const char *first, const char *second);
 static inline bool lf__item_is(lf__item item)
 {
@@ -70,6 +68,24 @@ static inline bool lf__item_is_null(lf__item item) /* or absent */
 static inline lf__text lf__item_key(lf__item item)
 {
     return (lf__text){item.tree->text + item.node->key, item.node->key_size};
+}
+
+/* The first members of these names, in one pass over the object. Inlined and unrolled, so that sizes and names are constants in the
+ * code: every event of a stream comes by here, and as a loop over the names it is a quarter of the time that an event takes. */
+static inline __attribute__((always_inline)) void lf__item_members(lf__item object, const lf__text *names, size_t count,
+                                                                   lf__item *out)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = (lf__item){object.tree, NULL};
+    if (lf__item_begins(object) != '{')
+        return;
+    for (lf__item member = lf__item_first(object); lf__item_is(member); member = lf__item_next(object, member)) {
+        lf__text key = lf__item_key(member);
+#pragma GCC unroll 16
+        for (size_t i = 0; i < count; i++)
+            if (key.size == names[i].size && memcmp(key.at, names[i].at, names[i].size) == 0 && out[i].node == NULL)
+                out[i] = member;
+    }
 }
 
 /* What stands between the quotes, still escaped; none: it is no string. */
