@@ -120,7 +120,7 @@ static lf__text api_plain_path(char memory[API_PATH_MAX], lf__text path)
 typedef enum api_trust {
     API_SURE,     /* the end of the path says it */
     API_ASK_BODY, /* the body must have one of the keys; without a body that can be read, the path before must be that of an API */
-    API_ASK_MORE /* the body must have one of the keys, and a value to it: otherwise a server only loads a model, or it is no model */
+    API_ASK_MORE /* the body must have a value to one of the keys: without a prompt, a server only loads a model */
 } api_trust;
 
 typedef struct api_row {

@@ -1,5 +1,5 @@
-/* Which API of a model a request is for, and what of its URL may be recorded. By the path, not by the host: servers of one's own and
- * gateways have any host. Pure.
+/* Which API of a model a request is for, and what of its URL may be recorded. By the path, not by the host: gateways and servers of
+ * one's own have any host. Pure.
  */
 #ifndef LF_SRC_API_H
 #define LF_SRC_API_H
