@@ -16,11 +16,13 @@ clang $flags tests/fuzz/fuzz_trace_context.c src/observe/trace_context.c src/bas
 clang $flags tests/fuzz/fuzz_carrier.c lf_core.c $library -o "$BUILD/fuzz/carrier" -lcurl -lcjson -lm -lpthread
 clang $flags tests/fuzz/fuzz_usage.c src/model/usage.c src/observe/propagate.c src/base/limits.c src/observe/record.c src/observe/site.c src/base/base.c src/base/buf.c \
     src/base/json.c src/base/value.c src/base/python.c -o "$BUILD/fuzz/usage" -lcjson -lm -lpthread
+clang $flags tests/fuzz/fuzz_request.c src/model/api.c src/model/media.c src/model/request.c src/base/base.c src/base/buf.c src/base/json.c \
+    src/base/sha256.c -o "$BUILD/fuzz/request" -lm -lpthread
 clang $flags tests/fuzz/fuzz_template.c lf_core.c $library -o "$BUILD/fuzz/template" -lcurl -lcjson -lm -lpthread
 clang $flags $CALLS_WRAP tests/fuzz/fuzz_calls.c lf_core.c $library langfuse/score.c -o "$BUILD/fuzz/calls" -lcurl -lcjson -lm -lpthread
 clang $flags tests/server/fuzz_otlp.c $server -o "$BUILD/fuzz/otlp" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
 clang $flags tests/server/fuzz_ingestion.c $server -o "$BUILD/fuzz/ingestion" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
-for target in json answer trace_context carrier usage template calls otlp ingestion; do
+for target in json answer trace_context carrier usage request template calls otlp ingestion; do
     mkdir -p "$BUILD/fuzz/corpus_$target"
     # Inputs that are kept are tried first; new ones go to the first folder.
     kept=tests/fuzz/corpus/$target
