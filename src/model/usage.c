@@ -219,7 +219,7 @@ static lf__text usage_snake_case(char to[USAGE_KEY_MAX], const char *key, size_t
     return (lf__text){to, size};
 }
 
-/* Counts and costs have the same keys in no object. */
+/* `kind`: USAGE_OBJECT, USAGE_LIST, or USAGE_COST for a number; the row of a number says whether that is a cost or a count. */
 static const usage_row *usage_find(lf__text key, unsigned place, unsigned kind)
 {
     for (size_t i = 0; i < sizeof usage_rows / sizeof *usage_rows; i++) {
@@ -328,7 +328,7 @@ static void usage_read(usage_report *to, lf__text object, unsigned place)
 /* Where a part is counted. */
 typedef enum usage_wish { USAGE_AS_REPORTED, USAGE_INSIDE, USAGE_OUTSIDE, USAGE_WISHES } usage_wish;
 
-static bool usage_is(const usage_report *of, size_t slot)
+static bool usage_has(const usage_report *of, size_t slot)
 {
     return of->counts[slot].way != 0;
 }
@@ -342,7 +342,7 @@ static uint64_t usage_take_off(uint64_t from, uint64_t part)
 static void usage_split_creation(usage_report *of)
 {
     usage_count *all = &of->counts[USAGE_CREATION];
-    if (all->way <= USAGE_OWN || (!usage_is(of, USAGE_CREATION_5M) && !usage_is(of, USAGE_CREATION_1H)))
+    if (all->way <= USAGE_OWN || (!usage_has(of, USAGE_CREATION_5M) && !usage_has(of, USAGE_CREATION_1H)))
         return;
     all->value = usage_take_off(all->value, of->counts[USAGE_CREATION_5M].value + of->counts[USAGE_CREATION_1H].value);
     if (all->value == 0)
@@ -365,12 +365,13 @@ static void usage_prepare(usage_report *of, lf__text model)
     if (audio > 0 && usage_prices_audio(model))
         counts[USAGE_INPUT_AUDIO] = (usage_count){audio, USAGE_PART};
     /* llama.cpp: prompt_n is without the cache, tokens_evaluated with it. */
-    if (usage_is(of, USAGE_CACHE_N) && !usage_is(of, USAGE_CACHED))
+    if (usage_has(of, USAGE_CACHE_N) && !usage_has(of, USAGE_CACHED))
         counts[USAGE_CACHED] = (usage_count){counts[USAGE_CACHE_N].value,
                                              counts[USAGE_INPUT].way == USAGE_SPARE ? USAGE_BESIDE : USAGE_PART};
 }
 
-/* Take the parts from `first` to `last` off their side. A spare one that is larger than the side is something else. */
+/* Take the parts from `first` to `last` off their side. A spare one that is larger than the side says something else, as
+ * Perplexity's reasoning_tokens do. */
 static void usage_take_parts(usage_report *of, size_t side, size_t first, size_t last, usage_wish wish)
 {
     usage_count *whole = &of->counts[side];
@@ -413,7 +414,7 @@ static uint64_t usage_sum(const usage_report *of)
 {
     uint64_t sum = 0;
     for (size_t i = USAGE_INPUT; i < USAGE_QUERIES; i++)
-        if (i != USAGE_TOTAL && usage_is(of, i))
+        if (i != USAGE_TOTAL && usage_has(of, i))
             sum += of->counts[i].value;
     return sum;
 }
@@ -425,7 +426,7 @@ static usage_report usage_apart(const usage_report *reported, usage_wish caches,
     usage_take_parts(&of, USAGE_OUTPUT, USAGE_REASONING, USAGE_REASONING, reasoning);
     usage_split(&of, USAGE_INPUT, USAGE_INPUT_AUDIO);
     usage_split(&of, USAGE_OUTPUT, USAGE_OUTPUT_AUDIO);
-    if (usage_is(&of, USAGE_INPUT))
+    if (usage_has(&of, USAGE_INPUT))
         of.counts[USAGE_INPUT].value += of.counts[USAGE_TOOL_USE].value;
     return of;
 }
@@ -435,7 +436,7 @@ static usage_report usage_apart(const usage_report *reported, usage_wish caches,
 static usage_report usage_settle(const usage_report *reported)
 {
     usage_report of = usage_apart(reported, USAGE_AS_REPORTED, USAGE_AS_REPORTED);
-    if (!usage_is(&of, USAGE_TOTAL)) {
+    if (!usage_has(&of, USAGE_TOTAL)) {
         if (of.adds_up)
             of.counts[USAGE_TOTAL] = (usage_count){usage_sum(&of), USAGE_BESIDE};
         return of;
@@ -462,7 +463,7 @@ static void usage_write(lf__buf *out, const usage_report *of)
 {
     size_t start = out->length;
     for (size_t i = USAGE_INPUT; i < USAGE_SLOTS; i++) {
-        if (!usage_is(of, i))
+        if (!usage_has(of, i))
             continue;
         usage_key(out, start, usage_names[i]);
         lf__json_uint(out, of->counts[i].value);
