@@ -100,6 +100,8 @@ static const usage_case cases[] = {
                 "'input_audio_tokens':42,'input_text_tokens':19,'output_audio_tokens':110,'output_text_tokens':30}"},
     {"chat, an image", "{'prompt_tokens':100,'prompt_tokens_details':{'text_tokens':20,'image_tokens':80}}",
      .details = "{'input':100}"},
+    {"chat, nothing heard", "{'prompt_tokens':32,'prompt_tokens_details':{'text_tokens':32,'audio_tokens':0}}",
+     .details = "{'input':32,'input_audio_tokens':0}"},
     {"chat, in camelCase",
      "{'promptTokens':10,'promptTokensDetails':{'cachedTokens':4},'completionTokens':5,'totalTokens':15,"
      "'completionTokensDetails':{'reasoningTokens':5}}",
@@ -191,6 +193,10 @@ static const usage_case cases[] = {
      "'prompt_tokens_details':{'cached_tokens':2000},'cache_read_input_tokens':2000,"
      "'cache_creation_input_tokens':300}",
      .details = "{'input':12,'output':89,'total':2401,'input_cached_tokens':2000,'input_cache_creation':300}"},
+    {"LiteLLM, newer",
+     "{'prompt_tokens':2312,'completion_tokens':89,'total_tokens':2401,"
+     "'prompt_tokens_details':{'cached_tokens':2000,'cache_creation_tokens':300}}",
+     .details = "{'input':12,'output':89,'total':2401,'input_cached_tokens':2000,'input_cache_creation':300}"},
     {"one count in two shapes", "{'prompt_tokens':10,'prompt_tokens_details':{'cached_tokens':4},'cache_read_input_tokens':4}",
      .details = "{'input':6,'input_cached_tokens':4}"},
     {"a prompt without what is cached",
@@ -267,6 +273,10 @@ static const usage_case cases[] = {
     {"llama.cpp, timings inside", "{'timings':{'cache_n':20,'prompt_n':10,'predicted_n':2}}",
      .details = "{'input':10,'output':2,'total':32,'input_cached_tokens':20}"},
     /* ---- Cohere, LangChain, the AI SDK */
+    {"llama.cpp, without timings", "{'tokens_evaluated':30,'tokens_predicted':2}", .details = "{'input':30,'output':2,'total':32}"},
+    {"llama.cpp, timings beside details",
+     "{'prompt_tokens':30,'prompt_tokens_details':{'cached_tokens':20},'timings':{'cache_n':21,'prompt_n':9}}",
+     .details = "{'input':10,'total':30,'input_cached_tokens':20}"},
     {"Cohere",
      "{'billed_units':{'input_tokens':6772,'output_tokens':248.0,'search_units':1},"
      "'tokens':{'input_tokens':7596,'output_tokens':645},'cached_tokens':448}",
@@ -290,6 +300,8 @@ static const usage_case cases[] = {
      "'cachedInputTokens':64,'reasoningTokens':20}",
      .details = "{'input':30,'output':30,'total':150,'input_cached_tokens':64,'input_cache_creation':6,"
                 "'output_reasoning_tokens':20}"},
+    {"AI SDK, details alone", "{'inputTokens':9,'inputTokenDetails':{'noCacheTokens':5,'cacheReadTokens':4},'outputTokens':1}",
+     .details = "{'input':5,'output':1,'total':10,'input_cached_tokens':4}"},
     {"AI SDK, of Bedrock", "{'inputTokens':12,'outputTokens':9,'totalTokens':2021,'cachedInputTokens':2000}",
      .details = "{'input':12,'output':9,'total':2021,'input_cached_tokens':2000}"},
     /* ---- Langfuse */
@@ -319,6 +331,8 @@ static const usage_case cases[] = {
      .details = "{'input':5,'output':5,'output_reasoning_tokens':3}"},
     {"own names, with details", "{'input':10,'input_tokens_details':{'cached_tokens':4}}",
      .details = "{'input':6,'input_cached_tokens':4}"},
+    {"searches are no tokens", "{'input_tokens':5,'output_tokens':5,'web_search_queries':3}",
+     .details = "{'input':5,'output':5,'total':10,'web_search_queries':3}"},
     {"parts without a side", "{'input_tokens_details':{'cached_tokens':4,'audio_tokens':2},'reasoning_tokens':5}",
      .details = "{'input_cached_tokens':4,'output_reasoning_tokens':5,'input_audio_tokens':2}"},
     /* ---- Reports that contradict themselves */
