@@ -477,7 +477,7 @@ static const char *json_check_rest_of_string(const char *at, const char *end)
 }
 
 /* Most strings are short and plain. */
-static inline const char *json_check_string(const char *at, const char *end)
+static inline __attribute__((always_inline)) const char *json_check_string(const char *at, const char *end)
 {
     if (at == end || *at != '"')
         return NULL;
@@ -522,13 +522,13 @@ static const char *json_check_number(const char *at, const char *end)
     return at;
 }
 
-static const char *json_check_word(const char *at, const char *end, const char *word)
+static inline __attribute__((always_inline)) const char *json_check_word(const char *at, const char *end, const char *word)
 {
     size_t size = strlen(word);
     return (size_t)(end - at) >= size && memcmp(at, word, size) == 0 ? at + size : NULL;
 }
 
-static const char *json_check_scalar(const char *at, const char *end)
+static inline __attribute__((always_inline)) const char *json_check_scalar(const char *at, const char *end)
 {
     switch (*at) {
     case '"': return json_check_string(at, end);

@@ -12,6 +12,7 @@ enum {
     REPLY_LIST_ROOM = 4,
     REPLY_RESULT_MOST = 32 << 20, /* output with its brackets and keys; merged text is bounded by `most` */
     REPLY_METADATA_MOST = 64 << 10,
+    REPLY_REPEATED_MAX = 4096, /* a longer chunk is read anew each time */
     REPLY_ERROR_TEXT = 200 /* bytes of a body that is no JSON */
 };
 
@@ -127,6 +128,7 @@ lf__reply *lf__reply_new(lf__api api, const char *media_type, size_t most)
     for (size_t i = 0; i < sizeof results / sizeof *results; i++)
         lf__buf_init(results[i], REPLY_RESULT_MOST);
     lf__buf_init(&reply->repaired, LF__EVENT_MAX);
+    lf__buf_init(&reply->repeated, REPLY_REPEATED_MAX);
     return reply;
 }
 
@@ -173,10 +175,10 @@ void lf__reply_free(lf__reply *reply)
 {
     if (reply == NULL)
         return;
-    lf__buf *const bufs[] = {&reply->repaired,     &reply->model,         &reply->id,     &reply->usage,      &reply->timings,
-                             &reply->service_tier, &reply->metadata,      &reply->error,  &reply->error_type, &reply->blocked,
-                             &reply->whole,        &reply->finish_reason, &reply->output, &reply->details,    &reply->costs,
-                             &reply->message,      &reply->scratch};
+    lf__buf *const bufs[] = {&reply->repaired,     &reply->model,         &reply->id,      &reply->usage,      &reply->timings,
+                             &reply->service_tier, &reply->metadata,      &reply->error,   &reply->error_type, &reply->blocked,
+                             &reply->whole,        &reply->finish_reason, &reply->output,  &reply->details,    &reply->costs,
+                             &reply->message,      &reply->scratch,       &reply->repeated};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
         lf__buf_done(bufs[i]);
     lf__reply_choice *choices = reply->choices.items;
@@ -276,6 +278,17 @@ static void reply_set_error_text(lf__reply *reply, lf__text text)
         lf__reply_set(reply, &reply->error, (lf__text){reply->scratch.data + 1, reply->scratch.length - 2});
 }
 
+/* True: its token is the first one. */
+static bool reply_count_event(lf__reply *reply, bool token)
+{
+    bool first = token && !reply->has_token;
+    if (first)
+        reply->first_token_event = reply->events;
+    reply->has_token |= token;
+    reply->events++;
+    return first;
+}
+
 /* True: the first token is in this event. */
 static bool reply_take_event(lf__reply *reply, const lf__frame_event *event)
 {
@@ -285,6 +298,9 @@ static bool reply_take_event(lf__reply *reply, const lf__frame_event *event)
         reply->done = reply->closed = true;
         return false;
     }
+    bool token = false;
+    if (!event->is_error && lf__reply_chat_repeats(reply, event->data, &token))
+        return reply_count_event(reply, token);
     if (!reply_index(reply, event->data)) {
         if (event->is_error && reply->error.length == 0)
             reply_set_error_text(reply, event->data);
@@ -292,13 +308,7 @@ static bool reply_take_event(lf__reply *reply, const lf__frame_event *event)
     }
     lf__item root = lf__tree_root(&reply->tree);
     reply_look_for_error(reply, root, event->is_error);
-    bool token = reply_read_event(reply, root);
-    bool first = token && !reply->has_token;
-    if (first)
-        reply->first_token_event = reply->events;
-    reply->has_token |= token;
-    reply->events++;
-    return first;
+    return reply_count_event(reply, reply_read_event(reply, root));
 }
 
 bool lf__reply_feed(lf__reply *reply, const char *bytes, size_t size)

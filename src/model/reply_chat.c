@@ -356,6 +356,50 @@ static void chat_take_head(lf__reply *reply, const lf__item members[EVENT_KEYS])
     lf__reply_take_tier(reply, members[EVENT_TIER]);
 }
 
+/* The only member of a delta that adds something; none: there is no such one, or there are several. */
+static lf__item chat_only_content(lf__item choices)
+{
+    lf__item choice = lf__item_first(choices), none = {choices.tree, NULL}, members[CHAT_KEYS];
+    if (!lf__item_is(choice) || lf__item_is(lf__item_next(choices, choice)))
+        return none;
+    lf__item_members(lf__item_member(choice, "delta"), chat_keys, CHAT_KEYS, members);
+    for (int i = 0; i < CHAT_KEYS; i++)
+        if (i != LF__REPLY_CONTENT && i != CHAT_ROLE && lf__item_is(members[i]))
+            return none;
+    return members[LF__REPLY_CONTENT];
+}
+
+/* Chunks of a stream are mostly alike but for a word. All else that such a chunk says is set rather than added, so it need not be said
+ * twice. */
+static void chat_remember(lf__reply *reply, lf__item event, lf__item choices)
+{
+    lf__text json = lf__item_json(event), content = lf__item_string(chat_only_content(choices));
+    lf__buf_clear(&reply->repeated);
+    reply->repeated_index = 0;
+    (void)lf__item_int(lf__item_member(lf__item_first(choices), "index"), &reply->repeated_index);
+    const lf__reply_choice *choice = content.at == NULL ? NULL : lf__reply_choice_at(reply, reply->repeated_index);
+    if (choice == NULL || choice->parts.count > 0 || !lf__buf_add(&reply->repeated, json.at, json.size))
+        return;
+    reply->repeated_at = (uint32_t)(content.at - json.at);
+    reply->repeated_size = (uint32_t)content.size;
+}
+
+bool lf__reply_chat_repeats(lf__reply *reply, lf__text data, bool *out_token)
+{
+    const lf__buf *before = &reply->repeated;
+    size_t head = reply->repeated_at, tail = before->length - head - reply->repeated_size;
+    if (before->length == 0 || data.size < head + tail || memcmp(data.at, before->data, head) != 0 ||
+        memcmp(data.at + data.size - tail, before->data + before->length - tail, tail) != 0)
+        return false;
+    lf__text content = {data.at + head, data.size - head - tail};
+    lf__reply_choice *choice = lf__reply_choice_at(reply, reply->repeated_index);
+    if (!lf__json_valid(content.at - 1, content.size + 2) || choice == NULL)
+        return false;
+    lf__reply_add(reply, &choice->texts[LF__REPLY_CONTENT], content);
+    *out_token = content.size > 0;
+    return true;
+}
+
 bool lf__reply_chat_event(lf__reply *reply, lf__item event)
 {
     lf__item members[EVENT_KEYS];
@@ -367,6 +411,7 @@ bool lf__reply_chat_event(lf__reply *reply, lf__item event)
     if (lf__item_begins(choices) == '[')
         for (lf__item item = lf__item_first(choices); lf__item_is(item); item = lf__item_next(choices, item))
             token |= chat_add_choice(reply, item, place++);
+    chat_remember(reply, event, choices);
     return token;
 }
 

@@ -80,6 +80,9 @@ struct lf__reply {
     int events;
     int first_token_event;
     lf__reply_list choices;
+    lf__buf repeated;   /* a chunk of a chat, and where the content stands that is all that differs in the next one */
+    uint32_t repeated_at, repeated_size;
+    int64_t repeated_index; /* its choice */
     lf__reply_list items; /* of Responses */
     lf__buf model; /* raw text */
     lf__buf id; /* JSON */
@@ -121,6 +124,8 @@ void lf__reply_note_error(lf__reply *reply, lf__item error);
 
 /* An event of an API. True: it carries a token, or a part of what the model says. */
 bool lf__reply_chat_event(lf__reply *reply, lf__item event);
+/* The same for an event that differs from the one before only by its content, without reading the rest again. False: it is another. */
+bool lf__reply_chat_repeats(lf__reply *reply, lf__text data, bool *out_token);
 bool lf__reply_responses_event(lf__reply *reply, lf__item event);
 bool lf__reply_anthropic_event(lf__reply *reply, lf__item event);
 bool lf__reply_gemini_event(lf__reply *reply, lf__item event);
