@@ -317,6 +317,20 @@ void lf_i_put_fields(const char *around, uint64_t at, const lf_observation_field
     lf__write_end(&w);
 }
 
+void lf_i_put_scope_fields(lf_scope *scope, const lf_observation_fields *fields)
+{
+    lf__segment *segment = lf__thread;
+    lf__frame *frame = segment == NULL || scope->words[0] == 0 ? NULL : lf__stack_frame_of(segment, scope);
+    lf__writer w;
+    lf_observation_fields own;
+    if (fields == NULL || frame == NULL || frame->kind != LF__FRAME_OBSERVATION || core_is_paused() || !core_is_sampled(frame))
+        return;
+    if (!lf__write_begin(&w, frame))
+        return;
+    lf__write_fields(&w, lf__observation_fields(fields, &own));
+    lf__write_end(&w);
+}
+
 void lf_update_current_observation_with(const lf_observation_fields *fields)
 {
     lf_i_put_fields(NULL, 0, fields);

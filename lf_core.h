@@ -746,6 +746,8 @@ LF_API void lf_i_close(lf_scope *scope);
 /* Say something of the observation of one scope. */
 LF_API void lf_i_put_result(lf_scope *scope, const lf_value *value); /* obeys capture_output */
 LF_API void lf_i_put_thrown(lf_scope *scope); /* level ERROR, and a status message unless it has one */
+LF_API void lf_i_put_scope_fields(lf_scope *scope, const lf_observation_fields *fields)
+    LF_I_SYMBOL("lf_i_put_scope_fields_sized");
 /* Say something of the current observation, from the place that LF_I_HERE names. */
 LF_API void lf_i_put_return(const char *around, uint64_t at, const lf_value *value); /* obeys capture_output */
 LF_API void lf_i_put_output(const char *around, uint64_t at, const lf_value *value); /* always kept */
