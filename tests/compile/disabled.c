@@ -8,6 +8,9 @@
 #define CALL(f, ...) f(__VA_ARGS__)
 #define INT_FUNCTION(name, type, parameter) int name(type parameter)
 #else
+#include "llama.h"
+
+#include "langfuse/llama.h"
 #include "langfuse/prompt.h"
 #include "langfuse/score.h"
 #include "observe.h"
@@ -23,6 +26,7 @@ struct pair {
 int outside(int a, const char *text);
 void outside_void(int a);
 #ifndef PLAIN
+struct llama_context *llama_outside(int a);
 const lf_prompt *prompt_outside(int a); /* prompts themselves stay: a program without tracing needs them, too */
 #endif
 
@@ -39,6 +43,7 @@ int scopes(int a, const char *text)
     M(OBSERVE_EMBEDDING(a))
     M(OBSERVE_GUARDRAIL(a))
     M(OBSERVE_WITH((.name = text, .type = LF_TOOL), outside(a, text)))
+    M(OBSERVE_LLAMA(llama_outside(a), text, outside(a, text)))
     M(OBSERVE_CONTEXT(NULL))
     M(OBSERVE_CAUGHT())
     M(OBSERVE_ATTRIBUTES(.user_id = text, .tags = LF_TAGS("a", text), .prompt_version = outside(a, text)))

@@ -2,6 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "llama.h"
+
+#include "langfuse/llama.h"
 #include "langfuse/prompt.h"
 #include "langfuse/score.h"
 #include "observe.h"
@@ -19,6 +22,11 @@ static void note(const char *text)
 static int nothing(void)
 {
     return 0;
+}
+
+static __attribute__((unused)) struct llama_context *i_am_a_context(struct llama_context *ctx)
+{
+    return ctx;
 }
 
 void every_macro(const char *prompt, int n);
@@ -461,6 +469,26 @@ lf_status writing_prompts(const char *name, lf_client *client, lf_value message)
 #endif
     lf_prompt_free(lf_get_prompt_with(name, &query));
     return lf_prefetch_prompts(names, sizeof names / sizeof names[0], 0);
+}
+
+const char *with_llama(struct llama_context *ctx, const char *prompt, int n);
+const char *with_llama(struct llama_context *ctx, const char *prompt, int n)
+{
+    OBSERVE_LLAMA(ctx, prompt, n + 1);
+    for (int i = 0; i < n; i++) {
+        OBSERVE_LLAMA(ctx);
+        if (i == 3)
+            continue;
+        OBSERVE_OUTPUT(i);
+    }
+    switch (n) {
+    case 1: {
+        OBSERVE_LLAMA(i_am_a_context(ctx), LF_OBJECT("n", n));
+        break;
+    }
+    default: lf_output_append(prompt, 1);
+    }
+    OBSERVE_RETURN(prompt);
 }
 
 /* Used by nothing else: neither on nor off may this warn. */
