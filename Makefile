@@ -42,7 +42,8 @@ SERVER := $(BUILD)/langfuse-local
 INSTALLED := $(addprefix $(BUILD)/,langfuse.pc langfuseConfig.cmake langfuseConfigVersion.cmake langfuseTargets.cmake)
 
 .PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind lto small clang \
-        portable portable-fast full torture interop fast-math fuzz hosts hosts_built format install install-server uninstall clean help deps
+        portable portable-fast full torture interop fast-math fuzz hosts hosts_built models models_built format \
+        install install-server uninstall clean help deps
 
 all: lib server examples ## library, server and examples
 
@@ -207,6 +208,20 @@ hosts: ## install what is missing, then be a guest in PostgreSQL, Lua, libpng an
 hosts_built: $(HOSTS) $(SERVER)
 	@BUILD=$(BUILD) $(PYTHON) -B tests/hosts/run.py
 
+# llama.cpp is found in the Python module that loads this. MODELS_ONLY=tools: only tests whose name contains it.
+$(BUILD)/tests/models/llama.so: tests/models/llama.c $(STATIC)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) -I$(BUILD)/models/include -fPIC -shared -Wl,-z,nodelete $< -o $@ $(STATIC) \
+	    $(LDFLAGS) $(LIBS)
+
+models: ## a real llama.cpp, fetched from PyPI: what is recorded agrees with the raw replies; about three minutes
+	@tools/deps.sh models
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/models/prepare.sh header
+	@$(MAKE) --no-print-directory models_built
+
+models_built: lib $(SERVER) $(BUILD)/tests/models/call $(BUILD)/tests/models/llama.so
+	@BUILD=$(BUILD) $(PYTHON) -B tests/models/run.py
+
 fast-math: ## unit tests and golden files of a build with -Ofast, where NaN and infinity are not told by comparing
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fast-math CFLAGS='-Ofast -g' SERVER_TESTS= unit golden
 
@@ -237,9 +252,9 @@ torture: lib server ## again and again: exit at any microsecond, hooks that fork
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) tests/torture/torture.c -o $(BUILD)/tests/torture/torture $(STATIC) $(LDFLAGS) $(LIBS) -lm
 	@$(PYTHON) tests/torture/run.py $(BUILD)/tests/torture/torture $(SERVER) $(ROUNDS)
 
-FULL := valgrind torture lto small clang fast-math portable
+FULL := valgrind torture lto small clang fast-math models portable
 
-full: ## what is too slow for CI: valgrind, torture, all machines, all tests in other builds; about two hours
+full: ## what is too slow for CI: valgrind, torture, a real model, all machines, all tests in other builds; about two hours
 	@$(foreach target,$(FULL),$(MAKE) --no-print-directory $(target) &&) true
 
 interop: $(BUILD)/tests/interop/otlp_payload ## official OTLP packages, an OpenTelemetry Collector and the official Python SDK agree

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Install what is missing: tools/deps.sh build|demo|test|hosts|portable. Looks at what the compiler and the shell find rather than
-# at lists of packages, so it also serves systems without apt-get; says nothing, and needs no network, when everything is there.
+# Install what is missing: tools/deps.sh build|demo|models|test|hosts|portable. Looks at what the compiler and the shell find rather
+# than at lists of packages, so it also serves systems without apt-get; says nothing, and needs no network, when everything is
+# there.
 set -euo pipefail
 
 cc=${CC:-cc}
@@ -87,6 +88,10 @@ missing_for() {
         missing_for_hosts
         return
     fi
+    need curl has curl
+    need python3 has python3
+    need python3-venv python3 -c 'import ensurepip, venv'
+    [ "$1" = models ] && return
     need libcmocka-dev compiles "$cc" "stdarg.h stddef.h stdint.h setjmp.h cmocka.h" -lcmocka
     need g++ has "${cxx%% *}"
     need clang has clang
@@ -95,11 +100,8 @@ missing_for() {
         need "$(clang_runtime)" compiles clang stdint.h -fsanitize=address,undefined,fuzzer-no-link
     fi
     need binutils has nm
-    need curl has curl
     need cmake has cmake
     need pkg-config has pkg-config
-    need python3 has python3
-    need python3-venv python3 -c 'import ensurepip, venv'
     need valgrind has valgrind
 }
 
@@ -162,9 +164,9 @@ install_further_compilers() {
 }
 
 case ${1:-} in
-build | demo | test | hosts | portable) what=$1 ;;
+build | demo | models | test | hosts | portable) what=$1 ;;
 *)
-    echo "usage: tools/deps.sh build|demo|test|hosts|portable" >&2
+    echo "usage: tools/deps.sh build|demo|models|test|hosts|portable" >&2
     exit 2
     ;;
 esac
