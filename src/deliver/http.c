@@ -178,20 +178,27 @@ static bool http_add_own(const lf__config *config, struct curl_slist **list, con
     return value == NULL || http_is_overridden(config, name) || http_add_pair(list, name, value);
 }
 
-static struct curl_slist *http_headers(lf__http_request *request)
+/* What a server of Langfuse is told of its client. */
+static bool http_add_identity(lf__http_request *request, struct curl_slist **list)
 {
     const lf__config *config = request->config;
     request->authorization = lf__config_authorization(config);
+    return http_add_own(config, list, "x-langfuse-sdk-name", "c") &&
+           http_add_own(config, list, "x-langfuse-sdk-version", LANGFUSE_VERSION) &&
+           http_add_own(config, list, "x-langfuse-public-key", config->public_key) &&
+           http_add_own(config, list, "x-langfuse-ingestion-version", "4") &&
+           http_add_own(config, list, "Authorization", request->authorization);
+}
+
+static struct curl_slist *http_headers(lf__http_request *request)
+{
+    const lf__config *config = request->config;
     struct curl_slist *list = NULL;
     bool ok = http_add_header(&list, "Expect:") &&
               (request->content_type == NULL ? http_add_header(&list, "Content-Type:") /* none, not libcurl's default */
                                              : http_add_own(config, &list, "Content-Type", request->content_type)) &&
               http_add_own(config, &list, "User-Agent", "langfuse-c/" LANGFUSE_VERSION) &&
-              http_add_own(config, &list, "x-langfuse-sdk-name", "c") &&
-              http_add_own(config, &list, "x-langfuse-sdk-version", LANGFUSE_VERSION) &&
-              http_add_own(config, &list, "x-langfuse-public-key", config->public_key) &&
-              http_add_own(config, &list, "x-langfuse-ingestion-version", "4") &&
-              http_add_own(config, &list, "Authorization", request->authorization);
+              (request->is_foreign || http_add_identity(request, &list));
     for (size_t i = 0; ok && i < config->header_count; i++)
         ok = http_add_pair(&list, config->headers[i].key, config->headers[i].value);
     if (ok)
@@ -259,10 +266,21 @@ static bool http_make_room(http_transfer *t, size_t size)
     return true;
 }
 
+/* Is this body for the buffer of the request, rather than for us? */
+static bool http_is_streamed(const http_transfer *t)
+{
+    long status = 0;
+    if (t->request->stream != NULL)
+        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status >= 200 && status <= 299;
+}
+
 static size_t http_write(char *bytes, size_t unit, size_t count, void *data)
 {
     http_transfer *t = data;
     size_t size = unit * count;
+    if (http_is_streamed(t))
+        return lf__buf_add(t->request->stream, bytes, size) ? size : 0;
     size_t most = http_answer_max(t);
     size_t keep = size < most - t->body_size ? size : most - t->body_size;
     t->received += size;

@@ -5,6 +5,7 @@
 #ifndef LF_SRC_HTTP_H
 #define LF_SRC_HTTP_H
 
+#include "../base/buf.h"
 #include "../base/config.h"
 
 #include <poll.h>
@@ -52,6 +53,9 @@ typedef struct lf__http_request {
     lf__http_part body[LF__HTTP_PARTS]; /* sent one after the other as one body; none at all with GET */
     long timeout_ms;
     size_t answer_max; /* 0: LF__HTTP_ANSWER_MAX */
+    lf__buf *stream; /* takes the body of a 2xx as it arrives, and `done` gets none; its owner empties it between polls. A body
+                        that it has no room for fails. NULL: no such buffer */
+    bool is_foreign; /* the server is none of Langfuse's: it gets the headers of `config`, and none of ours */
     const char *authorization; /* set when it starts: the header's value */
     void (*done)(struct lf__http_request *request, const lf__http_answer *answer);
     void *owner; /* for `done` */

@@ -527,6 +527,77 @@ static void as_much_of_an_answer_is_kept_as_was_asked_for(void **state)
     free(text);
 }
 
+/* POST to a server that gives this reply; a 2xx body goes into `stream`. */
+static outcome stream_into(lf__buf *stream, fake_reply reply)
+{
+    static outcome out;
+    fake_server *server = fake_server_start(say_reply, &reply);
+    lf__http *http = lf__http_new();
+    lf__http_request request = post_to(server->url, &out);
+    request.stream = stream;
+    assert_true(lf__http_start(http, &request));
+    poll_until_done(http);
+    assert_int_equal(out.done, 1);
+    lf__http_free(http);
+    fake_server_free(server);
+    return out;
+}
+
+static void the_body_of_an_answer_goes_into_the_buffer_of_its_request(void **state)
+{
+    (void)state;
+    static char text[100001];
+    memset(text, 's', sizeof text - 1);
+    lf__buf stream;
+    lf__buf_init(&stream, sizeof text);
+    outcome out = stream_into(&stream, (fake_reply){.body = text});
+    assert_int_equal(out.status, 200);
+    assert_int_equal(out.body_size, 0);
+    assert_false(out.cut);
+    assert_int_equal(stream.length, sizeof text - 1);
+    assert_memory_equal(stream.data, text, sizeof text - 1);
+
+    lf__buf_clear(&stream); /* a refusal is kept for `done` */
+    out = stream_into(&stream, (fake_reply){.status = 429, .body = "too many", .headers = "Retry-After: 3\r\n"});
+    assert_int_equal(out.status, 429);
+    assert_int_equal(out.retry_after_ms, 3000);
+    assert_string_equal(out.body, "too many");
+    assert_int_equal(stream.length, 0);
+
+    stream.limit = stream.capacity = 10; /* a body beyond the ceiling */
+    out = stream_into(&stream, (fake_reply){.body = text});
+    assert_int_equal(out.status, 0);
+    assert_int_equal(out.failure, LF__HTTP_BROKEN);
+    assert_true(stream.failed);
+    assert_false(stream.no_memory);
+    lf__buf_done(&stream);
+}
+
+static void a_foreign_server_gets_no_header_of_ours(void **state)
+{
+    (void)state;
+    lf__pair pairs[] = {{(char *)"Authorization", (char *)"Bearer token"}};
+    config.headers = pairs;
+    config.header_count = 1;
+    fake_server *server = fake_server_start(NULL, NULL);
+    static outcome out;
+    lf__http *http = lf__http_new();
+    lf__http_request request = post_to(server->url, &out);
+    request.is_foreign = true;
+    assert_true(lf__http_start(http, &request));
+    poll_until_done(http);
+    lf__http_free(http);
+    assert_int_equal(out.status, 200);
+    const fake_request *got = &server->requests[0];
+    assert_true(fake_header_is(got, "Authorization", "Bearer token"));
+    assert_true(fake_header_is(got, "Content-Type", "application/json"));
+    assert_true(fake_header_is(got, "User-Agent", "langfuse-c/" LANGFUSE_VERSION));
+    assert_null(strstr(got->head, "x-langfuse"));
+    assert_null(strstr(got->head, "pk-lf-1"));
+    assert_null(strstr(got->head, "Basic"));
+    fake_server_free(server);
+}
+
 static void redirects_are_not_followed(void **state)
 {
     (void)state;
@@ -871,6 +942,8 @@ int main(void)
         CASE(headers_are_appended_to_a_list_or_it_stays_as_it_was),
         CASE(as_much_of_an_answer_is_kept_as_was_asked_for),
         CASE(an_answer_in_pieces_is_kept_without_a_hole),
+        CASE(the_body_of_an_answer_goes_into_the_buffer_of_its_request),
+        CASE(a_foreign_server_gets_no_header_of_ours),
         CASE(one_request_can_be_cancelled),
         CASE(requests_one_after_the_other_use_one_connection),
         CASE(several_requests_are_in_flight_at_once),
