@@ -122,6 +122,7 @@ void lf__rest_stop(void)
     for (int i = 0; i < REST_TOGETHER; i++)
         if (rest_askers.https[i] != NULL)
             lf__http_wakeup(rest_askers.https[i]);
+    lf__monitor_tell(&rest_askers.monitor);
     while (rest_askers.running != 0 && lf__monitor_wait(&rest_askers.monitor, until_ns))
         continue;
     lf__monitor_unlock(&rest_askers.monitor);
@@ -144,19 +145,32 @@ void lf__rest_after_fork_child(void)
     memset(rest_askers.https, 0, sizeof rest_askers.https);
 }
 
-/* Signals are let in only while this waits. */
-static void rest_run(lf__guest *guest, lf__http *http, const rest_result *result, int timeout_ms)
+static bool rest_must_wait(lf__http *http, const lf__http_request *request, size_t have)
 {
-    uint64_t until_ns = lf__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
-    for (lf__http_poll(http, 0); !result->done && !rest_is_stopped(); lf__http_poll(http, 0)) {
+    bool has_more = request->stream != NULL && request->stream->length > have;
+    return lf__http_running(http) != 0 && !has_more && !rest_is_stopped();
+}
+
+/* Until the transfer is over, or has brought bytes. Signals are let in only while this waits. */
+static void rest_run(lf__guest *guest, lf__http *http, const lf__http_request *request, uint64_t until_ns)
+{
+    size_t have = request->stream == NULL ? 0 : request->stream->length;
+    rest_exchange(NULL, http);
+    for (lf__http_poll(http, 0); rest_must_wait(http, request, have); lf__http_poll(http, 0)) {
         uint64_t now = lf__monotonic_ns();
         /* libcurl ends the transfer on time by itself; this is for the case that it does not. */
         if (now > until_ns + 1000000000u)
-            return;
+            break;
         lf__guest_restore_signals(guest);
         lf__http_wait(http, now < until_ns ? (int)((until_ns - now) / 1000000u) + 1 : 10);
         lf__guest_block_signals(guest);
     }
+    rest_exchange(http, NULL);
+}
+
+static uint64_t rest_until_ns(const lf__http_request *request)
+{
+    return lf__monotonic_ns() + (uint64_t)request->timeout_ms * 1000000u;
 }
 
 static void rest_ask_inside(lf__guest *guest, lf__http_request *request, rest_result *result)
@@ -167,9 +181,7 @@ static void rest_ask_inside(lf__guest *guest, lf__http_request *request, rest_re
         lf__http_free(http);
         return;
     }
-    rest_exchange(NULL, http);
-    rest_run(guest, http, result, (int)request->timeout_ms);
-    rest_exchange(http, NULL);
+    rest_run(guest, http, request, rest_until_ns(request));
     if (!result->done) {
         lf__http_abandon(http);
         result->failure = LF__HTTP_TOO_LATE;
@@ -294,4 +306,86 @@ lf_status lf__rest_call(const lf__config *config, const lf__rest_request *reques
     lf_status status = rest_call(&guest, config, request, answer, error);
     lf__guest_restore_signals(&guest);
     return status;
+}
+
+/* ---- Streams ---- */
+
+static void rest_stream_done(lf__http_request *request, const lf__http_answer *answer)
+{
+    lf__rest_stream *stream = request->owner;
+    const char *text = answer->status == 0 ? answer->message : answer->body;
+    size_t size = answer->status == 0 ? strlen(text) : answer->body_size;
+    stream->is_over = true;
+    stream->status = answer->status;
+    stream->failure = answer->failure;
+    stream->retry_after_ms = answer->retry_after_ms;
+    stream->text_size = size < sizeof stream->text ? size : sizeof stream->text - 1;
+    memcpy(stream->text, text, stream->text_size);
+    stream->text[stream->text_size] = '\0';
+}
+
+bool lf__rest_stream_begin(lf__rest_stream *stream, lf__http_request *request)
+{
+    *stream = (lf__rest_stream){.request = request, .retry_after_ms = -1, .until_ns = rest_until_ns(request)};
+    request->done = rest_stream_done;
+    request->owner = stream;
+    LF__AS_GUEST(guest);
+    if (!rest_enter_library())
+        return false;
+    stream->http = lf__http_new();
+    bool ok = stream->http != NULL && lf__http_start(stream->http, request);
+    if (!ok)
+        lf__http_free(stream->http);
+    rest_leave_library();
+    return ok;
+}
+
+static void rest_stream_go_on(lf__guest *guest, lf__rest_stream *stream)
+{
+    rest_run(guest, stream->http, stream->request, stream->until_ns);
+    bool is_late = lf__monotonic_ns() > stream->until_ns;
+    if (stream->is_over || (!is_late && !rest_is_stopped()))
+        return;
+    lf__http_free(stream->http); /* now: at exit there is no later */
+    stream->http = NULL;
+    stream->failure = is_late ? LF__HTTP_TOO_LATE : LF__HTTP_BROKEN;
+}
+
+bool lf__rest_stream_go_on(lf__rest_stream *stream)
+{
+    if (stream->is_over)
+        return false;
+    LF__AS_GUEST(guest);
+    if (!rest_enter_library()) {
+        stream->is_over = true;
+        stream->failure = LF__HTTP_BROKEN;
+        return false;
+    }
+    lf__guest_block_signals(&guest);
+    rest_stream_go_on(&guest, stream);
+    lf__guest_restore_signals(&guest);
+    rest_leave_library();
+    return !stream->is_over;
+}
+
+/* At exit libcurl is left alone: what a transfer between two waits holds goes with the process. */
+void lf__rest_stream_end(lf__rest_stream *stream)
+{
+    if (stream->http == NULL || !rest_enter_library())
+        return;
+    LF__AS_GUEST(guest);
+    lf__guest_block_signals(&guest); /* closing a connection may raise SIGPIPE */
+    lf__http_free(stream->http);
+    lf__guest_restore_signals(&guest);
+    rest_leave_library();
+}
+
+bool lf__rest_pause(uint64_t until_ns)
+{
+    lf__monitor_lock(&rest_askers.monitor);
+    while (!rest_askers.stopped && lf__monitor_wait(&rest_askers.monitor, until_ns))
+        continue;
+    bool goes_on = !rest_askers.stopped;
+    lf__monitor_unlock(&rest_askers.monitor);
+    return goes_on;
 }

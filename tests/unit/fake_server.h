@@ -37,7 +37,8 @@ typedef enum fake_manner {
     FAKE_HANG,       /* nothing, until the client or the server goes away */
     FAKE_CLOSE,      /* close without a word */
     FAKE_RESET_BODY, /* promise a body, send part of it, reset */
-    FAKE_RAW         /* `body` as it is, then close */
+    FAKE_RAW,        /* `body` as it is, then close */
+    FAKE_RAW_HANG    /* `body` as it is, then nothing, as with FAKE_HANG */
 } fake_manner;
 
 typedef struct fake_reply {
@@ -47,6 +48,7 @@ typedef struct fake_reply {
     const char *body;
     size_t body_size;    /* 0: strlen(body) */
     int delay_ms;        /* think for so long */
+    size_t piece_size;   /* of FAKE_RAW: so many bytes at a time; 0: all at once */
 } fake_reply;
 
 typedef struct fake_server fake_server;
@@ -165,6 +167,29 @@ static inline bool fake_receive(int socket, fake_request *request)
     return true;
 }
 
+/* Pieces that arrive one by one, mostly. */
+static inline bool fake_send_pieces(int socket, const char *bytes, size_t size, size_t piece_size)
+{
+    for (size_t at = 0; piece_size != 0 && at + piece_size < size; at += piece_size) {
+        if (!fake_send(socket, bytes + at, piece_size))
+            return false;
+        nanosleep(&(struct timespec){0, 200000}, NULL);
+    }
+    size_t last = piece_size == 0 || size == 0 ? size : (size - 1) % piece_size + 1;
+    return fake_send(socket, bytes + size - last, last);
+}
+
+/* Until the client or the server goes away. */
+static inline void fake_hang(fake_server *server, int socket)
+{
+    while (!fake_stopping(server)) {
+        struct pollfd wait = {socket, POLLIN, 0};
+        char nothing;
+        if (poll(&wait, 1, 10) > 0 && recv(socket, &nothing, 1, MSG_PEEK) <= 0)
+            break;
+    }
+}
+
 static inline void fake_reset(int socket)
 {
     struct linger now = {1, 0};
@@ -181,23 +206,25 @@ static inline bool fake_reply_send(fake_server *server, int socket, const fake_r
                              reply->status == 0 ? 200 : reply->status, size, reply->headers == NULL ? "" : reply->headers);
     switch (reply->manner) {
     case FAKE_ANSWER: return fake_send(socket, head, (size_t)head_size) && fake_send(socket, body, size);
-    case FAKE_HANG:
-        while (!fake_stopping(server)) {
-            struct pollfd wait = {socket, POLLIN, 0};
-            char nothing;
-            if (poll(&wait, 1, 10) > 0 && recv(socket, &nothing, 1, MSG_PEEK) <= 0)
-                break;
-        }
-        return false;
+    case FAKE_HANG: fake_hang(server, socket); return false;
     case FAKE_CLOSE: return false;
     case FAKE_RESET_BODY:
         (void)(fake_send(socket, head, (size_t)head_size) && fake_send(socket, body, size / 2));
         nanosleep(&(struct timespec){0, 20000000}, NULL);
         fake_reset(socket);
         return false;
-    case FAKE_RAW: (void)fake_send(socket, body, size); return false;
+    case FAKE_RAW: (void)fake_send_pieces(socket, body, size, reply->piece_size); return false;
+    case FAKE_RAW_HANG:
+        if (fake_send_pieces(socket, body, size, reply->piece_size))
+            fake_hang(server, socket);
+        return false;
     }
     return false;
+}
+
+static inline bool fake_hangs(const fake_reply *reply)
+{
+    return reply->manner == FAKE_HANG || reply->manner == FAKE_RAW_HANG;
 }
 
 static inline void *fake_serve(void *argument)
@@ -228,11 +255,11 @@ static inline void *fake_serve(void *argument)
         for (int waited = 0; waited < reply.delay_ms && !fake_stopping(server); waited++)
             nanosleep(&(struct timespec){0, 1000000}, NULL);
         pthread_mutex_lock(&server->lock);
-        if (reply.manner != FAKE_HANG)
+        if (!fake_hangs(&reply))
             server->busy--;
         pthread_mutex_unlock(&server->lock);
         more = fake_reply_send(server, connection.socket, &reply);
-        if (reply.manner == FAKE_HANG) {
+        if (fake_hangs(&reply)) {
             pthread_mutex_lock(&server->lock);
             server->busy--;
             pthread_mutex_unlock(&server->lock);

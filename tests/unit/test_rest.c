@@ -337,6 +337,116 @@ static void without_keys_nothing_is_asked(void **state)
     assert_int_equal(get(), LF_OK);
 }
 
+/* ---- Streams ---- */
+
+#define STREAM_HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+static lf__rest_stream stream;
+static lf__buf streamed;
+
+static lf__http_request stream_request(int timeout_ms)
+{
+    lf__buf_done(&streamed);
+    lf__buf_init(&streamed, 1000);
+    return (lf__http_request){.config = config,
+                              .method = LF__HTTP_POST,
+                              .url = server->url,
+                              .content_type = "application/json",
+                              .body = {{"{}", 2}},
+                              .timeout_ms = timeout_ms,
+                              .stream = &streamed,
+                              .is_foreign = true};
+}
+
+static void a_stream_is_taken_as_it_arrives(void **state)
+{
+    (void)state;
+    char text[100] = "";
+    int calls = 0;
+    lf__http_request request = stream_request(PATIENCE_MS);
+    ANSWER(.manner = FAKE_RAW, .body = STREAM_HEAD "one two three", .piece_size = 4);
+    assert_true(lf__rest_stream_begin(&stream, &request));
+    for (bool more = true; more; calls++) {
+        more = lf__rest_stream_go_on(&stream);
+        assert_true(streamed.length > 0 || !more); /* it does not come back for nothing */
+        size_t have = strlen(text);
+        memcpy(text + have, streamed.data, streamed.length);
+        text[have + streamed.length] = '\0';
+        lf__buf_clear(&streamed);
+    }
+    assert_string_equal(text, "one two three");
+    assert_int_equal(stream.status, 200);
+    assert_true(calls > 1);
+    assert_false(lf__rest_stream_go_on(&stream));
+    lf__rest_stream_end(&stream);
+}
+
+static void a_stream_waits_for_what_is_new_behind_what_its_buffer_has(void **state)
+{
+    (void)state;
+    lf__http_request request = stream_request(PATIENCE_MS);
+    ANSWER(.manner = FAKE_RAW, .body = STREAM_HEAD "one two three", .piece_size = 4);
+    assert_true(lf__rest_stream_begin(&stream, &request));
+    for (size_t have = 0; lf__rest_stream_go_on(&stream); have = streamed.length)
+        assert_true(streamed.length > have);
+    assert_int_equal(streamed.length, 13);
+    lf__rest_stream_end(&stream);
+}
+
+static void a_stream_tells_how_it_ended(void **state)
+{
+    (void)state;
+    lf__http_request request = stream_request(PATIENCE_MS);
+    ANSWER(.status = 503, .body = "later", .headers = "Retry-After: 2\r\n");
+    assert_true(lf__rest_stream_begin(&stream, &request));
+    assert_false(lf__rest_stream_go_on(&stream));
+    assert_int_equal(stream.status, 503);
+    assert_int_equal(stream.retry_after_ms, 2000);
+    assert_string_equal(stream.text, "later");
+    lf__rest_stream_end(&stream);
+
+    request = stream_request(200);
+    ANSWER(.manner = FAKE_RAW_HANG, .body = STREAM_HEAD "one");
+    assert_true(lf__rest_stream_begin(&stream, &request));
+    while (lf__rest_stream_go_on(&stream))
+        continue;
+    assert_int_equal(streamed.length, 3);
+    assert_int_equal(stream.status, 0);
+    assert_int_equal(stream.failure, LF__HTTP_TOO_LATE);
+    lf__rest_stream_end(&stream);
+}
+
+static void a_stream_can_be_cut_short(void **state)
+{
+    (void)state;
+    lf__http_request request = stream_request(PATIENCE_MS);
+    ANSWER(.manner = FAKE_RAW_HANG, .body = STREAM_HEAD "one");
+    assert_true(lf__rest_stream_begin(&stream, &request));
+    assert_true(lf__rest_stream_go_on(&stream));
+    lf__rest_stream_end(&stream); /* the server sees the connection go */
+    WAIT_UNTIL(fake_count(server, &server->busy) == 0);
+    request = stream_request(PATIENCE_MS);
+    assert_true(lf__rest_stream_begin(&stream, &request)); /* and before anything came */
+    lf__rest_stream_end(&stream);
+    lf__buf_done(&streamed);
+}
+
+static void without_memory_a_stream_does_not_begin(void **state)
+{
+    (void)state;
+    bool began = false;
+    lf__http_request request;
+    for (unsigned long n = 1; !began; n++) {
+        request = stream_request(PATIENCE_MS);
+        assert_in_range(n, 1, 50);
+        lf__alloc_fail_from(n);
+        began = lf__rest_stream_begin(&stream, &request);
+        lf__alloc_fail_from(0);
+    }
+    lf__rest_stream_end(&stream);
+    lf__buf_done(&streamed);
+}
+
 static struct {
     int listener;
     pthread_t thread;
@@ -690,6 +800,11 @@ int main(void)
         CASE(the_error_may_be_left_out),
         CASE(without_keys_nothing_is_asked),
         CASE(each_way_of_not_answering_has_its_words),
+        CASE(a_stream_is_taken_as_it_arrives),
+        CASE(a_stream_waits_for_what_is_new_behind_what_its_buffer_has),
+        CASE(a_stream_tells_how_it_ended),
+        CASE(a_stream_can_be_cut_short),
+        CASE(without_memory_a_stream_does_not_begin),
         CASE(a_name_lookup_that_hangs_does_not_outlast_the_time_given),
         CASE(out_of_memory_at_any_allocation_is_said),
         CASE(errno_mask_and_cancel_state_stay_as_they_were),
