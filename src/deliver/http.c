@@ -272,7 +272,10 @@ static bool http_is_streamed(const http_transfer *t)
     long status = 0;
     if (t->request->stream != NULL)
         curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    return status >= 200 && status <= 299;
+    bool is_streamed = status >= 200 && status <= 299;
+    if (is_streamed)
+        t->request->stream_status = (int)status;
+    return is_streamed;
 }
 
 static size_t http_write(char *bytes, size_t unit, size_t count, void *data)

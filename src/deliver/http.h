@@ -55,6 +55,7 @@ typedef struct lf__http_request {
     size_t answer_max; /* 0: LF__HTTP_ANSWER_MAX */
     lf__buf *stream; /* takes the body of a 2xx as it arrives, and `done` gets none; its owner empties it between polls. A body
                         that it has no room for fails. NULL: no such buffer */
+    int stream_status; /* set when the first byte goes there: the status of the answer */
     bool is_foreign; /* the server is none of Langfuse's: it gets the headers of `config`, and none of ours */
     const char *authorization; /* set when it starts: the header's value */
     void (*done)(struct lf__http_request *request, const lf__http_answer *answer);

@@ -538,6 +538,7 @@ static outcome stream_into(lf__buf *stream, fake_reply reply)
     assert_true(lf__http_start(http, &request));
     poll_until_done(http);
     assert_int_equal(out.done, 1);
+    assert_int_equal(request.stream_status, reply.status == 429 ? 0 : 200);
     lf__http_free(http);
     fake_server_free(server);
     return out;
