@@ -346,6 +346,11 @@ lf__config *lf__life_ask(uint32_t client)
     return config;
 }
 
+bool lf__life_ask_elsewhere(void)
+{
+    return life_watch_forks() && life_set_up_http();
+}
+
 /* ---- Stop --------------------------------------------------------------------------------------------------------- */
 
 /* What this thread and all handles have open is sent, marked. */

@@ -30,6 +30,9 @@ lf_status lf__life_start(const lf_options *options, bool only_if_unknown);
 /* The configuration of a client that asks its server something, for lf__config_free; NULL: there is none. All calls that ask begin
  * with this: it may start the library, and it makes exit wait for them. */
 lf__config *lf__life_ask(uint32_t client);
+/* What a call begins with that asks another server than Langfuse's: it starts nothing, and makes exit and forks wait for the call.
+ * False: no memory, or the process ends, and libcurl is to be left alone. */
+bool lf__life_ask_elsewhere(void);
 /* As lf_shutdown. */
 lf_status lf__life_stop(int timeout_ms);
 /* As lf_set_tracing. */
