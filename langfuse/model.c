@@ -61,7 +61,8 @@ static lf_observation *model_start(const lf_model_request *given, lf__request *r
                                                        .input = captures ? model_json(&request->input) : (lf_value){0},
                                                        .metadata = model_metadata(&metadata, lf__buf_text(&request->metadata),
                                                                                   &given->metadata),
-                                                       .prompt = given->prompt, .parent = given->parent, .client = given->client);
+                                                       .prompt = given->prompt, .parent = given->parent, .client = given->client,
+                                                       .start_time_ns = given->start_time_ns);
     lf__buf_done(&metadata);
     return observation;
 }

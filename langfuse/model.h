@@ -37,6 +37,7 @@ typedef struct lf_model_request {
     const lf_prompt *prompt; /* links the generation to this version of a prompt */
     const lf_observation *parent; /* default: the innermost open observation of this thread */
     lf_client *client;   /* default: that of the parent, otherwise the default client */
+    int64_t start_time_ns; /* default: now */
 } lf_model_request;
 
 #define LF_MODEL_REQUEST_INIT .struct_size = sizeof(lf_model_request)
