@@ -8,6 +8,7 @@
 #endif
 #include "../lf_core.c"
 #include "../langfuse/model.c"
+#include "../langfuse/openai.c"
 #include "../langfuse/prompt.c"
 #include "../langfuse/score.c"
 #include "base/answer.c"

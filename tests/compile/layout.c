@@ -6,6 +6,7 @@
  * FIELD(name, offset on 64 bit, on i386, on 32 bit where 8 bytes are aligned to 8). ARRAY: the field is one.
  */
 #define LF_KEEP_DEPRECATED
+#include "../../langfuse/openai.h"
 #include "../../langfuse/prompt.h"
 #include "../../langfuse/score.h"
 
@@ -290,6 +291,39 @@ STRUCT(lf_prompt_change, 72, 48, 56)
     FIELD(timestamp_ns, 136, 84, 88)     \
     FIELD(client, 144, 92, 96)
 STRUCT(lf_score_fields, 152, 96, 104)
+
+#define OF_lf_chat_request(FIELD, ARRAY) \
+    FIELD(struct_size, 0, 0, 0)          \
+    FIELD(model, 8, 4, 4)                \
+    FIELD(messages, 16, 8, 8)            \
+    FIELD(tools, 40, 32, 32)             \
+    FIELD(parameters, 64, 56, 56)        \
+    FIELD(prompt, 88, 80, 80)            \
+    FIELD(on_text, 96, 84, 84)           \
+    FIELD(on_text_data, 104, 88, 88)     \
+    FIELD(base_url, 112, 92, 92)         \
+    FIELD(api_key, 120, 96, 96)          \
+    FIELD(timeout_ms, 128, 100, 100)     \
+    FIELD(max_retries, 132, 104, 104)    \
+    FIELD(name, 136, 108, 108)           \
+    FIELD(parent, 144, 112, 112)         \
+    FIELD(tracing, 152, 116, 116)        \
+    FIELD(client, 160, 120, 120)         \
+    FIELD(error, 168, 124, 124)
+STRUCT(lf_chat_request, 176, 128, 128)
+
+#define OF_lf_reply(FIELD, ARRAY)    \
+    FIELD(text, 0, 0, 0)             \
+    FIELD(text_size, 8, 4, 4)        \
+    FIELD(message, 16, 8, 8)         \
+    FIELD(tool_calls, 24, 12, 12)    \
+    FIELD(finish_reason, 32, 16, 16) \
+    FIELD(usage, 40, 20, 20)         \
+    FIELD(json, 48, 24, 24)          \
+    FIELD(json_size, 56, 28, 28)     \
+    FIELD(http_status, 64, 32, 32)   \
+    FIELD(is_cancelled, 68, 36, 36)
+STRUCT(lf_reply, 72, 40, 40)
 
 /* ---- Enumerators ---- */
 

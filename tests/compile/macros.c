@@ -5,6 +5,7 @@
 #include "llama.h"
 
 #include "langfuse/llama.h"
+#include "langfuse/openai.h"
 #include "langfuse/prompt.h"
 #include "langfuse/score.h"
 #include "observe.h"
@@ -489,6 +490,25 @@ const char *with_llama(struct llama_context *ctx, const char *prompt, int n)
     default: lf_output_append(prompt, 1);
     }
     OBSERVE_RETURN(prompt);
+}
+
+/* A chat model: by every field, as a statement and as part of an expression. */
+bool on_text(void *data, const char *text, size_t size);
+size_t chat(const char *text, lf_client *client, lf_observation *parent, const lf_prompt *prompt);
+size_t chat(const char *text, lf_client *client, lf_observation *parent, const lf_prompt *prompt)
+{
+    lf_error error;
+    lf_reply_free(lf_openai_chat(.messages = LF_VALUE(text)));
+    lf_reply *reply = lf_openai_chat(.model = "m", .messages = LF_ARRAY(LF_OBJECT("role", "user", "content", text)),
+                                     .tools = LF_ARRAY(LF_OBJECT("type", "function")), .parameters = LF_OBJECT("n", 2),
+                                     .prompt = prompt, .on_text = on_text, .on_text_data = &error, .base_url = "http://x/v1",
+                                     .api_key = "k", .timeout_ms = 100, .max_retries = 0, .name = "judge", .parent = parent,
+                                     .tracing = LF_OFF, .client = client, .error = &error);
+    size_t size = reply != NULL && reply->tool_calls == NULL && !reply->is_cancelled ? reply->text_size + reply->json_size : 0;
+    OBSERVE(size);
+    lf_update_current_observation(.output = LF_VALUE(reply != NULL ? reply->message : NULL));
+    lf_reply_free(reply);
+    OBSERVE_RETURN(size);
 }
 
 /* Used by nothing else: neither on nor off may this warn. */

@@ -290,7 +290,7 @@ installs() {
     traces '"name":"answer"' "$OUT/installed.static"
     scored exact
     # The names by which a program can include them; our own folder has the second ones, too.
-    for header in observe.h lf_core.h langfuse/observe.h langfuse/lf_core.h langfuse/score.h langfuse/prompt.h; do
+    for header in observe.h lf_core.h langfuse/observe.h langfuse/lf_core.h langfuse/score.h langfuse/prompt.h langfuse/openai.h; do
         echo "#include <$header>" | "$C_COMPILER" -std=gnu11 -Wall -Werror $(pkg-config --cflags langfuse) -fsyntax-only -x c -
         echo "#include <$header>" | "$C_COMPILER" -std=gnu11 -Wall -Werror -I. -fsyntax-only -x c -
     done

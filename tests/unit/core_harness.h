@@ -201,7 +201,7 @@ static void harness_clean_environment(void)
     for (char **at = environ; *at != NULL;) {
         char name[128];
         size_t size = strcspn(*at, "=");
-        bool ours = strncmp(*at, "LANGFUSE_", 9) == 0 || strncmp(*at, "OTEL_", 5) == 0;
+        bool ours = strncmp(*at, "LANGFUSE_", 9) == 0 || strncmp(*at, "OTEL_", 5) == 0 || strncmp(*at, "OPENAI_", 7) == 0;
         if (ours && size < sizeof name) {
             memcpy(name, *at, size);
             name[size] = '\0';
