@@ -421,7 +421,8 @@ bool lf__reply_chat_event(lf__reply *reply, lf__item event)
 static void chat_put_whole(lf__buf *out, lf__text message)
 {
     lf__json_member member;
-    LF__BUF_ADD(out, "{");
+    if (!LF__BUF_ADD(out, "{"))
+        return;
     for (size_t at = 0; lf__json_next_member(message.at, message.size, &at, &member);) {
         lf__text key = {member.key, member.key_size}, value = {member.value, member.value_size};
         if (value.at[0] == 'n' && !lf__text_equals(key, (lf__text)LF__TEXT("content")))
