@@ -7,11 +7,10 @@
  * 2 wrong usage or no memory. Only the OBSERVE and lf_ lines know of Langfuse.
  */
 #define _GNU_SOURCE /* asprintf */
+#include "langfuse/openai.h"
 #include "observe.h"
 
-#include <cjson/cJSON.h>
 #include <ctype.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <fts.h>
 #include <math.h>
@@ -23,7 +22,7 @@
 
 enum { ANSWERED = 0, NOT_FOUND = 1, TROUBLE = 2 };
 enum { MAX_FILES = 1000, MAX_FILE_BYTES = 1 << 20, MAX_PASSAGES = 50000, MAX_TERMS = 16, MAX_HITS = 20, MAX_THREADS = 16 };
-enum { MAX_SENTENCES = 3, MAX_SENTENCE_BYTES = 400, MAX_PROMPT_BYTES = 1000 /* of a passage */, MAX_REPLY_BYTES = 1 << 20 };
+enum { MAX_SENTENCES = 3, MAX_SENTENCE_BYTES = 400, MAX_PROMPT_BYTES = 1000 /* of a passage */ };
 
 /* A piece of a text that somebody else owns. */
 typedef struct piece {
@@ -63,9 +62,10 @@ typedef struct hits {
 } hits;
 
 typedef struct options {
-    const char *question, *chat_url;
+    const char *question;
     char **paths; /* NULL-terminated */
     int passages, threads;
+    bool has_model;
 } options;
 
 /* ---- Words --------------------------------------------------------------------------------------------------------- */
@@ -399,141 +399,66 @@ static char *compose(const hits *found, const query *q)
 
 /* ---- A chat model -------------------------------------------------------------------------------------------------- */
 
-/* curl's write callback: a reply that grows too long fails. */
-static size_t take_reply(char *data, size_t one, size_t size, void *stream)
+/* A piece of the answer, as it arrives. False, to hear no more, when nobody reads it. */
+static bool print_piece(void *printed, const char *text, size_t size)
 {
-    return ftell(stream) + (long)size > MAX_REPLY_BYTES ? 0 : fwrite(data, one, size, stream);
+    *(bool *)printed = true;
+    return fwrite(text, 1, size, stdout) == size && fflush(stdout) == 0;
 }
 
-/* POST JSON. The reply, for free(), or NULL after an error. */
-static char *post(const char *url, const char *body)
+/* The model's answer, for free(), printed as it came; NULL after saying why there is none. */
+static char *chat(const char *question, const char *passages)
 {
-    char *reply = NULL, authorization[4096];
-    size_t size;
-    long status = 0;
-    const char *key = getenv("OPENAI_API_KEY");
-    const bool has_key = key && *key;
-    snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", has_key ? key : "");
-    CURL *curl = curl_easy_init();
-    FILE *stream = open_memstream(&reply, &size);
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    bool ready = curl && stream && headers && (!has_key || curl_slist_append(headers, authorization));
-    CURLcode result = CURLE_OUT_OF_MEMORY;
-    if (ready) {
-        curl_easy_setopt(curl, CURLOPT_URL, url);
-        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-        curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_reply);
-        curl_easy_setopt(curl, CURLOPT_WRITEDATA, stream);
-        curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 60000L);
-        curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-        result = curl_easy_perform(curl);
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    }
-    reply = text_of(stream, &reply);
-    if (!reply && result == CURLE_OK)
-        result = CURLE_OUT_OF_MEMORY;
-    curl_slist_free_all(headers);
-    curl_easy_cleanup(curl);
-    if (result == CURLE_OK && status == 200)
-        return reply;
-    if (result == CURLE_OK)
-        OBSERVE_ERROR("HTTP %ld from %s", status, url);
-    else
-        OBSERVE_ERROR("no answer from %s: %s", url, curl_easy_strerror(result));
-    free(reply);
-    return NULL;
-}
-
-/* For cJSON_Delete; NULL: no memory. */
-static cJSON *request_of(const char *model, double temperature, const char *question, const char *passages)
-{
-    char *prompt = NULL;
+    const char *model = getenv("OPENAI_MODEL");
+    char *prompt = NULL, *answer = NULL;
+    bool printed = false;
+    lf_error error = {.message = "out of memory"};
+    lf_reply *reply = NULL;
     if (asprintf(&prompt,
                  "Answer the question in at most three sentences, from these passages alone, with their numbers in "
                  "brackets.\n\n%s\nQuestion: %s",
-                 passages, question) < 0)
-        return NULL;
-    cJSON *request = cJSON_CreateObject(), *message = NULL;
-    bool good = cJSON_AddStringToObject(request, "model", model) && cJSON_AddNumberToObject(request, "temperature", temperature) &&
-                cJSON_AddItemToArray(cJSON_AddArrayToObject(request, "messages"), message = cJSON_CreateObject()) &&
-                cJSON_AddStringToObject(message, "role", "user") && cJSON_AddStringToObject(message, "content", prompt);
-    free(prompt);
-    if (good)
-        return request;
-    cJSON_Delete(request);
-    return NULL;
-}
-
-static int64_t tokens(const cJSON *reply, const char *name)
-{
-    const cJSON *number = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(reply, "usage"), name);
-    return cJSON_IsNumber(number) && number->valuedouble > 0 && number->valuedouble < 1e15 ? (int64_t)number->valuedouble : 0;
-}
-
-/* The model's answer, for free(), or NULL when the reply has none. The observation learns who answered, and its usage. */
-static char *answer_of(const cJSON *reply)
-{
-    const cJSON *choice = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(reply, "choices"), 0);
-    const cJSON *message = cJSON_GetObjectItemCaseSensitive(choice, "message");
-    const char *content = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(message, "content"));
-    int64_t input = tokens(reply, "prompt_tokens"), output = tokens(reply, "completion_tokens");
-    lf_update_current_observation(.model = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(reply, "model")));
-    if (input + output > 0)
-        lf_update_current_observation(.usage_details = LF_OBJECT("input", input, "output", output, "total",
-                                                                 tokens(reply, "total_tokens")));
-    return content && *content ? strdup(content) : NULL;
-}
-
-/* The model's answer, for free(), or NULL after an error. */
-static char *chat(const char *base_url, const char *question, const char *passages)
-{
-    OBSERVE_GENERATION();
-    const double temperature = 0.2;
-    const char *wanted = getenv("OPENAI_MODEL"), *model = wanted && *wanted ? wanted : "gpt-4o-mini";
-    char *url = NULL;
-    cJSON *request = request_of(model, temperature, question, passages);
-    char *body = request ? cJSON_PrintUnformatted(request) : NULL;
-    lf_update_current_observation(.input = LF_VALUE(cJSON_GetObjectItem(request, "messages")), .model = model,
-                                  .model_parameters = LF_OBJECT("temperature", temperature));
-    bool ready = body && asprintf(&url, "%s/chat/completions", base_url) >= 0;
-    char *text = ready ? post(url, body) : NULL;
-    cJSON *reply = text ? cJSON_Parse(text) : NULL;
-    char *answer = answer_of(reply);
-    if (!ready)
-        OBSERVE_ERROR("out of memory");
-    else if (text && !answer)
-        OBSERVE_ERROR("the reply from %s is no chat completion", url);
-    cJSON_Delete(reply);
-    free(text);
-    free(ready ? url : NULL);
-    free(body);
-    cJSON_Delete(request);
-    OBSERVE_RETURN(answer);
+                 passages, question) >= 0) {
+        reply = lf_openai_chat(.name = "chat", .model = model && *model ? model : "gpt-4o-mini", .messages = LF_VALUE(prompt),
+                               .parameters = LF_OBJECT("temperature", 0.2, "max_tokens", 300), .on_text = print_piece,
+                               .on_text_data = &printed, .error = &error);
+        free(prompt);
+    }
+    if (reply && *reply->text)
+        answer = strdup(reply->text);
+    if (!answer && printed)
+        puts(""); /* behind half an answer */
+    if (!answer)
+        fprintf(stderr, "ask: model failed: %s, answering from passages\n", reply ? "no text in its reply" : error.message);
+    lf_reply_free(reply);
+    return answer;
 }
 
 /* ---- The program --------------------------------------------------------------------------------------------------- */
 
-/* The whole of it: the root of the trace. On ANSWERED, *out_answer is for free(). */
-static int ask(const options *o, corpus *c, char **out_answer)
+/* The whole of it: the root of the trace. On ANSWERED it is printed. */
+static int ask(const options *o, corpus *c)
 {
     const char *question = o->question;
     OBSERVE_AGENT(question);
     query q = query_of(question);
     hits found = {0};
     char *answer = NULL, *passages = read_corpus(c, o->paths) ? search(c, question, &q, o->passages, o->threads, &found) : NULL;
-    if (passages && found.count > 0 && o->chat_url)
-        answer = chat(o->chat_url, question, passages);
+    if (passages && found.count > 0 && o->has_model)
+        answer = chat(question, passages);
+    bool printed = answer != NULL;
     if (passages && !answer)
         answer = compose(&found, &q); /* no model, or none that answers */
     free(passages);
     OBSERVE_OUTPUT(answer);
-    *out_answer = answer;
     if (!answer)
         OBSERVE_ERROR("out of memory");
     else if (!*answer)
         lf_update_current_observation(.level = LF_LEVEL_WARNING, .status_message = "nothing found");
-    return !answer ? TROUBLE : *answer ? ANSWERED : NOT_FOUND;
+    int status = !answer ? TROUBLE : *answer ? ANSWERED : NOT_FOUND;
+    if (status == ANSWERED)
+        printf("%s%s", printed ? "" : answer, answer[strlen(answer) - 1] == '\n' ? "" : "\n");
+    free(answer);
+    return status;
 }
 
 static bool read_number(const char *text, int most, int *out)
@@ -570,19 +495,14 @@ static int read_options(int argc, char **argv, options *o)
 int main(int argc, char **argv)
 {
     const char *url = getenv("OPENAI_BASE_URL");
-    options o = {.passages = 5, .threads = 4, .chat_url = url && *url ? url : NULL};
-    char *answer = NULL;
+    options o = {.passages = 5, .threads = 4, .has_model = url && *url};
     int status = read_options(argc, argv, &o);
     if (status != 0)
         return status;
-    curl_global_init(CURL_GLOBAL_DEFAULT); /* before there are threads */
     corpus *c = calloc(1, sizeof *c);
-    status = c ? ask(&o, c, &answer) : TROUBLE;
-    if (status == ANSWERED)
-        printf("%s%s", answer, answer[strlen(answer) - 1] == '\n' ? "" : "\n");
-    else
+    status = c ? ask(&o, c) : TROUBLE;
+    if (status != ANSWERED)
         fputs(status == NOT_FOUND ? "ask: nothing found\n" : "ask: out of memory\n", stderr);
-    free(answer);
     corpus_free(c);
     return status;
 }

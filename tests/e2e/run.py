@@ -142,13 +142,16 @@ class Bad:
             return [tuple(line.split()) for line in file]
 
 
-def run(program, *arguments, url=None, seconds=240, background=False, **more):
+def run(program, *arguments, url=None, seconds=240, background=False, stdin=None, **more):
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("LANGFUSE_", "OTEL_", "OPENAI_"))}
     if url is not None:
         environment.update(KEYS, LANGFUSE_BASE_URL=url)
     environment.update(more)
     command = WRAPPER + [os.path.join(BUILD, program)] + [str(a) for a in arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True)
+    process = subprocess.Popen(command, stdin=None if stdin is None else subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=environment, text=True)
+    if stdin is not None:
+        process.stdin.write(stdin)
     if background:
         return process
     return finish(process, seconds)
@@ -399,7 +402,8 @@ def example_test(path):
 
 
 for source in sorted(glob.glob(os.path.join(HERE, "../../examples/*.c"))):
-    example_test(source[:-2])
+    if os.path.basename(source) != "chat.c":  # needs a model
+        example_test(source[:-2])
 
 
 def ids_of(seed):
@@ -749,16 +753,19 @@ def ask_tells_what_it_cannot():
 
 
 class Chat:
-    """A chat model that gives one answer to everything, and keeps what it was asked."""
+    """A chat model that gives these answers, (status, body) or (status, body, headers), the last one again and again, and keeps
+    what it was asked."""
 
-    def __init__(self, status, body):
+    def __init__(self, *answers):
         asked = self.asked = []
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
+                status, body, headers = (answers[min(len(asked), len(answers) - 1)] + ({},))[:3]
                 asked.append((self.path, self.headers, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
                 self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
+                for name, value in dict({"Content-Length": str(len(body))}, **headers).items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -775,55 +782,127 @@ class Chat:
         self.server.shutdown()
         self.server.server_close()
 
+    def variables(self):
+        return {"OPENAI_BASE_URL": self.url, "OPENAI_API_KEY": "sk-scripted", "OPENAI_MODEL": "scripted"}
 
-def ask_model(name, status, body, **more):
-    """What ask printed, the generation it left, and what the model was asked."""
-    with Local(name) as server, Chat(status, body) as model:
-        code, out, err = run("examples/ask", *ASK, url=server.url, OPENAI_BASE_URL=model.url, OPENAI_API_KEY="sk-scripted",
-                             OPENAI_MODEL="scripted", **more)
+
+def stream(*deltas, reason="stop", usage=None):
+    """A streamed reply of such deltas."""
+    chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
+    chunks.append({"choices": [], "usage": usage or {"prompt_tokens": 321, "completion_tokens": 7, "total_tokens": 328}})
+    lines = ["data: " + json.dumps(dict({"id": "chatcmpl-1", "model": "scripted-2026"}, **chunk)) for chunk in chunks]
+    return "\n\n".join([": scripted"] + lines + ["data: [DONE]", ""]).encode()
+
+
+def tool_call(index, name, *pieces):
+    """The deltas of a call of a tool whose arguments come in pieces."""
+    head = {"index": index, "id": f"call_{index}", "type": "function", "function": {"name": name, "arguments": ""}}
+    return [{"role": "assistant", "content": None, "tool_calls": [head]}] + \
+        [{"tool_calls": [{"index": index, "function": {"arguments": piece}}]} for piece in pieces]
+
+
+def check_no_key(server):
+    check_equal(server.rows("SELECT count(*) FROM observations WHERE input || output || metadata || status_message LIKE"
+                            " '%sk-scripted%'"), [(0,)], "observations with the key of the model")
+
+
+def ask_model(name, tree, *answers):
+    """What ask printed, what it said on stderr, the generation it left or None for several, and what the model was asked."""
+    with Local(name) as server, Chat(*answers) as model:
+        code, out, err = run("examples/ask", *ASK, url=server.url, **model.variables())
         check_equal(code, 0, f"exit code ({err})")
-        check_equal(len(model.asked), 1, "requests to the model")
-        check_tree(server, "ask_chat" if name == "ask_chat" else "ask_fall_back")
-        for secret in server.rows("SELECT count(*) FROM observations WHERE input || output || metadata || status_message"
-                                  " LIKE '%sk-scripted%'")[0]:
-            check_equal(secret, 0, "observations with the key of the model")
-        return out, server.generation(), model.asked[0]
+        check_equal(len(model.asked), len(answers), "requests to the model")
+        check_tree(server, tree)
+        check_no_key(server)
+        return out, err, server.generation() if len(answers) == 1 else None, model.asked
 
 
 @test
 def ask_records_what_a_chat_model_answers_and_uses():
-    reply = {"model": "scripted-2026", "choices": [{"message": {"role": "assistant", "content": "They wait. [1]"}}],
-             "usage": {"prompt_tokens": 321, "completion_tokens": 7, "total_tokens": 328}}
-    out, generation, (path, headers, body) = ask_model("ask_chat", 200, json.dumps(reply).encode())
-    check_equal(out, "They wait. [1]\n", "answer")
+    usage = {"prompt_tokens": 321, "completion_tokens": 7, "total_tokens": 328, "prompt_tokens_details": {"cached_tokens": 300}}
+    body = stream({"role": "assistant", "content": ""}, {"content": "They "}, {"content": "wait. [1]"}, usage=usage)
+    out, err, generation, asked = ask_model("ask_chat", "ask_chat", (200, body, {"Content-Type": "text/event-stream"}))
+    (path, headers, body), = asked
+    check_equal((out, err), ("They wait. [1]\n", ""), "answer")
     check_equal((path, headers["Authorization"]), ("/v1/chat/completions", "Bearer sk-scripted"), "request")
-    check_equal((body["model"], body["temperature"]), ("scripted", 0.2), "model asked")
+    check_equal((body["model"], body["temperature"], body["stream"]), ("scripted", 0.2, True), "model asked")
     check("observations wait in memory" in body["messages"][-1]["content"] and ASK[0] in body["messages"][-1]["content"],
           f"the passages and the question are not in {body}")
-    check_equal(generation, ("scripted-2026", {"temperature": 0.2}, {"input": 321, "output": 7, "total": 328}, "DEFAULT", "",
-                             body["messages"], "They wait. [1]"), "generation")
+    model, parameters, usage, level, message, given, said = generation
+    check_equal((model, parameters["temperature"], parameters["max_tokens"]), ("scripted-2026", 0.2, 300), "model, parameters")
+    check_equal(usage, {"input": 21, "input_cached_tokens": 300, "output": 7, "total": 328}, "usage")
+    check_equal((level, message, given), ("DEFAULT", "", body["messages"]), "level, message, input")
+    check_equal(json.loads(said)["content"], "They wait. [1]", "output")
+
+
+@test
+def ask_tries_a_busy_model_again():
+    busy = (429, b'{"error": {"message": "slow down"}}', {"Retry-After": "1"})
+    out, err, _, _ = ask_model("ask_again", "ask_again", busy, (200, stream({"content": "They wait."})))
+    check_equal((out, err), ("They wait.\n", ""), "answer")
 
 
 FALL_BACK = [
-    ("500", 500, b'{"error": {"message": "overloaded"}}', "HTTP 500"),
-    ("garbage", 200, b"\x00\xff<html>", "no chat completion"),
-    ("nothing", 200, b'{"choices": [{"message": {"content": null}}], "usage": {"prompt_tokens": "many"}}', "no chat completion"),
-    ("endless", 200, b" " * (2 << 20), "no answer"),
+    ("400", 400, b'{"error": {"message": "too many words"}}', "HTTP 400: too many words", "ERROR"),
+    ("401", 401, b'{"error": {"message": "bad key sk-scripted"}}', "HTTP 401: bad key", "ERROR"),
+    ("garbage", 200, b"\x00\xff<html>", "no chat completion", "ERROR"),
+    ("nothing", 200, stream({"role": "assistant", "content": None}), "no text", "DEFAULT"),
+    ("halfway", 200, stream({"content": "They"}).split(b"data: ")[0] + b'data: {"error": {"message": "lost it"}}\n\n', "lost it",
+     "ERROR"),
 ]
 
 
-def fall_back_test(name, status, body, said):
+def fall_back_test(name, status, body, said, level):
     def case():
-        out, (model, parameters, usage, level, message, _, text), _ = ask_model("ask_fall_back_" + name, status, body)
-        check(out.startswith("When the server is down"), f"answer: {out}")
-        check_equal((model, parameters, usage, level, text), ("scripted", {"temperature": 0.2}, {}, "ERROR", None), "generation")
-        check(said in message, f"status message: {message}")
+        tree = "ask_fall_back" if level == "ERROR" else "ask_no_text"
+        out, err, generation, _ = ask_model("ask_fall_back_" + name, tree, (status, body))
+        check(re.match(r"(They\n)?When the server is down", out), f"answer: {out}")
+        check("ask: model failed: " in err and said in err and "answering from passages" in err, f"on stderr: {err}")
+        check("sk-scripted" not in err, f"the key is on stderr: {err}")
+        check_equal(generation[3], level, "level")
+        check(level == "DEFAULT" or said in generation[4], f"status message: {generation[4]}")
     case.__name__ = "ask_falls_back_" + name
     TESTS.append(case)
 
 
 for row in FALL_BACK:
     fall_back_test(*row)
+
+
+TURNS = (
+    (200, stream({"role": "assistant", "content": "Hello"}, {"content": "!"})),
+    (200, stream(*tool_call(0, "clock", "{}"), *tool_call(1, "calculate", '{"expre', 'ssion": "(1 + 2) * 3.5 / -2"}'),
+                 *tool_call(2, "calculate", '{"expression": "1 +"}'), *tool_call(3, "fly", "no JSON"), reason="tool_calls")),
+    (200, stream({"content": "It is late, and the result is -5.25."})),
+)
+
+
+@test
+def chat_talks_in_turns_and_calls_tools():
+    with Local("chat") as server, Chat(*TURNS) as model:
+        process = run("examples/chat", url=server.url, background=True, stdin="Hi\n\nHow late is it?\n", **model.variables())
+        code, out, err = finish(process)
+        check_equal((code, out, err), (0, "Hello!\nIt is late, and the result is -5.25.\n", ""), "what it printed")
+        check_tree(server, "chat")
+        check_no_key(server)
+        check_equal(len(server.rows("SELECT DISTINCT session_id FROM observations")), 1, "sessions")
+        check_equal(server.rows("SELECT count(DISTINCT trace_id) FROM observations"), [(2,)], "traces")
+        told = [message["content"] for message in model.asked[2][2]["messages"] if message["role"] == "tool"]
+        check_equal(told[1:], ["-5.25", "That is no arithmetic expression.", "There is no tool fly."], "what the tools said")
+        roles = [message["role"] for message in model.asked[2][2]["messages"]]
+        check_equal(roles, ["system", "user", "assistant", "user", "assistant"] + ["tool"] * 4, "the conversation")
+        usage = server.rows("SELECT usage FROM observations WHERE type = 'GENERATION'")
+        check_equal([json.loads(row[0]) for row in usage], [{"input": 321, "output": 7, "total": 328}] * 3, "usage")
+
+
+@test
+def chat_says_why_a_turn_has_no_answer_and_goes_on():
+    with Chat((400, b'{"error": {"message": "no such model"}}'), TURNS[0]) as model:
+        code, out, err = finish(run("examples/chat", background=True, stdin="Hi\nHi", LANGFUSE_LOG="quiet", **model.variables()))
+        check_equal((code, out), (1, "\nHello!\n"), "what it printed")
+        check("chat: " in err and "HTTP 400: no such model" in err, f"on stderr: {err}")
+        check_equal([message["role"] for message in model.asked[1][2]["messages"]], ["system", "user"], "the conversation")
 
 
 def main():
