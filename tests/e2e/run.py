@@ -879,6 +879,25 @@ TURNS = (
 
 
 @test
+def a_loop_over_curl_multi_asks_a_model_many_questions_at_once():
+    def reply(text):
+        choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+        return 200, json.dumps({"model": "scripted-2026", "choices": [choice], "usage": usage}).encode()
+    questions = [f"Question {i}?" for i in range(20)]
+    with Local("curl_multi") as server, Chat((503, b'{"error": {"message": "busy"}}'), reply("Yes.")) as model:
+        code, out, err = run("examples/event_loops/curl_multi", *questions, url=server.url, **model.variables())
+        check_equal((code, out.count("Yes."), err.count("no answer")), (1, 19, 1), f"what it printed ({err})")
+        good, bad = ["question CHAIN", [["OpenAI-generation GENERATION", []]]], \
+            ["question CHAIN ERROR", [["OpenAI-generation GENERATION ERROR", []]]]
+        check_equal(sorted(server.tree()), sorted([good] * 19 + [bad]), "tree")
+        check_equal(server.rows("SELECT status_message FROM observations WHERE type = 'GENERATION' AND level = 'ERROR'"),
+                    [("HTTP 503: busy",)], "status message")
+        check_equal(server.rows("SELECT count(DISTINCT trace_id) FROM observations"), [(20,)], "traces")
+        check_no_key(server)
+
+
+@test
 def chat_talks_in_turns_and_calls_tools():
     with Local("chat") as server, Chat(*TURNS) as model:
         process = run("examples/chat", url=server.url, background=True, stdin="Hi\n\nHow late is it?\n", **model.variables())
