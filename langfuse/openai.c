@@ -283,16 +283,13 @@ typedef struct openai_try {
 } openai_try;
 
 /* A generation for this try. Only what its answer begins with tells whether there will be another try, and so a span. */
-static void openai_observe(openai_try *try, bool is_last)
+static void openai_observe(openai_try *t, bool is_last)
 {
-    openai_call *call =
-    try
-        ->call;
+    openai_call *call = t->call;
     const lf_chat_request *chat = call->chat;
-    if (try->is_begun || chat->tracing == LF_OFF)
+    if (t->is_begun || chat->tracing == LF_OFF)
         return;
-    try
-        ->is_begun = true;
+    t->is_begun = true;
     if (!is_last && call->span == NULL) {
         const lf_observation_fields fields = {LF_OBSERVATION_FIELDS_INIT, .name = "openai.chat", .parent = chat->parent,
                                               .client = chat->client, .start_time_ns = call->start_ns};
@@ -304,9 +301,8 @@ static void openai_observe(openai_try *try, bool is_last)
                                       .body = call->body.data, .body_size = call->body.length - 1,
                                       .name = chat->name,      .metadata = call->span == NULL ? (lf_value){0} : lf_json(number),
                                       .prompt = chat->prompt,  .parent = call->span != NULL ? call->span : chat->parent,
-                                      .client = chat->client,  .start_time_ns = try->start_ns};
-    try
-        ->observed = lf_model_begin_with(&request);
+                                      .client = chat->client,  .start_time_ns = t->start_ns};
+    t->observed = lf_model_begin_with(&request);
 }
 
 /* How much of escaped text ends with a whole character: half a surrogate pair waits for the other half. */
@@ -330,82 +326,60 @@ static size_t openai_whole(lf__text raw)
     return lf__utf8_floor(raw.at, raw.size);
 }
 
-static bool openai_tell(openai_try *try, const char *text, size_t size)
+static bool openai_tell(openai_try *t, const char *text, size_t size)
 {
-    const lf_chat_request *chat =
-    try
-        ->call->chat;
-    try
-        ->shown += size;
+    const lf_chat_request *chat = t->call->chat;
+    t->shown += size;
     return size == 0 || chat->on_text(chat->on_text_data, text, size);
 }
 
 /* Give the program what is new of the text. False: no memory. */
-static bool openai_show(openai_try *try)
+static bool openai_show(openai_try *t)
 {
-    lf__text raw = lf__text_behind(lf__reply_content(try->merged), try->read);
+    lf__text raw = lf__text_behind(lf__reply_content(t->merged), t->read);
     raw.size = openai_whole(raw);
-    lf__buf_clear(&try->text);
+    lf__buf_clear(&t->text);
     if (raw.size == 0)
         return true;
-    try
-        ->no_memory = !lf__json_unescape(&try->text, raw.at, raw.size) || !lf__buf_add_char(&try->text, '\0');
-    if (try->no_memory)
+    t->no_memory = !lf__json_unescape(&t->text, raw.at, raw.size) || !lf__buf_add_char(&t->text, '\0');
+    if (t->no_memory)
         return false;
-    try
-        ->read += raw.size;
-    try
-        ->is_cancelled = !openai_tell(try, try->text.data, try->text.length - 1);
+    t->read += raw.size;
+    t->is_cancelled = !openai_tell(t, t->text.data, t->text.length - 1);
     return true;
 }
 
-static void openai_read(openai_try *try)
+static void openai_read(openai_try *t)
 {
-    lf_model_reply_at(try->observed, try->bytes.data, try->bytes.length, (int64_t)lf__wall_ns());
-    lf__reply_feed(try->merged, try->bytes.data, try->bytes.length);
+    lf_model_reply_at(t->observed, t->bytes.data, t->bytes.length, (int64_t)lf__wall_ns());
+    lf__reply_feed(t->merged, t->bytes.data, t->bytes.length);
 }
 
 /* Take what has come of a stream. False: that is enough of it. */
-static bool openai_take(openai_try *try)
+static bool openai_take(openai_try *t)
 {
-    if (try->bytes.length == 0)
+    if (t->bytes.length == 0)
         return true;
-    try
-        ->is_streaming = true;
-    openai_observe(try, true);
-    openai_read(try);
-    lf__buf_clear(&try->bytes);
-    return openai_show(try) && !
-    try
-        ->is_cancelled;
+    t->is_streaming = true;
+    openai_observe(t, true);
+    openai_read(t);
+    lf__buf_clear(&t->bytes);
+    return openai_show(t) && !t->is_cancelled;
 }
 
 /* How long to wait before another try; negative: there is none. */
-static int openai_pause_ms(const openai_try *try)
+static int openai_pause_ms(const openai_try *t)
 {
-    const openai_call *call =
-    try
-        ->call;
-    int status =
-    try
-        ->stream.status;
-    bool may_help = status == 0 ? !
-    try
-        ->is_streaming && !
-        try
-            ->bytes.failed &&
-            try
-                ->stream.failure != LF__HTTP_NO_TLS : status == 408 || status == 429 || status >= 500;
-    if (!may_help || try->is_cancelled || call->tries > call->max_retries)
+    const openai_call *call = t->call;
+    int status = t->stream.status;
+    bool may_help = status == 0 ? !t->is_streaming && !t->bytes.failed && t->stream.failure != LF__HTTP_NO_TLS
+                                : status == 408 || status == 429 || status >= 500;
+    if (!may_help || t->is_cancelled || call->tries > call->max_retries)
         return -1;
     uint8_t chance;
     lf__random_bytes(&chance, 1);
     int standard_ms = OPENAI_PAUSE_MS << (call->tries - 1);
-    int64_t pause_ms =
-    try
-        ->stream.retry_after_ms >= 0 ?
-        try
-            ->stream.retry_after_ms : standard_ms - standard_ms *chance / 1024;
+    int64_t pause_ms = t->stream.retry_after_ms >= 0 ? t->stream.retry_after_ms : standard_ms - standard_ms * chance / 1024;
     uint64_t now_ns = lf__monotonic_ns();
     bool has_time = now_ns + (uint64_t)pause_ms * 1000000u < call->until_ns;
     return has_time ? (int)pause_ms : -1;
@@ -426,58 +400,50 @@ static void openai_fail(const openai_call *call, lf_status status, int http_stat
     (void)lf__rest_fail(call->error, status, http_status, "%s%.*s%s%s", before, OPENAI_URL_SHOWN, call->base_url, behind, shown);
 }
 
-static void openai_fail_too_late(const openai_try *try)
+static void openai_fail_too_late(const openai_try *t)
 {
-    const openai_call *call =
-    try
-        ->call;
+    const openai_call *call = t->call;
     char within[32];
     snprintf(within, sizeof within, "%d ms", call->timeout_ms);
-    if (try->is_streaming)
+    if (t->is_streaming)
         openai_fail(call, LF_ERR_TIMEOUT, 0, "the reply of ", " did not end within ", within);
     else if (lf__monotonic_ns() < call->until_ns) /* there is less time for a connection than for the call */
-        openai_fail(call, LF_ERR_NETWORK, 0, "cannot connect to ", ": ", try->stream.text);
+        openai_fail(call, LF_ERR_NETWORK, 0, "cannot connect to ", ": ", t->stream.text);
     else
         openai_fail(call, LF_ERR_TIMEOUT, 0, "no answer of ", " within ", within);
 }
 
-static void openai_fail_without_answer(const openai_try *try)
+static void openai_fail_without_answer(const openai_try *t)
 {
-    const openai_call *call =
-    try
-        ->call;
-    const char *text =
-    try
-        ->stream.text;
-    if (try->no_memory || try->bytes.no_memory)
+    const openai_call *call = t->call;
+    const char *text = t->stream.text;
+    if (t->no_memory || t->bytes.no_memory)
         (void)openai_fail_memory(call->error);
-    else if (try->bytes.failed)
+    else if (t->bytes.failed)
         openai_fail(call, LF_ERR_SERVER, 0, "the reply of ", " is larger than ", "64 MiB");
-    else if (try->stream.failure == LF__HTTP_TOO_LATE)
-        openai_fail_too_late(try);
-    else if (try->stream.failure == LF__HTTP_NO_SUCH_HOST)
+    else if (t->stream.failure == LF__HTTP_TOO_LATE)
+        openai_fail_too_late(t);
+    else if (t->stream.failure == LF__HTTP_NO_SUCH_HOST)
         openai_fail(call, LF_ERR_NETWORK, 0, "no such host: ", "; check OPENAI_BASE_URL: ", text);
-    else if (try->stream.failure == LF__HTTP_NO_CONNECTION)
+    else if (t->stream.failure == LF__HTTP_NO_CONNECTION)
         openai_fail(call, LF_ERR_NETWORK, 0, "cannot connect to ", ": ", text);
-    else if (try->stream.failure == LF__HTTP_NO_TLS)
+    else if (t->stream.failure == LF__HTTP_NO_TLS)
         openai_fail(call, LF_ERR_NETWORK, 0, "no secure connection to ", ": ", text);
     else
         openai_fail(call, LF_ERR_NETWORK, 0, "", " was reached, but gave no whole answer: ", text);
 }
 
 /* An answer that is none, in the words that the merged reply has for it. */
-static void openai_fail_by_answer(const openai_try *try, const lf__reply_result *result)
+static void openai_fail_by_answer(const openai_try *t, const lf__reply_result *result)
 {
     char words[OPENAI_WORDS_SHOWN * 2];
-    int status =
-    try
-        ->status;
+    int status = t->status;
     lf_status kind = status == 401 || status == 403      ? LF_ERR_UNAUTHORIZED
                      : status >= 400 && status < 500     ? LF_ERR_REFUSED
                      : result->level == LF_LEVEL_WARNING ? LF_ERR_NETWORK /* it ended early */
                                                          : LF_ERR_SERVER;
     snprintf(words, sizeof words, "%.*s", (int)result->status_message.size, result->status_message.at);
-    openai_fail(try->call, kind, status, "", ": ", words);
+    openai_fail(t->call, kind, status, "", ": ", words);
 }
 
 /* ---- The reply --------------------------------------------------------------------------------------------------------- */
@@ -524,17 +490,17 @@ static bool openai_is_object(lf__text text)
 }
 
 /* The message: of a reply that was not streamed, to the letter; else as it was merged. None: that is no chat completion. */
-static lf__text openai_message(const openai_try *try, const lf__reply_result *result)
+static lf__text openai_message(const openai_try *t, const lf__reply_result *result)
 {
     static const char none[] = "{\"role\":\"assistant\",\"content\":\"\"}";
     lf__text output = result->output;
-    if (try->bytes.length > 0 && lf__json_valid(try->bytes.data, try->bytes.length)) {
-        lf__text all = lf__text_trim(lf__buf_text(&try->bytes), openai_blanks);
+    if (t->bytes.length > 0 && lf__json_valid(t->bytes.data, t->bytes.length)) {
+        lf__text all = lf__text_trim(lf__buf_text(&t->bytes), openai_blanks);
         output = openai_member(openai_first(openai_member(all, "choices")), "message");
     } else if (output.size > 0 && output.at[0] == '[') {
         output = openai_first(output);
     }
-    if (try->is_cancelled && !openai_is_object(output))
+    if (t->is_cancelled && !openai_is_object(output))
         return lf__text_of(none);
     return openai_is_object(output) ? output : (lf__text){NULL, 0};
 }
@@ -648,7 +614,7 @@ static void openai_set_views(lf_reply *reply, const cJSON *views)
 }
 
 /* NULL: no memory. */
-static openai_reply *openai_reply_new(openai_try *try, const lf__reply_result *result, lf__text message)
+static openai_reply *openai_reply_new(openai_try *t, const lf__reply_result *result, lf__text message)
 {
     openai_reply *whole = lf__alloc(sizeof *whole);
     if (whole == NULL)
@@ -657,22 +623,19 @@ static openai_reply *openai_reply_new(openai_try *try, const lf__reply_result *r
     lf__buf_init(&whole->json, 2 * (size_t)OPENAI_BODY_MAX);
     bool ok = openai_add_text(&whole->text, message);
     whole->views = ok ? openai_views(message, result) : NULL;
-    ok = whole->views != NULL && (try->bytes.length > 0 ? lf__buf_add(&whole->json, try->bytes.data, try->bytes.length) &&
-                                                              lf__buf_add_char(&whole->json, '\0')
-                                                        : openai_add_completion(&whole->json, result, message));
+    ok = whole->views != NULL &&
+         (t->bytes.length > 0 ? lf__buf_add(&whole->json, t->bytes.data, t->bytes.length) && lf__buf_add_char(&whole->json, '\0')
+                              : openai_add_completion(&whole->json, result, message));
     if (!ok) {
         lf_reply_free(&whole->reply);
         return NULL;
     }
-    whole->reply = (lf_reply)
-    {
-        .text = whole->text.data, .text_size = whole->text.length - 1, .json = whole->json.data,
-        .json_size = whole->json.length - 1, .http_status =
-        try
-            ->status, .is_cancelled =
-            try
-                ->is_cancelled
-    };
+    whole->reply = (lf_reply){.text = whole->text.data,
+                              .text_size = whole->text.length - 1,
+                              .json = whole->json.data,
+                              .json_size = whole->json.length - 1,
+                              .http_status = t->status,
+                              .is_cancelled = t->is_cancelled};
     openai_set_views(&whole->reply, whole->views);
     return whole;
 }
@@ -680,40 +643,36 @@ static openai_reply *openai_reply_new(openai_try *try, const lf__reply_result *r
 /* ---- Tries ------------------------------------------------------------------------------------------------------------- */
 
 /* The answer of a server that refuses: it may repeat the key. */
-static void openai_read_refusal(openai_try *try)
+static void openai_read_refusal(openai_try *t)
 {
-    lf__secret_hide(try->stream.text, &try->call->server);
-    size_t size = strlen(try->stream.text);
-    lf_model_reply_at(try->observed, try->stream.text, size, (int64_t)lf__wall_ns());
-    lf__reply_feed(try->merged, try->stream.text, size);
+    lf__secret_hide(t->stream.text, &t->call->server);
+    size_t size = strlen(t->stream.text);
+    lf_model_reply_at(t->observed, t->stream.text, size, (int64_t)lf__wall_ns());
+    lf__reply_feed(t->merged, t->stream.text, size);
 }
 
-static void openai_end_observed(openai_try *try, const char *error)
+static void openai_end_observed(openai_try *t, const char *error)
 {
-    const lf_model_outcome outcome = {LF_MODEL_OUTCOME_INIT, .http_status = try->status, .error = error,
-                                      .cancelled = try->is_cancelled ? LF_ON : LF_OFF};
-    lf_model_end_with(try->observed, &outcome);
+    const lf_model_outcome outcome = {LF_MODEL_OUTCOME_INIT, .http_status = t->status, .error = error,
+                                      .cancelled = t->is_cancelled ? LF_ON : LF_OFF};
+    lf_model_end_with(t->observed, &outcome);
 }
 
 /* What the merged reply comes to: a reply, or NULL and *error. *out_told: the generation knows of the error from what was read. */
-static openai_reply *openai_judge(openai_try *try, const lf__reply_result *result, bool *out_told)
+static openai_reply *openai_judge(openai_try *t, const lf__reply_result *result, bool *out_told)
 {
-    const openai_call *call =
-    try
-        ->call;
-    lf__text message = openai_message(try, result);
-    bool is_cut = result->level == LF_LEVEL_WARNING && !
-    try
-        ->is_cancelled &&message.size > 0;
+    const openai_call *call = t->call;
+    lf__text message = openai_message(t, result);
+    bool is_cut = result->level == LF_LEVEL_WARNING && !t->is_cancelled && message.size > 0;
     *out_told = result->level == LF_LEVEL_ERROR || is_cut;
     if (*out_told) {
-        openai_fail_by_answer(try, result);
+        openai_fail_by_answer(t, result);
     } else if (result->truncated) {
-        openai_fail(call, LF_ERR_SERVER, try->status, "the reply of ", " is larger than ", "64 MiB");
+        openai_fail(call, LF_ERR_SERVER, t->status, "the reply of ", " is larger than ", "64 MiB");
     } else if (message.size == 0) {
-        openai_fail(call, LF_ERR_SERVER, try->status, "the reply of ", " is no chat completion", "");
+        openai_fail(call, LF_ERR_SERVER, t->status, "the reply of ", " is no chat completion", "");
     } else {
-        openai_reply *reply = openai_reply_new(try, result, message);
+        openai_reply *reply = openai_reply_new(t, result, message);
         if (reply == NULL)
             (void)openai_fail_memory(call->error);
         return reply;
@@ -722,96 +681,78 @@ static openai_reply *openai_judge(openai_try *try, const lf__reply_result *resul
 }
 
 /* A reply, or NULL and *error. */
-static openai_reply *openai_conclude(openai_try *try)
+static openai_reply *openai_conclude(openai_try *t)
 {
-    const char *said =
-    try
-        ->call->error->message;
-    bool has_answer =
-    try
-        ->is_cancelled ||
-        try
-            ->stream.status != 0, is_told = false;
-    try
-        ->status =
-        try
-            ->stream.status != 0 ?
-            try
-                ->stream.status:
-                try
-                    ->request.stream_status;
-    if (try->stream.status != 0 && (try->stream.status < 200 || try->stream.status > 299))
-        openai_read_refusal(try);
-    else if (!try->is_streaming && try->bytes.length > 0)
-        openai_read(try);
+    const char *said = t->call->error->message;
+    bool has_answer = t->is_cancelled || t->stream.status != 0, is_told = false;
+    t->status = t->stream.status != 0 ? t->stream.status : t->request.stream_status;
+    if (t->stream.status != 0 && (t->stream.status < 200 || t->stream.status > 299))
+        openai_read_refusal(t);
+    else if (!t->is_streaming && t->bytes.length > 0)
+        openai_read(t);
     if (!has_answer)
-        openai_fail_without_answer(try);
-    const lf__reply_end end = {.http_status = try->status, .error = has_answer ? NULL : said, .cancelled = try->is_cancelled};
+        openai_fail_without_answer(t);
+    const lf__reply_end end = {.http_status = t->status, .error = has_answer ? NULL : said, .cancelled = t->is_cancelled};
     lf__reply_result result;
-    lf__reply_finish(try->merged, &end, &result);
-    openai_reply *reply = has_answer ? openai_judge(try, &result, &is_told) : NULL;
-    openai_end_observed(try, reply != NULL || is_told ? NULL : said);
+    lf__reply_finish(t->merged, &end, &result);
+    openai_reply *reply = has_answer ? openai_judge(t, &result, &is_told) : NULL;
+    openai_end_observed(t, reply != NULL || is_told ? NULL : said);
     return reply;
 }
 
 /* The end of a text that could not be told as it came: of a server that does not stream, or half a character. */
-static void openai_show_rest(openai_try *try, const lf_reply *reply)
+static void openai_show_rest(openai_try *t, const lf_reply *reply)
 {
-    if (try->call->chat->on_text != NULL && !try->is_cancelled && try->shown < reply->text_size)
-        (void)openai_tell(try, reply->text + try->shown, reply->text_size - try->shown);
+    if (t->call->chat->on_text != NULL && !t->is_cancelled && t->shown < reply->text_size)
+        (void)openai_tell(t, reply->text + t->shown, reply->text_size - t->shown);
 }
 
 /* One request. A reply, or NULL and *error; *out_pause_ms: how long to wait before another try, negative: there is none. */
-static openai_reply *openai_ask(openai_try *try, int *out_pause_ms)
+static openai_reply *openai_ask(openai_try *t, int *out_pause_ms)
 {
-    openai_call *call =
-    try
-        ->call;
+    openai_call *call = t->call;
     uint64_t now_ns = lf__monotonic_ns();
     long left_ms = now_ns < call->until_ns ? (long)((call->until_ns - now_ns) / 1000000u) : 0;
-    try
-        ->request = (lf__http_request)
-        {
-            .config = &call->server, .method = LF__HTTP_POST, .url = call->url.data, .content_type = "application/json",
-            .body = {{call->body.data, call->body.length - 1}}, .timeout_ms = left_ms > 0 ? left_ms : 1, .stream = &
-            try
-                ->bytes, .is_foreign = true
-        };
+    t->request = (lf__http_request){.config = &call->server,
+                                    .method = LF__HTTP_POST,
+                                    .url = call->url.data,
+                                    .content_type = "application/json",
+                                    .body = {{call->body.data, call->body.length - 1}},
+                                    .timeout_ms = left_ms > 0 ? left_ms : 1,
+                                    .stream = &t->bytes,
+                                    .is_foreign = true};
     *out_pause_ms = -1;
-    if (try->merged == NULL || !lf__rest_stream_begin(&try->stream, &try->request)) {
+    if (t->merged == NULL || !lf__rest_stream_begin(&t->stream, &t->request)) {
         (void)openai_fail_memory(call->error);
-        openai_observe(try, true);
-        openai_end_observed(try, call->error->message);
+        openai_observe(t, true);
+        openai_end_observed(t, call->error->message);
         return NULL;
     }
     bool streams = call->chat->on_text != NULL, goes_on = true;
-    while (goes_on && lf__rest_stream_go_on(&try->stream))
-        goes_on = !streams || openai_take(try);
-    if (goes_on && streams && !try->is_cancelled)
-        goes_on = openai_take(try);
-    lf__rest_stream_end(&try->stream);
-    *out_pause_ms = openai_pause_ms(try);
-    openai_observe(try, *out_pause_ms < 0);
-    openai_reply *reply = openai_conclude(try);
+    while (goes_on && lf__rest_stream_go_on(&t->stream))
+        goes_on = !streams || openai_take(t);
+    if (goes_on && streams && !t->is_cancelled)
+        goes_on = openai_take(t);
+    lf__rest_stream_end(&t->stream);
+    *out_pause_ms = openai_pause_ms(t);
+    openai_observe(t, *out_pause_ms < 0);
+    openai_reply *reply = openai_conclude(t);
     if (reply != NULL)
-        openai_show_rest(try, &reply->reply);
+        openai_show_rest(t, &reply->reply);
     return reply;
 }
 
 static openai_reply *openai_try_once(openai_call *call, int *out_pause_ms)
 {
-    openai_try
-    try
-        = {.call = call, .start_ns = (int64_t)lf__wall_ns()};
+    openai_try t = {.call = call, .start_ns = (int64_t)lf__wall_ns()};
     call->tries++;
-    lf__buf_init(&try.bytes, OPENAI_BODY_MAX);
-    lf__buf_init(&try.text, OPENAI_BODY_MAX);
-    try
-        .merged = lf__reply_new(LF__API_CHAT, NULL, OPENAI_BODY_MAX);
-    openai_reply *reply = openai_ask(&try, out_pause_ms);
-    lf__reply_free(try.merged);
-    lf__buf_done(&try.bytes);
-    lf__buf_done(&try.text);
+    lf__buf_init(&t.bytes, OPENAI_BODY_MAX);
+    lf__buf_init(&t.text, OPENAI_BODY_MAX);
+    t.merged = lf__reply_new(LF__API_CHAT, NULL, OPENAI_BODY_MAX);
+    openai_reply *reply = openai_ask(&t, out_pause_ms);
+    lf__reply_free(t.merged);
+    lf__buf_done(&t.bytes);
+    lf__buf_done(&t.text);
     return reply;
 }
 
