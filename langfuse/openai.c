@@ -24,6 +24,7 @@ enum {
     OPENAI_RETRIES = 2, /* as OpenAI's own clients */
     OPENAI_RETRIES_MAX = 4,
     OPENAI_PAUSE_MS = 500, /* before the second try; each further one takes twice as long */
+    OPENAI_NEARLY_NS = 50000000, /* libcurl counts milliseconds, and may be early by one */
     OPENAI_URL_MAX = 8 << 10,
     OPENAI_KEY_MAX = 64 << 10,
     OPENAI_BODY_MAX = 64 << 20, /* of a request, and of a reply */
@@ -407,7 +408,7 @@ static void openai_fail_too_late(const openai_try *t)
     snprintf(within, sizeof within, "%d ms", call->timeout_ms);
     if (t->is_streaming)
         openai_fail(call, LF_ERR_TIMEOUT, 0, "the reply of ", " did not end within ", within);
-    else if (lf__monotonic_ns() < call->until_ns) /* there is less time for a connection than for the call */
+    else if (lf__monotonic_ns() + OPENAI_NEARLY_NS < call->until_ns) /* there is less time for a connection than for the call */
         openai_fail(call, LF_ERR_NETWORK, 0, "cannot connect to ", ": ", t->stream.text);
     else
         openai_fail(call, LF_ERR_TIMEOUT, 0, "no answer of ", " within ", within);
