@@ -104,8 +104,9 @@ static const char *member_of(const cJSON *object, const char *key)
 
 TEST(a_text_is_asked_and_the_reply_read)
 {
+    enum { THINKS_MS = 20 };
     start();
-    SERVE(.body = plain);
+    SERVE(.body = plain, .delay_ms = THINKS_MS);
     lf_error error = {.status = LF_ERR_MEMORY};
     errno = EDOM;
     lf_reply *reply = CHAT(.model = "m", .messages = LF_VALUE("Why is the \"sky\" blue?"), .error = &error);
@@ -146,6 +147,8 @@ TEST(a_text_is_asked_and_the_reply_read)
     CHECK(strstr(said(span, "input"), "blue?") != NULL);
     CHECK(strstr(said(span, "output"), "Because of") != NULL);
     CHECK(strstr(said(span, "usage_details"), "\"input\":4") != NULL);
+    uint64_t start_ns = strtoull(text_of(span, "startTimeUnixNano"), NULL, 10);
+    CHECK(strtoull(text_of(span, "endTimeUnixNano"), NULL, 10) - start_ns >= THINKS_MS * 1000000u); /* from the request on */
 }
 
 static void check_messages(lf_value messages, const char *expected)
@@ -548,6 +551,10 @@ TEST(the_servers_words_are_told_without_the_key)
     CHECK_INT(error.http_status, 401);
     SAY(.status = 500, .body = KEY);
     CHECK(CHAT(.messages = LF_VALUE("x"), HEAR, .max_retries = 0, .error = &error) == NULL);
+    CHECK(strstr(error.message, KEY) == NULL);
+    SAY(.manner = FAKE_RAW, .body = RAW "data: {\"error\":{\"message\":\"no more of " KEY "\"}}\n\n");
+    CHECK(CHAT(.messages = LF_VALUE("x"), HEAR, .tracing = LF_OFF, .error = &error) == NULL);
+    CHECK(strstr(error.message, "no more of") != NULL);
     CHECK(strstr(error.message, KEY) == NULL);
     fake_server_free(server);
     collect();
