@@ -6,12 +6,16 @@
 
 #include "../base/json.h"
 
-enum { LF__TREE_NODES_MAX = 256 << 10 }; /* 6 MiB; a text with more values is not read */
+enum {
+    LF__TREE_NODES_MAX = 256 << 10, /* 6 MiB; a text with more values is not read */
+    LF__TREE_ESCAPE = 6 /* bytes of the escape of a letter */
+};
 
 typedef struct lf__tree {
     const char *text;
     lf__json_node *nodes; /* the first one is the whole */
     size_t count, room;
+    bool was_full; /* the last text had too many values, or there was no memory for them */
 } lf__tree;
 
 /* A place in a tree; node NULL: there is none. Every reader takes one. */
@@ -70,6 +74,9 @@ static inline lf__text lf__item_key(lf__item item)
     return (lf__text){item.tree->text + item.node->key, item.node->key_size};
 }
 
+/* The same for a member whose name has escapes. */
+void lf__item_match_escaped(lf__item member, const lf__text *names, size_t count, lf__item *out);
+
 /* The first members of these names, in one pass over the object. Inlined and unrolled, so that sizes and names are constants in the
  * code: every event of a stream comes by here, and as a loop over the names it is a quarter of the time that an event takes. */
 static inline __attribute__((always_inline)) void lf__item_members(lf__item object, const lf__text *names, size_t count,
@@ -81,16 +88,23 @@ static inline __attribute__((always_inline)) void lf__item_members(lf__item obje
         return;
     for (lf__item member = lf__item_first(object); lf__item_is(member); member = lf__item_next(object, member)) {
         lf__text key = lf__item_key(member);
+        bool found = false;
 #pragma GCC unroll 16
         for (size_t i = 0; i < count; i++)
-            if (key.size == names[i].size && memcmp(key.at, names[i].at, names[i].size) == 0 && out[i].node == NULL)
-                out[i] = member;
+            if (key.size == names[i].size && memcmp(key.at, names[i].at, names[i].size) == 0) {
+                found = true;
+                if (out[i].node == NULL)
+                    out[i] = member;
+            }
+        if (!found && key.size > LF__TREE_ESCAPE && memchr(key.at, '\\', key.size) != NULL)
+            lf__item_match_escaped(member, names, count, out);
     }
 }
 
 /* What stands between the quotes, still escaped; none: it is no string. */
 lf__text lf__item_string(lf__item item);
-bool lf__item_equals(lf__item item, const char *word); /* is it this string? */
+bool lf__item_equals(lf__item item, const char *word); /* is it this string, however it is escaped? */
+bool lf__item_is_named(lf__item member, const char *name);
 bool lf__item_int(lf__item item, int64_t *out); /* a whole number */
 bool lf__item_is_true(lf__item item);
 
