@@ -4,9 +4,9 @@
 
 static const char frames_mark[] = "\xEF\xBB\xBF"; /* the byte order mark */
 
-void lf__frames_init(lf__frames *frames, bool counts_vectors)
+void lf__frames_init(lf__frames *frames, lf__lists lists, bool counts_vectors)
 {
-    *frames = (lf__frames){.counts_vectors = counts_vectors};
+    *frames = (lf__frames){.lists = lists, .counts_vectors = counts_vectors};
     lf__buf_init(&frames->line, LF__EVENT_MAX);
     lf__buf_init(&frames->event, LF__EVENT_MAX);
 }
@@ -25,13 +25,14 @@ size_t lf__frames_memory(const lf__frames *frames)
 /* ---- Which framing it is ------------------------------------------------------------------------------------------ */
 
 /* By the first bytes that are not blank. Those of a line are kept: it may go on as a field. */
-static lf__framing frames_by(lf__text line)
+static lf__framing frames_by(lf__text line, lf__lists lists)
 {
+    static const lf__framing of_lists[] = {LF__FRAMING_LIST, LF__FRAMING_VALUES, LF__FRAMING_BYTES};
     static const char *const fields[] = {"data:", "event:", "id:", "retry:", "error:", ":"};
     if (line.at[0] == '{')
         return LF__FRAMING_VALUES;
     if (line.at[0] == '[')
-        return LF__FRAMING_LIST;
+        return of_lists[lists];
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         size_t size = strlen(fields[i]);
         if (memcmp(line.at, fields[i], line.size < size ? line.size : size) == 0)
@@ -56,12 +57,12 @@ static void frames_detect(lf__frames *frames)
             frames->dropped = true;
             return;
         }
-        frames->framing = frames_by(lf__buf_text(&frames->line));
+        frames->framing = frames_by(lf__buf_text(&frames->line), frames->lists);
     }
     if (frames->framing != LF__FRAMING_VALUES && frames->framing != LF__FRAMING_LIST)
         return;
     lf__buf_clear(&frames->line);
-    frames->at -= frames->framing == LF__FRAMING_VALUES; /* the brace belongs to the value */
+    frames->at -= frames->framing == LF__FRAMING_VALUES; /* the bracket belongs to the value */
 }
 
 void lf__frames_give(lf__frames *frames, const char *bytes, size_t size)
@@ -119,7 +120,7 @@ static void frames_keep(lf__frames *frames, const char *from, const char *to)
 static bool frames_take_value(lf__frames *frames, const char **at_, const char *end)
 {
     const char *at = *at_;
-    while (frames->depth == 0 && at < end && *at != '{')
+    while (frames->depth == 0 && at < end && *at != '{' && (*at != '[' || frames->lists != LF__LISTS_WHOLE))
         at++;
     const char *from = at;
     while (at < end) {
@@ -165,8 +166,28 @@ static bool frames_hand_out(lf__frames *frames, lf__frame_event *out)
     return ok;
 }
 
+static void frames_forget_taken(lf__frames *frames)
+{
+    if (frames->taken)
+        lf__buf_clear(&frames->event);
+    frames->taken = false;
+}
+
+/* An event that the server did not end goes out before another one begins. True: it does, and the line has to wait. */
+static bool frames_make_way(lf__frames *frames, lf__frame_event *out)
+{
+    if (frames->is_bare || frames->event.length == 0)
+        return false;
+    frames->holds_line = frames_hand_out(frames, out);
+    if (!frames->holds_line)
+        frames_forget_taken(frames); /* it was too long */
+    return frames->holds_line;
+}
+
 static bool frames_take_bare(lf__frames *frames, lf__text line, lf__frame_event *out)
 {
+    if (frames_make_way(frames, out))
+        return true;
     const char *at = line.at;
     bool ended = frames_take_value(frames, &at, line.at + line.size);
     LF__BUF_ADD(&frames->event, "\n");
@@ -174,7 +195,19 @@ static bool frames_take_bare(lf__frames *frames, lf__text line, lf__frame_event 
     return ended && frames_hand_out(frames, out);
 }
 
-static void frames_take_field(lf__frames *frames, lf__text line)
+/* Of llama.cpp before autumn 2025: the line is all of the event. */
+static bool frames_take_error(lf__frames *frames, lf__text value, lf__frame_event *out)
+{
+    if (frames_make_way(frames, out))
+        return true;
+    LF__BUF_ADD(&frames->event, "{\"error\":");
+    lf__buf_add(&frames->event, value.at, value.size);
+    LF__BUF_ADD(&frames->event, "}");
+    frames->is_error = true;
+    return frames_hand_out(frames, out);
+}
+
+static bool frames_take_field(lf__frames *frames, lf__text line, lf__frame_event *out)
 {
     lf__text value = line, name = lf__text_take(&value, ':');
     if (value.at == NULL)
@@ -186,13 +219,10 @@ static void frames_take_field(lf__frames *frames, lf__text line)
         lf__buf_add(&frames->event, value.at, value.size);
     } else if (lf__text_equals(name, (lf__text)LF__TEXT("event"))) {
         frames->is_error = lf__text_equals(value, (lf__text)LF__TEXT("error"));
-    } else if (lf__text_equals(name, (lf__text)LF__TEXT("error"))) { /* of llama.cpp before autumn 2025 */
-        lf__buf_clear(&frames->event);
-        LF__BUF_ADD(&frames->event, "{\"error\":");
-        lf__buf_add(&frames->event, value.at, value.size);
-        LF__BUF_ADD(&frames->event, "}");
-        frames->is_error = true;
+    } else if (lf__text_equals(name, (lf__text)LF__TEXT("error"))) {
+        return frames_take_error(frames, value, out);
     }
+    return false;
 }
 
 /* True: an event ends with this line. */
@@ -203,9 +233,7 @@ static bool frames_take_line(lf__frames *frames, lf__text line, lf__frame_event 
         return frames_take_bare(frames, line, out);
     if (line.size == 0)
         return frames_hand_out(frames, out);
-    if (line.at[0] != ':')
-        frames_take_field(frames, line);
-    return false;
+    return line.at[0] != ':' && frames_take_field(frames, line, out);
 }
 
 static const char *frames_line_end(const char *at, const char *end)
@@ -215,46 +243,49 @@ static const char *frames_line_end(const char *at, const char *end)
     return cr != NULL ? cr : lf;
 }
 
+/* A whole line. True: an event ends with it, or before it. */
+static bool frames_end_line(lf__frames *frames, lf__text line, lf__frame_event *out)
+{
+    frames->holds_line = false;
+    frames->dropped |= frames->line.failed;
+    bool ended = !frames->line.failed && frames_take_line(frames, line, out);
+    if (frames->holds_line && line.at != frames->line.data)
+        lf__buf_add(&frames->line, line.at, line.size);
+    if (!frames->holds_line)
+        lf__buf_clear(&frames->line);
+    if (!ended)
+        frames_forget_taken(frames); /* there was nothing to hand out */
+    return ended;
+}
+
+/* Take bytes up to the end of a line. False: there is none yet. */
+static bool frames_find_line(lf__frames *frames, lf__text *out)
+{
+    const char *begin = frames->at;
+    begin += frames->skips_lf && *begin == '\n';
+    const char *end = frames_line_end(begin, frames->end);
+    frames->skips_lf = end != NULL && *end == '\r';
+    frames->at = end == NULL ? frames->end : end + 1;
+    *out = (lf__text){begin, (size_t)((end == NULL ? frames->end : end) - begin)};
+    if (end == NULL || frames->line.length > 0) {
+        lf__buf_add(&frames->line, out->at, out->size);
+        *out = lf__buf_text(&frames->line);
+    }
+    return end != NULL;
+}
+
 static bool frames_take_lines(lf__frames *frames, lf__frame_event *out)
 {
-    while (frames->at < frames->end) {
-        const char *begin = frames->at;
-        if (frames->skips_lf && *begin == '\n')
-            begin++;
-        frames->skips_lf = false;
-        const char *end = frames_line_end(begin, frames->end);
-        if (end == NULL) {
-            lf__buf_add(&frames->line, begin, (size_t)(frames->end - begin));
-            frames->at = frames->end;
-            return false;
-        }
-        frames->at = end + 1;
-        frames->skips_lf = *end == '\r';
-        lf__text line = {begin, (size_t)(end - begin)};
-        if (frames->line.length > 0) {
-            lf__buf_add(&frames->line, line.at, line.size);
-            line = lf__buf_text(&frames->line);
-        }
-        frames->dropped |= frames->line.failed;
-        bool ended = !frames->line.failed && frames_take_line(frames, line, out);
-        lf__buf_clear(&frames->line);
-        if (ended)
+    lf__text line;
+    if (frames->holds_line && frames_end_line(frames, lf__buf_text(&frames->line), out))
+        return true;
+    while (frames->at < frames->end)
+        if (frames_find_line(frames, &line) && frames_end_line(frames, line, out))
             return true;
-        if (frames->taken) /* there was nothing to hand out */
-            lf__buf_clear(&frames->event);
-        frames->taken = false;
-    }
     return false;
 }
 
 /* ---- Interface ---------------------------------------------------------------------------------------------------- */
-
-static void frames_forget_taken(lf__frames *frames)
-{
-    if (frames->taken)
-        lf__buf_clear(&frames->event);
-    frames->taken = false;
-}
 
 bool lf__frames_take(lf__frames *frames, lf__frame_event *out)
 {
@@ -276,8 +307,7 @@ bool lf__frames_take(lf__frames *frames, lf__frame_event *out)
 bool lf__frames_take_rest(lf__frames *frames, lf__frame_event *out)
 {
     frames_forget_taken(frames);
-    if (frames->framing == LF__FRAMING_SSE && frames->line.length > 0 && !frames->line.failed &&
-        frames_take_line(frames, lf__buf_text(&frames->line), out))
+    if (frames->framing == LF__FRAMING_SSE && frames->line.length > 0 && frames_end_line(frames, lf__buf_text(&frames->line), out))
         return true;
     lf__buf_clear(&frames->line);
     return frames_hand_out(frames, out);

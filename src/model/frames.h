@@ -22,17 +22,26 @@ typedef enum lf__framing {
     LF__FRAMING_BYTES /* none of these */
 } lf__framing;
 
+/* What a reply is that begins with a bracket. */
+typedef enum lf__lists {
+    LF__LISTS_SPLIT = 0, /* a list of events */
+    LF__LISTS_WHOLE, /* a value like others */
+    LF__LISTS_NONE /* a text: "[Music]" */
+} lf__lists;
+
 /* Where a list stands whose items may be numbers. */
 typedef enum lf__vector { LF__VECTOR_NONE = 0, LF__VECTOR_OPENS, LF__VECTOR_INSIDE } lf__vector;
 
 typedef struct lf__frames {
     lf__framing framing;
+    lf__lists lists;
     bool counts_vectors; /* a list of numbers is kept as [LENGTH]: replies with embeddings are large */
     bool dropped; /* an event was too long, or there was no memory for it */
     bool taken; /* the event in hand was handed out */
     bool skips_lf; /* a CR ended the last line: an LF belongs to it */
     bool is_error; /* the event in hand is called "error" */
     bool is_bare; /* server-sent events: in the middle of a bare value */
+    bool holds_line; /* the line begins an event of its own: it waits until the one in hand has gone out */
     bool in_string, is_escaped;
     uint8_t mark_size; /* bytes of the byte order mark so far */
     lf__vector vector;
@@ -51,13 +60,13 @@ typedef struct lf__frame_event {
     bool is_error; /* said by the event's name or field */
 } lf__frame_event;
 
-void lf__frames_init(lf__frames *frames, bool counts_vectors);
+void lf__frames_init(lf__frames *frames, lf__lists lists, bool counts_vectors);
 void lf__frames_done(lf__frames *frames);
 /* Give it a piece, then take the events that end in it, one after the other. The data of an event lives until the next call; false:
  * there is none any more. */
 void lf__frames_give(lf__frames *frames, const char *bytes, size_t size);
 bool lf__frames_take(lf__frames *frames, lf__frame_event *out);
-/* No more bytes come: the event that lacks its end, which may be half a value. */
+/* No more bytes come: the events that lack their end; the last one may be half a value. */
 bool lf__frames_take_rest(lf__frames *frames, lf__frame_event *out);
 size_t lf__frames_memory(const lf__frames *frames);
 

@@ -13,6 +13,7 @@ enum {
     REPLY_RESULT_MOST = 32 << 20, /* output with its brackets and keys; merged text is bounded by `most` */
     REPLY_METADATA_MOST = 64 << 10,
     REPLY_REPEATED_MAX = 4096, /* a longer chunk is read anew each time */
+    REPLY_RESERVE = 64 << 10, /* of `most`, or a quarter of it: for what is no streamed text, counts for instance */
     REPLY_ERROR_TEXT = 200 /* bytes of a body that is no JSON */
 };
 
@@ -24,25 +25,51 @@ static void reply_init_buf(const lf__reply *reply, lf__buf *buf)
         lf__buf_init(buf, reply->most);
 }
 
-void lf__reply_add(lf__reply *reply, lf__buf *to, lf__text text)
+bool lf__reply_add(lf__reply *reply, lf__buf *to, lf__text text)
 {
     reply_init_buf(reply, to);
     if (text.size > reply->left || !lf__buf_add(to, text.at, text.size)) {
         reply->truncated = true;
         to->failed = false; /* what comes later may be smaller */
-        return;
+        return false;
     }
     reply->left -= text.size;
+    return true;
 }
 
-void lf__reply_set(lf__reply *reply, lf__buf *to, lf__text text)
+bool lf__reply_set(lf__reply *reply, lf__buf *to, lf__text text)
 {
+    size_t before = to->length;
     if (lf__text_equals(lf__buf_text(to), text))
-        return;
-    reply->left += to->length;
-    if (to->limit != 0)
-        lf__buf_clear(to);
-    lf__reply_add(reply, to, text);
+        return true;
+    reply->left += before;
+    to->length = 0;
+    if (lf__reply_add(reply, to, text))
+        return true;
+    to->length = before;
+    reply->left -= before;
+    return false;
+}
+
+bool lf__reply_add_item(lf__reply *reply, lf__buf *to, lf__text json)
+{
+    size_t before = to->length;
+    if ((before == 0 || lf__reply_add(reply, to, (lf__text)LF__TEXT(","))) && lf__reply_add(reply, to, json))
+        return true;
+    reply->left += to->length - before;
+    to->length = before;
+    return false;
+}
+
+/* The largest size up to `most` that cuts neither an escape nor a character in two. */
+static size_t reply_string_floor(lf__text raw, size_t most)
+{
+    size_t at = 0, end = 0;
+    while (at <= most && at < raw.size) {
+        end = at;
+        at += raw.at[at] != '\\' ? 1 : raw.at[at + 1] == 'u' ? 6 : 2;
+    }
+    return lf__utf8_floor(raw.at, at <= most ? at : end);
 }
 
 bool lf__reply_add_string(lf__reply *reply, lf__buf *to, lf__item item)
@@ -50,7 +77,13 @@ bool lf__reply_add_string(lf__reply *reply, lf__buf *to, lf__item item)
     lf__text text = lf__item_string(item);
     if (text.size == 0)
         return false;
-    lf__reply_add(reply, to, text);
+    size_t reserve = reply->most / 4 < REPLY_RESERVE ? reply->most / 4 : REPLY_RESERVE;
+    size_t room = reply->left > reserve && !reply->is_full ? reply->left - reserve : 0;
+    if (text.size > room) {
+        text.size = reply_string_floor(text, room);
+        reply->truncated = reply->is_full = true;
+    }
+    reply->is_full |= !lf__reply_add(reply, to, text);
     return true;
 }
 
@@ -67,8 +100,19 @@ bool lf__reply_set_json(lf__reply *reply, lf__buf *to, lf__item item)
 {
     if (lf__item_is_null(item))
         return false;
-    lf__reply_set(reply, to, lf__item_json(item));
-    return true;
+    return lf__reply_set(reply, to, lf__item_json(item));
+}
+
+bool lf__reply_set_media(lf__reply *reply, lf__buf *to, lf__item item)
+{
+    lf__buf *converted = &reply->scratch;
+    if (lf__item_is_null(item))
+        return false;
+    lf__buf_clear(converted);
+    if (lf__media_add_json(converted, lf__item_json(item), reply->media_type))
+        return lf__reply_set(reply, to, lf__buf_text(converted));
+    reply->truncated = true;
+    return false;
 }
 
 void *lf__reply_list_grow(lf__reply *reply, lf__reply_list *list, size_t item_size)
@@ -114,6 +158,16 @@ lf__reply_part *lf__reply_part_at(lf__reply_list *list, int64_t index)
 
 /* ---- Beginning and ending ----------------------------------------------------------------------------------------- */
 
+static bool reply_may_be_text(const lf__reply *reply)
+{
+    return reply->api == LF__API_TRANSCRIPTION || reply->api == LF__API_SPEECH || reply->api == LF__API_OTHER;
+}
+
+static bool reply_is_bytes(const lf__reply *reply)
+{
+    return reply->frames.framing == LF__FRAMING_BYTES || reply->frames.framing == LF__FRAMING_UNKNOWN;
+}
+
 lf__reply *lf__reply_new(lf__api api, const char *media_type, size_t most)
 {
     lf__reply *reply = lf__alloc(sizeof *reply);
@@ -123,8 +177,10 @@ lf__reply *lf__reply_new(lf__api api, const char *media_type, size_t most)
     snprintf(reply->media_type, sizeof reply->media_type, "%s", media_type == NULL ? "" : media_type);
     reply->most = reply->left = most;
     reply->first_token_event = -1;
-    lf__frames_init(&reply->frames, lf__api_is_embedding(api));
-    lf__buf *const results[] = {&reply->output, &reply->details, &reply->costs, &reply->message, &reply->scratch};
+    bool may_be_whole = lf__api_is_embedding(api) || api == LF__API_OTHER;
+    lf__lists lists = may_be_whole ? LF__LISTS_WHOLE : reply_may_be_text(reply) ? LF__LISTS_NONE : LF__LISTS_SPLIT;
+    lf__frames_init(&reply->frames, lists, lf__api_is_embedding(api));
+    lf__buf *const results[] = {&reply->output, &reply->details, &reply->costs, &reply->message, &reply->reason, &reply->scratch};
     for (size_t i = 0; i < sizeof results / sizeof *results; i++)
         lf__buf_init(results[i], REPLY_RESULT_MOST);
     lf__buf_init(&reply->repaired, LF__EVENT_MAX);
@@ -175,10 +231,11 @@ void lf__reply_free(lf__reply *reply)
 {
     if (reply == NULL)
         return;
-    lf__buf *const bufs[] = {&reply->repaired,     &reply->model,         &reply->id,      &reply->usage,      &reply->timings,
-                             &reply->service_tier, &reply->metadata,      &reply->error,   &reply->error_type, &reply->blocked,
-                             &reply->whole,        &reply->finish_reason, &reply->output,  &reply->details,    &reply->costs,
-                             &reply->message,      &reply->scratch,       &reply->repeated};
+    lf__buf *const bufs[] = {&reply->repaired,     &reply->model,         &reply->id,     &reply->usage,      &reply->timings,
+                             &reply->service_tier, &reply->metadata,      &reply->error,  &reply->error_type, &reply->blocked,
+                             &reply->whole,        &reply->finish_reason, &reply->output, &reply->details,    &reply->costs,
+                             &reply->message,      &reply->scratch,       &reply->reason, &reply->apology,    &reply->bytes,
+                             &reply->repeated};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
         lf__buf_done(bufs[i]);
     lf__reply_choice *choices = reply->choices.items;
@@ -204,10 +261,11 @@ void lf__reply_note_json(lf__reply *reply, const char *key, lf__text json)
         return;
     if (to->length > 0 && memmem(to->data, to->length, name->data, name->length) != NULL)
         return; /* the first one stays */
-    if (to->length > 0)
-        lf__reply_add(reply, to, (lf__text)LF__TEXT(","));
-    lf__reply_add(reply, to, lf__buf_text(name));
-    lf__reply_add(reply, to, json);
+    size_t before = to->length;
+    if (lf__reply_add_item(reply, to, lf__buf_text(name)) && !lf__reply_add(reply, to, json)) {
+        reply->left += to->length - before;
+        to->length = before;
+    }
 }
 
 void lf__reply_note(lf__reply *reply, const char *key, lf__item item)
@@ -229,9 +287,24 @@ void lf__reply_note_error(lf__reply *reply, lf__item error)
         lf__reply_set(reply, &reply->error, (lf__text)LF__TEXT("error"));
     (void)lf__reply_set_string(reply, &reply->error_type, lf__item_member(error, "type"));
     lf__reply_note(reply, "error_type", lf__item_member(error, "type"));
+    if (lf__item_begins(lf__item_member(error, "status")) == '"') /* of Google */
+        lf__reply_note(reply, "error_type", lf__item_member(error, "status"));
     lf__reply_note(reply, "error_code", lf__item_member(error, "code"));
     lf__reply_note(reply, "error_param", lf__item_member(error, "param"));
     lf__reply_note(reply, "innererror", lf__item_member(error, "innererror"));
+}
+
+/* {"message": ...} of gateways, {"detail": ...} of FastAPI: only the HTTP status makes an error of them. */
+static void reply_look_for_apology(lf__reply *reply, lf__item event)
+{
+    lf__item detail = lf__item_member(event, "detail");
+    if (lf__reply_set_string(reply, &reply->apology, lf__item_member(event, "message")) ||
+        lf__reply_set_string(reply, &reply->apology, detail) || lf__item_begins(detail) != '[')
+        return;
+    lf__buf_clear(&reply->scratch);
+    lf__text json = lf__item_json(detail);
+    if (lf__json_string(&reply->scratch, json.at, json.size))
+        lf__reply_set(reply, &reply->apology, (lf__text){reply->scratch.data + 1, reply->scratch.length - 2});
 }
 
 /* {"error": ...}, {"object":"error","message":...}, {"type":"error",...}, an event named so. */
@@ -245,6 +318,8 @@ static void reply_look_for_error(lf__reply *reply, lf__item event, bool is_error
         lf__reply_note_error(reply, members[0]);
     else if (is_error || lf__item_equals(members[1], "error") || lf__item_equals(members[2], "error"))
         lf__reply_note_error(reply, event);
+    else if (reply->events == 0)
+        reply_look_for_apology(reply, event);
 }
 
 static bool reply_read_event(lf__reply *reply, lf__item event)
@@ -264,10 +339,14 @@ static bool reply_index(lf__reply *reply, lf__text data)
 {
     if (lf__tree_read(&reply->tree, data))
         return true;
-    if (lf__utf8_valid_prefix(data.at, data.size) == data.size)
-        return false;
-    lf__buf_clear(&reply->repaired);
-    return lf__utf8_add(&reply->repaired, data.at, data.size) && lf__tree_read(&reply->tree, lf__buf_text(&reply->repaired));
+    if (!reply->tree.was_full && lf__utf8_valid_prefix(data.at, data.size) < data.size) {
+        lf__buf_clear(&reply->repaired);
+        if (lf__utf8_add(&reply->repaired, data.at, data.size) && lf__tree_read(&reply->tree, lf__buf_text(&reply->repaired)))
+            return true;
+        reply->truncated |= reply->repaired.failed;
+    }
+    reply->truncated |= reply->tree.was_full;
+    return false;
 }
 
 /* An error that is no JSON. */
@@ -311,17 +390,32 @@ static bool reply_take_event(lf__reply *reply, const lf__frame_event *event)
     return reply_count_event(reply, reply_read_event(reply, root));
 }
 
+/* All bytes are kept until they turn out to be something else. Of those that do not fit, the first ones are. */
+static void reply_keep_bytes(lf__reply *reply, const char *bytes, size_t size)
+{
+    if (!reply_is_bytes(reply)) {
+        reply->left += reply->bytes.length;
+        reply->bytes.length = 0;
+        reply->cuts_bytes = false;
+        return;
+    }
+    size_t room = reply->cuts_bytes ? 0 : reply->left;
+    reply->cuts_bytes |= size > room;
+    reply->cuts_bytes |= !lf__reply_add(reply, &reply->bytes, (lf__text){bytes, size < room ? size : room});
+}
+
 bool lf__reply_feed(lf__reply *reply, const char *bytes, size_t size)
 {
     lf__frame_event event;
     bool first = false;
     if (bytes == NULL || size == 0)
         return false;
+    bool was_bytes = reply_may_be_text(reply) && reply_is_bytes(reply);
     lf__frames_give(&reply->frames, bytes, size);
+    if (was_bytes)
+        reply_keep_bytes(reply, bytes, size);
     while (lf__frames_take(&reply->frames, &event))
         first |= reply_take_event(reply, &event);
-    if (reply->frames.framing == LF__FRAMING_BYTES)
-        lf__reply_add(reply, &reply->whole, (lf__text){bytes, size});
     return first;
 }
 
@@ -356,6 +450,11 @@ static void reply_put_key(lf__buf *out, const char *key)
     LF__BUF_ADD(out, "\"");
     lf__buf_add_text(out, key);
     LF__BUF_ADD(out, "\":");
+}
+
+void lf__reply_put_object(lf__buf *out, const lf__buf *json)
+{
+    lf__buf_add(out, json->length > 0 ? json->data : "{}", json->length > 0 ? json->length : 2);
 }
 
 void lf__reply_put_quoted(lf__buf *out, const lf__buf *text)
@@ -398,10 +497,23 @@ void lf__reply_put_members(lf__buf *out, lf__text object, const char *but, const
 
 /* ---- What came of it ---------------------------------------------------------------------------------------------- */
 
+static bool reply_has_lines(const lf__reply *reply)
+{
+    return reply->api == LF__API_OLLAMA_CHAT || reply->api == LF__API_OLLAMA_GENERATE;
+}
+
+/* Only Gemini streams a list; other lists are the results of several inputs. Ollama streams lines, of which the last one is done. */
 static bool reply_is_stream(const lf__reply *reply)
 {
     lf__framing framing = reply->frames.framing;
-    return framing == LF__FRAMING_SSE || framing == LF__FRAMING_LIST || reply->events > 1;
+    return framing == LF__FRAMING_SSE || (framing == LF__FRAMING_LIST && reply->api == LF__API_GEMINI) ||
+           (framing == LF__FRAMING_VALUES && (reply->events > 1 || (reply_has_lines(reply) && !reply->done)));
+}
+
+/* One JSON value has no end mark of its own. */
+static bool reply_is_one_value(const lf__reply *reply)
+{
+    return reply->frames.framing == LF__FRAMING_VALUES && reply->events == 1 && !reply_has_lines(reply);
 }
 
 static void reply_write_output(lf__reply *reply)
@@ -436,20 +548,18 @@ static int reply_compare(const void *a, const void *b)
 /* The reason of the only choice, or a list of them; why a prompt was refused. */
 static void reply_write_finish(lf__reply *reply)
 {
-    if (reply->blocked.length > 0) {
-        lf__reply_set(reply, &reply->finish_reason, (lf__text)LF__TEXT("\""));
-        lf__reply_add(reply, &reply->finish_reason, lf__buf_text(&reply->blocked));
-        lf__reply_add(reply, &reply->finish_reason, (lf__text)LF__TEXT("\""));
-    }
+    lf__buf *out = &reply->reason;
+    if (reply->blocked.length > 0)
+        lf__reply_put_quoted(out, &reply->blocked);
+    else
+        lf__buf_add(out, reply->finish_reason.data, reply->finish_reason.length);
     lf__reply_choice *choices = reply->choices.items;
     size_t count = reply->choices.count;
     bool any = false;
     for (size_t i = 0; i < count; i++)
         any |= choices[i].finish_reason.length > 0;
-    if (!any || reply->finish_reason.length > 0)
+    if (!any || out->length > 0)
         return;
-    lf__buf *out = &reply->finish_reason;
-    lf__reply_add(reply, out, (lf__text){NULL, 0});
     lf__buf_add(out, "[", count > 1);
     for (size_t i = 0; i < count; i++) {
         bool has = choices[i].finish_reason.length > 0;
@@ -457,6 +567,7 @@ static void reply_write_finish(lf__reply *reply)
         lf__buf_add(out, has ? choices[i].finish_reason.data : "null", has ? choices[i].finish_reason.length : 4);
     }
     lf__buf_add(out, "]", count > 1);
+    (void)lf__buf_finish(out, 0);
 }
 
 static void reply_say(lf__reply *reply, const char *before, lf__text raw, const char *behind)
@@ -476,9 +587,10 @@ static void reply_say_http(lf__reply *reply, int http_status)
     snprintf(before, sizeof before, "HTTP %d", http_status);
     lf__buf *out = &reply->message;
     reply_say(reply, before, (lf__text){NULL, 0}, "");
-    if (reply->error.length > 0) {
+    const lf__buf *error = reply->error.length > 0 ? &reply->error : &reply->apology;
+    if (error->length > 0) {
         LF__BUF_ADD(out, ": ");
-        lf__json_unescape(out, reply->error.data, reply->error.length);
+        lf__json_unescape(out, error->data, error->length);
     } else if (head.size > 0) {
         LF__BUF_ADD(out, ": ");
         lf__utf8_add(out, head.at, lf__utf8_floor(head.at, head.size));
@@ -488,7 +600,7 @@ static void reply_say_http(lf__reply *reply, int http_status)
 static void reply_judge(lf__reply *reply, const lf__reply_end *end, lf__reply_result *out)
 {
     lf__text none = {NULL, 0}, error = lf__buf_text(&reply->error);
-    bool finished = reply->done || reply->finish_reason.length > 0;
+    bool finished = reply->done || reply->reason.length > 0;
     out->level = LF_LEVEL_DEFAULT;
     bool failed = error.size > 0 && !(reply->api == LF__API_RESPONSES && reply->done); /* its last event may tell of an error */
     out->complete = finished && end->error == NULL && !failed && !end->cancelled;
@@ -513,7 +625,8 @@ static void reply_judge(lf__reply *reply, const lf__reply_end *end, lf__reply_re
         reply_say(reply, "prompt blocked: ", lf__buf_text(&reply->blocked), "");
     } else if (!finished && !end->unread && (reply->frames.total > 0 || end->http_status != 0)) {
         out->level = LF_LEVEL_WARNING;
-        reply_say(reply, reply->frames.framing == LF__FRAMING_BYTES ? "the reply is no JSON" : "stream ended early", none, "");
+        bool is_bytes = reply->frames.total > 0 && reply_is_bytes(reply);
+        reply_say(reply, is_bytes ? "the reply is no JSON" : "stream ended early", none, "");
     }
 }
 
@@ -527,20 +640,20 @@ static void reply_unescape_model(lf__reply *reply)
     lf__reply_set(reply, &reply->model, lf__buf_text(&reply->scratch));
 }
 
-/* A text, whole or in pieces: it has no end mark of its own. */
-static bool reply_is_text(const lf__reply *reply)
+/* A text or a sound has no end mark of its own. */
+static bool reply_is_whole(const lf__reply *reply)
 {
-    bool may_be = reply->api == LF__API_TRANSCRIPTION || reply->api == LF__API_SPEECH || reply->api == LF__API_OTHER;
-    return may_be && reply->frames.framing == LF__FRAMING_BYTES;
+    return reply_is_one_value(reply) || (reply->frames.total > 0 && reply_may_be_text(reply) && reply_is_bytes(reply));
 }
 
 void lf__reply_finish(lf__reply *reply, const lf__reply_end *end, lf__reply_result *out)
 {
     lf__frame_event event;
     *out = (lf__reply_result){.first_token_event = -1};
-    if (lf__frames_take_rest(&reply->frames, &event))
+    while (lf__frames_take_rest(&reply->frames, &event))
         (void)reply_take_event(reply, &event);
-    reply->done |= reply_is_text(reply);
+    reply->done |= reply_is_whole(reply);
+    reply->truncated |= reply->cuts_bytes;
     if (reply->choices.count > 1)
         qsort(reply->choices.items, reply->choices.count, sizeof(lf__reply_choice), reply_compare);
     reply_write_finish(reply);
@@ -550,11 +663,11 @@ void lf__reply_finish(lf__reply *reply, const lf__reply_end *end, lf__reply_resu
         reply_write_usage(reply);
     }
     reply_unescape_model(reply);
-    lf__reply_note_json(reply, "finish_reason", lf__buf_text(&reply->finish_reason));
+    lf__reply_note_json(reply, "finish_reason", lf__buf_text(&reply->reason));
     lf__reply_note_json(reply, "response_id", lf__buf_text(&reply->id));
     out->model = lf__buf_text(&reply->model);
     out->output = lf__buf_text(&reply->output);
-    out->finish_reason = lf__buf_text(&reply->finish_reason);
+    out->finish_reason = lf__buf_text(&reply->reason);
     out->usage_details = lf__buf_text(&reply->details);
     out->cost_details = out->level == LF_LEVEL_ERROR ? (lf__text){NULL, 0} : lf__buf_text(&reply->costs);
     out->service_tier = lf__buf_text(&reply->service_tier);

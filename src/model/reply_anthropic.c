@@ -8,14 +8,14 @@ static lf__reply_list *anthropic_blocks(lf__reply *reply)
     return choice == NULL ? NULL : &choice->parts;
 }
 
+enum { ANTHROPIC_USAGE_MOST = 8 << 10 /* bytes: its members are compared with each other */ };
+
 /* What is not null takes the place of what was there: counts are totals so far. */
 static void anthropic_take_usage(lf__reply *reply, lf__item usage)
 {
-    if (lf__item_begins(usage) != '{')
-        return;
     lf__buf *merged = &reply->scratch;
-    if (merged->limit == 0)
-        lf__buf_init(merged, LF__EVENT_MAX);
+    if (lf__item_begins(usage) != '{' || lf__item_json(usage).size + reply->usage.length > ANTHROPIC_USAGE_MOST)
+        return;
     lf__buf_clear(merged);
     LF__BUF_ADD(merged, "{");
     lf__json_member member;
@@ -59,6 +59,7 @@ static void anthropic_take_stop(lf__reply *reply, lf__item from)
 /* ---- Blocks ------------------------------------------------------------------------------------------------------- */
 
 static const char anthropic_text[] = "text", anthropic_thinking[] = "thinking", anthropic_input[] = "input";
+static const char anthropic_signature[] = "signature", anthropic_citations[] = "citations";
 
 /* True: what it brings is a token already. */
 static bool anthropic_begin_block(lf__reply *reply, lf__item event)
@@ -73,7 +74,7 @@ static bool anthropic_begin_block(lf__reply *reply, lf__item event)
     if (part == NULL)
         return false;
     part->index = index;
-    lf__reply_set(reply, &part->json, lf__item_json(block));
+    (void)lf__reply_set_media(reply, &part->json, block);
     if (lf__item_equals(type, "fallback")) /* the model that answers */
         (void)lf__reply_set_string(reply, &reply->model, lf__item_path(block, "to", "model"));
     bool is_text = lf__item_equals(type, "text"), is_thinking = lf__item_equals(type, "thinking");
@@ -83,10 +84,26 @@ static bool anthropic_begin_block(lf__reply *reply, lf__item event)
     return lf__reply_add_string(reply, &part->text, lf__item_member(block, part->key)) && false;
 }
 
-static void anthropic_set(lf__reply *reply, lf__reply_part *part, const char *key, lf__item value)
+static void anthropic_add_text(lf__reply *reply, lf__reply_part *part, const char *key, lf__item text)
 {
+    if (!part->is_raw && lf__reply_add_string(reply, &part->text, text))
+        part->key = key;
+}
+
+static void anthropic_set_text(lf__reply *reply, lf__reply_part *part, const char *key, lf__item value)
+{
+    if (!lf__reply_set_json(reply, &part->text, value))
+        return;
     part->key = key;
-    part->is_raw = lf__reply_set_json(reply, &part->text, value);
+    part->is_raw = true;
+}
+
+/* A block has one of the two. */
+static bool anthropic_claims_more(lf__reply_part *part, const char *key)
+{
+    if (part->more_key == NULL)
+        part->more_key = key;
+    return part->more_key == key;
 }
 
 static bool anthropic_continue_block(lf__reply *reply, lf__item event)
@@ -98,26 +115,20 @@ static bool anthropic_continue_block(lf__reply *reply, lf__item event)
     lf__reply_part *part = blocks == NULL ? NULL : lf__reply_part_at(blocks, index);
     if (part == NULL)
         return false;
-    if (lf__item_equals(type, "text_delta")) {
-        part->key = anthropic_text;
-        (void)lf__reply_add_string(reply, &part->text, lf__item_member(delta, "text"));
-    } else if (lf__item_equals(type, "thinking_delta")) {
-        part->key = anthropic_thinking;
-        (void)lf__reply_add_string(reply, &part->text, lf__item_member(delta, "thinking"));
-    } else if (lf__item_equals(type, "input_json_delta")) {
-        if (lf__reply_add_string(reply, &part->text, lf__item_member(delta, "partial_json")))
-            part->key = anthropic_input;
-    } else if (lf__item_equals(type, "signature_delta")) {
-        (void)lf__reply_set_string(reply, &part->more, lf__item_member(delta, "signature"));
-        return false;
-    } else if (lf__item_equals(type, "citations_delta")) {
-        if (part->more.length > 0)
-            lf__reply_add(reply, &part->more, (lf__text)LF__TEXT(","));
-        lf__reply_add(reply, &part->more, lf__item_json(lf__item_member(delta, "citation")));
-    } else if (lf__item_equals(type, "compaction_delta")) {
-        anthropic_set(reply, part, "content", lf__item_member(delta, "content"));
-    }
-    return true;
+    lf__item signature = lf__item_member(delta, "signature"), citation = lf__item_member(delta, "citation");
+    if (lf__item_equals(type, "text_delta"))
+        anthropic_add_text(reply, part, anthropic_text, lf__item_member(delta, "text"));
+    else if (lf__item_equals(type, "thinking_delta"))
+        anthropic_add_text(reply, part, anthropic_thinking, lf__item_member(delta, "thinking"));
+    else if (lf__item_equals(type, "input_json_delta"))
+        anthropic_add_text(reply, part, anthropic_input, lf__item_member(delta, "partial_json"));
+    else if (lf__item_equals(type, "compaction_delta"))
+        anthropic_set_text(reply, part, "content", lf__item_member(delta, "content"));
+    else if (lf__item_begins(signature) == '"' && anthropic_claims_more(part, anthropic_signature))
+        (void)lf__reply_set_string(reply, &part->more, signature);
+    else if (!lf__item_is_null(citation) && anthropic_claims_more(part, anthropic_citations))
+        (void)lf__reply_add_item(reply, &part->more, lf__item_json(citation));
+    return !lf__item_equals(type, "signature_delta");
 }
 
 /* ---- Events ------------------------------------------------------------------------------------------------------- */
@@ -139,7 +150,7 @@ bool lf__reply_anthropic_event(lf__reply *reply, lf__item event)
     } else if (lf__item_begins(lf__item_member(event, "content")) == '[') { /* not streamed */
         anthropic_take_head(reply, event);
         anthropic_take_stop(reply, event);
-        (void)lf__reply_set_json(reply, &reply->whole, lf__item_member(event, "content"));
+        (void)lf__reply_set_media(reply, &reply->whole, lf__item_member(event, "content"));
         reply->done = true;
         return true;
     }
@@ -163,16 +174,16 @@ static void anthropic_put_input(lf__buf *out, const lf__buf *text)
 
 static void anthropic_put_block(lf__buf *out, const lf__reply_part *part)
 {
-    const char *more = part->more.length == 0 ? NULL : part->key == anthropic_text ? "citations" : "signature";
+    const char *more = part->more.length == 0 ? NULL : part->more_key;
     LF__BUF_ADD(out, "{");
     lf__reply_put_members(out, lf__buf_text(&part->json), part->key, more);
-    if (part->key == anthropic_input)
+    if (part->key == anthropic_input && !part->is_raw)
         anthropic_put_input(out, &part->text);
     else if (part->key != NULL && part->is_raw)
         lf__reply_put_json(out, part->key, lf__buf_text(&part->text));
     else if (part->key != NULL)
         lf__reply_put_string(out, part->key, &part->text);
-    if (more != NULL && part->key == anthropic_text) {
+    if (more == anthropic_citations) {
         lf__reply_put_json(out, more, (lf__text)LF__TEXT("["));
         lf__buf_add(out, part->more.data, part->more.length);
         LF__BUF_ADD(out, "]");

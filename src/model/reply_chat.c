@@ -66,12 +66,10 @@ void lf__reply_add_tool(lf__reply *reply, lf__reply_choice *choice, lf__item del
     (void)lf__reply_set_string(reply, &tool->type, lf__item_member(delta, "type"));
     if (tool->name.length == 0)
         (void)lf__reply_set_string(reply, &tool->name, lf__item_member(called, "name"));
-    if (lf__item_begins(arguments) == '"') {
-        if (!tool->is_raw)
-            (void)lf__reply_add_string(reply, &tool->arguments, arguments);
-    } else if (lf__reply_set_json(reply, &tool->arguments, arguments)) {
-        tool->is_raw = true;
-    }
+    if (lf__item_begins(arguments) != '"')
+        tool->is_raw |= lf__reply_set_json(reply, &tool->arguments, arguments);
+    else if (!tool->is_raw)
+        (void)lf__reply_add_string(reply, &tool->arguments, arguments);
 }
 
 static void chat_put_tool(lf__buf *out, const lf__reply_tool *tool)
@@ -119,18 +117,30 @@ static lf__reply_part *chat_part(lf__reply *reply, lf__reply_choice *choice, con
 
 static const char chat_text[] = "text", chat_thinking[] = "thinking"; /* keys of parts, compared by address */
 
-static void chat_add_text_part(lf__reply *reply, lf__reply_choice *choice, lf__text text)
+static void chat_add_text_part(lf__reply *reply, lf__reply_choice *choice, lf__item text)
 {
-    lf__reply_part *part = text.size == 0 ? NULL : chat_part(reply, choice, chat_text);
+    lf__reply_part *part = lf__item_string(text).size == 0 ? NULL : chat_part(reply, choice, chat_text);
     if (part != NULL)
-        lf__reply_add(reply, &part->text, text);
+        (void)lf__reply_add_string(reply, &part->text, text);
+}
+
+/* The text so far becomes the first part. */
+static void chat_make_list(lf__reply *reply, lf__reply_choice *choice)
+{
+    lf__buf *text = &choice->texts[LF__REPLY_CONTENT];
+    lf__reply_part *part = text->length == 0 ? NULL : chat_part(reply, choice, chat_text);
+    if (part == NULL)
+        return;
+    lf__buf_done(&part->text);
+    part->text = *text;
+    *text = (lf__buf){0};
 }
 
 static void chat_add_part(lf__reply *reply, lf__reply_choice *choice, lf__item item)
 {
     lf__item type = lf__item_member(item, "type");
     if (lf__item_equals(type, "text")) {
-        chat_add_text_part(reply, choice, lf__item_string(lf__item_member(item, "text")));
+        chat_add_text_part(reply, choice, lf__item_member(item, "text"));
     } else if (lf__item_equals(type, "thinking")) {
         lf__reply_part *part = chat_part(reply, choice, chat_thinking);
         if (part != NULL)
@@ -138,7 +148,7 @@ static void chat_add_part(lf__reply *reply, lf__reply_choice *choice, lf__item i
     } else if (!lf__item_is_null(item)) {
         lf__reply_part *part = chat_part(reply, choice, NULL);
         if (part != NULL)
-            lf__reply_set(reply, &part->json, lf__item_json(item));
+            (void)lf__reply_set_media(reply, &part->json, item);
     }
 }
 
@@ -148,20 +158,15 @@ static void chat_add_content(lf__reply *reply, lf__reply_choice *choice, lf__ite
     lf__buf *text = &choice->texts[LF__REPLY_CONTENT];
     bool is_list = lf__item_begins(content) == '[';
     choice->has_content = true;
+    choice->has_list |= is_list;
     choice->has_text[LF__REPLY_CONTENT] |= lf__item_begins(content) == '"';
-    if (!is_list && choice->parts.count == 0) {
+    if (!choice->has_list) {
         (void)lf__reply_add_string(reply, text, content);
         return;
     }
-    if (text->length > 0) {
-        lf__buf before = *text;
-        *text = (lf__buf){0};
-        chat_add_text_part(reply, choice, lf__buf_text(&before));
-        reply->left += before.length;
-        lf__buf_done(&before);
-    }
+    chat_make_list(reply, choice);
     if (!is_list)
-        chat_add_text_part(reply, choice, lf__item_string(content));
+        chat_add_text_part(reply, choice, content);
     else
         for (lf__item item = lf__item_first(content); lf__item_is(item); item = lf__item_next(content, item))
             chat_add_part(reply, choice, item);
@@ -171,7 +176,7 @@ static void chat_put_part(lf__buf *out, const lf__reply_part *part)
 {
     lf__buf_add(out, ",", out->data[out->length - 1] != '[');
     if (part->key == NULL) {
-        lf__buf_add(out, part->json.data, part->json.length);
+        lf__reply_put_object(out, &part->json);
         return;
     }
     bool thinks = part->key == chat_thinking;
@@ -200,15 +205,11 @@ static void chat_add_audio(lf__reply *reply, lf__reply_choice *choice, lf__item 
     (void)lf__reply_add_string(reply, &choice->audio_data, lf__item_member(audio, "data"));
     (void)lf__reply_add_string(reply, &choice->audio_transcript, lf__item_member(audio, "transcript"));
     for (lf__item member = lf__item_first(audio); lf__item_is(member); member = lf__item_next(audio, member)) {
-        lf__text key = lf__item_key(member);
-        if (lf__text_equals(key, (lf__text)LF__TEXT("data")) || lf__text_equals(key, (lf__text)LF__TEXT("transcript")) ||
-            lf__item_is_null(member))
+        if (lf__item_is_named(member, "data") || lf__item_is_named(member, "transcript") || lf__item_is_null(member))
             continue;
         lf__text json = lf__item_json(member);
-        const char *from = key.at - 1; /* the key's quote */
-        if (choice->audio_rest.length > 0)
-            lf__reply_add(reply, &choice->audio_rest, (lf__text)LF__TEXT(","));
-        lf__reply_add(reply, &choice->audio_rest, (lf__text){from, (size_t)(json.at + json.size - from)});
+        const char *from = lf__item_key(member).at - 1; /* the key's quote */
+        (void)lf__reply_add_item(reply, &choice->audio_rest, (lf__text){from, (size_t)(json.at + json.size - from)});
     }
 }
 
@@ -216,11 +217,8 @@ static void chat_add_annotations(lf__reply *reply, lf__reply_choice *choice, lf_
 {
     if (lf__item_begins(list) != '[')
         return;
-    for (lf__item item = lf__item_first(list); lf__item_is(item); item = lf__item_next(list, item)) {
-        if (choice->annotations.length > 0)
-            lf__reply_add(reply, &choice->annotations, (lf__text)LF__TEXT(","));
-        lf__reply_add(reply, &choice->annotations, lf__item_json(item));
-    }
+    for (lf__item item = lf__item_first(list); lf__item_is(item); item = lf__item_next(list, item))
+        (void)lf__reply_add_item(reply, &choice->annotations, lf__item_json(item));
 }
 
 /* Does it say anything? An empty text does not. */
@@ -295,8 +293,8 @@ static bool chat_add_choice(lf__reply *reply, lf__item item, int64_t place)
     lf__reply_note(reply, "native_finish_reason", members[CHOICE_NATIVE]);
     lf__reply_note(reply, "stop_reason", members[CHOICE_STOP]);
     if (lf__item_begins(message) == '{')
-        return lf__reply_set_json(reply, &choice->message, message);
-    if (lf__item_is(text)) {
+        return lf__reply_set_media(reply, &choice->message, message);
+    if (lf__item_begins(text) == '"' || (lf__item_is(text) && !lf__item_is(members[CHOICE_DELTA]))) {
         choice->is_text = true;
         return lf__reply_add_string(reply, &choice->texts[LF__REPLY_CONTENT], text);
     }
@@ -436,7 +434,7 @@ static void chat_put_whole(lf__buf *out, lf__text message)
 static void chat_put_content(lf__buf *out, const lf__reply_choice *choice)
 {
     const lf__reply_part *parts = choice->parts.items;
-    if (choice->parts.count > 0) {
+    if (choice->has_list) {
         lf__reply_put_json(out, "content", (lf__text)LF__TEXT("["));
         for (size_t i = 0; i < choice->parts.count; i++)
             chat_put_part(out, &parts[i]);

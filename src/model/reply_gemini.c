@@ -10,8 +10,7 @@ static bool gemini_is_plain(lf__item part)
     if (lf__item_begins(lf__item_member(part, "text")) != '"')
         return false;
     for (lf__item member = lf__item_first(part); lf__item_is(member); member = lf__item_next(part, member)) {
-        lf__text key = lf__item_key(member);
-        if (!lf__text_equals(key, (lf__text)LF__TEXT("text")) && !lf__text_equals(key, (lf__text)LF__TEXT("thought")))
+        if (!lf__item_is_named(member, "text") && !lf__item_is_named(member, "thought"))
             return false;
     }
     return true;
@@ -32,12 +31,14 @@ static void gemini_add_part(lf__reply *reply, lf__reply_choice *choice, lf__item
     if (is_plain)
         (void)lf__reply_add_string(reply, &last->text, lf__item_member(item, "text"));
     else
-        lf__reply_set(reply, &last->json, lf__item_json(item));
+        (void)lf__reply_set_media(reply, &last->json, item);
 }
 
 static bool gemini_add_candidate(lf__reply *reply, lf__item candidate, int64_t place)
 {
     int64_t index = place;
+    if (lf__item_begins(candidate) != '{')
+        return false;
     (void)lf__item_int(lf__item_member(candidate, "index"), &index);
     lf__reply_choice *choice = lf__reply_choice_at(reply, index);
     if (choice == NULL)
@@ -87,7 +88,7 @@ static void gemini_put_candidate(lf__buf *out, const lf__reply_choice *choice)
     for (size_t i = 0; i < choice->parts.count; i++) {
         lf__buf_add(out, ",", i > 0);
         if (parts[i].key == NULL) {
-            lf__buf_add(out, parts[i].json.data, parts[i].json.length);
+            lf__reply_put_object(out, &parts[i].json);
             continue;
         }
         LF__BUF_ADD(out, "{");

@@ -8,9 +8,10 @@
 
 enum { OTHER_COUNTS_TEXT = 160, OTHER_BASE64_OF_FLOAT_3 = 16 /* characters of base64 for three floats of four bytes */ };
 
+/* Results that say no index stand in a list in the order of the prompts. */
 static lf__reply_choice *other_choice(lf__reply *reply, lf__item event)
 {
-    int64_t index = 0;
+    int64_t index = reply->frames.framing == LF__FRAMING_LIST ? reply->events : 0;
     (void)lf__item_int(lf__item_member(event, "index"), &index);
     return lf__reply_choice_at(reply, index);
 }
@@ -188,6 +189,7 @@ static bool other_embedding_event(lf__reply *reply, lf__item event)
     if (!lf__reply_set_json(reply, &reply->usage, lf__item_member(event, "usage")) &&
         !lf__reply_set_json(reply, &reply->usage, lf__item_member(event, "usageMetadata")))
         other_take_counts(reply, event, "prompt_eval_count", "eval_count");
+    other_count_vectors(reply, event); /* where it is a list */
     other_count_vectors(reply, lf__item_member(event, "data"));
     other_count_vectors(reply, lf__item_member(event, "embeddings"));
     other_count_vectors(reply, lf__item_member(event, "predictions"));
@@ -217,7 +219,7 @@ static bool other_image_event(lf__reply *reply, lf__item event)
     (void)lf__reply_set_string(reply, &reply->model, lf__item_member(event, "model"));
     if (name.size > 0 && name.size < 16 && memchr(name.at, '\\', name.size) == NULL)
         snprintf(reply->media_type, sizeof reply->media_type, "image/%.*s", (int)name.size, name.at);
-    if (lf__reply_set_json(reply, &reply->whole, lf__item_member(event, "data"))) {
+    if (lf__reply_set_media(reply, &reply->whole, lf__item_member(event, "data"))) {
         reply->done = true;
         return true;
     }
@@ -225,9 +227,17 @@ static bool other_image_event(lf__reply *reply, lf__item event)
     lf__item image = lf__item_member(event, "b64_json");
     if (type.size < 10 || memcmp(type.at + type.size - 10, ".completed", 10) != 0 || !lf__item_is(image))
         return false;
-    lf__reply_set(reply, &reply->whole, (lf__text)LF__TEXT("[{\"b64_json\":"));
-    lf__reply_add(reply, &reply->whole, lf__item_json(image));
-    lf__reply_add(reply, &reply->whole, (lf__text)LF__TEXT("}]"));
+    lf__buf list; /* as where it is not streamed */
+    lf__buf_init(&list, LF__EVENT_MAX + OTHER_COUNTS_TEXT);
+    LF__BUF_ADD(&list, "[{\"b64_json\":");
+    lf__buf_add(&list, lf__item_json(image).at, lf__item_json(image).size);
+    LF__BUF_ADD(&list, "}]");
+    lf__buf_clear(&reply->scratch);
+    if (!list.failed && lf__media_add_json(&reply->scratch, lf__buf_text(&list), reply->media_type))
+        lf__reply_set(reply, &reply->whole, lf__buf_text(&reply->scratch));
+    else
+        reply->truncated = true;
+    lf__buf_done(&list);
     reply->done = true;
     return true;
 }
@@ -269,9 +279,9 @@ static void other_put_speech(lf__reply *reply, lf__buf *out)
         LF__BUF_ADD(out, "\",\"data\":");
         lf__reply_put_quoted(out, &choice->audio_data);
         LF__BUF_ADD(out, "}");
-    } else if (reply->whole.length > 0 && !reply->truncated) {
+    } else if (reply->bytes.length > 0 && !reply->truncated) {
         LF__BUF_ADD(out, "\"");
-        lf__media_add_token(out, type, reply->whole.data, reply->whole.length, "bytes");
+        lf__media_add_token(out, type, reply->bytes.data, reply->bytes.length, "bytes");
         LF__BUF_ADD(out, "\"");
     }
 }
@@ -289,9 +299,9 @@ static bool other_unknown_event(lf__reply *reply, lf__item event)
         (void)lf__reply_set_json(reply, &reply->finish_reason, lf__item_member(event, "stop_reason"));
         return other_add_text(reply, event, "completion");
     }
-    if (reply->whole.length > 0)
-        lf__reply_add(reply, &reply->whole, (lf__text)LF__TEXT(","));
-    lf__reply_add(reply, &reply->whole, lf__item_json(event));
+    if (reply->api == LF__API_ANTHROPIC_TEXT)
+        return false; /* a ping */
+    (void)lf__reply_add_item(reply, &reply->whole, lf__item_json(event));
     reply->done = true;
     return true;
 }
@@ -304,14 +314,14 @@ static void other_put_unknown(lf__reply *reply, lf__buf *out)
     lf__buf_add(out, "]", is_list);
 }
 
-/* A text that is no JSON: a transcript, or the reply of an unknown API. */
-static bool other_put_text(lf__reply *reply, lf__buf *out)
+/* What is no JSON: a transcript, or the reply of an unknown API, if it is a text. */
+static void other_put_text(const lf__reply *reply, lf__buf *out)
 {
-    if (reply->frames.framing != LF__FRAMING_BYTES && reply->frames.framing != LF__FRAMING_UNKNOWN)
-        return false;
-    if (lf__utf8_valid_prefix(reply->whole.data, reply->whole.length) == reply->whole.length && reply->whole.length > 0)
-        lf__json_string(out, reply->whole.data, reply->whole.length);
-    return true;
+    lf__text text = lf__buf_text(&reply->bytes);
+    if (reply->cuts_bytes)
+        text.size = lf__utf8_floor(text.at, text.size);
+    if (reply->api == LF__API_TRANSCRIPTION || lf__utf8_valid_prefix(text.at, text.size) == text.size)
+        lf__json_string(out, text.at, text.size);
 }
 
 bool lf__reply_other_event(lf__reply *reply, lf__item event)
@@ -333,8 +343,10 @@ void lf__reply_other_output(lf__reply *reply, lf__buf *out)
         other_put_embeddings(reply, out);
     else if (reply->api == LF__API_SPEECH)
         other_put_speech(reply, out);
-    else if (!other_put_text(reply, out) && reply->choices.count > 0)
+    else if (reply->choices.count > 0)
         lf__reply_chat_output(reply, out);
-    else if (reply->whole.length > 0 && out->length == 0)
+    else if (reply->bytes.length > 0)
+        other_put_text(reply, out);
+    else if (reply->whole.length > 0)
         other_put_unknown(reply, out);
 }

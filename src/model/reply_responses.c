@@ -14,7 +14,7 @@ static void responses_take_last(lf__reply *reply, lf__item response)
 {
     lf__item reason = lf__item_path(response, "incomplete_details", "reason");
     reply->done = true;
-    (void)lf__reply_set_json(reply, &reply->whole, lf__item_member(response, "output"));
+    (void)lf__reply_set_media(reply, &reply->whole, lf__item_member(response, "output"));
     (void)lf__reply_set_json(reply, &reply->usage, lf__item_member(response, "usage"));
     if (!lf__reply_set_json(reply, &reply->finish_reason, reason))
         (void)lf__reply_set_json(reply, &reply->finish_reason, lf__item_member(response, "status"));
@@ -66,7 +66,7 @@ static void responses_take_item(lf__reply *reply, lf__item event, bool is_done)
 {
     lf__item json = lf__item_member(event, "item");
     lf__reply_part *item = responses_item(reply, event, lf__item_member(json, "id"), "{}");
-    if (item == NULL || !lf__reply_set_json(reply, &item->json, json) || !is_done)
+    if (item == NULL || !lf__reply_set_media(reply, &item->json, json) || !is_done)
         return;
     item->key = NULL; /* it is whole */
     item->is_raw = true;
@@ -215,7 +215,7 @@ static bool responses_has_parts(const lf__reply_list *list, bool is_summary)
 static void responses_put_item(lf__buf *out, const lf__reply_part *item)
 {
     if (item->is_raw || (item->parts.count == 0 && item->key == NULL)) {
-        lf__buf_add(out, item->json.data, item->json.length);
+        lf__reply_put_object(out, &item->json);
         return;
     }
     bool contents = responses_has_parts(&item->parts, false), summary = responses_has_parts(&item->parts, true);

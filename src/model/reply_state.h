@@ -24,8 +24,9 @@ typedef struct lf__reply_part {
     lf__buf id;
     lf__buf json; /* the part itself, without what pieces add */
     lf__buf text; /* the pieces of its text, arguments, input or thinking */
-    lf__buf more; /* a second text: a signature, citations */
+    lf__buf more; /* a second one: a text, or items of a list */
     const char *key; /* where `text` stands: "text", "thinking", "input", ...; NULL: nowhere */
+    const char *more_key; /* where `more` stands: "signature", "citations" */
     bool is_raw; /* `text` is JSON rather than the inside of a string */
     lf__reply_list parts; /* of an item: its contents */
 } lf__reply_part;
@@ -54,6 +55,7 @@ typedef struct lf__reply_choice {
     lf__buf texts[LF__REPLY_TEXTS];
     bool has_text[LF__REPLY_TEXTS];
     bool has_content; /* there was one, null perhaps */
+    bool has_list; /* it was a list */
     bool is_text; /* a completion: its output is the text alone */
     lf__buf message; /* a message that came whole */
     lf__buf function_name, function_arguments;
@@ -73,6 +75,7 @@ struct lf__reply {
     lf__tree tree;
     lf__buf repaired; /* an event whose UTF-8 was not */
     size_t most, left; /* bytes that may be merged; that still may be */
+    bool is_full; /* a text was cut: no more of texts is taken, so that none has a hole */
     bool truncated;
     bool done; /* an end mark was seen */
     bool closed; /* events behind the end mark do not count */
@@ -91,22 +94,29 @@ struct lf__reply {
     lf__buf service_tier; /* JSON */
     lf__buf metadata; /* members */
     lf__buf error, error_type; /* raw texts */
+    lf__buf apology; /* raw text: an error, if the HTTP status says that the reply is one */
     lf__buf blocked; /* raw text: why a prompt was refused */
     lf__buf whole; /* a reply that is recorded as it is; the output of Responses */
+    lf__buf bytes; /* of a reply that may be a text or a sound, while nothing in it is JSON */
+    bool cuts_bytes; /* there was no room for all of them */
     lf__buf finish_reason; /* JSON, where it is no choice's */
     uint64_t vectors, dimensions; /* of embeddings */
     int64_t counts[3]; /* of llama.cpp: tokens of the prompts, of the replies, from the cache */
-    lf__buf output, details, costs, message, scratch; /* results */
+    lf__buf output, details, costs, message, reason, scratch; /* results */
 };
 
-/* Append or set, within what is left. */
-void lf__reply_add(lf__reply *reply, lf__buf *to, lf__text text);
-void lf__reply_set(lf__reply *reply, lf__buf *to, lf__text text);
-/* The same for a string, if the item is one that is not empty: true. */
+/* Append or set, within what is left. False: it does not fit, and what was there stays. */
+bool lf__reply_add(lf__reply *reply, lf__buf *to, lf__text text);
+bool lf__reply_set(lf__reply *reply, lf__buf *to, lf__text text);
+/* Append to the items of a list, or the members of an object, behind a comma where one is due. */
+bool lf__reply_add_item(lf__reply *reply, lf__buf *to, lf__text json);
+/* The same for a string, if the item is one that is not empty: true. What an append has no room for is cut off. */
 bool lf__reply_add_string(lf__reply *reply, lf__buf *to, lf__item item);
 bool lf__reply_set_string(lf__reply *reply, lf__buf *to, lf__item item);
 /* Set to an object's or another value's JSON, unless it is null or absent. */
 bool lf__reply_set_json(lf__reply *reply, lf__buf *to, lf__item item);
+/* The same with each medium in it replaced: it may be larger than what is left. */
+bool lf__reply_set_media(lf__reply *reply, lf__buf *to, lf__item item);
 /* A member of the metadata, unless the item is null or absent. */
 void lf__reply_note(lf__reply *reply, const char *key, lf__item item);
 void lf__reply_note_json(lf__reply *reply, const char *key, lf__text json);
@@ -142,6 +152,8 @@ void lf__reply_put_string(lf__buf *out, const char *key, const lf__buf *text);
 void lf__reply_put_json(lf__buf *out, const char *key, lf__text json);
 /* Append the members of an object but for two (NULL: none). */
 void lf__reply_put_members(lf__buf *out, lf__text object, const char *but, const char *nor);
+/* Append JSON; {} where there is none. */
+void lf__reply_put_object(lf__buf *out, const lf__buf *json);
 /* Append `"`, the text and `"`. */
 void lf__reply_put_quoted(lf__buf *out, const lf__buf *text);
 
