@@ -18,11 +18,36 @@ clang $flags tests/fuzz/fuzz_usage.c src/model/usage.c src/observe/propagate.c s
     src/base/json.c src/base/value.c src/base/python.c -o "$BUILD/fuzz/usage" -lcjson -lm -lpthread
 clang $flags tests/fuzz/fuzz_request.c src/model/api.c src/model/media.c src/model/request.c src/base/base.c src/base/buf.c src/base/json.c \
     src/base/sha256.c -o "$BUILD/fuzz/request" -lm -lpthread
+clang $flags tests/fuzz/fuzz_reply.c src/model/api.c src/model/frames.c src/model/media.c src/model/reply*.c src/model/tree.c src/model/usage.c \
+    src/base/base.c src/base/buf.c src/base/json.c src/base/sha256.c -o "$BUILD/fuzz/reply" -lm -lpthread
 clang $flags tests/fuzz/fuzz_template.c lf_core.c $library -o "$BUILD/fuzz/template" -lcurl -lcjson -lm -lpthread
 clang $flags $CALLS_WRAP tests/fuzz/fuzz_calls.c lf_core.c $library langfuse/score.c -o "$BUILD/fuzz/calls" -lcurl -lcjson -lm -lpthread
 clang $flags tests/server/fuzz_otlp.c $server -o "$BUILD/fuzz/otlp" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
 clang $flags tests/server/fuzz_ingestion.c $server -o "$BUILD/fuzz/ingestion" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
-for target in json answer trace_context carrier usage request template calls otlp ingestion; do
+# Replies of models, each behind the byte of its API (src/model/api.h).
+mkdir -p "$BUILD/fuzz/corpus_reply"
+for body in tests/models/*.body; do
+    case ${body#tests/models/} in
+    legacy*) api=002 ;;
+    responses*) api=003 ;;
+    embeddings-gemini*) api=013 ;;
+    embeddings-ollama*) api=016 ;;
+    embeddings*) api=004 ;;
+    images*) api=005 ;;
+    transcription*) api=006 ;;
+    speech*) api=007 ;;
+    anthropic-text-*) api=011 ;;
+    anthropic*) api=010 ;;
+    gemini*) api=012 ;;
+    ollama-generate*) api=015 ;;
+    ollama*) api=014 ;;
+    llamacpp*) api=017 ;;
+    cohere*) api=021 ;;
+    *) api=001 ;;
+    esac
+    { printf "\\$api\\000\\000\\021"; cat "$body"; } >"$BUILD/fuzz/corpus_reply/$(basename "$body" .body)"
+done
+for target in json answer trace_context carrier usage request reply template calls otlp ingestion; do
     mkdir -p "$BUILD/fuzz/corpus_$target"
     # Inputs that are kept are tried first; new ones go to the first folder.
     kept=tests/fuzz/corpus/$target
