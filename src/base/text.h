@@ -27,6 +27,12 @@ static inline bool lf__text_begins(lf__text text, const char *start)
     return text.size >= size && lf__text_equals((lf__text){text.at, size}, (lf__text){start, size});
 }
 
+static inline bool lf__text_ends(lf__text text, const char *end)
+{
+    size_t size = strlen(end);
+    return text.size >= size && memcmp(text.at + text.size - size, end, size) == 0;
+}
+
 /* Without the first bytes. */
 static inline lf__text lf__text_behind(lf__text text, size_t size)
 {
