@@ -190,7 +190,7 @@ static bool frames_take_bare(lf__frames *frames, lf__text line, lf__frame_event 
         return true;
     const char *at = line.at;
     bool ended = frames_take_value(frames, &at, line.at + line.size);
-    LF__BUF_ADD(&frames->event, "\n");
+    lf__buf_add(&frames->event, "\n", !ended);
     frames->is_bare = !ended;
     return ended && frames_hand_out(frames, out);
 }

@@ -438,7 +438,7 @@ size_t lf__reply_memory(const lf__reply *reply)
 
 /* ---- Writing ------------------------------------------------------------------------------------------------------ */
 
-static void reply_put_comma(lf__buf *out)
+void lf__reply_put_comma(lf__buf *out)
 {
     char last = out->length == 0 ? '{' : out->data[out->length - 1];
     lf__buf_add(out, ",", last != '{' && last != '[' && last != ',');
@@ -446,7 +446,7 @@ static void reply_put_comma(lf__buf *out)
 
 static void reply_put_key(lf__buf *out, const char *key)
 {
-    reply_put_comma(out);
+    lf__reply_put_comma(out);
     LF__BUF_ADD(out, "\"");
     lf__buf_add_text(out, key);
     LF__BUF_ADD(out, "\":");
@@ -478,7 +478,7 @@ void lf__reply_put_json(lf__buf *out, const char *key, lf__text json)
 
 static bool reply_is_named(const lf__json_member *member, const char *name)
 {
-    return name != NULL && lf__text_equals((lf__text){member->key, member->key_size}, lf__text_of(name));
+    return name != NULL && lf__json_is(member->key, member->key_size, name);
 }
 
 void lf__reply_put_members(lf__buf *out, lf__text object, const char *but, const char *nor)
@@ -487,7 +487,7 @@ void lf__reply_put_members(lf__buf *out, lf__text object, const char *but, const
     for (size_t at = 0; lf__json_next_member(object.at, object.size, &at, &member);) {
         if (reply_is_named(&member, but) || reply_is_named(&member, nor))
             continue;
-        reply_put_comma(out);
+        lf__reply_put_comma(out);
         LF__BUF_ADD(out, "\"");
         lf__buf_add(out, member.key, member.key_size);
         LF__BUF_ADD(out, "\":");

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "reply_state.h"
 
 /* OpenAI's chat completions and completions, in the dialects of all servers that speak them: chunks of a stream with `delta`, and whole
@@ -74,7 +75,7 @@ void lf__reply_add_tool(lf__reply *reply, lf__reply_choice *choice, lf__item del
 
 static void chat_put_tool(lf__buf *out, const lf__reply_tool *tool)
 {
-    lf__buf_add(out, ",", out->data[out->length - 1] != '[');
+    lf__reply_put_comma(out);
     LF__BUF_ADD(out, "{");
     if (tool->id.length > 0)
         lf__reply_put_string(out, "id", &tool->id);
@@ -174,7 +175,7 @@ static void chat_add_content(lf__reply *reply, lf__reply_choice *choice, lf__ite
 
 static void chat_put_part(lf__buf *out, const lf__reply_part *part)
 {
-    lf__buf_add(out, ",", out->data[out->length - 1] != '[');
+    lf__reply_put_comma(out);
     if (part->key == NULL) {
         lf__reply_put_object(out, &part->json);
         return;
@@ -197,6 +198,15 @@ static void chat_add_function(lf__reply *reply, lf__reply_choice *choice, lf__it
     (void)lf__reply_add_string(reply, &choice->function_arguments, lf__item_member(function, "arguments"));
 }
 
+/* A chunk may repeat it: the first one stays. */
+static void chat_add_audio_member(lf__reply *reply, lf__buf *to, lf__item member)
+{
+    lf__text key = lf__item_key(member), value = lf__item_json(member);
+    const char *from = key.at - 1; /* its quote */
+    if (to->length == 0 || memmem(to->data, to->length, from, key.size + 2) == NULL)
+        (void)lf__reply_add_item(reply, to, (lf__text){from, (size_t)(value.at + value.size - from)});
+}
+
 static void chat_add_audio(lf__reply *reply, lf__reply_choice *choice, lf__item audio)
 {
     if (lf__item_begins(audio) != '{')
@@ -207,9 +217,7 @@ static void chat_add_audio(lf__reply *reply, lf__reply_choice *choice, lf__item 
     for (lf__item member = lf__item_first(audio); lf__item_is(member); member = lf__item_next(audio, member)) {
         if (lf__item_is_named(member, "data") || lf__item_is_named(member, "transcript") || lf__item_is_null(member))
             continue;
-        lf__text json = lf__item_json(member);
-        const char *from = lf__item_key(member).at - 1; /* the key's quote */
-        (void)lf__reply_add_item(reply, &choice->audio_rest, (lf__text){from, (size_t)(json.at + json.size - from)});
+        chat_add_audio_member(reply, &choice->audio_rest, member);
     }
 }
 
@@ -425,7 +433,7 @@ static void chat_put_whole(lf__buf *out, lf__text message)
         lf__text key = {member.key, member.key_size}, value = {member.value, member.value_size};
         if (value.at[0] == 'n' && !lf__text_equals(key, (lf__text)LF__TEXT("content")))
             continue;
-        lf__buf_add(out, ",", out->data[out->length - 1] != '{');
+        lf__reply_put_comma(out);
         lf__buf_add(out, key.at - 1, (size_t)(value.at + value.size - key.at) + 1);
     }
     LF__BUF_ADD(out, "}");

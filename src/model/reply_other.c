@@ -211,35 +211,56 @@ static void other_put_embeddings(const lf__reply *reply, lf__buf *out)
 
 /* ---- Images and sounds -------------------------------------------------------------------------------------------- */
 
+/* All of them, as a list. */
+static bool other_has_images(const lf__reply *reply)
+{
+    return reply->whole.length > 0 && reply->whole.data[0] == '[';
+}
+
+/* One of a stream: an item of the list that a reply in one piece has. */
+static void other_add_image(lf__reply *reply, lf__item base64)
+{
+    static const char before[] = "{\"b64_json\":";
+    lf__text json = lf__item_json(base64);
+    lf__buf item;
+    lf__buf_init(&item, LF__EVENT_MAX + sizeof before + 1);
+    LF__BUF_ADD(&item, before);
+    lf__buf_add(&item, json.at, json.size);
+    LF__BUF_ADD(&item, "}");
+    lf__buf_clear(&reply->scratch);
+    if (!item.failed && lf__media_add_json(&reply->scratch, lf__buf_text(&item), reply->media_type))
+        (void)lf__reply_add_item(reply, &reply->whole, lf__buf_text(&reply->scratch));
+    else
+        reply->truncated = true;
+    lf__buf_done(&item);
+}
+
 static bool other_image_event(lf__reply *reply, lf__item event)
 {
-    lf__item format = lf__item_member(event, "output_format");
-    lf__text name = lf__item_string(format);
+    lf__text format = lf__item_string(lf__item_member(event, "output_format"));
     (void)lf__reply_set_json(reply, &reply->usage, lf__item_member(event, "usage"));
     (void)lf__reply_set_string(reply, &reply->model, lf__item_member(event, "model"));
-    if (name.size > 0 && name.size < 16 && memchr(name.at, '\\', name.size) == NULL)
-        snprintf(reply->media_type, sizeof reply->media_type, "image/%.*s", (int)name.size, name.at);
+    if (format.size > 0)
+        lf__media_type_of(reply->media_type, sizeof reply->media_type, "image", format);
     if (lf__reply_set_media(reply, &reply->whole, lf__item_member(event, "data"))) {
         reply->done = true;
         return true;
     }
     lf__text type = lf__item_string(lf__item_member(event, "type"));
     lf__item image = lf__item_member(event, "b64_json");
-    if (type.size < 10 || memcmp(type.at + type.size - 10, ".completed", 10) != 0 || !lf__item_is(image))
+    if (!lf__text_ends(type, ".completed") || !lf__item_is(image) || other_has_images(reply))
         return false;
-    lf__buf list; /* as where it is not streamed */
-    lf__buf_init(&list, LF__EVENT_MAX + OTHER_COUNTS_TEXT);
-    LF__BUF_ADD(&list, "[{\"b64_json\":");
-    lf__buf_add(&list, lf__item_json(image).at, lf__item_json(image).size);
-    LF__BUF_ADD(&list, "}]");
-    lf__buf_clear(&reply->scratch);
-    if (!list.failed && lf__media_add_json(&reply->scratch, lf__buf_text(&list), reply->media_type))
-        lf__reply_set(reply, &reply->whole, lf__buf_text(&reply->scratch));
-    else
-        reply->truncated = true;
-    lf__buf_done(&list);
+    other_add_image(reply, image);
     reply->done = true;
     return true;
+}
+
+static void other_put_images(const lf__reply *reply, lf__buf *out)
+{
+    bool is_list = other_has_images(reply);
+    lf__buf_add(out, "[", !is_list);
+    lf__buf_add(out, reply->whole.data, reply->whole.length);
+    lf__buf_add(out, "]", !is_list);
 }
 
 static bool other_transcript_event(lf__reply *reply, lf__item event)
@@ -347,6 +368,8 @@ void lf__reply_other_output(lf__reply *reply, lf__buf *out)
         lf__reply_chat_output(reply, out);
     else if (reply->bytes.length > 0)
         other_put_text(reply, out);
+    else if (reply->whole.length > 0 && reply->api == LF__API_IMAGES)
+        other_put_images(reply, out);
     else if (reply->whole.length > 0)
         other_put_unknown(reply, out);
 }

@@ -121,12 +121,6 @@ static void responses_add_to_item(lf__reply *reply, lf__item event, const char *
 
 /* ---- Events ------------------------------------------------------------------------------------------------------- */
 
-static bool responses_ends(lf__text type, const char *end)
-{
-    size_t size = strlen(end);
-    return type.size >= size && memcmp(type.at + type.size - size, end, size) == 0;
-}
-
 static const struct {
     const char *type;
     const char *json; /* of the part, or of the item */
@@ -160,17 +154,17 @@ bool lf__reply_responses_event(lf__reply *reply, lf__item event)
 {
     lf__text type = lf__item_string(lf__item_member(event, "type"));
     lf__item response = lf__item_member(event, "response");
-    if (responses_ends(type, ".delta")) {
+    if (lf__text_ends(type, ".delta")) {
         responses_take_delta(reply, event, type);
         return true;
     }
     if (lf__item_begins(response) == '{') {
         responses_take_head(reply, response);
         lf__reply_take_tier(reply, lf__item_member(response, "service_tier"));
-        if (responses_ends(type, ".completed") || responses_ends(type, ".incomplete") || responses_ends(type, ".failed"))
+        if (lf__text_ends(type, ".completed") || lf__text_ends(type, ".incomplete") || lf__text_ends(type, ".failed"))
             responses_take_last(reply, response);
     } else if (lf__text_begins(type, "response.output_item.")) {
-        responses_take_item(reply, event, responses_ends(type, ".done"));
+        responses_take_item(reply, event, lf__text_ends(type, ".done"));
     } else if (lf__text_begins(type, "response.content_part.added")) {
         responses_take_part(reply, event, false);
     } else if (lf__text_begins(type, "response.reasoning_summary_part.added")) {
@@ -193,7 +187,7 @@ static void responses_put_parts(lf__buf *out, const char *key, const lf__reply_l
     for (size_t i = 0; i < list->count; i++) {
         if ((parts[i].index >= RESPONSES_SUMMARY) != is_summary)
             continue;
-        lf__buf_add(out, ",", out->data[out->length - 1] != '[');
+        lf__reply_put_comma(out);
         LF__BUF_ADD(out, "{");
         lf__reply_put_members(out, lf__buf_text(&parts[i].json), parts[i].key, NULL);
         if (parts[i].key != NULL)

@@ -147,6 +147,8 @@ void lf__reply_anthropic_output(lf__reply *reply, lf__buf *out);
 void lf__reply_gemini_output(lf__reply *reply, lf__buf *out);
 void lf__reply_other_output(lf__reply *reply, lf__buf *out);
 
+/* Append a comma where one is due. */
+void lf__reply_put_comma(lf__buf *out);
 /* Append "key":"text" or "key":json behind a comma where one is due. */
 void lf__reply_put_string(lf__buf *out, const char *key, const lf__buf *text);
 void lf__reply_put_json(lf__buf *out, const char *key, lf__text json);
