@@ -6,6 +6,7 @@
 
 #include "../../src/base/json.h"
 #include "../../src/model/reply.h"
+#include "../../src/model/request.h"
 
 #include <cjson/cJSON.h>
 #include <dirent.h>
@@ -23,6 +24,7 @@ typedef struct model_case {
     char *request; /* its body; "" where it has none */
     lf__api api;
     lf__reply_end end;
+    char media_type[32]; /* as the request tells it */
 } model_case;
 
 static char *model_case_read(const char *path, size_t *out_size)
@@ -74,6 +76,10 @@ static bool model_case_open(model_case *out, const char *folder, const char *fil
     out->request = cJSON_PrintUnformatted(cJSON_GetObjectItem(out->json, "request"));
     out->end = model_case_end(out->json);
     out->api = lf__api_of(lf__text_of(out->url), lf__text_of(out->request));
+    lf__request request;
+    (void)lf__request_read(&request, out->api, lf__text_of(out->url), lf__text_of(out->request), 1 << 20);
+    snprintf(out->media_type, sizeof out->media_type, "%s", request.media_type);
+    lf__request_done(&request);
     return out->expected != NULL && out->url != NULL && out->request != NULL;
 }
 
