@@ -527,25 +527,6 @@ static bool openai_add_or(lf__buf *out, const char *key, lf__text json, const ch
     return lf__buf_add_text(out, key) && (json.size > 0 ? lf__buf_add(out, json.at, json.size) : lf__buf_add_text(out, standard));
 }
 
-/* The counts of one side, or of both. */
-static uint64_t openai_count(lf__text usage, const char *start)
-{
-    lf__json_member member;
-    uint64_t sum = 0;
-    for (size_t at = 0; lf__json_next_member(usage.at, usage.size, &at, &member);)
-        if (lf__text_begins((lf__text){member.key, member.key_size}, start))
-            sum += strtoull(member.value, NULL, 10); /* a comma or a brace ends it */
-    return sum;
-}
-
-static bool openai_add_usage(lf__buf *out, lf__text usage)
-{
-    uint64_t input = openai_count(usage, "input"), output = openai_count(usage, "output");
-    return LF__BUF_ADD(out, ",\"usage\":{\"prompt_tokens\":") && lf__json_uint(out, input) &&
-           LF__BUF_ADD(out, ",\"completion_tokens\":") && lf__json_uint(out, output) && LF__BUF_ADD(out, ",\"total_tokens\":") &&
-           lf__json_uint(out, input + output) && lf__buf_add_char(out, '}');
-}
-
 static bool openai_add_choice(lf__buf *out, int index, lf__text message, lf__text reason)
 {
     return (index == 0 || lf__buf_add_char(out, ',')) && LF__BUF_ADD(out, "{\"index\":") && lf__json_int(out, index) &&
@@ -583,8 +564,7 @@ static bool openai_add_completion(lf__buf *out, const lf__reply_result *result, 
             ok = openai_add_choice(out, index, one, why);
         }
     }
-    ok = ok && lf__buf_add_char(out, ']') && (result->usage_details.size == 0 || openai_add_usage(out, result->usage_details));
-    return ok && lf__buf_add(out, "}", 2);
+    return ok && openai_add_or(out, "],\"usage\":", result->usage, "null") && lf__buf_add(out, "}", 2);
 }
 
 /* What the program sees of it as cJSON. NULL: no memory. */
@@ -592,8 +572,7 @@ static cJSON *openai_views(lf__text message, const lf__reply_result *result)
 {
     lf__buf all;
     lf__buf_init(&all, 2 * (size_t)OPENAI_BODY_MAX);
-    bool ok = openai_add_or(&all, "{\"message\":", message, "null") &&
-              openai_add_or(&all, ",\"usage\":", result->usage_details, "null") &&
+    bool ok = openai_add_or(&all, "{\"message\":", message, "null") && openai_add_or(&all, ",\"usage\":", result->usage, "null") &&
               openai_add_or(&all, ",\"finish_reason\":", result->finish_reason, "null") && lf__buf_add(&all, "}", 2);
     if (ok)
         lf__json_mend(all.data, all.length - 1);

@@ -27,8 +27,8 @@ typedef struct lf_reply {
     const struct cJSON *message;    /* role, content, tool_calls, refusal, ...: append it to the messages of the next call */
     const struct cJSON *tool_calls; /* the list in it: id, function.name, function.arguments (JSON as text); NULL: none */
     const char *finish_reason;      /* "stop", "length", "tool_calls", ...; "": not said, as after a cancellation */
-    const struct cJSON *usage;      /* counts that do not overlap, by their names in Langfuse: input, output, total,
-                                       input_cached_tokens, output_reasoning_tokens, ...; NULL: the server reports none */
+    const struct cJSON *usage;      /* as the server reports it: prompt_tokens, completion_tokens, ...; NULL: it does not. The
+                                       generation has it already; .usage of an update translates it likewise */
     const char *json;  /* the whole reply, as the server sent it; of a stream, as if it had not been one */
     size_t json_size;
     int http_status;

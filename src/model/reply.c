@@ -72,11 +72,8 @@ static size_t reply_string_floor(lf__text raw, size_t most)
     return lf__utf8_floor(raw.at, at <= most ? at : end);
 }
 
-bool lf__reply_add_string(lf__reply *reply, lf__buf *to, lf__item item)
+void lf__reply_add_piece(lf__reply *reply, lf__buf *to, lf__text text)
 {
-    lf__text text = lf__item_string(item);
-    if (text.size == 0)
-        return false;
     size_t reserve = reply->most / 4 < REPLY_RESERVE ? reply->most / 4 : REPLY_RESERVE;
     size_t room = reply->left > reserve && !reply->is_full ? reply->left - reserve : 0;
     if (text.size > room) {
@@ -84,7 +81,14 @@ bool lf__reply_add_string(lf__reply *reply, lf__buf *to, lf__item item)
         reply->truncated = reply->is_full = true;
     }
     reply->is_full |= !lf__reply_add(reply, to, text);
-    return true;
+}
+
+bool lf__reply_add_string(lf__reply *reply, lf__buf *to, lf__item item)
+{
+    lf__text text = lf__item_string(item);
+    if (text.size > 0)
+        lf__reply_add_piece(reply, to, text);
+    return text.size > 0;
 }
 
 bool lf__reply_set_string(lf__reply *reply, lf__buf *to, lf__item item)
@@ -668,6 +672,7 @@ void lf__reply_finish(lf__reply *reply, const lf__reply_end *end, lf__reply_resu
     out->model = lf__buf_text(&reply->model);
     out->output = lf__buf_text(&reply->output);
     out->finish_reason = lf__buf_text(&reply->reason);
+    out->usage = lf__buf_text(&reply->usage);
     out->usage_details = lf__buf_text(&reply->details);
     out->cost_details = out->level == LF_LEVEL_ERROR ? (lf__text){NULL, 0} : lf__buf_text(&reply->costs);
     out->service_tier = lf__buf_text(&reply->service_tier);

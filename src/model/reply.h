@@ -33,7 +33,8 @@ typedef struct lf__reply_result {
     lf__text model; /* text, not JSON */
     lf__text output;
     lf__text finish_reason; /* a string; a list of them for several choices; null among them */
-    lf__text usage_details; /* an object of counts that do not overlap */
+    lf__text usage; /* the object of counts as the server reports it */
+    lf__text usage_details; /* the same as counts that do not overlap */
     lf__text cost_details;
     lf__text service_tier; /* the one that was used; JSON */
     lf__text metadata; /* members: "finish_reason":...,"response_id":... */

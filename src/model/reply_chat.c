@@ -401,7 +401,7 @@ bool lf__reply_chat_repeats(lf__reply *reply, lf__text data, bool *out_token)
     lf__reply_choice *choice = lf__reply_choice_at(reply, reply->repeated_index);
     if (!lf__json_valid(content.at - 1, content.size + 2) || choice == NULL)
         return false;
-    lf__reply_add(reply, &choice->texts[LF__REPLY_CONTENT], content);
+    lf__reply_add_piece(reply, &choice->texts[LF__REPLY_CONTENT], content);
     *out_token = content.size > 0;
     return true;
 }

@@ -83,7 +83,7 @@ struct lf__reply {
     int events;
     int first_token_event;
     lf__reply_list choices;
-    lf__buf repeated;   /* a chunk of a chat, and where the content stands that is all that differs in the next one */
+    lf__buf repeated; /* a chunk of a chat, and where the content stands that is all that differs in the next one */
     uint32_t repeated_at, repeated_size;
     int64_t repeated_index; /* its choice */
     lf__reply_list items; /* of Responses */
@@ -110,7 +110,9 @@ bool lf__reply_add(lf__reply *reply, lf__buf *to, lf__text text);
 bool lf__reply_set(lf__reply *reply, lf__buf *to, lf__text text);
 /* Append to the items of a list, or the members of an object, behind a comma where one is due. */
 bool lf__reply_add_item(lf__reply *reply, lf__buf *to, lf__text json);
-/* The same for a string, if the item is one that is not empty: true. What an append has no room for is cut off. */
+/* A piece of a string: what there is no room for is cut off. */
+void lf__reply_add_piece(lf__reply *reply, lf__buf *to, lf__text text);
+/* The same for a string, if the item is one that is not empty: true. */
 bool lf__reply_add_string(lf__reply *reply, lf__buf *to, lf__item item);
 bool lf__reply_set_string(lf__reply *reply, lf__buf *to, lf__item item);
 /* Set to an object's or another value's JSON, unless it is null or absent. */

@@ -120,9 +120,9 @@ TEST(a_text_is_asked_and_the_reply_read)
     CHECK_TEXT(member_of(reply->message, "role"), "assistant");
     CHECK_TEXT(member_of(reply->message, "content"), reply->text);
     CHECK(reply->tool_calls == NULL);
-    CHECK_INT(cJSON_GetObjectItem(reply->usage, "input")->valueint, 4);
-    CHECK_INT(cJSON_GetObjectItem(reply->usage, "input_cached_tokens")->valueint, 6);
-    CHECK_INT(cJSON_GetObjectItem(reply->usage, "output")->valueint, 4);
+    CHECK_INT(cJSON_GetObjectItem(reply->usage, "prompt_tokens")->valueint, 10);
+    CHECK_INT(cJSON_GetObjectItem(reply->usage, "completion_tokens")->valueint, 4);
+    CHECK(cJSON_GetObjectItem(reply->usage, "prompt_tokens_details") != NULL);
     CHECK_TEXT(reply->json, plain);
     CHECK_INT(reply->json_size, sizeof plain - 1);
     CHECK_INT(reply->http_status, 200);
@@ -275,7 +275,7 @@ TEST(a_stream_is_told_as_it_arrives)
         CHECK_TEXT(reply->text, STREAMED_TEXT);
         CHECK_TEXT(member_of(reply->message, "content"), STREAMED_TEXT);
         CHECK_TEXT(reply->finish_reason, "stop");
-        CHECK_INT(cJSON_GetObjectItem(reply->usage, "total")->valueint, 14);
+        CHECK_INT(cJSON_GetObjectItem(reply->usage, "total_tokens")->valueint, 14);
         CHECK_INT(reply->http_status, 200);
         cJSON *json = cJSON_Parse(reply->json);
         CHECK(json != NULL);
