@@ -11,23 +11,27 @@ import sys
 import xllamacpp
 
 # The model's own template knows no tools. These are its words, and those of the Hermes models, by which llama.cpp finds tool calls.
-# So small a model hardly calls a tool, but it copies: where the last message names a tool, an example with a call stands in front,
-# and where the last message is a tool's result, tools are not offered again.
+# So small a model hardly calls a tool, but it copies: where the last message names a tool, only that one is offered, and an example
+# with a call stands in front; where the last message is a tool's result, none is offered again.
 TEMPLATE = """
+{%- set last = namespace(names='') %}
+{%- for tool in tools or [] if messages[-1].role == 'user' and tool.function.name in messages[-1].content %}
+{%- set last.names = tool.function.name %}
+{%- endfor %}
 {%- if tools and messages[-1].role != 'tool' %}
 {{- '<|im_start|>system\\n' }}
 {%- if messages[0].role == 'system' %}{{- messages[0].content + '\\n\\n' }}{%- endif %}
 {{- 'You may call functions. Their signatures are in <tools></tools>:\\n<tools>' }}
-{%- for tool in tools %}{{- '\\n' + (tool | tojson) }}{%- endfor %}
+{%- for tool in tools if not last.names or tool.function.name == last.names %}{{- '\\n' + (tool | tojson) }}{%- endfor %}
 {{- '\\n</tools>\\nTo call one, answer with its name and its arguments as JSON:\\n<tool_call>\\n' }}
 {{- '{"name": <name>, "arguments": <arguments>}\\n</tool_call><|im_end|>\\n' }}
 {%- elif messages[0].role == 'system' %}
 {{- '<|im_start|>system\\n' + messages[0].content + '<|im_end|>\\n' }}
 {%- endif %}
-{%- for tool in tools or [] if messages[-1].role == 'user' and tool.function.name in messages[-1].content %}
+{%- if last.names %}
 {{- '<|im_start|>user\\n' + messages[-1].content + '<|im_end|>\\n<|im_start|>assistant\\n<tool_call>\\n{"name": "' }}
-{{- tool.function.name + '", "arguments": {}}\\n</tool_call><|im_end|>\\n' }}
-{%- endfor %}
+{{- last.names + '", "arguments": {}}\\n</tool_call><|im_end|>\\n' }}
+{%- endif %}
 {%- for message in messages %}
 {%- if message.role == 'user' or (message.role == 'system' and not loop.first) %}
 {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
@@ -66,7 +70,8 @@ def serve(most):
     params.n_batch = 128  # so a longer prompt has several steps of progress
     params.cpuparams.n_threads = max(1, (os.cpu_count() or 1) // 2)  # its threads wait for each other, spinning
     params.n_predict = most
-    params.sampling.temp = 0.1
+    params.sampling.temp = 0  # where a request does not say, and always the same for the same request
+    params.sampling.seed = 1
     params.embedding = True
     params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.warmup = False
