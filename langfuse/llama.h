@@ -12,7 +12,7 @@
  *     }
  *
  * Header only; llama.cpp of September 2024 and later (llama_perf_context). A program that asks a llama.cpp server over HTTP uses
- * langfuse/curl.h or langfuse/model.h. docs/models.md says what the counts mean.
+ * langfuse/curl.h or langfuse/model.h. docs/macros.md says what the counts mean.
  */
 #ifndef LF_LLAMA_H
 #define LF_LLAMA_H
