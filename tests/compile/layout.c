@@ -6,6 +6,7 @@
  * FIELD(name, offset on 64 bit, on i386, on 32 bit where 8 bytes are aligned to 8). ARRAY: the field is one.
  */
 #define LF_KEEP_DEPRECATED
+#include "../../langfuse/model.h"
 #include "../../langfuse/openai.h"
 #include "../../langfuse/prompt.h"
 #include "../../langfuse/score.h"
@@ -271,6 +272,29 @@ STRUCT(lf_new_prompt, 152, 124, 128)
     FIELD(client, 56, 40, 44)             \
     FIELD(error, 64, 44, 48)
 STRUCT(lf_prompt_change, 72, 48, 56)
+
+#define OF_lf_model_request(FIELD, ARRAY) \
+    FIELD(struct_size, 0, 0, 0) \
+    FIELD(url, 8, 4, 4) \
+    FIELD(body, 16, 8, 8) \
+    FIELD(body_size, 24, 12, 12) \
+    FIELD(name, 32, 16, 16) \
+    FIELD(metadata, 40, 20, 24) \
+    FIELD(capture_io, 64, 44, 48) \
+    FIELD(prompt, 72, 48, 52) \
+    FIELD(parent, 80, 52, 56) \
+    FIELD(client, 88, 56, 60)
+STRUCT(lf_model_request, 96, 60, 64)
+
+#define OF_lf_model_outcome(FIELD, ARRAY) \
+    FIELD(struct_size, 0, 0, 0) \
+    FIELD(http_status, 8, 4, 4) \
+    FIELD(error, 16, 8, 8) \
+    FIELD(cancelled, 24, 12, 12) \
+    FIELD(unread_bytes, 32, 16, 16) \
+    FIELD(metadata, 40, 20, 24) \
+    FIELD(end_time_ns, 64, 44, 48)
+STRUCT(lf_model_outcome, 72, 52, 56)
 
 #define OF_lf_score_fields(FIELD, ARRAY) \
     FIELD(struct_size, 0, 0, 0)          \

@@ -5,6 +5,7 @@
 #include "llama.h"
 
 #include "langfuse/llama.h"
+#include "langfuse/model.h"
 #include "langfuse/openai.h"
 #include "langfuse/prompt.h"
 #include "langfuse/score.h"
@@ -442,6 +443,24 @@ const char *prompts(const char *name, lf_client *client, lf_value history)
     lf_prompt_free(chat);
     lf_prompt_free(p);
     OBSERVE_RETURN(name);
+}
+
+lf_model_call *models(const char *url, const char *body, lf_client *client, const lf_prompt *prompt);
+lf_model_call *models(const char *url, const char *body, lf_client *client, const lf_prompt *prompt)
+{
+    lf_model_end(lf_model_begin(.url = url, .body = body));
+    lf_model_end(lf_model_begin(), );
+    lf_model_call *call = lf_model_begin(.url = url, .body = body, .body_size = 0, .name = "ask", .metadata = LF_OBJECT("try", 1),
+                                         .capture_io = LF_OFF, .prompt = prompt, .client = client);
+    lf_model_call *next = lf_model_begin(.url = url, .parent = lf_model_observation(call));
+    lf_model_reply(call, body, 1);
+    lf_model_reply_at(next, body, 1, 2);
+    if (call != next)
+        lf_model_end(call, .http_status = 429, .error = "busy", .metadata = LF_OBJECT("again", lf_bool(true)));
+    else
+        lf_model_end(call, .cancelled = LF_ON, .unread_bytes = 5, .end_time_ns = 1);
+    lf_model_end(next != NULL ? next : call);
+    return next;
 }
 
 lf_status writing_prompts(const char *name, lf_client *client, lf_value message);

@@ -117,6 +117,16 @@ std::string filled_in(const std::string &movie)
     return labels(1) == LF_OK ? result : movie;
 }
 
+std::string asked(const std::string &question)
+{
+    lf_model_call *call = lf_model_begin(.url = ("http://localhost/" + question).c_str(), .body = (question + "{}").c_str(),
+                                         .metadata = LF_OBJECT("question", question));
+    auto feed = [call](const std::string &piece) { lf_model_reply(call, piece.data(), piece.size()); };
+    feed("data: [DONE]");
+    lf_model_end(call, .http_status = 200, .error = question.empty() ? "empty" : nullptr);
+    return question;
+}
+
 void throws(int n)
 {
     OBSERVE(n);
@@ -138,5 +148,5 @@ int all_of_it(int n)
     }
     return in_template(n) + with_constexpr_if(1.5) + with_constexpr_if('c') + m(n) + machine::make(1) + lambdas(n) + calls_cpp(n) +
            static_cast<int>(text_back("q", {1, 2}).size() + decorated_text("q").size() + in_template(std::string("x")).size() +
-                            filled_in("x").size());
+                            filled_in("x").size() + asked("y").size());
 }
