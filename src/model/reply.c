@@ -667,6 +667,7 @@ void lf__reply_finish(lf__reply *reply, const lf__reply_end *end, lf__reply_resu
         reply_write_usage(reply);
     }
     reply_unescape_model(reply);
+    lf__reply_note_json(reply, "timings", lf__buf_text(&reply->timings));
     lf__reply_note_json(reply, "finish_reason", lf__buf_text(&reply->reason));
     lf__reply_note_json(reply, "response_id", lf__buf_text(&reply->id));
     out->model = lf__buf_text(&reply->model);
