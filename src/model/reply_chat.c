@@ -384,7 +384,7 @@ static void chat_remember(lf__reply *reply, lf__item event, lf__item choices)
     reply->repeated_index = 0;
     (void)lf__item_int(lf__item_member(lf__item_first(choices), "index"), &reply->repeated_index);
     const lf__reply_choice *choice = content.at == NULL ? NULL : lf__reply_choice_at(reply, reply->repeated_index);
-    if (choice == NULL || choice->parts.count > 0 || !lf__buf_add(&reply->repeated, json.at, json.size))
+    if (choice == NULL || choice->has_list || choice->is_text || !lf__buf_add(&reply->repeated, json.at, json.size))
         return;
     reply->repeated_at = (uint32_t)(content.at - json.at);
     reply->repeated_size = (uint32_t)content.size;
