@@ -58,6 +58,7 @@
 #include "model/reply_other.c"
 #include "model/reply_responses.c"
 #include "model/request.c"
+#include "model/shadow.c"
 #include "model/tree.c"
 #include "model/usage.c"
 #include "deliver/export.c"

@@ -11,6 +11,7 @@
 #include "../deliver/lanes.h"
 #include "../deliver/worker.h"
 #include "../model/call.h"
+#include "../model/shadow.h"
 #include "../observe/coroutine.h"
 #include "../observe/handle.h"
 #include "../observe/stack.h"
@@ -79,8 +80,8 @@ static void life_observe(bool capture_io)
 enum { LIFE_WATCHES = -1 };
 static _Atomic pid_t life_watch; /* 0; the process in which a thread registers the handlers; or LIFE_WATCHES */
 
-/* Register the fork handlers, before the first lock and the first change: a child must find neither half done. False: no memory. */
-static bool life_watch_forks(void)
+/* A child must find no lock held and no change half done. */
+bool lf__life_watch_forks(void)
 {
     pid_t seen = atomic_load(&life_watch), self = seen == LIFE_WATCHES ? 0 : getpid();
     while (seen != LIFE_WATCHES) {
@@ -317,7 +318,7 @@ static lf_status life_start_now(const lf_options *options)
 
 lf_status lf__life_start(const lf_options *options, bool only_if_unknown)
 {
-    if (!life_watch_forks())
+    if (!lf__life_watch_forks())
         return LF_ERR_MEMORY;
     if (!life_begin_change())
         return LF_ERR_DISABLED;
@@ -348,7 +349,7 @@ lf__config *lf__life_ask(uint32_t client)
 
 bool lf__life_ask_elsewhere(void)
 {
-    return life_watch_forks() && life_set_up_http();
+    return lf__life_watch_forks() && life_set_up_http();
 }
 
 /* ---- Stop --------------------------------------------------------------------------------------------------------- */
@@ -623,10 +624,12 @@ static void life_before_fork(void)
     lf__worker_before_fork();
     lf__site_lock();
     lf__gate_before_fork();
+    lf__shadow_before_fork();
 }
 
 static void life_after_fork_parent(void)
 {
+    lf__shadow_after_fork_parent();
     lf__gate_after_fork_parent();
     lf__site_unlock();
     lf__worker_after_fork_parent();
@@ -641,6 +644,7 @@ static void life_after_fork_parent(void)
 static void life_after_fork_child(void)
 {
     atomic_store(&life_watch, LIFE_WATCHES); /* they are registered: they run */
+    lf__shadow_after_fork_child();
     lf__gate_after_fork_child();
     lf__site_unlock();
     lf__worker_after_fork_child();

@@ -16,6 +16,7 @@
  *     handles                      (handle.c)
  *     sites                        (site.c)
  *     hooks                        (gate.c)
+ *     shadows                      (shadow.c)
  *
  * A fork takes all of them but those of single handles and calls, in this order, so that none is held by a thread that the child does not have.
  * An observation that another thread was changing in that moment is not there in the child.
@@ -25,6 +26,8 @@
 
 #include "../base/clients.h"
 
+/* Have the fork handlers registered, before the first lock is taken. False: no memory. */
+bool lf__life_watch_forks(void);
 /* As lf_init. With only_if_unknown: nothing happens unless this is the first call of all. */
 lf_status lf__life_start(const lf_options *options, bool only_if_unknown);
 /* The configuration of a client that asks its server something, for lf__config_free; NULL: there is none. All calls that ask begin
