@@ -49,6 +49,7 @@
 #include "observe/write.c"
 #include "model/api.c"
 #include "model/call.c"
+#include "model/form.c"
 #include "model/frames.c"
 #include "model/media.c"
 #include "model/reply.c"
