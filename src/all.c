@@ -56,6 +56,7 @@
 #include "model/reply_anthropic.c"
 #include "model/reply_chat.c"
 #include "model/reply_gemini.c"
+#include "model/reply_head.c"
 #include "model/reply_other.c"
 #include "model/reply_responses.c"
 #include "model/request.c"
