@@ -45,6 +45,16 @@ struct lf__http {
     int pool_count;
 };
 
+__thread unsigned lf__http_depth __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* Up to the end of the block. */
+#define HTTP_INSIDE unsigned http_inside __attribute__((cleanup(http_leave), unused)) = lf__http_depth++
+
+static void http_leave(const unsigned *before)
+{
+    lf__http_depth = *before;
+}
+
 /* ---- Set-up and the end of the process ---- */
 
 static struct {
@@ -470,6 +480,7 @@ static bool http_set_place(http_transfer *t)
 
 bool lf__http_start(lf__http *http, lf__http_request *request)
 {
+    HTTP_INSIDE;
     http_transfer *t = http_take(http);
     if (t == NULL)
         return false;
@@ -580,6 +591,7 @@ int lf__http_running(const lf__http *http)
 
 void lf__http_poll(lf__http *http, int timeout_ms)
 {
+    HTTP_INSIDE;
     int running, left;
     curl_multi_perform(http->multi, &running);
     CURLMsg *message = curl_multi_info_read(http->multi, &left);
@@ -646,6 +658,7 @@ void lf__http_wakeup(lf__http *http)
 
 static void http_cut_short(lf__http *http, http_transfer *t)
 {
+    HTTP_INSIDE;
     lf__http_answer answer = {.failure = LF__HTTP_BROKEN, .retry_after_ms = -1, .message = "abandoned", .body = ""};
     http_unlink(http, t);
     t->request->done(t->request, &answer);
@@ -669,6 +682,7 @@ void lf__http_abandon(lf__http *http)
 
 void lf__http_free(lf__http *http)
 {
+    HTTP_INSIDE;
     if (http == NULL)
         return;
     lf__http_abandon(http);

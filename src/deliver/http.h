@@ -64,6 +64,15 @@ typedef struct lf__http_request {
 
 typedef struct lf__http lf__http;
 
+/* How often this thread is inside of a function below that has libcurl work. What it asks of libcurl there is the library's own
+ * matter, which nobody records, also where libcurl's names lead to the library (langfuse/curl.h). */
+extern __thread unsigned lf__http_depth __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+static inline bool lf__http_is_inside(void)
+{
+    return lf__http_depth != 0;
+}
+
 /* Set libcurl up, unless that was done; about half a millisecond. A process that ends meanwhile waits for it, two seconds at
  * most.
  * False: the process ends, libcurl must not be used any more. */
