@@ -69,6 +69,9 @@ $(SHARED): $(LIB_OBJECTS) liblangfuse.map
 	@ln -sf $(@F) $(BUILD)/liblangfuse.so.$(SOVERSION)
 	@ln -sf $(@F) $(BUILD)/liblangfuse.so
 
+# Exceptions of C++ pass through the callbacks that libcurl calls, and through the calls around them.
+$(BUILD)/langfuse/curl.o: LIB_FLAGS += -funwind-tables
+
 # Always written: prefix may have changed since. CMakeLists.txt fills in the same files.
 $(INSTALLED): $(BUILD)/%: tools/install/%.in FORCE
 	@mkdir -p $(@D)

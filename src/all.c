@@ -7,6 +7,7 @@
 #error "include src/all.c before any other header, or compile with -D_GNU_SOURCE"
 #endif
 #include "../lf_core.c"
+#include "../langfuse/curl.c"
 #include "../langfuse/model.c"
 #include "../langfuse/openai.c"
 #include "../langfuse/prompt.c"
@@ -85,3 +86,4 @@
 #include "ask/rest.c"
 #include "ask/template.c"
 #include "life/life.c"
+#define LF_I_ALL_C

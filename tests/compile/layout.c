@@ -8,6 +8,8 @@
 #define LF_KEEP_DEPRECATED
 #include "../../langfuse/model.h"
 #include "../../langfuse/openai.h"
+#define LF_CURL_NO_NAMES
+#include "../../langfuse/curl.h"
 #include "../../langfuse/prompt.h"
 #include "../../langfuse/score.h"
 
@@ -262,6 +264,17 @@ STRUCT(lf_prompt_inputs, 56, 52, 56)
     FIELD(client, 136, 116, 120)         \
     FIELD(error, 144, 120, 124)
 STRUCT(lf_new_prompt, 152, 124, 128)
+
+#define OF_lf_curl_fields(FIELD, ARRAY) \
+    FIELD(struct_size, 0, 0, 0)         \
+    FIELD(name, 8, 4, 4)                \
+    FIELD(prompt, 16, 8, 8)             \
+    FIELD(metadata, 24, 12, 16)         \
+    FIELD(parent, 48, 36, 40)           \
+    FIELD(context, 56, 40, 44)          \
+    FIELD(traceparent, 64, 44, 48)      \
+    FIELD(skip, 68, 48, 52)
+STRUCT(lf_curl_fields, 72, 52, 56)
 
 #define OF_lf_prompt_change(FIELD, ARRAY) \
     FIELD(struct_size, 0, 0, 0)           \

@@ -11,6 +11,12 @@
 #include <string.h>
 #include <time.h>
 
+#if LIBCURL_VERSION_NUM >= 0x080000
+#define CONST_URL const
+#else
+#define CONST_URL
+#endif
+
 /* curl.h makes macros of these, which check their arguments. */
 #undef curl_easy_setopt
 #undef curl_easy_getinfo
@@ -108,6 +114,83 @@ void curl_slist_free_all(struct curl_slist *list)
         free(list);
         list = next;
     }
+}
+
+/* ---- What langfuse/curl.h leads here, where a program of its own asks for it. None here does ---- */
+
+CURL *curl_easy_duphandle(CURL *easy)
+{
+    (void)easy;
+    return NULL;
+}
+
+CURLUcode curl_url_get(CONST_URL CURLU *url, CURLUPart part, char **out, unsigned flags)
+{
+    (void)url, (void)part, (void)flags;
+    *out = NULL;
+    return CURLUE_OUT_OF_MEMORY;
+}
+
+void curl_free(void *memory)
+{
+    free(memory);
+}
+
+curl_mime *curl_mime_init(CURL *easy)
+{
+    (void)easy;
+    return NULL;
+}
+
+void curl_mime_free(curl_mime *mime)
+{
+    (void)mime;
+}
+
+curl_mimepart *curl_mime_addpart(curl_mime *mime)
+{
+    (void)mime;
+    return NULL;
+}
+
+CURLcode curl_mime_name(curl_mimepart *part, const char *name)
+{
+    (void)part, (void)name;
+    return CURLE_OUT_OF_MEMORY;
+}
+
+CURLcode curl_mime_filename(curl_mimepart *part, const char *name)
+{
+    return curl_mime_name(part, name);
+}
+
+CURLcode curl_mime_type(curl_mimepart *part, const char *type)
+{
+    return curl_mime_name(part, type);
+}
+
+CURLcode curl_mime_data(curl_mimepart *part, const char *data, size_t size)
+{
+    (void)size;
+    return curl_mime_name(part, data);
+}
+
+CURLcode curl_mime_filedata(curl_mimepart *part, const char *path)
+{
+    return curl_mime_name(part, path);
+}
+
+CURLcode curl_mime_data_cb(curl_mimepart *part, curl_off_t size, curl_read_callback on_read, curl_seek_callback on_seek,
+                           curl_free_callback on_free, void *data)
+{
+    (void)size, (void)on_read, (void)on_seek, (void)on_free, (void)data;
+    return curl_mime_name(part, NULL);
+}
+
+CURLcode curl_mime_subparts(curl_mimepart *part, curl_mime *mime)
+{
+    (void)mime;
+    return curl_mime_name(part, NULL);
 }
 
 /* ---- Several ---- */
