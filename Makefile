@@ -39,7 +39,7 @@ BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 STATIC := $(BUILD)/liblangfuse.a
 SHARED := $(BUILD)/liblangfuse.so.$(VERSION)
 SERVER := $(BUILD)/langfuse-local
-INSTALLED := $(addprefix $(BUILD)/,langfuse.pc langfuseConfig.cmake langfuseConfigVersion.cmake langfuseTargets.cmake)
+INSTALLED := $(addprefix $(BUILD)/,langfuse.pc langfuse-curl.pc langfuse-curl-wrap.pc langfuseConfig.cmake langfuseConfigVersion.cmake langfuseTargets.cmake)
 
 .PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind lto small clang \
         portable portable-fast full torture interop fast-math fuzz hosts hosts_built models models_built demo-llm format \
@@ -84,6 +84,8 @@ install: lib ## headers, libraries, and what pkg-config and CMake read, below pr
 	install -m 644 observe.h lf_core.h $(DESTDIR)$(includedir)/langfuse-c
 	install -m 644 $(wildcard langfuse/*.h) $(DESTDIR)$(includedir)/langfuse-c/langfuse
 	install -m 644 $(STATIC) $(SHARED) $(DESTDIR)$(libdir)
+	install -d $(DESTDIR)$(includedir)/langfuse-c/wrap/curl
+	install -m 644 wrap/curl/curl.h $(DESTDIR)$(includedir)/langfuse-c/wrap/curl
 	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(libdir)/liblangfuse.so.$(SOVERSION)
 	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(libdir)/liblangfuse.so
 	install -m 644 $(filter %.pc,$(INSTALLED)) $(DESTDIR)$(libdir)/pkgconfig
@@ -96,7 +98,7 @@ install-server: server ## langfuse-local below prefix
 uninstall: ## take back what install and install-server put there
 	rm -rf $(DESTDIR)$(includedir)/langfuse-c $(DESTDIR)$(libdir)/cmake/langfuse
 	rm -f $(addprefix $(DESTDIR)$(libdir)/,liblangfuse.a liblangfuse.so liblangfuse.so.$(SOVERSION) liblangfuse.so.$(VERSION)) \
-	    $(DESTDIR)$(libdir)/pkgconfig/langfuse.pc $(DESTDIR)$(bindir)/langfuse-local
+	    $(addprefix $(DESTDIR)$(libdir)/pkgconfig/,langfuse.pc langfuse-curl.pc langfuse-curl-wrap.pc) $(DESTDIR)$(bindir)/langfuse-local
 
 # ---- Programs
 
