@@ -38,12 +38,13 @@ HOSTS := $(addprefix $(BUILD)/tests/hosts/,postgres.so lua.so png curl)
 BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 STATIC := $(BUILD)/liblangfuse.a
 SHARED := $(BUILD)/liblangfuse.so.$(VERSION)
+PRELOAD := $(BUILD)/liblangfuse-curl.so
 SERVER := $(BUILD)/langfuse-local
 INSTALLED := $(addprefix $(BUILD)/,langfuse.pc langfuse-curl.pc langfuse-curl-wrap.pc langfuseConfig.cmake langfuseConfigVersion.cmake langfuseTargets.cmake)
 
 .PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind lto small clang \
-        portable portable-fast full torture interop fast-math fuzz hosts hosts_built models models_built demo-llm format \
-        install install-server uninstall clean help deps
+        portable portable-fast full torture interop fast-math fuzz hosts hosts_built models models_built demo-llm \
+        format install install-server uninstall clean help deps
 
 all: lib server examples ## library, server and examples
 
@@ -52,7 +53,7 @@ help: ## this list
 
 # ---- Library
 
-lib: $(STATIC) $(SHARED) $(INSTALLED) ## static and shared library, and what pkg-config and CMake read of them
+lib: $(STATIC) $(SHARED) $(PRELOAD) $(INSTALLED) ## static and shared library, that for LD_PRELOAD, and what pkg-config and CMake read
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -70,7 +71,12 @@ $(SHARED): $(LIB_OBJECTS) liblangfuse.map
 	@ln -sf $(@F) $(BUILD)/liblangfuse.so
 
 # Exceptions of C++ pass through the callbacks that libcurl calls, and through the calls around them.
-$(BUILD)/langfuse/curl.o: LIB_FLAGS += -funwind-tables
+$(BUILD)/langfuse/curl.o $(BUILD)/preload/curl.o: LIB_FLAGS += -funwind-tables
+
+# Without -lcurl: it finds the libcurl that the program has.
+$(PRELOAD): $(LIB_OBJECTS) $(BUILD)/preload/curl.o preload/curl.map
+	$(CC) $(CFLAGS) -shared -Wl,-soname,$(@F) -Wl,--version-script=preload/curl.map -Wl,-z,nodelete -Wl,--no-undefined $(LDFLAGS) \
+	    $(filter %.o,$^) -o $@ $(filter-out -lcurl,$(LIBS)) -ldl
 
 # Always written: prefix may have changed since. CMakeLists.txt fills in the same files.
 $(INSTALLED): $(BUILD)/%: tools/install/%.in FORCE
@@ -83,7 +89,7 @@ install: lib ## headers, libraries, and what pkg-config and CMake read, below pr
 	install -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(libdir)/cmake/langfuse $(DESTDIR)$(includedir)/langfuse-c/langfuse
 	install -m 644 observe.h lf_core.h $(DESTDIR)$(includedir)/langfuse-c
 	install -m 644 $(wildcard langfuse/*.h) $(DESTDIR)$(includedir)/langfuse-c/langfuse
-	install -m 644 $(STATIC) $(SHARED) $(DESTDIR)$(libdir)
+	install -m 644 $(STATIC) $(SHARED) $(PRELOAD) $(DESTDIR)$(libdir)
 	install -d $(DESTDIR)$(includedir)/langfuse-c/wrap/curl
 	install -m 644 wrap/curl/curl.h $(DESTDIR)$(includedir)/langfuse-c/wrap/curl
 	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(libdir)/liblangfuse.so.$(SOVERSION)
@@ -97,7 +103,7 @@ install-server: server ## langfuse-local below prefix
 
 uninstall: ## take back what install and install-server put there
 	rm -rf $(DESTDIR)$(includedir)/langfuse-c $(DESTDIR)$(libdir)/cmake/langfuse
-	rm -f $(addprefix $(DESTDIR)$(libdir)/,liblangfuse.a liblangfuse.so liblangfuse.so.$(SOVERSION) liblangfuse.so.$(VERSION)) \
+	rm -f $(addprefix $(DESTDIR)$(libdir)/,liblangfuse.a liblangfuse-curl.so liblangfuse.so liblangfuse.so.$(SOVERSION) liblangfuse.so.$(VERSION)) \
 	    $(addprefix $(DESTDIR)$(libdir)/pkgconfig/,langfuse.pc langfuse-curl.pc langfuse-curl-wrap.pc) $(DESTDIR)$(bindir)/langfuse-local
 
 # ---- Programs
@@ -232,7 +238,6 @@ models: ## a real llama.cpp, fetched from PyPI: what is recorded agrees with the
 
 models_built: lib $(SERVER) $(BUILD)/tests/models/call $(BUILD)/tests/models/llama.so
 	@BUILD=$(BUILD) $(PYTHON) -B tests/models/run.py
-
 fast-math: ## unit tests and golden files of a build with -Ofast, where NaN and infinity are not told by comparing
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fast-math CFLAGS='-Ofast -g' SERVER_TESTS= unit golden
 
@@ -282,4 +287,4 @@ clean: ## remove the products
 
 FORCE:
 
--include $(LIB_OBJECTS:.o=.d) $(SERVER_OBJECTS:.o=.d) $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+-include $(LIB_OBJECTS:.o=.d) $(BUILD)/preload/curl.d $(SERVER_OBJECTS:.o=.d) $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

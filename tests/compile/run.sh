@@ -111,9 +111,10 @@ shared_symbols() {
     library=$(readlink -f "$BUILD/liblangfuse.so")
     minor=$(version | cut -d . -f 1,2)
     diff tests/compile/symbols.txt <(nm -D --defined-only "$library" | sed -n 's/.* \(lf_.*\)@@.*/\1/p' | sort)
-    nm -D --defined-only "$library" | awk '{print $NF}' | only 'exported' "^LANGFUSE_$minor$|^lf_[a-z][a-z0-9_]*@@LANGFUSE_$minor$"
+    nm -D --defined-only "$library" | awk '{print $NF}' |
+        only 'exported' "^LANGFUSE_$minor$|^(lf_[a-z]|__wrap_curl_[a-z])[a-z0-9_]*@@LANGFUSE_$minor$"
     nm -D --undefined-only "$library" | awk '{print $NF}' |
-        only 'undefined' '@GLIBC|^curl_|^cJSON_|^OPENSSL_init_crypto$|^_ITM_|^__gmon_start__$|^__cxa_finalize'
+        only 'undefined' '@GLIBC|^(__real_)?curl_|^cJSON_|^OPENSSL_init_crypto$|^_ITM_|^__gmon_start__$|^__cxa_finalize'
     readelf -dW "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
         only 'needs' '^lib(curl|cjson|c|pthread)\.so'
     readelf -dW "$library" | grep -q 'Flags:.*NODELETE'
@@ -121,7 +122,7 @@ shared_symbols() {
 }
 
 static_symbols() {
-    nm -g --defined-only "$BUILD/liblangfuse.a" 2>/dev/null | awk 'NF == 3 {print $3}' | only 'global' '^lf_'
+    nm -g --defined-only "$BUILD/liblangfuse.a" 2>/dev/null | awk 'NF == 3 {print $3}' | only 'global' '^(lf|__wrap_curl)_'
     diff tests/compile/symbols.txt \
         <(nm -g --defined-only "$BUILD/liblangfuse.a" 2>/dev/null | awk '$3 ~ /^lf_[a-z]/ {print $3}' | sort)
     # Before main one function of ours runs, which watches for the end of the main thread, and after it one, which waits for
@@ -135,6 +136,12 @@ static_symbols() {
 foreign_headers() { # folder
     mkdir -p "$1"
     echo 'struct pollfd { int fd; short events, revents; };' >"$1/poll.h"
+    mkdir -p "$1/curl"
+    printf 'typedef void CURL, CURLM; typedef struct curl_mime curl_mime; typedef struct curl_mimepart curl_mimepart; %s' \
+        'typedef enum { CURLE_OK } CURLcode; typedef enum { CURLOPT_URL } CURLoption; typedef enum { CURLM_OK } CURLMcode; ' \
+        'typedef struct CURLMsg CURLMsg; typedef long long curl_off_t; typedef int (*curl_seek_callback)(void *); ' \
+        'typedef int (*curl_read_callback)(void *); typedef int (*curl_free_callback)(void *);' >"$1/curl/curl.h"
+    printf '\n#define LIBCURL_VERSION_NUM 0x080000\n' >>"$1/curl/curl.h"
     echo 'typedef unsigned long pthread_t; typedef union { char bytes[56]; long alignment; } pthread_attr_t;' >"$1/pthread.h"
 }
 
@@ -290,7 +297,7 @@ installs() {
     traces '"name":"answer"' "$OUT/installed.static"
     scored exact
     # The names by which a program can include them; our own folder has the second ones, too.
-    for header in observe.h lf_core.h langfuse/observe.h langfuse/lf_core.h langfuse/score.h langfuse/prompt.h langfuse/openai.h; do
+    for header in observe.h lf_core.h langfuse/observe.h langfuse/lf_core.h langfuse/score.h langfuse/{prompt,openai,curl}.h; do
         echo "#include <$header>" | "$C_COMPILER" -std=gnu11 -Wall -Werror $(pkg-config --cflags langfuse) -fsyntax-only -x c -
         echo "#include <$header>" | "$C_COMPILER" -std=gnu11 -Wall -Werror -I. -fsyntax-only -x c -
     done
@@ -306,9 +313,9 @@ installs_to() { # folder for libraries, for headers, for programs, name=folder..
     shift 3
     make_install DESTDIR="$root" "$@" install install-server
     diff <(find "$root" ! -type d -printf '/%P\n' | sort) <({
-        printf "$headers/langfuse-c/%s\n" lf_core.h observe.h langfuse/*.h
+        printf "$headers/langfuse-c/%s\n" lf_core.h observe.h langfuse/*.h wrap/curl/curl.h
         printf "$libraries/%s\n" liblangfuse.a liblangfuse.so "liblangfuse.so.$minor" "liblangfuse.so.$(version)" \
-            pkgconfig/langfuse.pc cmake/langfuse/langfuse{Config,ConfigVersion,Targets}.cmake
+            liblangfuse-curl.so pkgconfig/langfuse{,-curl,-curl-wrap}.pc cmake/langfuse/langfuse{Config,ConfigVersion,Targets}.cmake
         echo "$programs/langfuse-local"
     } | sort)
     export PKG_CONFIG_PATH=$root$libraries/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
