@@ -43,7 +43,7 @@ SERVER := $(BUILD)/langfuse-local
 INSTALLED := $(addprefix $(BUILD)/,langfuse.pc langfuse-curl.pc langfuse-curl-wrap.pc langfuseConfig.cmake langfuseConfigVersion.cmake langfuseTargets.cmake)
 
 .PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind lto small clang \
-        portable portable-fast full torture interop fast-math fuzz hosts hosts_built models models_built demo-llm \
+        portable portable-fast full torture interop fast-math fuzz hosts hosts_built curl curl_built models models_built demo-llm \
         format install install-server uninstall clean help deps
 
 all: lib server examples ## library, server and examples
@@ -238,6 +238,12 @@ models: ## a real llama.cpp, fetched from PyPI: what is recorded agrees with the
 
 models_built: lib $(SERVER) $(BUILD)/tests/models/call $(BUILD)/tests/models/llama.so
 	@BUILD=$(BUILD) $(PYTHON) -B tests/models/run.py
+curl: ## install what is missing, then programs that use libcurl, with and without the library
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory curl_built
+curl_built: lib
+	@BUILD=$(BUILD) CC='$(CC)' CXX='$(CXX)' CFLAGS='$(CFLAGS)' $(PYTHON) -B tests/curl/run.py
+
 fast-math: ## unit tests and golden files of a build with -Ofast, where NaN and infinity are not told by comparing
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fast-math CFLAGS='-Ofast -g' SERVER_TESTS= unit golden
 

@@ -1,0 +1,173 @@
+"""Programs that drive libcurl, without the library and in each way in which it records their calls of models. What a program receives,
+and what the server gets from it, must be the same, byte for byte; and what is recorded must be what expected.txt says.
+
+Environment: BUILD (products), CC, CXX, CFLAGS; CURL_ONLY (only ways whose name contains it); CURL_WRITE=1 writes expected.txt. Prints
+a line a failure and `curl: N passed, M failed`.
+"""
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+
+import server
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
+SECONDS = 120
+PRELOAD = os.path.join(BUILD, "liblangfuse-curl.so")
+STATIC = [os.path.join(BUILD, "liblangfuse.a"), "-lcurl", "-lcjson", "-lpthread"]
+SHARED = [f"-L{BUILD}", f"-Wl,-rpath,{BUILD}", "-llangfuse", "-lcurl", "-lpthread"]
+SOURCE = ["-isystem", os.path.join(ROOT, "wrap")]
+UNSAID = ("metadata.url", "metadata.response_id", "metadata.finish_reason", "metadata.effective_url")
+
+
+def wrap_flags():
+    with open(os.path.join(ROOT, "tools/install/langfuse-curl-wrap.pc.in"), encoding="utf-8") as file:
+        return re.findall(r"-Wl,--wrap=\w+", file.read())
+
+
+# way: flags of the compiler, whether the library is preloaded, too
+WAYS = {
+    "source": (SOURCE + STATIC, False),
+    "source, shared": (SOURCE + SHARED, False),
+    "link": (wrap_flags() + STATIC, False),
+    "link, shared": (wrap_flags() + SHARED, False),
+    "run": (["-lcurl", "-lpthread"], True),
+    "run, beside a shared copy": (SOURCE + SHARED, True),
+    "run, beside a static copy": (SOURCE + STATIC, True),
+}
+PROGRAMS = {"program.c": "CC", "program.cpp": "CXX"}
+
+
+def compile_program(source, flags, out):
+    compiler = os.environ.get(PROGRAMS[source]) or {"CC": "cc", "CXX": "c++"}[PROGRAMS[source]]
+    standard = "-std=c++11" if source.endswith("pp") else "-std=gnu11"
+    command = shlex.split(compiler) + shlex.split(os.environ.get("CFLAGS", "-O2 -g")) + [standard, "-Wall", "-Wextra", "-Werror"]
+    subprocess.run(command + [os.path.join(HERE, source)] + flags + ["-o", out], check=True)
+
+
+def told(path):
+    """What was recorded, a line each, in no order."""
+    lines = []
+    if not os.path.exists(path):
+        return lines
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    if "hidden" in text:
+        lines.append("a secret is recorded")
+    for line in text.splitlines():
+        for resource in json.loads(line)["resourceSpans"]:
+            for scope in resource["scopeSpans"]:
+                lines += [line_of(span) for span in scope["spans"]]
+    return sorted(lines)
+
+
+def line_of(span):
+    said = {pair["key"].replace("langfuse.observation.", ""): next(iter(pair["value"].values())) for pair in span["attributes"]}
+    place = said.get("metadata.url", "nowhere").split("/", 3)[-1]
+    more = " ".join(f"{key[9:]}={said[key]}" for key in sorted(said) if key.startswith("metadata.") and key not in UNSAID)
+    if "/endless/" in place:
+        said["output"] = "some" # how much of it depends on the moment
+    return (f"{place} {said.get('level', '-')} {said.get('status_message', '-')} | {said.get('input', '-')} | {said.get('output', '-')} | "
+            f"{more}" + (f" -> {said['metadata.effective_url'].split('/', 3)[-1]}" if "metadata.effective_url" in said else ""))
+
+
+def run(program, work, preloads):
+    """(what it printed, what the server got, what was recorded)"""
+    path = os.path.join(work, "spans.jsonl")
+    if os.path.exists(path):
+        os.unlink(path)
+    host = server.Server()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("LANGFUSE_", "LD_PRELOAD"))}
+    environment.update(LANGFUSE_EXPORTER=f"file:{path}", LANGFUSE_PUBLIC_KEY="pk-lf-test", LANGFUSE_SECRET_KEY="sk-lf-test",
+                       no_proxy="127.0.0.1", LANGFUSE_EXIT_TIMEOUT_MS="20000")
+    if preloads:
+        environment["LD_PRELOAD"] = PRELOAD
+    done = subprocess.run([program, host.url], env=environment, capture_output=True, timeout=SECONDS, check=False)
+    host.shutdown()
+    host.server_close()
+    printed = f"status {done.returncode}\n{done.stdout.decode(errors='replace')}{done.stderr.decode(errors='replace')}"
+    port = host.url.rsplit(":", 1)[1]
+    asked = sorted(repr((case, sorted(headers.items()), form_free(body))).replace(port, "PORT") for case, headers, body in host.asked)
+    return printed.replace(port, "PORT"), asked, told(path)
+
+
+def form_free(body):
+    """The boundaries of a form are by chance."""
+    return re.sub(rb"-{20,}\w+", b"BOUNDARY", body)
+
+
+def first_difference(wanted, got):
+    extra = [line for line in got if line not in wanted]
+    missing = [line for line in wanted if line not in got]
+    return f"{len(wanted)} lines expected, {len(got)} came; missing: {missing[:3]}; too many: {extra[:3]}"[:600]
+
+
+def without_boundary(lines):
+    return [re.sub(r"boundary=-+\w+", "boundary=B", line) for line in lines]
+
+
+def check(source, work, only):
+    plain = os.path.join(work, "plain")
+    compile_program(source, ["-lcurl", "-lpthread"], plain)
+    printed, asked, recorded = run(plain, work, False)
+    wrong = ["it records by itself"] if recorded else []
+    wrong += [f"the program alone: {printed[:500]}"] if not printed.startswith("status 0\n") else []
+    expected_path = os.path.join(HERE, f"expected.{source}.txt")
+    checked, write = 1, bool(os.environ.get("CURL_WRITE"))
+    for way, (flags, preloads) in WAYS.items():
+        if only not in way:
+            continue
+        checked += 1
+        program = os.path.join(work, "program")
+        compile_program(source, flags, program)
+        now_printed, now_asked, now_recorded = run(program, work, preloads)
+        if write:
+            with open(expected_path, "w", encoding="utf-8") as file:
+                file.write("\n".join(now_recorded) + "\n")
+            write = False
+        with open(expected_path, encoding="utf-8") as file:
+            expected = file.read().splitlines()
+        for what, before, now in (("prints", printed.splitlines(), now_printed.splitlines()),
+                                  ("sends", without_boundary(asked), without_boundary(now_asked)),
+                                  ("records", expected, now_recorded)):
+            if before != now:
+                wrong.append(f"{way}: {what} something else: {first_difference(before, now)}")
+    for line in wrong:
+        print(f"curl: {source}: {line}", flush=True)
+    return checked, len({line.split(":")[0] for line in wrong})
+
+
+def children():
+    """Programs that a preloaded program starts are left alone, unless that is asked for."""
+    shell = "env | grep -c ^LD_PRELOAD="
+    for value, count in ((None, "0"), ("false", "0"), ("true", "1")):
+        environment = dict(os.environ, LD_PRELOAD=PRELOAD)
+        environment.pop("LANGFUSE_CURL_CHILDREN", None)
+        if value is not None:
+            environment["LANGFUSE_CURL_CHILDREN"] = value
+        done = subprocess.run(["sh", "-c", shell], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
+        if done.stdout.strip() != count or done.stderr:
+            print(f"curl: children with LANGFUSE_CURL_CHILDREN={value}: {done.stdout}{done.stderr}")
+            return 1
+    return 0
+
+
+def main():
+    passed = failed = 0
+    only = os.environ.get("CURL_ONLY", "")
+    with tempfile.TemporaryDirectory(prefix="langfuse-curl.") as work:
+        for source in PROGRAMS:
+            checked, wrong = check(source, work, only)
+            passed, failed = passed + checked - wrong, failed + wrong
+    wrong = children()
+    passed, failed = passed + 1 - wrong, failed + wrong
+    print(f"curl: {passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main())
