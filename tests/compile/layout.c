@@ -296,8 +296,9 @@ STRUCT(lf_prompt_change, 72, 48, 56)
     FIELD(capture_io, 64, 44, 48) \
     FIELD(prompt, 72, 48, 52) \
     FIELD(parent, 80, 52, 56) \
-    FIELD(client, 88, 56, 60)
-STRUCT(lf_model_request, 96, 60, 64)
+    FIELD(client, 88, 56, 60) \
+    FIELD(start_time_ns, 96, 60, 64)
+STRUCT(lf_model_request, 104, 68, 72)
 
 #define OF_lf_model_outcome(FIELD, ARRAY) \
     FIELD(struct_size, 0, 0, 0) \
