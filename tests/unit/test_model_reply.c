@@ -450,6 +450,7 @@ static const struct {
     {"data: a\n\n", "<a>", LF__LISTS_SPLIT, false},
     {"data:a\r\rdata:b\r\n\r\ndata:  c\n\n", "<a><b>< c>", LF__LISTS_SPLIT, false},
     {"data: a\ndata: b\ndata:\ndata: c\n\n", "<a\nb\n\nc>", LF__LISTS_SPLIT, false},
+    {"data: a\r\ndata: b\r\n\r\ndata: c\rdata: d\r\r", "<a\nb><c\nd>", LF__LISTS_SPLIT, false},
     {"\xEF\xBB\xBF"
      "data: a\n\n",
      "<a>", LF__LISTS_SPLIT, false},
