@@ -506,7 +506,7 @@ static bool reply_has_lines(const lf__reply *reply)
     return reply->api == LF__API_OLLAMA_CHAT || reply->api == LF__API_OLLAMA_GENERATE;
 }
 
-/* Only Gemini streams a list; other lists are the results of several inputs. Ollama streams lines, of which the last one is done. */
+/* Only Gemini streams a list; others are results of several inputs. Ollama streams lines, of which the last one is done. */
 static bool reply_is_stream(const lf__reply *reply)
 {
     lf__framing framing = reply->frames.framing;
