@@ -76,7 +76,7 @@ def line_of(span):
             f"{more}" + (f" -> {said['metadata.effective_url'].split('/', 3)[-1]}" if "metadata.effective_url" in said else ""))
 
 
-def run(program, work, preloads):
+def run(program, work, preloads, *arguments):
     """(what it printed, what the server got, what was recorded)"""
     path = os.path.join(work, "spans.jsonl")
     if os.path.exists(path):
@@ -86,8 +86,8 @@ def run(program, work, preloads):
     environment.update(LANGFUSE_EXPORTER=f"file:{path}", LANGFUSE_PUBLIC_KEY="pk-lf-test", LANGFUSE_SECRET_KEY="sk-lf-test",
                        no_proxy="127.0.0.1", LANGFUSE_EXIT_TIMEOUT_MS="20000")
     if preloads:
-        environment["LD_PRELOAD"] = PRELOAD
-    done = subprocess.run([program, host.url], env=environment, capture_output=True, timeout=SECONDS, check=False)
+        environment.update(LD_PRELOAD=PRELOAD, LANGFUSE_CURL_CHILDREN="true") # a program may be a script that starts another one
+    done = subprocess.run([program, host.url, *arguments], env=environment, capture_output=True, timeout=SECONDS, check=False)
     host.shutdown()
     host.server_close()
     printed = f"status {done.returncode}\n{done.stdout.decode(errors='replace')}{done.stderr.decode(errors='replace')}"
@@ -142,7 +142,52 @@ def check(source, work, only):
     return checked, len({line.split(":")[0] for line in wrong})
 
 
-def children():
+def builds(command, out):
+    """What is not there on every machine: False, and a line that says so."""
+    done = subprocess.run(command + ["-o", out], capture_output=True, check=False)
+    if done.returncode != 0:
+        print(f"SKIP curl: {' '.join(command[:1] + command[-2:])} does not build here", flush=True)
+    return done.returncode == 0
+
+
+def preloaded(what, program, work, count, *arguments):
+    """The same bytes with and without the preloaded library, which records so many calls. How many failed."""
+    before, after = run(program, work, False, *arguments), run(program, work, True, *arguments)
+    if before[:2] == after[:2] and before[0].startswith("status 0\n") and len(after[2]) == count:
+        return 0
+    print(f"curl: {what}: {before[0][:300]} | {after[0][:300]} | {after[2]}")
+    return 1
+
+
+def curlpp(work):
+    program = os.path.join(work, "curlpp")
+    compiler = shlex.split(os.environ.get("CXX") or "c++")
+    if not builds(compiler + ["-Wno-deprecated-declarations", os.path.join(HERE, "curlpp.cpp"), "-lcurlpp", "-lcurl"], program):
+        return None
+    return preloaded("curlpp", program, work, 3)
+
+
+def two_libcurls(work):
+    """The calls of the first one are recorded."""
+    compiler, source = shlex.split(os.environ.get("CC") or "cc"), os.path.join(HERE, "two.c")
+    program, first, second = (os.path.join(work, name) for name in ("two", "first.so", "second.so"))
+    plugin = compiler + ["-DPLUGIN", "-shared", "-fPIC", source]
+    if not (builds(plugin + ["-l:libcurl.so.4"], first) and builds(plugin + ["-l:libcurl-gnutls.so.4"], second) and
+            builds(compiler + [source, "-ldl"], program)):
+        return None
+    return preloaded("two libcurls", program, work, 4, first, second, first) or preloaded("two libcurls", program, work, 2, second, first)
+
+
+def command(work):
+    """The curl command sets its options in a way of its own, and writes to a file by itself."""
+    program = os.path.join(work, "command")
+    with open(program, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nexec curl -sS -d '{\"model\":\"small\",\"messages\":[]}' $1/command/stream/v1/chat/completions\n")
+    os.chmod(program, 0o755)
+    return preloaded("the curl command", program, work, 1)
+
+
+def children(_):
     """Programs that a preloaded program starts are left alone, unless that is asked for."""
     shell = "env | grep -c ^LD_PRELOAD="
     for value, count in ((None, "0"), ("false", "0"), ("true", "1")):
@@ -164,8 +209,10 @@ def main():
         for source in PROGRAMS:
             checked, wrong = check(source, work, only)
             passed, failed = passed + checked - wrong, failed + wrong
-    wrong = children()
-    passed, failed = passed + 1 - wrong, failed + wrong
+        for test in (curlpp, two_libcurls, command, children):
+            wrong = test(work)
+            if wrong is not None:
+                passed, failed = passed + 1 - wrong, failed + wrong
     print(f"curl: {passed} passed, {failed} failed")
     return 1 if failed else 0
 
