@@ -215,6 +215,27 @@ static unsigned preload_look(const void *caller)
     return number;
 }
 
+/* A child must not find the lock held by a thread that it does not have. */
+static void preload_before_fork(void)
+{
+    pthread_mutex_lock(&preload.lock);
+}
+
+static void preload_after_fork_parent(void)
+{
+    pthread_mutex_unlock(&preload.lock);
+}
+
+static void preload_after_fork_child(void)
+{
+    (void)pthread_mutex_init(&preload.lock, NULL);
+}
+
+static __attribute__((constructor)) void preload_watch_forks(void)
+{
+    (void)pthread_atfork(preload_before_fork, preload_after_fork_parent, preload_after_fork_child);
+}
+
 /* A process with one libcurl is not looked at again. */
 static inline const preload_libcurl *preload_of(const void *caller)
 {
