@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "reply.h"
 
 #include "media.h"
@@ -254,22 +253,30 @@ void lf__reply_free(lf__reply *reply)
 
 /* ---- Events ------------------------------------------------------------------------------------------------------- */
 
+/* The metadata so far is an object that is not closed. */
+static bool reply_has_note(const lf__reply *reply, lf__text key)
+{
+    lf__json_member member;
+    for (size_t at = 0; lf__json_next_member(reply->metadata.data, reply->metadata.length, &at, &member);)
+        if (lf__text_equals((lf__text){member.key, member.key_size}, key))
+            return true;
+    return false;
+}
+
 void lf__reply_note_json(lf__reply *reply, const char *key, lf__text json)
 {
     lf__buf *name = &reply->scratch, *to = &reply->metadata;
+    size_t before = to->length;
     lf__buf_clear(name);
-    LF__BUF_ADD(name, "\"");
+    lf__buf_add_text(name, before == 0 ? "{\"" : ",\"");
     lf__buf_add_text(name, key);
     LF__BUF_ADD(name, "\":");
-    if (name->failed || json.size == 0 || json.size > REPLY_METADATA_MOST)
-        return;
-    if (to->length > 0 && memmem(to->data, to->length, name->data, name->length) != NULL)
+    if (name->failed || json.size == 0 || json.size > REPLY_METADATA_MOST || reply_has_note(reply, lf__text_of(key)))
         return; /* the first one stays */
-    size_t before = to->length;
-    if (lf__reply_add_item(reply, to, lf__buf_text(name)) && !lf__reply_add(reply, to, json)) {
-        reply->left += to->length - before;
-        to->length = before;
-    }
+    if (lf__reply_add(reply, to, lf__buf_text(name)) && lf__reply_add(reply, to, json))
+        return;
+    reply->left += to->length - before;
+    to->length = before;
 }
 
 void lf__reply_note(lf__reply *reply, const char *key, lf__item item)
@@ -677,7 +684,8 @@ void lf__reply_finish(lf__reply *reply, const lf__reply_end *end, lf__reply_resu
     out->usage_details = lf__buf_text(&reply->details);
     out->cost_details = out->level == LF_LEVEL_ERROR ? (lf__text){NULL, 0} : lf__buf_text(&reply->costs);
     out->service_tier = lf__buf_text(&reply->service_tier);
-    out->metadata = lf__buf_text(&reply->metadata);
+    if (reply->metadata.length > 0)
+        out->metadata = lf__text_behind(lf__buf_text(&reply->metadata), 1); /* without its brace */
     out->status_message = lf__buf_text(&reply->message);
     out->truncated = reply->truncated || reply->frames.dropped;
     out->first_token_event = reply_is_stream(reply) ? reply->first_token_event : -1;
