@@ -13,6 +13,9 @@ import time
 SERVER = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build/langfuse-local")
 WORK = tempfile.mkdtemp(prefix="langfuse-run-test-")
 TEMPORARY = os.path.join(WORK, "tmp")
+# Commands in the background of a shell ignore these, and so do all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 LIMIT = 120 # seconds that no step needs, also under valgrind
 TESTS = []
 
@@ -292,6 +295,11 @@ def on_a_terminal_the_tree_goes_to_stdout():
     equal([code, "span\x1b[0m" in seen], [0, True], seen)
 
 
+def without_those_of_the_c_library(said):
+    """Signals 32 and 33 are its own: it takes them back where a process has threads."""
+    return re.sub(r"(Sig\w+:\t)(\w+)", lambda found: f"{found[1]}{int(found[2], 16) & ~(3 << 31):016x}", said)
+
+
 @test
 def signals_and_descriptors_of_the_program_are_those_of_the_caller():
     look = ["sh", "-c", "grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status; ls -l /proc/self/fd | sed -n 's/.* \\([0-9]*\\) -> .*/\\1/p'"]
@@ -307,7 +315,7 @@ def signals_and_descriptors_of_the_program_are_those_of_the_caller():
             alone = subprocess.run(look, stdout=subprocess.PIPE, text=True, env=environment(), pass_fds=[given.fileno()], preexec_fn=before,
                                    timeout=LIMIT, check=True).stdout
             out, _ = run(["--no-preload"] + look, "signals", preexec_fn=before, pass_fds=[given.fileno()])
-            equal(out, alone, "signals and descriptors")
+            equal(without_those_of_the_c_library(out), without_those_of_the_c_library(alone), "signals and descriptors")
 
 
 def some_library():
