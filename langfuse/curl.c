@@ -1074,7 +1074,8 @@ static void curl_finish(CURL *handle, curl_shadow *shadow, int code)
 
 /* ---- The begin ---------------------------------------------------------------------------------------------------- */
 
-/* Another copy of the library, which this process hides from us, has set its callbacks (curl_install): it records the transfer. */
+/* Another copy of the library, which this process hides from us, has set its callbacks: it records the transfer (curl_install), or the
+ * transfer is its own (src/deliver/http.c). */
 static bool curl_is_recorded_elsewhere(CURL *handle, const curl_options *options)
 {
     return options->write_data == handle && options->header_data == handle;

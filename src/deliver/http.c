@@ -288,9 +288,18 @@ static bool http_is_streamed(const http_transfer *t)
     return is_streamed;
 }
 
-static size_t http_write(char *bytes, size_t unit, size_t count, void *data)
+/* Callbacks get the handle: so another copy of the library in the process, behind LD_PRELOAD, tells that the transfer is none of the
+ * program's (curl_is_recorded_elsewhere in langfuse/curl.c). */
+static http_transfer *http_of(CURL *easy)
 {
-    http_transfer *t = data;
+    char *private_data = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private_data);
+    return (http_transfer *)(void *)private_data;
+}
+
+static size_t http_write(char *bytes, size_t unit, size_t count, void *easy)
+{
+    http_transfer *t = http_of(easy);
     size_t size = unit * count;
     if (http_is_streamed(t))
         return lf__buf_add(t->request->stream, bytes, size) ? size : 0;
@@ -307,9 +316,9 @@ static size_t http_write(char *bytes, size_t unit, size_t count, void *data)
 }
 
 /* libcurl takes a connection that ends between two headers for an answer. It is none: half of "200 OK" acknowledges nothing. */
-static size_t http_head(char *line, size_t unit, size_t count, void *data)
+static size_t http_head(char *line, size_t unit, size_t count, void *easy)
 {
-    http_transfer *t = data;
+    http_transfer *t = http_of(easy);
     size_t size = unit * count;
     t->has_head = size > 0 && (line[0] == '\r' || line[0] == '\n');
     return size;
@@ -450,9 +459,9 @@ static void http_set_options(http_transfer *t)
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, request->timeout_ms);
     http_set_method(t);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_write);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, easy);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, http_head);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, easy);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
     http_set_tls(easy, request->config);
 }
@@ -604,9 +613,7 @@ void lf__http_poll(lf__http *http, int timeout_ms)
         if (message->msg != CURLMSG_DONE)
             continue;
         CURLcode code = message->data.result; /* the message dies with its handle */
-        char *private_data = NULL;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private_data);
-        http_finish(http, (http_transfer *)(void *)private_data, code);
+        http_finish(http, http_of(message->easy_handle), code);
     }
 }
 

@@ -187,6 +187,14 @@ def command(work):
     return preloaded("the curl command", program, work, 1)
 
 
+def own_client(work):
+    """What a program's own copy of the library sends and records, the preloaded one leaves alone."""
+    compiler, program = shlex.split(os.environ.get("CC") or "cc"), os.path.join(work, "client")
+    if not builds(compiler + [f"-I{ROOT}", os.path.join(HERE, "client.c")] + STATIC, program):
+        return None
+    return preloaded("the library's own client", program, work, 2)
+
+
 def children(_):
     """Programs that a preloaded program starts are left alone, unless that is asked for."""
     shell = "env | grep -c ^LD_PRELOAD="
@@ -209,7 +217,7 @@ def main():
         for source in PROGRAMS:
             checked, wrong = check(source, work, only)
             passed, failed = passed + checked - wrong, failed + wrong
-        for test in (curlpp, two_libcurls, command, children):
+        for test in (curlpp, two_libcurls, command, own_client, children):
             wrong = test(work)
             if wrong is not None:
                 passed, failed = passed + 1 - wrong, failed + wrong
