@@ -38,7 +38,7 @@
 extern "C" {
 #endif
 
-/* What a program can say of the transfers of one handle. Texts and values are copied. */
+/* What a program can say of the transfers of one handle. Texts and values are copied; LF_OBJECT is a macro of observe.h. */
 typedef struct lf_curl_fields {
     size_t struct_size;  /* the macro sets it; LF_CURL_FIELDS_INIT by hand */
     const char *name;    /* of the generation; default: by the API, "OpenAI-generation", ... */

@@ -1,6 +1,8 @@
 /* Langfuse for C: one call of a model, whatever carries it. A program that has a request and a reply of a model API in memory gets a
  * generation with model, parameters, input, output, tool calls, token counts, cost and the moment of the first token:
  *
+ *     #include "observe.h"                 for LF_OBJECT, where metadata is given
+ *     #include "langfuse/model.h"
  *     lf_model_call *call = lf_model_begin(.url = url, .body = body);
  *     ... in the callback that receives bytes:  lf_model_reply(call, bytes, size);
  *     lf_model_end(call, .http_status = status);
@@ -9,8 +11,9 @@
  * speak them (Azure, OpenRouter, Mistral, Groq, DeepSeek, xAI, Moonshot, vLLM, llama.cpp, Ollama); Anthropic's messages, also on
  * Vertex; Gemini; Ollama; llama.cpp. A call of another API is recorded as it is. docs/models.md says which field comes from where.
  *
- * A program that uses libcurl needs none of this: langfuse/curl.h does it without a change. No call here sends anything to a model,
- * and no key, header or query of a URL is recorded. Base64 data of images, sounds and files is replaced by a reference.
+ * A program that uses libcurl needs none of this: langfuse/curl.h does it without a change. No call here sends anything to a model.
+ * Keys and headers are never recorded; of the query of a URL only api-version, alt and beta are. Base64 data of images, sounds and
+ * files is replaced by a reference.
  */
 #ifndef LF_MODEL_H
 #define LF_MODEL_H
@@ -28,7 +31,7 @@ typedef struct lf_model_call lf_model_call;
 /* A request as it is sent. Texts are borrowed until lf_model_begin returns. */
 typedef struct lf_model_request {
     size_t struct_size;  /* the macro sets it; LF_MODEL_REQUEST_INIT by hand */
-    const char *url;     /* its path tells the API; recorded without user, password and query */
+    const char *url;     /* its path tells the API; recorded without user, password and most of the query */
     const char *body;    /* JSON or a multipart form; NULL: there is none */
     size_t body_size;    /* default: strlen(body) */
     const char *name;    /* default: by the API, "OpenAI-generation", "Anthropic-generation", ... */

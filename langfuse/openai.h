@@ -1,6 +1,8 @@
 /* Langfuse for C: a small client for chat completions of OpenAI, and of the servers that speak its protocol (llama.cpp, vLLM,
  * Ollama, OpenRouter, ...), for judges, for tools, and for programs that have no client yet. Each call is a generation.
  *
+ *     #include "observe.h"                 for LF_VALUE, LF_ARRAY, LF_OBJECT
+ *     #include "langfuse/openai.h"
  *     lf_reply *reply = lf_openai_chat(.model = "gpt-4o-mini", .messages = LF_VALUE("Why is the sky blue?"));
  *     if (reply != NULL)
  *         puts(reply->text);
@@ -76,7 +78,8 @@ static inline void lf_i_unsay_chat(lf_chat_request *chat)
  * connection is closed, and the reply is what had come. A server that does not stream gives all of the text in one piece.
  * In a streamed reply data of sounds, signatures of reasoning and probabilities of tokens are left out.
  *
- * 408, 429, 5xx and no answer are tried again, after the time that Retry-After names, otherwise after half a second, one, two.
+ * 408, 429, 5xx and no answer are tried again, after the time that Retry-After names, if that is a second or more, otherwise after
+ * about half a second, one, two.
  * Nothing is tried again once a reply has begun to come, and where the pause would take more than the time that is left.
  * Each try is a generation. Where there are several, a span "openai.chat" is around them.
  *
@@ -84,7 +87,7 @@ static inline void lf_i_unsay_chat(lf_chat_request *chat)
  * Proxies are those of libcurl's variables. Options of lf_init for connections, such as curl_hook, concern Langfuse's server only.
  * Blocks:  at most timeout_ms, and what on_text takes; 0: LF_ERR_TIMEOUT. Not from a hook. The thread is not cancelled meanwhile.
  * Returns: NULL, with *error, after a failure: LF_ERR_ARGUMENT (no messages, a base_url or key that can be none); LF_ERR_DISABLED
- *          (OpenAI's own server, and no key); LF_ERR_UNAUTHORIZED (401, 403), LF_ERR_REFUSED (another 4xx), LF_ERR_SERVER (5xx; an
+ *          (neither a key nor a base_url is given or set); LF_ERR_UNAUTHORIZED (401, 403), LF_ERR_REFUSED (another 4xx), LF_ERR_SERVER (5xx; an
  *          error inside of a stream; something else than a chat completion, or more than 64 MiB), each with the words of the
  *          server; LF_ERR_TIMEOUT; LF_ERR_NETWORK (no answer, or only a part of it); LF_ERR_MEMORY. No message holds the key.
  * The caller frees the reply with lf_reply_free. */
