@@ -195,9 +195,9 @@ static void run_tell_nothing(buf *out)
         buf_format(out, "; %s=%s is set\n", reasons[i], value);
         return;
     }
-    buf_string(
-        out,
-        ". The program must run an OBSERVE or call a model by libcurl, and end by exit or return; LANGFUSE_LOG=debug tells more\n");
+    buf_string(out,
+               ". The program must run an OBSERVE or call a model by libcurl, and end by exit or return; what the programs that it"
+               " starts send by libcurl is recorded with --children; LANGFUSE_LOG=debug tells more\n");
 }
 
 static bool run_put_trees(buf *out, store *s, const run_options *o, int64_t since_ns, const tree_style *style)

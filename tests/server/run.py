@@ -155,6 +155,7 @@ def the_newest_traces_are_shown_and_the_number_of_all():
 def without_observations_one_line_says_what_may_be_the_reason():
     _, err = run(["--no-preload", "true"], "nothing")
     equal([len(err.splitlines()), err.startswith("langfuse-local: no observation arrived. The program must")], [1, True], "a hint")
+    check("--children" in err, err)
     _, err = run(["--no-preload", "true"], "nothing", env=environment(LANGFUSE_EXPORTER="file:/dev/null"))
     equal(err, "langfuse-local: no observation arrived; LANGFUSE_EXPORTER=file:/dev/null is set\n", "a reason")
 
