@@ -134,6 +134,7 @@ typedef struct curl_transfer {
     lf_model_call *call;
     lf_context *context;     /* with `reads`: where it began */
     bool reads;              /* its body comes from a read callback, and `body` collects it */
+    bool seeks;              /* curl_on_seek is in its place, too */
     bool is_open;            /* no body is awaited: there is a call, or there was no room for one */
     bool has_stopped;        /* a callback of the program said so */
     bool is_in_head;         /* the lines of a head are in the body */
@@ -387,8 +388,9 @@ static bool curl_is_replaced(const curl_transfer *transfer, int option)
     case CURLOPT_HEADERFUNCTION:
     case CURLOPT_HEADERDATA: return true;
     case CURLOPT_READFUNCTION:
-    case CURLOPT_READDATA:
-    case CURLOPT_SEEKDATA: return transfer->reads;
+    case CURLOPT_READDATA: return transfer->reads;
+    case CURLOPT_SEEKFUNCTION:
+    case CURLOPT_SEEKDATA: return transfer->seeks;
     default: return false;
     }
 }
@@ -904,13 +906,27 @@ static size_t curl_on_read(char *bytes, size_t unit, size_t count, void *handle)
     return got;
 }
 
+/* Without functions of the program libcurl reads a file, and goes back to its begin by itself, where the file can. */
+static bool curl_rewinds_file(const curl_options *options)
+{
+    return options->read == NULL && options->seek == NULL && options->read_data != NULL;
+}
+
+static int curl_call_seek(const curl_options *options, curl_off_t offset, int origin)
+{
+    if (options->seek != NULL)
+        return options->seek(options->seek_data, offset, origin);
+    bool is_begin = curl_rewinds_file(options) && offset == 0 && origin == SEEK_SET;
+    return is_begin && fseek((FILE *)options->read_data, 0, SEEK_SET) == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_CANTSEEK;
+}
+
 /* libcurl begins to send anew: so does the copy. */
 static int curl_on_seek(void *handle, curl_off_t offset, int origin)
 {
     curl_shadow *shadow = (curl_shadow *)lf__shadow_find(handle);
-    if (shadow == NULL || shadow->options.seek == NULL)
+    if (shadow == NULL)
         return CURL_SEEKFUNC_CANTSEEK;
-    int result = shadow->options.seek(shadow->options.seek_data, offset, origin);
+    int result = curl_call_seek(&shadow->options, offset, origin);
     curl_transfer *transfer = shadow->transfer;
     bool is_back = result == CURL_SEEKFUNC_OK && origin == SEEK_SET && transfer != NULL && !transfer->is_open;
     if (is_back && offset >= 0 && (uint64_t)offset <= transfer->body.length)
@@ -919,6 +935,12 @@ static int curl_on_seek(void *handle, curl_off_t offset, int origin)
 }
 
 /* ---- In place, and back -------------------------------------------------------------------------------------------- */
+
+/* Where there is no way back, libcurl says so in its own words only without a function. */
+static bool curl_seeks(const curl_options *options)
+{
+    return options->seek != NULL || (curl_rewinds_file(options) && ftell((FILE *)options->read_data) >= 0);
+}
 
 static bool curl_install(CURL *handle, const curl_shadow *shadow)
 {
@@ -929,7 +951,7 @@ static bool curl_install(CURL *handle, const curl_shadow *shadow)
     if (ok && shadow->transfer->reads)
         ok = CURL_REAL(easy_setopt)(handle, CURLOPT_READFUNCTION, curl_on_read) == CURLE_OK &&
              CURL_REAL(easy_setopt)(handle, CURLOPT_READDATA, handle) == CURLE_OK;
-    if (ok && shadow->transfer->reads && shadow->options.seek != NULL)
+    if (ok && shadow->transfer->seeks)
         ok = CURL_REAL(easy_setopt)(handle, CURLOPT_SEEKFUNCTION, curl_on_seek) == CURLE_OK &&
              CURL_REAL(easy_setopt)(handle, CURLOPT_SEEKDATA, handle) == CURLE_OK;
     return ok;
@@ -946,7 +968,7 @@ static void curl_restore(CURL *handle, const curl_options *options, const curl_t
         (void)CURL_REAL(easy_setopt)(handle, CURLOPT_READFUNCTION, options->read);
         (void)CURL_REAL(easy_setopt)(handle, CURLOPT_READDATA, options->read_data);
     }
-    if (transfer->reads && options->seek != NULL) {
+    if (transfer->seeks) {
         (void)CURL_REAL(easy_setopt)(handle, CURLOPT_SEEKFUNCTION, options->seek);
         (void)CURL_REAL(easy_setopt)(handle, CURLOPT_SEEKDATA, options->seek_data);
     }
@@ -1098,6 +1120,7 @@ static curl_transfer *curl_transfer_new(CURL *handle, curl_shadow *shadow)
     transfer->handle = handle;
     transfer->of = shadow;
     transfer->reads = curl_reads(&shadow->options);
+    transfer->seeks = transfer->reads && curl_seeks(&shadow->options);
     transfer->begin_ns = (int64_t)lf__wall_ns();
     lf__buf_init(&transfer->body, transfer->reads ? CURL_BODY_MAX : 0);
     if (transfer->reads)

@@ -433,19 +433,46 @@ static void read_redirected(void)
     read_with("307", &(source){.bytes = question, .size = sizeof question - 1});
 }
 
-static void read_file(void)
+static void send_file(const char *kind, FILE *file)
+{
+    CURL *handle = handle_to(kind, &body);
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, NULL);
+    curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, "POST");
+    curl_easy_setopt(handle, CURLOPT_INFILESIZE, (long)sizeof question - 1);
+    curl_easy_setopt(handle, CURLOPT_READDATA, file);
+    curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
+    perform_once(handle, &body);
+    fclose(file);
+}
+
+static FILE *file_with_question(void)
 {
     FILE *file = tmpfile();
     if (file == NULL || fwrite(question, 1, sizeof question - 1, file) == 0)
         exit(3);
     rewind(file);
-    CURL *handle = handle_to("echo", &body);
-    curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, "POST");
-    curl_easy_setopt(handle, CURLOPT_INFILESIZE, (long)sizeof question - 1);
-    curl_easy_setopt(handle, CURLOPT_READDATA, file);
-    perform_once(handle, &body);
-    fclose(file);
+    return file;
+}
+
+static void read_file(void)
+{
+    send_file("echo", file_with_question());
+}
+
+/* libcurl goes back to the file's begin by itself. */
+static void read_file_redirected(void)
+{
+    send_file("307", file_with_question());
+}
+
+/* libcurl cannot go back, and says so. */
+static void read_pipe_redirected(void)
+{
+    int ends[2];
+    if (pipe(ends) != 0 || write(ends[1], question, sizeof question - 1) < 0 || close(ends[1]) != 0)
+        exit(3);
+    send_file("307", fdopen(ends[0], "r"));
 }
 
 static size_t on_part(char *to, size_t unit, size_t count, void *left)
@@ -809,6 +836,8 @@ static const struct {
     CASE(read_aborting),
     CASE(read_redirected),
     CASE(read_file),
+    CASE(read_file_redirected),
+    CASE(read_pipe_redirected),
     CASE(form),
     CASE(redirects),
     CASE(expect_100),
