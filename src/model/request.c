@@ -53,6 +53,21 @@ static bool request_is_one_of(lf__text name, const char *words)
     return false;
 }
 
+/* Is it one of them, however a server spells it: api_key, apiKey, Api-Key? */
+static bool request_is_spelled(lf__text name, const char *words)
+{
+    char escaped[REQUEST_NAME_MAX], memory[REQUEST_NAME_MAX];
+    lf__buf plain;
+    size_t size = 0;
+    lf__buf_over(&plain, escaped, sizeof escaped);
+    if (memchr(name.at, '\\', name.size) != NULL)
+        name = lf__json_unescape(&plain, name.at, name.size) ? lf__buf_text(&plain) : request_none;
+    for (size_t i = 0; i < name.size && size < sizeof memory; i++)
+        if (!lf__is_one_of(name.at[i], "-_ "))
+            memory[size++] = name.at[i] >= 'A' && name.at[i] <= 'Z' ? (char)(name.at[i] | 0x20) : name.at[i];
+    return request_is_one_of((lf__text){memory, size}, words);
+}
+
 /* '{', '[', '"', 't', 'f', 'n', or the first character of a number. NUL: there is no value. */
 static char request_kind(lf__text value)
 {
@@ -173,6 +188,62 @@ static lf__text request_response_format(const request_reader *reader)
     return format;
 }
 
+static void request_add_key(lf__buf *to, bool first, lf__text name)
+{
+    lf__buf_add(to, first ? "{\"" : ",\"", 2);
+    lf__buf_add(to, name.at, name.size);
+    LF__BUF_ADD(to, "\":");
+}
+
+/* The address of a tool's server, as that of the call: without user, password and query. */
+static void request_add_address(lf__buf *to, lf__text address)
+{
+    lf__buf url, shown;
+    lf__buf_init(&url, REQUEST_VALUE_MAX);
+    lf__buf_init(&shown, REQUEST_VALUE_MAX);
+    bool ok = lf__json_unescape(&url, address.at, address.size) && lf__api_add_url(&shown, lf__buf_text(&url));
+    if (ok)
+        (void)lf__json_string(to, shown.data, shown.length);
+    else
+        LF__BUF_ADD(to, "null");
+    lf__buf_done(&url);
+    lf__buf_done(&shown);
+}
+
+/* An object without some of its members. */
+static void request_add_without(lf__buf *to, lf__text object, const char *names)
+{
+    lf__json_member member;
+    bool first = true;
+    for (size_t at = 0; lf__json_next_member(object.at, object.size, &at, &member);) {
+        lf__text name = {member.key, member.key_size};
+        lf__text value = {member.value, member.value_size};
+        if (request_is_spelled(name, names))
+            continue;
+        request_add_key(to, first, name);
+        if (request_is(name, "server_url") && request_kind(value) == '"')
+            request_add_address(to, request_inside(value));
+        else
+            lf__media_add_member(to, name, value, NULL);
+        first = false;
+    }
+    lf__buf_add_text(to, first ? "{}" : "}");
+}
+
+/* What the program says of its request; some gateways take keys there. */
+static void request_add_own_metadata(lf__request *out, lf__text metadata)
+{
+    static const char secrets[] =
+        "apikey xapikey accesstoken authtoken bearertoken authorization password secret clientsecret headers";
+    if (request_kind(metadata) != '{') {
+        request_add_metadata(out, "request_metadata", metadata);
+        return;
+    }
+    size_t start = request_begin_metadata(out, "request_metadata");
+    request_add_without(&out->metadata, metadata, secrets);
+    request_end_metadata(out, start);
+}
+
 static void request_metadata(request_reader *reader)
 {
     static const char *const same[] = {
@@ -187,16 +258,17 @@ static void request_metadata(request_reader *reader)
         request_add_metadata(out, "prediction", (lf__text)LF__TEXT("true"));
     if (out->api == LF__API_RESPONSES)
         request_add_metadata(out, "prompt", request_get(reader, "prompt"));
-    request_add_metadata(out, "request_metadata", request_get(reader, "metadata"));
+    request_add_own_metadata(out, request_get(reader, "metadata"));
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
         request_add_metadata(out, same[i], request_get(reader, same[i]));
 }
 
 /* ---- Parameters ------------------------------------------------------------------------------------------------- */
 
+/* In small letters, without the signs between words. */
 static const char request_secrets[] =
-    "api_key apiKey api-key key token access_token auth_token authorization password secret headers extra_headers "
-    "mcp_servers data_sources dataSources";
+    "apikey xapikey key token accesstoken authtoken authorizationtoken bearertoken authorization password secret clientsecret "
+    "headers extraheaders mcpservers datasources";
 
 /* What is no parameter, though it may be a text: it is a part of the input, stands in the metadata, or names a person. */
 static const char request_others[] =
@@ -232,7 +304,7 @@ static bool request_is_parameter(const request_reader *reader, const request_pai
 {
     lf__api api = reader->out->api;
     if (member->name.size == 0 || request_is_one_of(member->name, request_others) ||
-        request_is_one_of(member->name, request_secrets))
+        request_is_spelled(member->name, request_secrets))
         return false;
     if (request_is(member->name, "response_format") && !request_is_file_api(api))
         return false;
@@ -304,33 +376,9 @@ static void request_parameters(request_reader *reader)
 
 /* ---- Input ------------------------------------------------------------------------------------------------------ */
 
-static void request_add_key(lf__buf *to, bool first, lf__text name)
-{
-    lf__buf_add(to, first ? "{\"" : ",\"", 2);
-    lf__buf_add(to, name.at, name.size);
-    LF__BUF_ADD(to, "\":");
-}
-
-/* An object without some of its members. */
-static void request_add_without(lf__buf *to, lf__text object, const char *names)
-{
-    lf__json_member member;
-    bool first = true;
-    for (size_t at = 0; lf__json_next_member(object.at, object.size, &at, &member);) {
-        lf__text name = {member.key, member.key_size};
-        if (request_is_one_of(name, names))
-            continue;
-        request_add_key(to, first, name);
-        lf__media_add_member(to, name, (lf__text){member.value, member.value_size}, NULL);
-        first = false;
-    }
-    lf__buf_add_text(to, first ? "{}" : "}");
-}
-
 /* Tools on other servers come with the keys to them. */
 static void request_add_tools(lf__buf *to, lf__text tools)
 {
-    static const char secrets[] = "authorization authorization_token headers";
     lf__text tool;
     bool first = true;
     if (request_kind(tools) != '[') {
@@ -342,7 +390,7 @@ static void request_add_tools(lf__buf *to, lf__text tools)
         if (!first)
             lf__buf_add_char(to, ',');
         if (request_is(request_inside(request_member(tool, "type")), "mcp"))
-            request_add_without(to, tool, secrets);
+            request_add_without(to, tool, request_secrets);
         else
             lf__media_add_json(to, tool, NULL);
     }
