@@ -1,11 +1,30 @@
 #include "secret.h"
 
+#include "text.h"
+
 #include <string.h>
+#include <strings.h>
 
 enum {
     SECRET_WORD = 4,  /* a shorter secret key is a word ("any", for a Collector that checks none) */
     SECRET_CUT = 8,   /* this much of a secret at the end of a text is a secret: the quote was cut there */
-    SECRET_PART = 16  /* this much of it anywhere is one, too: the answer escaped or cut it */
+    SECRET_PART = 16, /* this much of it anywhere is one, too: the answer escaped or cut it */
+    SECRET_BEHIND = 8, /* behind a word that announces one; a shorter one is a word of the sentence */
+    SECRET_LOOK = 16  /* a key of a provider is longer */
+};
+
+#define SECRET_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
+/* How a key begins, or the word before it. */
+static const struct {
+    const char *start;
+    bool hides_start;
+    size_t least; /* behind the start */
+} secret_looks[] = {
+    {"key=", false, SECRET_BEHIND},    {"api-key=", false, SECRET_BEHIND}, {"api_key=", false, SECRET_BEHIND},
+    {"bearer ", false, SECRET_BEHIND}, {"basic ", false, SECRET_BEHIND},   {"sk-", true, SECRET_LOOK},
+    {"gsk_", true, SECRET_LOOK},       {"xai-", true, SECRET_LOOK},        {"hf_", true, SECRET_LOOK},
+    {"aiza", true, SECRET_LOOK},
 };
 
 static const char secret_sign[] = "(secret)";
@@ -29,7 +48,7 @@ static size_t secret_part(const char *text, const char *secret, size_t least)
 static size_t secret_key_by_its_look(const char *text)
 {
     static const char start[] = "sk-lf-";
-    static const char rest[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    static const char rest[] = SECRET_LETTERS;
     if (strncmp(text, start, sizeof start - 1) != 0)
         return 0;
     size_t size = strspn(text + sizeof start - 1, rest);
@@ -87,4 +106,38 @@ void lf__secret_hide(char *text, const lf__config *config)
         to += shown;
     }
     *to = '\0';
+}
+
+static size_t secret_span(const char *text, size_t size)
+{
+    size_t span = 0;
+    while (span < size && lf__is_one_of(text[span], SECRET_LETTERS "~+/="))
+        span++;
+    return span;
+}
+
+/* Hide a key that begins here, or the word before it. Returns how many bytes were looked at. */
+static size_t secret_hide_here(char *text, size_t size)
+{
+    for (size_t i = 0; i < sizeof secret_looks / sizeof *secret_looks; i++) {
+        size_t start = strlen(secret_looks[i].start);
+        if (size < start || strncasecmp(text, secret_looks[i].start, start) != 0)
+            continue;
+        size_t span = secret_span(text + start, size - start), from = secret_looks[i].hides_start ? 0 : start;
+        if (span < secret_looks[i].least)
+            continue;
+        memset(text + from, '*', start + span - from);
+        return start + span;
+    }
+    return 1;
+}
+
+void lf__secret_hide_by_look(char *text, size_t size)
+{
+    bool is_inside = false; /* of a word: a key begins with one */
+    for (size_t at = 0; at < size;) {
+        size_t step = is_inside ? 1 : secret_hide_here(text + at, size - at);
+        is_inside = lf__is_one_of(text[at + step - 1], SECRET_LETTERS);
+        at += step;
+    }
 }

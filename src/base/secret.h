@@ -11,4 +11,8 @@
  * a secret at its end is found, too. Any thread. */
 void lf__secret_hide(char *text, const lf__config *config);
 
+/* Overwrite by asterisks what looks like a key of any service: a word behind "Bearer", "Basic" or "key=", and a long word that
+ * begins as the keys of providers of models do. JSON stays JSON. Any thread. */
+void lf__secret_hide_by_look(char *text, size_t size);
+
 #endif

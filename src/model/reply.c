@@ -1,5 +1,6 @@
 #include "reply.h"
 
+#include "../base/secret.h"
 #include "media.h"
 #include "reply_state.h"
 #include "usage.h"
@@ -657,6 +658,13 @@ static bool reply_is_whole(const lf__reply *reply)
     return reply_is_one_value(reply) || (reply->frames.total > 0 && reply_may_be_text(reply) && reply_is_bytes(reply));
 }
 
+/* A server that refuses a key may repeat it. */
+static void reply_hide_keys(lf__reply *reply)
+{
+    lf__secret_hide_by_look(reply->message.data, reply->message.length);
+    lf__secret_hide_by_look(reply->metadata.data, reply->metadata.length);
+}
+
 void lf__reply_finish(lf__reply *reply, const lf__reply_end *end, lf__reply_result *out)
 {
     lf__frame_event event;
@@ -684,6 +692,8 @@ void lf__reply_finish(lf__reply *reply, const lf__reply_end *end, lf__reply_resu
     out->usage_details = lf__buf_text(&reply->details);
     out->cost_details = out->level == LF_LEVEL_ERROR ? (lf__text){NULL, 0} : lf__buf_text(&reply->costs);
     out->service_tier = lf__buf_text(&reply->service_tier);
+    if (out->level != LF_LEVEL_DEFAULT)
+        reply_hide_keys(reply);
     if (reply->metadata.length > 0)
         out->metadata = lf__text_behind(lf__buf_text(&reply->metadata), 1); /* without its brace */
     out->status_message = lf__buf_text(&reply->message);

@@ -302,6 +302,45 @@ static void of_too_many_things_the_first_ones_stay(void **state)
     }
 }
 
+/* ---- Keys --------------------------------------------------------------------------------------------------------------- */
+
+/* A reply, and what its status message must be. */
+static const struct {
+    int http_status;
+    const char *body, *message;
+} refusals[] = {
+    {401, "{\"error\":{\"message\":\"Incorrect key: sk-proj-abcdefghij0123456789.\",\"code\":\"sk-proj-abcdefghij0123456789\"}}",
+     "HTTP 401: Incorrect key: ****************************."},
+    {401, "{\"error\":{\"message\":\"no: Authorization=Bearer hidden0123, really\"}}",
+     "HTTP 401: no: Authorization=Bearer **********, really"},
+    {401, "not for basic aGlkZGVuOmhpZGRlbg==", "HTTP 401: not for basic ********************"},
+    {404, "no route for /v1/x?a=b&key=hidden012&api-key=hidden0123&c=d",
+     "HTTP 404: no route for /v1/x?a=b&key=*********&api-key=**********&c=d"},
+    {403, "{\"detail\":\"(gsk_hidden0123456789hidden)\"}", "HTTP 403: (**************************)"},
+    {200, "data: {\"error\":{\"message\":\"x\",\"type\":\"AIzaHidden0123456789hidden\"}}\n\n", "x"},
+    {401, "{\"error\":{\"message\":\"Incorrect key: sk-ab**cd. Use bearer tokens; ask-abcdefghij0123456789\"}}",
+     "HTTP 401: Incorrect key: sk-ab**cd. Use bearer tokens; ask-abcdefghij0123456789"},
+};
+
+static void a_key_that_a_refusal_repeats_is_hidden(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        const lf__reply_end end = {.http_status = refusals[i].http_status};
+        lf__reply *reply = lf__reply_new(LF__API_CHAT, "", MOST);
+        lf__reply_result result;
+        lf__reply_feed(reply, refusals[i].body, strlen(refusals[i].body));
+        lf__reply_finish(reply, &end, &result);
+        assert_int_equal(result.level, LF_LEVEL_ERROR);
+        assert_int_equal(result.status_message.size, strlen(refusals[i].message));
+        assert_memory_equal(result.status_message.at, refusals[i].message, result.status_message.size);
+        char metadata[512];
+        snprintf(metadata, sizeof metadata, "%.*s", (int)result.metadata.size, result.metadata.size == 0 ? "" : result.metadata.at);
+        assert_null(strstr(metadata, "0123456789"));
+        lf__reply_free(reply);
+    }
+}
+
 /* ---- Large events ------------------------------------------------------------------------------------------------------- */
 
 /* An event of `size` bytes between two small ones. */
@@ -559,6 +598,7 @@ int main(void)
         cmocka_unit_test(cases_of_others_come_out_as_well),
         cmocka_unit_test(under_any_ceiling_json_comes_out),
         cmocka_unit_test(of_too_many_things_the_first_ones_stay),
+        cmocka_unit_test(a_key_that_a_refusal_repeats_is_hidden),
         cmocka_unit_test(an_event_beyond_the_ceiling_is_dropped_and_told),
         cmocka_unit_test(an_event_of_too_many_values_is_dropped_and_told),
         cmocka_unit_test(a_text_is_cut_between_characters_and_has_no_hole),
