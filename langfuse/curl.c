@@ -116,6 +116,7 @@ typedef struct curl_shadow {
     curl_options options;
     curl_wishes wishes;
     struct curl_transfer *transfer; /* while a recorded one runs */
+    lf_observation *observation;    /* the generation of the transfer that runs, or of the last one; NULL: it has none */
     bool performs; /* it is in curl_easy_perform, which uses a multi handle of its own */
 } curl_shadow;
 
@@ -487,6 +488,12 @@ void lf_curl_set_with(CURL *handle, const lf_curl_fields *fields)
         curl_copy_prompt(&shadow->wishes.prompt, lf__prompt_link(fields->prompt));
 }
 
+lf_observation *lf_curl_observation(CURL *handle)
+{
+    const curl_shadow *shadow = curl_find(handle);
+    return shadow == NULL ? NULL : shadow->observation;
+}
+
 static void curl_copy_wishes(curl_wishes *out, const curl_wishes *wishes)
 {
     *out = (curl_wishes){
@@ -750,6 +757,7 @@ static bool curl_open(curl_transfer *transfer, lf__text body)
         (void)curl_open_here(&request);
     transfer->is_open = true;
     transfer->call = request.call;
+    transfer->of->observation = lf_model_observation(request.call);
     return transfer->call != NULL;
 }
 
@@ -1131,6 +1139,7 @@ static curl_transfer *curl_transfer_new(CURL *handle, curl_shadow *shadow)
 static void curl_begin(CURL *handle, curl_shadow *shadow)
 {
     LF__KEEP_ERRNO;
+    shadow->observation = NULL;
     curl_transfer *transfer = curl_is_call(handle, shadow) ? curl_transfer_new(handle, shadow) : NULL;
     if (transfer == NULL)
         return;
@@ -1205,6 +1214,7 @@ void lf_curl_easy_reset(CURL *handle)
     curl_options_done(&shadow->options);
     curl_options_init(&shadow->options);
     curl_wishes_done(&shadow->wishes);
+    shadow->observation = NULL;
 }
 
 /* The shadow goes first: another thread may get a new handle at this address at once. */

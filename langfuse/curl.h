@@ -64,6 +64,12 @@ LF_API void lf_curl_set_with(CURL *handle, const lf_curl_fields *fields) LF_I_SY
         LF_I_SET_THEN(id, lf_curl_set_with(LF_I_CAT(lf_i_curl_, id), &LF_I_FIELDS(id)), __VA_ARGS__);           \
     })
 
+/* The generation of the transfer that runs on this handle, or else of the last one: as .observation of a score, as a .parent. It is
+ * told until the next transfer begins, curl_easy_reset or curl_easy_cleanup.
+ * Returns: NULL: that transfer is not recorded, there was none, another copy of the library records it, or its body comes from a
+ *          read callback and has not been read yet. Threads: like other calls on the handle; also in its callbacks. Blocks: never. */
+LF_API lf_observation *lf_curl_observation(CURL *handle);
+
 /* The functions that those of libcurl lead to. Each does what its namesake does, and returns what that returns. A program may call
  * them by name instead of having names changed; then it calls them for all options and calls of a handle. */
 LF_API CURL *lf_curl_easy_init(void);

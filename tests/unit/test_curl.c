@@ -4,6 +4,7 @@
 #include "cases.h"
 
 #include "../../langfuse/prompt.h"
+#include "../../langfuse/score.h"
 #include "../../src/base/base.h"
 #include "../../src/deliver/http.h"
 
@@ -51,6 +52,18 @@ static void perform(CURL *handle)
     received = 0;
     CHECK_INT(curl_easy_perform(handle), CURLE_OK);
     CHECK_INT(received, sizeof reply_text - 1);
+}
+
+/* Of a multi handle with one transfer. */
+static void run_all(CURLM *multi)
+{
+    int running = 1, left;
+    while (running > 0) {
+        CHECK_INT(curl_multi_perform(multi, &running), CURLM_OK);
+        if (running > 0)
+            curl_multi_poll(multi, NULL, 0, 1000, NULL);
+    }
+    CHECK(curl_multi_info_read(multi, &left) != NULL);
 }
 
 static void start_with_models(void)
@@ -232,6 +245,102 @@ TEST(transfers_of_the_library_itself_are_not_looked_at)
     finish();
 }
 
+static CURL *observed; /* the handle whose callbacks these are */
+static lf_observation *seen;
+
+static size_t read_question(char *bytes, size_t unit, size_t count, void *left)
+{
+    size_t size = *(const char **)left == NULL ? 0 : sizeof question - 1;
+    CHECK(lf_curl_observation(observed) == NULL); /* what it is about is not known yet */
+    CHECK(size <= unit * count);
+    memcpy(bytes, question, size);
+    *(const char **)left = NULL;
+    return size;
+}
+
+static size_t look(char *bytes, size_t unit, size_t count, void *data)
+{
+    (void)bytes;
+    (void)data;
+    seen = lf_curl_observation(observed);
+    lf_observation_end(lf_start_observation(.name = "piece", .parent = seen));
+    return unit * count;
+}
+
+TEST(a_handle_tells_the_generation_of_its_transfer_and_then_of_its_last_one)
+{
+    start_with_models();
+    observed = handle_to("v1/chat/completions");
+    CHECK(lf_curl_observation(observed) == NULL);
+    CHECK(lf_curl_observation(NULL) == NULL);
+    curl_easy_setopt(observed, CURLOPT_WRITEFUNCTION, look);
+    lf_curl_set(observed, .name = "judge");
+    CHECK_INT(curl_easy_perform(observed), CURLE_OK);
+    CHECK(seen != NULL);
+    CHECK(lf_curl_observation(observed) == seen);
+    CURL *copy = curl_easy_duphandle(observed);
+    CHECK(lf_curl_observation(copy) == NULL); /* it has made no transfer */
+    curl_easy_cleanup(copy);
+    CHECK_INT(lf_create_score(.name = "good", .value = 1, .observation = lf_curl_observation(observed)), LF_OK);
+    collect_scores();
+    collect();
+    CHECK_CHILD(span_named("piece"), span_named("judge"));
+    CHECK_MEMBER(score_named("good"), "observationId", id_of(span_named("judge")));
+    CHECK_MEMBER(score_named("good"), "traceId", trace_of(span_named("judge")));
+    curl_easy_reset(observed);
+    CHECK(lf_curl_observation(observed) == NULL);
+    curl_easy_cleanup(observed);
+    finish();
+}
+
+TEST(a_transfer_that_is_not_recorded_has_no_generation)
+{
+    char url[300];
+    start_with_models();
+    CURL *handle = handle_to("v1/chat/completions");
+    perform(handle);
+    lf_observation *first = lf_curl_observation(handle);
+    CHECK(first != NULL);
+    snprintf(url, sizeof url, "%s/v1/orders", models->url);
+    curl_easy_setopt(handle, CURLOPT_URL, url);
+    perform(handle);
+    CHECK(lf_curl_observation(handle) == NULL);
+    snprintf(url, sizeof url, "%s/v1/chat/completions", models->url);
+    curl_easy_setopt(handle, CURLOPT_URL, url);
+    perform(handle);
+    CHECK(lf_curl_observation(handle) != NULL && lf_curl_observation(handle) != first);
+    lf_curl_set(handle, .skip = LF_ON);
+    perform(handle);
+    CHECK(lf_curl_observation(handle) == NULL);
+    curl_easy_cleanup(handle);
+    finish();
+}
+
+TEST(a_generation_whose_body_is_read_late_is_told_from_then_on)
+{
+    const char *left = question;
+    start_with_models();
+    observed = handle_to("v1/chat/completions");
+    perform(observed);
+    curl_easy_setopt(observed, CURLOPT_POSTFIELDS, NULL);
+    curl_easy_setopt(observed, CURLOPT_POST, 1L);
+    curl_easy_setopt(observed, CURLOPT_POSTFIELDSIZE, (long)sizeof question - 1);
+    curl_easy_setopt(observed, CURLOPT_READFUNCTION, read_question);
+    curl_easy_setopt(observed, CURLOPT_READDATA, &left);
+    curl_easy_setopt(observed, CURLOPT_WRITEFUNCTION, look);
+    CURLM *multi = curl_multi_init();
+    CHECK_INT(curl_multi_add_handle(multi, observed), CURLM_OK);
+    CHECK(lf_curl_observation(observed) == NULL);
+    run_all(multi);
+    CHECK(seen != NULL);
+    CHECK(lf_curl_observation(observed) == seen);
+    curl_multi_remove_handle(multi, observed);
+    curl_multi_cleanup(multi);
+    CHECK(lf_curl_observation(observed) == seen);
+    curl_easy_cleanup(observed);
+    finish();
+}
+
 static void one_of_each(void)
 {
     CURL *handle = handle_to("v1/chat/completions");
@@ -253,14 +362,8 @@ static void one_of_each(void)
     CURLM *multi = curl_multi_init();
     curl_easy_setopt(handle, CURLOPT_POSTFIELDS, question);
     CHECK_INT(curl_multi_add_handle(multi, handle), CURLM_OK);
-    int running = 1, left;
     received = 0;
-    while (running > 0) {
-        CHECK_INT(curl_multi_perform(multi, &running), CURLM_OK);
-        if (running > 0)
-            curl_multi_poll(multi, NULL, 0, 1000, NULL);
-    }
-    CHECK(curl_multi_info_read(multi, &left) != NULL);
+    run_all(multi);
     CHECK_INT(received, sizeof reply_text - 1);
     curl_multi_remove_handle(multi, handle);
     curl_multi_cleanup(multi);
@@ -362,6 +465,9 @@ int main(void)
         cmocka_unit_test(a_handle_that_is_skipped_is_not_recorded),
         cmocka_unit_test(without_tracing_a_program_runs_as_without_the_library),
         cmocka_unit_test(transfers_of_the_library_itself_are_not_looked_at),
+        cmocka_unit_test(a_handle_tells_the_generation_of_its_transfer_and_then_of_its_last_one),
+        cmocka_unit_test(a_transfer_that_is_not_recorded_has_no_generation),
+        cmocka_unit_test(a_generation_whose_body_is_read_late_is_told_from_then_on),
         cmocka_unit_test(without_memory_the_program_notices_nothing),
         cmocka_unit_test(a_child_forked_in_the_middle_of_a_transfer_leaves_it_alone),
         cmocka_unit_test(handles_come_and_go_in_several_threads),
