@@ -27,6 +27,16 @@ static lf_value model_json(const lf__buf *json)
     return json->length == 0 ? (lf_value){0} : lf_jsonn(json->data, json->length);
 }
 
+/* A text as C has it: a NUL in it is U+FFFD. */
+static const char *model_c_text(lf__buf *out, lf__text text)
+{
+    lf__buf_init(out, MODEL_METADATA_MAX);
+    for (size_t i = 0; i < text.size; i++)
+        (void)(text.at[i] != '\0' ? lf__buf_add_char(out, text.at[i]) : LF__BUF_ADD(out, "\xef\xbf\xbd"));
+    lf__buf_add_char(out, '\0');
+    return text.size == 0 || out->failed ? NULL : out->data;
+}
+
 /* An object of the members that were collected, and of those of the program. */
 static lf_value model_metadata(lf__buf *out, lf__text members, const lf_value *given)
 {
@@ -50,13 +60,12 @@ static lf_value model_metadata(lf__buf *out, lf__text members, const lf_value *g
 
 static lf_observation *model_start(const lf_model_request *given, lf__request *request, bool captures)
 {
-    lf__buf metadata;
-    lf__buf_add_char(&request->model, '\0');
+    lf__buf metadata, model;
     if (request->parameters.length > 0 && request->parameters.length <= 2)
         lf__buf_clear(&request->parameters); /* {} */
     lf_observation *observation = lf_start_observation(.name = given->name != NULL ? given->name : lf__api_name(request->api),
                                                        .type = lf__api_is_embedding(request->api) ? LF_EMBEDDING : LF_GENERATION,
-                                                       .model = request->model.length > 1 ? request->model.data : NULL,
+                                                       .model = model_c_text(&model, lf__buf_text(&request->model)),
                                                        .model_parameters = model_json(&request->parameters),
                                                        .input = captures ? model_json(&request->input) : (lf_value){0},
                                                        .metadata = model_metadata(&metadata, lf__buf_text(&request->metadata),
@@ -64,6 +73,7 @@ static lf_observation *model_start(const lf_model_request *given, lf__request *r
                                                        .prompt = given->prompt, .parent = given->parent, .client = given->client,
                                                        .start_time_ns = given->start_time_ns);
     lf__buf_done(&metadata);
+    lf__buf_done(&model);
     return observation;
 }
 
@@ -189,15 +199,6 @@ static lf_value model_parameters(lf__buf *out, const lf__buf *requested, lf__tex
     }
     LF__BUF_ADD(out, "}");
     return lf_jsonn(out->data, out->length);
-}
-
-/* A text as C has it. */
-static const char *model_c_text(lf__buf *out, lf__text text)
-{
-    lf__buf_init(out, MODEL_METADATA_MAX);
-    lf__buf_add(out, text.at, text.size);
-    lf__buf_add_char(out, '\0');
-    return text.size == 0 || out->failed ? NULL : out->data;
 }
 
 static void model_close(const lf__call_state *state, const lf__reply_result *result, const lf_model_outcome *outcome)

@@ -23,6 +23,8 @@ enum { CALLS = 4096 };
     "{\"id\":\"w1\",\"model\":\"gpt-5-mini-2025\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\"," \
     "\"content\":\"Because.\"},\"finish_reason\":\"stop\"}],\"service_tier\":\"flex\"}"
 
+#define REPLACED "\xef\xbf\xbd" /* U+FFFD */
+
 static lf_model_call *begin(void)
 {
     return lf_model_begin(.url = CHAT_URL, .body = CHAT_BODY);
@@ -136,6 +138,22 @@ TEST(how_a_call_ended_is_its_level)
     }
     CHECK_SAID(spans[0], "metadata.error_code", "rate");
     CHECK_SAID(spans[3], "metadata.reply_bytes", "300");
+}
+
+TEST(a_nul_in_a_name_or_a_message_cuts_nothing_off)
+{
+    static const char body[] = "{\"model\":\"a\\u0000b\",\"messages\":[]}", bytes[] = "\0bin";
+    start();
+    lf_model_call *call = lf_model_begin(.url = CHAT_URL, .body = body);
+    lf_model_reply(call, bytes, sizeof bytes - 1);
+    lf_model_end(call, .http_status = 500);
+    call = lf_model_begin(.url = CHAT_URL, .body = body);
+    reply(call, "{\"model\":\"c\\u0000d\",\"choices\":[]}");
+    lf_model_end(call, .http_status = 200);
+    collect();
+    CHECK_SAID(spans[0], "model.name", "a" REPLACED "b");
+    CHECK_SAID(spans[0], "status_message", "HTTP 500: " REPLACED "bin");
+    CHECK_SAID(spans[1], "model.name", "c" REPLACED "d");
 }
 
 TEST(a_program_says_name_metadata_prompt_and_parent)
@@ -452,6 +470,7 @@ int main(void)
         cmocka_unit_test(the_first_token_has_the_moment_of_its_bytes),
         cmocka_unit_test(an_embedding_is_one),
         cmocka_unit_test(how_a_call_ended_is_its_level),
+        cmocka_unit_test(a_nul_in_a_name_or_a_message_cuts_nothing_off),
         cmocka_unit_test(a_program_says_name_metadata_prompt_and_parent),
         cmocka_unit_test(without_a_parent_the_scope_around_is_it),
         cmocka_unit_test(a_call_of_an_unknown_path_is_recorded_as_it_is),
