@@ -243,6 +243,7 @@ curl: ## install what is missing, then programs that use libcurl, with and witho
 	@$(MAKE) --no-print-directory curl_built
 curl_built: lib
 	@BUILD=$(BUILD) CC='$(CC)' CXX='$(CXX)' CFLAGS='$(CFLAGS)' $(PYTHON) -B tests/curl/run.py
+	@BUILD=$(BUILD) CC='$(CC)' CXX='$(CXX)' CFLAGS='$(CFLAGS)' $(PYTHON) -B tests/curl/corpus.py
 
 fast-math: ## unit tests and golden files of a build with -Ofast, where NaN and infinity are not told by comparing
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fast-math CFLAGS='-Ofast -g' SERVER_TESTS= unit golden

@@ -40,12 +40,12 @@ WAYS = {
     "run, beside a shared copy": (SOURCE + SHARED, True),
     "run, beside a static copy": (SOURCE + STATIC, True),
 }
-PROGRAMS = {"program.c": "CC", "program.cpp": "CXX"}
+PROGRAMS = ("program.c", "program.cpp")
 
 
 def compile_program(source, flags, out):
-    compiler = os.environ.get(PROGRAMS[source]) or {"CC": "cc", "CXX": "c++"}[PROGRAMS[source]]
-    standard = "-std=c++11" if source.endswith("pp") else "-std=gnu11"
+    variable, usual, standard = ("CXX", "c++", "-std=c++11") if source.endswith("pp") else ("CC", "cc", "-std=gnu11")
+    compiler = os.environ.get(variable) or usual
     command = shlex.split(compiler) + shlex.split(os.environ.get("CFLAGS", "-O2 -g")) + [standard, "-Wall", "-Wextra", "-Werror"]
     subprocess.run(command + [os.path.join(HERE, source)] + flags + ["-o", out], check=True)
 
@@ -76,18 +76,24 @@ def line_of(span):
             f"{more}" + (f" -> {said['metadata.effective_url'].split('/', 3)[-1]}" if "metadata.effective_url" in said else ""))
 
 
+def environment(path, preloads):
+    """Of a program whose calls are recorded in this file."""
+    if os.path.exists(path):
+        os.unlink(path)
+    variables = {key: value for key, value in os.environ.items() if not key.startswith(("LANGFUSE_", "LD_PRELOAD"))}
+    variables.update(LANGFUSE_EXPORTER=f"file:{path}", LANGFUSE_PUBLIC_KEY="pk-lf-test", LANGFUSE_SECRET_KEY="sk-lf-test",
+                     no_proxy="127.0.0.1", LANGFUSE_EXIT_TIMEOUT_MS="20000")
+    if preloads:
+        variables.update(LD_PRELOAD=PRELOAD, LANGFUSE_CURL_CHILDREN="true") # a program may be a script that starts another one
+    return variables
+
+
 def run(program, work, preloads, *arguments):
     """(what it printed, what the server got, what was recorded)"""
     path = os.path.join(work, "spans.jsonl")
-    if os.path.exists(path):
-        os.unlink(path)
     host = server.Server()
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("LANGFUSE_", "LD_PRELOAD"))}
-    environment.update(LANGFUSE_EXPORTER=f"file:{path}", LANGFUSE_PUBLIC_KEY="pk-lf-test", LANGFUSE_SECRET_KEY="sk-lf-test",
-                       no_proxy="127.0.0.1", LANGFUSE_EXIT_TIMEOUT_MS="20000")
-    if preloads:
-        environment.update(LD_PRELOAD=PRELOAD, LANGFUSE_CURL_CHILDREN="true") # a program may be a script that starts another one
-    done = subprocess.run([program, host.url, *arguments], env=environment, capture_output=True, timeout=SECONDS, check=False)
+    done = subprocess.run([program, host.url, *arguments], env=environment(path, preloads), capture_output=True, timeout=SECONDS,
+                          check=False)
     host.shutdown()
     host.server_close()
     printed = f"status {done.returncode}\n{done.stdout.decode(errors='replace')}{done.stderr.decode(errors='replace')}"
@@ -225,4 +231,5 @@ def main():
     return 1 if failed else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
