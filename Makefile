@@ -78,11 +78,14 @@ $(PRELOAD): $(LIB_OBJECTS) $(BUILD)/preload/curl.o preload/curl.map
 	$(CC) $(CFLAGS) -shared -Wl,-soname,$(@F) -Wl,--version-script=preload/curl.map -Wl,-z,nodelete -Wl,--no-undefined $(LDFLAGS) \
 	    $(filter %.o,$^) -o $@ $(filter-out -lcurl,$(LIBS)) -ldl
 
+# The flags of the linker, as a list of CMake's.
+WRAP = $(shell grep -o 'Wl,--wrap=[a-z_]*' tools/install/langfuse-curl-wrap.pc.in | sed 's/^/-/' | paste -sd ';' -)
 # Always written: prefix may have changed since. CMakeLists.txt fills in the same files.
 $(INSTALLED): $(BUILD)/%: tools/install/%.in FORCE
 	@mkdir -p $(@D)
 	@sed -e 's|@prefix@|$(prefix)|' -e 's|@exec_prefix@|$(exec_prefix)|' -e 's|@libdir@|$(libdir)|' \
 	    -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' -e 's|@minor@|$(SOVERSION)|' -e 's|@type@|SHARED_LIBRARY|' \
+	    -e 's|@wrap@|$(WRAP)|' \
 	    $< > $@
 
 install: lib ## headers, libraries, and what pkg-config and CMake read, below prefix

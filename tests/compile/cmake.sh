@@ -47,10 +47,17 @@ runs() { # program
     fi
 }
 
+records() { # program
+    local file=$folder/trace
+    rm -f "$file"
+    env LANGFUSE_EXPORTER="file:$file" "$1"
+    grep -q '"name":"OpenAI-generation"' "$file"
+}
+
 rm -rf "$folder"
 mkdir -p "$folder/project"
 # Away from our headers.
-cp tests/compile/cmake/CMakeLists.txt tests/compile/program.c "$folder/project"
+cp tests/compile/cmake/CMakeLists.txt tests/compile/program.c tests/compile/curl_call.c "$folder/project"
 cp tests/compile/program.c "$folder/project/program.cpp"
 options=(-DMINOR="${version%.*}" -DLANGFUSE="$PWD" -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags")
 case $way in
@@ -66,6 +73,8 @@ configure "$folder/project" "$folder/build" "${options[@]}"
 build "$folder/build"
 runs "$folder/build/in_c"
 runs "$folder/build/in_cxx"
+records "$folder/build/by_curl"
+records "$folder/build/by_curl_wrap"
 # The project installs its own program only, and has no tests of ours.
 cmake --install "$folder/build" --prefix "$folder/root" >"$folder/install.log"
 [[ $(cd "$folder/root" && find . -type f) == ./bin/in_c ]]
