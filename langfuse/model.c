@@ -63,6 +63,8 @@ static lf_observation *model_start(const lf_model_request *given, lf__request *r
     lf__buf metadata, model;
     if (request->parameters.length > 0 && request->parameters.length <= 2)
         lf__buf_clear(&request->parameters); /* {} */
+    if (request->input.length > 0)
+        lf__json_mend(request->input.data, request->input.length);
     lf_observation *observation = lf_start_observation(.name = given->name != NULL ? given->name : lf__api_name(request->api),
                                                        .type = lf__api_is_embedding(request->api) ? LF_EMBEDDING : LF_GENERATION,
                                                        .model = model_c_text(&model, lf__buf_text(&request->model)),

@@ -542,6 +542,8 @@ static void reply_write_output(lf__reply *reply)
     }
     if (raw->failed || (raw->length > 0 && !lf__media_add_json(&reply->output, lf__buf_text(raw), reply->media_type)))
         reply->truncated = true;
+    if (reply->output.length > 0)
+        lf__json_mend(reply->output.data, reply->output.length); /* deltas may have been cut inside of a pair */
 }
 
 static void reply_write_usage(lf__reply *reply)
