@@ -117,7 +117,7 @@ static void a_request_carries_our_headers_and_the_body_in_one_piece(void **state
 {
     (void)state;
     fake_server *server = fake_server_start(NULL, NULL);
-    char url[128];
+    char url[256];
     snprintf(url, sizeof url, "%s/prefix/v1/traces", server->url);
     outcome out = post_once(url, PATIENCE_MS);
     assert_int_equal(out.status, 200);
@@ -603,7 +603,7 @@ static void redirects_are_not_followed(void **state)
 {
     (void)state;
     fake_server *other = fake_server_start(NULL, NULL);
-    char headers[128];
+    char headers[256];
     snprintf(headers, sizeof headers, "Location: %s/\r\n", other->url);
     static const int statuses[] = {301, 302, 303, 307, 308};
     for (int i = 0; i < 5; i++)
@@ -616,7 +616,7 @@ static void redirects_are_not_followed(void **state)
 static void retry_after_is_read_as_seconds_and_as_a_date(void **state)
 {
     (void)state;
-    char headers[128];
+    char headers[256];
     outcome out = post_answered_by((fake_reply){.status = 429, .headers = "Retry-After: 7\r\n"}, PATIENCE_MS);
     assert_int_equal(out.retry_after_ms, 7000);
     out = post_answered_by((fake_reply){.status = 429, .headers = "Retry-After: 86400\r\n"}, PATIENCE_MS);
