@@ -121,7 +121,7 @@ lf_model_call *lf_model_begin_with(const lf_model_request *given)
     if (given == NULL || lf_i_mode() < LF_I_ON)
         return NULL;
     LF__KEEP_ERRNO;
-    const lf_model_request *request = lf__fields(given, &own, sizeof own, sizeof own);
+    const lf_model_request *request = lf__fields(given, &own, sizeof own, LF__SIZE_WITH(lf_model_request, start_time_ns));
     return model_open(request, lf__text_of(request->url), model_body(request), model_captures(request->capture_io));
 }
 
@@ -222,11 +222,17 @@ static void model_close(const lf__call_state *state, const lf__reply_result *res
         lf__buf_done(bufs[i]);
 }
 
+static bool model_is_cancelled(const lf_model_outcome *outcome)
+{
+    return outcome->cancelled == LF_ON || (outcome->error != NULL && strcmp(outcome->error, "cancelled") == 0);
+}
+
 void lf_model_end_with(lf_model_call *name, const lf_model_outcome *given)
 {
     static const lf_model_outcome none = {.struct_size = sizeof none};
     lf_model_outcome own;
-    const lf_model_outcome *outcome = given == NULL ? &none : lf__fields(given, &own, sizeof own, sizeof own);
+    const size_t first = LF__SIZE_WITH(lf_model_outcome, end_time_ns);
+    const lf_model_outcome *outcome = given == NULL ? &none : lf__fields(given, &own, sizeof own, first);
     LF__KEEP_ERRNO;
     lf__call *call = lf__call_lock(name);
     if (call == NULL)
@@ -234,7 +240,7 @@ void lf_model_end_with(lf_model_call *name, const lf_model_outcome *given)
     lf__call_state state = lf__call_close(call);
     const lf__reply_end end = {.http_status = outcome->http_status,
                                .error = outcome->error,
-                               .cancelled = outcome->cancelled == LF_ON,
+                               .cancelled = model_is_cancelled(outcome),
                                .unread = outcome->unread_bytes > 0 || state.was_cut};
     lf__reply_result result;
     lf__reply_finish(state.reply, &end, &result);

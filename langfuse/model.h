@@ -74,7 +74,7 @@ typedef struct lf_model_outcome {
     size_t struct_size;  /* the macro sets it; LF_MODEL_OUTCOME_INIT by hand */
     int http_status;     /* 400 and above is an error; 0: not known */
     const char *error;   /* why there is no reply, or only a part of it, in the words of the transport */
-    lf_switch cancelled; /* LF_ON: the program itself stopped the call: a warning, no error */
+    lf_switch cancelled; /* LF_ON: the program itself stopped the call: a warning, no error; so does .error = "cancelled" */
     size_t unread_bytes; /* bytes of the reply that lf_model_reply did not get, because they are compressed for instance */
     lf_value_from_LF_OBJECT metadata; /* of yours */
     int64_t end_time_ns; /* default: now */

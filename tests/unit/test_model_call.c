@@ -122,15 +122,17 @@ TEST(how_a_call_ended_is_its_level)
     lf_model_end(call, .cancelled = LF_ON);
     lf_model_end(begin(), .unread_bytes = 300);
     lf_model_end(begin(), .error = "Could not resolve host (6)");
+    lf_model_end(begin(), .error = "cancelled");
     collect();
     static const char *const expected[][3] = {
         {"ERROR", "HTTP 429: Slow down", ""},
         {"ERROR", "Timeout was reached (28)", "{\"role\":\"assistant\",\"content\":\"half\"}"},
         {"WARNING", "cancelled", "{\"role\":\"assistant\",\"content\":\"half\"}"},
         {"", "", ""},
-        {"ERROR", "Could not resolve host (6)", ""}};
-    CHECK_INT(span_count, 5);
-    for (size_t i = 0; i < 5; i++) {
+        {"ERROR", "Could not resolve host (6)", ""},
+        {"WARNING", "cancelled", ""}};
+    CHECK_INT(span_count, 6);
+    for (size_t i = 0; i < 6; i++) {
         CHECK_SAID(spans[i], "level", expected[i][0]);
         CHECK_SAID(spans[i], "status_message", expected[i][1]);
         CHECK_SAID(spans[i], "output", expected[i][2]);
