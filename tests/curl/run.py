@@ -21,13 +21,19 @@ SECONDS = 120
 PRELOAD = os.path.join(BUILD, "liblangfuse-curl.so")
 STATIC = [os.path.join(BUILD, "liblangfuse.a"), "-lcurl", "-lcjson", "-lpthread"]
 SHARED = [f"-L{BUILD}", f"-Wl,-rpath,{BUILD}", "-llangfuse", "-lcurl", "-lpthread"]
-SOURCE = ["-isystem", os.path.join(ROOT, "wrap")]
 UNSAID = ("metadata.url", "metadata.response_id", "metadata.finish_reason", "metadata.effective_url")
 
 
+def packaged(name):
+    with open(os.path.join(ROOT, "tools/install", name), encoding="utf-8") as file:
+        return file.read()
+
+
 def wrap_flags():
-    with open(os.path.join(ROOT, "tools/install/langfuse-curl-wrap.pc.in"), encoding="utf-8") as file:
-        return re.findall(r"-Wl,--wrap=\w+", file.read())
+    return re.findall(r"-Wl,--wrap=\w+", packaged("langfuse-curl-wrap.pc.in"))
+
+
+SOURCE = shlex.split(re.search(r"^Cflags: (.*)", packaged("langfuse-curl.pc.in"), re.M).group(1).replace("${includedir}", ROOT))
 
 
 # way: flags of the compiler, whether the library is preloaded, too
@@ -201,6 +207,20 @@ def own_client(work):
     return preloaded("the library's own client", program, work, 2)
 
 
+def curl_of_a_folder(work):
+    """A libcurl whose headers the program finds by a flag of its own is recorded as that of the system is."""
+    compiler, found = shlex.split(os.environ.get("CC") or "cc"), os.path.join(work, "found.o")
+    line = subprocess.run(compiler + ["-E", "-"], input="#include <curl/curl.h>\n", capture_output=True, text=True, check=True).stdout
+    os.makedirs(os.path.join(work, "include"))
+    os.symlink(os.path.dirname(re.search(r'"(/[^"]*/curl/curl\.h)"', line).group(1)), os.path.join(work, "include", "curl"))
+    subprocess.run(compiler + SOURCE + ["-I" + os.path.join(work, "include"), "-c", os.path.join(HERE, "program.c"), "-o", found], check=True)
+    with open(found, "rb") as file:
+        if b"lf_curl_easy_perform" in file.read():
+            return 0
+    print("curl: with -I of a folder in which curl/curl.h is, nothing is recorded")
+    return 1
+
+
 def children(_):
     """Programs that a preloaded program starts are left alone, unless that is asked for."""
     shell = "env | grep -c ^LD_PRELOAD="
@@ -223,7 +243,7 @@ def main():
         for source in PROGRAMS:
             checked, wrong = check(source, work, only)
             passed, failed = passed + checked - wrong, failed + wrong
-        for test in (curlpp, two_libcurls, command, own_client, children):
+        for test in (curlpp, two_libcurls, command, own_client, curl_of_a_folder, children):
             wrong = test(work)
             if wrong is not None:
                 passed, failed = passed + 1 - wrong, failed + wrong
