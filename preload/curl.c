@@ -20,8 +20,8 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #undef curl_easy_setopt
 #undef curl_easy_getinfo
@@ -354,17 +354,31 @@ static void preload_strike_out(char *list)
     *to = '\0';
 }
 
+/* The place of the variable among those of the process. NULL: it is not there. The functions of libc for this may be the
+ * program's own: those of bash do nothing yet. */
+static char **preload_variable(const char *start)
+{
+    char **at = environ;
+    while (at != NULL && *at != NULL && strncmp(*at, start, strlen(start)) != 0)
+        at++;
+    return at != NULL && *at != NULL ? at : NULL;
+}
+
+static void preload_drop(char **variable)
+{
+    do
+        variable[0] = variable[1];
+    while (*variable++ != NULL);
+}
+
 /* Programs that this one starts are none of ours, unless LANGFUSE_CURL_CHILDREN=true. */
 static __attribute__((constructor)) void preload_leave_children_alone(void)
 {
-    const char *children = getenv("LANGFUSE_CURL_CHILDREN");
-    const char *list = getenv("LD_PRELOAD");
-    if (list == NULL || (children != NULL && strcmp(children, "true") == 0))
+    static const char list[] = "LD_PRELOAD=";
+    char **variable = preload_variable(list);
+    if (variable == NULL || preload_variable("LANGFUSE_CURL_CHILDREN=true") != NULL)
         return;
-    char *rest = strdup(list);
-    if (rest == NULL)
-        return;
-    preload_strike_out(rest);
-    (void)(rest[0] == '\0' ? unsetenv("LD_PRELOAD") : setenv("LD_PRELOAD", rest, 1));
-    free(rest);
+    preload_strike_out(*variable + sizeof list - 1);
+    if ((*variable)[sizeof list - 1] == '\0')
+        preload_drop(variable);
 }

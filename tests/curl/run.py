@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -223,15 +224,17 @@ def curl_of_a_folder(work):
 
 def children(_):
     """Programs that a preloaded program starts are left alone, unless that is asked for."""
-    shell = "env | grep -c ^LD_PRELOAD="
-    for value, count in ((None, "0"), ("false", "0"), ("true", "1")):
+    shell = "cat /proc/self/environ | tr '\\0' '\\n' | grep -c ^LD_PRELOAD=" # as it was given to cat
+    cases = ((None, "0"), ("false", "0"), ("true", "1"))
+    shells = ["sh"] + (["bash"] if shutil.which("bash") else []) # which has a setenv of its own
+    for name, (value, count) in ((name, case) for name in shells for case in cases):
         environment = dict(os.environ, LD_PRELOAD=PRELOAD)
         environment.pop("LANGFUSE_CURL_CHILDREN", None)
         if value is not None:
             environment["LANGFUSE_CURL_CHILDREN"] = value
-        done = subprocess.run(["sh", "-c", shell], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run([name, "-c", shell], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
         if done.stdout.strip() != count or done.stderr:
-            print(f"curl: children with LANGFUSE_CURL_CHILDREN={value}: {done.stdout}{done.stderr}")
+            print(f"curl: children of {name} with LANGFUSE_CURL_CHILDREN={value}: {done.stdout}{done.stderr}")
             return 1
     return 0
 
