@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAIN_VERSION "0.1.0"
+#define MAIN_VERSION "0.2.0"
 enum { MAIN_EXIT_USAGE = 2, MAIN_DEFAULT_TREES = 10, MAIN_MAX_URL = 512 };
 
 typedef struct main_options {
