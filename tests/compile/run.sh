@@ -110,6 +110,7 @@ shared_symbols() {
     local library minor
     library=$(readlink -f "$BUILD/liblangfuse.so")
     minor=$(version | cut -d . -f 1,2)
+    grep -qF "MAIN_VERSION \"$(version)\"" server/main.c # the server comes with the library
     diff tests/compile/symbols.txt <(nm -D --defined-only "$library" | sed -n 's/.* \(lf_.*\)@@.*/\1/p' | sort)
     nm -D --defined-only "$library" | awk '{print $NF}' |
         only 'exported' "^LANGFUSE_$minor$|^(lf_[a-z]|__wrap_curl_[a-z])[a-z0-9_]*@@LANGFUSE_$minor$"
