@@ -21,7 +21,8 @@
  * after curl_multi_add_handle. Programs started under LD_PRELOAD do not pass it on to those that they start, unless
  * LANGFUSE_CURL_CHILDREN=true.
  *
- * LF_CURL_NO_NAMES, defined before this header, leaves the names of libcurl alone: only the lf_curl_ functions are declared.
+ * LF_CURL_NO_NAMES, defined before this header, leaves the names of libcurl alone: only the lf_curl_ functions are declared. So
+ * does LF_DISABLE, with which lf_curl_set is nothing.
  */
 #ifndef LF_CURL_H
 #define LF_CURL_H
@@ -56,7 +57,11 @@ typedef struct lf_curl_fields {
 /* Say something of the transfers that this handle begins from here on: lf_curl_set(handle, .name = "judge", .prompt = p). Each call
  * replaces what the one before said; curl_easy_reset and curl_easy_cleanup end it, curl_easy_duphandle copies it. Blocks: never. */
 LF_API void lf_curl_set_with(CURL *handle, const lf_curl_fields *fields) LF_I_SYMBOL("lf_curl_set_sized");
+#ifdef LF_DISABLE
+#define lf_curl_set(...) LF_I_INSTEAD_OF(LF_I_CURL_SET(__COUNTER__, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__)), (void)0)
+#else
 #define lf_curl_set(...) LF_I_CURL_SET(__COUNTER__, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
+#endif
 #define LF_I_CURL_SET(id, handle, ...)                                                                          \
     __extension__({                                                                                             \
         CURL *const LF_I_CAT(lf_i_curl_, id) = (handle);                                                        \
@@ -104,6 +109,6 @@ LF_API void lf_i_curl_use(const struct lf_curl_real *real);
 #endif
 
 /* Also where the header is included once more, behind src/all.c for instance. */
-#if !defined(LF_CURL_NO_NAMES) && !defined(LF_I_CURL_NO_NAMES)
+#if !defined(LF_I_CURL_NO_NAMES)
 #include "curl_names.h"
 #endif

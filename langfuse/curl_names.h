@@ -4,7 +4,7 @@
  * Only the linker's names change. So curl's own checks of types stay, a pointer to curl_easy_perform leads to the library, too, and
  * a member or a namespace may have functions of these names. Before curl's headers or behind them, C or C++ of any version.
  */
-#ifndef LF_CURL_NAMES_H
+#if !defined(LF_CURL_NAMES_H) && !defined(LF_CURL_NO_NAMES) && !defined(LF_DISABLE)
 #define LF_CURL_NAMES_H
 
 #pragma GCC system_header /* or a program that asks for it is warned of a second declaration */
@@ -15,8 +15,7 @@
  * declared again. */
 #if defined(__clang__) && defined(LF_I_ALL_C)
 #error "clang: include langfuse/curl.h before src/all.c"
-#endif
-#if defined(__clang__)
+#elif defined(__clang__)
 #pragma redefine_extname curl_easy_init lf_curl_easy_init
 #pragma redefine_extname curl_easy_setopt lf_curl_easy_setopt
 #pragma redefine_extname curl_easy_perform lf_curl_easy_perform

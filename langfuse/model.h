@@ -54,8 +54,20 @@ static inline void lf_i_unsay_model_request(lf_model_request *request)
  * Returns: NULL while tracing is off, and when too many calls or handles are open.
  * Blocks:  never; takes time and memory in proportion to the request, of which at most 16 MiB are read. */
 LF_API lf_model_call *lf_model_begin_with(const lf_model_request *request) LF_I_SYMBOL("lf_model_begin_sized");
-#define lf_model_begin(...) \
-    LF_I_NAMED(#__VA_ARGS__, LF_I_WITH_FIELDS_UNSAID(lf_model_request, lf_i_unsay_model_request, lf_model_begin_with, __VA_ARGS__))
+#define lf_model_begin(...) LF_I_NAMED(#__VA_ARGS__, LF_I_MODEL_BEGIN(__VA_ARGS__))
+#define LF_I_MAKE_MODEL_CALL(...) \
+    LF_I_WITH_FIELDS_UNSAID(lf_model_request, lf_i_unsay_model_request, lf_model_begin_with, __VA_ARGS__)
+
+/* With -DLF_DISABLE a call is NULL: nothing is recorded, and no argument is evaluated. */
+#ifdef LF_DISABLE
+static inline __attribute__((always_inline)) lf_model_call *lf_i_no_model_call(void) /* a bare constant would be an unused value */
+{
+    return LF_I_CAST(lf_model_call *, 0);
+}
+#define LF_I_MODEL_BEGIN(...) LF_I_INSTEAD_OF(LF_I_MAKE_MODEL_CALL(__VA_ARGS__), lf_i_no_model_call())
+#else
+#define LF_I_MODEL_BEGIN(...) LF_I_MAKE_MODEL_CALL(__VA_ARGS__)
+#endif
 
 /* The generation of a call: for scores, as a .parent, for updates of your own. NULL: the call is NULL or has ended. */
 LF_API lf_observation *lf_model_observation(const lf_model_call *call);
@@ -86,7 +98,11 @@ typedef struct lf_model_outcome {
  * error of the transport, and an error inside of the reply; WARNING after a cancellation, a blocked prompt, and a reply that ended
  * early; the message of the server is its status message. Blocks: never. */
 LF_API void lf_model_end_with(lf_model_call *call, const lf_model_outcome *outcome) LF_I_SYMBOL("lf_model_end_sized");
+#ifdef LF_DISABLE
+#define lf_model_end(...) LF_I_INSTEAD_OF(LF_I_MODEL_END(__COUNTER__, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__)), (void)0)
+#else
 #define lf_model_end(...) LF_I_MODEL_END(__COUNTER__, LF_I_FIRST(__VA_ARGS__), LF_I_REST(__VA_ARGS__))
+#endif
 #define LF_I_MODEL_END(id, call, ...)                                                               \
     __extension__({                                                                                 \
         lf_model_call *const LF_I_CAT(lf_i_model_call_, id) = (call);                               \

@@ -2,6 +2,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <curl/curl.h>
+
 #ifdef PLAIN
 #define M(...)
 #define RETURN(x) return x
@@ -10,7 +12,9 @@
 #else
 #include "llama.h"
 
+#include "langfuse/curl.h"
 #include "langfuse/llama.h"
+#include "langfuse/model.h"
 #include "langfuse/prompt.h"
 #include "langfuse/score.h"
 #include "observe.h"
@@ -96,6 +100,16 @@ void observing_calls(int a, const char *text, size_t size)
     M(lf_score_current_observation(.name = text, .value = outside(a, text)))
     M(lf_score_current_trace(.name = text))
     outside_void(a);
+}
+
+CURLcode transfer(CURL *curl, const char *text);
+CURLcode transfer(CURL *curl, const char *text)
+{
+    M(lf_curl_set(curl, .name = text, .prompt = prompt_outside(outside(1, text))))
+    M(lf_model_call *call = lf_model_begin(.url = text, .body_size = (size_t)outside(2, text)))
+    M(lf_model_end(call, .http_status = outside(3, text)))
+    curl_easy_setopt(curl, CURLOPT_URL, text);
+    return curl_easy_perform(curl);
 }
 
 INT_FUNCTION(decorated, int, n)
