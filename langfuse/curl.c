@@ -118,6 +118,7 @@ typedef struct curl_shadow {
     struct curl_transfer *transfer; /* while a recorded one runs */
     lf_observation *observation;    /* the generation of the transfer that runs, or of the last one; NULL: it has none */
     bool performs; /* it is in curl_easy_perform, which uses a multi handle of its own */
+    bool is_known; /* its options were seen from the begin on: callbacks that were set unseen could not be put back */
 } curl_shadow;
 
 /* The recorded transfers of a multi handle. */
@@ -1113,7 +1114,7 @@ static bool curl_is_recorded_elsewhere(CURL *handle, const curl_options *options
 
 static bool curl_is_call(CURL *handle, curl_shadow *shadow)
 {
-    if (shadow->transfer != NULL || shadow->wishes.skip || !curl_is_post(&shadow->options) ||
+    if (shadow->transfer != NULL || !shadow->is_known || shadow->wishes.skip || !curl_is_post(&shadow->options) ||
         curl_is_recorded_elsewhere(handle, &shadow->options))
         return false;
     lf__text url = curl_url_of(&shadow->options);
@@ -1175,11 +1176,29 @@ static void curl_join(curl_transfer *transfer, CURLM *handle)
 
 /* ---- The calls ---------------------------------------------------------------------------------------------------- */
 
+/* What is known of a handle that was freed unseen, whose address another one has. */
+static void curl_forget(curl_shadow *shadow)
+{
+    curl_transfer *transfer = shadow == NULL ? NULL : shadow->transfer;
+    if (transfer != NULL) {
+        const lf_model_outcome outcome = {LF_MODEL_OUTCOME_INIT, .cancelled = LF_ON};
+        curl_unlink(transfer);
+        lf_model_end_with(transfer->call, &outcome);
+        curl_transfer_free(transfer);
+    }
+    curl_shadow_free(shadow);
+}
+
 CURL *lf_curl_easy_init(void)
 {
     CURL *handle = CURL_REAL(easy_init)();
-    if (handle != NULL && !lf__http_is_inside())
-        curl_shadow_free((curl_shadow *)lf__shadow_take(handle)); /* one that was freed unseen had this address */
+    if (handle == NULL || lf__http_is_inside())
+        return handle;
+    LF__KEEP_ERRNO;
+    curl_forget((curl_shadow *)lf__shadow_take(handle));
+    curl_shadow *shadow = curl_make(handle);
+    if (shadow != NULL)
+        shadow->is_known = true;
     return handle;
 }
 
@@ -1205,12 +1224,13 @@ CURLcode lf_curl_easy_perform(CURL *handle)
 
 void lf_curl_easy_reset(CURL *handle)
 {
-    curl_shadow *shadow = curl_find(handle);
+    curl_shadow *shadow = curl_find_or_make(handle);
     if (shadow != NULL)
         curl_finish(handle, shadow, -1);
     CURL_REAL(easy_reset)(handle);
     if (shadow == NULL)
         return;
+    shadow->is_known = true;
     curl_options_done(&shadow->options);
     curl_options_init(&shadow->options);
     curl_wishes_done(&shadow->wishes);
@@ -1247,7 +1267,7 @@ CURL *lf_curl_easy_duphandle(CURL *handle)
     CURL *copy = CURL_REAL(easy_duphandle)(handle);
     const curl_shadow *shadow = copy == NULL ? NULL : curl_find(handle);
     if (copy != NULL && !lf__http_is_inside())
-        curl_shadow_free((curl_shadow *)lf__shadow_take(copy));
+        curl_forget((curl_shadow *)lf__shadow_take(copy));
     if (shadow == NULL)
         return copy;
     if (shadow->transfer != NULL)
@@ -1255,6 +1275,7 @@ CURL *lf_curl_easy_duphandle(CURL *handle)
     curl_shadow *twin = curl_make(copy);
     if (twin == NULL)
         return copy;
+    twin->is_known = shadow->is_known;
     curl_options_done(&twin->options);
     curl_copy_options(&twin->options, &shadow->options);
     curl_copy_wishes(&twin->wishes, &shadow->wishes);

@@ -17,6 +17,9 @@
  * request, x-litellm-response-cost and retry-after are recorded. A reply whose compression libcurl does not undo is recorded by its
  * size. Of a multipart form the texts are recorded, and the name, type and size of each file.
  *
+ * Set all options of a handle in one way: a callback that a compiled library sets unseen, on a handle of the program, is not called
+ * while a recorded transfer runs. A handle that comes from such a library is left alone, until curl_easy_reset.
+ *
  * Not seen are calls through dlsym, curl_formadd's forms (only their URL), curl_easy_send, WebSockets, and options that are set
  * after curl_multi_add_handle. Programs started under LD_PRELOAD do not pass it on to those that they start, unless
  * LANGFUSE_CURL_CHILDREN=true.

@@ -213,6 +213,39 @@ TEST(a_handle_that_is_skipped_is_not_recorded)
     finish();
 }
 
+/* As a compiled library calls them. */
+CURL *unseen_init(void) __asm__("curl_easy_init");
+CURLcode unseen_setopt(CURL *handle, CURLoption option, ...) __asm__("curl_easy_setopt");
+
+/* Nobody knows which callbacks it has. */
+TEST(a_handle_of_a_compiled_library_is_left_alone_until_it_is_reset)
+{
+    start_with_models();
+    char url[300];
+    snprintf(url, sizeof url, "%s/v1/chat/completions", models->url);
+    CURL *handle = unseen_init();
+    unseen_setopt(handle, CURLOPT_WRITEFUNCTION, count_bytes);
+    unseen_setopt(handle, CURLOPT_WRITEDATA, &received);
+    curl_easy_setopt(handle, CURLOPT_URL, url);
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, question);
+    CURL *copy = curl_easy_duphandle(handle);
+    perform(handle);
+    perform(copy);
+    curl_easy_cleanup(copy);
+    collect();
+    CHECK_INT(span_count, 0);
+    curl_easy_reset(handle);
+    curl_easy_setopt(handle, CURLOPT_URL, url);
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, question);
+    curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, count_bytes);
+    curl_easy_setopt(handle, CURLOPT_WRITEDATA, &received);
+    perform(handle);
+    curl_easy_cleanup(handle);
+    collect();
+    CHECK_INT(span_count, 1);
+    finish();
+}
+
 TEST(without_tracing_a_program_runs_as_without_the_library)
 {
     start_with_models();
@@ -463,6 +496,7 @@ int main(void)
         cmocka_unit_test(a_transfer_of_another_thread_lies_where_the_context_says),
         cmocka_unit_test(traceparent_goes_with_one_transfer_beside_the_headers_of_the_program),
         cmocka_unit_test(a_handle_that_is_skipped_is_not_recorded),
+        cmocka_unit_test(a_handle_of_a_compiled_library_is_left_alone_until_it_is_reset),
         cmocka_unit_test(without_tracing_a_program_runs_as_without_the_library),
         cmocka_unit_test(transfers_of_the_library_itself_are_not_looked_at),
         cmocka_unit_test(a_handle_tells_the_generation_of_its_transfer_and_then_of_its_last_one),
