@@ -98,8 +98,8 @@ static lf_model_call *model_open(const lf_model_request *given, lf__text url, lf
     request.parameters = (lf__buf){0};
     if (state.observation != NULL)
         call = lf__call_new(&state);
-    if (call == NULL) {
-        lf_observation_end(state.observation);
+    if (call == NULL) { /* what is recorded must not look like a call without a reply */
+        lf_observation_end(state.observation, .level = LF_LEVEL_WARNING, .status_message = "too many calls of models are open");
         lf__call_state_done(&state);
     }
     lf__request_done(&request);

@@ -339,6 +339,22 @@ TEST(as_many_calls_as_there_are_may_be_open)
     CHECK_INT(lf_flush(HARNESS_WAIT_MS), LF_OK);
 }
 
+TEST(a_call_too_many_is_no_call_without_a_reply)
+{
+    lf_options options = to_file(harness_path);
+    options.max_handles = 2 * CALLS;
+    CHECK_INT(lf_init(&options), LF_OK);
+    static lf_model_call *calls[CALLS];
+    for (int i = 0; i < CALLS; i++)
+        calls[i] = lf_model_begin(.url = CHAT_URL, .body = "{}");
+    CHECK(lf_model_begin(.url = CHAT_URL, .body = CHAT_BODY, .name = "one too many") == NULL);
+    collect();
+    CHECK_SAID(span_named("one too many"), "level", "WARNING");
+    CHECK_SAID(span_named("one too many"), "status_message", "too many calls of models are open");
+    for (int i = 0; i < CALLS; i++)
+        lf_model_end(calls[i]);
+}
+
 static void *feed_and_end(void *given)
 {
     lf_model_call *call = *(lf_model_call **)given;
@@ -482,6 +498,7 @@ int main(void)
         cmocka_unit_test(a_shutdown_in_between_is_no_danger),
         cmocka_unit_test(a_call_that_is_over_ignores_everything),
         cmocka_unit_test(as_many_calls_as_there_are_may_be_open),
+        cmocka_unit_test(a_call_too_many_is_no_call_without_a_reply),
         cmocka_unit_test(another_thread_may_feed_and_end_a_call),
         cmocka_unit_test(threads_that_misuse_a_call_do_no_harm),
         cmocka_unit_test(in_a_forked_child_no_call_is_open),
