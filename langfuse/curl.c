@@ -854,6 +854,13 @@ static void curl_take_piece(curl_transfer *transfer, const char *bytes, size_t s
     curl_feed(transfer, bytes, size, moment_ns);
 }
 
+/* The recorded transfer of the handle. NULL: there is none, as after a function of the program that has reset the handle. */
+static curl_transfer *curl_running(const void *handle)
+{
+    const curl_shadow *shadow = (const curl_shadow *)lf__shadow_find(handle);
+    return shadow == NULL ? NULL : shadow->transfer;
+}
+
 /* The program's function first. A piece that it refuses comes again, when it has paused, or never. `handle`, rather than the shadow,
  * since libcurl may have copied the handle where nobody saw it. */
 static size_t curl_on_write(char *bytes, size_t unit, size_t count, void *handle)
@@ -868,6 +875,8 @@ static size_t curl_on_write(char *bytes, size_t unit, size_t count, void *handle
     int64_t moment_ns = (int64_t)lf__wall_ns();
     const char *copy = curl_copy_piece(transfer, bytes, size);
     size_t taken = curl_call_write(shadow->options.write, bytes, unit, count, shadow->options.write_data);
+    if (curl_running(handle) != transfer)
+        return taken;
     if (taken == size)
         curl_take_piece(transfer, copy != NULL ? copy : bytes, size, moment_ns);
     else if (taken != CURL_WRITEFUNC_PAUSE)
@@ -897,8 +906,9 @@ static size_t curl_on_header(char *bytes, size_t unit, size_t count, void *handl
         taken = options->header(bytes, unit, count, options->header_data);
     else if (options->header_data != NULL)
         taken = curl_call_write(options->write, bytes, unit, count, options->header_data);
-    if (taken != size && taken != CURL_WRITEFUNC_PAUSE && shadow->transfer != NULL)
-        shadow->transfer->has_stopped = true;
+    curl_transfer *transfer = curl_running(handle);
+    if (taken != size && taken != CURL_WRITEFUNC_PAUSE && transfer != NULL)
+        transfer->has_stopped = true;
     return taken;
 }
 
@@ -910,8 +920,9 @@ static size_t curl_on_read(char *bytes, size_t unit, size_t count, void *handle)
     const curl_options *options = &shadow->options;
     size_t got = options->read != NULL ? options->read(bytes, unit, count, options->read_data)
                                        : fread(bytes, unit, count, (FILE *)options->read_data);
-    if (got <= unit * count && shadow->transfer != NULL && !shadow->transfer->is_open)
-        (void)lf__buf_add(&shadow->transfer->body, bytes, got); /* CURL_READFUNC_PAUSE and _ABORT are larger */
+    curl_transfer *transfer = curl_running(handle);
+    if (got <= unit * count && transfer != NULL && !transfer->is_open)
+        (void)lf__buf_add(&transfer->body, bytes, got); /* CURL_READFUNC_PAUSE and _ABORT are larger */
     return got;
 }
 
@@ -936,7 +947,7 @@ static int curl_on_seek(void *handle, curl_off_t offset, int origin)
     if (shadow == NULL)
         return CURL_SEEKFUNC_CANTSEEK;
     int result = curl_call_seek(&shadow->options, offset, origin);
-    curl_transfer *transfer = shadow->transfer;
+    curl_transfer *transfer = curl_running(handle);
     bool is_back = result == CURL_SEEKFUNC_OK && origin == SEEK_SET && transfer != NULL && !transfer->is_open;
     if (is_back && offset >= 0 && (uint64_t)offset <= transfer->body.length)
         lf__buf_rewind(&transfer->body, (size_t)offset);
@@ -1316,15 +1327,20 @@ CURLMsg *lf_curl_multi_info_read(CURLM *multi, int *left)
     return message;
 }
 
+/* It is off the table first: another thread may get a new multi handle at this address at once. In a callback libcurl refuses. */
 CURLMcode lf_curl_multi_cleanup(CURLM *multi)
 {
-    const curl_multi *known = lf__http_is_inside() ? NULL : (const curl_multi *)lf__shadow_find(multi);
-    for (bool more = known != NULL; more;) {
+    curl_multi *known = lf__http_is_inside() ? NULL : (curl_multi *)lf__shadow_take(multi);
+    CURLMcode code = CURL_REAL(multi_cleanup)(multi);
+    if (known == NULL || (code != CURLM_OK && lf__shadow_add((lf__shadow *)known, multi)))
+        return code;
+    known->shadow.of = NULL;
+    for (bool more = true; more;) {
         curl_transfer *transfer = known->first;
         more = transfer->next != NULL; /* with the last one `known` goes, too */
         curl_finish(transfer->handle, transfer->of, -1);
     }
-    return CURL_REAL(multi_cleanup)(multi);
+    return code;
 }
 
 /* ---- For a program that is linked with --wrap ------------------------------------------------------------------------ */

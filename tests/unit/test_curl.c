@@ -246,6 +246,60 @@ TEST(a_handle_of_a_compiled_library_is_left_alone_until_it_is_reset)
     finish();
 }
 
+static CURL *reset_there;
+static CURLM *cleaned_there;
+
+static size_t reset_inside(char *bytes, size_t unit, size_t count, void *unused)
+{
+    (void)bytes;
+    (void)unused;
+    received += unit * count;
+    curl_easy_reset(reset_there);
+    return unit * count;
+}
+
+TEST(a_callback_may_reset_its_handle)
+{
+    start_with_models();
+    reset_there = handle_to("v1/chat/completions");
+    curl_easy_setopt(reset_there, CURLOPT_WRITEFUNCTION, reset_inside);
+    perform(reset_there);
+    curl_easy_cleanup(reset_there);
+    collect();
+    CHECK_INT(span_count, 1);
+    finish();
+}
+
+static size_t clean_inside(char *bytes, size_t unit, size_t count, void *unused)
+{
+    (void)bytes;
+    (void)unused;
+    CHECK_INT(curl_multi_cleanup(cleaned_there), CURLM_RECURSIVE_API_CALL);
+    return unit * count;
+}
+
+TEST(a_cleanup_that_libcurl_refuses_ends_nothing)
+{
+    start_with_models();
+    int running, left;
+    cleaned_there = curl_multi_init();
+    CURL *handle = handle_to("v1/chat/completions");
+    curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, clean_inside);
+    CHECK_INT(curl_multi_add_handle(cleaned_there, handle), CURLM_OK);
+    do {
+        CHECK_INT(curl_multi_perform(cleaned_there, &running), CURLM_OK);
+        CHECK_INT(curl_multi_poll(cleaned_there, NULL, 0, 100, NULL), CURLM_OK);
+    } while (running > 0);
+    CHECK(curl_multi_info_read(cleaned_there, &left) != NULL);
+    curl_multi_remove_handle(cleaned_there, handle);
+    curl_easy_cleanup(handle);
+    CHECK_INT(curl_multi_cleanup(cleaned_there), CURLM_OK);
+    collect();
+    CHECK_INT(span_count, 1);
+    CHECK_SAID(span_named("OpenAI-generation"), "output", "{\"role\":\"assistant\",\"content\":\"Because.\"}");
+    finish();
+}
+
 TEST(without_tracing_a_program_runs_as_without_the_library)
 {
     start_with_models();
@@ -497,6 +551,8 @@ int main(void)
         cmocka_unit_test(traceparent_goes_with_one_transfer_beside_the_headers_of_the_program),
         cmocka_unit_test(a_handle_that_is_skipped_is_not_recorded),
         cmocka_unit_test(a_handle_of_a_compiled_library_is_left_alone_until_it_is_reset),
+        cmocka_unit_test(a_callback_may_reset_its_handle),
+        cmocka_unit_test(a_cleanup_that_libcurl_refuses_ends_nothing),
         cmocka_unit_test(without_tracing_a_program_runs_as_without_the_library),
         cmocka_unit_test(transfers_of_the_library_itself_are_not_looked_at),
         cmocka_unit_test(a_handle_tells_the_generation_of_its_transfer_and_then_of_its_last_one),
