@@ -125,6 +125,7 @@ typedef struct curl_shadow {
 typedef struct curl_multi {
     lf__shadow shadow;
     struct curl_transfer *first;
+    bool is_ending; /* curl_multi_cleanup frees it; until then the list may become empty */
 } curl_multi;
 
 /* A recorded transfer. */
@@ -1079,7 +1080,7 @@ static void curl_unlink(curl_transfer *transfer)
     if (transfer->next != NULL)
         transfer->next->link = transfer->link;
     transfer->multi = NULL;
-    if (multi->first == NULL) {
+    if (multi->first == NULL && !multi->is_ending) {
         (void)lf__shadow_take(multi->shadow.of);
         lf__free(multi);
     }
@@ -1327,19 +1328,22 @@ CURLMsg *lf_curl_multi_info_read(CURLM *multi, int *left)
     return message;
 }
 
-/* It is off the table first: another thread may get a new multi handle at this address at once. In a callback libcurl refuses. */
+/* It is off the table first: another thread may get a new multi handle at this address at once. In a callback libcurl refuses. While
+ * libcurl ends it, it may take handles out by calls that come here. */
 CURLMcode lf_curl_multi_cleanup(CURLM *multi)
 {
     curl_multi *known = lf__http_is_inside() ? NULL : (curl_multi *)lf__shadow_take(multi);
+    if (known == NULL)
+        return CURL_REAL(multi_cleanup)(multi);
+    known->is_ending = true;
     CURLMcode code = CURL_REAL(multi_cleanup)(multi);
-    if (known == NULL || (code != CURLM_OK && lf__shadow_add((lf__shadow *)known, multi)))
+    known->is_ending = false;
+    if (code != CURLM_OK && known->first != NULL && lf__shadow_add((lf__shadow *)known, multi))
         return code;
-    known->shadow.of = NULL;
-    for (bool more = true; more;) {
-        curl_transfer *transfer = known->first;
-        more = transfer->next != NULL; /* with the last one `known` goes, too */
-        curl_finish(transfer->handle, transfer->of, -1);
-    }
+    known->is_ending = true;
+    while (known->first != NULL)
+        curl_finish(known->first->handle, known->first->of, -1);
+    lf__free(known);
     return code;
 }
 
