@@ -42,7 +42,7 @@ PRELOAD := $(BUILD)/liblangfuse-curl.so
 SERVER := $(BUILD)/langfuse-local
 INSTALLED := $(addprefix $(BUILD)/,langfuse.pc langfuse-curl.pc langfuse-curl-wrap.pc langfuseConfig.cmake langfuseConfigVersion.cmake langfuseTargets.cmake)
 
-.PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan tsan valgrind lto small clang \
+.PHONY: all lib server examples bench demo test check unit compile golden e2e layers asan ubsan sanitizers tsan valgrind lto small clang \
         portable portable-fast full torture interop fast-math fuzz hosts hosts_built curl curl_built models models_built demo-llm \
         format install install-server uninstall clean help deps
 
@@ -202,6 +202,10 @@ asan: ## tests under AddressSanitizer and LeakSanitizer
 
 ubsan: ## tests under UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/ubsan CFLAGS='-O1 -g -fsanitize=undefined -fno-sanitize-recover=all' $(CHECKED)
+
+sanitizers: ## tests under both at once, as in the gate
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/sanitizers \
+	    CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined' $(CHECKED)
 
 tsan: ## tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -fsanitize=thread' $(CHECKED)
