@@ -5,6 +5,8 @@
  * replies with `message` or `text`.
  */
 
+enum { CHAT_MISSES = 32 };
+
 /* Members of a message; the texts come first, in the order of LF__REPLY_CONTENT and so on. */
 enum {
     CHAT_TEXTS = LF__REPLY_THINKING,
@@ -402,6 +404,7 @@ bool lf__reply_chat_repeats(lf__reply *reply, lf__text data, bool *out_token)
     if (!lf__json_valid(content.at - 1, content.size + 2) || choice == NULL)
         return false;
     lf__reply_add_piece(reply, &choice->texts[LF__REPLY_CONTENT], content);
+    reply->misses = 0;
     *out_token = content.size > 0;
     return true;
 }
@@ -417,7 +420,11 @@ bool lf__reply_chat_event(lf__reply *reply, lf__item event)
     if (lf__item_begins(choices) == '[')
         for (lf__item item = lf__item_first(choices); lf__item_is(item); item = lf__item_next(choices, item))
             token |= chat_add_choice(reply, item, place++);
-    chat_remember(reply, event, choices);
+    if (reply->misses < CHAT_MISSES || reply->events % CHAT_MISSES == 0) /* a server may count in every chunk */
+        chat_remember(reply, event, choices);
+    else
+        lf__buf_clear(&reply->repeated);
+    reply->misses += reply->misses < CHAT_MISSES;
     return token;
 }
 

@@ -86,6 +86,7 @@ struct lf__reply {
     lf__buf repeated; /* a chunk of a chat, and where the content stands that is all that differs in the next one */
     uint32_t repeated_at, repeated_size;
     int64_t repeated_index; /* its choice */
+    uint32_t misses; /* chunks in a row that differed by more */
     lf__reply_list items; /* of Responses */
     lf__buf model; /* raw text */
     lf__buf id; /* JSON */
