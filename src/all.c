@@ -54,6 +54,7 @@
 #include "model/frames.c"
 #include "model/media.c"
 #include "model/reply.c"
+#include "model/reply_alike.c"
 #include "model/reply_anthropic.c"
 #include "model/reply_chat.c"
 #include "model/reply_gemini.c"
@@ -86,4 +87,3 @@
 #include "ask/rest.c"
 #include "ask/template.c"
 #include "life/life.c"
-#define LF_I_ALL_C

@@ -664,6 +664,11 @@ static inline __attribute__((always_inline)) bool json_scan(const char *text, si
     }
 }
 
+const char *lf__json_scalar_end(const char *at, const char *end)
+{
+    return at == end ? NULL : json_check_scalar(at, end);
+}
+
 bool lf__json_valid(const char *text, size_t size)
 {
     return json_scan(text, size, NULL);

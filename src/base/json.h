@@ -32,6 +32,9 @@ bool lf__json_float(lf__buf *out, uint64_t bits);
 /* Is `text` one complete JSON value (RFC 8259), nested at most 512 deep? Strings must be valid UTF-8. */
 bool lf__json_valid(const char *text, size_t size);
 
+/* Behind the string, number or word that begins at `at`. NULL: there is none, or a wrong one. */
+const char *lf__json_scalar_end(const char *at, const char *end);
+
 /* A value in JSON text: where it stands, and where the next value stands that is none of its own. Texts are raw, as they stand
  * between the quotes. */
 typedef struct lf__json_node {

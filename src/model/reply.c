@@ -12,7 +12,7 @@ enum {
     REPLY_LIST_ROOM = 4,
     REPLY_RESULT_MOST = 32 << 20, /* output with its brackets and keys; merged text is bounded by `most` */
     REPLY_METADATA_MOST = 64 << 10,
-    REPLY_REPEATED_MAX = 4096, /* a longer chunk is read anew each time */
+    REPLY_ALIKE_MAX = 4096, /* a longer chunk is read anew each time */
     REPLY_RESERVE = 64 << 10, /* of `most`, or a quarter of it: for what is no streamed text, counts for instance */
     REPLY_ERROR_TEXT = 200 /* bytes of a body that is no JSON */
 };
@@ -188,7 +188,7 @@ lf__reply *lf__reply_new(lf__api api, const char *media_type, size_t most)
     for (size_t i = 0; i < sizeof results / sizeof *results; i++)
         lf__buf_init(results[i], REPLY_RESULT_MOST);
     lf__buf_init(&reply->repaired, LF__EVENT_MAX);
-    lf__buf_init(&reply->repeated, REPLY_REPEATED_MAX);
+    lf__buf_init(&reply->alike.event, REPLY_ALIKE_MAX);
     return reply;
 }
 
@@ -239,7 +239,7 @@ void lf__reply_free(lf__reply *reply)
                              &reply->service_tier, &reply->metadata,      &reply->error,  &reply->error_type, &reply->blocked,
                              &reply->whole,        &reply->finish_reason, &reply->output, &reply->details,    &reply->costs,
                              &reply->message,      &reply->scratch,       &reply->reason, &reply->apology,    &reply->bytes,
-                             &reply->repeated};
+                             &reply->alike.event};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
         lf__buf_done(bufs[i]);
     lf__reply_choice *choices = reply->choices.items;
@@ -389,9 +389,8 @@ static bool reply_take_event(lf__reply *reply, const lf__frame_event *event)
         reply->done = reply->closed = true;
         return false;
     }
-    bool token = false;
-    if (!event->is_error && lf__reply_chat_repeats(reply, event->data, &token))
-        return reply_count_event(reply, token);
+    if (lf__reply_read_alike(reply, event->is_error ? (lf__text){NULL, 0} : event->data))
+        return reply_count_event(reply, true);
     if (!reply_index(reply, event->data)) {
         if (event->is_error && reply->error.length == 0)
             reply_set_error_text(reply, event->data);

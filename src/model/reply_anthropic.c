@@ -84,10 +84,12 @@ static bool anthropic_begin_block(lf__reply *reply, lf__item event)
     return lf__reply_add_string(reply, &part->text, lf__item_member(block, part->key)) && false;
 }
 
-static void anthropic_add_text(lf__reply *reply, lf__reply_part *part, const char *key, lf__item text)
+static void anthropic_add_text(lf__reply *reply, lf__item event, lf__reply_part *part, const char *key, lf__item text)
 {
-    if (!part->is_raw && lf__reply_add_string(reply, &part->text, text))
-        part->key = key;
+    if (part->is_raw || !lf__reply_add_string(reply, &part->text, text))
+        return;
+    part->key = key;
+    lf__reply_learn(reply, event, text, &part->text);
 }
 
 static void anthropic_set_text(lf__reply *reply, lf__reply_part *part, const char *key, lf__item value)
@@ -117,11 +119,11 @@ static bool anthropic_continue_block(lf__reply *reply, lf__item event)
         return false;
     lf__item signature = lf__item_member(delta, "signature"), citation = lf__item_member(delta, "citation");
     if (lf__item_equals(type, "text_delta"))
-        anthropic_add_text(reply, part, anthropic_text, lf__item_member(delta, "text"));
+        anthropic_add_text(reply, event, part, anthropic_text, lf__item_member(delta, "text"));
     else if (lf__item_equals(type, "thinking_delta"))
-        anthropic_add_text(reply, part, anthropic_thinking, lf__item_member(delta, "thinking"));
+        anthropic_add_text(reply, event, part, anthropic_thinking, lf__item_member(delta, "thinking"));
     else if (lf__item_equals(type, "input_json_delta"))
-        anthropic_add_text(reply, part, anthropic_input, lf__item_member(delta, "partial_json"));
+        anthropic_add_text(reply, event, part, anthropic_input, lf__item_member(delta, "partial_json"));
     else if (lf__item_equals(type, "compaction_delta"))
         anthropic_set_text(reply, part, "content", lf__item_member(delta, "content"));
     else if (lf__item_begins(signature) == '"' && anthropic_claims_more(part, anthropic_signature))

@@ -5,8 +5,6 @@
  * replies with `message` or `text`.
  */
 
-enum { CHAT_MISSES = 32 };
-
 /* Members of a message; the texts come first, in the order of LF__REPLY_CONTENT and so on. */
 enum {
     CHAT_TEXTS = LF__REPLY_THINKING,
@@ -364,49 +362,32 @@ static void chat_take_head(lf__reply *reply, const lf__item members[EVENT_KEYS])
     lf__reply_take_tier(reply, members[EVENT_TIER]);
 }
 
-/* The only member of a delta that adds something; none: there is no such one, or there are several. */
-static lf__item chat_only_content(lf__item choices)
+/* The only member of a delta that adds a text; none: there is no such one, or something else is added. */
+static lf__item chat_only_piece(lf__item choices)
 {
-    lf__item choice = lf__item_first(choices), none = {choices.tree, NULL}, members[CHAT_KEYS];
+    lf__item choice = lf__item_first(choices), piece = {choices.tree, NULL}, members[CHAT_KEYS];
     if (!lf__item_is(choice) || lf__item_is(lf__item_next(choices, choice)))
-        return none;
+        return piece;
     lf__item_members(lf__item_member(choice, "delta"), chat_keys, CHAT_KEYS, members);
-    for (int i = 0; i < CHAT_KEYS; i++)
-        if (i != LF__REPLY_CONTENT && i != CHAT_ROLE && lf__item_is(members[i]))
-            return none;
-    return members[LF__REPLY_CONTENT];
+    for (int i = 0; i < CHAT_KEYS; i++) {
+        if (i == CHAT_ROLE || !chat_says(members[i]))
+            continue;
+        if (lf__item_is(piece) || i >= CHAT_TEXTS || lf__item_begins(members[i]) != '"')
+            return (lf__item){choices.tree, NULL};
+        piece = members[i];
+    }
+    return piece;
 }
 
-/* Chunks of a stream are mostly alike but for a word. All else that such a chunk says is set rather than added, so it need not be said
- * twice. */
-static void chat_remember(lf__reply *reply, lf__item event, lf__item choices)
+static void chat_learn(lf__reply *reply, lf__item event, lf__item choices)
 {
-    lf__text json = lf__item_json(event), content = lf__item_string(chat_only_content(choices));
-    lf__buf_clear(&reply->repeated);
-    reply->repeated_index = 0;
-    (void)lf__item_int(lf__item_member(lf__item_first(choices), "index"), &reply->repeated_index);
-    const lf__reply_choice *choice = content.at == NULL ? NULL : lf__reply_choice_at(reply, reply->repeated_index);
-    if (choice == NULL || choice->has_list || choice->is_text || !lf__buf_add(&reply->repeated, json.at, json.size))
-        return;
-    reply->repeated_at = (uint32_t)(content.at - json.at);
-    reply->repeated_size = (uint32_t)content.size;
-}
-
-bool lf__reply_chat_repeats(lf__reply *reply, lf__text data, bool *out_token)
-{
-    const lf__buf *before = &reply->repeated;
-    size_t head = reply->repeated_at, tail = before->length - head - reply->repeated_size;
-    if (before->length == 0 || data.size < head + tail || memcmp(data.at, before->data, head) != 0 ||
-        memcmp(data.at + data.size - tail, before->data + before->length - tail, tail) != 0)
-        return false;
-    lf__text content = {data.at + head, data.size - head - tail};
-    lf__reply_choice *choice = lf__reply_choice_at(reply, reply->repeated_index);
-    if (!lf__json_valid(content.at - 1, content.size + 2) || choice == NULL)
-        return false;
-    lf__reply_add_piece(reply, &choice->texts[LF__REPLY_CONTENT], content);
-    reply->misses = 0;
-    *out_token = content.size > 0;
-    return true;
+    int64_t index = 0;
+    lf__item piece = chat_only_piece(choices);
+    (void)lf__item_int(lf__item_member(lf__item_first(choices), "index"), &index);
+    lf__reply_choice *choice = lf__item_is(piece) ? lf__reply_choice_at(reply, index) : NULL;
+    for (int i = 0; choice != NULL && i < CHAT_TEXTS; i++)
+        if (lf__item_is_named(piece, chat_keys[i].at) && (i != LF__REPLY_CONTENT || !choice->has_list))
+            lf__reply_learn(reply, event, piece, &choice->texts[i]);
 }
 
 bool lf__reply_chat_event(lf__reply *reply, lf__item event)
@@ -420,11 +401,7 @@ bool lf__reply_chat_event(lf__reply *reply, lf__item event)
     if (lf__item_begins(choices) == '[')
         for (lf__item item = lf__item_first(choices); lf__item_is(item); item = lf__item_next(choices, item))
             token |= chat_add_choice(reply, item, place++);
-    if (reply->misses < CHAT_MISSES || reply->events % CHAT_MISSES == 0) /* a server may count in every chunk */
-        chat_remember(reply, event, choices);
-    else
-        lf__buf_clear(&reply->repeated);
-    reply->misses += reply->misses < CHAT_MISSES;
+    chat_learn(reply, event, choices);
     return token;
 }
 

@@ -57,11 +57,33 @@ static bool gemini_add_candidate(lf__reply *reply, lf__item candidate, int64_t p
     return any;
 }
 
-bool lf__reply_gemini_event(lf__reply *reply, lf__item event)
+/* The only value of a list; none: it has another number of them. */
+static lf__item gemini_only(lf__item list)
 {
-    lf__item response = lf__item_member(event, "response"); /* some gateways wrap it */
-    if (lf__item_begins(response) == '{')
-        event = response;
+    lf__item first = lf__item_first(list);
+    bool is_only = lf__item_begins(list) == '[' && lf__item_is(first) && !lf__item_is(lf__item_next(list, first));
+    return is_only ? first : (lf__item){list.tree, NULL};
+}
+
+/* `root` is the event, with what a gateway puts around it. */
+static void gemini_learn(lf__reply *reply, lf__item root, lf__item candidates)
+{
+    lf__item candidate = gemini_only(candidates), part = gemini_only(lf__item_path(candidate, "content", "parts"));
+    lf__item piece = lf__item_member(part, "text");
+    int64_t index = 0;
+    (void)lf__item_int(lf__item_member(candidate, "index"), &index);
+    if (!lf__item_is(part) || !gemini_is_plain(part) || lf__item_string(piece).size == 0)
+        return;
+    lf__reply_choice *choice = lf__reply_choice_at(reply, index);
+    lf__reply_part *parts = choice == NULL ? NULL : choice->parts.items;
+    if (choice != NULL && choice->parts.count > 0 && parts[choice->parts.count - 1].key == gemini_text)
+        lf__reply_learn(reply, root, piece, &parts[choice->parts.count - 1].text);
+}
+
+bool lf__reply_gemini_event(lf__reply *reply, lf__item root)
+{
+    lf__item response = lf__item_member(root, "response"); /* some gateways wrap it */
+    lf__item event = lf__item_begins(response) == '{' ? response : root;
     (void)lf__reply_set_string(reply, &reply->model, lf__item_member(event, "modelVersion"));
     (void)lf__reply_set_json(reply, &reply->id, lf__item_member(event, "responseId"));
     (void)lf__reply_set_json(reply, &reply->usage, lf__item_member(event, "usageMetadata"));
@@ -73,6 +95,7 @@ bool lf__reply_gemini_event(lf__reply *reply, lf__item event)
     int64_t place = 0;
     for (lf__item item = lf__item_first(candidates); lf__item_is(item); item = lf__item_next(candidates, item))
         token |= gemini_add_candidate(reply, item, place++);
+    gemini_learn(reply, root, candidates);
     return token;
 }
 

@@ -35,14 +35,16 @@ static bool other_ollama_add(lf__reply *reply, lf__reply_choice *choice, int tex
     return any;
 }
 
-static bool other_ollama_message(lf__reply *reply, lf__item message, lf__item content, lf__item thinking)
+static bool other_ollama_message(lf__reply *reply, lf__item event, lf__item message, lf__item content, lf__item thinking)
 {
     lf__reply_choice *choice = lf__reply_choice_at(reply, 0);
     if (choice == NULL)
         return false;
-    bool token = other_ollama_add(reply, choice, LF__REPLY_CONTENT, content);
-    token |= other_ollama_add(reply, choice, LF__REPLY_THINKING, thinking);
+    bool speaks = other_ollama_add(reply, choice, LF__REPLY_CONTENT, content);
+    bool thinks = other_ollama_add(reply, choice, LF__REPLY_THINKING, thinking), token = speaks || thinks;
     lf__item tools = lf__item_member(message, "tool_calls");
+    if (speaks != thinks && !lf__item_is(lf__item_first(tools)))
+        lf__reply_learn(reply, event, speaks ? content : thinking, &choice->texts[speaks ? LF__REPLY_CONTENT : LF__REPLY_THINKING]);
     if (lf__item_begins(tools) != '[')
         return token;
     for (lf__item call = lf__item_first(tools); lf__item_is(call); call = lf__item_next(tools, call)) {
@@ -85,7 +87,7 @@ static bool other_ollama_event(lf__reply *reply, lf__item event)
     other_take_counts(reply, event, "prompt_eval_count", "eval_count");
     bool token = false;
     if (is_chat || lf__item_is(lf__item_member(event, "response")))
-        token = other_ollama_message(reply, message,
+        token = other_ollama_message(reply, event, message,
                                      is_chat ? lf__item_member(message, "content") : lf__item_member(event, "response"),
                                      lf__item_member(is_chat ? message : event, "thinking"));
     if (lf__item_is_true(lf__item_member(event, "done")))
@@ -126,9 +128,14 @@ static bool other_llama_event(lf__reply *reply, lf__item event)
     (void)lf__reply_set_string(reply, &reply->model, lf__item_member(event, "model"));
     bool token = lf__item_is(lf__item_member(event, "content")) && other_add_text(reply, event, "content");
     lf__item stop = lf__item_member(event, "stop");
-    lf__reply_choice *choice = lf__item_is_true(stop) ? other_choice(reply, event) : NULL;
+    lf__reply_choice *choice = token || lf__item_is_true(stop) ? other_choice(reply, event) : NULL;
     if (choice == NULL)
+        return false;
+    if (!lf__item_is_true(stop)) {
+        if (reply->frames.framing == LF__FRAMING_SSE) /* in a list, place counts where there is no index */
+            lf__reply_learn(reply, event, lf__item_member(event, "content"), &choice->texts[LF__REPLY_CONTENT]);
         return token;
+    }
     reply->done = true;
     if (!lf__reply_set_json(reply, &choice->finish_reason, lf__item_member(event, "stop_type")))
         lf__reply_set(reply, &choice->finish_reason, lf__text_of(other_llama_reason(event)));

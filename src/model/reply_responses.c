@@ -101,13 +101,20 @@ static void responses_take_part(lf__reply *reply, lf__item event, bool is_summar
         (void)lf__reply_set_json(reply, &part->json, lf__item_member(event, "part"));
 }
 
+static void responses_add_piece(lf__reply *reply, lf__item event, lf__buf *to)
+{
+    lf__item piece = lf__item_member(event, "delta");
+    if (lf__reply_add_string(reply, to, piece))
+        lf__reply_learn(reply, event, piece, to);
+}
+
 static void responses_add_text(lf__reply *reply, lf__item event, const char *type, const char *key, bool is_summary)
 {
     lf__reply_part *part = responses_part(reply, event, type, is_summary);
     if (part == NULL)
         return;
     part->key = key;
-    (void)lf__reply_add_string(reply, &part->text, lf__item_member(event, "delta"));
+    responses_add_piece(reply, event, &part->text);
 }
 
 static void responses_add_to_item(lf__reply *reply, lf__item event, const char *type, const char *key)
@@ -116,7 +123,7 @@ static void responses_add_to_item(lf__reply *reply, lf__item event, const char *
     if (item == NULL)
         return;
     item->key = key;
-    (void)lf__reply_add_string(reply, &item->text, lf__item_member(event, "delta"));
+    responses_add_piece(reply, event, &item->text);
 }
 
 /* ---- Events ------------------------------------------------------------------------------------------------------- */

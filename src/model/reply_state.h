@@ -68,6 +68,24 @@ typedef struct lf__reply_choice {
     lf__reply_list tools;
 } lf__reply_choice;
 
+/* A value of an event that may be another one in the next. */
+typedef struct lf__reply_hole {
+    uint32_t at, size; /* in the event */
+    lf__buf *to; /* what it is added to, or takes the place of; NULL: it says nothing */
+    bool is_piece; /* of a text */
+} lf__reply_hole;
+
+enum { LF__REPLY_HOLES = 8 };
+
+/* An event that brought a piece of a text and nothing else that is new. Next ones that are like it outside of its holes are read by
+ * comparing (reply_alike.c). */
+typedef struct lf__reply_alike {
+    lf__buf event; /* empty: there is none */
+    lf__reply_hole holes[LF__REPLY_HOLES];
+    unsigned count;
+    unsigned misses; /* events in a row that were not alike */
+} lf__reply_alike;
+
 struct lf__reply {
     lf__api api;
     char media_type[32];
@@ -83,10 +101,7 @@ struct lf__reply {
     int events;
     int first_token_event;
     lf__reply_list choices;
-    lf__buf repeated; /* a chunk of a chat, and where the content stands that is all that differs in the next one */
-    uint32_t repeated_at, repeated_size;
-    int64_t repeated_index; /* its choice */
-    uint32_t misses; /* chunks in a row that differed by more */
+    lf__reply_alike alike;
     lf__reply_list items; /* of Responses */
     lf__buf model; /* raw text */
     lf__buf id; /* JSON */
@@ -135,10 +150,13 @@ void lf__reply_take_tier(lf__reply *reply, lf__item tier);
 /* What an error of any API says; the first one stays. */
 void lf__reply_note_error(lf__reply *reply, lf__item error);
 
+/* This event adds `piece`, which is not empty, to `to`, and all else that it says may be said again without a difference. */
+void lf__reply_learn(lf__reply *reply, lf__item event, lf__item piece, lf__buf *to);
+/* Read an event like the one that was learned. False: it is another; what was learned is forgotten. */
+bool lf__reply_read_alike(lf__reply *reply, lf__text data);
+
 /* An event of an API. True: it carries a token, or a part of what the model says. */
 bool lf__reply_chat_event(lf__reply *reply, lf__item event);
-/* The same for an event that differs from the one before only by its content, without reading the rest again. False: it is another. */
-bool lf__reply_chat_repeats(lf__reply *reply, lf__text data, bool *out_token);
 bool lf__reply_responses_event(lf__reply *reply, lf__item event);
 bool lf__reply_anthropic_event(lf__reply *reply, lf__item event);
 bool lf__reply_gemini_event(lf__reply *reply, lf__item event);
