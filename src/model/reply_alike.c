@@ -92,7 +92,7 @@ bool lf__reply_read_alike(lf__reply *reply, lf__text data)
 {
     lf__reply_alike *alike = &reply->alike;
     lf__text values[LF__REPLY_HOLES];
-    if (alike->event.length == 0 || !alike_compare(alike, lf__text_trim(data, " \t"), values)) {
+    if (alike->event.length == 0 || data.size == 0 || !alike_compare(alike, lf__text_trim(data, " \t"), values)) {
         lf__buf_clear(&alike->event); /* where pieces are added to may move */
         alike->misses += alike->misses < ALIKE_MISSES;
         return false;

@@ -19,7 +19,7 @@ clang $flags tests/fuzz/fuzz_usage.c src/model/usage.c src/observe/propagate.c s
 clang $flags tests/fuzz/fuzz_request.c src/model/api.c src/model/media.c src/model/request.c src/base/base.c src/base/buf.c src/base/json.c \
     src/base/sha256.c -o "$BUILD/fuzz/request" -lm -lpthread
 clang $flags tests/fuzz/fuzz_reply.c src/model/api.c src/model/frames.c src/model/media.c src/model/reply*.c src/model/tree.c src/model/usage.c \
-    src/base/base.c src/base/buf.c src/base/json.c src/base/sha256.c -o "$BUILD/fuzz/reply" -lm -lpthread
+    src/base/base.c src/base/buf.c src/base/json.c src/base/secret.c src/base/sha256.c -o "$BUILD/fuzz/reply" -lm -lpthread
 clang $flags tests/fuzz/fuzz_template.c lf_core.c $library -o "$BUILD/fuzz/template" -lcurl -lcjson -lm -lpthread
 clang $flags $CALLS_WRAP tests/fuzz/fuzz_calls.c lf_core.c $library langfuse/score.c -o "$BUILD/fuzz/calls" -lcurl -lcjson -lm -lpthread
 clang $flags tests/server/fuzz_otlp.c $server -o "$BUILD/fuzz/otlp" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
