@@ -42,7 +42,9 @@ static inline lf__text lf__text_behind(lf__text text, size_t size)
 /* The NUL behind the list is not on it. */
 static inline bool lf__is_one_of(char c, const char *list)
 {
-    return c != '\0' && strchr(list, c) != NULL;
+    while (*list != '\0' && *list != c)
+        list++;
+    return *list != '\0';
 }
 
 /* Without the blanks around it. */
