@@ -304,6 +304,20 @@ bool lf__frames_take(lf__frames *frames, lf__frame_event *out)
     return false;
 }
 
+bool lf__frames_peek_line(const lf__frames *frames, lf__text *out)
+{
+    if (frames->framing != LF__FRAMING_VALUES || frames->depth > 0 || frames->at == frames->end)
+        return false;
+    const char *begin = frames->at + (*frames->at == '\n'), *end = memchr(begin, '\n', (size_t)(frames->end - begin));
+    *out = (lf__text){begin, end == NULL ? 0 : (size_t)(end - begin)};
+    return end != NULL;
+}
+
+void lf__frames_skip_line(lf__frames *frames, lf__text line)
+{
+    frames->at = line.at + line.size;
+}
+
 bool lf__frames_take_rest(lf__frames *frames, lf__frame_event *out)
 {
     frames_forget_taken(frames);

@@ -66,6 +66,10 @@ void lf__frames_done(lf__frames *frames);
  * there is none any more. */
 void lf__frames_give(lf__frames *frames, const char *bytes, size_t size);
 bool lf__frames_take(lf__frames *frames, lf__frame_event *out);
+/* The next line, where lines of JSON come and it is there to its end; a value may go on behind it. Whoever finds that it is one value skips
+ * it: finding its end byte by byte takes longer than reading it. */
+bool lf__frames_peek_line(const lf__frames *frames, lf__text *out);
+void lf__frames_skip_line(lf__frames *frames, lf__text line);
 /* No more bytes come: the events that lack their end; the last one may be half a value. */
 bool lf__frames_take_rest(lf__frames *frames, lf__frame_event *out);
 size_t lf__frames_memory(const lf__frames *frames);

@@ -389,8 +389,9 @@ static bool reply_take_event(lf__reply *reply, const lf__frame_event *event)
         reply->done = reply->closed = true;
         return false;
     }
-    if (lf__reply_read_alike(reply, event->is_error ? (lf__text){NULL, 0} : event->data))
+    if (!event->is_error && lf__reply_read_alike(reply, event->data))
         return reply_count_event(reply, true);
+    lf__reply_unlearn(reply);
     if (!reply_index(reply, event->data)) {
         if (event->is_error && reply->error.length == 0)
             reply_set_error_text(reply, event->data);
@@ -399,6 +400,16 @@ static bool reply_take_event(lf__reply *reply, const lf__frame_event *event)
     lf__item root = lf__tree_root(&reply->tree);
     reply_look_for_error(reply, root, event->is_error);
     return reply_count_event(reply, reply_read_event(reply, root));
+}
+
+/* Lines of JSON that are like the event before. */
+static void reply_take_lines(lf__reply *reply)
+{
+    lf__text line;
+    while (!reply->closed && lf__frames_peek_line(&reply->frames, &line) && lf__reply_read_alike(reply, line)) {
+        lf__frames_skip_line(&reply->frames, line);
+        (void)reply_count_event(reply, true);
+    }
 }
 
 /* All bytes are kept until they turn out to be something else. Of those that do not fit, the first ones are. */
@@ -425,8 +436,11 @@ bool lf__reply_feed(lf__reply *reply, const char *bytes, size_t size)
     lf__frames_give(&reply->frames, bytes, size);
     if (was_bytes)
         reply_keep_bytes(reply, bytes, size);
-    while (lf__frames_take(&reply->frames, &event))
+    reply_take_lines(reply);
+    while (lf__frames_take(&reply->frames, &event)) {
         first |= reply_take_event(reply, &event);
+        reply_take_lines(reply);
+    }
     return first;
 }
 

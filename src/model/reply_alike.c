@@ -92,11 +92,8 @@ bool lf__reply_read_alike(lf__reply *reply, lf__text data)
 {
     lf__reply_alike *alike = &reply->alike;
     lf__text values[LF__REPLY_HOLES];
-    if (alike->event.length == 0 || data.size == 0 || !alike_compare(alike, lf__text_trim(data, " \t"), values)) {
-        lf__buf_clear(&alike->event); /* where pieces are added to may move */
-        alike->misses += alike->misses < ALIKE_MISSES;
+    if (alike->event.length == 0 || !alike_compare(alike, lf__text_trim(data, " \t\r"), values))
         return false;
-    }
     alike->misses = 0;
     for (unsigned i = 0; i < alike->count; i++) {
         lf__text inside = {values[i].at + 1, values[i].size - 2};
@@ -106,4 +103,11 @@ bool lf__reply_read_alike(lf__reply *reply, lf__text data)
             lf__reply_set(reply, alike->holes[i].to, values[i]);
     }
     return true;
+}
+
+void lf__reply_unlearn(lf__reply *reply)
+{
+    lf__reply_alike *alike = &reply->alike;
+    alike->misses += alike->event.length > 0 && alike->misses < ALIKE_MISSES;
+    lf__buf_clear(&alike->event); /* where pieces are added to may move */
 }

@@ -152,8 +152,9 @@ void lf__reply_note_error(lf__reply *reply, lf__item error);
 
 /* This event adds `piece`, which is not empty, to `to`, and all else that it says may be said again without a difference. */
 void lf__reply_learn(lf__reply *reply, lf__item event, lf__item piece, lf__buf *to);
-/* Read an event like the one that was learned. False: it is another; what was learned is forgotten. */
+/* Read an event like the one that was learned. False: it is another, which may be read only after lf__reply_unlearn. */
 bool lf__reply_read_alike(lf__reply *reply, lf__text data);
+void lf__reply_unlearn(lf__reply *reply);
 
 /* An event of an API. True: it carries a token, or a part of what the model says. */
 bool lf__reply_chat_event(lf__reply *reply, lf__item event);

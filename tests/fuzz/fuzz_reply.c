@@ -102,7 +102,17 @@ static void fuzz_keep(fuzz_outcome *out, const lf__reply_result *result)
     out->first_token_event = result->first_token_event;
 }
 
-/* Pieces of `step` bytes; 0: of sizes that follow from the input. */
+#define FUZZ_BY_CHANCE 0
+#define FUZZ_LINES (SIZE_MAX - 1)
+#define FUZZ_WHOLE SIZE_MAX
+
+static size_t fuzz_line(const char *at, size_t left)
+{
+    const char *end = memchr(at, '\n', left);
+    return end == NULL ? left : (size_t)(end - at) + 1;
+}
+
+/* Pieces of `step` bytes, or one of the ways above; by chance: of sizes that follow from the input. */
 static void fuzz_run(const fuzz_input *in, size_t step, fuzz_outcome *out)
 {
     lf__reply *reply = lf__reply_new(in->api, "image/png", in->most);
@@ -111,7 +121,9 @@ static void fuzz_run(const fuzz_input *in, size_t step, fuzz_outcome *out)
     CHECK(reply != NULL);
     for (size_t at = 0, size; at < in->size; at += size) {
         seed = seed * 25173 + 13849;
-        size = step != 0 ? step : 1 + (seed >> 8) % (1 + in->cut);
+        size = step == FUZZ_BY_CHANCE ? 1 + (seed >> 8) % (1 + in->cut)
+               : step == FUZZ_LINES   ? fuzz_line(in->body + at, in->size - at)
+                                      : step;
         size = size < in->size - at ? size : in->size - at;
         char *piece = malloc(size); /* of its own size: the sanitizer sees reading past it */
         CHECK(piece != NULL);
@@ -155,7 +167,7 @@ static void fuzz_without_repeats(const fuzz_input *in, const fuzz_outcome *whole
         if ((is_data || is_line) && events++ % 2 == 0)
             body[spaced.size++] = ' ';
     }
-    fuzz_run(&spaced, SIZE_MAX, &out);
+    fuzz_run(&spaced, FUZZ_WHOLE, &out);
     CHECK(lf__text_equals(lf__buf_text(&whole->texts[1]), lf__buf_text(&out.texts[1])));
     CHECK(whole->first_token_event == out.first_token_event);
     for (int i = 0; i < FUZZ_TEXTS; i++)
@@ -176,11 +188,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < FUZZ_HEAD)
         return 0;
     const fuzz_input in = fuzz_read(data, size);
-    fuzz_run(&in, SIZE_MAX, &whole);
-    fuzz_run(&in, 0, &cut);
+    fuzz_run(&in, FUZZ_WHOLE, &whole);
+    fuzz_run(&in, FUZZ_BY_CHANCE, &cut);
     fuzz_compare(&whole, &cut);
-    if (in.cut % 64 == 0) {
-        fuzz_run(&in, 1, &cut);
+    if (in.cut % 64 < 2) {
+        fuzz_run(&in, in.cut % 64 == 0 ? 1 : FUZZ_LINES, &cut);
         fuzz_compare(&whole, &cut);
     }
     if (fuzz_merges(in.api) && in.most == FUZZ_MOST && in.size > 0)

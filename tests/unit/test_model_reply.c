@@ -64,21 +64,28 @@ static void add_result(lf__buf *out, const lf__reply_result *result)
 }
 
 /* A way to cut a body: the size of the next piece. */
-typedef size_t (*cutter)(size_t left);
+typedef size_t (*cutter)(lf__text left);
 
 static size_t piece_size;
 static uint64_t dice;
 
-static size_t cut_alike(size_t left)
+static size_t cut_alike(lf__text left)
 {
-    return piece_size < left ? piece_size : left;
+    return piece_size < left.size ? piece_size : left.size;
 }
 
-static size_t cut_by_chance(size_t left)
+static size_t cut_by_chance(lf__text left)
 {
     dice = dice * 6364136223846793005u + 1442695040888963407u;
     size_t size = 1 + (size_t)((dice >> 33) % 40);
-    return size < left ? size : left;
+    return size < left.size ? size : left.size;
+}
+
+/* A piece begins where a line does, as most servers send them. */
+static size_t cut_at_lines(lf__text left)
+{
+    const char *end = memchr(left.at, '\n', left.size);
+    return end == NULL ? left.size : (size_t)(end - left.at) + 1;
 }
 
 /* Each piece lies in a block of its own, so that a checker sees reading past it. */
@@ -89,7 +96,7 @@ static void run(lf__buf *out, const model_case *it, lf__text body, size_t most, 
     int tokens = 0;
     assert_non_null(reply);
     for (size_t at = 0, size; at < body.size; at += size) {
-        size = cut(body.size - at);
+        size = cut((lf__text){body.at + at, body.size - at});
         char *piece = malloc(size);
         memcpy(piece, body.at + at, size);
         tokens += lf__reply_feed(reply, piece, size);
@@ -205,33 +212,37 @@ static void check_without_repeats(const model_case *it, const lf__buf *whole)
     free((char *)(uintptr_t)spaced.at);
 }
 
+/* The same must come of it as in one piece. */
+static void check_cut(const model_case *it, const lf__buf *whole, const char *how, cutter way)
+{
+    lf__buf cut;
+    run(&cut, it, (lf__text){it->body, it->body_size}, MOST, way);
+    if (!lf__text_equals(lf__buf_text(&cut), lf__buf_text(whole))) {
+        fprintf(stderr, "%s, %s: is\n    %s, in one piece\n    %s\n", it->name, how, cut.data, whole->data);
+        failures++;
+    }
+    lf__buf_done(&cut);
+}
+
 static void check_case(const model_case *it)
 {
-    static const size_t sizes[] = {SIZE_MAX, 1, 2, 3, 7};
-    lf__text body = {it->body, it->body_size};
-    lf__buf whole = {0}, cut;
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes + 3; i++) {
-        char how[40];
-        bool alike = i < sizeof sizes / sizeof *sizes;
-        piece_size = alike ? sizes[i] : 0;
-        dice = i;
-        snprintf(how, sizeof how,
-                 i == 0  ? "in one piece"
-                 : alike ? "in pieces of %zu"
-                         : "at random cuts %zu",
-                 alike ? piece_size : i);
-        run(&cut, it, body, MOST, alike ? cut_alike : cut_by_chance);
-        if (i == 0) {
-            compare(it, how, &cut);
-            whole = cut;
-            continue;
-        }
-        if (!lf__text_equals(lf__buf_text(&cut), lf__buf_text(&whole))) {
-            fprintf(stderr, "%s, %s: is\n    %s, in one piece\n    %s\n", it->name, how, cut.data, whole.data);
-            failures++;
-        }
-        lf__buf_done(&cut);
+    static const size_t sizes[] = {1, 2, 3, 7};
+    lf__buf whole;
+    char how[40];
+    piece_size = SIZE_MAX;
+    run(&whole, it, (lf__text){it->body, it->body_size}, MOST, cut_alike);
+    compare(it, "in one piece", &whole);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        piece_size = sizes[i];
+        snprintf(how, sizeof how, "in pieces of %zu", piece_size);
+        check_cut(it, &whole, how, cut_alike);
     }
+    for (unsigned seed = 5; seed < 8; seed++) {
+        dice = seed;
+        snprintf(how, sizeof how, "at random cuts %u", seed);
+        check_cut(it, &whole, how, cut_by_chance);
+    }
+    check_cut(it, &whole, "at the ends of lines", cut_at_lines);
     if (it->api != LF__API_OTHER && it->end.http_status < 400) /* those are recorded as they are */
         check_without_repeats(it, &whole);
     lf__buf_done(&whole);
