@@ -66,6 +66,35 @@ void api_plain(http_answer *answer, unsigned status, const char *message)
     buf_string(&answer->body, message);
 }
 
+/* ---- The version ---- */
+
+enum { API_MAX_VERSION_PART = 9999 };
+
+bool api_read_version(text given, api_version *out)
+{
+    api_version read = {0};
+    text rest = given;
+    size_t count = 0;
+    for (; rest.at != NULL && count < 3; count++) {
+        int64_t part;
+        if (!text_to_int(text_take(&rest, "."), &part) || part < 0 || part > API_MAX_VERSION_PART)
+            return false;
+        read.parts[count] = (unsigned)part;
+    }
+    if (count == 0 || rest.at != NULL)
+        return false;
+    *out = read;
+    return true;
+}
+
+bool api_at_least(const api *server, unsigned major, unsigned minor)
+{
+    const unsigned *parts = server->version.parts;
+    return parts[0] > major || (parts[0] == major && parts[1] >= minor);
+}
+
+/* ---- Warnings ---- */
+
 static void api_warn(const api *server, const char *what, const char *why)
 {
     if (!server->quiet)
@@ -222,9 +251,15 @@ static void api_post_traces(api *server, const http_request *request, http_answe
 /* ---- Small routes ---- */
 
 static const char api_ok[] = "{\"message\":\"OK\"}";
-static const char api_health[] = "{\"status\":\"OK\",\"version\":\"" API_LANGFUSE_VERSION "\"}";
 static const char api_projects[] = "{\"data\":[{\"id\":\"local\",\"name\":\"Local\",\"organization\":"
                                    "{\"id\":\"local\",\"name\":\"Local\"},\"metadata\":{}}]}";
+
+static void api_get_health(api *server, const http_request *request, http_answer *answer)
+{
+    const unsigned *parts = server->version.parts;
+    (void)request;
+    buf_format(&answer->body, "{\"status\":\"OK\",\"version\":\"%u.%u.%u\"}", parts[0], parts[1], parts[2]);
+}
 
 static void api_get_count(api *server, const http_request *request, http_answer *answer)
 {
@@ -271,8 +306,8 @@ static const api_route api_routes[] = {
     {"POST", "/api/public/otel/v1/traces", .handler = api_post_traces},
     {"POST", "/api/public/otel/v1/metrics", .fixed = api_ok},
     {"POST", "/api/public/ingestion", API_BEARER | API_NAMED, .handler = ingestion_post, API_BATCH_LIMIT},
-    {"GET", "/api/public/health", API_OPEN, .fixed = api_health},
-    {"GET", "/api/public/ready", API_OPEN, .fixed = api_health},
+    {"GET", "/api/public/health", API_OPEN, .handler = api_get_health},
+    {"GET", "/api/public/ready", API_OPEN, .handler = api_get_health},
     {"GET", "/api/public/projects", .fixed = api_projects},
     {"GET", "/api/public/v2/observations", .handler = api_list_observations},
     {"GET", "/api/local/count", .handler = api_get_count},

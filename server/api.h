@@ -8,16 +8,25 @@
 #include "json.h"
 #include "store.h"
 
-/* The answers and rules are those of this version of the Langfuse server; /health reports it. */
-#define API_LANGFUSE_VERSION "4.16.0"
+/* A version of the Langfuse server: major, minor, patch. */
+typedef struct api_version {
+    unsigned parts[3];
+} api_version;
+
+/* The answers and rules are those of this version, unless the user asks for another one. */
+#define API_LANGFUSE_VERSION ((api_version){{4, 16, 0}})
 
 typedef struct api {
     store *store;
     auth_keys keys;
+    api_version version; /* /health reports it */
     bool quiet;       /* no warnings on stderr */
     bool events_only; /* as a server of version 4 by default: no trace events in batches, no reading of whole traces */
     _Atomic uint64_t last_job;
 } api;
+
+bool api_read_version(text given, api_version *out); /* 4, 4.59 or 4.59.0; what is left out is 0 */
+bool api_at_least(const api *server, unsigned major, unsigned minor);
 
 void api_handle(void *context, const http_request *request, http_answer *answer); /* an http_handler; context is an api */
 

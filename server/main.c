@@ -30,15 +30,16 @@ static const char main_help[] =
     "langfuse-local " MAIN_VERSION ": a local Langfuse-compatible server in one binary.\n"
     "\n"
     "  langfuse-local serve [--host 127.0.0.1] [--port 3300] [--db PATH] [--public-key K] [--secret-key S]\n"
-    "                       [--port-file PATH] [--write-mode dual|events_only] [--quiet]\n"
+    "                       [--port-file PATH] [--write-mode dual|events_only] [--version-as V] [--quiet]\n"
     "      Receive traces and answer the public API. Port 0 takes any free port. In the write mode events_only the server refuses\n"
     "      what a Langfuse server of version 4 refuses by default: trace events in batches, and the older ways of reading.\n"
+    "      It answers as a Langfuse server of version V, 4.16 unless told; from 4.59 on it takes scores in arrays.\n"
     "  langfuse-local tree [TRACE_ID] [--db PATH] [--limit N] [--all] [--full] [--color auto|always|never]\n"
     "      Show the newest trace, the one whose id is or begins with TRACE_ID, or the newest N.\n"
     "  langfuse-local traces [--db PATH] [--limit N] [--all] [--color auto|always|never]\n"
     "      List the newest traces (20 unless told), a line each.\n"
     "  langfuse-local run [--keep] [--db PATH] [--no-preload] [--children] [--quiet] [--limit N] [--all] [--full]\n"
-    "                     [--color auto|always|never] [--] PROGRAM [ARGUMENT...]\n"
+    "                     [--version-as V] [--color auto|always|never] [--] PROGRAM [ARGUMENT...]\n"
     "      Run the program with a server of its own, and show its traces when it has ended. Calls of models by libcurl are "
     "recorded,\n"
     "      too, with --children also those of the programs that it starts. The exit status is that of the program.\n"
@@ -109,6 +110,10 @@ static bool main_read_option(int option, main_options *o)
         if (strcmp(optarg, "dual") != 0 && strcmp(optarg, "events_only") != 0)
             return main_bad_option("--write-mode is dual or events_only, not ", optarg);
         o->api.events_only = strcmp(optarg, "events_only") == 0;
+        return true;
+    case 'v':
+        if (!api_read_version(text_of(optarg), &o->api.version))
+            return main_bad_option("--version-as is a version like 4.59, not ", optarg);
         return true;
     case 'p':
         if (!main_read_number(optarg, UINT16_MAX, &number))
@@ -272,6 +277,7 @@ static int main_run_program(const main_options *o, char **argv)
                            .quiet = o->api.quiet,
                            .full = o->full,
                            .color = o->color,
+                           .version = o->api.version,
                            .limit = o->all         ? INT32_MAX
                                     : o->limit > 0 ? o->limit
                                                    : MAIN_DEFAULT_TREES};
@@ -320,6 +326,7 @@ static const struct option main_serve_options[] = {
     {"port-file", required_argument, NULL, 'f'},
     {"quiet", no_argument, NULL, 'q'},
     {"write-mode", required_argument, NULL, 'w'},
+    {"version-as", required_argument, NULL, 'v'},
     MAIN_EVERYWHERE,
 };
 
@@ -329,11 +336,17 @@ static const struct option main_show_options[] = {
 };
 
 static const struct option main_run_options[] = {
-    {"db", required_argument, NULL, 'd'},    {"keep", no_argument, NULL, 'K'},
-    {"no-preload", no_argument, NULL, 'N'},  {"children", no_argument, NULL, 'C'},
-    {"quiet", no_argument, NULL, 'q'},       {"limit", required_argument, NULL, 'l'},
-    {"all", no_argument, NULL, 'a'},         {"full", no_argument, NULL, 'F'},
-    {"color", required_argument, NULL, 'c'}, MAIN_EVERYWHERE,
+    {"db", required_argument, NULL, 'd'},
+    {"keep", no_argument, NULL, 'K'},
+    {"no-preload", no_argument, NULL, 'N'},
+    {"children", no_argument, NULL, 'C'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"limit", required_argument, NULL, 'l'},
+    {"all", no_argument, NULL, 'a'},
+    {"full", no_argument, NULL, 'F'},
+    {"color", required_argument, NULL, 'c'},
+    {"version-as", required_argument, NULL, 'v'},
+    MAIN_EVERYWHERE,
 };
 
 static const struct option main_env_options[] = {
@@ -404,7 +417,7 @@ static int main_read_arguments(const main_command *command, int argc, char **arg
 
 int main(int argc, char **argv)
 {
-    main_options o = {.host = "127.0.0.1", .port = 3300, .color = "auto"};
+    main_options o = {.host = "127.0.0.1", .port = 3300, .color = "auto", .api = {.version = API_LANGFUSE_VERSION}};
     o.db = main_from_environment("LANGFUSE_LOCAL_DB", "langfuse-local.db");
     o.api.keys.public_key = main_from_environment("LANGFUSE_PUBLIC_KEY", AUTH_LOCAL_KEYS.public_key);
     o.api.keys.secret_key = main_from_environment("LANGFUSE_SECRET_KEY", AUTH_LOCAL_KEYS.secret_key);

@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "run.h"
 
-#include "api.h"
 #include "clock.h"
 #include "environment.h"
 #include "preload.h"
@@ -328,7 +327,7 @@ int run_program(const run_options *o, char *const *argv)
 {
     char why[512];
     int fd = isatty(STDOUT_FILENO) ? STDOUT_FILENO : STDERR_FILENO; /* the output of the program stays its own */
-    run r = {.options = o, .argv = argv, .api = {.keys = AUTH_LOCAL_KEYS, .quiet = o->quiet}};
+    run r = {.options = o, .argv = argv, .api = {.keys = AUTH_LOCAL_KEYS, .version = o->version, .quiet = o->quiet}};
     run_take_signals(&r.signals);
     if (!run_open_place(&r.place, o->db, why, sizeof why))
         return run_failure(why);

@@ -2,8 +2,7 @@
 #ifndef LOCAL_RUN_H
 #define LOCAL_RUN_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "api.h"
 
 typedef struct run_options {
     const char *db;    /* NULL: one of its own, which goes away afterwards */
@@ -13,6 +12,7 @@ typedef struct run_options {
     bool quiet;        /* no warnings of the server */
     bool full;         /* as in tree_style */
     const char *color; /* as in show_style */
+    api_version version; /* of the Langfuse server that answers */
     size_t limit;      /* how many traces are shown */
 } run_options;
 

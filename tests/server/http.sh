@@ -97,6 +97,11 @@ expect 'events only' 207 '{"successes":[{"id":"2","status":201}],"errors":[{"id"
 stop TERM
 [ "$code" = 0 ] || fail "exit code $code of the server in events_only mode"
 
+# As a server of another version.
+start --version-as 4.59
+expect 'health of 4.59' 200 '{"status":"OK","version":"4.59.0"}' "$url/api/public/health"
+stop TERM
+
 start
 ingestion=$url/api/public/ingestion
 scores=$url/api/public/scores
@@ -394,7 +399,7 @@ stop TERM
 # Usage.
 code=0; "$server" tree --db "$folder/missing.db" 2>/dev/null || code=$?
 [ "$code" = 1 ] || fail "tree without a database: $code"
-for arguments in '' 'nonsense' 'serve --port 70000' 'serve --what' 'serve --write-mode legacy' 'tree a b' 'tree --color blue' 'traces x'; do
+for arguments in '' 'nonsense' 'serve --port 70000' 'serve --what' 'serve --write-mode legacy' 'serve --version-as 4.x' 'run --version-as 1.2.3.4 true' 'tree a b' 'tree --color blue' 'traces x'; do
     code=0; "$server" $arguments 2>/dev/null || code=$?
     [ "$code" = 2 ] || fail "usage '$arguments': $code"
 done
