@@ -42,9 +42,10 @@ typedef struct lf_score_fields {
     const char *comment;
     const char *config_id; /* of a score config on the server */
     lf_value_from_LF_OBJECT metadata;
-    const char *id;        /* a later score with the same id replaces this one; default: random */
+    const char *id;        /* a later score with the same id replaces this one, by the rule of timestamp_ns; default: random */
     const char *environment; /* default: that of the scope, else the client's */
-    int64_t timestamp_ns;    /* default: now */
+    int64_t timestamp_ns;    /* default: now. A score that replaces one on a server from 4.59 on has the same time as that one; on
+                                an older server a later one */
     lf_client *client;       /* default: that of the current observation, otherwise the default client */
 } lf_score_fields;
 

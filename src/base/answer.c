@@ -162,6 +162,47 @@ void lf__answer_read_partial(lf__answer_partial *out, const char *body, size_t s
         answer_read_protobuf(out, body, size);
 }
 
+/* ---- Scores ------------------------------------------------------------------------------------------------------- */
+
+void lf__answer_read_rejected(lf__answer_partial *out, const char *body, size_t size)
+{
+    *out = (lf__answer_partial){0};
+    cJSON *json = cJSON_ParseWithLengthOpts(body, size, NULL, 0);
+    const cJSON *errors = cJSON_GetObjectItemCaseSensitive(json, "errors"), *error;
+    out->rejected = answer_number(cJSON_GetObjectItemCaseSensitive(json, "rejected"));
+    size_t length = 0;
+    cJSON_ArrayForEach(error, errors) {
+        const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(error, "message"));
+        if (message == NULL)
+            continue;
+        length = answer_add_text(out->message, sizeof out->message, length, length == 0 ? "" : "; ");
+        length = answer_add_text(out->message, sizeof out->message, length, message);
+    }
+    cJSON_Delete(json);
+}
+
+/* Digits up to a point or the end. NULL: there are none, or too many. */
+static const char *answer_version_part(const char *text, unsigned *out)
+{
+    enum { DIGITS_MAX = 9 };
+    unsigned value = 0;
+    int digits = 0;
+    for (; text[digits] >= '0' && text[digits] <= '9' && digits < DIGITS_MAX; digits++)
+        value = 10 * value + (unsigned)(text[digits] - '0');
+    *out = value;
+    return digits == 0 ? NULL : text + digits;
+}
+
+bool lf__answer_read_version(const char *body, size_t size, unsigned *out_major, unsigned *out_minor)
+{
+    cJSON *json = cJSON_ParseWithLengthOpts(body, size, NULL, 0);
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "version"));
+    text = text == NULL ? NULL : answer_version_part(text + (text[0] == 'v'), out_major);
+    bool is_version = text != NULL && text[0] == '.' && answer_version_part(text + 1, out_minor) != NULL;
+    cJSON_Delete(json);
+    return is_version;
+}
+
 /* ---- Refusals ------------------------------------------------------------------------------------------------------ */
 
 /* The place of an issue: "labels.0: ". */

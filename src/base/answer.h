@@ -21,6 +21,12 @@ typedef struct lf__answer_partial {
  * body is another text, or empty. */
 void lf__answer_read_partial(lf__answer_partial *out, const char *body, size_t size);
 
+/* The same of an answer to a list of scores: {"accepted":1,"rejected":1,"errors":[{"message":"..."}]}. The messages are joined. */
+void lf__answer_read_rejected(lf__answer_partial *out, const char *body, size_t size);
+
+/* The version that a server tells of itself: {"version":"4.59.0"}. False: the body is something else. */
+bool lf__answer_read_version(const char *body, size_t size, unsigned *out_major, unsigned *out_minor);
+
 /* Write the gist of a refusal, in whatever shape the server or a proxy worded it: one line without control characters, cut to
  * fit, at the end of a character. Of a validator's list the first entry is told, without the content that it quotes. */
 void lf__answer_text(char *out, size_t room, const char *body, size_t size);

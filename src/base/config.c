@@ -19,6 +19,8 @@
 static const char config_cloud[] = "https://cloud.langfuse.com";
 static const char config_path[] = "api/public/otel/v1/traces";
 static const char config_ingestion_path[] = "api/public/ingestion";
+static const char config_scores_path[] = "api/public/scores";
+static const char config_health_path[] = "api/public/health";
 static const char config_blanks[] = " \t";
 
 static const char *const config_public_key[] = {"LANGFUSE_PUBLIC_KEY", NULL};
@@ -394,7 +396,9 @@ static bool config_read_url(config_maker *maker)
     const char *text = path.text != NULL ? path.text : config_path;
     config->traces_url = config_join(config->origin, text + strspn(text, "/"));
     config->ingestion_url = config_join(config->origin, config_ingestion_path);
-    if (config->traces_url == NULL || config->ingestion_url == NULL)
+    config->scores_url = config_join(config->origin, config_scores_path);
+    config->health_url = config_join(config->origin, config_health_path);
+    if (config->traces_url == NULL || config->ingestion_url == NULL || config->scores_url == NULL || config->health_url == NULL)
         maker->no_memory = true;
     return !maker->no_memory;
 }
@@ -785,23 +789,11 @@ void lf__config_free(lf__config *config)
     lf__free_secret(config->secret_key);
     lf__free_secret(config->authorization);
     config_free_source(config->key_source);
-    char *texts[] = {config->public_key,
-                     config->base_url,
-                     config->origin,
-                     config->socket_path,
-                     config->traces_url,
-                     config->ingestion_url,
-                     config->file_path,
-                     config->environment,
-                     config->release,
-                     config->ca_file,
-                     config->ca_path,
-                     config->client_key,
-                     config->proxy,
-                     config->client_certificate,
-                     config->prompt_cache_dir,
-                     config->project_id,
-                     config->logger.path};
+    char *texts[] = {config->public_key,       config->base_url,      config->origin,     config->socket_path,
+                     config->traces_url,       config->ingestion_url, config->scores_url, config->health_url,
+                     config->file_path,        config->environment,   config->release,    config->ca_file,
+                     config->ca_path,          config->client_key,    config->proxy,      config->client_certificate,
+                     config->prompt_cache_dir, config->project_id,    config->logger.path};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         lf__free(texts[i]);
     config_free_pairs(config->headers, config->header_count);

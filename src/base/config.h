@@ -55,6 +55,8 @@ typedef struct lf__config {
     char *socket_path; /* of that socket, NULL for none */
     char *traces_url;
     char *ingestion_url;
+    char *scores_url; /* takes a list of scores, where the server is new enough */
+    char *health_url; /* which tells how new it is */
     char *file_path;
     char *environment; /* NULL for none */
     char *release;     /* NULL for none */

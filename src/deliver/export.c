@@ -2,6 +2,7 @@
 
 #include "../base/answer.h"
 #include "file.h"
+#include "route.h"
 #include "tell.h"
 #include "verdict.h"
 #include "wire.h"
@@ -9,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What a batch endpoint says of an event of a kind that it never takes. */
+static const char export_never_takes[] = "Event type not accepted";
 
 enum {
     EXPORT_LENGTHS_MAX = 64, /* a head may grow by this when it knows how long the items are */
@@ -31,8 +35,10 @@ typedef struct export_batch {
     bool in_flight;
     bool is_part;          /* came out of a split */
     uint64_t whole;        /* the same of the batch before any split */
+    bool is_list;          /* it was sent as a list of scores */
     lf__buf head;
     lf__buf tail;
+    lf__buf body; /* as it is sent, where that is not head, items and tail; empty until then */
     lf__http_request request;
 } export_batch;
 
@@ -41,6 +47,7 @@ struct lf__export {
     lf__transport *transport;
     lf__counters *counters;
     const lf__wire *wire;
+    lf__route route;
     lf__tell tell;
     const char *url;
     lf__file file; /* without a path: to the server */
@@ -71,7 +78,8 @@ struct lf__export {
 
 static size_t export_batch_bytes(const export_batch *batch)
 {
-    return batch->items.capacity + batch->head.capacity + batch->tail.capacity + batch->ends_capacity * sizeof *batch->ends;
+    return batch->items.capacity + batch->head.capacity + batch->tail.capacity + batch->body.capacity +
+           batch->ends_capacity * sizeof *batch->ends;
 }
 
 static export_batch *export_new_batch(lf__export *x)
@@ -83,6 +91,7 @@ static export_batch *export_new_batch(lf__export *x)
     lf__buf_init(&batch->items, x->config->batch_bytes - x->envelope);
     lf__buf_init(&batch->head, x->envelope);
     lf__buf_init(&batch->tail, x->envelope);
+    lf__buf_init(&batch->body, x->config->batch_bytes);
     return batch;
 }
 
@@ -93,6 +102,7 @@ static void export_free_batch(export_batch *batch)
     lf__buf_done(&batch->items);
     lf__buf_done(&batch->head);
     lf__buf_done(&batch->tail);
+    lf__buf_done(&batch->body);
     lf__free(batch->ends);
     lf__free(batch);
 }
@@ -185,7 +195,7 @@ lf__add lf__export_add(lf__export *x, const lf__record *record, const lf__record
     x->added++;
     export_count(&x->counters->dropped[no_memory ? LF_DROP_NO_MEMORY : LF_DROP_TOO_LARGE], 1);
     if (!no_memory && !x->no_room) /* no room was told at the start */
-        lf__tell_too_large(&x->tell, record);
+        lf__tell_too_large(&x->tell, record->kind, record->size, x->config->batch_bytes);
     return LF__ADD_DONE;
 }
 
@@ -236,11 +246,15 @@ static void export_delivered(lf__export *x, export_batch *batch, size_t rejected
     export_free_batch(batch);
 }
 
-/* The server has taken the batch. An OTLP receiver may reject some observations; it tells how many, but not which ones. */
+/* The server has taken the batch. It may reject some observations of OTLP, or scores of a list; it tells how many, but not which
+ * ones. */
 static void export_taken(lf__export *x, export_batch *batch, const lf__http_answer *answer)
 {
     lf__answer_partial partial;
-    lf__answer_read_partial(&partial, answer->body, answer->body_size);
+    if (batch->is_list)
+        lf__answer_read_rejected(&partial, answer->body, answer->body_size);
+    else
+        lf__answer_read_partial(&partial, answer->body, answer->body_size);
     size_t rejected = partial.rejected < batch->count ? (size_t)partial.rejected : batch->count;
     lf__tell_partial(&x->tell, rejected, batch->count, partial.message);
     export_delivered(x, batch, rejected);
@@ -340,9 +354,17 @@ static void export_judged(lf__export *x, export_batch *batch, const lf__http_ans
 
 /* ---- Any answer ---- */
 
+/* Does a batch endpoint take no scores at all? Then another one may. */
+static bool export_is_never_taken(const lf__http_answer *answer)
+{
+    return strstr(answer->body, export_never_takes) != NULL;
+}
+
 static void export_refused(lf__export *x, export_batch *batch, const lf__http_answer *answer)
 {
     int status = answer->status;
+    if (lf__route_turns(&x->route, batch->is_list, status))
+        return; /* the batch goes out once more, at once */
     lf__tell_refused(&x->tell, answer, x->wire->not_found);
     if (status == 408 || status == 429 || status >= 500 || status < 200) {
         export_retry(x, batch, answer->retry_after_ms);
@@ -365,7 +387,10 @@ static void export_answered(lf__export *x, export_batch *batch, const lf__http_a
     bool delivered = status >= 200 && status < 300 && !lf__answer_is_page(answer->body, answer->body_size);
     lf__log(&x->config->logger, LF__LOG_DEBUG, "export of %zu %s%s: HTTP %d%s%s", batch->count, x->tell.noun,
             batch->count == 1 ? "" : "s", status, answer->message[0] == '\0' ? "" : " ", answer->message);
-    if (delivered && status == 207 && x->wire->judges_events) {
+    bool judges = delivered && status == 207 && x->wire->judges_events && !batch->is_list;
+    if (judges && export_is_never_taken(answer) && lf__route_turns(&x->route, false, 410)) {
+        export_server_is_well(x); /* the batch goes out once more, at once */
+    } else if (judges) {
         export_judged(x, batch, answer);
     } else if (delivered) {
         export_taken(x, batch, answer);
@@ -389,6 +414,8 @@ static void export_request_done(lf__http_request *request, const lf__http_answer
     lf__export *x = batch->exporter;
     batch->in_flight = false;
     x->in_flight--;
+    lf__buf_done(&batch->body);
+    lf__buf_init(&batch->body, x->config->batch_bytes);
     if (!x->abandoning)
         export_answered(x, batch, answer);
 }
@@ -417,22 +444,30 @@ static lf__http *export_http(const lf__export *x)
     return http;
 }
 
+static void export_set_body(export_batch *batch)
+{
+    const lf__buf *const parts[] = {&batch->head, &batch->items, &batch->tail};
+    bool is_made = batch->body.length != 0;
+    for (int i = 0; i < LF__HTTP_PARTS; i++) {
+        const lf__buf *part = is_made && i == 0 ? &batch->body : parts[i];
+        batch->request.body[i] = is_made && i != 0 ? (lf__http_part){NULL, 0} : (lf__http_part){part->data, part->length};
+    }
+}
+
 static bool export_to_server(lf__export *x, export_batch *batch)
 {
     lf__http *http = export_http(x);
     batch->request = (lf__http_request){
         .config = x->config,
         .method = LF__HTTP_POST,
-        .url = x->url,
+        .url = batch->is_list ? x->config->scores_url : x->url,
         .content_type = x->wire->content_type,
-        .body = {{batch->head.data, batch->head.length},
-                 {batch->items.data, batch->items.length},
-                 {batch->tail.data, batch->tail.length}},
         .timeout_ms = x->config->timeout_ms,
         .answer_max = x->wire->answer_max,
         .done = export_request_done,
         .owner = batch,
     };
+    export_set_body(batch);
     if (http == NULL || !lf__http_start(http, &batch->request))
         return false;
     batch->in_flight = true;
@@ -440,19 +475,45 @@ static bool export_to_server(lf__export *x, export_batch *batch)
     return true;
 }
 
+/* False: no memory. */
+static bool export_make_body(lf__export *x, export_batch *batch)
+{
+    lf__buf_clear(&batch->head);
+    lf__buf_clear(&batch->tail);
+    lf__buf_clear(&batch->body);
+    batch->is_list = x->route.is_list;
+    if (batch->is_list)
+        return lf__wire_list(&batch->body, &batch->items);
+    return x->wire->head(&batch->head, x->config, batch->items.length) && x->wire->tail(&batch->tail);
+}
+
+/* A list may be shorter than a batch may: it is halved before it is sent, and so is none of one score. */
+static void export_shorten_list(lf__export *x, export_batch *batch)
+{
+    if (batch->count > 1) {
+        export_halve(x, batch);
+        return;
+    }
+    lf__tell_too_large(&x->tell, LF__RECORD_SCORE, batch->body.length, LF__WIRE_LIST_MAX);
+    export_drop(x, batch, LF_DROP_TOO_LARGE);
+}
+
 static void export_start(lf__export *x, export_batch *batch)
 {
+    if (!export_make_body(x, batch)) {
+        export_drop(x, batch, LF_DROP_NO_MEMORY);
+        return;
+    }
+    if (batch->is_list && batch->body.length > LF__WIRE_LIST_MAX) {
+        export_shorten_list(x, batch);
+        return;
+    }
     export_count(&x->counters->requests, 1);
     if (batch->first_try_ns == 0)
         batch->first_try_ns = lf__monotonic_ns();
     else if (!batch->is_part)
         export_count(&x->counters->retries, 1);
-    lf__buf_clear(&batch->head);
-    lf__buf_clear(&batch->tail);
-    bool ok = x->wire->head(&batch->head, x->config, batch->items.length) && x->wire->tail(&batch->tail);
-    if (!ok)
-        export_drop(x, batch, LF_DROP_NO_MEMORY);
-    else if (x->file.path != NULL)
+    if (x->file.path != NULL)
         export_to_file(x, batch);
     else if (!export_to_server(x, batch))
         export_retry(x, batch, -1); /* no memory for the request: there may be some later */
@@ -486,7 +547,8 @@ static void export_close_open(lf__export *x)
 /* May this batch be sent beside those in flight, if it is time? */
 static bool export_has_turn(const lf__export *x, const export_batch *batch)
 {
-    return batch != NULL && x->in_flight < (x->failing || batch->is_part ? 1 : EXPORT_IN_FLIGHT);
+    return batch != NULL && x->route.state != LF__ROUTE_ASKS &&
+           x->in_flight < (x->failing || batch->is_part ? 1 : EXPORT_IN_FLIGHT);
 }
 
 void lf__export_step(lf__export *x)
@@ -498,6 +560,10 @@ void lf__export_step(lf__export *x)
         if (!export_has_turn(x, batch))
             break;
         if (x->failing && lf__monotonic_ns() < x->pause_until_ns)
+            break;
+        if (x->route.state == LF__ROUTE_UNKNOWN)
+            lf__route_ask(&x->route, export_http(x));
+        if (x->route.state == LF__ROUTE_ASKS)
             break;
         export_start(x, batch);
     }
@@ -548,6 +614,7 @@ lf__export *lf__export_new(const lf__config *config, lf__export_kind kind, lf__t
     x->times = (lf__export_times){500000000u, 30000000000u, 3600000000000u};
     lf__buf_init(&x->scratch, EXPORT_SCRATCH_MAX);
     bool to_file = config->exporter == LF__EXPORTER_FILE, scores = kind == LF__EXPORT_SCORES;
+    lf__route_init(&x->route, config, scores && config->exporter == LF__EXPORTER_OTLP);
     /* Observations and scores are lines of different kinds: each has a file. */
     bool ok = !to_file || lf__file_init(&x->file, config->file_path, scores ? ".scores" : "");
     if (ok && lf__export_takes_all(config))
@@ -629,6 +696,7 @@ void lf__export_abandon(lf__export *x, lf_drop_reason reason)
 {
     lf__http *http = atomic_load_explicit(&x->transport->http, memory_order_relaxed);
     x->abandoning = true; /* a request that is cut short is dropped below instead of tried again */
+    lf__route_cancel(&x->route, http);
     for (export_batch *batch = x->batches; batch != NULL; batch = batch->next)
         if (batch->in_flight)
             lf__http_cancel(http, &batch->request);

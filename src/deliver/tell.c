@@ -92,7 +92,7 @@ void lf__tell_event_refused(lf__tell *tell, const lf__json_member *type, int sta
     lf__log(&tell->config->logger, LF__LOG_ERROR, "%s", line);
 }
 
-void lf__tell_too_large(const lf__tell *tell, const lf__record *record)
+void lf__tell_too_large(const lf__tell *tell, unsigned kind, size_t size, size_t most)
 {
     static const char *const names[] = {
         [LF__RECORD_OBSERVATION] = "an observation", [LF__RECORD_SCORE] = "a score", [LF__RECORD_TRACE] = "an update of a trace"};
@@ -100,7 +100,7 @@ void lf__tell_too_large(const lf__tell *tell, const lf__record *record)
         lf__log(&tell->config->logger, LF__LOG_WARNING,
                 "%s of %zu bytes does not fit into a request of %zu bytes and is dropped; see LANGFUSE_MAX_EVENT_SIZE_BYTES and"
                 " LANGFUSE_MAX_BATCH_SIZE_BYTES",
-                names[record->kind], (size_t)record->size, tell->config->batch_bytes);
+                names[kind], size, most);
 }
 
 void lf__tell_no_room(const lf__tell *tell)

@@ -24,7 +24,8 @@ void lf__tell_refused(const lf__tell *tell, const lf__http_answer *answer, const
 void lf__tell_partial(const lf__tell *tell, size_t refused, size_t count, const char *message);
 /* An event is refused: its type, and of the answer what is said of it. Few distinct reasons are told. */
 void lf__tell_event_refused(lf__tell *tell, const lf__json_member *type, int status, const lf__text *said);
-void lf__tell_too_large(const lf__tell *tell, const lf__record *record);
+/* A record of this kind (lf__record.kind) is larger than a request may be. */
+void lf__tell_too_large(const lf__tell *tell, unsigned kind, size_t size, size_t most);
 void lf__tell_no_room(const lf__tell *tell);
 
 #endif

@@ -52,4 +52,9 @@ extern const lf__wire lf__wire_otlp_protobuf;
 extern const lf__wire lf__wire_otlp_json;
 extern const lf__wire lf__wire_ingestion; /* batches of events for /api/public/ingestion: scores, and everything else too */
 
+enum { LF__WIRE_LIST_MAX = 1000000 }; /* bytes of a list of scores; the server's limit */
+/* The same scores as a whole body for /api/public/scores: a list, made of items of lf__wire_ingestion with scores only. It is never
+ * longer than they are, with brackets. */
+bool lf__wire_list(lf__buf *out, const lf__buf *items);
+
 #endif

@@ -1,11 +1,13 @@
 """A server that misbehaves as it is told, one word a request; the last word repeats.
 
-    badserver.py PORT_FILE SEEN_FILE WORD[,WORD...]
+    badserver.py PORT_FILE SEEN_FILE WORD[,WORD...] [HEALTH]
 
 Words: ok, a status (401), 429:SECONDS (with Retry-After), 429:date (the same as a date), garbage (200 with noise as its body),
 nonsense (not HTTP), big (200 with 10 MB), reset (in the middle of the body), close (without an answer), slow:MS, trickle:MS
-(a byte at a time), hang, redirect, refuse (nobody listens for a second), 413over:BYTES, 400if:TEXT.
-The ids of accepted spans (OTLP/JSON) go to SEEN_FILE, a line each, so that doubles can be told.
+(a byte at a time), hang, redirect, refuse (nobody listens for a second), 413over:BYTES, 400if:TEXT; of scores also 400list,
+404batch (a status of one of the two endpoints, the other one is well) and 207reject (a list of which the first score is rejected).
+HEALTH is what /health answers, which takes no word: a version, or one of the words above; by default 404.
+The ids of accepted spans (OTLP/JSON) and scores go to SEEN_FILE, a line each, so that doubles can be told.
 """
 import email.utils
 import json
@@ -17,6 +19,7 @@ import threading
 import time
 
 port_file, seen_file, words = sys.argv[1], sys.argv[2], sys.argv[3].split(",")
+health = sys.argv[4] if len(sys.argv) > 4 else "404"
 lock = threading.Lock()
 listener = None
 
@@ -61,6 +64,27 @@ def accept_spans(body):
                     seen.write(f"{span['traceId']} {span['spanId']} {span.get('parentSpanId', '-')}\n")
 
 
+def accept_scores(body, rejected):
+    scores = json.loads(body)
+    kind = "list" if isinstance(scores, list) else "batch"
+    with lock, open(seen_file, "a", encoding="utf-8") as seen:
+        for score in scores[rejected:] if kind == "list" else [event["body"] for event in scores["batch"]]:
+            seen.write(f"{kind} {score['id']}\n")
+    return len(scores)
+
+
+def answer_scores(peer, body, word):
+    """Take them, as a list or as a batch."""
+    rejected = int(word == "207reject")
+    count = accept_scores(body, rejected)
+    if not isinstance(json.loads(body), list):
+        answer(peer, 207, b'{"successes":[],"errors":[]}')
+    elif rejected:
+        answer(peer, 207, b'{"accepted":%d,"rejected":1,"errors":[{"message":"no such config"}]}' % (count - 1))
+    else:
+        answer(peer, 202, b'{"message":"Accepted"}')
+
+
 def reset(peer):
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.close()
@@ -70,8 +94,9 @@ def serve_one(peer):
     lines, body = head(peer)
     if lines is None:
         return False
-    length = next(int(l.split(":")[1]) for l in lines.split("\r\n") if l.lower().startswith("content-length:"))
-    word, _, detail = next_word().partition(":")
+    length = next((int(l.split(":")[1]) for l in lines.split("\r\n") if l.lower().startswith("content-length:")), 0)
+    asks_health = lines.startswith("GET /api/public/health ")
+    word, _, detail = (health if asks_health else next_word()).partition(":")
     if word == "reset":
         reset(peer)
         return False
@@ -103,6 +128,9 @@ def serve_one(peer):
         word = "413" if length > int(detail) else "ok"
     if word == "400if":
         word = "400" if detail.encode() in body else "ok"
+    if word in ("400list", "404batch"):
+        is_list = lines.startswith("POST /api/public/scores ")
+        word = word[:3] if is_list == (word[3:] == "list") else "ok"
     if word.isdigit():
         headers = []
         if detail == "date":
@@ -113,6 +141,12 @@ def serve_one(peer):
         return True
     if word == "slow":
         time.sleep(int(detail) / 1000)
+    if asks_health:
+        answer(peer, 200, json.dumps({"status": "OK", "version": word if word[0].isdigit() else "4.59.0"}).encode())
+        return True
+    if "/otel/" not in lines.split("\r\n")[0]:
+        answer_scores(peer, body, word)
+        return True
     accept_spans(body)
     if word == "garbage":
         answer(peer, 200, b"\xff" + os.urandom(499))  # no protobuf, which could be a partial success

@@ -120,16 +120,16 @@ class Local:
 
 
 class Bad:
-    def __init__(self, words):
+    def __init__(self, words, health="404"):
         self.port_file = os.path.join(WORK, "bad.port")
         self.seen_file = os.path.join(WORK, "bad.seen")
-        self.words = words
+        self.words = [words, health]
 
     def __enter__(self):
         for path in (self.port_file, self.seen_file):
             if os.path.exists(path):
                 os.remove(path)
-        self.process = subprocess.Popen([sys.executable, HERE + "/badserver.py", self.port_file, self.seen_file, self.words])
+        self.process = subprocess.Popen([sys.executable, HERE + "/badserver.py", self.port_file, self.seen_file] + self.words)
         self.url = "http://127.0.0.1:" + wait_for(self.port_file, "the bad server")
         return self
 
@@ -287,6 +287,38 @@ def bad_server_test(words, outcome, said):
 
 for row in BAD:
     bad_server_test(*row)
+
+
+# What /health answers, what the endpoints do then, where 40 scores arrive (the others are dropped), what is said.
+BAD_SCORES = [
+    ("404", "ok", "batch", 40, NOTHING), ("4.58.0", "ok", "batch", 40, NOTHING), ("4.59.0", "ok", "list", 40, NOTHING),
+    ("5.0.1", "ok", "list", 40, NOTHING), ("slow:300", "ok", "list", 40, NOTHING), ("hang", "ok", "batch", 40, NOTHING),
+    ("close", "ok", "batch", 40, NOTHING), ("nonsense", "ok", "batch", 40, NOTHING), ("500", "ok", "batch", 40, NOTHING),
+    ("4.59.0", "400list", "batch", 40, NOTHING), ("4.59.0", "404,ok", "batch", 40, NOTHING),
+    ("4.16.0", "404batch", "list", 40, NOTHING), ("4.59.0", "207reject", "list", 39, "no such config"),
+    ("4.59.0", "413over:1500", "list", 40, "HTTP 413"), ("4.59.0", "429:1,ok", "list", 40, "HTTP 429"),
+    ("4.59.0", "500,ok", "list", 40, "HTTP 500"), ("4.59.0", "hang,ok", "list", 40, "cannot deliver"),
+    ("4.59.0", "401", "list", 0, "HTTP 401"), ("4.16.0", "404", "list", 0, "HTTP 404"),
+]
+
+
+def bad_scores_test(health, words, kind, count, said):
+    def body():
+        with Bad(words, health) as server:
+            code, out, err = run("tests/e2e/judge", 40, 20000, url=server.url, LANGFUSE_TIMEOUT="1.5")
+            stats, seen = json.loads(out), server.seen()
+            check_equal(code, 0, f"exit code ({err})")
+            check_equal((stats["accepted"], stats["delivered"], stats["dropped"]), (40, count, 40 - count), "accounting")
+            check_equal({one[0] for one in seen}, {kind} if count else set(), "kinds of requests that were taken")
+            check_equal(len(set(seen)), count, "scores that the server took")
+            check(said in err, f"nothing about {said}: {err}")
+            check(err.count("langfuse:") == (0 if said == NOTHING else 1), f"too much is said: {err}")
+    body.__name__ = f"bad_scores_{health}_{words}"
+    TESTS.append(body)
+
+
+for row in BAD_SCORES:
+    bad_scores_test(*row)
 
 
 @test

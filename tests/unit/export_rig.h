@@ -38,6 +38,7 @@ static struct {
     fake_reply first_reply; /* ... except for the first `first` ones */
     int first;
     bool (*refuses)(const fake_request *request); /* then `reply`, else 200 */
+    fake_reply (*script)(const fake_request *request); /* instead of the replies above */
     int (*verdict)(unsigned n, const char *type); /* of each event of an ingestion batch; then the answer is 207 */
     const char *message, *detail;                 /* of events that are refused; %u becomes the record's number */
     int detail_size;                              /* repeat the detail up to this */
@@ -173,7 +174,7 @@ static inline fake_reply answer(fake_server *server, const fake_request *request
 {
     int busy = fake_count(server, &server->busy);
     pthread_mutex_lock(&rig.lock);
-    fake_reply reply = request->number < rig.first ? rig.first_reply : rig.reply;
+    fake_reply reply = rig.script != NULL ? rig.script(request) : request->number < rig.first ? rig.first_reply : rig.reply;
     if (request->number >= 3 && busy > rig.most_busy_later)
         rig.most_busy_later = busy;
     if (rig.refuses != NULL && !rig.refuses(request))
@@ -223,6 +224,7 @@ static inline int set_up(void **state)
     rig.reply = rig.first_reply = (fake_reply){0};
     rig.first = rig.most_busy_later = 0;
     rig.refuses = NULL;
+    rig.script = NULL;
     rig.verdict = NULL;
     rig.message = rig.detail = NULL;
     rig.detail_size = rig.made_count = 0;

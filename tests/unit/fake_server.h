@@ -56,6 +56,7 @@ struct fake_server {
     /* Set before fake_server_start: called on a connection's thread, under no lock. */
     fake_reply (*answer)(fake_server *server, const fake_request *request);
     void *data;
+    fake_reply health; /* to them; by default no version */
 
     int port;
     char url[128];
@@ -66,6 +67,7 @@ struct fake_server {
     int accepted; /* connections */
     int busy;     /* requests being answered */
     int most_busy;
+    int health_count; /* questions for its version, which are no requests here */
     int request_count;
     fake_request requests[FAKE_REQUESTS_MAX];
     int connection_count;
@@ -227,6 +229,20 @@ static inline bool fake_hangs(const fake_reply *reply)
     return reply->manner == FAKE_HANG || reply->manner == FAKE_RAW_HANG;
 }
 
+static inline bool fake_serve_health(const fake_connection *connection, fake_request *request)
+{
+    fake_server *server = connection->server;
+    pthread_mutex_lock(&server->lock);
+    server->health_count++;
+    fake_reply reply = server->health;
+    pthread_mutex_unlock(&server->lock);
+    free(request->head);
+    free(request->body);
+    for (int waited = 0; waited < reply.delay_ms && !fake_stopping(server); waited++)
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    return fake_reply_send(server, connection->socket, &reply);
+}
+
 static inline void *fake_serve(void *argument)
 {
     fake_connection connection = *(fake_connection *)argument;
@@ -238,6 +254,10 @@ static inline void *fake_serve(void *argument)
         struct timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
         request.at_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+        if (strncmp(request.head, "GET /api/public/health ", 23) == 0) {
+            more = fake_serve_health(&connection, &request);
+            continue;
+        }
         pthread_mutex_lock(&server->lock);
         bool room = server->request_count < FAKE_REQUESTS_MAX;
         if (room) {

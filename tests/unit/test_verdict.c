@@ -60,7 +60,7 @@ static void refused_scores_and_unreachable_servers_are_told(void **state)
     assert_int_equal(lines_with("export of scores refused by "), 1);
     start_over();
     rig.first = 1;
-    rig.first_reply = (fake_reply){.manner = FAKE_CLOSE};
+    rig.first_reply = (fake_reply){.manner = FAKE_RESET_BODY, .body = "{}"};
     start_scores();
     send_scores(3);
     settle();
