@@ -135,7 +135,7 @@ void api_warn_of_losses(const api *server, unsigned losses)
 {
     static const char *const texts[LOSS_COUNT][2] = {
         {"usage has a value that is not a whole number of 0 or more", "it was dropped"},
-        {"a cost is not a number", "it counts as 0"},
+        {"a cost is not a number (in a batch: one of 0 or more)", "it does not count"},
         {"metadata is not a JSON object", "it was dropped"},
         {"a completion start time is not ISO 8601", "it was dropped"},
         {"the type of an observation is unknown (they are in lower case)", "it was dropped"},

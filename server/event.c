@@ -1,6 +1,7 @@
 #include "event.h"
 
 #include "clock.h"
+#include "cost.h"
 #include "metadata.h"
 #include "usage.h"
 
@@ -84,63 +85,6 @@ static void event_check_usage(const json *usage, issues *to)
     }
 }
 
-static bool event_is_count(const json *value)
-{
-    return value->kind == JSON_NULL || (event_is_int(value) && value->number >= 0);
-}
-
-static bool event_is_cost(const json *value)
-{
-    return value->kind == JSON_NULL || (value->kind == JSON_NUMBER && value->number >= 0);
-}
-
-static bool event_has_only(const json *map, bool (*fits)(const json *))
-{
-    for (const json *member = map->first; member != NULL; member = member->next)
-        if (!fits(member))
-            return false;
-    return true;
-}
-
-/* Usage as an endpoint of OpenAI's answers it: three counts, perhaps objects of counts under the last two keys, and no other
- * key. */
-static bool event_is_openai_usage(const json *usage, const char *const keys[5])
-{
-    size_t known = 0;
-    for (size_t i = 0; i < 5; i++) {
-        const json *member = json_get(usage, keys[i]);
-        if (member == NULL && i >= 3)
-            continue;
-        bool ok = i < 3 ? json_is(member, JSON_NUMBER) && event_is_count(member)
-                        : member->kind == JSON_NULL || (member->kind == JSON_OBJECT && event_has_only(member, event_is_count));
-        if (!ok)
-            return false;
-        known++;
-    }
-    return known == json_count(usage);
-}
-
-static bool event_is_usage(const json *usage)
-{
-    static const char *const completion[5] = {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details",
-                                              "completion_tokens_details"};
-    static const char *const response[5] = {"input_tokens", "output_tokens", "total_tokens", "input_tokens_details",
-                                            "output_tokens_details"};
-    return event_has_only(usage, event_is_count) || event_is_openai_usage(usage, completion) ||
-           event_is_openai_usage(usage, response);
-}
-
-static void event_check_details(const json *body, issues *to)
-{
-    const json *usage = json_get(body, "usageDetails"), *cost = json_get(body, "costDetails");
-    if (issues_check_kind(to, usage, "usageDetails", JSON_OBJECT, "object") && json_is(usage, JSON_OBJECT) &&
-        !event_is_usage(usage))
-        issues_add_custom(to, "usageDetails", "Invalid input");
-    if (issues_check_kind(to, cost, "costDetails", JSON_OBJECT, "object") && json_is(cost, JSON_OBJECT) &&
-        !event_has_only(cost, event_is_cost))
-        issues_add_custom(to, "costDetails", "Invalid input");
-}
-
 /* A prompt is linked with a name and a version, or not at all; empty text and 0 count as nothing. */
 static void event_check_prompt(const json *body, issues *to)
 {
@@ -175,7 +119,8 @@ static void event_check_observation(const json *body, const event_type *type, is
         return; /* spans and events have none of the members below */
     issues_check_kind(to, json_get(body, "modelParameters"), "modelParameters", JSON_OBJECT, "object");
     event_check_usage(json_get(body, "usage"), to);
-    event_check_details(body, to);
+    issues_check_kind(to, json_get(body, "usageDetails"), "usageDetails", JSON_OBJECT, "object");
+    issues_check_kind(to, json_get(body, "costDetails"), "costDetails", JSON_OBJECT, "object");
     event_check_prompt(body, to);
 }
 
@@ -342,31 +287,79 @@ static text event_object_at(arena *a, const json *body, const char *name)
     return json_is(value, JSON_OBJECT) ? json_text(a, value) : TEXT("{}");
 }
 
-/* The older `usage`: three counters and three costs, under names of two generations. Picks those of one kind under new names. */
-static const json *event_pick(arena *a, const json *usage, const char *const names[3][2])
+/* The older `usage`: three counters, under names of two generations, and three costs. Where one name of the newer generation is given,
+ * the other members do not count. */
+static bool event_has_newer_names(const json *usage)
 {
-    static const char *const picked[3] = {"input", "output", "total"};
-    json *result = json_new(a, JSON_OBJECT), *last = NULL;
-    for (size_t i = 0; i < 3; i++) {
-        const json *value = json_get(usage, names[i][0]);
-        if (!json_is(value, JSON_NUMBER) && names[i][1] != NULL)
-            value = json_get(usage, names[i][1]);
-        if (!json_is(value, JSON_NUMBER))
-            continue;
-        json member = *value;
-        member.key = text_of(picked[i]);
-        json_append(a, result, &last, &member);
-    }
-    return result;
+    return json_get(usage, "promptTokens") != NULL || json_get(usage, "completionTokens") != NULL ||
+           json_get(usage, "totalTokens") != NULL;
+}
+
+static bool event_has_counter(const json *usage, const char *name, const char *newer_name, double *out)
+{
+    const json *value = json_get(usage, event_has_newer_names(usage) ? newer_name : name);
+    *out = json_is(value, JSON_NUMBER) ? value->number : 0;
+    return json_is(value, JSON_NUMBER);
+}
+
+static void event_add_counter(usage_counts *u, text key, double tokens)
+{
+    if (fabs(tokens) <= 9e15)
+        usage_add(u, key, (int64_t)tokens);
+}
+
+/* A total of 0 counts as none. It is made from the other counters where there are no details to make it from. */
+static void event_add_older_usage(usage_counts *u, const json *older, bool has_details)
+{
+    double input, output, total;
+    bool has_input = event_has_counter(older, "input", "promptTokens", &input);
+    bool has_output = event_has_counter(older, "output", "completionTokens", &output);
+    if (has_input)
+        event_add_counter(u, TEXT("input"), input);
+    if (has_output)
+        event_add_counter(u, TEXT("output"), output);
+    if (event_has_counter(older, "total", "totalTokens", &total) && total != 0)
+        event_add_counter(u, TEXT("total"), total);
+    else if (!has_details && (has_input || has_output))
+        event_add_counter(u, TEXT("total"), input != 0 && output != 0 ? input + output : has_input ? input : output);
+}
+
+static void event_put_cost(arena *a, json *costs, text key, const json *cost)
+{
+    json member = *cost, *old = event_find_member(costs, key), *last = event_last_member(costs);
+    member.key = key;
+    member.next = old != NULL ? old->next : NULL;
+    if (old != NULL)
+        *old = member;
+    else
+        json_append(a, costs, &last, &member);
+}
+
+/* Of details, only numbers of 0 or more. NULL: out of memory. */
+static const json *event_costs(arena *a, const json *older, const json *details)
+{
+    static const char *const names[3][2] = {{"inputCost", "input"}, {"outputCost", "output"}, {"totalCost", "total"}};
+    json *costs = json_new(a, JSON_OBJECT);
+    for (size_t i = 0; costs != NULL && i < 3 && !event_has_newer_names(older); i++)
+        if (json_is(json_get(older, names[i][0]), JSON_NUMBER))
+            event_put_cost(a, costs, text_of(names[i][1]), json_get(older, names[i][0]));
+    for (const json *detail = json_first(details, JSON_OBJECT); costs != NULL && detail != NULL; detail = detail->next)
+        if (detail->kind == JSON_NUMBER && detail->number >= 0)
+            event_put_cost(a, costs, detail->key, detail);
+    return costs;
 }
 
 static void event_set_usage(arena *a, const json *body, observation *out)
 {
-    static const char *const counters[3][2] = {{"input", "promptTokens"}, {"output", "completionTokens"}, {"total", "totalTokens"}};
-    static const char *const costs[3][2] = {{"inputCost", NULL}, {"outputCost", NULL}, {"totalCost", NULL}};
-    const json *details = json_get(body, "usageDetails"), *cost = json_get(body, "costDetails"), *usage = json_get(body, "usage");
-    out->usage = usage_details(a, json_is(details, JSON_OBJECT) ? details : event_pick(a, usage, counters));
-    out->cost = usage_costs(a, json_is(cost, JSON_OBJECT) ? cost : event_pick(a, usage, costs));
+    const json *older = json_get(body, "usage");
+    usage_counts details = {.count = 0}, all = {.count = 0};
+    usage_add_details(a, &details, json_get(body, "usageDetails"));
+    event_add_older_usage(&all, older, details.count > 0);
+    for (size_t i = 0; i < details.count; i++)
+        usage_add(&all, details.list[i].key, details.list[i].tokens);
+    usage_complete(&all);
+    out->usage = usage_text(a, &all);
+    out->cost = cost_of_given(a, event_costs(a, older, json_get(body, "costDetails")));
 }
 
 static void event_set_prompt(const json *body, observation *out)

@@ -1,6 +1,7 @@
 #include "ingestion.h"
 
 #include "clock.h"
+#include "cost.h"
 #include "loss.h"
 #include "usage.h"
 
@@ -160,6 +161,15 @@ static bool ingestion_has_scores_of_one_time(const event **scores, size_t count)
     return false;
 }
 
+/* Of costs below 0 an event keeps none. */
+static bool ingestion_keeps_costs(const json *costs)
+{
+    for (const json *cost = json_first(costs, JSON_OBJECT); cost != NULL; cost = cost->next)
+        if (cost->kind == JSON_NUMBER && cost->number < 0)
+            return false;
+    return cost_is_whole(costs);
+}
+
 unsigned ingestion_losses(arena *a, const event *events, size_t count)
 {
     const event **scores = arena_take(a, count * sizeof *scores);
@@ -169,7 +179,7 @@ unsigned ingestion_losses(arena *a, const event *events, size_t count)
         const json *body = events[i].body;
         if (events[i].type->kind == EVENT_OBSERVATION && !usage_is_whole(json_get(body, "usageDetails")))
             losses |= LOSS_USAGE;
-        if (events[i].type->kind == EVENT_OBSERVATION && !usage_costs_fit(json_get(body, "costDetails")))
+        if (events[i].type->kind == EVENT_OBSERVATION && !ingestion_keeps_costs(json_get(body, "costDetails")))
             losses |= LOSS_COST;
         if (events[i].type->kind == EVENT_SCORE && events[i].body_id.size > 0)
             scores[score_count++] = &events[i];

@@ -4,6 +4,7 @@
 #include "span.h"
 
 #include "clock.h"
+#include "cost.h"
 #include "json.h"
 #include "loss.h"
 #include "metadata.h"
@@ -339,27 +340,38 @@ static void span_note_losses(span_mapper *m, const span_slots of, const json *us
 {
     if ((of[SPAN_USAGE] != NULL && usage == NULL) || !usage_is_whole(usage))
         m->losses |= LOSS_USAGE;
-    if ((of[SPAN_COST] != NULL && cost == NULL) || !usage_costs_fit(cost))
+    if ((of[SPAN_COST] != NULL && cost == NULL) || !cost_is_whole(cost))
         m->losses |= LOSS_COST;
+}
+
+/* Of gen_ai.usage.cost only a number counts. */
+static const json *span_set_total_cost(json out[2], const otlp_value *given)
+{
+    if (given == NULL || (given->kind == OTLP_STRING && given->as.string.size == 0))
+        return NULL;
+    out[1] = (json){.kind = given->kind == OTLP_INT || given->kind == OTLP_DOUBLE ? JSON_NUMBER : JSON_STRING,
+                    .key = TEXT("total")};
+    out[1].number = given->kind == OTLP_INT ? (double)given->as.integer : given->kind == OTLP_DOUBLE ? given->as.number : 0;
+    out[0] = (json){.kind = JSON_OBJECT, .first = &out[1]};
+    return out;
 }
 
 static void span_set_usage(span_mapper *m, const span_slots of, observation *out)
 {
-    const json *usage = span_object_of(m, of[SPAN_USAGE]);
-    bool bad_text = of[SPAN_USAGE] != NULL && of[SPAN_USAGE]->kind == OTLP_STRING && usage == NULL;
+    const json *details = span_object_of(m, of[SPAN_USAGE]), *cost = span_object_of(m, of[SPAN_COST]);
+    bool bad_text = of[SPAN_USAGE] != NULL && of[SPAN_USAGE]->kind == OTLP_STRING && details == NULL;
+    usage_counts counts = {.count = 0};
+    json total[2];
+    span_note_losses(m, of, details, cost);
     if (of[SPAN_USAGE] != NULL && !bad_text)
-        out->usage = usage_details(m->arena, usage);
+        usage_add_details(m->arena, &counts, details);
     else
-        out->usage = usage_from_counters(m->arena, span_counter_of(m, of[SPAN_USAGE_INPUT]),
-                                         span_counter_of(m, of[SPAN_USAGE_OUTPUT]), span_counter_of(m, of[SPAN_USAGE_CACHE_READ]),
-                                         span_counter_of(m, of[SPAN_USAGE_CACHE_CREATION]),
-                                         span_counter_of(m, of[SPAN_USAGE_REASONING]));
-    const json *cost = span_object_of(m, of[SPAN_COST]);
-    span_note_losses(m, of, usage, cost);
-    json total = {.kind = JSON_NUMBER, .key = TEXT("total")}, only_total = {.kind = JSON_OBJECT, .first = &total};
-    if (of[SPAN_COST] == NULL && text_to_double(span_text(m, of[SPAN_USAGE_COST]), &total.number))
-        cost = &only_total;
-    out->cost = usage_costs(m->arena, cost);
+        usage_add_counters(&counts, span_counter_of(m, of[SPAN_USAGE_INPUT]), span_counter_of(m, of[SPAN_USAGE_OUTPUT]),
+                           span_counter_of(m, of[SPAN_USAGE_CACHE_READ]), span_counter_of(m, of[SPAN_USAGE_CACHE_CREATION]),
+                           span_counter_of(m, of[SPAN_USAGE_REASONING]));
+    usage_complete(&counts);
+    out->usage = usage_text(m->arena, &counts);
+    out->cost = cost_of_given(m->arena, cost != NULL ? cost : span_set_total_cost(total, of[SPAN_USAGE_COST]));
 }
 
 /* Only generations link to a prompt, and only with a name and a version. */

@@ -1,19 +1,42 @@
-/* Token usage and cost: which keys are kept, how totals come about, and the OpenAI shapes that are translated. Pure. */
+/* Token usage: which counts are kept, how their total comes about, the OpenAI shapes that are translated, and sums of what is stored.
+ * Pure. */
 #ifndef LOCAL_USAGE_H
 #define LOCAL_USAGE_H
 
 #include "json.h"
 
-/* JSON object texts in `a`; "{}" when nothing is left. `given` may be NULL. */
-text usage_details(arena *a, const json *given);
-text usage_costs(arena *a, const json *given);
+/* A usage object has a handful of keys; more than this is not usage. */
+enum { USAGE_MAX_ENTRIES = 64 };
 
-/* Whether all that was given is kept as it is: tokens are whole numbers of 0 or more (or digits in a string), costs are numbers.
- * Absent and null are fine. */
+typedef struct usage_counts {
+    size_t count;
+    struct {
+        text key;
+        int64_t tokens;
+    } list[USAGE_MAX_ENTRIES];
+} usage_counts;
+
+/* Adds a count, or replaces the one of that key. A negative count is one that is not given. */
+void usage_add(usage_counts *u, text key, int64_t tokens);
+
+/* Adds the counts of an object of details; what is none is left out. `given` may be NULL. */
+void usage_add_details(arena *a, usage_counts *u, const json *given);
+
+/* Adds the counters of the gen_ai conventions, of which cached and reasoning tokens are parts of input and output. */
+void usage_add_counters(usage_counts *u, int64_t input, int64_t output, int64_t cache_read, int64_t cache_creation,
+                        int64_t reasoning);
+
+/* Adds the total, where there are counts and none of them is one. */
+void usage_complete(usage_counts *u);
+
+text usage_text(arena *a, const usage_counts *u); /* a JSON object in `a` */
+
+/* Whether all that was given is kept as it is: counts are whole numbers of 0 or more (or digits in a string). Absent and null are
+ * fine. */
 bool usage_is_whole(const json *given);
-bool usage_costs_fit(const json *given);
 
-/* From counters of the gen_ai conventions: cached and reasoning tokens are parts of input and output. Negative: absent. */
-text usage_from_counters(arena *a, int64_t input, int64_t output, int64_t cache_read, int64_t cache_creation, int64_t reasoning);
+/* The sum of all numbers whose key has `side` ("input", "output") in it; false when there is none. For usage and costs as they are
+ * stored. */
+bool usage_side(const json *stored, const char *side, double *out_sum);
 
 #endif
