@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "member.h"
 #include "parameter.h"
+#include "usage.h"
 
 #include <string.h>
 
@@ -39,16 +40,6 @@ typedef struct observations_page {
 
 /* ---- One observation ---- */
 
-static void observations_put_member(observations_page *p, const char *name, const json *object, const char *key, const char *absent)
-{
-    const json *value = json_get(object, key);
-    json_put_key(p->out, name);
-    if (value != NULL)
-        json_write(p->out, value);
-    else
-        buf_string(p->out, absent);
-}
-
 static text observations_cut(text value, size_t characters)
 {
     size_t end = 0;
@@ -72,17 +63,24 @@ static void observations_put_metadata(observations_page *p, text stored)
     buf_char(p->out, '}');
 }
 
+static void observations_put_side(observations_page *p, const char *name, const json *stored, const char *side, bool null_if_absent)
+{
+    double sum;
+    bool known = usage_side(stored, side, &sum);
+    member_number_if(p->out, known || !null_if_absent, name, sum);
+}
+
 static void observations_put_usage(observations_page *p, const observation *o)
 {
-    const json *usage = json_parse(p->arena, o->usage), *cost = json_parse(p->arena, o->cost);
+    const json *counts = json_parse(p->arena, o->usage), *cost = json_parse(p->arena, o->cost);
     member_json(p->out, "usageDetails", o->usage);
-    observations_put_member(p, "inputUsage", usage, "input", "0");
-    observations_put_member(p, "outputUsage", usage, "output", "0");
-    observations_put_member(p, "totalUsage", usage, "total", "0");
+    observations_put_side(p, "inputUsage", counts, "input", false);
+    observations_put_side(p, "outputUsage", counts, "output", false);
+    member_number(p->out, "totalUsage", json_number_at(counts, "total", 0));
     member_json(p->out, "costDetails", o->cost);
-    observations_put_member(p, "inputCost", cost, "input", "null");
-    observations_put_member(p, "outputCost", cost, "output", "null");
-    observations_put_member(p, "totalCost", cost, "total", "0");
+    observations_put_side(p, "inputCost", cost, "input", true);
+    observations_put_side(p, "outputCost", cost, "output", true);
+    member_number(p->out, "totalCost", json_number_at(cost, "total", 0));
 }
 
 static void observations_put_model(observations_page *p, const observation *o)

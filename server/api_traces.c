@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "member.h"
 #include "parameter.h"
+#include "usage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,36 +48,40 @@ static const char *traces_id_behind(const http_request *request, const char *pre
 
 /* ---- One observation ---- */
 
-static void traces_put_tokens(traces_reading *r, const json *usage, const char *const names[3])
+static void traces_put_tokens(traces_reading *r, const json *stored, const char *const names[3])
 {
-    member_number(r->out, names[0], json_number_at(usage, "input", 0));
-    member_number(r->out, names[1], json_number_at(usage, "output", 0));
-    member_number(r->out, names[2], json_number_at(usage, "total", 0));
+    double input, output;
+    usage_side(stored, "input", &input);
+    usage_side(stored, "output", &output);
+    member_number(r->out, names[0], input);
+    member_number(r->out, names[1], output);
+    member_number(r->out, names[2], json_number_at(stored, "total", 0));
 }
 
-static void traces_put_cost(traces_reading *r, const char *name, const json *cost)
+static void traces_put_cost(traces_reading *r, const char *name, const json *cost, const char *side)
 {
-    bool known = json_is(cost, JSON_NUMBER);
-    member_number_if(r->out, known, name, known ? cost->number : 0);
+    double sum;
+    bool known = usage_side(cost, side, &sum);
+    member_number_if(r->out, known, name, sum);
 }
 
 static void traces_put_counts(traces_reading *r, const observation *o)
 {
     static const char *const names[] = {"input", "output", "total"};
     static const char *const older_names[] = {"promptTokens", "completionTokens", "totalTokens"};
-    const json *usage = json_parse(&r->memory, o->usage), *cost = json_parse(&r->memory, o->cost);
+    const json *counts = json_parse(&r->memory, o->usage), *cost = json_parse(&r->memory, o->cost);
     member_json(r->out, "usageDetails", o->usage);
     member_json(r->out, "costDetails", o->cost);
     buf_string(r->out,
                ",\"usagePricingTierId\":null,\"usagePricingTierName\":null,\"inputPrice\":0,\"outputPrice\":0,\"totalPrice\":0");
-    traces_put_cost(r, "calculatedInputCost", json_get(cost, "input"));
-    traces_put_cost(r, "calculatedOutputCost", json_get(cost, "output"));
+    traces_put_cost(r, "calculatedInputCost", cost, "input");
+    traces_put_cost(r, "calculatedOutputCost", cost, "output");
     member_number(r->out, "calculatedTotalCost", json_number_at(cost, "total", 0));
     member_text(r->out, "unit", TEXT("TOKENS"));
-    traces_put_tokens(r, usage, older_names);
+    traces_put_tokens(r, counts, older_names);
     member_raw(r->out, "modelId", "null"); /* there is no price list here */
     buf_string(r->out, ",\"usage\":{\"unit\":\"TOKENS\"");
-    traces_put_tokens(r, usage, names);
+    traces_put_tokens(r, counts, names);
     buf_char(r->out, '}');
 }
 

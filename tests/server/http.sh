@@ -233,6 +233,21 @@ expect 'usage of a batch' 207 '{"successes":[{"id":"u","status":201}],"errors":[
 [ "$(grep -c 'usage has a value' "$folder/err")" = 2 ] || fail "no warning of usage in a batch: $(cat "$folder/err")"
 expect 'delete the trace with usage' 200 '{"message":"Trace deleted successfully"}' $auth -X DELETE "$url/api/public/traces/tu"
 
+# Counts and costs: a side is the sum of all keys that name it.
+attribute() { printf '{"key":"langfuse.observation.%s","value":{"stringValue":"%s"}}' "$1" "$2"; }
+counted=$(attribute usage_details '{\"input\":7,\"input_cached_tokens\":3,\"output\":2}'),$(attribute cost_details '{\"input\":0.25,\"input_cached_tokens\":0.5,\"total\":0.75}')
+expect 'an export with counts' 200 '{"id":"*' $auth -H "$json" -d "$(spans "$(span tc sc n 0 ",\"attributes\":[$counted]")")" "$traces"
+curl -s $auth "$url/api/public/v2/observations?traceId=tc&fields=usage" >"$folder/counted"
+for part in '"inputUsage":10,"outputUsage":2,"totalUsage":12,' '"inputCost":0.75,"outputCost":null,"totalCost":0.75'; do
+    grep -qF "$part" "$folder/counted" || fail "v2/observations lacks $part: $(cat "$folder/counted")"
+done
+curl -s $auth "$url/api/public/observations/sc" >"$folder/counted"
+for part in '"promptTokens":10,"completionTokens":2,"totalTokens":12' '"usage":{"unit":"TOKENS","input":10,"output":2,"total":12}' \
+    '"calculatedInputCost":0.75,"calculatedOutputCost":null,"calculatedTotalCost":0.75'; do
+    grep -qF "$part" "$folder/counted" || fail "observations lacks $part: $(cat "$folder/counted")"
+done
+expect 'delete the trace with counts' 200 '{"message":"Trace deleted successfully"}' $auth -X DELETE "$url/api/public/traces/tc"
+
 # Traces, sessions and single observations.
 expect 'trace' 200 '{"id":"T","projectId":"local","name":"one","timestamp":"2026-11-21T05:35:42.000Z","environment":"default","tags":["a","b"],"bookmarked":false,"release":null,"version":null,"userId":"U","sessionId":"S","public":true,"input":{"i":1},"output":"so","metadata":{"k":1},"createdAt":"*' \
     $auth "$url/api/public/traces/T"
