@@ -10,12 +10,12 @@ bool observation_is_root(const observation *o)
 observation observation_keep(arena *a, const observation *row)
 {
     observation kept = *row;
-    text *const texts[] = {&kept.trace_id,       &kept.id,       &kept.parent_id,      &kept.type,        &kept.name,
-                           &kept.level,          &kept.version,  &kept.status_message, &kept.environment, &kept.release,
-                           &kept.user_id,        &kept.tags,     &kept.session_id,     &kept.trace_name,  &kept.input,
-                           &kept.output,         &kept.metadata, &kept.experiment,     &kept.model,       &kept.model_parameters,
-                           &kept.usage,          &kept.cost,     &kept.prompt_name,    &kept.trace_input, &kept.trace_output,
-                           &kept.trace_metadata, &kept.prompt_id};
+    text *const texts[] = {&kept.trace_id,       &kept.id,        &kept.parent_id,      &kept.type,        &kept.name,
+                           &kept.level,          &kept.version,   &kept.status_message, &kept.environment, &kept.release,
+                           &kept.user_id,        &kept.tags,      &kept.session_id,     &kept.trace_name,  &kept.input,
+                           &kept.output,         &kept.metadata,  &kept.experiment,     &kept.model,       &kept.model_parameters,
+                           &kept.usage,          &kept.cost,      &kept.prompt_name,    &kept.trace_input, &kept.trace_output,
+                           &kept.trace_metadata, &kept.prompt_id, &kept.model_id,       &kept.tier};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i]->at != NULL)
             *texts[i] = arena_copy(a, *texts[i]);

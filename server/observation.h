@@ -19,6 +19,7 @@ typedef struct observation {
     text experiment;    /* the langfuse.experiment.* attributes, same form; empty: none */
     text model, model_parameters;
     text usage, cost;            /* JSON objects of numbers */
+    text model_id, tier;         /* whose prices made the cost: an id of the price list, the name of a tier; empty: none */
     int64_t completion_start_ms; /* -1: none */
     text prompt_name;
     int64_t prompt_version;                         /* -1: none */

@@ -20,6 +20,7 @@ static const char store_schema[] =
     " usage TEXT NOT NULL, cost TEXT NOT NULL, completion_start_ms INTEGER NOT NULL,"
     " prompt_name TEXT NOT NULL, prompt_version INTEGER NOT NULL,"
     " trace_input TEXT, trace_output TEXT, trace_metadata TEXT,"
+    " model_id TEXT NOT NULL DEFAULT '', tier TEXT NOT NULL DEFAULT '',"
     " UNIQUE (trace_id, id, start_ms));"
     "CREATE INDEX IF NOT EXISTS observations_by_time ON observations (start_ms);";
 
@@ -55,14 +56,19 @@ static const char store_prompt_schema[] =
     "CREATE TABLE IF NOT EXISTS prompt_references ("
     " parent_id TEXT NOT NULL, child_name TEXT NOT NULL, wanted TEXT NOT NULL, by_version INTEGER NOT NULL);"
     "CREATE INDEX IF NOT EXISTS prompt_references_by_child ON prompt_references (child_name);"
-    "PRAGMA user_version = 3;";
+    "PRAGMA user_version = 4;";
 
 /* From version 1, which knew only observations. */
 static const char store_upgrade[] = "ALTER TABLE observations ADD COLUMN trace_input TEXT;"
                                     "ALTER TABLE observations ADD COLUMN trace_output TEXT;"
                                     "ALTER TABLE observations ADD COLUMN trace_metadata TEXT;";
 
-enum { STORE_SCHEMA_VERSION = 3 };
+/* From versions 1 to 3, where no row has a price. */
+static const char store_price_upgrade[] = "ALTER TABLE observations ADD COLUMN model_id TEXT NOT NULL DEFAULT '';"
+                                          "ALTER TABLE observations ADD COLUMN tier TEXT NOT NULL DEFAULT '';"
+                                          "PRAGMA user_version = 4;";
+
+enum { STORE_SCHEMA_VERSION = 4 };
 
 bool store_run(store *s, const char *sql)
 {
@@ -126,6 +132,8 @@ static bool store_set_up_schema(store *s)
         ok = ok && store_run(s, store_event_schema);
     if (version < 3)
         ok = ok && store_run(s, store_prompt_schema);
+    if (version >= 1 && version < 4)
+        ok = ok && store_run(s, store_price_upgrade);
     return store_commit(s, ok);
 }
 

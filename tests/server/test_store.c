@@ -327,6 +327,42 @@ static void a_database_of_version_1_is_upgraded(void **state)
     unlink(path);
 }
 
+static void keep_tier(void *context, const observation *row)
+{
+    buf *said = context;
+    buf_format(said, "%.*s of %.*s;", (int)row->tier.size, row->tier.at, (int)row->model_id.size, row->model_id.at);
+}
+
+static void a_database_of_version_3_has_rows_without_prices(void **state)
+{
+    char path[] = TEMPORARY_PATH;
+    const store_query all = STORE_QUERY_ALL;
+    observation row = row_of("t", "j", 5, "new");
+    buf said = {0};
+    sqlite3 *old;
+    (void)state;
+    make_file(path);
+    store *s = open_store(path, false);
+    put_one(s, row_of("t", "i", 1, "old"));
+    store_close(s);
+    assert_int_equal(sqlite3_open(path, &old), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(old,
+                                  "ALTER TABLE observations DROP COLUMN model_id; ALTER TABLE observations DROP COLUMN tier;"
+                                  "PRAGMA user_version = 3;",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(old);
+    s = open_store(path, false);
+    row.model_id = TEXT("m");
+    row.tier = TEXT("Standard");
+    put_one(s, row);
+    assert_true(store_read(s, &all, keep_tier, &said));
+    assert_text(buf_view(&said), "Standard of m; of ;");
+    buf_free(&said);
+    store_close(s);
+    unlink(path);
+}
+
 static void put_trace_event(store *s, const char *id, const char *body, int64_t at_ms)
 {
     arena a = {0};
@@ -476,6 +512,7 @@ int main(void)
         cmocka_unit_test(a_foreign_file_is_refused_with_a_reason),
         cmocka_unit_test(a_locked_database_is_waited_for_and_then_told),
         cmocka_unit_test(a_database_of_version_1_is_upgraded),
+        cmocka_unit_test(a_database_of_version_3_has_rows_without_prices),
         cmocka_unit_test(traces_are_found_by_what_rows_and_events_say),
         cmocka_unit_test(a_tag_is_found_by_its_whole_text),
         cmocka_unit_test(sessions_begin_with_their_first_observation),
