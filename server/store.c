@@ -142,6 +142,8 @@ static bool store_set_up_schema(store *s)
 static bool store_set_up(store *s, bool read_only)
 {
     sqlite3_busy_timeout(s->db, 5000);
+    if (!store_add_functions(s->db))
+        return false;
     if (read_only)
         return true;
     return store_run(s, "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"

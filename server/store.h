@@ -64,7 +64,8 @@ typedef struct store_query {
 
 #define STORE_QUERY_ALL ((store_query){.root = -1, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = SIZE_MAX / 2})
 
-/* Calls `visit` for each row, newest start first. The row's texts are valid during that call only; no store function may be called
+/* Calls `visit` for each row, newest start first; within a millisecond the traces come in the order of their hashes, and rows of one
+ * trace by their ids, all downwards. The row's texts are valid during that call only; no store function may be called
  * from it. False when the database failed. */
 typedef void store_visit(void *context, const observation *row);
 bool store_read(store *s, const store_query *query, store_visit *visit, void *context);

@@ -1,6 +1,7 @@
 #include "store_private.h"
 
 #include "clock.h"
+#include "xxhash.h"
 
 /* Bound and read in this order by store_bind_row and store_row_of, which reads the id of the prompt behind them. */
 #define STORE_ROW_COLUMNS                                                                                                          \
@@ -96,6 +97,19 @@ static void store_put_conditions(buf *sql, const store_query *query)
         buf_string(sql, query->root != 0 ? " AND (parent_id = '' OR is_app_root)" : " AND NOT (parent_id = '' OR is_app_root)");
 }
 
+static void store_order_trace(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    const char *at = (const char *)sqlite3_value_text(values[0]);
+    (void)count;
+    sqlite3_result_int64(context, xxhash_32((text){at, (size_t)sqlite3_value_bytes(values[0])}));
+}
+
+bool store_add_functions(sqlite3 *db)
+{
+    return sqlite3_create_function_v2(db, "trace_order", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, store_order_trace, NULL, NULL,
+                                      NULL) == SQLITE_OK;
+}
+
 static sqlite3_stmt *store_prepare_rows(store *s, const store_query *query)
 {
     buf sql = {0};
@@ -103,8 +117,8 @@ static sqlite3_stmt *store_prepare_rows(store *s, const store_query *query)
                      " (SELECT p.id FROM prompts AS p WHERE p.name = prompt_name AND p.version = prompt_version) END");
     store_put_conditions(&sql, query);
     if (query->after.id.at != NULL)
-        buf_string(&sql, " AND start_ms <= ? AND (start_ms, trace_id, id) < (?, ?, ?)");
-    buf_string(&sql, " ORDER BY start_ms DESC, trace_id DESC, id DESC LIMIT ?");
+        buf_string(&sql, " AND start_ms <= ? AND (start_ms, trace_order(trace_id), id) < (?, trace_order(?), ?)");
+    buf_string(&sql, " ORDER BY start_ms DESC, trace_order(trace_id) DESC, id DESC LIMIT ?");
     return store_prepare_buf(s, &sql);
 }
 

@@ -31,6 +31,9 @@ struct store {
     pthread_mutex_t lock; /* guards all of the above */
 };
 
+/* What queries call: trace_order(trace_id) is the place of a trace among those that begin in the same millisecond. */
+bool store_add_functions(sqlite3 *db);
+
 bool store_run(store *s, const char *sql); /* statements without results */
 bool store_commit(store *s, bool ok); /* ends a transaction: keeps it when `ok`, else takes it back */
 sqlite3_stmt *store_prepare(store *s, const char *sql); /* NULL when it cannot be prepared */

@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include "../../server/store_private.h"
+#include "../../server/xxhash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,34 @@ static void pages_show_each_row_once_newest_first(void **state)
         page.after = (store_position){f.last_ms, text_of(f.last_trace), text_of(f.last_id)};
     } while (f.count > 0);
     assert_int_equal(total, 50);
+    store_close(s);
+}
+
+/* Made with the reference implementation of the hash. */
+static void rows_of_one_millisecond_come_as_from_a_real_server(void **state)
+{
+    static const struct {
+        const char *source;
+        uint32_t hash;
+    } cases[] = {
+        {"", 0x02CC5D05},
+        {"a", 0x550D7456},
+        {"t1", 0xC42C5836},
+        {"0123456789abcdef", 0xC2C45B69},
+        {"0af7651916cd43dd8448eb211c80319c", 0xF44ED169},
+        {"Nobody inspects the spammish repetition", 0xE2293B2F},
+    };
+    store *s = open_store(":memory:", false);
+    store_query all = STORE_QUERY_ALL;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(xxhash_32(text_of(cases[i].source)), cases[i].hash);
+        put_one(s, row_of(cases[i].source, "1", 7, cases[i].source));
+    }
+    put_one(s, row_of("a", "2", 7, "a2"));
+    put_one(s, row_of("a", "3", 6, "a3"));
+    assert_string_equal(read_all(s, &all).names, "0af7651916cd43dd8448eb211c80319c Nobody inspects the spammish repetition t1 "
+                                                 "0123456789abcdef a2 a  a3 ");
     store_close(s);
 }
 
@@ -505,6 +534,7 @@ int main(void)
         cmocka_unit_test(a_resend_replaces_and_another_start_does_not),
         cmocka_unit_test(pages_show_each_row_once_newest_first),
         cmocka_unit_test(filters_select),
+        cmocka_unit_test(rows_of_one_millisecond_come_as_from_a_real_server),
         cmocka_unit_test(traces_come_newest_first_and_by_prefix),
         cmocka_unit_test(what_arrived_since_then_is_told_oldest_first),
         cmocka_unit_test(text_with_nul_comes_back_whole),
