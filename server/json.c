@@ -232,14 +232,19 @@ static json *json_read_value(json_reader *r, unsigned depth)
     return value != NULL && json_read_into(r, value, depth) ? value : NULL;
 }
 
-const json *json_parse(arena *a, text source)
+static json *json_read(arena *a, text source)
 {
     if (source.size == 0)
         return NULL;
     json_reader r = {a, source.at, source.at + source.size};
-    const json *value = json_read_value(&r, 0);
+    json *value = json_read_value(&r, 0);
     json_skip_space(&r);
     return r.at == r.end ? value : NULL;
+}
+
+const json *json_parse(arena *a, text source)
+{
+    return json_read(a, source);
 }
 
 const json *json_get(const json *object, const char *key)
@@ -357,6 +362,36 @@ static void json_put_exponent_form(buf *out, const char *digits)
     buf_string(out, e);
 }
 
+/* As many digits as are needed to read back exactly this double. */
+static void json_shortest(double value, char *out, size_t size)
+{
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(out, size, "%.*g", precision, value);
+        if (strtod(out, NULL) == value)
+            return;
+    }
+}
+
+/* Whole numbers below 1e21 have no exponent, and zeros behind their shortest digits. */
+static void json_put_whole(buf *out, double value)
+{
+    const double exact = 9007199254740992.0; /* 2^53: up to it all digits are needed */
+    char digits[64];
+    if (fabs(value) <= exact) {
+        buf_format(out, "%.0f", value == 0 ? 0.0 : value); /* no "-0" */
+        return;
+    }
+    json_shortest(value, digits, sizeof digits);
+    const char *e = strchr(digits, 'e');
+    size_t size = e != NULL ? (size_t)(e - digits) : strlen(digits), zeros = e != NULL ? strtoul(e + 2, NULL, 10) : 0;
+    for (size_t i = 0; i < size; i++)
+        if (digits[i] != '.')
+            buf_char(out, digits[i]);
+    const char *point = memchr(digits, '.', size);
+    for (zeros -= point != NULL ? size - (size_t)(point - digits) - 1 : 0; zeros > 0; zeros--)
+        buf_char(out, '0');
+}
+
 void json_put_number(buf *out, double value)
 {
     char digits[64];
@@ -366,14 +401,10 @@ void json_put_number(buf *out, double value)
     }
     double magnitude = fabs(value);
     if (magnitude < 1e21 && value == floor(value)) {
-        buf_format(out, "%.0f", value == 0 ? 0.0 : value); /* no "-0" */
+        json_put_whole(out, value);
         return;
     }
-    for (int precision = 15; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, value);
-        if (strtod(digits, NULL) == value) /* the text must read back as exactly this double */
-            break;
-    }
+    json_shortest(value, digits, sizeof digits);
     /* %g turns to exponents below 1e-4, JavaScript below 1e-6. */
     if (magnitude >= 1e-6 && magnitude < 1e-4) {
         for (int precision = 15; precision <= 24; precision++) {
@@ -439,13 +470,56 @@ void json_write(buf *out, const json *value)
     }
 }
 
+/* The digits of a number that carry its value: no sign, point, exponent, leading or trailing zero. */
+static void json_put_significant(buf *out, text number)
+{
+    size_t end = out->size;
+    for (size_t i = 0; i < number.size && number.at[i] != 'e' && number.at[i] != 'E'; i++) {
+        bool digit = number.at[i] >= '0' && number.at[i] <= '9';
+        if (!digit || (number.at[i] == '0' && out->size == 0))
+            continue;
+        buf_char(out, number.at[i]);
+        end = number.at[i] != '0' ? out->size : end;
+    }
+    out->size = end;
+}
+
+/* A double holds any 15 digits; more are compared with those that it gives back. */
+static bool json_is_exact(const json *number)
+{
+    enum { JSON_SAFE_SIZE = 15 };
+    buf given = {0}, kept = {0}, digits = {0};
+    if (number->string.size <= JSON_SAFE_SIZE && isfinite(number->number) && number->number != 0)
+        return true;
+    json_put_number(&kept, number->number);
+    json_put_significant(&given, number->string);
+    json_put_significant(&digits, buf_view(&kept));
+    bool exact = text_equal(buf_view(&given), buf_view(&digits));
+    buf_free(&given);
+    buf_free(&kept);
+    buf_free(&digits);
+    return exact;
+}
+
+/* Numbers that a double would round become strings of their spelling. */
+static void json_keep_digits(json *value)
+{
+    if (value->kind == JSON_NUMBER && !json_is_exact(value))
+        value->kind = JSON_STRING;
+    bool nested = value->kind == JSON_ARRAY || value->kind == JSON_OBJECT;
+    for (json *member = nested ? value->first : NULL; member != NULL; member = member->next)
+        json_keep_digits(member);
+}
+
 void json_put_parsed(buf *out, arena *a, text value)
 {
-    const json *parsed = json_parse(a, value);
-    if (parsed != NULL)
-        json_write(out, parsed);
-    else
+    json *parsed = json_read(a, value);
+    if (parsed == NULL) {
         json_put_string(out, value);
+        return;
+    }
+    json_keep_digits(parsed);
+    json_write(out, parsed);
 }
 
 text json_text(arena *a, const json *value)

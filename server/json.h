@@ -45,7 +45,10 @@ void json_append(arena *a, json *parent, json **last, const json *member);
 void json_write(buf *out, const json *value);         /* compact, numbers as JavaScript prints them */
 void json_write_pretty(buf *out, const json *value);  /* indented by two, as JSON.stringify(value, null, 2) has it */
 void json_put_string(buf *out, text t);               /* with quotes */
-void json_put_parsed(buf *out, arena *a, text value); /* JSON when it parses as such, else a string */
+
+/* JSON when it parses as such, else a string. A number of more digits than a double keeps is written as a string of them. */
+void json_put_parsed(buf *out, arena *a, text value);
+
 void json_put_number(buf *out, double value);         /* the shortest text that reads back as the same double; no quotes */
 void json_put_comma(buf *out);                        /* nothing at the beginning of an array, an object or the buffer */
 void json_put_key(buf *out, const char *key);         /* a comma as above, then "key": */

@@ -72,6 +72,36 @@ static void json_strings_keep_nul_and_repair_half_surrogates(void **state)
     arena_free(&a);
 }
 
+static void json_that_is_read_back_keeps_its_digits(void **state)
+{
+    static const struct {
+        const char *stored, *read;
+    } cases[] = {
+        {"9007199254740991", "9007199254740991"},
+        {"9007199254740992", "9007199254740992"},
+        {"9007199254740993", "\"9007199254740993\""},
+        {"-9223372036854775808", "\"-9223372036854775808\""},
+        {"1000000000000000000000", "1e+21"},
+        {"0.1234567890123456789", "\"0.1234567890123456789\""},
+        {"1e400", "\"1e400\""},
+        {"1e-400", "\"1e-400\""},
+        {"-0.0", "0"},
+        {"0.10000000000000000000", "0.1"},
+        {"[1,{\"a\":12345678901234567890}]", "[1,{\"a\":\"12345678901234567890\"}]"},
+        {"12345678901234567890 tokens", "\"12345678901234567890 tokens\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        arena a = {0};
+        buf out = {0};
+        json_put_parsed(&out, &a, text_of(cases[i].stored));
+        if (!text_is(buf_view(&out), cases[i].read))
+            fail_msg("%s: %.*s, not %s", cases[i].stored, (int)out.size, out.at, cases[i].read);
+        buf_free(&out);
+        arena_free(&a);
+    }
+}
+
 static void json_writes_numbers_as_javascript_does(void **state)
 {
     static const struct {
@@ -84,6 +114,8 @@ static void json_writes_numbers_as_javascript_does(void **state)
                  {1e-7, "1e-7"},
                  {0.000025, "0.000025"},
                  {9007199254740992.0, "9007199254740992"},
+                 {-9223372036854775808.0, "-9223372036854776000"},
+                 {123456789012345678901.0, "123456789012345680000"},
                  {0.1 + 0.2, "0.30000000000000004"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -456,6 +488,7 @@ int main(void)
         cmocka_unit_test(json_refuses_everything_else),
         cmocka_unit_test(json_stops_at_its_depth),
         cmocka_unit_test(json_strings_keep_nul_and_repair_half_surrogates),
+        cmocka_unit_test(json_that_is_read_back_keeps_its_digits),
         cmocka_unit_test(json_writes_numbers_as_javascript_does),
         cmocka_unit_test(protobuf_gives_what_was_sent),
         cmocka_unit_test(protobuf_cut_anywhere_is_refused_or_empty),
