@@ -104,13 +104,20 @@ static void observations_put_time(observations_page *p, const observation *o)
     member_iso(p->out, "updatedAt", o->arrived_ns / CLOCK_NS_PER_MS);
 }
 
-/* The time to the first token is told only when the client asks for the completion start, too. */
-static void observations_put_latency(observations_page *p, const observation *o)
+/* Seconds between two times. As a metric that is asked for, 0 is null. */
+static void observations_put_seconds(observations_page *p, bool known, const char *name, int64_t from_ms, int64_t to_ms)
+{
+    bool metric = (p->groups & OBSERVATIONS_METRICS) != 0;
+    member_seconds_if(p->out, known && !(metric && from_ms == to_ms), name, from_ms, to_ms);
+}
+
+/* The latency is always told, the time to the first token when the client asks for metrics or for the completion start. */
+static void observations_put_metrics(observations_page *p, const observation *o)
 {
     int64_t start_ms = o->start_ns / CLOCK_NS_PER_MS;
-    member_seconds_if(p->out, o->end_ns != OBSERVATION_OPEN, "latency", start_ms, o->end_ns / CLOCK_NS_PER_MS);
-    member_seconds_if(p->out, (p->groups & OBSERVATIONS_TIME) != 0 && o->completion_start_ms >= 0, "timeToFirstToken", start_ms,
-                      o->completion_start_ms);
+    bool first = (p->groups & (OBSERVATIONS_METRICS | OBSERVATIONS_TIME)) != 0 && o->completion_start_ms >= 0;
+    observations_put_seconds(p, o->end_ns != OBSERVATION_OPEN, "latency", start_ms, o->end_ns / CLOCK_NS_PER_MS);
+    observations_put_seconds(p, first, "timeToFirstToken", start_ms, o->completion_start_ms);
 }
 
 static void observations_put_basic(observations_page *p, const observation *o)
@@ -135,7 +142,7 @@ static void observations_put_core(observations_page *p, const observation *o)
 
 static void observations_put_trace_context(observations_page *p, const observation *o)
 {
-    member_text(p->out, "traceName", o->trace_name);
+    member_unless_empty(p->out, "traceName", o->trace_name);
     member_text(p->out, "release", o->release);
     member_json(p->out, "tags", o->tags);
 }
@@ -144,8 +151,7 @@ static void observations_put_one(observations_page *p, const observation *o)
 {
     unsigned groups = p->groups;
     buf_char(p->out, '{');
-    if ((groups & OBSERVATIONS_CORE) != 0)
-        observations_put_core(p, o);
+    observations_put_core(p, o);
     if ((groups & OBSERVATIONS_BASIC) != 0)
         observations_put_basic(p, o);
     if ((groups & OBSERVATIONS_TIME) != 0)
@@ -166,7 +172,7 @@ static void observations_put_one(observations_page *p, const observation *o)
         member_raw(p->out, "usagePricingTierId", "null");
         member_raw(p->out, "usagePricingTierName", "null");
     }
-    observations_put_latency(p, o);
+    observations_put_metrics(p, o);
     if ((groups & OBSERVATIONS_BASIC) != 0) {
         member_text(p->out, "userId", o->user_id);
         member_text(p->out, "sessionId", o->session_id);
@@ -225,14 +231,19 @@ static bool observations_read_cursor(arena *a, const char *given, store_position
 
 /* ---- Parameters ---- */
 
-static unsigned observations_groups_of(const char *fields)
+/* Of a list between commas, names that are not known are left out. Without any list it is core and basic; core is always there. */
+static unsigned observations_groups_of(const http_request *request, arena *a)
 {
     static const char *const names[] = {"core",  "basic", "time",   "io",      "metadata",
                                         "model", "usage", "prompt", "metrics", "trace_context"};
-    unsigned groups = 0;
-    for (size_t i = 0; fields != NULL && i < sizeof names / sizeof *names; i++)
-        groups |= text_lists(text_of(fields), text_of(names[i])) ? 1u << i : 0;
-    return fields != NULL ? groups : OBSERVATIONS_CORE | OBSERVATIONS_BASIC;
+    size_t count;
+    const text *given = parameter_values(request, a, "fields", true, &count);
+    unsigned groups = OBSERVATIONS_CORE;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < sizeof names / sizeof *names; j++)
+            groups |= text_is(given[i], names[j]) ? 1u << j : 0;
+    bool none = count == 0 || (count == 1 && given[0].size == 0);
+    return none ? OBSERVATIONS_CORE | OBSERVATIONS_BASIC : groups;
 }
 
 static const struct observations_column {
@@ -258,16 +269,62 @@ static store_condition *observations_add_condition(store_query *query)
     return query->condition_count < STORE_MAX_CONDITIONS ? &query->conditions[query->condition_count++] : NULL;
 }
 
+/* Words that a parameter may be. */
+static const char *const observations_types[] = {"GENERATION", "SPAN",      "EVENT",     "AGENT",     "TOOL", "CHAIN",
+                                                 "RETRIEVER",  "EVALUATOR", "EMBEDDING", "GUARDRAIL", NULL};
+static const char *const observations_levels[] = {"DEBUG", "DEFAULT", "WARNING", "ERROR", NULL};
+static const char *const observations_truths[] = {"true", "false", NULL};
+
+/* Only the environment may be given several times. */
+static bool observations_check_parameters(arena *a, const http_request *request, http_answer *answer)
+{
+    static const struct {
+        const char *name;
+        const char *const *words; /* NULL: any text */
+    } parameters[] = {{"expandMetadata", NULL},
+                      {"cursor", NULL},
+                      {"type", observations_types},
+                      {"name", NULL},
+                      {"userId", NULL},
+                      {"sessionId", NULL},
+                      {"level", observations_levels},
+                      {"traceId", NULL},
+                      {"version", NULL},
+                      {"parentObservationId", NULL},
+                      {"isRootObservation", observations_truths},
+                      {"fromStartTime", NULL},
+                      {"toStartTime", NULL},
+                      {"filter", NULL}};
+    issues problems = {0};
+    for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++) {
+        const json *given = parameter_json(request, a, parameters[i].name);
+        if (parameters[i].words != NULL)
+            issues_check_option(&problems, given, parameters[i].name, parameters[i].words);
+        else
+            issues_check_string(&problems, given, parameters[i].name, false);
+    }
+    return !api_refused(answer, &problems);
+}
+
+/* One text is a list between commas. */
+static text *observations_environments(arena *a, const http_request *request, size_t *out_count)
+{
+    text *values = parameter_values(request, a, "environment", false, out_count);
+    return *out_count == 1 ? parameter_values(request, a, "environment", true, out_count) : values;
+}
+
 static void observations_read_simple_filters(arena *a, const http_request *request, store_query *query)
 {
     for (size_t i = 0; i < OBSERVATIONS_COLUMN_COUNT; i++) {
-        const char *given = observations_columns[i].column == STORE_ID ? NULL : http_query(request, observations_columns[i].name);
-        store_condition *condition = given != NULL ? observations_add_condition(query) : NULL;
-        text *value = condition != NULL ? arena_take(a, sizeof *value) : NULL;
-        if (value == NULL)
-            continue;
-        *value = text_of(given);
-        *condition = (store_condition){observations_columns[i].column, STORE_EQUALS, value, 1};
+        store_column column = observations_columns[i].column;
+        size_t count = 0;
+        const text *values = column == STORE_ID ? NULL
+                             : column == STORE_ENVIRONMENT
+                                 ? observations_environments(a, request, &count)
+                                 : parameter_values(request, a, observations_columns[i].name, false, &count);
+        store_condition *condition = count > 0 ? observations_add_condition(query) : NULL;
+        if (condition != NULL)
+            *condition = (store_condition){column, STORE_ANY_OF, values, count};
     }
     const char *root = http_query(request, "isRootObservation");
     if (root != NULL)
@@ -347,7 +404,8 @@ static bool observations_read_query(arena *a, const http_request *request, store
 {
     const char *cursor = http_query(request, "cursor"), *parse_io = http_query(request, "parseIoAsJson");
     query->limit = OBSERVATIONS_DEFAULT_LIMIT;
-    if (!parameter_number(request, "limit", 0, OBSERVATIONS_MAX_LIMIT, &query->limit, answer))
+    if (!observations_check_parameters(a, request, answer) ||
+        !parameter_number(request, "limit", 0, OBSERVATIONS_MAX_LIMIT, &query->limit, answer))
         return false;
     if (parse_io != NULL && strcmp(parse_io, "true") == 0)
         return parameter_refuse(answer, "parseIoAsJson", "\"code\":\"custom\"",
@@ -366,7 +424,7 @@ void api_list_observations(api *server, const http_request *request, http_answer
 {
     arena memory = {0};
     store_query query = STORE_QUERY_ALL;
-    observations_page p = {.arena = &memory, .out = &answer->body, .groups = observations_groups_of(http_query(request, "fields"))};
+    observations_page p = {.arena = &memory, .out = &answer->body, .groups = observations_groups_of(request, &memory)};
     p.expand = text_of(http_query(request, "expandMetadata"));
     if (observations_read_query(&memory, request, &query, answer)) {
         p.limit = query.limit++;

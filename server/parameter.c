@@ -98,6 +98,16 @@ text *parameter_values(const http_request *request, arena *a, const char *name, 
     return v.list;
 }
 
+const json *parameter_json(const http_request *request, arena *a, const char *name)
+{
+    size_t count;
+    const text *values = parameter_values(request, a, name, false, &count);
+    json *list = json_new(a, JSON_ARRAY), *last = NULL;
+    for (size_t i = 0; i < count; i++)
+        json_append(a, list, &last, &(json){.kind = JSON_STRING, .string = values[i]});
+    return count == 1 ? last : count > 1 ? list : NULL;
+}
+
 bool parameter_tags(const http_request *request, arena *a, const char *name, text **out, size_t *out_count, http_answer *answer)
 {
     *out = parameter_values(request, a, name, true, out_count);

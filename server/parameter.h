@@ -14,6 +14,9 @@ bool parameter_refuse(http_answer *answer, const char *parameter, const char *de
 bool parameter_number(const http_request *request, const char *name, int64_t least, int64_t most, size_t *out, http_answer *answer);
 bool parameter_time(const http_request *request, const char *name, int64_t *out_ms, http_answer *answer);
 
+/* A parameter as JSON: a string; an array of strings when it occurs several times; NULL when it is absent. */
+const json *parameter_json(const http_request *request, arena *a, const char *name);
+
 /* All values of a parameter that may occur several times; `split` takes commas apart as well. */
 text *parameter_values(const http_request *request, arena *a, const char *name, bool split, size_t *out_count);
 
