@@ -187,12 +187,12 @@ static void api_take_export(api *server, const http_request *request, const otlp
         buf_string(&answer->body, "{}");
         return;
     }
-    if (!api_accept_version(request, answer))
-        return;
     if (otlp_refused(e, &refusal)) {
         api_answer_error(answer, buf_move(&refusal, e->arena));
         return;
     }
+    if (!api_accept_version(request, answer))
+        return;
     if (e->repairs > 0)
         api_warn_of_repairs(server);
     if (e->lost != NULL)

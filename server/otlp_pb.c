@@ -89,9 +89,9 @@ static bool pb_get_hex(otlp_export *e, const pb_field *f, text *out)
     static const char hex[] = "0123456789abcdef";
     if (f->wire != PB_BYTES)
         return false;
-    char *digits = f->bytes.size > 0 ? arena_take(e->arena, 2 * f->bytes.size) : NULL;
+    char *digits = arena_take(e->arena, 2 * f->bytes.size);
     if (digits == NULL)
-        return f->bytes.size == 0;
+        return false;
     for (size_t i = 0; i < f->bytes.size; i++) {
         uint8_t byte = (uint8_t)f->bytes.at[i];
         digits[2 * i] = hex[byte >> 4];
@@ -360,7 +360,9 @@ static bool pb_read_span(pb_walk *w, text in)
         if (!pb_take_field(&in, &f) || !pb_read_span_field(w->e, &f, span))
             return false;
     }
-    otlp_refuse_span(w->e, (span->trace_id.size > 0 ? 0u : OTLP_TRACE_ID_ABSENT) | (span->id.size > 0 ? 0u : OTLP_SPAN_ID_ABSENT));
+    unsigned bad = span->trace_id.at == NULL ? 1u << OTLP_TRACE_ID_ABSENT : 0;
+    bad |= span->id.at == NULL ? 1u << OTLP_SPAN_ID_ABSENT : 0;
+    otlp_refuse_span(w->e, bad, w->e->scopes[w->scope].name);
     return true;
 }
 

@@ -402,8 +402,8 @@ static int64_t span_completion_start_of(span_mapper *m, const otlp_value *value)
 
 static void span_set_times(const otlp_span *span, int64_t now_ns, observation *out)
 {
-    out->start_ns = span->start_ns != 0 ? span->start_ns : span->end_ns != 0 ? span->end_ns : now_ns;
-    out->end_ns = span->end_ns != 0 ? span->end_ns : out->start_ns;
+    out->start_ns = span->start_ns != OTLP_NO_TIME ? span->start_ns : span->end_ns != OTLP_NO_TIME ? span->end_ns : now_ns;
+    out->end_ns = span->end_ns != OTLP_NO_TIME ? span->end_ns : out->start_ns;
 }
 
 /* ---- One span ---- */

@@ -15,6 +15,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <stdio.h>
 #include <zlib.h>
 
 #define assert_text(actual, expected)                                \
@@ -323,9 +324,26 @@ static void json_export_words_its_refusals(void **state)
     assert_refusal(SPAN_JSON("\"traceId\":\"AB\",\"spanId\":\"cd\""), NULL);
     assert_refusal(SPAN_JSON("\"name\":\"a\""), "Invalid OTLP trace export: 1 of 1 span(s) cannot be processed (traceId:absent, "
                                                 "spanId:absent). traceId and spanId are required on every span, and each");
-    assert_refusal(SPAN_JSON("\"traceId\":5,\"spanId\":\"\""),
+    assert_refusal(SPAN_JSON("\"traceId\":\"\",\"spanId\":\"\""), NULL);
+    assert_refusal(SPAN_JSON("\"traceId\":5,\"spanId\":null"),
                    "Invalid OTLP trace export: 1 of 1 span(s) cannot be processed "
                    "(traceId:not_an_id, spanId:absent). traceId and spanId are required");
+    assert_refusal(
+        SPAN_JSON("\"traceId\":{\"data\":[1]},\"spanId\":{\"length\":8},\"parentSpanId\":true,\"events\":[{\"attributes\":{}}]"),
+        "Invalid OTLP trace export: 1 of 1 span(s) cannot be processed (traceId:not_an_id, spanId:not_an_id, "
+        "parentSpanId:not_an_id, event.attributes:not_an_array). traceId");
+    assert_refusal(
+        "{\"resourceSpans\":[{\"resource\":{\"attributes\":{}},\"scopeSpans\":["
+        "{\"scope\":{\"name\":\"fine\"},\"spans\":[{\"traceId\":\"a\",\"spanId\":\"b\"}]},"
+        "{\"scope\":{\"name\":\"two\",\"attributes\":1},\"spans\":{}},{\"scope\":{\"name\":\"one\"},\"spans\":[{\"spanId\":\"c\"},"
+        "null]}]},"
+        "{\"scopeSpans\":\"x\"}]}",
+        "Invalid OTLP trace export: 2 of 3 span(s) cannot be processed; 4 resource- or scope-level field(s) are present but not "
+        "arrays (resource.attributes:not_an_array, scope.attributes:not_an_array, spans:not_an_array, traceId:absent, "
+        "spanId:absent, scopeSpans:not_an_array). traceId and spanId are required on every span, and each must be a string or a "
+        "byte array. scopeSpans, spans, attributes and events must all be arrays \xE2\x80\x94 OTLP attributes are a list of {key, "
+        "value} entries, not a JSON object. The entire export was rejected and no spans were ingested. Instrumentation scopes: "
+        "two, one. This endpoint");
     assert_refusal(SPAN_JSON("\"traceId\":\"a\",\"spanId\":\"b\",\"attributes\":{}"),
                    "Invalid OTLP trace export: 1 of 1 span(s) cannot be processed (attributes:not_an_array). scopeSpans, spans,");
     assert_refusal(
@@ -352,6 +370,78 @@ static void json_export_reads_ids_and_times_verbatim(void **state)
     for (size_t i = 0; i < 3; i++)
         assert_text(otlp_text(&a, &e.attributes[i].value), values[i]);
     arena_free(&a);
+}
+
+/* As the protobuf library of JavaScript keeps them, and what JavaScript makes of other types. */
+static void json_export_takes_what_javascript_takes(void **state)
+{
+    static const struct {
+        const char *id, *hex;
+    } ids[] = {
+        {"\"\"", ""},
+        {"[1,171,256,-1,\"16\",null,2.9]", "01ab00ff100002"},
+        {"{\"type\":\"Buffer\",\"data\":[10,11]}", "0a0b"},
+        {"[]", ""},
+    };
+    static const struct {
+        const char *time;
+        int64_t ns;
+    } times[] = {
+        {"\"0\"", 0},
+        {"0", 0},
+        {"\"-1500000\"", -1500000},
+        {"\" 7 \"", 7},
+        {"\"\"", OTLP_NO_TIME},
+        {"\"soon\"", OTLP_NO_TIME},
+        {"null", OTLP_NO_TIME},
+        {"true", OTLP_NO_TIME},
+        {"1.5e18", INT64_C(1500000000000000000)},
+        {"{\"high\":417993217,\"low\":-1717986918}", INT64_C(417993217) * 4294967296 + INT64_C(2576980378)},
+        {"{\"high\":-1,\"low\":-1}", -1},
+        {"{\"high\":1}", OTLP_NO_TIME},
+    };
+    static const struct {
+        const char *any, *value;
+    } values[] = {
+        {"{\"intValue\":\"1.5\"}", "1.5"},
+        {"{\"intValue\":\"\"}", "0"},
+        {"{\"intValue\":\"many\"}", "{\"intValue\":\"many\"}"},
+        {"{\"intValue\":{\"low\":7,\"high\":0}}", "7"},
+        {"{\"intValue\":{\"low\":-1,\"high\":-1}}", "-1"},
+        {"{\"doubleValue\":\"2.50\"}", "2.5"},
+        {"{\"doubleValue\":\"-Infinity\"}", "-Infinity"},
+        {"{\"arrayValue\":{\"values\":[]}}", "[]"},
+        {"{\"arrayValue\":{}}", "{\"arrayValue\":{}}"},
+    };
+    char body[500];
+    (void)state;
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        arena a = {0};
+        otlp_export e;
+        snprintf(body, sizeof body, SPAN_JSON("\"traceId\":%s,\"spanId\":%s,\"parentSpanId\":%s"), ids[i].id, ids[i].id, ids[i].id);
+        assert_int_equal(otlp_json_decode(&a, text_of(body), &e), OTLP_OK);
+        assert_int_equal(e.bad_spans, 0);
+        assert_text(e.spans[0].trace_id, ids[i].hex);
+        assert_text(e.spans[0].id, ids[i].hex);
+        assert_text(e.spans[0].parent_id, ids[i].hex);
+        arena_free(&a);
+    }
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        arena a = {0};
+        otlp_export e;
+        snprintf(body, sizeof body, SPAN_JSON("\"startTimeUnixNano\":%s"), times[i].time);
+        assert_int_equal(otlp_json_decode(&a, text_of(body), &e), OTLP_OK);
+        assert_int_equal(e.spans[0].start_ns, times[i].ns);
+        arena_free(&a);
+    }
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        arena a = {0};
+        otlp_export e;
+        snprintf(body, sizeof body, SPAN_JSON("\"attributes\":[{\"key\":\"k\",\"value\":%s}]"), values[i].any);
+        assert_int_equal(otlp_json_decode(&a, text_of(body), &e), OTLP_OK);
+        assert_text(otlp_text(&a, &e.attributes[0].value), values[i].value);
+        arena_free(&a);
+    }
 }
 
 static void json_export_that_is_none_is_empty_or_lost(void **state)
@@ -499,6 +589,7 @@ int main(void)
         cmocka_unit_test(an_attribute_without_value_loses_the_export),
         cmocka_unit_test(json_export_words_its_refusals),
         cmocka_unit_test(json_export_reads_ids_and_times_verbatim),
+        cmocka_unit_test(json_export_takes_what_javascript_takes),
         cmocka_unit_test(json_export_that_is_none_is_empty_or_lost),
         cmocka_unit_test(an_export_over_the_memory_ceiling_is_too_big),
         cmocka_unit_test(gunzip_unpacks_refuses_and_stops),
