@@ -6,7 +6,7 @@ from langfuse.model import TextPromptClient
 from langfuse.api import Prompt_Text
 from opentelemetry import propagate as otel_propagate
 
-from sdk_docs import block, current, handle, in_another_process, step
+from sdk_docs import block, current, handle, in_another_process, step, trace_io
 
 TRACE = "abcdef1234567890abcdef1234567890"
 PARENT = "fedcba0987654321"
@@ -432,11 +432,11 @@ def python_sdk_public_from_depth():
 
 def python_sdk_trace_io():
     with block("root"):
-        get_client().set_current_trace_io(input="text", output="first")
+        trace_io(input="text", output="first")
         with block("inner"):
-            get_client().set_current_trace_io(output={"n": [1, None, "ü"]})
+            trace_io(output={"n": [1, None, "ü"]})
     with block("numbers"):
-        get_client().set_current_trace_io(input=0, output=False)
+        trace_io(input=0, output=False)
 
 
 def python_sdk_trace_update_from_depth():
@@ -585,7 +585,7 @@ def python_sdk_masking():
 
     Langfuse(mask=mask)
     with block("root", input="the secret word", output="harmless", metadata="secret metadata") as root:
-        root.set_trace_io(input="secret of the trace", output="fine")
+        trace_io(root, input="secret of the trace", output="fine")
         handle("object", input={"k": "v"}, output=["a"], metadata={"a": "b"}).end()
 
 
