@@ -140,6 +140,8 @@ void api_warn_of_losses(const api *server, unsigned losses)
         {"a completion start time is not ISO 8601", "it was dropped"},
         {"the type of an observation is unknown (they are in lower case)", "it was dropped"},
         {"a batch has several scores of one id and one time", "the first one counts"},
+        {"a correction is of a session or a dataset run", "it was dropped"},
+        {"a score does not fit its config, which may be unknown or archived, or is an annotation without one", "it was dropped"},
     };
     for (size_t i = 0; i < LOSS_COUNT; i++) {
         char why[64];
@@ -313,6 +315,10 @@ static const api_route api_routes[] = {
     {"GET", "/api/local/count", .handler = api_get_count},
     {"POST", "/api/public/scores", API_BEARER, .handler = api_post_score, API_ROUTE_LIMIT},
     {"GET", "/api/public/v3/scores", .handler = api_list_scores_v3},
+    {"POST", "/api/public/score-configs", .handler = api_post_score_config, API_ROUTE_LIMIT},
+    {"GET", "/api/public/score-configs", .handler = api_list_score_configs},
+    {"GET", "/api/public/score-configs/*", .handler = api_get_score_config},
+    {"PATCH", "/api/public/score-configs/*", .handler = api_patch_score_config, API_ROUTE_LIMIT},
     {"DELETE", "/api/public/scores/*", .handler = api_delete_score},
     {"DELETE", "/api/public/traces/*", .handler = api_delete_trace},
     {"POST", "/api/public/v2/prompts", API_PROMPTS, .handler = api_post_prompt, API_ROUTE_LIMIT},

@@ -42,6 +42,13 @@ api_handler api_post_prompt, api_get_prompt, api_get_old_prompt, api_list_prompt
 api_handler api_post_score, api_get_score_v2, api_list_scores_v2, api_list_scores_v3, api_delete_score;
 void api_put_score(buf *out, arena *memory, const score *s, bool all_targets);
 
+/* Takes scores out of a batch that a real server accepts and drops, and gives the others the name and type of their config. False
+ * when the database or memory failed. */
+bool api_settle_scores(api *server, arena *memory, event *events, size_t *count);
+
+/* api_score_configs.c */
+api_handler api_post_score_config, api_list_score_configs, api_get_score_config, api_patch_score_config;
+
 /* api_traces.c */
 api_handler api_get_trace, api_list_traces, api_delete_trace, api_get_session, api_list_sessions, api_get_old_observation,
     api_list_old_observations;

@@ -14,20 +14,49 @@ enum { SCORES_DEFAULT_LIMIT = 50, SCORES_MAX_LIMIT = 100 };
 
 /* ---- Creating ---- */
 
+/* *out is NULL when a real server drops the score. False when the database or memory failed. */
+static bool scores_settle(api *server, arena *memory, const json *body, const json **out, unsigned *losses)
+{
+    score_config config;
+    bool found = false;
+    text config_id = json_string_at(body, "configId");
+    if (config_id.size > 0 && !store_find_score_config(server->store, memory, config_id, &config, &found))
+        return false;
+    *out = score_settle(memory, body, found ? &config : NULL, losses);
+    return !memory->failed;
+}
+
+bool api_settle_scores(api *server, arena *memory, event *events, size_t *count)
+{
+    size_t kept = 0;
+    unsigned losses = 0;
+    for (size_t i = 0; i < *count; i++) {
+        event e = events[i];
+        if (e.type->kind == EVENT_SCORE && !scores_settle(server, memory, e.body, &e.body, &losses))
+            return false;
+        if (e.body != NULL)
+            events[kept++] = e;
+    }
+    *count = kept;
+    api_warn_of_losses(server, losses);
+    return true;
+}
+
 /* A score is stored as an event, so that scores of both routes can replace each other. The event's own id is random: a second
  * POST with the id of an earlier score replaces it. */
 static void scores_store(api *server, const json *body, arena *memory, http_answer *answer)
 {
     char event_id[UUID_SIZE], own_id[UUID_SIZE];
-    const json *id = json_get(body, "id");
+    text id = json_string_at(body, "id");
+    size_t count = 1;
     if (!uuid_make(event_id) || !uuid_make(own_id)) {
         api_failed(answer);
         return;
     }
     event e = {.type = event_type_of(TEXT("score-create")), .id = text_of(event_id), .body = body, .arrived_ns = clock_now_ns()};
-    e.body_id = json_is(id, JSON_STRING) ? id->string : text_of(own_id);
+    e.body_id = id.size > 0 ? id : text_of(own_id);
     e.timestamp_ms = e.arrived_ns / CLOCK_NS_PER_MS;
-    if (!store_put_events(server->store, memory, &e, 1)) {
+    if (!api_settle_scores(server, memory, &e, &count) || !store_put_events(server->store, memory, &e, count)) {
         api_failed(answer);
         return;
     }
@@ -36,17 +65,131 @@ static void scores_store(api *server, const json *body, arena *memory, http_answ
     buf_char(&answer->body, '}');
 }
 
+/* The rules for ids are those of batches, and so are the words. */
+static bool scores_refuse_id(const json *body, arena *memory, http_answer *answer)
+{
+    const json *id = json_get(body, "id");
+    issues problems = {.prefix = "\"body\""};
+    if (json_is(id, JSON_STRING) && id->string.size > 0)
+        issues_check_id(&problems, id, "id", false);
+    bool refused = problems.count > 0;
+    if (refused) {
+        answer->status = 400;
+        buf_string(&answer->body, "{\"message\":");
+        issues_put_pretty(&problems, memory, &answer->body);
+        buf_char(&answer->body, '}');
+    }
+    issues_free(&problems);
+    return refused;
+}
+
+static void scores_post_one(api *server, const json *body, arena *memory, http_answer *answer)
+{
+    issues problems = {0};
+    score_check(body, false, &problems);
+    if (!api_refused(answer, &problems) && !scores_refuse_id(body, memory, answer))
+        scores_store(server, body, memory, answer);
+}
+
+/* ---- Creating many ---- */
+
+typedef struct scores_array {
+    score *accepted;
+    size_t accepted_count, rejected_count;
+    buf errors; /* between commas */
+    unsigned losses;
+    int64_t now_ns;
+} scores_array;
+
+static void scores_reject(scores_array *to, size_t index, arena *memory, issues *problems)
+{
+    buf message = {0}, list = {0};
+    issues_put_array(problems, &list);
+    const json *first = json_first(json_parse(memory, buf_view(&list)), JSON_ARRAY), *path = json_get(first, "path");
+    buf_format(&message, "Score %zu: ", index);
+    for (const json *step = json_first(path, JSON_ARRAY); step != NULL; step = step->next) {
+        buf_text(&message, step->string);
+        buf_string(&message, step->next != NULL ? ", " : ": ");
+    }
+    buf_text(&message, json_string_at(first, "message"));
+    json_put_comma(&to->errors);
+    buf_char(&to->errors, '{');
+    member_text(&to->errors, "message", buf_view(&message));
+    buf_char(&to->errors, '}');
+    to->errors.failed |= message.failed || list.failed;
+    to->rejected_count++;
+    buf_free(&message);
+    buf_free(&list);
+}
+
+/* False when the database or memory failed. A score that a real server drops counts as accepted. */
+static bool scores_accept(api *server, scores_array *to, const json *body, arena *memory)
+{
+    char own_id[UUID_SIZE];
+    text id = json_string_at(body, "id");
+    const json *settled;
+    if (!scores_settle(server, memory, body, &settled, &to->losses))
+        return false;
+    if (settled == NULL)
+        return true;
+    score *added = arena_add(memory, &to->accepted, sizeof *added, &to->accepted_count);
+    if (added == NULL || !uuid_make(own_id))
+        return false;
+    *added = score_from_body(memory, id.size > 0 ? id : arena_copy(memory, text_of(own_id)), settled);
+    added->created_ns = added->updated_ns = to->now_ns;
+    if (!clock_parse_any(json_string_at(body, "timestamp"), &added->timestamp_ms))
+        added->timestamp_ms = to->now_ns / CLOCK_NS_PER_MS;
+    return !memory->failed;
+}
+
+static bool scores_take_array(api *server, scores_array *to, const json *list, arena *memory)
+{
+    size_t index = 0;
+    bool ok = true;
+    for (const json *body = list->first; ok && body != NULL; body = body->next, index++) {
+        issues problems = {0};
+        score_check(body, false, &problems);
+        issues_check_id(&problems, json_string_at(body, "id").size > 0 ? json_get(body, "id") : NULL, "id", false);
+        issues_check_datetime(&problems, json_get(body, "timestamp"), "timestamp", false);
+        if (problems.count > 0)
+            scores_reject(to, index, memory, &problems);
+        else
+            ok = scores_accept(server, to, body, memory);
+        issues_free(&problems);
+    }
+    return ok && store_put_scores(server->store, to->accepted, to->accepted_count);
+}
+
+/* Unlike a single score, one of an array has a time: the same id with another time is another score. */
+static void scores_post_array(api *server, const json *list, arena *memory, http_answer *answer)
+{
+    scores_array array = {.now_ns = clock_now_ns()};
+    if (!scores_take_array(server, &array, list, memory)) {
+        api_failed(answer);
+    } else if (array.rejected_count == 0) {
+        api_message(answer, 202, TEXT("Accepted"), NULL);
+    } else {
+        answer->status = 207;
+        buf_format(&answer->body, "{\"accepted\":%zu,\"rejected\":%zu,\"errors\":[", json_count(list) - array.rejected_count,
+                   array.rejected_count);
+        buf_text(&answer->body, buf_view(&array.errors));
+        buf_string(&answer->body, "]}");
+        answer->body.failed |= array.errors.failed;
+    }
+    api_warn_of_losses(server, array.losses);
+    buf_free(&array.errors);
+}
+
 void api_post_score(api *server, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
-    issues problems = {0};
     const json *body = api_body(server, request, &memory);
-    if (body != NULL)
-        score_check(body, false, &problems);
-    else
+    if (body == NULL)
         api_plain(answer, 400, "Invalid JSON");
-    if (!api_refused(answer, &problems) && body != NULL)
-        scores_store(server, body, &memory, answer);
+    else if (body->kind == JSON_ARRAY && api_at_least(server, 4, 59))
+        scores_post_array(server, body, &memory, answer);
+    else
+        scores_post_one(server, body, &memory, answer);
     arena_free(&memory);
 }
 

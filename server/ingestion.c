@@ -208,11 +208,11 @@ static void ingestion_take_batch(api *server, const http_request *request, arena
     ingestion_rules rules = {
         .scores_only = server->events_only, .bearer = api_is_bearer(server, request), .now_ns = clock_now_ns()};
     size_t count;
-    const event *events = ingestion_judge(memory, batch, &rules, &answer->body, &count);
+    event *events = ingestion_judge(memory, batch, &rules, &answer->body, &count);
     answer->status = 207;
     if (answer->body.failed)
         return;
-    if (store_put_events(server->store, memory, events, count)) {
+    if (api_settle_scores(server, memory, events, &count) && store_put_events(server->store, memory, events, count)) {
         api_warn_of_losses(server, ingestion_losses(memory, events, count));
         return;
     }

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 
+#include <math.h>
 #include <string.h>
 
 /* The pattern that a real server shows with each date it does not take, escaped as JSON. */
@@ -66,13 +67,28 @@ static const char *issues_kind_name(const json *value)
     return "object";
 }
 
+/* A number that is too large for a double is a number of no use. */
+static const char *issues_received(const json *got)
+{
+    return json_is(got, JSON_NUMBER) && isinf(got->number) ? ",\"received\":\"Infinity\"" : "";
+}
+
 void issues_add_type(issues *to, const char *name, const char *expected, const json *got)
 {
     to->wrong_type = true;
     buf *out = issues_begin(to);
-    buf_format(out, "\"expected\":\"%s\",\"code\":\"invalid_type\"", expected);
+    buf_format(out, "\"expected\":\"%s\",\"code\":\"invalid_type\"%s", expected,
+               strcmp(expected, "number") == 0 ? issues_received(got) : "");
     issues_put_step(to, name);
     buf_format(out, ",\"message\":\"Invalid input: expected %s, received %s\"}", expected, issues_kind_name(got));
+}
+
+void issues_add_wrong_object(issues *to, const json *got)
+{
+    to->wrong_type = true;
+    buf_string(issues_begin(to), "\"code\":\"invalid_type\",\"expected\":\"object\"");
+    issues_put_step(to, "");
+    buf_format(&to->list, ",\"message\":\"Invalid input: expected object, received %s\"}", issues_kind_name(got));
 }
 
 void issues_add_short(issues *to, const char *name, unsigned least)
@@ -135,9 +151,9 @@ void issues_add_discriminator(issues *to, const char *name)
 static void issues_put_alternative(buf *out, const char *expected, const json *got)
 {
     buf_format(out,
-               "[{\"expected\":\"%s\",\"code\":\"invalid_type\",\"path\":[],"
+               "[{\"expected\":\"%s\",\"code\":\"invalid_type\"%s,\"path\":[],"
                "\"message\":\"Invalid input: expected %s, received %s\"}]",
-               expected, expected, issues_kind_name(got));
+               expected, strcmp(expected, "number") == 0 ? issues_received(got) : "", expected, issues_kind_name(got));
 }
 
 void issues_add_string_or_number(issues *to, const char *name, const json *got)
@@ -183,6 +199,14 @@ size_t issues_choose(issues *to, const json *value, issues_shape *const *shapes,
     for (size_t i = 0; i < count; i++)
         issues_free(&found[i]);
     return fits;
+}
+
+void issues_add_refined(issues *to, const char *message)
+{
+    buf_string(issues_begin(to), "\"code\":\"custom\",\"message\":");
+    json_put_string(&to->list, text_of(message));
+    issues_put_step(to, "");
+    buf_char(&to->list, '}');
 }
 
 void issues_add_custom(issues *to, const char *name, const char *message)

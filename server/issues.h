@@ -18,6 +18,7 @@ typedef struct issues {
 
 /* `got` may be NULL: the value is absent. */
 void issues_add_type(issues *to, const char *name, const char *expected, const json *got);
+void issues_add_wrong_object(issues *to, const json *got); /* where variants of a schema are told apart by a member */
 void issues_add_short(issues *to, const char *name, unsigned least);
 void issues_add_long(issues *to, const char *name, unsigned most);
 void issues_add_empty(issues *to, const char *name, const char *message); /* the same for no characters at all, in other words */
@@ -33,6 +34,7 @@ enum { ISSUES_MAX_SHAPES = 2 };
 typedef void issues_shape(const json *value, issues *to);
 size_t issues_choose(issues *to, const json *value, issues_shape *const *shapes, size_t count);
 
+void issues_add_refined(issues *to, const char *message); /* of several values together; its members have another order */
 void issues_add_custom(issues *to, const char *name, const char *message); /* an empty name: the value as a whole */
 void issues_add_custom_path(issues *to, const char *names, const char *message); /* several steps, as JSON texts between commas */
 

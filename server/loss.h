@@ -10,7 +10,9 @@ enum loss {
     LOSS_COMPLETION_START = 1 << 3,
     LOSS_TYPE = 1 << 4,
     LOSS_SCORE = 1 << 5, /* of two scores of one id and one time in one batch */
-    LOSS_COUNT = 6
+    LOSS_CORRECTION = 1 << 6, /* of a session or a dataset run */
+    LOSS_SCORE_CONFIG = 1 << 7,
+    LOSS_COUNT = 8
 };
 
 #endif

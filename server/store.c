@@ -24,6 +24,17 @@ static const char store_schema[] =
     " UNIQUE (trace_id, id, start_ms));"
     "CREATE INDEX IF NOT EXISTS observations_by_time ON observations (start_ms);";
 
+/* Two scores of one id have different times: they came in arrays. */
+#define STORE_SCORES_SCHEMA                                                                                               \
+    "CREATE TABLE IF NOT EXISTS scores ("                                                                                 \
+    " id TEXT NOT NULL, name TEXT NOT NULL, data_type TEXT NOT NULL, source TEXT NOT NULL, environment TEXT NOT NULL,"    \
+    " trace_id TEXT NOT NULL, observation_id TEXT NOT NULL, session_id TEXT NOT NULL, dataset_run_id TEXT NOT NULL,"      \
+    " string_value TEXT NOT NULL, metadata TEXT NOT NULL, config_id TEXT NOT NULL, queue_id TEXT NOT NULL, comment TEXT," \
+    " value REAL NOT NULL, timestamp_ms INTEGER NOT NULL, created_ns INTEGER NOT NULL, updated_ns INTEGER NOT NULL,"      \
+    " UNIQUE (id, timestamp_ms));"                                                                                        \
+    "CREATE INDEX IF NOT EXISTS scores_by_trace ON scores (trace_id);"                                                    \
+    "CREATE INDEX IF NOT EXISTS scores_by_time ON scores (timestamp_ms);"
+
 /* Events are what traces and scores, and the observations of the batch endpoint, are folded from. `ingested` says where the row
  * of such an observation is: its id alone must find it, and an index on the ids of all observations would slow the other
  * endpoint down. */
@@ -36,14 +47,8 @@ static const char store_event_schema[] =
     "CREATE TABLE IF NOT EXISTS traces ("
     " id TEXT PRIMARY KEY, name TEXT NOT NULL, user_id TEXT NOT NULL, session_id TEXT NOT NULL, release TEXT NOT NULL,"
     " version TEXT NOT NULL, environment TEXT NOT NULL, tags TEXT NOT NULL, is_public INTEGER NOT NULL, input TEXT, output TEXT,"
-    " metadata TEXT NOT NULL, timestamp_ms INTEGER NOT NULL, created_ns INTEGER NOT NULL, updated_ns INTEGER NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS scores ("
-    " id TEXT PRIMARY KEY, name TEXT NOT NULL, data_type TEXT NOT NULL, source TEXT NOT NULL, environment TEXT NOT NULL,"
-    " trace_id TEXT NOT NULL, observation_id TEXT NOT NULL, session_id TEXT NOT NULL, dataset_run_id TEXT NOT NULL,"
-    " string_value TEXT NOT NULL, metadata TEXT NOT NULL, config_id TEXT NOT NULL, queue_id TEXT NOT NULL, comment TEXT,"
-    " value REAL NOT NULL, timestamp_ms INTEGER NOT NULL, created_ns INTEGER NOT NULL, updated_ns INTEGER NOT NULL);"
-    "CREATE INDEX IF NOT EXISTS scores_by_trace ON scores (trace_id);"
-    "CREATE INDEX IF NOT EXISTS scores_by_time ON scores (timestamp_ms);";
+    " metadata TEXT NOT NULL, timestamp_ms INTEGER NOT NULL, created_ns INTEGER NOT NULL, updated_ns INTEGER NOT "
+    "NULL);" STORE_SCORES_SCHEMA;
 
 /* Labels and tags are JSON arrays. A reference stands for a piece of the content of its parent; it is kept so that what others
  * refer to is not deleted. */
@@ -55,7 +60,12 @@ static const char store_prompt_schema[] =
     " UNIQUE (name, version));"
     "CREATE TABLE IF NOT EXISTS prompt_references ("
     " parent_id TEXT NOT NULL, child_name TEXT NOT NULL, wanted TEXT NOT NULL, by_version INTEGER NOT NULL);"
-    "CREATE INDEX IF NOT EXISTS prompt_references_by_child ON prompt_references (child_name);"
+    "CREATE INDEX IF NOT EXISTS prompt_references_by_child ON prompt_references (child_name);";
+
+static const char store_config_schema[] =
+    "CREATE TABLE IF NOT EXISTS score_configs ("
+    " id TEXT PRIMARY KEY, name TEXT NOT NULL, data_type TEXT NOT NULL, description TEXT, categories TEXT, min_value REAL,"
+    " max_value REAL, is_archived INTEGER NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL);"
     "PRAGMA user_version = 4;";
 
 /* From version 1, which knew only observations. */
@@ -65,8 +75,14 @@ static const char store_upgrade[] = "ALTER TABLE observations ADD COLUMN trace_i
 
 /* From versions 1 to 3, where no row has a price. */
 static const char store_price_upgrade[] = "ALTER TABLE observations ADD COLUMN model_id TEXT NOT NULL DEFAULT '';"
-                                          "ALTER TABLE observations ADD COLUMN tier TEXT NOT NULL DEFAULT '';"
-                                          "PRAGMA user_version = 4;";
+                                          "ALTER TABLE observations ADD COLUMN tier TEXT NOT NULL DEFAULT '';";
+
+/* From versions 2 and 3, in which a score had its id to itself. */
+static const char store_score_upgrade[] = "ALTER TABLE scores RENAME TO old_scores;"
+                                          "DROP INDEX scores_by_trace;"
+                                          "DROP INDEX scores_by_time;" STORE_SCORES_SCHEMA
+                                          "INSERT INTO scores SELECT * FROM old_scores;"
+                                          "DROP TABLE old_scores;";
 
 enum { STORE_SCHEMA_VERSION = 4 };
 
@@ -130,10 +146,14 @@ static bool store_set_up_schema(store *s)
         ok = ok && store_run(s, store_upgrade);
     if (version < 2)
         ok = ok && store_run(s, store_event_schema);
+    else if (version < 4)
+        ok = ok && store_run(s, store_score_upgrade);
     if (version < 3)
         ok = ok && store_run(s, store_prompt_schema);
     if (version >= 1 && version < 4)
         ok = ok && store_run(s, store_price_upgrade);
+    if (version < 4)
+        ok = ok && store_run(s, store_config_schema);
     return store_commit(s, ok);
 }
 
@@ -157,6 +177,7 @@ static bool store_prepare_ready(store *s)
         [STORE_PUT_ROW] = store_put_row_sql,
         [STORE_PUT_TRACE] = store_put_trace_sql,
         [STORE_PUT_SCORE] = store_put_score_sql,
+        [STORE_FORGET_SCORE] = "DELETE FROM scores WHERE id = ?",
         [STORE_PUT_EVENT] = "INSERT OR IGNORE INTO events (kind, body_id, id, timestamp_ms, is_update, type, arrived_ns, body)"
                             " VALUES (?,?,?,?,?,?,?,?)",
         [STORE_GET_EVENTS] = "SELECT type, timestamp_ms, arrived_ns, body FROM events WHERE kind = ? AND body_id = ?"

@@ -179,6 +179,8 @@ typedef struct store_score_query {
         double number;
     } comparisons[STORE_MAX_COMPARISONS];
     size_t comparison_count;
+    const double *numbers; /* any of them */
+    size_t number_count;   /* 0: any number */
     int64_t from_ms, to_ms;
     int64_t after_ms; /* with after_id: the position behind which a page begins */
     text after_id;    /* NULL: from the start */
@@ -189,5 +191,17 @@ typedef struct store_score_query {
 bool store_find_scores(store *s, arena *a, const store_score_query *query, score **out_scores, size_t *out_count,
                        int64_t *out_total);
 bool store_delete_score(store *s, text id);
+
+/* Stores scores that came in an array, all or none: one of the same id and time is replaced, and no other. */
+bool store_put_scores(store *s, const score *scores, size_t count);
+
+/* ---- Score configs ---- */
+
+bool store_put_score_config(store *s, const score_config *c); /* replaces the one of this id */
+
+/* False when the database failed; *out_found says whether there is such a config. */
+bool store_find_score_config(store *s, arena *a, text id, score_config *out, bool *out_found);
+bool store_list_score_configs(store *s, arena *a, size_t limit, size_t offset, score_config **out_list, size_t *out_count,
+                              int64_t *out_total); /* newest first */
 
 #endif

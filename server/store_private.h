@@ -13,6 +13,7 @@ typedef enum store_ready {
     STORE_PUT_ROW,
     STORE_PUT_TRACE,
     STORE_PUT_SCORE,
+    STORE_FORGET_SCORE,
     STORE_PUT_EVENT,
     STORE_GET_EVENTS,
     STORE_GET_PLACE, /* trace and start of an observation of the batch endpoint */

@@ -3,13 +3,16 @@
 #define STORE_SCORE_COLUMNS                                                                                                    \
     "id, name, data_type, source, environment, trace_id, observation_id, session_id, dataset_run_id, string_value, metadata, " \
     "config_id, queue_id, comment, value, timestamp_ms, created_ns, updated_ns"
-#define STORE_SCORE_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+#define STORE_SCORE_MARKS                                                                                   \
+    "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,coalesce((SELECT created_ns FROM scores AS old" \
+    " WHERE old.id = ?1 AND old.timestamp_ms = ?16), ?17),?18"
 
+/* A score that is replaced keeps the time of its creation. */
 const char store_put_score_sql[] = "INSERT OR REPLACE INTO scores (" STORE_SCORE_COLUMNS ") VALUES (" STORE_SCORE_MARKS ")";
 
 /* ---- One score ---- */
 
-bool store_replace_score(store *s, const score *given)
+static bool store_put_score(store *s, const score *given)
 {
     sqlite3_stmt *statement = s->ready[STORE_PUT_SCORE];
     int next = 1;
@@ -24,6 +27,24 @@ bool store_replace_score(store *s, const score *given)
     store_bind_int(statement, &next, given->created_ns);
     store_bind_int(statement, &next, given->updated_ns);
     return store_run_ready(statement);
+}
+
+bool store_replace_score(store *s, const score *given)
+{
+    int next = 1;
+    store_bind_text(s->ready[STORE_FORGET_SCORE], &next, given->id);
+    return store_run_ready(s->ready[STORE_FORGET_SCORE]) && store_put_score(s, given);
+}
+
+bool store_put_scores(store *s, const score *scores, size_t count)
+{
+    pthread_mutex_lock(&s->lock);
+    bool ok = !s->read_only && store_run(s, "BEGIN IMMEDIATE");
+    for (size_t i = 0; ok && i < count; i++)
+        ok = store_put_score(s, &scores[i]);
+    ok = store_commit(s, ok);
+    pthread_mutex_unlock(&s->lock);
+    return ok;
 }
 
 /* A row of STORE_SCORE_COLUMNS. */
@@ -77,6 +98,9 @@ static void store_put_score_conditions(buf *sql, const store_score_query *query)
     }
     for (size_t i = 0; i < query->comparison_count; i++)
         buf_format(sql, " AND data_type IN ('NUMERIC', 'BOOLEAN') AND value %s ?", query->comparisons[i].operator);
+    for (size_t i = 0; i < query->number_count; i++)
+        buf_string(sql, i == 0 ? " AND data_type IN ('NUMERIC', 'BOOLEAN') AND value IN (?" : ",?");
+    buf_string(sql, query->number_count > 0 ? ")" : "");
 }
 
 static void store_bind_score_conditions(sqlite3_stmt *statement, int *next, const store_score_query *query)
@@ -90,6 +114,8 @@ static void store_bind_score_conditions(sqlite3_stmt *statement, int *next, cons
     }
     for (size_t i = 0; i < query->comparison_count; i++)
         sqlite3_bind_double(statement, (*next)++, query->comparisons[i].number);
+    for (size_t i = 0; i < query->number_count; i++)
+        sqlite3_bind_double(statement, (*next)++, query->numbers[i]);
 }
 
 static bool store_count_scores(store *s, const store_score_query *query, int64_t *out_total)

@@ -43,7 +43,7 @@ fail() {
     failed=$((failed + 1))
 }
 
-# expect WHAT STATUS BODY curl-arguments...   The body may end in an asterisk: then it need only begin so.
+# expect WHAT STATUS BODY curl-arguments...   An asterisk in the body stands for any text.
 expect() {
     what=$1 status=$2 body=$3
     shift 3
@@ -59,7 +59,10 @@ expect() {
         return
     fi
     case $body in
-    *\*) case $got_body in "${body%\*}"*) ;; *) fail "$what: $got_body, not $body" ;; esac ;;
+    *\**)
+        pattern=$(printf '%s' "$body" | sed 's/[][\\?]/\\&/g')
+        case $got_body in $pattern) ;; *) fail "$what: $got_body, not $body" ;; esac
+        ;;
     *) [ "$got_body" = "$body" ] || fail "$what: $got_body, not $body" ;;
     esac
 }
@@ -100,6 +103,27 @@ stop TERM
 # As a server of another version.
 start --version-as 4.59
 expect 'health of 4.59' 200 '{"status":"OK","version":"4.59.0"}' "$url/api/public/health"
+scores=$url/api/public/scores
+v3=$url/api/public/v3/scores
+expect 'an array of scores' 202 '{"message":"Accepted"}' $auth -H "$json" "$scores" -d '[
+    {"id":"a1","traceId":"A","name":"n","value":0.5,"timestamp":"2026-01-15T06:30:00.123456Z","metadata":[1,2]},
+    {"id":"a2","sessionId":"S","name":"ok","value":1.0,"dataType":"BOOLEAN","timestamp":"2026-01-15T08:30:01+02:00"}]'
+expect 'an empty array' 202 '{"message":"Accepted"}' $auth -H "$json" -d '[]' "$scores"
+expect 'an array with the public key' 202 '{"message":"Accepted"}' -H 'Authorization: Bearer pk' -H "$json" -d '[]' "$scores"
+expect 'an array with bad scores' 207 '{"accepted":1,"rejected":3,"errors":[{"message":"Score 1: value: Invalid input"},{"message":"Score 2: timestamp: Invalid ISO datetime"},{"message":"Score 3: Invalid input: expected object, received number"}]}' \
+    $auth -H "$json" "$scores" -d '[{"id":"a3","traceId":"A","name":"n","value":3},{"id":"a4","traceId":"A","name":"n","value":[1]},
+    {"id":"a5","traceId":"A","name":"n","value":3,"timestamp":"2026-01-15T06:30:00"},5]'
+expect 'the same id and time' 202 '{"message":"Accepted"}' $auth -H "$json" "$scores" \
+    -d '[{"id":"a1","traceId":"A","name":"n","value":0.75,"timestamp":"2026-01-15T06:30:00.123Z"}]'
+expect 'an update' 200 '{"data":[{"id":"a1",*"dataType":"NUMERIC","value":0.75}],"meta":{"limit":50}}' $auth "$v3?id=a1"
+expect 'the same id, another time' 202 '{"message":"Accepted"}' $auth -H "$json" "$scores" \
+    -d '[{"id":"a1","traceId":"A","name":"n","value":1,"timestamp":"2026-01-15T06:31:00Z"}]'
+[ "$(curl -s $auth "$v3?id=a1" | grep -o '"id":"a1"' | wc -l)" = 2 ] || fail 'two scores of one id and two times'
+expect 'times of scores' 200 '{"data":[{"id":"a2","projectId":"local","name":"ok","source":"API","timestamp":"2026-01-15T06:30:01.000Z",*' $auth "$v3?sessionId=S"
+expect 'deleting both of an id' 202 '{"message":"Score deletion queued successfully"}' $auth -X DELETE "$scores/a1"
+expect 'and another' 202 '{"message":"Score deletion queued successfully"}' $auth -X DELETE "$scores/a2"
+expect 'none is left' 200 '{"data":[],"meta":{"limit":50}}' $auth "$v3?id=a1,a2"
+expect 'a score alone' 200 '{"id":"a6"}' $auth -H "$json" -d '{"id":"a6","traceId":"A","name":"n","value":1}' "$scores"
 stop TERM
 
 start
@@ -296,6 +320,48 @@ curl -s $auth -H "$json" -d '{"name":"run","value":2,"datasetRunId":"r"}' "$scor
     grep -qE '^\{"id":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"\}$' || fail 'a score without id gets one'
 expect 'score without name' 400 '{"message":"Invalid request data","error":[{"expected":"string","code":"invalid_type","path":["name"],"message":"Invalid input: expected string, received undefined"}]}' \
     $auth -H "$json" -d '{"value":1,"traceId":"T"}' "$scores"
+expect 'an array of scores under 4.16' 400 '{"message":"Invalid request data","error":[{"expected":"object","code":"invalid_type","path":[],"message":"Invalid input: expected object, received array"},{"code":"invalid_type","expected":"object","path":[],"message":"Invalid input: expected object, received array"}]}' \
+    $auth -H "$json" -d '[{"id":"x","traceId":"T","name":"n","value":1}]' "$scores"
+expect 'score with a long id' 400 '{"message":"[\n  {\n    \"origin\": \"string\",\n    \"code\": \"too_big\",\n    \"maximum\": 800,*' $auth -H "$json" \
+    -d '{"id":"'"$(printf '%0801d' 1)"'","traceId":"T","name":"n","value":1}' "$scores"
+expect 'score, empty id' 200 '{"id":"*-*-*-*-*"}' $auth -H "$json" -d '{"id":"","traceId":"G","name":"n","value":1}' "$scores"
+
+# Score configs.
+configs=$url/api/public/score-configs
+expect 'no configs' 200 '{"data":[],"meta":{"page":1,"limit":50,"totalItems":0,"totalPages":0}}' $auth "$configs"
+config() { # the body; leaves the id in $config
+    config=$(curl -s $auth -H "$json" -d "$1" "$configs" | sed -n 's/^{"id":"\([^"]*\)","name".*/\1/p')
+    [ -n "$config" ] || fail "config $1"
+}
+config '{"name":"range","dataType":"NUMERIC","minValue":0,"maxValue":1}'
+range=$config
+config '{"name":"flag","dataType":"BOOLEAN","description":"d"}'
+expect 'config' 200 '{"id":"'"$range"'","name":"range","isArchived":false,"description":null,"createdAt":"*","maxValue":1,"minValue":0,"dataType":"NUMERIC","categories":null}' \
+    $auth "$configs/$range"
+expect 'configs' 200 '{"data":[{"id":"*"meta":{"page":2,"limit":1,"totalItems":2,"totalPages":2}}' $auth "$configs?limit=1&page=2"
+expect 'no config' 404 '{"message":"Score config not found within authorized project","error":"LangfuseNotFoundError"}' $auth "$configs/none"
+expect 'a bad config' 400 '{"message":"Invalid request data","error":[{"code":"invalid_union","errors":[],"note":"No matching discriminator","discriminator":"dataType","path":["dataType"],"message":"Invalid input"}]}' \
+    $auth -H "$json" -d '{"name":"x"}' "$configs"
+expect 'a score under its config' 200 '{"id":"F"}' $auth -H "$json" -d '{"id":"F","traceId":"G","name":"other","value":1,"configId":"'"$config"'"}' "$scores"
+expect 'its name and type' 200 '{"data":[{"id":"F","projectId":"local","name":"flag",*"dataType":"BOOLEAN","value":true}],"meta":{"limit":50}}' $auth "$url/api/public/v3/scores?id=F"
+expect 'deleting it' 202 '{"message":"Score deletion queued successfully"}' $auth -X DELETE "$scores/F"
+for body in '"value":5,"configId":"'"$range"'"' '"value":1,"configId":"none"' '"value":"x","dataType":"CORRECTION","sessionId":"s","traceId":null'; do
+    expect "score that is dropped: $body" 200 '{"id":"dropped"}' $auth -H "$json" -d '{"id":"dropped","traceId":"G","name":"range",'"$body}" "$scores"
+done
+expect 'events of scores that are dropped' 207 '{"successes":[{"id":"1","status":201},{"id":"2","status":201}],"errors":[]}' $auth -H "$json" \
+    -d "$(batch "$(event 1 score-create '"id":"dropped","traceId":"G","name":"q","value":1,"source":"ANNOTATION"'),$(event 2 score-create '"id":"dropped","traceId":"G","name":"q","value":2,"configId":"'"$range"'"')")" "$ingestion"
+expect 'scores that were dropped' 200 '{"data":[],"meta":{"limit":50}}' $auth "$url/api/public/v3/scores?id=dropped"
+[ "$(grep -c 'a score does not fit its config' "$folder/err")" = 3 ] && grep -q 'a correction is of a session' "$folder/err" || fail "no warning of dropped scores: $(cat "$folder/err")"
+expect 'archiving' 200 '{"id":"'"$range"'","name":"range","isArchived":true,*' $auth -H "$json" -X PATCH -d '{"isArchived":true}' "$configs/$range"
+expect 'a change that does not fit' 400 '{"message":"Maximum value must be greater than Minimum value","error":"InvalidRequestError"}' \
+    $auth -H "$json" -X PATCH -d '{"minValue":1}' "$configs/$range"
+expect 'categories of numbers' 400 '{"message":"Invalid input: expected undefined, received array","error":"InvalidRequestError"}' \
+    $auth -H "$json" -X PATCH -d '{"categories":[]}' "$configs/$range"
+expect 'an empty change' 400 '{"message":"Invalid request data","error":[{"code":"custom","path":[],"message":"Request body cannot be empty. At least one field must be provided for update."}]}' \
+    $auth -H "$json" -X PATCH -d '{}' "$configs/$range"
+expect 'a correction' 200 '{"id":"O"}' $auth -H "$json" -d '{"id":"O","traceId":"G","name":"mine","value":"better","dataType":"CORRECTION"}' "$scores"
+expect 'its name' 200 '{"data":[{"id":"O","projectId":"local","name":"output",*' $auth "$url/api/public/v3/scores?id=O"
+
 expect 'score, NaN' 400 'Invalid JSON' $auth -H "$json" -d '{"name":"x","value":NaN,"traceId":"t"}' "$scores"
 { printf '{"comment":"'; head -c 1050000 /dev/zero | tr '\0' x; printf '"}'; } >"$folder/big"
 expect 'score, too big' 413 'Body exceeded 1mb limit' $auth -H "$json" --data-binary "@$folder/big" "$scores"
