@@ -51,6 +51,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     lf__answer_partial partial;
     lf__answer_read_partial(&partial, answer.body, size);
     check_line(partial.message, LF__ANSWER_TEXT);
+    lf__answer_read_rejected(&partial, answer.body, size);
+    check_line(partial.message, LF__ANSWER_TEXT);
+    unsigned major, minor;
+    (void)lf__answer_read_version(answer.body, size, &major, &minor);
     char text[20];
     lf__answer_text(text, sizeof text, answer.body, size);
     check_line(text, sizeof text - 1);
