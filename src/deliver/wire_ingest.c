@@ -280,7 +280,7 @@ static void ingest_member(lf__buf *out, const lf__wire_member *member)
     ingest_comma(out);
     lf__json_string(out, member->key, member->key_size);
     lf__buf_add_char(out, ':');
-    ingest_raw_or_text(out, member->value, member->value_size, member->as_text);
+    ingest_raw_or_text(out, member->value, member->value_size, member->as_text || member->is_text);
 }
 
 static bool ingest_is_text(const char *text, size_t size, const char *other)
@@ -301,7 +301,7 @@ static void ingest_metadata(ingest *to, lf__tag tag, const char *incomplete)
 {
     static const char key[] = "incomplete";
     size_t count = incomplete != NULL;
-    const lf__wire_member remark = {key, sizeof key - 1, incomplete, count > 0 ? strlen(incomplete) : 0, .as_text = true};
+    const lf__wire_member remark = {key, sizeof key - 1, incomplete, count > 0 ? strlen(incomplete) : 0, .is_text = true};
     lf__wire_metadata metadata;
     if (!lf__wire_metadata_read(&metadata, to->scratch, &to->view, tag, "", &remark, count)) {
         to->failed = true;

@@ -211,18 +211,50 @@ static bool otlp_parse_int(lf__text json, int64_t *value)
     return *value >= -max && *value <= max;
 }
 
+/* A server parses each value of metadata as JSON when it reads it, and takes for text what it cannot parse. Text with bytes that will
+ * be repaired is judged by its beginning: in quotes any text reads back as itself. */
+static bool otlp_reads_as_json(lf__text text)
+{
+    size_t blanks = 0;
+    while (blanks < text.size && memchr(" \t\r\n", text.at[blanks], 4) != NULL)
+        blanks++;
+    if (blanks == text.size || strchr("\"[{-0123456789tfn", text.at[blanks]) == NULL)
+        return false;
+    return lf__json_valid(text.at, text.size) || lf__utf8_valid_prefix(text.at, text.size) < text.size;
+}
+
+/* Text of metadata: what would read back as a number, an object and so on goes in quotes, as a JSON string. */
+static void otlp_add_words(const otlp_writer *to, lf__text key, lf__text text)
+{
+    if (!otlp_reads_as_json(text)) {
+        otlp_add_text(to, key, text);
+        return;
+    }
+    lf__buf quoted, *scratch = to->context->scratch;
+    lf__buf_init(&quoted, scratch->limit);
+    if (lf__json_string(&quoted, text.at, text.size))
+        otlp_add_text(to, key, lf__buf_text(&quoted));
+    else
+        scratch->failed = true; /* stays to be seen at the end */
+    scratch->no_memory |= quoted.no_memory;
+    lf__buf_done(&quoted);
+}
+
 static void otlp_add_member(const otlp_writer *to, const lf__wire_member *member)
 {
     lf__text key = {member->key, member->key_size}, json = {member->value, member->value_size};
     int64_t number;
     if (member->as_text) {
         otlp_add_text(to, key, json);
+    } else if (member->is_text) {
+        otlp_add_words(to, key, json);
     } else if (json.at[0] == '"') {
         lf__buf *scratch = to->context->scratch;
         size_t start = scratch->length;
         lf__json_unescape(scratch, json.at + 1, json.size - 2);
-        otlp_add_text(to, key, (lf__text){scratch->data + start, scratch->length - start});
-        lf__buf_rewind(scratch, start);
+        otlp_add_words(to, key, (lf__text){scratch->data + start, scratch->length - start});
+        if (!scratch->failed)
+            lf__buf_rewind(scratch, start);
     } else if (json.at[0] == 't' || json.at[0] == 'f') {
         to->sink->flag(to, key, json.at[0] == 't');
     } else if (otlp_parse_int(json, &number)) {
@@ -248,7 +280,7 @@ static void otlp_add_metadata(const otlp_writer *to, const lf__view *view, lf__t
 /* What we say of ourselves among the user's metadata. */
 static lf__wire_member otlp_remark(const char *key, lf__text text)
 {
-    return (lf__wire_member){key, strlen(key), text.at, text.size, .as_text = true};
+    return (lf__wire_member){key, strlen(key), text.at, text.size, .is_text = true};
 }
 
 static void otlp_add_own_metadata(const otlp_writer *to, const otlp_span *span)

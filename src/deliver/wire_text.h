@@ -43,9 +43,10 @@ void lf__wire_pieces(lf__buf *out, const lf__view *view);
 typedef struct lf__wire_member {
     const char *key; /* unescaped, behind the prefix that was asked for; of an extra, raw */
     size_t key_size;
-    const char *value; /* JSON text, unless as_text */
+    const char *value; /* JSON text, unless is_text */
     size_t value_size;
-    bool as_text; /* text as it is, whatever it looks like: of a propagated value that is no string, or of an extra */
+    bool as_text; /* JSON text that is sent as text: of a propagated value that is no string */
+    bool is_text; /* of an extra */
     size_t order;
 } lf__wire_member;
 

@@ -3,6 +3,7 @@
 Environment: BUILD (products), TEST_WRAPPER (such as valgrind, put before each program of ours), E2E_OBSERVATIONS (size of
 the large run), E2E_ONLY (run only tests whose name contains it). Prints a line a failure and `N passed, N failed`.
 """
+import base64
 import glob
 import hashlib
 import http.server
@@ -685,6 +686,23 @@ event_loop_test("microhttpd", 300, ["ask_model", "finish"])  # its connections a
 
 def sorted_tree(tree):
     return sorted([what, sorted_tree(below)] for what, below in tree)
+
+
+@test
+def metadata_that_looks_like_something_else_reads_back_as_it_was():
+    want = {"digits": "123", "number": 123, "word": "premium", "true": "true", "null": "null", "quoted": '"q"',
+            "object": '{"a":[1]}', "blank": " 1.5 ", "large": "18446744073709551615", "trace digits": "007", "trace list": "[]",
+            "scope digits": "123", "scope number": 123, "scope word": "premium", "external_trace_id": "12345"}
+    for protocol in ("http/protobuf", "http/json"):
+        with Local("texts") as server:
+            code, out, err = run("tests/e2e/texts", url=server.url, OTEL_EXPORTER_OTLP_PROTOCOL=protocol)
+            check_equal((code, out, err), (0, "", ""), "the program")
+            keys = base64.b64encode("{LANGFUSE_PUBLIC_KEY}:{LANGFUSE_SECRET_KEY}".format(**KEYS).encode()).decode()
+            request = urllib.request.Request(server.url + "/api/public/v2/observations?fields=core,metadata",
+                                             headers={"Authorization": "Basic " + keys})
+            with urllib.request.urlopen(request) as answer:
+                metadata = json.load(answer)["data"][0]["metadata"]
+            check_equal({key: metadata.get(key) for key in want}, want, "metadata")
 
 
 @test

@@ -349,7 +349,7 @@ static const struct {
     {{{LF__TAG_EXTERNAL_TRACE_ID, LF_KIND_STRING, "req_12345", 0}}, "langfuse.trace.metadata.external_trace_id S req_12345\n"},
     {{{LF__TAG_EXTERNAL_ID, LF_KIND_STRING, "step \"1\"", 0}}, KEY "metadata.external_id S step \"1\"\n"},
     {{{LF__TAG_EXTERNAL_ID, LF_KIND_STRING, "\"quoted\"", 0}, {LF__TAG_METADATA, LF_KIND_JSON, "{\"external_id\":1,\"a\":2}", 0}},
-     KEY "metadata.a I 2\n" KEY "metadata.external_id S \"quoted\"\n"},
+     KEY "metadata.a I 2\n" KEY "metadata.external_id S \"\\\"quoted\\\"\"\n"},
     /* Usage under the names of another API. */
     {{{LF__TAG_USAGE, LF_KIND_JSON, "{\"prompt_tokens\":10,\"prompt_tokens_details\":{\"cached_tokens\":4},\"cost\":0.5}", 0}},
      KEY "usage_details S {\"input\":6,\"input_cached_tokens\":4}\n" KEY "cost_details S {\"total\":0.5}\n"},
@@ -461,6 +461,23 @@ static const struct {
     {{{LF__TAG_METADATA, LF_KIND_JSON, "{\"k\":1}", 0}, {LF__TAG_METADATA, LF_KIND_JSON, "{\"k\":null}", 0}},
      KEY "metadata.k I 1\n"},
     {{{LF__TAG_METADATA, LF_KIND_JSON, "{}", 0}}, ""},
+    /* Text that would read back as something else is a JSON string. */
+    {{{LF__TAG_METADATA, LF_KIND_JSON, "{\"a\":\"123\",\"b\":\"true\",\"c\":\"null\",\"d\":\" -1.5e3\\n\",\"e\":\"\\\"q\\\"\"}",
+       0}},
+     KEY "metadata.a S \"123\"\n" KEY "metadata.b S \"true\"\n" KEY "metadata.c S \"null\"\n" KEY
+         "metadata.d S \" -1.5e3\\n\"\n" KEY "metadata.e S \"\\\"q\\\"\"\n"},
+    {{{LF__TAG_METADATA, LF_KIND_JSON, "{\"f\":\"{\\\"k\\\":[1]}\",\"g\":\"[]\",\"h\":\"{\\\"p\\\":\\\"\\\\n\\\"}\"}", 0}},
+     KEY "metadata.f S \"{\\\"k\\\":[1]}\"\n" KEY "metadata.g S \"[]\"\n" KEY "metadata.h S \"{\\\"p\\\":\\\"\\\\n\\\"}\"\n"},
+    {{{LF__TAG_METADATA, LF_KIND_JSON,
+       "{\"a\":\"premium\",\"b\":\"1,2\",\"c\":\"012\",\"d\":\"NaN\",\"e\":\"\",\"f\":\" \",\"g\":\"True\",\"h\":\"{k}\",\"i\":\"1 "
+       "2\"}",
+       0}},
+     KEY "metadata.a S premium\n" KEY "metadata.b S 1,2\n" KEY "metadata.c S 012\n" KEY "metadata.d S NaN\n" KEY
+         "metadata.e S \n" KEY "metadata.f S  \n" KEY "metadata.g S True\n" KEY "metadata.h S {k}\n" KEY "metadata.i S 1 2\n"},
+    {{{LF__TAG_EXTERNAL_ID, LF_KIND_STRING, "12345", 0}}, KEY "metadata.external_id S \"12345\"\n"},
+    {{{LF__TAG_EXTERNAL_ID, LF_KIND_STRING, "\"\xff\"", 0}}, KEY "metadata.external_id S \"\\\"\xef\xbf\xbd\\\"\"\n"},
+    {{{LF__TAG_TRACE_METADATA, LF_KIND_JSON, "{\"t\":\"7\",\"u\":7}", 0}},
+     "langfuse.trace.metadata.t S \"7\"\nlangfuse.trace.metadata.u I 7\n"},
     {{{LF__TAG_METADATA, LF_KIND_STRING, "just text", 0}}, KEY "metadata S just text\n"},
     {{{LF__TAG_METADATA, LF_KIND_JSON, "[1, 2]", 0}}, KEY "metadata S [1, 2]\n"},
     {{{LF__TAG_METADATA, LF_KIND_INT, NULL, 5}}, KEY "metadata S 5\n"},
@@ -539,7 +556,7 @@ static void what_was_propagated_is_text_within_limits(void **state)
     snprintf(expected, sizeof expected,
              "session.id S %s\nlangfuse.trace.metadata.b S true\nlangfuse.trace.metadata.i S 3\n"
              "langfuse.trace.metadata.k S \xC3\xA9\nlangfuse.trace.metadata.l S [1, \"a\"]\n"
-             "langfuse.trace.metadata.long S short\nlangfuse.trace.metadata.q S \"q\"\n"
+             "langfuse.trace.metadata.long S short\nlangfuse.trace.metadata.q S \"\\\"q\\\"\"\n"
              "langfuse.trace.tags A [fine]\nlangfuse.environment S qa\n",
              longer + 1);
     assert_string_equal(attributes(), expected);
