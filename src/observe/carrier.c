@@ -358,16 +358,27 @@ static bool carrier_keep_tags(carrier_in *in)
     return carrier_keep(in, LF__TAG_TRACE_TAGS, LF_KIND_JSON, in->json.data, in->json.length);
 }
 
+/* Other SDKs send JSON: text in quotes, so that "123" is none of their numbers. What is no JSON is text, and so is null, which says
+ * nothing in an object. False: no memory. */
+static bool carrier_add_value_json(carrier_in *in)
+{
+    lf__text value = lf__buf_text(&in->value);
+    bool is_json = value.size > 0 && value.at[0] > ' ' && value.at[0] != 'n' && lf__json_valid(value.at, value.size);
+    return is_json ? lf__buf_add(&in->json, value.at, value.size) : lf__json_string(&in->json, value.at, value.size);
+}
+
 static bool carrier_keep_metadata(carrier_in *in, lf__text name)
 {
     lf__buf *json = &in->json;
-    if (name.size == 0 || !lf__propagated_text(in->value.data, in->value.length))
+    if (name.size == 0)
         return false;
     lf__buf_clear(json);
     lf__buf_add_char(json, '{');
     lf__json_string(json, name.at, name.size);
     lf__buf_add_char(json, ':');
-    lf__json_string(json, in->value.data, in->value.length);
+    size_t start = json->length;
+    if (!carrier_add_value_json(in) || !lf__propagated_json(json->data + start, json->length - start))
+        return false;
     return lf__buf_add_char(json, '}') && carrier_keep(in, LF__TAG_TRACE_METADATA, LF_KIND_JSON, json->data, json->length);
 }
 
