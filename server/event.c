@@ -52,7 +52,7 @@ static void event_check_strings(const json *body, const char *const *names, issu
 
 static void event_check_trace(const json *body, issues *to)
 {
-    static const char *const strings[] = {"externalId", "userId", "sessionId", "release", "version", "environment", NULL};
+    static const char *const strings[] = {"externalId", "userId", "sessionId", "release", "version", NULL};
     const json *name = json_get(body, "name"), *public = json_get(body, "public"), *tags = json_get(body, "tags");
     issues_check_id(to, json_get(body, "id"), "id", false);
     issues_check_datetime(to, json_get(body, "timestamp"), "timestamp", false);
@@ -76,8 +76,10 @@ static bool event_is_int(const json *value)
 static void event_check_usage(const json *usage, issues *to)
 {
     static const char *const counters[] = {"input", "output", "total", "promptTokens", "completionTokens", "totalTokens"};
+    static const char *const units[] = {"CHARACTERS", "TOKENS", "SECONDS", "MILLISECONDS", "IMAGES", "REQUESTS", NULL};
     if (!issues_check_kind(to, usage, "usage", JSON_OBJECT, "object"))
         return;
+    issues_check_option(to, json_get(usage, "unit"), "usage", units);
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
         const json *counter = json_get(usage, counters[i]);
         if (!json_is_null(counter) && !event_is_int(counter))
@@ -98,14 +100,32 @@ static void event_check_prompt(const json *body, issues *to)
         issues_add_custom(to, "", "Invalid input");
 }
 
+static bool event_has_only_strings(const json *list)
+{
+    for (const json *member = list->first; member != NULL; member = member->next)
+        if (member->kind != JSON_STRING)
+            return false;
+    return true;
+}
+
+/* Each is a scalar, or a list or an object of strings. */
+static void event_check_parameters(const json *parameters, issues *to)
+{
+    if (!issues_check_kind(to, parameters, "modelParameters", JSON_OBJECT, "object"))
+        return;
+    for (const json *member = json_first(parameters, JSON_OBJECT); member != NULL; member = member->next)
+        if (!event_has_only_strings(member)) /* a scalar has no members */
+            issues_add_custom(to, "modelParameters", "Invalid input");
+}
+
 static void event_check_observation(const json *body, const event_type *type, issues *to)
 {
     static const char *const levels[] = {"DEBUG", "DEFAULT", "WARNING", "ERROR", NULL};
     static const char *const old_types[] = {"SPAN", "GENERATION", "EVENT", NULL};
-    static const char *const strings[] = {"traceId", "name", "parentObservationId", "statusMessage", "version", "environment",
-                                          "model",   NULL};
+    static const char *const strings[] = {"name", "parentObservationId", "statusMessage", "version", "model", NULL};
     static const char *const times[] = {"startTime", "endTime", "completionStartTime", NULL};
     issues_check_id(to, json_get(body, "id"), "id", type->observation_type != NULL);
+    issues_check_id(to, json_get(body, "traceId"), "traceId", false);
     if (type->observation_type == NULL && !issues_check_option(to, json_get(body, "type"), "type", old_types))
         return;
     if (type->observation_type == NULL && !json_is(json_get(body, "type"), JSON_STRING))
@@ -117,7 +137,7 @@ static void event_check_observation(const json *body, const event_type *type, is
     if (type->observation_type != NULL &&
         (strcmp(type->observation_type, "SPAN") == 0 || strcmp(type->observation_type, "EVENT") == 0))
         return; /* spans and events have none of the members below */
-    issues_check_kind(to, json_get(body, "modelParameters"), "modelParameters", JSON_OBJECT, "object");
+    event_check_parameters(json_get(body, "modelParameters"), to);
     event_check_usage(json_get(body, "usage"), to);
     issues_check_kind(to, json_get(body, "usageDetails"), "usageDetails", JSON_OBJECT, "object");
     issues_check_kind(to, json_get(body, "costDetails"), "costDetails", JSON_OBJECT, "object");
@@ -127,8 +147,10 @@ static void event_check_observation(const json *body, const event_type *type, is
 static void event_check_body(const json *body, const event_type *type, issues *to)
 {
     to->prefix = "\"body\"";
-    if (type->kind != EVENT_LOG && !json_is(body, JSON_OBJECT))
+    if (!json_is(body, JSON_OBJECT))
         issues_add_type(to, "", "object", body);
+    else if (type->kind == EVENT_LOG && json_is_null(json_get(body, "log")))
+        issues_add_custom(to, "log", "Invalid input");
     else if (type->kind == EVENT_TRACE)
         event_check_trace(body, to);
     else if (type->kind == EVENT_OBSERVATION)

@@ -231,7 +231,7 @@ static void wrong_events_are_told_what_is_wrong(void **state)
          "\"path\":[\"type\"],\"message\":\"Invalid input\"}"},
         {"\"id\":\"e\",\"type\":\"dataset-run-item-create\"," AT("42") ",\"body\":{}",
          "{\"code\":\"custom\",\"path\":[],\"message\":\"Dataset run item creation is only allowed for internal usage\"}"},
-        {"\"id\":\"e\\r\",\"type\":\"sdk-log\"," AT("42") ",\"body\":{}",
+        {"\"id\":\"e\\r\",\"type\":\"sdk-log\"," AT("42") ",\"body\":{\"log\":\"l\"}",
          "{\"code\":\"custom\",\"path\":[\"id\"],\"message\":\"ID cannot contain carriage return characters\"}"},
         {"\"id\":\"e\",\"type\":\"trace-create\"," AT("42") ",\"body\":{\"id\":\"t\",\"tags\":\"a\"}",
          "{\"expected\":\"array\",\"code\":\"invalid_type\",\"path\":[\"body\",\"tags\"],"
@@ -247,6 +247,17 @@ static void wrong_events_are_told_what_is_wrong(void **state)
         {"\"id\":\"e\",\"type\":\"generation-create\"," AT("42") ",\"body\":{\"id\":\"o\",\"usage\":{\"promptTokens\":1.5}}",
          "{\"expected\":\"int\",\"code\":\"invalid_type\",\"path\":[\"body\",\"usage\"],"
          "\"message\":\"Invalid input: expected int, received number\"}"},
+        {"\"id\":\"e\",\"type\":\"sdk-log\"," AT("42") ",\"body\":{}",
+         "{\"code\":\"custom\",\"path\":[\"body\",\"log\"],\"message\":\"Invalid input\"}"},
+        {"\"id\":\"e\",\"type\":\"span-create\"," AT("42") ",\"body\":{\"id\":\"o\",\"traceId\":\"\"}",
+         "{\"origin\":\"string\",\"code\":\"too_small\",\"minimum\":1,\"inclusive\":true,\"path\":[\"body\",\"traceId\"],"
+         "\"message\":\"Too small: expected string to have >=1 characters\"}"},
+        {"\"id\":\"e\",\"type\":\"generation-create\"," AT("42") ",\"body\":{\"id\":\"o\",\"modelParameters\":{\"a\":{\"b\":1}}}",
+         "{\"code\":\"custom\",\"path\":[\"body\",\"modelParameters\"],\"message\":\"Invalid input\"}"},
+        {"\"id\":\"e\",\"type\":\"generation-create\"," AT("42") ",\"body\":{\"id\":\"o\",\"usage\":{\"unit\":\"WORDS\"}}",
+         "{\"code\":\"invalid_value\",\"values\":[\"CHARACTERS\",\"TOKENS\",\"SECONDS\",\"MILLISECONDS\",\"IMAGES\",\"REQUESTS\"],"
+         "\"path\":[\"body\",\"usage\"],\"message\":\"Invalid option: expected one of \\\"CHARACTERS\\\"|\\\"TOKENS\\\"|"
+         "\\\"SECONDS\\\"|\\\"MILLISECONDS\\\"|\\\"IMAGES\\\"|\\\"REQUESTS\\\"\"}"},
         {"\"id\":\"e\",\"type\":\"trace-create\"," AT("42"),
          "{\"expected\":\"object\",\"code\":\"invalid_type\",\"path\":[\"body\"],"
          "\"message\":\"Invalid input: expected object, received undefined\"}"},
@@ -277,7 +288,7 @@ static void issues_are_indented_as_javascript_does(void **state)
     world w = begin();
     (void)state;
     assert_string_equal(
-        send(&w, "[{\"id\":\"\",\"type\":\"sdk-log\"," AT("42") ",\"body\":1}]"),
+        send(&w, "[{\"id\":\"\",\"type\":\"sdk-log\"," AT("42") ",\"body\":{\"log\":1}}]"),
         "{\"successes\":[],\"errors\":[{\"id\":\"\",\"status\":400,\"message\":\"Invalid request data\",\"error\":\""
         "[\\n  {\\n    \\\"origin\\\": \\\"string\\\",\\n    \\\"code\\\": \\\"too_small\\\",\\n    \\\"minimum\\\": 1,\\n"
         "    \\\"inclusive\\\": true,\\n    \\\"path\\\": [\\n      \\\"id\\\"\\n    ],\\n"
