@@ -14,7 +14,7 @@ enum { ARENA_FIRST_BLOCK = 16 << 10, ARENA_LAST_BLOCK = 4 << 20, ARENA_ALIGNMENT
 static arena_block *arena_add_block(arena *a, size_t size)
 {
     size_t ceiling = a->ceiling > 0 ? a->ceiling : ARENA_DEFAULT_CEILING;
-    size_t wish = a->newest != NULL ? a->newest->size * 2 : ARENA_FIRST_BLOCK;
+    size_t wish = a->newest != NULL ? a->newest->size * 2 : a->first_block > 0 ? a->first_block : ARENA_FIRST_BLOCK;
     if (wish > ARENA_LAST_BLOCK)
         wish = ARENA_LAST_BLOCK;
     if (wish < size)
@@ -126,7 +126,7 @@ void arena_free(arena *a)
         free(a->newest);
         a->newest = older;
     }
-    *a = (arena){.ceiling = a->ceiling};
+    *a = (arena){.ceiling = a->ceiling, .first_block = a->first_block};
 }
 
 /* The first item makes room for that many; each time it is used up, the room doubles. */

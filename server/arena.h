@@ -11,6 +11,7 @@ typedef struct arena {
     arena_block *newest;
     size_t held; /* bytes asked from malloc so far */
     size_t ceiling; /* more than this fails; 0 means the default below */
+    size_t first_block; /* its bytes; 0 means 16 KiB. Each further one is twice as large, up to 4 MiB */
     bool failed;
 } arena;
 

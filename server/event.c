@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "cost.h"
+#include "fold.h"
 #include "metadata.h"
 #include "usage.h"
 
@@ -9,9 +10,6 @@
 #include <string.h>
 
 enum { EVENT_MAX_TRACE_NAME = 1000 };
-
-/* Larger objects replace each other instead of being merged, which is quadratic. */
-enum { EVENT_MAX_MERGED_KEYS = 2000 };
 
 static const event_type event_types[] = {
     {"trace-create", EVENT_TRACE, NULL, false},
@@ -184,106 +182,8 @@ void event_check(const json *given, issues *to, event *out)
         return;
     out->id = id->string;
     out->body_id = json_string_at(out->body, "id");
+    out->source = json_is(out->body, JSON_OBJECT) ? out->body->string : TEXT_NONE;
     clock_parse_any(timestamp->string, &out->timestamp_ms);
-}
-
-/* ---- Folding ---- */
-
-static json *event_find_member(json *object, text key)
-{
-    for (json *member = object->first; member != NULL; member = member->next)
-        if (text_equal(member->key, key))
-            return member;
-    return NULL;
-}
-
-static json *event_last_member(json *object)
-{
-    json *last = object->first;
-    while (last != NULL && last->next != NULL)
-        last = last->next;
-    return last;
-}
-
-/* With members of its own. NULL: out of memory. */
-static json *event_copy_of(arena *a, const json *parent)
-{
-    json *copy = json_new(a, parent->kind), *last = NULL;
-    if (copy != NULL)
-        copy->key = parent->key;
-    for (const json *member = parent->first; member != NULL; member = member->next)
-        json_append(a, copy, &last, member);
-    return copy;
-}
-
-/* Objects in objects are merged; any other value replaces the older one. */
-static void event_merge_deeply(arena *a, json *into, const json *from)
-{
-    json *last = event_last_member(into);
-    if (json_count(into) > EVENT_MAX_MERGED_KEYS || json_count(from) > EVENT_MAX_MERGED_KEYS) {
-        into->first = from->first;
-        return;
-    }
-    for (const json *member = from->first; member != NULL; member = member->next) {
-        json *old = event_find_member(into, member->key);
-        if (old == NULL) {
-            json_append(a, into, &last, member);
-            continue;
-        }
-        json *next = old->next, *both = NULL;
-        if (old->kind == JSON_OBJECT && member->kind == JSON_OBJECT && (both = event_copy_of(a, old)) != NULL)
-            event_merge_deeply(a, both, member);
-        *old = both != NULL ? *both : *member;
-        old->next = next;
-    }
-}
-
-/* What the first event says about these stays, so that late updates cannot move a row. */
-static bool event_first_wins(text key)
-{
-    return text_lists(TEXT("startTime,timestamp,environment"), key);
-}
-
-static void event_put_over(arena *a, json *old, const json *new)
-{
-    if (event_first_wins(new->key) && old->kind != JSON_NULL)
-        return;
-    bool unite = text_is(new->key, "tags") && old->kind == JSON_ARRAY && new->kind == JSON_ARRAY;
-    bool merge = text_is(new->key, "metadata") && old->kind == JSON_OBJECT && new->kind == JSON_OBJECT;
-    json *next = old->next, *both = unite || merge ? event_copy_of(a, old) : NULL,
-         *last = both != NULL ? event_last_member(both) : NULL;
-    for (const json *tag = unite ? new->first : NULL; tag != NULL; tag = tag->next)
-        json_append(a, both, &last, tag);
-    if (both != NULL && merge)
-        event_merge_deeply(a, both, new);
-    *old = both != NULL ? *both : *new;
-    old->next = next;
-}
-
-/* Other members of a body are dropped, as by a real server. */
-static bool event_is_known(text key)
-{
-    static const char keys[] =
-        "id,type,traceId,name,startTime,endTime,completionStartTime,parentObservationId,level,statusMessage,input,output,metadata,"
-        "version,release,environment,model,modelParameters,usage,usageDetails,costDetails,promptName,promptVersion,timestamp,"
-        "externalId,userId,sessionId,public,tags,value,dataType,comment,configId,queueId,source,observationId,datasetRunId";
-    return text_lists(TEXT(keys), key);
-}
-
-/* The bodies of all events as one: what a later one says replaces, even by null, what an earlier one said. */
-static json *event_fold(arena *a, const event *events, size_t count)
-{
-    json *all = json_new(a, JSON_OBJECT), *last = NULL;
-    for (size_t i = 0; all != NULL && i < count; i++) {
-        for (const json *member = events[i].body != NULL ? events[i].body->first : NULL; member != NULL; member = member->next) {
-            json *old = event_find_member(all, member->key);
-            if (old != NULL)
-                event_put_over(a, old, member);
-            else if (event_is_known(member->key))
-                json_append(a, all, &last, member);
-        }
-    }
-    return all;
 }
 
 /* ---- Rows ---- */
@@ -292,15 +192,6 @@ static int64_t event_time_at(const json *body, const char *name, int64_t otherwi
 {
     int64_t ms;
     return clock_parse_any(json_string_at(body, name), &ms) ? ms : otherwise;
-}
-
-/* Strings as they are, everything else as JSON text; NULL for null and absent. */
-static text event_value_at(arena *a, const json *body, const char *name)
-{
-    const json *value = json_get(body, name);
-    if (json_is_null(value))
-        return TEXT_NONE;
-    return value->kind == JSON_STRING ? value->string : json_text(a, value);
 }
 
 static text event_object_at(arena *a, const json *body, const char *name)
@@ -344,6 +235,22 @@ static void event_add_older_usage(usage_counts *u, const json *older, bool has_d
         event_add_counter(u, TEXT("total"), total);
     else if (!has_details && (has_input || has_output))
         event_add_counter(u, TEXT("total"), input != 0 && output != 0 ? input + output : has_input ? input : output);
+}
+
+static json *event_find_member(json *object, text key)
+{
+    for (json *member = object->first; member != NULL; member = member->next)
+        if (text_equal(member->key, key))
+            return member;
+    return NULL;
+}
+
+static json *event_last_member(json *object)
+{
+    json *last = object->first;
+    while (last != NULL && last->next != NULL)
+        last = last->next;
+    return last;
 }
 
 static void event_put_cost(arena *a, json *costs, text key, const json *cost)
@@ -394,36 +301,36 @@ static void event_set_prompt(const json *body, observation *out)
         out->prompt_version = (int64_t)version->number;
 }
 
-static text event_row_type(const event *last, const json *body)
+static text event_row_type(const fold *f, const json *body)
 {
-    return last->type->observation_type != NULL ? text_of(last->type->observation_type) : json_string_at(body, "type");
+    const char *type = fold_last_type(f)->observation_type;
+    return type != NULL ? text_of(type) : json_string_at(body, "type");
 }
 
-observation event_fold_observation(arena *a, const event *events, size_t count)
+observation event_observation(arena *a, fold *f)
 {
-    const json *body = event_fold(a, events, count);
-    observation o = {.id = events[0].body_id,
+    const json *body = fold_body(a, f);
+    observation o = {.id = fold_id(f),
                      .trace_id = json_string_at(body, "traceId"),
                      .parent_id = json_string_at(body, "parentObservationId"),
                      .name = json_string_at(body, "name"),
-                     .type = event_row_type(&events[count - 1], body),
+                     .type = event_row_type(f, body),
                      .level = json_string_at(body, "level"),
                      .status_message = json_string_at(body, "statusMessage"),
                      .version = json_string_at(body, "version"),
                      .environment = observation_environment(a, json_string_at(body, "environment")),
                      .tags = TEXT("[]"),
-                     .input = event_value_at(a, body, "input"),
-                     .output = event_value_at(a, body, "output"),
+                     .input = fold_text(f, "input"),
+                     .output = fold_text(f, "output"),
                      .model = json_string_at(body, "model"),
                      .metadata = metadata_of_json(a, json_get(body, "metadata")),
                      .model_parameters = event_object_at(a, body, "modelParameters"),
+                     .arrived_ns = fold_updated_ns(f),
                      .prompt_version = -1};
     int64_t end_ms = event_time_at(body, "endTime", INT64_MIN);
-    o.start_ns = clock_ns_of_ms(event_time_at(body, "startTime", events[0].timestamp_ms));
+    o.start_ns = clock_ns_of_ms(event_time_at(body, "startTime", fold_first_ms(f)));
     o.end_ns = end_ms != INT64_MIN ? clock_ns_of_ms(end_ms) : OBSERVATION_OPEN;
     o.completion_start_ms = event_time_at(body, "completionStartTime", -1);
-    for (size_t i = 0; i < count; i++)
-        o.arrived_ns = events[i].arrived_ns > o.arrived_ns ? events[i].arrived_ns : o.arrived_ns;
     if (o.trace_id.size == 0) /* a real server makes one up */
         o.trace_id = o.id;
     if (o.parent_id.size == 0)
@@ -435,61 +342,31 @@ observation event_fold_observation(arena *a, const event *events, size_t count)
     return o;
 }
 
-static void event_set_arrivals(const event *events, size_t count, int64_t *out_created, int64_t *out_updated)
+trace_record event_trace(arena *a, fold *f)
 {
-    *out_created = *out_updated = events[0].arrived_ns;
-    for (size_t i = 1; i < count; i++) {
-        *out_created = events[i].arrived_ns < *out_created ? events[i].arrived_ns : *out_created;
-        *out_updated = events[i].arrived_ns > *out_updated ? events[i].arrived_ns : *out_updated;
-    }
+    const json *body = fold_body(a, f), *tags = json_get(body, "tags");
+    return (trace_record){.id = fold_id(f),
+                          .name = json_string_at(body, "name"),
+                          .user_id = json_string_at(body, "userId"),
+                          .session_id = json_string_at(body, "sessionId"),
+                          .release = json_string_at(body, "release"),
+                          .version = json_string_at(body, "version"),
+                          .environment = observation_environment(a, json_string_at(body, "environment")),
+                          .tags = json_text(a, tags),
+                          .input = fold_text(f, "input"),
+                          .output = fold_text(f, "output"),
+                          .is_public = json_is(json_get(body, "public"), JSON_TRUE),
+                          .metadata = metadata_of_json(a, json_get(body, "metadata")),
+                          .timestamp_ms = event_time_at(body, "timestamp", fold_first_ms(f)),
+                          .created_ns = fold_created_ns(f),
+                          .updated_ns = fold_updated_ns(f)};
 }
 
-trace_record event_fold_trace(arena *a, const event *events, size_t count)
+score event_score(arena *a, fold *f)
 {
-    const json *body = event_fold(a, events, count), *tags = json_get(body, "tags"), *public = json_get(body, "public");
-    trace_record t = {.id = events[0].body_id,
-                      .name = json_string_at(body, "name"),
-                      .user_id = json_string_at(body, "userId"),
-                      .session_id = json_string_at(body, "sessionId"),
-                      .release = json_string_at(body, "release"),
-                      .version = json_string_at(body, "version"),
-                      .environment = observation_environment(a, json_string_at(body, "environment")),
-                      .input = event_value_at(a, body, "input"),
-                      .output = event_value_at(a, body, "output"),
-                      .is_public = -1,
-                      .metadata = metadata_of_json(a, json_get(body, "metadata"))};
-    t.timestamp_ms = event_time_at(body, "timestamp", events[0].timestamp_ms);
-    t.tags = trace_unite_tags(a, json_is(tags, JSON_ARRAY) ? json_text(a, tags) : TEXT("[]"), TEXT("[]"));
-    if (json_is(public, JSON_TRUE) || json_is(public, JSON_FALSE))
-        t.is_public = json_is(public, JSON_TRUE);
-    event_set_arrivals(events, count, &t.created_ns, &t.updated_ns);
-    return t;
-}
-
-/* Of scores with one time in one batch the first counts, as on a real server: such runs are reversed. All events of a batch have
- * one time of arrival; of two batches the later one counts. */
-static const event *event_first_counts(arena *a, const event *events, size_t count)
-{
-    event *order = arena_take(a, count * sizeof *order);
-    for (size_t start = 0, end; order != NULL && start < count; start = end) {
-        end = start + 1;
-        while (end < count && events[end].timestamp_ms == events[start].timestamp_ms &&
-               events[end].arrived_ns == events[start].arrived_ns)
-            end++;
-        for (size_t i = start; i < end; i++)
-            order[start + end - 1 - i] = events[i];
-    }
-    return order != NULL ? order : events;
-}
-
-score event_fold_score(arena *a, const event *events, size_t count)
-{
-    const event *order = event_first_counts(a, events, count);
-    json *body = event_fold(a, order, count), *type = body != NULL ? event_find_member(body, TEXT("dataType")) : NULL;
-    if (type != NULL && json_get(order[count - 1].body, "dataType") == NULL) /* the type follows from the value that counts */
-        *type = (json){.key = type->key, .next = type->next};
-    score s = score_from_body(a, events[0].body_id, body);
-    s.timestamp_ms = events[0].timestamp_ms;
-    event_set_arrivals(events, count, &s.created_ns, &s.updated_ns);
+    score s = score_from_body(a, fold_id(f), fold_body(a, f));
+    s.timestamp_ms = fold_first_ms(f);
+    s.created_ns = fold_created_ns(f);
+    s.updated_ns = fold_updated_ns(f);
     return s;
 }

@@ -1,8 +1,5 @@
-/* Events of the batch endpoint: which there are, what a valid one looks like, and how all events of one id become one row. Pure.
- *
- * Rows are never changed in place: each time an event arrives, all events of its id are folded again in the order of their times.
- * So the result does not depend on the order of arrival, and an event that is sent twice changes nothing.
- */
+/* Events of the batch endpoint: which there are, what a valid one looks like, and the row of an id whose events are folded (fold.h).
+ * Pure. */
 #ifndef LOCAL_EVENT_H
 #define LOCAL_EVENT_H
 
@@ -25,15 +22,19 @@ typedef struct event {
     text id, body_id; /* a body without id is accepted, and stored nowhere: its body_id is empty */
     int64_t timestamp_ms;
     int64_t arrived_ns;
+    int64_t place; /* grows with each event of one arrival */
     const json *body;
+    text source; /* the body as it was sent; NULL: `body` is written instead */
 } event;
+
+typedef struct fold fold;
 
 /* One event of a batch. Adds what is wrong with it to `problems`; *out is usable when nothing was. */
 void event_check(const json *given, issues *problems, event *out);
 
-/* `events` are all those of one id, of one kind, in the order of their times, creates before updates of the same time. */
-observation event_fold_observation(arena *a, const event *events, size_t count);
-trace_record event_fold_trace(arena *a, const event *events, size_t count);
-score event_fold_score(arena *a, const event *events, size_t count);
+/* The row of an id, of its kind; it borrows from the fold. */
+observation event_observation(arena *a, fold *f);
+trace_record event_trace(arena *a, fold *f);
+score event_score(arena *a, fold *f);
 
 #endif

@@ -204,17 +204,20 @@ static bool json_read_members(json_reader *r, json *parent, char close, unsigned
     }
 }
 
+static bool json_read_list(json_reader *r, json *out, json_kind kind, char close, unsigned depth)
+{
+    const char *start = r->at++;
+    out->kind = kind;
+    bool ok = json_read_members(r, out, close, depth);
+    out->string = (text){start, (size_t)(r->at - start)};
+    return ok;
+}
+
 static bool json_read_into(json_reader *r, json *out, unsigned depth)
 {
     switch (*r->at) {
-    case '{':
-        r->at++;
-        out->kind = JSON_OBJECT;
-        return json_read_members(r, out, '}', depth);
-    case '[':
-        r->at++;
-        out->kind = JSON_ARRAY;
-        return json_read_members(r, out, ']', depth);
+    case '{': return json_read_list(r, out, JSON_OBJECT, '}', depth);
+    case '[': return json_read_list(r, out, JSON_ARRAY, ']', depth);
     case '"': out->kind = JSON_STRING; return json_read_string(r, &out->string);
     case 't': out->kind = JSON_TRUE; return json_take_word(r, "true");
     case 'f': out->kind = JSON_FALSE; return json_take_word(r, "false");

@@ -16,7 +16,7 @@ typedef enum json_kind { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STR
 typedef struct json {
     json_kind kind;
     text key;    /* inside an object */
-    text string; /* JSON_STRING: the unescaped text; JSON_NUMBER: its spelling */
+    text string; /* JSON_STRING: the unescaped text; JSON_NUMBER: its spelling; an array or object that was parsed: its source */
     double number;
     struct json *first, *next;
 } json;

@@ -180,8 +180,9 @@ static bool store_prepare_ready(store *s)
         [STORE_FORGET_SCORE] = "DELETE FROM scores WHERE id = ?",
         [STORE_PUT_EVENT] = "INSERT OR IGNORE INTO events (kind, body_id, id, timestamp_ms, is_update, type, arrived_ns, body)"
                             " VALUES (?,?,?,?,?,?,?,?)",
-        [STORE_GET_EVENTS] = "SELECT type, timestamp_ms, arrived_ns, body FROM events WHERE kind = ? AND body_id = ?"
-                             " ORDER BY timestamp_ms, is_update, rowid",
+        [STORE_GET_EVENTS] = "SELECT type, timestamp_ms, arrived_ns, rowid, body FROM events WHERE kind = ? AND body_id = ?",
+        [STORE_HAS_PROMPT] = "SELECT 1 FROM prompts WHERE name = ? AND version = ?",
+        [STORE_DATA_VERSION] = "PRAGMA data_version",
         [STORE_GET_PLACE] = "SELECT trace_id, start_ms FROM ingested WHERE id = ?",
         [STORE_PUT_PLACE] = "INSERT OR REPLACE INTO ingested (id, trace_id, start_ms) VALUES (?,?,?)",
         [STORE_FORGET_ROW] = "DELETE FROM observations WHERE trace_id = ? AND id = ? AND start_ms = ?",
@@ -237,6 +238,7 @@ void store_close(store *s)
         return;
     for (size_t i = 0; i < STORE_READY_COUNT; i++)
         sqlite3_finalize(s->ready[i]);
+    store_folds_done(&s->folds);
     sqlite3_close(s->db);
     pthread_mutex_destroy(&s->lock);
     free(s);
@@ -282,6 +284,7 @@ bool store_run_all_with(store *s, const char *const *statements, size_t count, t
     for (size_t i = 0; ok && i < count; i++)
         ok = store_run_once(store_prepare_with(s, statements[i], id));
     ok = store_commit(s, ok);
+    store_folds_clear(&s->folds);
     pthread_mutex_unlock(&s->lock);
     return ok;
 }

@@ -4,12 +4,14 @@
 
 #include <stdlib.h>
 
-static bool store_put_event(store *s, const event *e)
+/* *out_place is where the event is stored, 0 when it was there already. */
+static bool store_put_event(store *s, const event *e, int64_t *out_place)
 {
     sqlite3_stmt *statement = s->ready[STORE_PUT_EVENT];
     int next = 1;
-    buf body = {0};
-    json_write(&body, e->body);
+    buf written = {0};
+    if (e->source.at == NULL)
+        json_write(&written, e->body);
     store_bind_int(statement, &next, e->type->kind);
     store_bind_text(statement, &next, e->body_id);
     store_bind_text(statement, &next, e->id);
@@ -17,34 +19,47 @@ static bool store_put_event(store *s, const event *e)
     store_bind_int(statement, &next, e->type->update);
     store_bind_text(statement, &next, text_of(e->type->name));
     store_bind_int(statement, &next, e->arrived_ns);
-    store_bind_text(statement, &next, buf_view(&body));
-    bool ok = !body.failed && store_run_ready(statement);
-    buf_free(&body);
+    store_bind_text(statement, &next, e->source.at != NULL ? e->source : buf_view(&written));
+    bool ok = !written.failed && store_run_ready(statement);
+    *out_place = ok && sqlite3_changes(s->db) > 0 ? sqlite3_last_insert_rowid(s->db) : 0;
+    buf_free(&written);
     return ok;
 }
 
-/* All events of one id, in the order in which they count. NULL when they cannot be read, or there are none. */
-static event *store_get_events(store *s, arena *a, event_kind kind, text body_id, size_t *out_count)
+/* Adds an event that is stored; one of a later version is passed over. */
+static void store_fold_stored(sqlite3_stmt *statement, store_folded *into)
+{
+    arena memory = {0};
+    int next = 0;
+    event e = {.type = event_type_of(store_next_text(statement, &next))};
+    e.timestamp_ms = store_next_int(statement, &next);
+    e.arrived_ns = store_next_int(statement, &next);
+    e.place = store_next_int(statement, &next);
+    e.body = json_parse(&memory, store_next_text(statement, &next));
+    if (e.type != NULL)
+        fold_add(into->fold, &e);
+    into->memory.failed |= memory.failed;
+    arena_free(&memory);
+}
+
+/* The fold of all events that are stored of an id. NULL: the database failed, or out of memory. */
+static store_folded *store_get_folded(store *s, event_kind kind, text id)
 {
     sqlite3_stmt *statement = s->ready[STORE_GET_EVENTS];
-    event *events = NULL, *added;
+    store_folded *entry = store_folds_find(&s->folds, kind, id);
     int next = 1, state;
-    *out_count = 0;
+    if (entry != NULL || (entry = store_folds_add(&s->folds, kind, id)) == NULL)
+        return entry;
     store_bind_int(statement, &next, kind);
-    store_bind_text(statement, &next, body_id);
-    while ((state = sqlite3_step(statement)) == SQLITE_ROW && (added = arena_add(a, &events, sizeof *added, out_count)) != NULL) {
-        next = 0;
-        added->body_id = body_id;
-        added->type = event_type_of(store_next_text(statement, &next));
-        added->timestamp_ms = store_next_int(statement, &next);
-        added->arrived_ns = store_next_int(statement, &next);
-        added->body = json_parse(a, arena_copy(a, store_next_text(statement, &next)));
-        if (added->type == NULL) /* of a later version */
-            --*out_count;
+    store_bind_text(statement, &next, id);
+    bool ok = true;
+    while (ok && (state = sqlite3_step(statement)) == SQLITE_ROW) {
+        store_fold_stored(statement, entry);
+        ok = store_folds_shrink(entry);
     }
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
-    return state == SQLITE_DONE && !a->failed ? events : NULL;
+    return ok && state == SQLITE_DONE ? entry : NULL;
 }
 
 /* Takes the old row away, which may stand under another trace or start. */
@@ -79,44 +94,106 @@ static bool store_replace_observation(store *s, const observation *row)
     return store_run_ready(remember);
 }
 
-static bool store_fold_again(store *s, event_kind kind, text body_id)
+/* A prompt that is not there is no prompt of the observation, as on a real server. */
+static bool store_check_prompt(store *s, observation *row)
+{
+    sqlite3_stmt *statement = s->ready[STORE_HAS_PROMPT];
+    int next = 1;
+    if (row->prompt_name.size == 0)
+        return true;
+    store_bind_text(statement, &next, row->prompt_name);
+    store_bind_int(statement, &next, row->prompt_version);
+    int state = sqlite3_step(statement);
+    if (state == SQLITE_DONE) {
+        row->prompt_name = TEXT("");
+        row->prompt_version = -1;
+    }
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return state == SQLITE_ROW || state == SQLITE_DONE;
+}
+
+static bool store_put_folded(store *s, store_folded *entry)
 {
     arena memory = {0};
-    size_t count;
-    const event *events = store_get_events(s, &memory, kind, body_id, &count);
-    bool ok = events != NULL && count > 0;
-    if (ok && kind == EVENT_OBSERVATION) {
-        observation row = event_fold_observation(&memory, events, count);
-        ok = !memory.failed && store_replace_observation(s, &row);
-    } else if (ok && kind == EVENT_TRACE) {
-        trace_record record = event_fold_trace(&memory, events, count);
+    bool ok = false;
+    if (entry->kind == EVENT_OBSERVATION) {
+        observation row = event_observation(&memory, entry->fold);
+        ok = !memory.failed && store_check_prompt(s, &row) && store_replace_observation(s, &row);
+    } else if (entry->kind == EVENT_TRACE) {
+        trace_record record = event_trace(&memory, entry->fold);
         ok = !memory.failed && store_replace_trace(s, &record);
-    } else if (ok && kind == EVENT_SCORE) {
-        score given = event_fold_score(&memory, events, count);
+    } else if (entry->kind == EVENT_SCORE) {
+        score given = event_score(&memory, entry->fold);
         ok = !memory.failed && store_replace_score(s, &given);
     }
     arena_free(&memory);
     return ok;
 }
 
+/* Stores events of one id, and the row that follows from them and the earlier ones. Events that are there already change nothing. */
+static bool store_add_events(store *s, const event **events, size_t count)
+{
+    store_folded *entry = store_get_folded(s, events[0]->type->kind, events[0]->body_id);
+    bool ok = entry != NULL, changed = false;
+    for (size_t i = 0; ok && i < count; i++) {
+        event e = *events[i];
+        ok = store_put_event(s, &e, &e.place);
+        if (!ok || e.place == 0)
+            continue;
+        fold_add(entry->fold, &e);
+        changed = true;
+        ok = store_folds_shrink(entry);
+    }
+    ok = ok && (!changed || store_put_folded(s, entry));
+    if (ok)
+        store_folds_settle(&s->folds, entry);
+    return ok;
+}
+
+/* By kind and id; events of one id keep their places. */
 static int store_by_row(const void *left, const void *right)
 {
     const event *a = *(const event *const *)left, *b = *(const event *const *)right;
     int order = text_order(a->body_id, b->body_id);
-    return order != 0 ? order : (int)a->type->kind - (int)b->type->kind;
+    if (order == 0)
+        order = (int)a->type->kind - (int)b->type->kind;
+    return order != 0 ? order : (a > b) - (a < b);
 }
 
-/* Each id once, however many of its events are in the batch. */
+static size_t store_count_of_row(const event **order, size_t count)
+{
+    size_t same = 1;
+    while (same < count && order[same]->type->kind == order[0]->type->kind && text_equal(order[same]->body_id, order[0]->body_id))
+        same++;
+    return same;
+}
+
+/* Another process may have written since. */
+static bool store_check_folds(store *s)
+{
+    sqlite3_stmt *statement = s->ready[STORE_DATA_VERSION];
+    bool ok = sqlite3_step(statement) == SQLITE_ROW;
+    int64_t version = ok ? sqlite3_column_int64(statement, 0) : 0;
+    sqlite3_reset(statement);
+    if (version != s->folds.data_version)
+        store_folds_clear(&s->folds);
+    s->folds.data_version = version;
+    return ok;
+}
+
 static bool store_put_and_fold(store *s, const event **order, size_t count)
 {
-    bool ok = !s->read_only && store_run(s, "BEGIN IMMEDIATE");
-    for (size_t i = 0; ok && i < count; i++)
-        ok = store_put_event(s, order[i]);
+    bool ok = !s->read_only && store_run(s, "BEGIN IMMEDIATE") && store_check_folds(s);
     qsort(order, count, sizeof *order, store_by_row);
-    for (size_t i = 0; ok && i < count; i++)
-        if (i == 0 || store_by_row(&order[i - 1], &order[i]) != 0)
-            ok = store_fold_again(s, order[i]->type->kind, order[i]->body_id);
-    return store_commit(s, ok);
+    for (size_t i = 0, same; ok && i < count; i += same) {
+        same = store_count_of_row(order + i, count - i);
+        ok = store_add_events(s, order + i, same);
+    }
+    if (store_commit(s, ok))
+        return true;
+    store_folds_clear(&s->folds);
+    return false;
 }
 
 bool store_put_events(store *s, arena *memory, const event *events, size_t count)

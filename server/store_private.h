@@ -3,6 +3,7 @@
 #ifndef LOCAL_STORE_PRIVATE_H
 #define LOCAL_STORE_PRIVATE_H
 
+#include "fold.h"
 #include "store.h"
 
 #include <pthread.h>
@@ -19,14 +20,33 @@ typedef enum store_ready {
     STORE_GET_PLACE, /* trace and start of an observation of the batch endpoint */
     STORE_PUT_PLACE,
     STORE_FORGET_ROW,
+    STORE_HAS_PROMPT,
+    STORE_DATA_VERSION, /* another value after another connection has written */
     STORE_READY_COUNT
 } store_ready;
 
 extern const char store_put_row_sql[], store_put_trace_sql[], store_put_score_sql[];
 
+/* A fold in memory of its own; see store_folds.c. */
+typedef struct store_folded {
+    arena memory;
+    fold *fold;
+    event_kind kind;
+    text id;
+    size_t counted, shrunk; /* bytes: those in the sum of all, and those after the last copy */
+    struct store_folded *next, *newer, *older;
+} store_folded;
+
+typedef struct store_folds {
+    store_folded **buckets, *newest, *oldest;
+    size_t held;
+    int64_t data_version; /* of the database that they were read from */
+} store_folds;
+
 struct store {
     sqlite3 *db;
     sqlite3_stmt *ready[STORE_READY_COUNT]; /* NULL when the database is only read */
+    store_folds folds;
     bool read_only;
     char problem[120];    /* why the last transaction was taken back */
     pthread_mutex_t lock; /* guards all of the above */
@@ -67,6 +87,13 @@ text store_next_text(sqlite3_stmt *statement, int *next);
 text store_next_copy(sqlite3_stmt *statement, int *next, arena *a); /* NULL when the column is */
 int64_t store_next_int(sqlite3_stmt *statement, int *next);
 void store_bind_all(sqlite3_stmt *statement, int *next, const text *values, size_t count);
+
+store_folded *store_folds_find(store_folds *all, event_kind kind, text id); /* NULL: it is not here */
+store_folded *store_folds_add(store_folds *all, event_kind kind, text id);  /* an empty one; NULL: out of memory */
+bool store_folds_shrink(store_folded *entry);                               /* false: out of memory */
+void store_folds_settle(store_folds *all, store_folded *entry); /* counts its memory, and drops the oldest ones; perhaps this one */
+void store_folds_clear(store_folds *all); /* after a transaction that was taken back, and after deleting */
+void store_folds_done(store_folds *all);
 
 /* Conditions of a query: "column is one of `count` values", where tags are a list that has one of them. */
 void store_put_any_of(buf *sql, const char *column, size_t count);

@@ -2,40 +2,68 @@
  *
  * clang -fsanitize=fuzzer,address,undefined tests/server/fuzz_ingestion.c $(ls server/[!m]*.c) -lmicrohttpd -lsqlite3 -lz -lm
  */
+#include "../../server/fold.h"
 #include "../../server/ingestion.h"
 #include "../../server/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* All events of the batch as if they were of one id, whatever they say: more merging than any real batch has. */
+/* All events of the batch as if they were of one id, whatever they say: more merging than any real batch has. The other order gives
+ * the same. */
+static fold *fold_kind(arena *a, const event *events, size_t count, event_kind kind, bool backwards)
+{
+    fold *f = NULL;
+    for (size_t i = 0; i < count; i++) {
+        event e = events[backwards ? count - 1 - i : i];
+        e.place = (int64_t)(backwards ? count - i : i + 1);
+        if (e.type->kind != kind)
+            continue;
+        if (f == NULL && (f = fold_new(a, kind, TEXT("t"))) == NULL)
+            return NULL;
+        fold_add(f, &e);
+        if (i % 3 == 2 && (f = fold_copy(a, f)) == NULL)
+            return NULL;
+    }
+    return f;
+}
+
+static void fold_into(arena *a, fold *f, event_kind kind, trace_data *one)
+{
+    if (kind == EVENT_TRACE) {
+        one->record = event_trace(a, f);
+        one->has_record = true;
+    } else if (kind == EVENT_OBSERVATION) {
+        one->rows = arena_take(a, sizeof *one->rows);
+        if (one->rows != NULL)
+            *one->rows = event_observation(a, f);
+        one->row_count = one->rows != NULL;
+    } else {
+        one->scores = arena_take(a, sizeof *one->scores);
+        if (one->scores != NULL)
+            *one->scores = event_score(a, f);
+        one->score_count = one->scores != NULL;
+        one->has_record = true;
+    }
+}
+
 static void fold_all(arena *a, const event *events, size_t count, buf *out)
 {
-    event *of_kind = arena_take(a, count * sizeof *of_kind + 1);
     const tree_style style = {80, true, true};
-    for (event_kind kind = EVENT_TRACE; of_kind != NULL && kind <= EVENT_SCORE; kind++) {
-        trace_data one = {.id = TEXT("t")};
-        observation row;
-        score given;
-        size_t kept = 0;
-        for (size_t i = 0; i < count; i++)
-            if (events[i].type->kind == kind)
-                of_kind[kept++] = events[i];
-        if (kept == 0)
-            continue;
-        if (kind == EVENT_TRACE) {
-            one.record = event_fold_trace(a, of_kind, kept);
-            one.has_record = true;
-        } else if (kind == EVENT_OBSERVATION) {
-            row = event_fold_observation(a, of_kind, kept);
-            one.rows = &row;
-            one.row_count = 1;
-        } else {
-            given = event_fold_score(a, of_kind, kept);
-            one.scores = &given;
-            one.score_count = 1;
-            one.has_record = true;
+    for (event_kind kind = EVENT_TRACE; kind <= EVENT_SCORE; kind++) {
+        buf other = {.ceiling = out->ceiling};
+        size_t before = out->size;
+        for (int backwards = 0; backwards < 2; backwards++) {
+            trace_data one = {.id = TEXT("t")};
+            fold *f = fold_kind(a, events, count, kind, backwards != 0);
+            if (f == NULL)
+                continue;
+            fold_into(a, f, kind, &one);
+            tree_render(backwards != 0 ? &other : out, &one, &style);
         }
-        tree_render(out, &one, &style);
+        text first = text_from(buf_view(out), before), second = buf_view(&other);
+        if (!a->failed && !out->failed && !other.failed && !text_equal(first, second))
+            __builtin_trap();
+        buf_free(&other);
     }
 }
 
