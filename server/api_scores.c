@@ -6,9 +6,9 @@
 #include "parameter.h"
 #include "uuid.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 enum { SCORES_DEFAULT_LIMIT = 50, SCORES_MAX_LIMIT = 100 };
 
@@ -309,6 +309,19 @@ static bool scores_read_operator(const http_request *request, store_score_query 
     return true;
 }
 
+static const char *const scores_sources[] = {"API", "EVAL", "ANNOTATION", NULL};
+static const char *const scores_data_types[] = {"NUMERIC", "CATEGORICAL", "BOOLEAN", "CORRECTION", "TEXT", NULL};
+
+static bool scores_check_word(const http_request *request, const char *name, const char *const *options, http_answer *answer)
+{
+    const char *given = http_query(request, name);
+    const json word = {.kind = JSON_STRING, .string = text_of(given)};
+    issues problem = {0};
+    if (given != NULL)
+        issues_check_option(&problem, &word, name, options);
+    return !api_refused(answer, &problem);
+}
+
 static bool scores_read_v2_query(const http_request *request, arena *a, store_score_query *query, http_answer *answer)
 {
     static const scores_filter_parameter filters[] = {
@@ -328,7 +341,9 @@ static bool scores_read_v2_query(const http_request *request, arena *a, store_sc
     size_t count;
     text *tags;
     scores_add_filters(request, a, filters, sizeof filters / sizeof *filters, query);
-    if (!parameter_tags(request, a, "traceTags", &tags, &count, answer))
+    if (!scores_check_word(request, "dataType", scores_data_types, answer) ||
+        !scores_check_word(request, "source", scores_sources, answer) ||
+        !parameter_tags(request, a, "traceTags", &tags, &count, answer))
         return false;
     for (size_t i = 0; i < count; i++)
         scores_add_condition(query, STORE_SCORE_TAG_OF_TRACE, &tags[i], 1);
@@ -340,13 +355,15 @@ void api_list_scores_v2(api *server, const http_request *request, http_answer *a
 {
     arena memory = {0};
     store_score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
+    static const char repeated[] = "environment,traceTags";
     const char *fields = http_query(request, "fields");
     bool with_trace = fields == NULL || text_has(text_of(fields), "trace");
     parameter_page page;
     score *scores;
     size_t count;
     int64_t total;
-    if (parameter_read_page(request, SCORES_DEFAULT_LIMIT, &page, answer) &&
+    if (parameter_once(request, repeated, "page,limit,value", answer) &&
+        parameter_read_page(request, SCORES_DEFAULT_LIMIT, &page, answer) &&
         scores_read_v2_query(request, &memory, &query, answer)) {
         query.limit = page.limit;
         query.offset = page.offset;
@@ -481,7 +498,7 @@ static void scores_visit_parameter(void *context, const char *name, const char *
 {
     static const char known[] =
         "id,name,source,dataType,environment,configId,queueId,authorUserId,value,valueMin,valueMax,traceId,sessionId,"
-        "observationId,experimentId,fromTimestamp,toTimestamp,limit,cursor,fields";
+        "observationId,experimentId,fromTimestamp,toTimestamp,limit,cursor,fields,userId,traceTags";
     scores_unknown_keys *unknown = context;
     (void)value;
     if (text_lists(TEXT(known), text_of(name)))
@@ -537,56 +554,135 @@ static bool scores_read_groups(const http_request *request, arena *a, unsigned *
     return true;
 }
 
-static bool scores_is_type(const http_request *request, const char *type)
-{
-    const char *given = http_query(request, "dataType");
-    return given != NULL && strcasecmp(given, type) == 0;
-}
+/* What the route is asked for, before it is looked at: each a list of values that commas separate. */
+typedef struct scores_list {
+    text *values;
+    size_t count;
+} scores_list;
 
-/* Values need a data type, because the same word means different things in each. */
-static bool scores_read_values(const http_request *request, arena *a, store_score_query *query, http_answer *answer)
+/* Empty values count as absent. */
+static scores_list scores_list_of(const http_request *request, arena *a, const char *name)
 {
-    static const char *const bounds[][2] = {{"valueMin", ">="}, {"valueMax", "<="}};
-    const char *value = http_query(request, "value");
-    double number = 0;
-    for (size_t i = 0; i < 2; i++) {
-        const char *bound = http_query(request, bounds[i][0]);
-        if (bound != NULL && (!scores_is_type(request, "NUMERIC") || !text_to_double(text_of(bound), &number)))
-            return parameter_refuse(answer, bounds[i][0], "\"code\":\"custom\"", "A number, together with dataType=NUMERIC.");
-        if (bound != NULL)
-            query->comparisons[query->comparison_count++] = (struct store_comparison){bounds[i][1], number};
-    }
-    if (value == NULL)
-        return true;
-    if (scores_is_type(request, "CATEGORICAL")) {
-        size_t count;
-        const text *values = parameter_values(request, a, "value", true, &count);
-        scores_add_condition(query, STORE_SCORE_STRING_VALUE, values, count);
-        return true;
-    }
-    bool truth = scores_is_type(request, "BOOLEAN") && (strcmp(value, "true") == 0 || strcmp(value, "false") == 0);
-    if (truth)
-        number = strcmp(value, "true") == 0;
-    if (!truth && (!scores_is_type(request, "NUMERIC") || !text_to_double(text_of(value), &number)))
-        return parameter_refuse(
-            answer, "value", "\"code\":\"custom\"",
-            "One number with dataType=NUMERIC, true or false with dataType=BOOLEAN, or texts with dataType=CATEGORICAL.");
-    query->comparisons[query->comparison_count++] = (struct store_comparison){"=", number};
-    return true;
+    scores_list list;
+    size_t given, kept = 0;
+    list.values = parameter_values(request, a, name, true, &given);
+    for (size_t i = 0; i < given; i++)
+        if (list.values[i].size > 0)
+            list.values[kept++] = list.values[i];
+    list.count = kept;
+    return list;
 }
 
 /* Sources and data types are written in any case. */
-static void scores_add_words(const http_request *request, arena *a, const char *name, store_score_column column,
-                             store_score_query *query)
+static scores_list scores_words_of(const http_request *request, arena *a, const char *name, const char *const *known, issues *to)
 {
-    size_t count;
-    text *values = parameter_values(request, a, name, true, &count);
-    for (size_t i = 0; i < count; i++)
-        values[i] = arena_upper(a, values[i]);
-    scores_add_condition(query, column, values, count);
+    scores_list list = scores_list_of(request, a, name);
+    for (size_t i = 0; i < list.count; i++) {
+        size_t j = 0;
+        buf message = {0};
+        list.values[i] = arena_upper(a, list.values[i]);
+        while (known[j] != NULL && !text_is(list.values[i], known[j]))
+            j++;
+        if (known[j] != NULL)
+            continue;
+        buf_format(&message, "Invalid %s value: \"", name);
+        buf_text(&message, list.values[i]);
+        buf_string(&message, "\". Allowed: ");
+        for (size_t k = 0; known[k] != NULL; k++)
+            buf_format(&message, "%s%s", k > 0 ? ", " : "", known[k]);
+        issues_add_refined(to, name, buf_view(&message));
+        buf_free(&message);
+    }
+    return list;
 }
 
-static bool scores_read_v3_query(const http_request *request, arena *a, store_score_query *query, http_answer *answer)
+static void scores_refuse_value(issues *to, const char *before, text value)
+{
+    buf message = {0};
+    buf_string(&message, before);
+    buf_string(&message, " (got \"");
+    buf_text(&message, value);
+    buf_string(&message, "\")");
+    issues_add_refined(to, "", buf_view(&message));
+    buf_free(&message);
+}
+
+/* Values need one data type, because the same word means different things in each. */
+static void scores_read_values(const scores_list *types, const scores_list *values, arena *a, store_score_query *query, issues *to)
+{
+    text type = types->count == 1 ? types->values[0] : TEXT("");
+    bool truth = text_is(type, "BOOLEAN");
+    double *numbers = arena_take(a, values->count * sizeof *numbers);
+    if (values->count == 0 || numbers == NULL)
+        return;
+    if (types->count != 1) {
+        issues_add_refined(to, "", TEXT("value filter requires a single dataType from: NUMERIC, BOOLEAN, CATEGORICAL"));
+    } else if (text_is(type, "CATEGORICAL")) {
+        scores_add_condition(query, STORE_SCORE_STRING_VALUE, values->values, values->count);
+    } else if (!truth && !text_is(type, "NUMERIC")) {
+        scores_refuse_value(to, "value filter requires dataType to be NUMERIC, BOOLEAN, or CATEGORICAL", type);
+    } else {
+        for (size_t i = 0; i < values->count; i++) {
+            text value = values->values[i];
+            if (truth && !text_is(value, "true") && !text_is(value, "false"))
+                scores_refuse_value(to, "value filter with dataType=BOOLEAN requires each value to be \"true\" or \"false\"",
+                                    value);
+            else if (truth)
+                numbers[i] = text_is(value, "true");
+            else if (!text_to_double(value, &numbers[i]) || !isfinite(numbers[i]))
+                scores_refuse_value(to, "value filter with dataType=NUMERIC requires each value to be a finite number", value);
+        }
+        query->numbers = numbers;
+        query->number_count = values->count;
+    }
+}
+
+/* False, with an answer, when a bound is no number. */
+static bool scores_read_bounds(const http_request *request, const scores_list *types, store_score_query *query, issues *to,
+                               http_answer *answer)
+{
+    static const char *const bounds[][2] = {{"valueMin", ">="}, {"valueMax", "<="}};
+    bool any = false;
+    for (size_t i = 0; i < 2; i++) {
+        text given = text_of(http_query(request, bounds[i][0]));
+        double number;
+        if (given.size == 0)
+            continue;
+        if (!text_to_double(given, &number) || !isfinite(number))
+            return parameter_refuse(answer, bounds[i][0], "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
+                                    "Invalid input: expected number, received NaN");
+        query->comparisons[query->comparison_count++] = (struct store_comparison){bounds[i][1], number};
+        any = true;
+    }
+    if (any && (types->count != 1 || !text_is(types->values[0], "NUMERIC")))
+        issues_add_refined(to, "", TEXT("valueMin and valueMax require dataType=NUMERIC as a single value"));
+    return true;
+}
+
+static void scores_check_subjects(const http_request *request, arena *a, issues *to)
+{
+    static const char *const exclusive[] = {"traceId", "sessionId", "experimentId"};
+    size_t given = 0;
+    for (size_t i = 0; i < 3; i++)
+        given += scores_list_of(request, a, exclusive[i]).count > 0;
+    if (scores_list_of(request, a, "observationId").count > 0 && scores_list_of(request, a, "traceId").count == 0)
+        issues_add_refined(to, "", TEXT("observationId filter requires traceId — observation IDs are scoped to a trace"));
+    if (given > 1)
+        issues_add_refined(to, "", TEXT("At most one of traceId, sessionId, experimentId may be specified"));
+}
+
+/* What the older list knows about traces. */
+static void scores_refuse_traces(const http_request *request, issues *to)
+{
+    if (text_of(http_query(request, "userId")).size > 0)
+        issues_add_refined(to, "",
+                           TEXT("userId filter requires a trace JOIN and is not supported in v3 — use v2 or omit this filter"));
+    if (text_of(http_query(request, "traceTags")).size > 0)
+        issues_add_refined(to, "",
+                           TEXT("traceTags filter requires a trace JOIN and is not supported in v3 — use v2 or omit this filter"));
+}
+
+static bool scores_read_v3_filters(const http_request *request, arena *a, store_score_query *query, http_answer *answer)
 {
     static const scores_filter_parameter filters[] = {
         {"id", STORE_SCORE_ID, true},
@@ -599,18 +695,38 @@ static bool scores_read_v3_query(const http_request *request, arena *a, store_sc
         {"observationId", STORE_SCORE_OBSERVATION, true},
         {"experimentId", STORE_SCORE_DATASET_RUN, true},
     };
+    issues problems = {0};
+    scores_list source = scores_words_of(request, a, "source", scores_sources, &problems),
+                types = scores_words_of(request, a, "dataType", scores_data_types, &problems),
+                values = scores_list_of(request, a, "value");
+    if (api_refused(answer, &problems)) /* what follows goes by valid types */
+        return false;
+    problems = (issues){0};
+    scores_refuse_traces(request, &problems);
+    scores_read_values(&types, &values, a, query, &problems);
+    if (!scores_read_bounds(request, &types, query, &problems, answer)) {
+        issues_free(&problems);
+        return false;
+    }
+    scores_check_subjects(request, a, &problems);
+    scores_add_condition(query, STORE_SCORE_SOURCE, source.values, source.count);
+    scores_add_condition(query, STORE_SCORE_DATA_TYPE, types.values, types.count);
+    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
+        scores_list list = scores_list_of(request, a, filters[i].name);
+        scores_add_condition(query, filters[i].column, list.values, list.count);
+    }
+    return !api_refused(answer, &problems);
+}
+
+static bool scores_read_v3_query(const http_request *request, arena *a, store_score_query *query, http_answer *answer)
+{
     const char *cursor = http_query(request, "cursor");
     query->limit = SCORES_DEFAULT_LIMIT;
     if (!parameter_number(request, "limit", 1, SCORES_MAX_LIMIT, &query->limit, answer) ||
-        !parameter_time(request, "fromTimestamp", &query->from_ms, answer) ||
-        !parameter_time(request, "toTimestamp", &query->to_ms, answer) || !scores_read_values(request, a, query, answer))
+        !parameter_date(request, "fromTimestamp", &query->from_ms, answer) ||
+        !parameter_date(request, "toTimestamp", &query->to_ms, answer) || !scores_read_v3_filters(request, a, query, answer))
         return false;
-    if (cursor != NULL && !scores_read_cursor(a, cursor, query))
-        return api_invalid(answer, TEXT("Invalid cursor format"));
-    scores_add_filters(request, a, filters, sizeof filters / sizeof *filters, query);
-    scores_add_words(request, a, "source", STORE_SCORE_SOURCE, query);
-    scores_add_words(request, a, "dataType", STORE_SCORE_DATA_TYPE, query);
-    return true;
+    return cursor == NULL || scores_read_cursor(a, cursor, query) || api_invalid(answer, TEXT("Invalid cursor format"));
 }
 
 static bool scores_put_v3_page(store *from, arena *a, store_score_query *query, unsigned groups, buf *out)
@@ -637,9 +753,9 @@ void api_list_scores_v3(api *server, const http_request *request, http_answer *a
     arena memory = {0};
     store_score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
     unsigned groups;
-    if (!scores_refuse_unknown(request, answer) && scores_read_groups(request, &memory, &groups, answer) &&
-        scores_read_v3_query(request, &memory, &query, answer)) {
-        if (http_query(request, "authorUserId") != NULL) /* no score has an author here */
+    if (!scores_refuse_unknown(request, answer) && parameter_once(request, "", "limit", answer) &&
+        scores_read_groups(request, &memory, &groups, answer) && scores_read_v3_query(request, &memory, &query, answer)) {
+        if (text_of(http_query(request, "authorUserId")).size > 0) /* no score has an author here */
             query.to_ms = INT64_MIN;
         bool ok = scores_put_v3_page(server->store, &memory, &query, groups, &answer->body);
         answer->body.failed |= !ok || memory.failed;

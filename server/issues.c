@@ -201,11 +201,11 @@ size_t issues_choose(issues *to, const json *value, issues_shape *const *shapes,
     return fits;
 }
 
-void issues_add_refined(issues *to, const char *message)
+void issues_add_refined(issues *to, const char *name, text message)
 {
     buf_string(issues_begin(to), "\"code\":\"custom\",\"message\":");
-    json_put_string(&to->list, text_of(message));
-    issues_put_step(to, "");
+    json_put_string(&to->list, message);
+    issues_put_step(to, name);
     buf_char(&to->list, '}');
 }
 

@@ -34,8 +34,8 @@ enum { ISSUES_MAX_SHAPES = 2 };
 typedef void issues_shape(const json *value, issues *to);
 size_t issues_choose(issues *to, const json *value, issues_shape *const *shapes, size_t count);
 
-void issues_add_refined(issues *to, const char *message); /* of several values together; its members have another order */
 void issues_add_custom(issues *to, const char *name, const char *message); /* an empty name: the value as a whole */
+void issues_add_refined(issues *to, const char *name, text message); /* the same with its members in another order */
 void issues_add_custom_path(issues *to, const char *names, const char *message); /* several steps, as JSON texts between commas */
 
 /* Checks of one value; they add an issue when it is not acceptable. Where it is not `required`, it may be null or absent. */

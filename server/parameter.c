@@ -11,6 +11,9 @@ enum { PARAMETER_MAX_LIMIT = 100 };
 /* Values of one parameter: as many as fit into the headers that the HTTP server takes, in any case. */
 enum { PARAMETER_MAX_VALUES = 1000 };
 
+/* More than any route has. */
+enum { PARAMETER_MAX_NAMES = 64 };
+
 /* With all other filters they fit into one query. */
 enum { PARAMETER_MAX_TAGS = 20 };
 
@@ -61,6 +64,51 @@ bool parameter_time(const http_request *request, const char *name, int64_t *out_
     if (given == NULL || clock_parse_any(text_of(given), out_ms))
         return true;
     return parameter_refuse(answer, name, "\"code\":\"invalid_format\",\"format\":\"datetime\"", "Invalid ISO datetime");
+}
+
+/* An empty text counts as absent. */
+bool parameter_date(const http_request *request, const char *name, int64_t *out_ms, http_answer *answer)
+{
+    text given = text_of(http_query(request, name));
+    if (given.size == 0 || clock_parse_any(given, out_ms))
+        return true;
+    return parameter_refuse(answer, name, "\"expected\":\"date\",\"code\":\"invalid_type\",\"received\":\"Invalid Date\"",
+                            "Invalid input: expected date, received Date");
+}
+
+typedef struct parameter_names {
+    const char *repeated;
+    const char *list[PARAMETER_MAX_NAMES];
+    size_t count;
+    const char *twice; /* the first that is there again */
+} parameter_names;
+
+static void parameter_visit_name(void *context, const char *name, const char *value)
+{
+    parameter_names *names = context;
+    size_t i = 0;
+    (void)value;
+    if (names->twice != NULL || text_lists(text_of(names->repeated), text_of(name)))
+        return;
+    while (i < names->count && strcmp(names->list[i], name) != 0)
+        i++;
+    if (i < names->count)
+        names->twice = name;
+    else if (names->count < PARAMETER_MAX_NAMES)
+        names->list[names->count++] = name;
+}
+
+bool parameter_once(const http_request *request, const char *repeated, const char *numbers, http_answer *answer)
+{
+    parameter_names names = {.repeated = repeated};
+    http_queries(request, parameter_visit_name, &names);
+    if (names.twice == NULL)
+        return true;
+    if (text_lists(text_of(numbers), text_of(names.twice)))
+        return parameter_refuse(answer, names.twice, "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
+                                "Invalid input: expected number, received NaN");
+    return parameter_refuse(answer, names.twice, "\"expected\":\"string\",\"code\":\"invalid_type\"",
+                            "Invalid input: expected string, received array");
 }
 
 typedef struct parameter_list {

@@ -13,6 +13,11 @@ bool parameter_refuse(http_answer *answer, const char *parameter, const char *de
 /* Between `least` and `most`. Absent: *out is left as it is. */
 bool parameter_number(const http_request *request, const char *name, int64_t least, int64_t most, size_t *out, http_answer *answer);
 bool parameter_time(const http_request *request, const char *name, int64_t *out_ms, http_answer *answer);
+bool parameter_date(const http_request *request, const char *name, int64_t *out_ms, http_answer *answer); /* in other words */
+
+/* Only the parameters of the list `repeated`, between commas, may be there more than once. Those of `numbers` are refused in other
+ * words. */
+bool parameter_once(const http_request *request, const char *repeated, const char *numbers, http_answer *answer);
 
 /* A parameter as JSON: a string; an array of strings when it occurs several times; NULL when it is absent. */
 const json *parameter_json(const http_request *request, arena *a, const char *name);

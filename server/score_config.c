@@ -90,7 +90,7 @@ static void score_config_check_number(const json *body, const char *name, bool o
 static void score_config_check_range(bool has_both, double min, double max, issues *to)
 {
     if (has_both && max <= min)
-        issues_add_refined(to, "Maximum value must be greater than Minimum value");
+        issues_add_refined(to, "", TEXT("Maximum value must be greater than Minimum value"));
 }
 
 void score_config_check(const json *body, issues *to)
