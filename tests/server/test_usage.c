@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include "../../server/cost.h"
+#include "../../server/fold.h"
 #include "../../server/usage.h"
 
 #include <math.h>
@@ -164,7 +165,9 @@ static void batches_give_usage_in_three_generations(void **state)
         buf_format(&body, "{\"id\":\"o\",%s}", cases[i].body);
         const event e = {
             .type = event_type_of(TEXT("generation-create")), .body_id = TEXT("o"), .body = json_parse(&a, buf_view(&body))};
-        observation o = event_fold_observation(&a, &e, 1);
+        fold *f = fold_new(&a, EVENT_OBSERVATION, e.body_id);
+        fold_add(f, &e);
+        observation o = event_observation(&a, f);
         assert_text(o.usage, cases[i].usage);
         assert_text(o.cost, cases[i].cost);
         buf_free(&body);
