@@ -54,6 +54,13 @@ static int64_t carrier_prompt_version(const char *text, size_t size)
     return number;
 }
 
+/* Metadata is JSON in other SDKs: text in quotes, so that "123" is none of their numbers. What is no JSON is text, and so is null,
+ * which says nothing in an object. */
+static bool carrier_is_json(lf__text value)
+{
+    return value.size > 0 && value.at[0] > ' ' && value.at[0] != 'n' && lf__json_valid(value.at, value.size);
+}
+
 /* The size of a member as it stands in the header, with its properties. lf__baggage_next has just moved to `next`. */
 static size_t carrier_raw_size(const char *text, size_t next, const lf__baggage_member *member)
 {
@@ -180,10 +187,14 @@ static void carrier_add_metadata_member(carrier_out *out, const lf__json_member 
 {
     const char *key = carrier_metadata_key(out, member);
     lf__buf_clear(&out->text);
-    bool ok = member->value[0] == '"' ? lf__json_unescape(&out->text, member->value + 1, member->value_size - 2)
-                                      : lf__buf_add(&out->text, member->value, member->value_size);
-    if (key != NULL && ok && lf__propagated_text(out->text.data, out->text.length))
-        carrier_add_member(out, key, lf__buf_text(&out->text));
+    bool is_text = member->value[0] == '"';
+    bool ok = is_text ? lf__json_unescape(&out->text, member->value + 1, member->value_size - 2)
+                      : lf__buf_add(&out->text, member->value, member->value_size);
+    if (key == NULL || !ok || !lf__propagated_text(out->text.data, out->text.length))
+        return;
+    /* Text that the receiver would take for JSON keeps its quotes. */
+    bool is_quoted = is_text && carrier_is_json(lf__buf_text(&out->text));
+    carrier_add_member(out, key, is_quoted ? (lf__text){member->value, member->value_size} : lf__buf_text(&out->text));
 }
 
 static void carrier_add_metadata(carrier_out *out)
@@ -358,13 +369,11 @@ static bool carrier_keep_tags(carrier_in *in)
     return carrier_keep(in, LF__TAG_TRACE_TAGS, LF_KIND_JSON, in->json.data, in->json.length);
 }
 
-/* Other SDKs send JSON: text in quotes, so that "123" is none of their numbers. What is no JSON is text, and so is null, which says
- * nothing in an object. False: no memory. */
+/* False: no memory. */
 static bool carrier_add_value_json(carrier_in *in)
 {
     lf__text value = lf__buf_text(&in->value);
-    bool is_json = value.size > 0 && value.at[0] > ' ' && value.at[0] != 'n' && lf__json_valid(value.at, value.size);
-    return is_json ? lf__buf_add(&in->json, value.at, value.size) : lf__json_string(&in->json, value.at, value.size);
+    return carrier_is_json(value) ? lf__buf_add(&in->json, value.at, value.size) : lf__json_string(&in->json, value.at, value.size);
 }
 
 static bool carrier_keep_metadata(carrier_in *in, lf__text name)

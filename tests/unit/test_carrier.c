@@ -453,6 +453,13 @@ static const struct {
      NULL,
      CLAIM ",langfuse_metadata_n=1.5,langfuse_metadata_b=true,langfuse_metadata_z=null,"
            "langfuse_metadata_o=%7B%22p%22%3A%5B1%5D%7D,langfuse_metadata_e="},
+    /* But for text that would be read as JSON. */
+    {0,
+     {{LF__TAG_TRACE_METADATA, "{\"s\":\"123\",\"q\":\"\\\"q\\\"\",\"z\":\"null\",\"w\":\"1 2\",\"b\":\"true\"}", BOTH}},
+     GOOD,
+     NULL,
+     CLAIM ",langfuse_metadata_s=%22123%22,langfuse_metadata_q=%22%5C%22q%5C%22%22,langfuse_metadata_z=null,"
+           "langfuse_metadata_w=1%202,langfuse_metadata_b=%22true%22"},
     {0,
      {{LF__TAG_TRACE_METADATA, "{\"a b\":\"v\",\"\\u00e4=,;\":\"w\",\"\":\"x\"}", BOTH}},
      GOOD,
