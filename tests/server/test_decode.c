@@ -13,9 +13,9 @@
 #include "../../server/otlp.h"
 #include "pb_writer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <stdio.h>
 #include <zlib.h>
 
 #define assert_text(actual, expected)                                \
