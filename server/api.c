@@ -137,7 +137,7 @@ void api_warn_of_losses(const api *server, unsigned losses)
         {"usage has a value that is not a whole number of 0 or more", "it was dropped"},
         {"a cost is not a number (in a batch: one of 0 or more)", "it does not count"},
         {"metadata is not a JSON object", "it was dropped"},
-        {"a completion start time is not ISO 8601", "it was dropped"},
+        {"a completion start time is no time", "it was dropped"},
         {"the type of an observation is unknown (they are in lower case)", "it was dropped"},
         {"a batch has several scores of one id and one time", "the first one counts"},
         {"a correction is of a session or a dataset run", "it was dropped"},

@@ -2,6 +2,7 @@
 #include "api.h"
 
 #include "clock.h"
+#include "js_date.h"
 #include "member.h"
 #include "parameter.h"
 #include "usage.h"
@@ -226,7 +227,7 @@ static bool observations_read_cursor(arena *a, const char *given, store_position
     if (!json_is(trace_id, JSON_STRING) || !json_is(id, JSON_STRING))
         return false;
     *out = (store_position){0, trace_id->string, id->string};
-    return clock_parse(json_string_at(cursor, "lastStartTimeTo"), &out->start_ms);
+    return js_date_parse(json_string_at(cursor, "lastStartTimeTo"), &out->start_ms);
 }
 
 /* ---- Parameters ---- */

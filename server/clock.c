@@ -42,6 +42,11 @@ static void clock_civil_from_days(int64_t days, int64_t *year, int64_t *month, i
     *year = year_of_era + era * 400 + (*month <= 2);
 }
 
+int64_t clock_ms_of_day(int64_t year, int64_t month, int64_t day)
+{
+    return clock_days_from_civil(year, month, day) * CLOCK_MS_PER_DAY;
+}
+
 void clock_iso(int64_t ms, char out[CLOCK_ISO_SIZE])
 {
     int64_t days = ms / CLOCK_MS_PER_DAY, rest = ms % CLOCK_MS_PER_DAY, year, month, day;

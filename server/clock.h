@@ -9,6 +9,7 @@ enum { CLOCK_ISO_SIZE = 32 }; /* 2026-11-21T05:35:41.957Z and a NUL, with room f
 
 int64_t clock_now_ns(void);
 int64_t clock_ns_of_ms(int64_t ms); /* times beyond 146 years from 1970 become that limit, so that differences never overflow */
+int64_t clock_ms_of_day(int64_t year, int64_t month, int64_t day); /* its beginning; a day beyond the month is one of the next */
 void clock_iso(int64_t ms, char out[CLOCK_ISO_SIZE]);
 
 /* 2026-11-21T05:35:41[.123456](Z|+01:00); more than six digits of a second are refused, as the real server does. */

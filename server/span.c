@@ -5,11 +5,13 @@
 
 #include "clock.h"
 #include "cost.h"
+#include "js_date.h"
 #include "json.h"
 #include "loss.h"
 #include "metadata.h"
 #include "usage.h"
 
+#include <math.h>
 #include <string.h>
 
 /* In byte order of the keys: span_find_key searches by halves. */
@@ -386,17 +388,30 @@ static void span_set_prompt(span_mapper *m, const span_slots of, observation *ou
     out->prompt_version = number <= OBSERVATION_MAX_PROMPT_VERSION ? number : -1;
 }
 
-/* ISO text, which may itself be quoted as JSON. */
+/* What JavaScript makes a Date of: a text, which may be quoted as JSON, or a number of milliseconds. */
+static bool span_date_of(span_mapper *m, const otlp_value *value, int64_t *out_ms)
+{
+    const double limit = 8.64e15; /* of Date, either way */
+    text given = span_text(m, value);
+    if (value->kind == OTLP_STRING && js_date_parse(given, out_ms))
+        return true;
+    const json *number = json_parse(m->arena, given);
+    if (json_is(number, JSON_STRING))
+        return js_date_parse(number->string, out_ms);
+    if (!json_is(number, JSON_NUMBER) || fabs(number->number) > limit)
+        return false;
+    *out_ms = (int64_t)number->number;
+    return true;
+}
+
 static int64_t span_completion_start_of(span_mapper *m, const otlp_value *value)
 {
     int64_t ms;
-    text given = span_text(m, value);
-    if (given.size >= 2 && given.at[0] == '"' && given.at[given.size - 1] == '"')
-        given = (text){given.at + 1, given.size - 2};
-    if (clock_parse(given, &ms))
+    if (value == NULL)
+        return -1;
+    if (span_date_of(m, value, &ms) && ms >= 0)
         return ms;
-    if (given.size > 0)
-        m->losses |= LOSS_COMPLETION_START;
+    m->losses |= LOSS_COMPLETION_START;
     return -1;
 }
 

@@ -9,6 +9,7 @@
 #include "../../server/auth.h"
 #include "../../server/clock.h"
 #include "../../server/gunzip.h"
+#include "../../server/js_date.h"
 #include "../../server/json.h"
 #include "../../server/otlp.h"
 #include "pb_writer.h"
@@ -527,6 +528,58 @@ static void base64_goes_there_and_back(void **state)
     buf_free(&out);
 }
 
+/* The times are those of node, where the zone is UTC. */
+static void dates_are_those_of_javascript(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms; /* -1: invalid */
+    } cases[] = {
+        {"2026-11-21T05:38:58.123456789Z", 1795239538123},
+        {"2026-11-21 05:38:58", 1795239538000},
+        {"2026-11-21 05:38:58.123456", 1795239538123},
+        {"2026-11-21 05:38:58 +0100", 1795235938000},
+        {"2026-11-21T05:38", 1795239480000},
+        {"2026-11-21T24:00:00Z", 1795305600000},
+        {"2026-11-21T24:00:01Z", -1},
+        {"2026-11-21T05:38:58+0100", 1795235938000},
+        {"2026-11-21t05:38:58z", 1795239538000},
+        {"+002026-11-21T05:38:58Z", 1795239538000},
+        {"-000001-01-01T00:00:00Z", -62198755200000},
+        {"-000000-01-01T00:00:00Z", -1},
+        {"2026", 1767225600000},
+        {"2026-11", 1793491200000},
+        {"2026-02-30", 1772409600000},
+        {"2026-13-01", -1},
+        {"2026-11-21T5:38:58Z", -1},
+        {"2026-11-21T05:38:58.Z", -1},
+        {"2026-11-21T", -1},
+        {"Sat, 21 Nov 2026 05:38:58 GMT", 1795239538000},
+        {"Sat Nov 21 2026 05:38:58 GMT+0100 (CET)", 1795235938000},
+        {"Nov 21, 2026 5:38 PM", 1795282680000},
+        {"12:00 AM Jan 1 2020", 1577836800000},
+        {"11/21/2026", 1795219200000},
+        {"2026/11/21", 1795219200000},
+        {"21 November 26", 1795219200000},
+        {"Nov 21", 1006300800000},
+        {"(c) 2026", 1767225600000},
+        {"2026 (", 1767225600000},
+        {"2026-11-21+01:00", -1},
+        {"1795239341250", -1},
+        {"5:30", -1},
+        {"soon", -1},
+        {"", -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t ms = -1;
+        if (!js_date_parse(text_of(cases[i].text), &ms))
+            ms = -1;
+        if (ms != cases[i].ms)
+            fail_msg("%s: %lld, not %lld", cases[i].text, (long long)ms, (long long)cases[i].ms);
+    }
+}
+
 static void times_are_read_and_written(void **state)
 {
     char iso[CLOCK_ISO_SIZE];
@@ -594,6 +647,7 @@ int main(void)
         cmocka_unit_test(an_export_over_the_memory_ceiling_is_too_big),
         cmocka_unit_test(gunzip_unpacks_refuses_and_stops),
         cmocka_unit_test(base64_goes_there_and_back),
+        cmocka_unit_test(dates_are_those_of_javascript),
         cmocka_unit_test(times_are_read_and_written),
         cmocka_unit_test(only_the_secret_opens),
     };

@@ -137,7 +137,12 @@ static const rule rules[] = {
     {S(O "prompt.name", "p") "," I(O "prompt.version", "3"), PROMPT, ""},
     {S(O "completion_start_time", "1970-01-01T00:00:01.5Z"), COMPLETION, "1500"},
     {S(O "completion_start_time", "\\\"1970-01-01T01:00:01+01:00\\\""), COMPLETION, "1000"},
-    {S(O "completion_start_time", "1970-01-01T00:00:01.123456789Z"), COMPLETION, "-1"},
+    {S(O "completion_start_time", "1970-01-01T00:00:01.123456789Z"), COMPLETION, "1123"},
+    {S(O "completion_start_time", "1970-01-01 00:00:02"), COMPLETION, "2000"},
+    {S(O "completion_start_time", "Thu, 01 Jan 1970 00:00:03 GMT"), COMPLETION, "3000"},
+    {S(O "completion_start_time", "1795239341250"), COMPLETION, "1795239341250"},
+    {I(O "completion_start_time", "4000"), COMPLETION, "4000"},
+    {S(O "completion_start_time", "soon"), COMPLETION, "-1"},
 
     {S(T "name", "t"), TRACE_NAME, "t"},
     {"", TRACE_NAME, ""},
