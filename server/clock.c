@@ -68,7 +68,7 @@ static bool clock_take_field(text *t, size_t digits, const char *end, int64_t *o
     return text_skip(t, end);
 }
 
-static bool clock_take_fraction(text *t, size_t most_digits, int64_t *out_ms)
+static bool clock_take_fraction(text *t, int64_t *out_ms)
 {
     int64_t ms = 0, weight = 100;
     size_t digits = 0;
@@ -79,7 +79,7 @@ static bool clock_take_fraction(text *t, size_t most_digits, int64_t *out_ms)
         ms += weight * (t->at[digits] - '0');
     *t = text_from(*t, digits);
     *out_ms = ms;
-    return digits >= 1 && digits <= most_digits;
+    return digits >= 1;
 }
 
 static bool clock_take_zone(text t, int64_t *out_minutes)
@@ -98,14 +98,13 @@ static bool clock_take_zone(text t, int64_t *out_minutes)
     return true;
 }
 
-static bool clock_parse_with(text iso, bool strict, int64_t *out_ms)
+bool clock_parse_any(text iso, int64_t *out_ms)
 {
     int64_t year, month, day, hour, minute, second = 0, ms = 0, zone, check_year, check_month, check_day;
     if (!clock_take_field(&iso, 4, "-", &year) || !clock_take_field(&iso, 2, "-", &month) ||
         !clock_take_field(&iso, 2, "T", &day) || !clock_take_field(&iso, 2, ":", &hour) || !clock_take_field(&iso, 2, "", &minute))
         return false;
-    bool has_seconds = text_skip(&iso, ":");
-    if (has_seconds ? !clock_take_field(&iso, 2, "", &second) || !clock_take_fraction(&iso, strict ? 6 : SIZE_MAX, &ms) : strict)
+    if (text_skip(&iso, ":") && (!clock_take_field(&iso, 2, "", &second) || !clock_take_fraction(&iso, &ms)))
         return false;
     if (!clock_take_zone(iso, &zone))
         return false;
@@ -117,14 +116,4 @@ static bool clock_parse_with(text iso, bool strict, int64_t *out_ms)
         return false;
     *out_ms = days * CLOCK_MS_PER_DAY + ((hour * 60 + minute - zone) * 60 + second) * 1000 + ms;
     return true;
-}
-
-bool clock_parse(text iso, int64_t *out_ms)
-{
-    return clock_parse_with(iso, true, out_ms);
-}
-
-bool clock_parse_any(text iso, int64_t *out_ms)
-{
-    return clock_parse_with(iso, false, out_ms);
 }

@@ -12,10 +12,7 @@ int64_t clock_ns_of_ms(int64_t ms); /* times beyond 146 years from 1970 become t
 int64_t clock_ms_of_day(int64_t year, int64_t month, int64_t day); /* its beginning; a day beyond the month is one of the next */
 void clock_iso(int64_t ms, char out[CLOCK_ISO_SIZE]);
 
-/* 2026-11-21T05:35:41[.123456](Z|+01:00); more than six digits of a second are refused, as the real server does. */
-bool clock_parse(text iso, int64_t *out_ms);
-
-/* The same with any number of digits, as times in request bodies have them; seconds may be left out. */
+/* 2026-11-21T05:35[:41[.957]](Z|+01:00), with any number of digits behind the point: as a real server checks times of requests. */
 bool clock_parse_any(text iso, int64_t *out_ms);
 
 #endif

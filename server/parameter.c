@@ -1,6 +1,7 @@
 #include "parameter.h"
 
 #include "clock.h"
+#include "js_date.h"
 #include "json.h"
 
 #include <stdio.h>
@@ -70,7 +71,7 @@ bool parameter_time(const http_request *request, const char *name, int64_t *out_
 bool parameter_date(const http_request *request, const char *name, int64_t *out_ms, http_answer *answer)
 {
     text given = text_of(http_query(request, name));
-    if (given.size == 0 || clock_parse_any(given, out_ms))
+    if (given.size == 0 || js_date_parse(given, out_ms))
         return true;
     return parameter_refuse(answer, name, "\"expected\":\"date\",\"code\":\"invalid_type\",\"received\":\"Invalid Date\"",
                             "Invalid input: expected date, received Date");

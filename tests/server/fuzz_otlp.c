@@ -48,7 +48,7 @@ static void fuzz_small(text body)
     double real;
     gunzip(body, &out);
     buf_from_base64(&out, body);
-    clock_parse(body, &number);
+    clock_parse_any(body, &number);
     js_date_parse(body, &number);
     text_to_int(body, &number);
     text_to_double(body, &real);

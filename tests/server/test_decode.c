@@ -584,20 +584,19 @@ static void times_are_read_and_written(void **state)
 {
     char iso[CLOCK_ISO_SIZE];
     int64_t ms;
-    static const char *const bad[] = {
-        "",  "2026-11-21",           "2026-02-30T00:00:00Z", "2026-11-21T05:35:41.123456789Z", "2026-11-21T05:35:41",
-        "x", "2026-11-21T24:00:00Z", "2026-13-21T05:35:41Z", "2026-11-21T05:35:41.Z"};
+    static const char *const bad[] = {"",  "2026-11-21",           "2026-02-30T00:00:00Z", "2026-11-21T05:35:41",
+                                      "x", "2026-11-21T24:00:00Z", "2026-13-21T05:35:41Z", "2026-11-21T05:35:41.Z"};
     (void)state;
-    assert_true(clock_parse(TEXT("2026-11-21T05:35:41.957Z"), &ms));
+    assert_true(clock_parse_any(TEXT("2026-11-21T05:35:41.957Z"), &ms));
     clock_iso(ms, iso);
     assert_string_equal(iso, "2026-11-21T05:35:41.957Z");
-    assert_true(clock_parse(TEXT("2026-11-21T06:35:41.957123+01:00"), &ms));
+    assert_true(clock_parse_any(TEXT("2026-11-21T06:35:41.957123+01:00"), &ms));
     clock_iso(ms, iso);
     assert_string_equal(iso, "2026-11-21T05:35:41.957Z");
     clock_iso(-1, iso);
     assert_string_equal(iso, "1969-12-31T23:59:59.999Z");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_false(clock_parse(text_of(bad[i]), &ms));
+        assert_false(clock_parse_any(text_of(bad[i]), &ms));
 }
 
 static void only_the_secret_opens(void **state)
