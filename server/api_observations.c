@@ -5,6 +5,7 @@
 #include "js_date.h"
 #include "member.h"
 #include "parameter.h"
+#include "price.h"
 #include "usage.h"
 
 #include <string.h>
@@ -87,8 +88,24 @@ static void observations_put_usage(observations_page *p, const observation *o)
 static void observations_put_model(observations_page *p, const observation *o)
 {
     member_text(p->out, "model", o->model);
-    member_text(p->out, "internalModelId", TEXT("")); /* there is no price list here */
+    member_text(p->out, "internalModelId", o->model_id);
     member_json(p->out, "modelParameters", o->model_parameters);
+}
+
+/* Those of the default tier, as text. */
+static void observations_put_prices(observations_page *p, const price_model *model)
+{
+    static const char *const names[][2] = {{"inputPrice", "input"}, {"outputPrice", "output"}, {"totalPrice", "total"}};
+    member_unless_empty(p->out, "modelId", model != NULL ? model->id : TEXT(""));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const price_rate *rate = price_rate_of(price_default_tier(model), text_of(names[i][1]));
+        json_put_key(p->out, names[i][0]);
+        buf_string(p->out, rate != NULL ? "\"" : "null");
+        if (rate == NULL)
+            continue;
+        json_put_number(p->out, price_of(rate, 1));
+        buf_char(p->out, '"');
+    }
 }
 
 static void observations_put_prompt(observations_page *p, const observation *o)
@@ -169,10 +186,8 @@ static void observations_put_one(observations_page *p, const observation *o)
         observations_put_usage(p, o);
     if ((groups & OBSERVATIONS_PROMPT) != 0)
         observations_put_prompt(p, o);
-    if ((groups & OBSERVATIONS_USAGE) != 0) {
-        member_raw(p->out, "usagePricingTierId", "null");
-        member_raw(p->out, "usagePricingTierName", "null");
-    }
+    if ((groups & OBSERVATIONS_USAGE) != 0)
+        member_tier(p->out, o->model_id, o->tier);
     observations_put_metrics(p, o);
     if ((groups & OBSERVATIONS_BASIC) != 0) {
         member_text(p->out, "userId", o->user_id);
@@ -185,10 +200,7 @@ static void observations_put_one(observations_page *p, const observation *o)
         member_bool(p->out, "bookmarked", false);
         member_bool(p->out, "public", o->is_public);
     }
-    member_raw(p->out, "modelId", "null");
-    member_raw(p->out, "inputPrice", "null");
-    member_raw(p->out, "outputPrice", "null");
-    member_raw(p->out, "totalPrice", "null");
+    observations_put_prices(p, (groups & OBSERVATIONS_MODEL) != 0 ? price_of_id(o->model_id) : NULL);
     buf_char(p->out, '}');
 }
 

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "member.h"
 #include "parameter.h"
+#include "price.h"
 #include "usage.h"
 
 #include <stdio.h>
@@ -65,6 +66,16 @@ static void traces_put_cost(traces_reading *r, const char *name, const json *cos
     member_number_if(r->out, known, name, sum);
 }
 
+/* Those of the default tier; 0 stands for none. */
+static void traces_put_prices(traces_reading *r, const price_model *model)
+{
+    static const char *const names[][2] = {{"inputPrice", "input"}, {"outputPrice", "output"}, {"totalPrice", "total"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const price_rate *rate = price_rate_of(price_default_tier(model), text_of(names[i][1]));
+        member_number(r->out, names[i][0], rate != NULL ? price_of(rate, 1) : 0);
+    }
+}
+
 static void traces_put_counts(traces_reading *r, const observation *o)
 {
     static const char *const names[] = {"input", "output", "total"};
@@ -72,14 +83,14 @@ static void traces_put_counts(traces_reading *r, const observation *o)
     const json *counts = json_parse(&r->memory, o->usage), *cost = json_parse(&r->memory, o->cost);
     member_json(r->out, "usageDetails", o->usage);
     member_json(r->out, "costDetails", o->cost);
-    buf_string(r->out,
-               ",\"usagePricingTierId\":null,\"usagePricingTierName\":null,\"inputPrice\":0,\"outputPrice\":0,\"totalPrice\":0");
+    member_tier(r->out, o->model_id, o->tier);
+    traces_put_prices(r, price_of_id(o->model_id));
     traces_put_cost(r, "calculatedInputCost", cost, "input");
     traces_put_cost(r, "calculatedOutputCost", cost, "output");
     member_number(r->out, "calculatedTotalCost", json_number_at(cost, "total", 0));
     member_text(r->out, "unit", TEXT("TOKENS"));
     traces_put_tokens(r, counts, older_names);
-    member_raw(r->out, "modelId", "null"); /* there is no price list here */
+    member_unless_empty(r->out, "modelId", o->model_id);
     buf_string(r->out, ",\"usage\":{\"unit\":\"TOKENS\"");
     traces_put_tokens(r, counts, names);
     buf_char(r->out, '}');

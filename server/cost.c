@@ -1,5 +1,7 @@
 #include "cost.h"
 
+#include "price.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +38,8 @@ static int64_t cost_cut(double magnitude)
     return cost_scale(strtoll(digits, NULL, 10), exponent - (int)count + 1 + COST_DIGITS);
 }
 
+/* Where doubles tell all units apart, the double of the nearest whole number of units tells whether these digits are above it or
+ * below. */
 static int64_t cost_units(double magnitude)
 {
     if (!isfinite(magnitude))
@@ -43,20 +47,33 @@ static int64_t cost_units(double magnitude)
     if (magnitude >= 1e6)
         return COST_MOST;
     double units = round(magnitude * COST_UNIT);
-    return units < COST_EXACT && units / COST_UNIT == magnitude ? (int64_t)units : cost_cut(magnitude);
+    if (units >= COST_EXACT)
+        return cost_cut(magnitude);
+    return (int64_t)units - (magnitude < units / COST_UNIT ? 1 : 0);
+}
+
+/* Without the zeros at the end. */
+static void cost_put_fraction(buf *out, int64_t units)
+{
+    char digits[COST_DIGITS + 1] = ".";
+    size_t size = sizeof digits;
+    for (size_t i = COST_DIGITS; i > 0; i--, units /= 10)
+        digits[i] = (char)('0' + units % 10);
+    while (size > 0 && (digits[size - 1] == '0' || digits[size - 1] == '.'))
+        size--;
+    buf_put(out, digits, size);
 }
 
 void cost_put(buf *out, double dollars)
 {
-    char fraction[24];
-    int64_t units = cost_units(fabs(dollars));
+    int64_t units = cost_units(fabs(dollars)), whole = units / (int64_t)COST_UNIT;
     if (dollars < 0 && units > 0)
         buf_char(out, '-');
-    buf_format(out, "%lld", (long long)(units / (int64_t)COST_UNIT));
-    int size = snprintf(fraction, sizeof fraction, ".%0*lld", COST_DIGITS, (long long)(units % (int64_t)COST_UNIT));
-    while (size > 0 && (fraction[size - 1] == '0' || fraction[size - 1] == '.'))
-        size--;
-    buf_put(out, fraction, (size_t)size);
+    if (whole == 0)
+        buf_char(out, '0');
+    else
+        buf_format(out, "%lld", (long long)whole);
+    cost_put_fraction(out, units % (int64_t)COST_UNIT);
 }
 
 /* ---- Given costs ---- */
@@ -74,25 +91,21 @@ static double cost_of(const json *member)
     return member->kind == JSON_NUMBER ? member->number : 0;
 }
 
-text cost_of_given(arena *a, const json *given)
+static void cost_put_given(buf *out, const json *given)
 {
-    buf out = {0};
     double sum = 0;
     bool makes_total = json_get(given, "total") == NULL, numbers = true;
-    buf_char(&out, '{');
-    for (const json *member = cost_has_one(given) ? given->first : NULL; member != NULL; member = member->next) {
-        json_put_name(&out, member->key);
-        cost_put(&out, cost_of(member));
+    for (const json *member = given->first; member != NULL; member = member->next) {
+        json_put_name(out, member->key);
+        cost_put(out, cost_of(member));
         makes_total &= member->kind == JSON_NULL || text_is(member->key, "input") || text_is(member->key, "output");
         numbers &= member->kind == JSON_NUMBER || member->kind == JSON_NULL;
         sum += cost_of(member);
     }
-    if (makes_total && out.size > 1) {
-        json_put_key(&out, "total");
-        cost_put(&out, numbers ? sum : 0);
-    }
-    buf_char(&out, '}');
-    return buf_move(&out, a);
+    if (!makes_total)
+        return;
+    json_put_key(out, "total");
+    cost_put(out, numbers ? sum : 0);
 }
 
 bool cost_is_whole(const json *given)
@@ -101,4 +114,45 @@ bool cost_is_whole(const json *given)
         if (!json_is_null(member) && member->kind != JSON_NUMBER)
             return false;
     return json_is_null(given) || given->kind == JSON_OBJECT;
+}
+
+/* ---- Costs by the price list ---- */
+
+/* A key without a price costs nothing, and a price of the total is the whole cost. */
+static void cost_put_priced(buf *out, const usage_counts *counts, const price_tier *tier)
+{
+    double sum = 0;
+    bool has_total = false, has_one = false;
+    for (size_t i = 0; i < counts->count; i++) {
+        const price_rate *rate = price_rate_of(tier, counts->list[i].key);
+        if (rate == NULL)
+            continue;
+        double dollars = price_of(rate, counts->list[i].tokens);
+        json_put_name(out, rate->key);
+        cost_put(out, dollars);
+        has_one = true;
+        has_total |= text_is(rate->key, "total");
+        sum += dollars;
+    }
+    if (!has_one || has_total)
+        return;
+    json_put_key(out, "total");
+    cost_put(out, sum);
+}
+
+void cost_set(arena *a, observation *o, const usage_counts *counts, const json *given)
+{
+    buf out = {0};
+    const price_model *model = price_find(o->model);
+    const price_tier *tier = model != NULL && counts->count > 0 ? price_tier_of(a, model, counts, o->model_parameters, o->metadata)
+                                                                : NULL;
+    o->model_id = model != NULL ? model->id : TEXT("");
+    o->tier = tier != NULL ? tier->name : TEXT("");
+    buf_char(&out, '{');
+    if (cost_has_one(given))
+        cost_put_given(&out, given);
+    else
+        cost_put_priced(&out, counts, tier);
+    buf_char(&out, '}');
+    o->cost = buf_move(&out, a);
 }

@@ -1,12 +1,15 @@
-/* Costs in dollars, as a real server keeps them: decimals of 18 digits, 12 of them behind the point. Pure. */
+/* Costs in dollars, as a real server keeps them: those that a program gives, else those that its usage has by the price list. They
+ * are decimals of 18 digits, 12 of them behind the point. Pure. */
 #ifndef LOCAL_COST_H
 #define LOCAL_COST_H
 
-#include "json.h"
+#include "observation.h"
+#include "usage.h"
 
-/* A JSON object in `a` of the costs that a program gives; a value that is no number counts as 0. A total is made from plain input and
- * output only, since other keys may overlap. "{}" when no cost is given: `given` is NULL or has nothing but nulls. */
-text cost_of_given(arena *a, const json *given);
+/* Sets cost, model and tier of an observation whose model, parameters and metadata are set. One given cost turns the price list
+ * off: then a value that is no number counts as 0, and a total is made from plain input and output only, since other keys may
+ * overlap. `given` may be NULL, and nulls in it are not given. */
+void cost_set(arena *a, observation *o, const usage_counts *counts, const json *given);
 
 /* Whether all costs are numbers. Absent and null are fine. */
 bool cost_is_whole(const json *given);

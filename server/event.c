@@ -200,8 +200,8 @@ static text event_object_at(arena *a, const json *body, const char *name)
     return json_is(value, JSON_OBJECT) ? json_text(a, value) : TEXT("{}");
 }
 
-/* The older `usage`: three counters, under names of two generations, and three costs. Where one name of the newer generation is given,
- * the other members do not count. */
+/* The older `usage`: three counters, under names of two generations, and three costs. Where one name of the newer generation is
+ * given, the other members do not count. */
 static bool event_has_newer_names(const json *usage)
 {
     return json_get(usage, "promptTokens") != NULL || json_get(usage, "completionTokens") != NULL ||
@@ -288,7 +288,7 @@ static void event_set_usage(arena *a, const json *body, observation *out)
         usage_add(&all, details.list[i].key, details.list[i].tokens);
     usage_complete(&all);
     out->usage = usage_text(a, &all);
-    out->cost = cost_of_given(a, event_costs(a, older, json_get(body, "costDetails")));
+    cost_set(a, out, &all, event_costs(a, older, json_get(body, "costDetails")));
 }
 
 static void event_set_prompt(const json *body, observation *out)

@@ -235,14 +235,27 @@ static json *json_read_value(json_reader *r, unsigned depth)
     return value != NULL && json_read_into(r, value, depth) ? value : NULL;
 }
 
-static json *json_read(arena *a, text source)
+static json *json_read_to(arena *a, text source, size_t *out_end)
 {
+    *out_end = 0;
     if (source.size == 0)
         return NULL;
     json_reader r = {a, source.at, source.at + source.size};
     json *value = json_read_value(&r, 0);
     json_skip_space(&r);
+    *out_end = (size_t)(r.at - source.at);
     return r.at == r.end ? value : NULL;
+}
+
+static json *json_read(arena *a, text source)
+{
+    size_t end;
+    return json_read_to(a, source, &end);
+}
+
+const json *json_parse_to(arena *a, text source, size_t *out_end)
+{
+    return json_read_to(a, source, out_end);
 }
 
 const json *json_parse(arena *a, text source)

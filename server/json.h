@@ -23,6 +23,7 @@ typedef struct json {
 
 /* NULL when `source` is not JSON or the arena is full (then arena->failed is set). The result borrows from `source`. */
 const json *json_parse(arena *a, text source);
+const json *json_parse_to(arena *a, text source, size_t *out_end); /* also tells how far it is JSON */
 
 /* All of these take NULL for a value that is absent. */
 const json *json_get(const json *object, const char *key); /* NULL when absent, or when `object` is no object */

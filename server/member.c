@@ -53,6 +53,18 @@ void member_iso_if(buf *out, bool known, const char *name, int64_t ms)
         member_raw(out, name, "null");
 }
 
+void member_tier(buf *out, text model_id, text tier)
+{
+    buf id = {0};
+    buf_text(&id, model_id);
+    buf_char(&id, '/');
+    buf_text(&id, tier);
+    out->failed |= id.failed;
+    member_unless_empty(out, "usagePricingTierId", tier.size > 0 ? buf_view(&id) : tier);
+    member_unless_empty(out, "usagePricingTierName", tier);
+    buf_free(&id);
+}
+
 void member_number(buf *out, const char *name, double value)
 {
     json_put_key(out, name);

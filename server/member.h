@@ -15,7 +15,8 @@ void member_iso_if(buf *out, bool known, const char *name, int64_t ms); /* null 
 void member_number(buf *out, const char *name, double value);
 void member_number_if(buf *out, bool known, const char *name, double value); /* the same */
 void member_seconds_if(buf *out, bool known, const char *name, int64_t from_ms, int64_t to_ms);
+void member_tier(buf *out, text model_id, text tier); /* id and name of the prices that an observation has; null when it has none */
 void member_parsed(buf *out, arena *a, const char *name, text value); /* as json_put_parsed; NULL: null */
-void member_metadata(buf *out, arena *a, text stored);                /* its values are texts, and read as JSON when they parse */
+void member_metadata(buf *out, arena *a, text stored); /* its values are texts, and read as JSON when they parse */
 
 #endif

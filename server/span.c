@@ -373,7 +373,7 @@ static void span_set_usage(span_mapper *m, const span_slots of, observation *out
                            span_counter_of(m, of[SPAN_USAGE_REASONING]));
     usage_complete(&counts);
     out->usage = usage_text(m->arena, &counts);
-    out->cost = cost_of_given(m->arena, cost != NULL ? cost : span_set_total_cost(total, of[SPAN_USAGE_COST]));
+    cost_set(m->arena, out, &counts, cost != NULL ? cost : span_set_total_cost(total, of[SPAN_USAGE_COST]));
 }
 
 /* Only generations link to a prompt, and only with a name and a version. */
@@ -527,9 +527,9 @@ static void span_map(span_mapper *m, const otlp_span *span, int64_t now_ns, obse
     out->completion_start_ms = span_completion_start_of(m, in.of[SPAN_COMPLETION_START]);
     span_set_io(m, in.of, out);
     span_set_trace_io(m, in.of, out);
-    span_set_usage(m, in.of, out);
     span_set_prompt(m, in.of, out);
     span_set_metadata(m, &in, scope, out);
+    span_set_usage(m, in.of, out); /* the price may depend on all of the above */
 }
 
 observation *span_map_all(const otlp_export *e, int64_t now_ns, unsigned *losses)

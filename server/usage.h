@@ -1,5 +1,5 @@
-/* Token usage: which counts are kept, how their total comes about, the OpenAI shapes that are translated, and sums of what is stored.
- * Pure. */
+/* Token usage: which counts are kept, how their total comes about, the OpenAI shapes that are translated, and sums of what is
+ * stored. Pure. */
 #ifndef LOCAL_USAGE_H
 #define LOCAL_USAGE_H
 

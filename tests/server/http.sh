@@ -270,6 +270,24 @@ for part in '"promptTokens":10,"completionTokens":2,"totalTokens":12' '"usage":{
     '"calculatedInputCost":0.75,"calculatedOutputCost":null,"calculatedTotalCost":0.75'; do
     grep -qF "$part" "$folder/counted" || fail "observations lacks $part: $(cat "$folder/counted")"
 done
+priced=$(attribute usage_details '{\"input\":10,\"output\":5}'),$(attribute model.name gpt-4o)
+expect 'an export with a model' 200 '{"id":"*' $auth -H "$json" -d "$(spans "$(span tc sp n 0 ",\"attributes\":[$priced]")")" "$traces"
+curl -s $auth "$url/api/public/v2/observations?traceId=tc&name=n&fields=usage,model" >"$folder/priced"
+for part in '"model":"gpt-4o","internalModelId":"gpt-4o"' '"costDetails":{"input":0.000025,"output":0.00005,"total":0.000075},"inputCost":0.000025,"outputCost":0.00005,"totalCost":0.000075' \
+    '"usagePricingTierId":"gpt-4o/Standard","usagePricingTierName":"Standard"' '"modelId":"gpt-4o","inputPrice":"0.0000025","outputPrice":"0.00001","totalPrice":null' \
+    '"usagePricingTierId":null,"usagePricingTierName":null' '"modelId":null,"inputPrice":null,"outputPrice":null,"totalPrice":null'; do
+    grep -qF "$part" "$folder/priced" || fail "v2/observations lacks $part: $(cat "$folder/priced")"
+done
+curl -s $auth "$url/api/public/v2/observations?traceId=tc&fields=usage" | grep -q '"modelId":"' && fail 'prices without the group model'
+curl -s $auth "$url/api/public/observations/sp" >"$folder/priced"
+for part in '"usagePricingTierName":"Standard","inputPrice":0.0000025,"outputPrice":0.00001,"totalPrice":0' '"calculatedTotalCost":0.000075' '"modelId":"gpt-4o"'; do
+    grep -qF "$part" "$folder/priced" || fail "observations lacks $part: $(cat "$folder/priced")"
+done
+curl -s $auth "$url/api/public/traces/tc" | grep -qF '"totalCost":0.750075}' || fail 'a trace without its cost'
+expect 'a batch with a model' 207 '{"successes":[{"id":"*' $auth -H "$json" \
+    -d "$(batch "$(event b generation-create '"id":"sb","traceId":"tc","model":"claude-sonnet-4-5","usage":{"input":100,"output":10}')")" "$ingestion"
+curl -s $auth "$url/api/public/observations/sb" | grep -qF '"calculatedInputCost":0.0003,"calculatedOutputCost":0.00015,"calculatedTotalCost":0.00045' ||
+    fail 'no cost of a batch'
 expect 'delete the trace with counts' 200 '{"message":"Trace deleted successfully"}' $auth -X DELETE "$url/api/public/traces/tc"
 
 # Traces, sessions and single observations.
