@@ -3,6 +3,7 @@
 #include "api.h"
 #include "environment.h"
 #include "preload.h"
+#include "price.h"
 #include "run.h"
 #include "show.h"
 
@@ -15,7 +16,7 @@
 #include <unistd.h>
 
 #define MAIN_VERSION "0.2.0"
-enum { MAIN_EXIT_USAGE = 2, MAIN_DEFAULT_TREES = 10, MAIN_MAX_URL = 512 };
+enum { MAIN_EXIT_USAGE = 2, MAIN_DEFAULT_TREES = 10, MAIN_MAX_URL = 512, MAIN_MAX_PRICES = 4 << 20 };
 
 typedef struct main_options {
     const char *host, *db, *port_file, *color;
@@ -30,16 +31,18 @@ static const char main_help[] =
     "langfuse-local " MAIN_VERSION ": a local Langfuse-compatible server in one binary.\n"
     "\n"
     "  langfuse-local serve [--host 127.0.0.1] [--port 3300] [--db PATH] [--public-key K] [--secret-key S]\n"
-    "                       [--port-file PATH] [--write-mode dual|events_only] [--version-as V] [--quiet]\n"
+    "                       [--port-file PATH] [--write-mode dual|events_only] [--version-as V] [--prices FILE]\n"
+    "                       [--quiet]\n"
     "      Receive traces and answer the public API. Port 0 takes any free port. In the write mode events_only the server refuses\n"
     "      what a Langfuse server of version 4 refuses by default: trace events in batches, and the older ways of reading.\n"
     "      It answers as a Langfuse server of version V, 4.16 unless told; from 4.59 on it takes scores in arrays.\n"
+    "      FILE has prices of models, as JSON; they win over those that are built in.\n"
     "  langfuse-local tree [TRACE_ID] [--db PATH] [--limit N] [--all] [--full] [--color auto|always|never]\n"
     "      Show the newest trace, the one whose id is or begins with TRACE_ID, or the newest N.\n"
     "  langfuse-local traces [--db PATH] [--limit N] [--all] [--color auto|always|never]\n"
     "      List the newest traces (20 unless told), a line each.\n"
     "  langfuse-local run [--keep] [--db PATH] [--no-preload] [--children] [--quiet] [--limit N] [--all] [--full]\n"
-    "                     [--version-as V] [--color auto|always|never] [--] PROGRAM [ARGUMENT...]\n"
+    "                     [--version-as V] [--prices FILE] [--color auto|always|never] [--] PROGRAM [ARGUMENT...]\n"
     "      Run the program with a server of its own, and show its traces when it has ended. Calls of models by libcurl are "
     "recorded,\n"
     "      too, with --children also those of the programs that it starts. The exit status is that of the program.\n"
@@ -89,6 +92,31 @@ static bool main_read_number(const char *given, int64_t most, int64_t *out)
     return text_to_int(text_of(given), out) && *out >= 0 && *out <= most;
 }
 
+/* Up to a size that no list of prices has. */
+static bool main_read_file(const char *path, buf *out)
+{
+    char piece[4096];
+    size_t size;
+    FILE *file = fopen(path, "rbe");
+    while (file != NULL && !out->failed && (size = fread(piece, 1, sizeof piece, file)) > 0)
+        buf_put(out, piece, size);
+    bool ok = file != NULL && ferror(file) == 0 && !out->failed;
+    if (file != NULL)
+        fclose(file);
+    return ok;
+}
+
+static bool main_add_prices(const char *path)
+{
+    char why[300] = "cannot read it, or it has more than 4 MiB";
+    buf file = {.ceiling = MAIN_MAX_PRICES};
+    bool ok = main_read_file(path, &file) && price_add_file(buf_view(&file), why, sizeof why);
+    buf_free(&file);
+    if (!ok)
+        fprintf(stderr, "langfuse-local: --prices %s: %s\n", path, why);
+    return ok;
+}
+
 /* False after a message on stderr. */
 static bool main_read_option(int option, main_options *o)
 {
@@ -115,6 +143,7 @@ static bool main_read_option(int option, main_options *o)
         if (!api_read_version(text_of(optarg), &o->api.version))
             return main_bad_option("--version-as is a version like 4.59, not ", optarg);
         return true;
+    case 'r': return main_add_prices(optarg);
     case 'p':
         if (!main_read_number(optarg, UINT16_MAX, &number))
             return main_bad_option("not a port: ", optarg);
@@ -327,6 +356,7 @@ static const struct option main_serve_options[] = {
     {"quiet", no_argument, NULL, 'q'},
     {"write-mode", required_argument, NULL, 'w'},
     {"version-as", required_argument, NULL, 'v'},
+    {"prices", required_argument, NULL, 'r'},
     MAIN_EVERYWHERE,
 };
 
@@ -336,17 +366,12 @@ static const struct option main_show_options[] = {
 };
 
 static const struct option main_run_options[] = {
-    {"db", required_argument, NULL, 'd'},
-    {"keep", no_argument, NULL, 'K'},
-    {"no-preload", no_argument, NULL, 'N'},
-    {"children", no_argument, NULL, 'C'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"limit", required_argument, NULL, 'l'},
-    {"all", no_argument, NULL, 'a'},
-    {"full", no_argument, NULL, 'F'},
-    {"color", required_argument, NULL, 'c'},
-    {"version-as", required_argument, NULL, 'v'},
-    MAIN_EVERYWHERE,
+    {"db", required_argument, NULL, 'd'},     {"keep", no_argument, NULL, 'K'},
+    {"no-preload", no_argument, NULL, 'N'},   {"children", no_argument, NULL, 'C'},
+    {"quiet", no_argument, NULL, 'q'},        {"limit", required_argument, NULL, 'l'},
+    {"all", no_argument, NULL, 'a'},          {"full", no_argument, NULL, 'F'},
+    {"color", required_argument, NULL, 'c'},  {"version-as", required_argument, NULL, 'v'},
+    {"prices", required_argument, NULL, 'r'}, MAIN_EVERYWHERE,
 };
 
 static const struct option main_env_options[] = {

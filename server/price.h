@@ -49,8 +49,8 @@ typedef struct price_model {
     int64_t start_ms; /* of the models that fit, the one with the latest start counts; INT64_MIN: not given */
 } price_model;
 
-/* Adds the models of a file, given as its text. False, with one line in `why`, when it is not of the form. Before the first price
- * is asked for; once. */
+/* Adds the models of a file, given as its text. False, with one line in `why`, when it is not of the form. Before the server
+ * starts. */
 bool price_add_file(text file, char *why, size_t why_size);
 
 /* The model whose pattern fits the name that a program gives; NULL: none. Any thread. */

@@ -208,7 +208,7 @@ static bool price_read_names(price_reader *r, const json *given, price_model *mo
     buf_text(&date, json_string_at(given, "startDate"));
     if (date.size == strlen("2026-11-28"))
         buf_string(&date, "T00:00:00Z");
-    bool ok = json_is_null(start) || (clock_parse(buf_view(&date), &model->start_ms) && !date.failed);
+    bool ok = json_is_null(start) || (clock_parse_any(buf_view(&date), &model->start_ms) && !date.failed);
     buf_free(&date);
     return ok || price_read_fail(r, "\"startDate\" is a date", TEXT(""));
 }

@@ -512,10 +512,34 @@ expect 'a batch when there is room again' 207 '{"successes":[{"id":"f","status":
 expect 'what was kept' 200 "{\"observations\":$((9 - failed_here)),\"traces\":2}" $auth "$count"
 stop TERM
 
+# Prices of a file, which win over those that are built in.
+cat >"$folder/prices.json" <<'JSON'
+[
+  {"modelName": "tiny", "matchPattern": "(?i)^tiny-\\d+$", "prices": {"input": 1e-6, "output": 2e-6}},
+  {"modelName": "mine", "matchPattern": "^gpt-4o$", "prices": {"input": 0.5}}
+]
+JSON
+start --db "$folder/prices.db" --prices "$folder/prices.json"
+generation() { event "$1" generation-create "\"id\":\"$1\",\"traceId\":\"tp\",\"model\":\"$2\",\"usage\":{\"input\":100,\"output\":10}"; }
+expect 'a batch of three models' 207 '{"successes":[*' $auth -H "$json" \
+    -d "$(batch "$(generation a Tiny-1),$(generation b gpt-4o),$(generation c gpt-4o-mini)")" "$url/api/public/ingestion"
+for wanted in a:0.00012 b:50 c:0.000021; do
+    id=${wanted%%:*} cost=${wanted#*:}
+    curl -s $auth "$url/api/public/observations/$id" | grep -qF "\"calculatedTotalCost\":$cost," || fail "the cost of $id is not $cost"
+done
+stop TERM
+"$server" tree --db "$folder/prices.db" | grep -qF ' $0.000120' || fail "a tree without costs: $("$server" tree --db "$folder/prices.db")"
+printf '[\n{"modelName":"m"},\n]' >"$folder/prices.json"
+for command in serve run; do
+    code=0; "$server" $command --prices "$folder/prices.json" 2>"$folder/said" || code=$?
+    [ "$code" = 2 ] && grep -qFx "langfuse-local: --prices $folder/prices.json: line 3 is not JSON" "$folder/said" ||
+        fail "bad prices: $code, $(cat "$folder/said")"
+done
+
 # Usage.
 code=0; "$server" tree --db "$folder/missing.db" 2>/dev/null || code=$?
 [ "$code" = 1 ] || fail "tree without a database: $code"
-for arguments in '' 'nonsense' 'serve --port 70000' 'serve --what' 'serve --write-mode legacy' 'serve --version-as 4.x' 'run --version-as 1.2.3.4 true' 'tree a b' 'tree --color blue' 'traces x'; do
+for arguments in '' 'nonsense' 'serve --port 70000' 'serve --what' 'serve --write-mode legacy' 'serve --version-as 4.x' 'serve --prices /none' 'run --version-as 1.2.3.4 true' 'tree a b' 'tree --color blue' 'traces x'; do
     code=0; "$server" $arguments 2>/dev/null || code=$?
     [ "$code" = 2 ] || fail "usage '$arguments': $code"
 done
