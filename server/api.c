@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* What gzip may unfold to: four times the compressed ceiling, and more than sixteen batches of the usual size limit. */
 enum { API_MAX_PLAIN_BODY = 64 << 20 };
@@ -111,10 +112,19 @@ static bool api_has_word(const char *header, const char *word)
     return header != NULL && strcasestr(header, word) != NULL;
 }
 
+/* The type itself: a word in a parameter does not make JSON of a text, which a page of elsewhere may send. */
+static bool api_is_json(const char *content_type)
+{
+    text type = text_of(content_type);
+    text media = text_trim(text_take(&type, ";"));
+    return (media.size == strlen("application/json") && strncasecmp(media.at, "application/json", media.size) == 0) ||
+           (media.size == strlen("application/ld+json") && strncasecmp(media.at, "application/ld+json", media.size) == 0);
+}
+
 const json *api_body(const api *server, const http_request *request, arena *a)
 {
     size_t repairs = 0;
-    if (api_has_word(http_header(request, "Content-Type"), "json")) {
+    if (api_is_json(http_header(request, "Content-Type"))) {
         const json *parsed = json_parse(a, arena_utf8(a, request->body, &repairs));
         if (repairs > 0)
             api_warn_of_repairs(server);
@@ -428,18 +438,29 @@ static void api_warn_of_failure(const api *server, const api_route *r)
     api_warn(server, what, why);
 }
 
-void api_handle(void *context, const http_request *request, http_answer *answer)
+/* What can be told before the body is there. */
+bool api_gate(void *context, const http_request *request, http_answer *answer)
 {
-    api *server = context;
+    const api *server = context;
     bool known;
     const api_route *found = api_find_route(request, &known);
     if (found == NULL && known)
         api_wrong_method(answer);
     else if (found == NULL)
         api_not_found(answer, TEXT("Not found"));
-    else if ((found->flags & API_OPEN) == 0 && !api_authorized(server, request, found->flags, answer))
-        return;
-    else if (api_is_too_big(found, request))
+    else
+        return (found->flags & API_OPEN) != 0 || api_authorized(server, request, found->flags, answer);
+    return false;
+}
+
+void api_handle(void *context, const http_request *request, http_answer *answer)
+{
+    api *server = context;
+    bool known;
+    const api_route *found = api_find_route(request, &known);
+    if (found == NULL)
+        return; /* the gate has answered */
+    if (api_is_too_big(found, request))
         api_plain(answer, 413, found->too_big != NULL ? found->too_big : "Body exceeded 16mb limit");
     else if ((found->flags & API_GONE) != 0 || ((found->flags & API_OLD) != 0 && server->events_only))
         api_answer_gone(answer);
@@ -447,6 +468,6 @@ void api_handle(void *context, const http_request *request, http_answer *answer)
         buf_string(&answer->body, found->fixed);
     else
         found->handler(server, request, answer);
-    if (found != NULL && (answer->status >= 500 || answer->body.failed))
+    if (answer->status >= 500 || answer->body.failed)
         api_warn_of_failure(server, found);
 }

@@ -28,6 +28,7 @@ typedef struct api {
 bool api_read_version(text given, api_version *out); /* 4, 4.59 or 4.59.0; what is left out is 0 */
 bool api_at_least(const api *server, unsigned major, unsigned minor);
 
+bool api_gate(void *context, const http_request *request, http_answer *answer); /* an http_gate; context is an api */
 void api_handle(void *context, const http_request *request, http_answer *answer); /* an http_handler; context is an api */
 
 typedef void api_handler(api *server, const http_request *request, http_answer *answer);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define MAIN_VERSION "0.2.0"
-enum { MAIN_EXIT_USAGE = 2, MAIN_DEFAULT_TREES = 10, MAIN_MAX_URL = 512, MAIN_MAX_PRICES = 4 << 20 };
+enum { MAIN_EXIT_USAGE = 2, MAIN_DEFAULT_TREES = 10, MAIN_MAX_URL = 512, MAIN_MAX_PRICES = 4 << 20, MAIN_MAX_HOSTS = 16 };
 
 typedef struct main_options {
     const char *host, *db, *port_file, *color;
@@ -24,17 +24,19 @@ typedef struct main_options {
     api api;
     uint16_t port;
     size_t limit; /* 0: not given */
+    const char *allowed[MAIN_MAX_HOSTS];
+    size_t allowed_count;
     bool full, all, preload, no_preload, children, keep;
 } main_options;
 
 static const char main_help[] =
     "langfuse-local " MAIN_VERSION ": a local Langfuse-compatible server in one binary.\n"
     "\n"
-    "  langfuse-local serve [--host 127.0.0.1] [--port 3300] [--db PATH] [--public-key K] [--secret-key S]\n"
-    "                       [--port-file PATH] [--write-mode dual|events_only] [--version-as V] [--prices FILE]\n"
-    "                       [--quiet]\n"
+    "  langfuse-local serve [--host 127.0.0.1] [--allow-host NAME] [--port 3300] [--db PATH] [--public-key K] [--secret-key S]\n"
+    "                       [--port-file PATH] [--write-mode dual|events_only] [--version-as V] [--prices FILE] [--quiet]\n"
     "      Receive traces and answer the public API. Port 0 takes any free port. In the write mode events_only the server refuses\n"
     "      what a Langfuse server of version 4 refuses by default: trace events in batches, and the older ways of reading.\n"
+    "      Requests must name localhost, HOST or a NAME for their host; --allow-host may be given 16 times.\n"
     "      It answers as a Langfuse server of version V, 4.16 unless told; from 4.59 on it takes scores in arrays.\n"
     "      FILE has prices of models, as JSON; they win over those that are built in.\n"
     "  langfuse-local tree [TRACE_ID] [--db PATH] [--limit N] [--all] [--full] [--color auto|always|never]\n"
@@ -123,6 +125,11 @@ static bool main_read_option(int option, main_options *o)
     int64_t number;
     switch (option) {
     case 'h': o->host = optarg; return true;
+    case 'A':
+        if (o->allowed_count == MAIN_MAX_HOSTS)
+            return main_bad_option("too many --allow-host: ", optarg);
+        o->allowed[o->allowed_count++] = optarg;
+        return true;
     case 'd': o->given_db = o->db = optarg; return true;
     case 'k': o->api.keys.public_key = optarg; return true;
     case 's': o->api.keys.secret_key = optarg; return true;
@@ -190,17 +197,31 @@ static void main_announce(const char *host, uint16_t port)
     fflush(stdout);
 }
 
+/* Everybody knows the keys of a server that is told none. */
+static void main_warn_of_keys(const main_options *o, const http_server *server)
+{
+    if (!o->api.quiet && http_is_public(server) && strcmp(o->api.keys.secret_key, AUTH_LOCAL_KEYS.secret_key) == 0)
+        fprintf(stderr, "langfuse-local: warning: other machines can read and write here with the keys that everybody knows;"
+                        " choose others with --public-key and --secret-key\n");
+}
+
 static int main_serve_until_signal(main_options *o, const sigset_t *stop)
 {
     char why[256];
     int received = 0;
-    http_server *server = http_start(o->host, o->port, api_handle, &o->api, why, sizeof why);
+    const http_options options = {.hosts = {o->host, o->allowed, o->allowed_count, false},
+                                  .port = o->port,
+                                  .gate = api_gate,
+                                  .handler = api_handle,
+                                  .context = &o->api};
+    http_server *server = http_start(&options, why, sizeof why);
     if (server == NULL)
         return main_failure(why);
     if (o->port_file != NULL && !main_write_port_file(o->port_file, http_port(server))) {
         http_stop(server);
         return main_failure("cannot write the port file");
     }
+    main_warn_of_keys(o, server);
     main_announce(o->host, http_port(server));
     sigwait(stop, &received);
     http_stop(server);
@@ -347,17 +368,12 @@ static int main_env(const main_options *o)
 #define MAIN_EVERYWHERE {"help", no_argument, NULL, 'H'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}
 
 static const struct option main_serve_options[] = {
-    {"host", required_argument, NULL, 'h'},
-    {"port", required_argument, NULL, 'p'},
-    {"db", required_argument, NULL, 'd'},
-    {"public-key", required_argument, NULL, 'k'},
-    {"secret-key", required_argument, NULL, 's'},
-    {"port-file", required_argument, NULL, 'f'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"write-mode", required_argument, NULL, 'w'},
-    {"version-as", required_argument, NULL, 'v'},
-    {"prices", required_argument, NULL, 'r'},
-    MAIN_EVERYWHERE,
+    {"host", required_argument, NULL, 'h'},       {"allow-host", required_argument, NULL, 'A'},
+    {"port", required_argument, NULL, 'p'},       {"db", required_argument, NULL, 'd'},
+    {"public-key", required_argument, NULL, 'k'}, {"secret-key", required_argument, NULL, 's'},
+    {"port-file", required_argument, NULL, 'f'},  {"quiet", no_argument, NULL, 'q'},
+    {"write-mode", required_argument, NULL, 'w'}, {"version-as", required_argument, NULL, 'v'},
+    {"prices", required_argument, NULL, 'r'},     MAIN_EVERYWHERE,
 };
 
 static const struct option main_show_options[] = {

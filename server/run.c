@@ -313,7 +313,7 @@ static int run_with_place(run *r, int fd)
     r->since_ns = r->options->db != NULL ? clock_now_ns() : INT64_MIN; /* older traces are those of others */
     r->api.store = store_open(r->place.db, false, why, sizeof why);
     if (r->api.store != NULL)
-        r->server = http_start("127.0.0.1", 0, api_handle, &r->api, why, sizeof why);
+        r->server = http_start(&(http_options){{.listening = "127.0.0.1"}, 0, api_gate, api_handle, &r->api}, why, sizeof why);
     if (r->server != NULL)
         status = run_with_server(r, fd);
     else

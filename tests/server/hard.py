@@ -1,0 +1,209 @@
+"""langfuse-local and clients that mean no good: hard.py [PATH of langfuse-local]. Prints a line a failure and `hard: N passed, N failed`."""
+import base64
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+SERVER = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build/langfuse-local")
+WORK = tempfile.mkdtemp(prefix="langfuse-hard-test-")
+LIMIT = 120 # seconds that no step needs, also under valgrind
+KEYS = "Authorization: Basic " + base64.b64encode(b"pk-lf-local:sk-lf-local").decode() + "\r\n"
+MIB = 1 << 20
+TESTS = []
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+def check(condition, why):
+    if not condition:
+        raise AssertionError(why)
+
+
+def equal(got, wanted, what):
+    check(got == wanted, f"{what}: {got!r}, not {wanted!r}")
+
+
+class Server:
+    def __init__(self, name, *arguments, files=None):
+        self.db = os.path.join(WORK, name + ".db")
+        self.errors = os.path.join(WORK, name + ".err")
+        port_file = os.path.join(WORK, name + ".port")
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("LANGFUSE_")}
+        limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))) if files else None
+        with open(self.errors, "w") as errors:
+            self.process = subprocess.Popen([SERVER, "serve", "--port", "0", "--port-file", port_file, "--db", self.db, *arguments],
+                                            stdout=subprocess.DEVNULL, stderr=errors, env=environment, preexec_fn=limit)
+        self.wait_until(lambda: os.path.exists(port_file), "the server listens")
+        with open(port_file) as file:
+            self.port = int(file.read())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(LIMIT)
+        if kind is None:
+            equal(code, 0, "the exit status of the server")
+
+    def wait_until(self, condition, what):
+        end = time.monotonic() + LIMIT
+        while not condition():
+            check(time.monotonic() < end and self.process.poll() is None, "not so in time: " + what)
+            time.sleep(0.01)
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), LIMIT)
+
+    def peak_bytes(self):
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return int(re.search(r"VmHWM:\s*(\d+)", file.read()).group(1)) << 10
+
+    def said(self):
+        with open(self.errors) as file:
+            return file.read()
+
+    def status(self, head, body=b""):
+        with self.connect() as connection:
+            connection.sendall(head.replace("\n", "\r\n").encode() + b"\r\n" + body)
+            return read_status(connection)
+
+    def post(self, path, value):
+        body = json.dumps(value).encode()
+        return self.status(f"POST {path} HTTP/1.1\nHost: localhost\n{KEYS.strip()}\nContent-Type: application/json\n"
+                           f"Content-Length: {len(body)}\n", body)
+
+    def get(self, path):
+        """status and JSON"""
+        with self.connect() as connection:
+            connection.sendall(f"GET {path} HTTP/1.0\r\n{KEYS}\r\n".encode())
+            answer = b""
+            while piece := connection.recv(65536):
+                answer += piece
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return int(head.split()[1]), json.loads(body)
+
+
+def read_status(connection):
+    answer = b""
+    while b"\r\n" not in answer:
+        piece = connection.recv(4096)
+        check(piece, "the connection ends without an answer")
+        answer += piece
+    return int(answer.split()[1])
+
+
+def spans(trace, count, first=0):
+    return {"resourceSpans": [{"scopeSpans": [{"spans": [
+        {"traceId": trace, "spanId": f"{first + i:016x}", "name": "n", "startTimeUnixNano": str(1795239341000000000 + i * 10**6),
+         "endTimeUnixNano": str(1795239341500000000 + i * 10**6)} for i in range(count)]}]}]}
+
+
+@test
+def other_hosts_are_refused():
+    with Server("hosts", "--allow-host", "box.lan") as server:
+        get = "GET /api/public/health HTTP/1.1\n"
+        for host, status in (("localhost", 200), (f"127.0.0.1:{server.port}", 200), ("BOX.lan:1", 200), ("evil.example", 421)):
+            equal(server.status(get + f"Host: {host}\n"), status, host)
+        equal(server.status(get), 400, "no host")
+        equal(server.status(get + "Host: localhost\nHost: localhost\n"), 400, "two hosts")
+        equal(server.status("GET /api/public/health HTTP/1.0\n"), 200, "no host in HTTP/1.0")
+        equal(server.status("POST /api/public/otel/v1/traces HTTP/1.1\nHost: evil.example\nContent-Length: 2\n", b"{}"), 421, "a body")
+
+
+@test
+def a_word_in_a_parameter_makes_no_json():
+    with Server("types") as server:
+        body = b'{"batch":[]}'
+        for kind, status in (("application/json", 207), ("Application/JSON; charset=utf-8", 207), ("text/plain; charset=json", 400),
+                             ("text/json", 400)):
+            head = f"POST /api/public/ingestion HTTP/1.1\nHost: localhost\n{KEYS.strip()}\nContent-Type: {kind}\n"
+            equal(server.status(head + f"Content-Length: {len(body)}\n", body), status, kind)
+
+
+@test
+def open_servers_with_known_keys_warn():
+    with Server("open", "--host", "0.0.0.0") as server:
+        equal(server.said().count("warning: other machines"), 1, server.said())
+    with Server("own", "--host", "0.0.0.0", "--secret-key", "mine") as server:
+        equal(server.said(), "", "own keys")
+
+
+@test
+def bodies_without_keys_are_not_kept():
+    with Server("keys") as server:
+        before = server.peak_bytes()
+        head = f"POST /api/public/otel/v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Length: {15 * MIB}\r\n\r\n".encode()
+        connections = [server.connect() for _ in range(20)]
+        for connection in connections:
+            connection.sendall(head)
+        for _ in range(15):
+            for connection in connections:
+                connection.sendall(bytes(MIB))
+        for connection in connections:
+            equal(read_status(connection), 401, "no keys")
+            connection.close()
+        check(server.peak_bytes() - before < 60 * MIB, f"{server.peak_bytes() - before} bytes more")
+
+
+@test
+def all_bodies_together_have_a_ceiling():
+    with Server("bodies") as server:
+        def begin(size):
+            connection = server.connect()
+            connection.sendall(f"POST /api/public/otel/v1/traces HTTP/1.1\r\nHost: localhost\r\n{KEYS}Content-Type: application/json\r\n"
+                               f"Expect: 100-continue\r\nContent-Length: {size}\r\n\r\n".encode())
+            equal(read_status(connection), 100, "the headers are read")
+            return connection
+        large = [begin(16 * MIB) for _ in range(8)]
+        with begin(MIB) as one_more:
+            one_more.sendall(bytes(MIB))
+            equal(read_status(one_more), 503, "no memory for one more")
+        equal(server.post("/api/public/otel/v1/traces", {}), 503, "no memory for a small one")
+        for connection in large:
+            connection.close()
+        server.wait_until(lambda: server.post("/api/public/otel/v1/traces", {}) == 200, "there is room again")
+
+
+@test
+def idle_connections_make_room():
+    with Server("idle", files=256) as server:
+        idle = [server.connect() for _ in range(600)]
+        equal(server.post("/api/public/otel/v1/traces", spans("idle", 1)), 200, "a request behind idle connections")
+        half = [server.connect() for _ in range(300)]
+        for connection in half:
+            connection.sendall(b"POST /api")
+        equal(server.post("/api/public/otel/v1/traces", spans("half", 1)), 200, "a request behind begun ones")
+        for connection in idle + half:
+            connection.close()
+
+
+def main():
+    failed = 0
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard != resource.RLIM_INFINITY and hard < 4096 else max(soft, 4096), hard))
+    try:
+        for function in TESTS:
+            try:
+                function()
+            except Exception as problem: # pylint: disable=broad-except
+                failed += 1
+                print(f"FAILED: {function.__name__}: {problem}", file=sys.stderr)
+    finally:
+        shutil.rmtree(WORK, ignore_errors=True)
+    print(f"hard: {len(TESTS) - failed} passed, {failed} failed")
+    return failed > 0
+
+
+sys.exit(main())
