@@ -12,7 +12,7 @@
 
 enum { PROMPTS_DEFAULT_LIMIT = 10 };
 
-/* One request, while its thread has the store for itself. */
+/* One request, and what it reads and writes. */
 typedef struct prompts_turn {
     store *store;
     arena memory;
@@ -23,10 +23,12 @@ typedef struct prompts_turn {
 /* False, with an answer: the database failed. */
 static bool prompts_begin(prompts_turn *t, bool write)
 {
-    if (store_begin(t->store, write))
-        return true;
-    api_failed(t->answer);
-    return false;
+    store *used = store_begin(t->store, write);
+    if (used == NULL)
+        api_failed(t->answer);
+    else
+        t->store = used;
+    return used != NULL;
 }
 
 /* Keeps the changes, unless the request failed or was refused. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A row's position in time is its start in milliseconds: the key that decides what a resend replaces, and the order of pages. */
@@ -91,19 +92,45 @@ bool store_run(store *s, const char *sql)
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-static bool store_has_failed(sqlite3 *db)
+bool store_has_failed(sqlite3 *db)
 {
     int code = sqlite3_errcode(db);
     return code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE;
 }
 
-/* A failed statement may have ended the transaction already; the reason is remembered before another call replaces it. */
+void store_note_problem(store *s, sqlite3 *db)
+{
+    if (store_has_failed(db))
+        snprintf(s->problem, sizeof s->problem, "%s", sqlite3_errmsg(db));
+}
+
+/* What is written to a file that was removed or replaced is lost with this process. */
+bool store_is_in_place(store *s)
+{
+    struct stat now;
+    const char *path = s->file.number != 0 ? sqlite3_db_filename(s->db, "main") : NULL;
+    if (path == NULL || (stat(path, &now) == 0 && now.st_ino == s->file.number && now.st_dev == s->file.device))
+        return true;
+    snprintf(s->problem, sizeof s->problem, "the file of the database was removed or replaced; start the server again");
+    return false;
+}
+
+static void store_look_at_file(store *s)
+{
+    struct stat now;
+    const char *path = sqlite3_db_filename(s->db, "main");
+    if (path != NULL && *path != '\0' && stat(path, &now) == 0)
+        s->file = (struct store_file){now.st_dev, now.st_ino};
+}
+
+/* A failed statement may have ended the transaction already. */
 bool store_commit(store *s, bool ok)
 {
-    if (ok && store_run(s, "COMMIT"))
+    bool in_place = !ok || store_is_in_place(s);
+    if (ok && in_place && store_run(s, "COMMIT"))
         return true;
-    if (store_has_failed(s->db))
-        snprintf(s->problem, sizeof s->problem, "%s", sqlite3_errmsg(s->db));
+    if (in_place)
+        store_note_problem(s, s->db);
     if (sqlite3_get_autocommit(s->db) == 0)
         store_run(s, "ROLLBACK");
     return false;
@@ -159,10 +186,15 @@ static bool store_set_up_schema(store *s)
 
 /* WAL with synchronous=NORMAL survives the death of the process; only a power cut may lose the last commits. Large pages and a
  * WAL of 64 MB (4000 pages) before it is folded back made bulk ingestion a fifth faster than the defaults. */
+bool store_set_up_reader(sqlite3 *db)
+{
+    sqlite3_busy_timeout(db, 5000);
+    return store_add_functions(db);
+}
+
 static bool store_set_up(store *s, bool read_only)
 {
-    sqlite3_busy_timeout(s->db, 5000);
-    if (!store_add_functions(s->db))
+    if (!store_set_up_reader(s->db))
         return false;
     if (read_only)
         return true;
@@ -202,11 +234,21 @@ static void store_create_for_owner_only(const char *path)
         close(file);
 }
 
+static bool store_init_locks(store *s)
+{
+    if (pthread_mutex_init(&s->lock, NULL) != 0)
+        return false;
+    if (store_readers_init(s))
+        return true;
+    pthread_mutex_destroy(&s->lock);
+    return false;
+}
+
 store *store_open(const char *path, bool read_only, char *why, size_t why_size)
 {
     int flags = SQLITE_OPEN_NOMUTEX | (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     store *s = calloc(1, sizeof *s);
-    if (s == NULL || pthread_mutex_init(&s->lock, NULL) != 0) {
+    if (s == NULL || !store_init_locks(s)) {
         snprintf(why, why_size, "out of memory");
         free(s);
         return NULL;
@@ -224,7 +266,9 @@ store *store_open(const char *path, bool read_only, char *why, size_t why_size)
         return NULL;
     }
     s->read_only = read_only;
-    if (!read_only && !store_prepare_ready(s)) {
+    if (!read_only)
+        store_look_at_file(s);
+    if (!read_only && (!store_prepare_ready(s) || !store_readers_open(s))) {
         snprintf(why, why_size, "cannot write to the database %s: %s", path, sqlite3_errmsg(s->db));
         store_close(s);
         return NULL;
@@ -239,6 +283,7 @@ void store_close(store *s)
     for (size_t i = 0; i < STORE_READY_COUNT; i++)
         sqlite3_finalize(s->ready[i]);
     store_folds_done(&s->folds);
+    store_readers_done(s);
     sqlite3_close(s->db);
     pthread_mutex_destroy(&s->lock);
     free(s);

@@ -1,7 +1,7 @@
 /* Storage in SQLite of observations, traces and scores. Prompts are in store_prompts.h, and nothing else knows about SQLite.
  *
- * One connection behind one lock; rows are written in one transaction for each request, and committed before the call returns. What
- * a row means is not decided here.
+ * One connection writes, behind one lock: in one transaction for each request, and committed before the call returns. Others read, each
+ * with a snapshot of its own, so that reads and writes do not wait for each other. What a row means is not decided here.
  */
 #ifndef LOCAL_STORE_H
 #define LOCAL_STORE_H
@@ -65,8 +65,8 @@ typedef struct store_query {
 #define STORE_QUERY_ALL ((store_query){.root = -1, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = SIZE_MAX / 2})
 
 /* Calls `visit` for each row, newest start first; within a millisecond the traces come in the order of their hashes, and rows of one
- * trace by their ids, all downwards. The row's texts are valid during that call only; no store function may be called
- * from it. False when the database failed. */
+ * trace by their ids, all downwards. The row's texts are valid during that call only; when all is in
+ * memory, no store function may be called from it. False when the database failed. */
 typedef void store_visit(void *context, const observation *row);
 bool store_read(store *s, const store_query *query, store_visit *visit, void *context);
 

@@ -191,9 +191,9 @@ bool store_read_rows(store *s, const store_query *query, store_visit *visit, voi
 
 bool store_read(store *s, const store_query *query, store_visit *visit, void *context)
 {
-    pthread_mutex_lock(&s->lock);
+    s = store_take_reader(s);
     bool ok = store_read_rows(s, query, visit, context);
-    pthread_mutex_unlock(&s->lock);
+    store_give_reader(s, ok);
     return ok;
 }
 
@@ -203,18 +203,18 @@ bool store_count_rows(store *s, const store_query *query, int64_t *out_count)
     int next = 1;
     buf_string(&sql, "SELECT count(*)");
     store_put_conditions(&sql, query);
-    pthread_mutex_lock(&s->lock);
+    s = store_take_reader(s);
     sqlite3_stmt *statement = store_prepare_buf(s, &sql);
     store_bind_conditions(statement, &next, query);
     bool ok = store_read_number(statement, out_count);
-    pthread_mutex_unlock(&s->lock);
+    store_give_reader(s, ok);
     return ok;
 }
 
 bool store_count(store *s, text trace_id, int64_t *out_observations, int64_t *out_traces)
 {
     int next = 1;
-    pthread_mutex_lock(&s->lock);
+    s = store_take_reader(s);
     sqlite3_stmt *statement = store_prepare(
         s, trace_id.size > 0 ? "SELECT count(*), count(*) > 0 OR EXISTS (SELECT 1 FROM traces WHERE id = ?1)"
                                " FROM observations WHERE trace_id = ?1"
@@ -228,6 +228,6 @@ bool store_count(store *s, text trace_id, int64_t *out_observations, int64_t *ou
         *out_traces = sqlite3_column_int64(statement, 1);
     }
     sqlite3_finalize(statement);
-    pthread_mutex_unlock(&s->lock);
+    store_give_reader(s, ok);
     return ok;
 }

@@ -43,6 +43,15 @@ typedef struct store_folds {
     int64_t data_version; /* of the database that they were read from */
 } store_folds;
 
+/* Connections that only read; see store_readers.c. More than the server has threads. */
+enum { STORE_READERS = 8 };
+
+typedef struct store_readers {
+    store *all, *free; /* NULL: the database has one connection only */
+    pthread_mutex_t lock;
+    pthread_cond_t given;
+} store_readers;
+
 struct store {
     sqlite3 *db;
     sqlite3_stmt *ready[STORE_READY_COUNT]; /* NULL when the database is only read */
@@ -50,12 +59,22 @@ struct store {
     bool read_only;
     char problem[120];    /* why the last transaction was taken back */
     pthread_mutex_t lock; /* guards all of the above */
+    store_readers readers;
+    store *owner, *next_reader; /* of a reader: whose it is, and the next free one */
+    bool is_read;               /* between store_take_reader and store_give_reader */
+    struct store_file {         /* which file the database is; 0: none */
+        uint64_t device, number;
+    } file;
 };
 
 /* What queries call: trace_order(trace_id) is the place of a trace among those that begin in the same millisecond. */
 bool store_add_functions(sqlite3 *db);
 
 bool store_run(store *s, const char *sql); /* statements without results */
+bool store_has_failed(sqlite3 *db);
+bool store_is_in_place(store *s); /* the file of the database is still the one that was opened */
+void store_note_problem(store *s, sqlite3 *db); /* the reason of a failure, before another call replaces it */
+bool store_set_up_reader(sqlite3 *db);
 bool store_commit(store *s, bool ok); /* ends a transaction: keeps it when `ok`, else takes it back */
 sqlite3_stmt *store_prepare(store *s, const char *sql); /* NULL when it cannot be prepared */
 sqlite3_stmt *store_prepare_with(store *s, const char *sql, text id); /* prepares and binds the only parameter */
@@ -87,6 +106,15 @@ text store_next_text(sqlite3_stmt *statement, int *next);
 text store_next_copy(sqlite3_stmt *statement, int *next, arena *a); /* NULL when the column is */
 int64_t store_next_int(sqlite3_stmt *statement, int *next);
 void store_bind_all(sqlite3_stmt *statement, int *next, const text *values, size_t count);
+
+bool store_readers_init(store *s);
+bool store_readers_open(store *s); /* when the database is open */
+void store_readers_done(store *s);
+
+/* A store to read from, and the end of that. Between the two others write, and what is read stays as it was at the first reading. Where
+ * there is one connection only, it is this store, and its lock is held. */
+store *store_take_reader(store *s);
+void store_give_reader(store *reader, bool ok);
 
 store_folded *store_folds_find(store_folds *all, event_kind kind, text id); /* NULL: it is not here */
 store_folded *store_folds_add(store_folds *all, event_kind kind, text id);  /* an empty one; NULL: out of memory */

@@ -9,20 +9,26 @@
 /* A list in a column has the value: a search in the text of the list would find "a" at the end of "q\"a", too. */
 #define STORE_HAS(column, mark) "EXISTS (SELECT 1 FROM json_each(" column ") WHERE value = " mark ")"
 
-bool store_begin(store *s, bool write)
+store *store_begin(store *s, bool write)
 {
+    if (!write)
+        return store_take_reader(s);
     pthread_mutex_lock(&s->lock);
-    if (store_run(s, write ? "BEGIN IMMEDIATE" : "BEGIN"))
-        return true;
+    if (store_run(s, "BEGIN IMMEDIATE"))
+        return s;
     store_commit(s, false); /* keeps the reason */
     pthread_mutex_unlock(&s->lock);
-    return false;
+    return NULL;
 }
 
-bool store_end(store *s, bool keep)
+bool store_end(store *used, bool keep)
 {
-    bool ok = store_commit(s, keep);
-    pthread_mutex_unlock(&s->lock);
+    if (used->is_read) { /* there is nothing to keep */
+        store_give_reader(used, keep);
+        return true;
+    }
+    bool ok = store_commit(used, keep);
+    pthread_mutex_unlock(&used->lock);
     return ok || !keep;
 }
 

@@ -9,9 +9,10 @@
 #include "prompt.h"
 #include "store.h"
 
-/* Takes the store for this thread alone, until store_end. When it fails, there is nothing to end. */
-bool store_begin(store *s, bool write);
-bool store_end(store *s, bool keep); /* false also when what was written could not be kept */
+/* The store for the calls up to store_end. To write it is this thread's alone; to read it stays as it is, whatever others write. NULL:
+ * the database failed, and there is nothing to end. */
+store *store_begin(store *s, bool write);
+bool store_end(store *used, bool keep); /* false also when what was written could not be kept */
 
 /* The version of that number or, when it is 0, the one with that label. */
 bool store_find_prompt(store *s, arena *a, text name, int64_t version, text label, prompt *out, bool *out_found);

@@ -15,9 +15,10 @@ bool store_put_score_config(store *s, const score_config *c)
 {
     int next = 1;
     pthread_mutex_lock(&s->lock);
-    sqlite3_stmt *statement = s->read_only ? NULL
-                                           : store_prepare(s, "INSERT OR REPLACE INTO score_configs (" STORE_CONFIG_COLUMNS
-                                                              ") VALUES (?,?,?,?,?,?,?,?,?,?)");
+    bool begun = !s->read_only && store_run(s, "BEGIN IMMEDIATE");
+    sqlite3_stmt *statement = begun ? store_prepare(s, "INSERT OR REPLACE INTO score_configs (" STORE_CONFIG_COLUMNS
+                                                       ") VALUES (?,?,?,?,?,?,?,?,?,?)")
+                                    : NULL;
     store_bind_text(statement, &next, c->id);
     store_bind_text(statement, &next, c->name);
     store_bind_text(statement, &next, c->data_type);
@@ -28,7 +29,7 @@ bool store_put_score_config(store *s, const score_config *c)
     store_bind_int(statement, &next, c->updated_ms);
     store_bind_limit(statement, &next, c->has_min, c->min);
     store_bind_limit(statement, &next, c->has_max, c->max);
-    bool ok = store_run_once(statement);
+    bool ok = store_commit(s, store_run_once(statement));
     pthread_mutex_unlock(&s->lock);
     return ok;
 }
@@ -58,9 +59,9 @@ bool store_find_score_config(store *s, arena *a, text id, score_config *out, boo
     static const char sql[] = "SELECT " STORE_CONFIG_COLUMNS " FROM score_configs WHERE id = ?";
     score_config *found;
     size_t count;
-    pthread_mutex_lock(&s->lock);
+    s = store_take_reader(s);
     bool ok = store_collect(store_prepare_with(s, sql, id), a, store_read_score_config, sizeof *found, &found, &count, NULL);
-    pthread_mutex_unlock(&s->lock);
+    store_give_reader(s, ok);
     *out_found = ok && count > 0;
     if (*out_found)
         *out = *found;
@@ -71,13 +72,13 @@ bool store_list_score_configs(store *s, arena *a, size_t limit, size_t offset, s
                               int64_t *out_total)
 {
     int next = 1;
-    pthread_mutex_lock(&s->lock);
+    s = store_take_reader(s);
     sqlite3_stmt *statement = store_prepare(s, "SELECT " STORE_CONFIG_COLUMNS " FROM score_configs"
                                                " ORDER BY created_ms DESC, id LIMIT ? OFFSET ?");
     store_bind_int(statement, &next, (int64_t)limit);
     store_bind_int(statement, &next, (int64_t)offset);
     bool ok = store_collect(statement, a, store_read_score_config, sizeof **out_list, out_list, out_count, NULL) &&
               store_read_number(store_prepare(s, "SELECT count(*) FROM score_configs"), out_total);
-    pthread_mutex_unlock(&s->lock);
+    store_give_reader(s, ok);
     return ok;
 }

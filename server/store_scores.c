@@ -152,8 +152,8 @@ static bool store_select_scores(store *s, arena *a, const store_score_query *que
 bool store_find_scores(store *s, arena *a, const store_score_query *query, score **out_scores, size_t *out_count,
                        int64_t *out_total)
 {
-    pthread_mutex_lock(&s->lock);
+    s = store_take_reader(s);
     bool ok = store_count_scores(s, query, out_total) && store_select_scores(s, a, query, out_scores, out_count);
-    pthread_mutex_unlock(&s->lock);
+    store_give_reader(s, ok);
     return ok;
 }

@@ -74,10 +74,10 @@ bool store_load_trace(store *s, arena *a, text id, trace_data *out)
     store_query query = STORE_QUERY_ALL;
     *out = (trace_data){.id = id};
     query.conditions[query.condition_count++] = (store_condition){STORE_TRACE_ID, STORE_EQUALS, &id, 1};
-    pthread_mutex_lock(&s->lock);
+    s = store_take_reader(s);
     bool ok = store_read_rows(s, &query, store_keep_row, &kept) && store_load_record(s, a, id, out) &&
               store_read_scores_of_trace(s, a, id, &out->scores, &out->score_count);
-    pthread_mutex_unlock(&s->lock);
+    store_give_reader(s, ok);
     return ok && !a->failed;
 }
 
@@ -108,7 +108,7 @@ static void store_read_id(sqlite3_stmt *statement, int *next, arena *a, void *it
 bool store_newest_traces(store *s, arena *a, text prefix, size_t limit, text **out_ids, size_t *out_count)
 {
     int next = 1;
-    pthread_mutex_lock(&s->lock);
+    s = store_take_reader(s);
     sqlite3_stmt *statement = store_prepare(
         s, "SELECT trace_id FROM"
            " (SELECT trace_id, max(start_ms) AS newest FROM observations"
@@ -118,14 +118,14 @@ bool store_newest_traces(store *s, arena *a, text prefix, size_t limit, text **o
     store_bind_text(statement, &next, prefix);
     store_bind_int(statement, &next, (int64_t)limit);
     bool ok = store_collect(statement, a, store_read_id, sizeof(text), out_ids, out_count, NULL);
-    pthread_mutex_unlock(&s->lock);
+    store_give_reader(s, ok);
     return ok;
 }
 
 bool store_arrived_traces(store *s, arena *a, int64_t since_ns, size_t limit, text **out_ids, size_t *out_count, int64_t *out_total)
 {
     int next = 1;
-    pthread_mutex_lock(&s->lock);
+    s = store_take_reader(s);
     sqlite3_stmt *statement = store_prepare(s, "SELECT trace_id, total FROM"
                                                " (SELECT trace_id, min(start) AS oldest, count(*) OVER () AS total FROM"
                                                "  (SELECT trace_id, start_ns AS start FROM observations WHERE arrived_ns >= ?1"
@@ -135,7 +135,7 @@ bool store_arrived_traces(store *s, arena *a, int64_t since_ns, size_t limit, te
     store_bind_int(statement, &next, since_ns);
     store_bind_int(statement, &next, (int64_t)limit);
     bool ok = store_collect(statement, a, store_read_id, sizeof(text), out_ids, out_count, out_total);
-    pthread_mutex_unlock(&s->lock);
+    store_give_reader(s, ok);
     return ok;
 }
 
@@ -179,14 +179,14 @@ static void store_bind_page(sqlite3_stmt *statement, int *next, int64_t from_ms,
 bool store_find_traces(store *s, arena *a, const store_trace_query *query, text **out_ids, size_t *out_count, int64_t *out_total)
 {
     int next = 1;
-    pthread_mutex_lock(&s->lock);
-    sqlite3_stmt *statement = store_prepare_traces(s, query);
+    store *reader = store_take_reader(s);
+    sqlite3_stmt *statement = store_prepare_traces(reader, query);
     for (size_t i = 0; i < query->condition_count; i++)
         for (int twice = 0; twice < 2; twice++)
             store_bind_all(statement, &next, query->conditions[i].values, query->conditions[i].value_count);
     store_bind_page(statement, &next, query->from_ms, query->to_ms, query->limit, query->offset);
     bool ok = store_collect(statement, a, store_read_id, sizeof(text), out_ids, out_count, out_total);
-    pthread_mutex_unlock(&s->lock);
+    store_give_reader(reader, ok);
     if (ok && *out_count == 0 && query->offset > 0) { /* behind the last page; the total is wanted all the same */
         store_trace_query first = *query;
         first.offset = 0;
@@ -227,14 +227,14 @@ bool store_find_sessions(store *s, arena *a, const store_session_query *query, s
                          int64_t *out_total)
 {
     int next = 1;
-    pthread_mutex_lock(&s->lock);
-    sqlite3_stmt *statement = store_prepare_sessions(s, query);
+    store *reader = store_take_reader(s);
+    sqlite3_stmt *statement = store_prepare_sessions(reader, query);
     if (query->id.size > 0)
         store_bind_text(statement, &next, query->id);
     store_bind_all(statement, &next, query->environments, query->environment_count);
     store_bind_page(statement, &next, query->from_ms, query->to_ms, query->limit, query->offset);
     bool ok = store_collect(statement, a, store_read_session, sizeof(store_session), out_rows, out_count, out_total);
-    pthread_mutex_unlock(&s->lock);
+    store_give_reader(reader, ok);
     if (ok && *out_count == 0 && query->offset > 0) {
         store_session_query first = *query;
         first.offset = 0;

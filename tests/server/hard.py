@@ -189,6 +189,18 @@ def idle_connections_make_room():
             connection.close()
 
 
+@test
+def a_removed_database_takes_nothing():
+    with Server("removed") as server:
+        equal(server.post("/api/public/otel/v1/traces", spans("t", 1)), 200, "before")
+        for end in ("", "-wal", "-shm"):
+            os.unlink(server.db + end)
+        equal(server.post("/api/public/otel/v1/traces", spans("t", 1)), 500, "afterwards")
+        equal(server.post("/api/public/ingestion", {"batch": [{"id": "e", "type": "trace-create", "timestamp": "2026-01-01T00:00:00Z",
+                                                               "body": {"id": "t"}}]}), 500, "a batch")
+        equal(server.said().count("the file of the database was removed or replaced"), 2, server.said())
+
+
 def main():
     failed = 0
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -428,7 +428,7 @@ static void lists_are_filtered_and_paged(void **state)
 {
     store *s = open_store(":memory:", false);
     (void)state;
-    assert_true(store_begin(s, true));
+    assert_non_null(store_begin(s, true));
     add(s, "1", "b", 1, "[\"qa\"]", "[\"t\"]");
     add(s, "2", "b", 2, "[\"q\",\"latest\"]", "[\"t\"]");
     add(s, "3", "a", 1, "[\"q\\\"a\",\"latest\"]", "[\"u\"]");
@@ -458,14 +458,14 @@ static void what_is_not_kept_is_not_there(void **state)
     size_t count;
     bool there;
     (void)state;
-    assert_true(store_begin(s, true));
+    assert_non_null(store_begin(s, true));
     add(s, "1", "n", 1, "[\"l\"]", "[]");
     assert_true(store_end(s, true));
-    assert_true(store_begin(s, true));
+    assert_non_null(store_begin(s, true));
     add(s, "2", "n", 2, "[\"m\"]", "[]");
     assert_true(store_remove_prompt(s, TEXT("1")));
     assert_true(store_end(s, false));
-    assert_true(store_begin(s, false));
+    assert_non_null(store_begin(s, false));
     assert_true(store_prompt_versions(s, &a, TEXT("n"), &versions, &count));
     assert_int_equal(count, 1);
     assert_json(versions[0].labels, "[\"l\"]");
@@ -486,7 +486,7 @@ static void dependents_go_with_their_parent(void **state)
     store_dependent *dependents;
     size_t count;
     (void)state;
-    assert_true(store_begin(s, true));
+    assert_non_null(store_begin(s, true));
     add(s, "1", "n", 1, "[]", "[]");
     add(s, "2", "n", 2, "[]", "[]");
     assert_true(store_prompt_dependents(s, &a, TEXT("x"), &dependents, &count));
@@ -517,7 +517,7 @@ static void *add_versions(void *context)
         prompt *versions;
         size_t count;
         char id[32];
-        if (!store_begin(s, true))
+        if (store_begin(s, true) == NULL)
             return "begin";
         bool ok = store_prompt_versions(s, &a, TEXT("n"), &versions, &count);
         int64_t version = ok && count > 0 ? versions[count - 1].version + 1 : 1;
@@ -560,7 +560,7 @@ static void nothing_comes_between_reading_and_writing(void **state)
     arena a = {0};
     prompt *versions;
     size_t count;
-    assert_true(store_begin(one, false));
+    assert_non_null(store_begin(one, false));
     assert_true(store_prompt_versions(one, &a, TEXT("n"), &versions, &count));
     assert_int_equal(count, 3 * EACH);
     for (size_t i = 0; i < count; i++)
@@ -588,7 +588,7 @@ static void a_database_of_version_2_is_upgraded(void **state)
                      SQLITE_OK);
     sqlite3_close(old);
     store *s = open_store(path, false);
-    assert_true(store_begin(s, true));
+    assert_non_null(store_begin(s, true));
     add(s, "1", "n", 1, "[]", "[]");
     assert_true(store_end(s, true));
     store_close(s);

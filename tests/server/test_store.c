@@ -1,6 +1,8 @@
 /* The store: replacing, filters, pages, counts, and what it does with a file that is none of its own. */
 #include "harness.h"
 
+#include "../../server/store_prompts.h"
+
 #include "../../server/store_private.h"
 #include "../../server/xxhash.h"
 
@@ -528,6 +530,74 @@ static void sessions_begin_with_their_first_observation(void **state)
     store_close(s);
 }
 
+/* ---- Reading beside writing ---- */
+
+typedef struct beside {
+    store *s;
+    size_t seen;
+} beside;
+
+/* Writes in the middle of a read: with one connection for both it would wait for ever. */
+static void write_beside(void *context, const observation *row)
+{
+    beside *b = context;
+    observation more = row_of("t", b->seen == 0 ? "x" : "y", 100 + (int64_t)b->seen, "n");
+    arena memory = {0};
+    (void)row;
+    b->seen++;
+    put_one(b->s, more);
+    put_trace_event(b->s, "event", "{\"name\":\"e\"}", 15);
+    store *reader = store_begin(b->s, false); /* prompts are read meanwhile, too */
+    assert_non_null(reader);
+    store *writer = store_begin(b->s, true);
+    assert_non_null(writer);
+    assert_true(store_end(writer, true));
+    assert_true(store_end(reader, true));
+    arena_free(&memory);
+}
+
+static void a_long_read_holds_no_write_up(void **state)
+{
+    char path[] = TEMPORARY_PATH;
+    store_query all = STORE_QUERY_ALL;
+    int64_t count;
+    (void)state;
+    make_file(path);
+    beside b = {.s = open_store(path, false)};
+    put_one(b.s, row_of("t", "1", 1, "n"));
+    put_one(b.s, row_of("t", "2", 2, "n"));
+    assert_true(store_read(b.s, &all, write_beside, &b));
+    assert_int_equal(b.seen, 2); /* what was there when it began */
+    assert_true(store_count_rows(b.s, &all, &count));
+    assert_int_equal(count, 4);
+    store_close(b.s);
+    unlink(path);
+}
+
+static void a_file_that_is_gone_takes_no_writes(void **state)
+{
+    char path[] = TEMPORARY_PATH, why[200];
+    observation row = row_of("t", "1", 1, "n");
+    (void)state;
+    for (int replaced = 0; replaced < 2; replaced++) {
+        memcpy(path, TEMPORARY_PATH, sizeof path);
+        make_file(path);
+        store *s = open_store(path, false);
+        put_one(s, row);
+        unlink(path);
+        if (replaced) {
+            FILE *other = fopen(path, "w");
+            assert_non_null(other);
+            fclose(other);
+        }
+        assert_false(store_put_rows(s, &row, 1));
+        store_problem(s, why, sizeof why);
+        assert_non_null(strstr(why, "removed or replaced"));
+        store_close(s);
+        unlink(path);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -546,6 +616,8 @@ int main(void)
         cmocka_unit_test(traces_are_found_by_what_rows_and_events_say),
         cmocka_unit_test(a_tag_is_found_by_its_whole_text),
         cmocka_unit_test(sessions_begin_with_their_first_observation),
+        cmocka_unit_test(a_long_read_holds_no_write_up),
+        cmocka_unit_test(a_file_that_is_gone_takes_no_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
