@@ -34,8 +34,6 @@ TRACE_IO = {"langfuse.trace.input", "langfuse.trace.output"}
 MASKED = "<fully masked due to failed mask function>"
 # These show what only C has, or what is not as in Python.
 ONLY_C = {"external_trace", "deliberate_differences", "python_docs_002_custom_ids", "python_docs_001_fastapi"}
-# What is said in version 5 of texts that are JSON by themselves, and not here so far.
-NOT_IN_5 = {"nested_attributes", "python_sdk_attributes_overridden", "python_sdk_metadata_shapes"} if VERSION >= 5 else set()
 AT_ONCE = 8
 
 
@@ -237,7 +235,7 @@ def differences(name, folder, status, base_url):
 def scenarios():
     """The functions of both modules that are named like an expected file."""
     names = sorted(path.stem for path in (GOLDEN / "expected").glob("*.json"))
-    found = {name: getattr(sdk_more, name, getattr(sdk_docs, name, None)) for name in names if name not in ONLY_C | NOT_IN_5}
+    found = {name: getattr(sdk_more, name, getattr(sdk_docs, name, None)) for name in names if name not in ONLY_C}
     missing = [name for name, function in found.items() if function is None]
     if missing:
         raise SystemExit(f"python_sdk: no Python program for {missing}")
