@@ -186,6 +186,7 @@ E2E_OBSERVATIONS ?= 1000000
 e2e: all $(E2E_PROGRAMS) ## examples and stress programs against langfuse-local and a bad server
 	@tests/server/http.sh $(BUILD)/langfuse-local
 	@$(PYTHON) -B tests/server/run.py $(BUILD)/langfuse-local
+	@$(PYTHON) -B tests/server/recorded.py $(BUILD)/langfuse-local
 	@$(PYTHON) -B tests/server/reads.py $(BUILD)/langfuse-local
 	@$(PYTHON) -B tests/server/hard.py $(BUILD)/langfuse-local
 	@BUILD=$(BUILD) TEST_WRAPPER='$(TEST_WRAPPER)' E2E_OBSERVATIONS=$(E2E_OBSERVATIONS) tests/e2e/run.sh
