@@ -136,6 +136,27 @@ const json *api_body(const api *server, const http_request *request, arena *a)
     return body;
 }
 
+bool api_accept_filter(filter_status status, issues *problems, text why, http_answer *answer)
+{
+    switch (status) {
+    case FILTER_OK: break;
+    case FILTER_NO_JSON: api_invalid(answer, TEXT("Invalid JSON in filter parameter")); break;
+    case FILTER_INVALID: api_refused(answer, problems); return false;
+    case FILTER_REFUSED: api_invalid(answer, why); break;
+    }
+    issues_free(problems);
+    return status == FILTER_OK;
+}
+
+bool api_read_filter(const api *server, const http_request *request, arena *a, filter *out, http_answer *answer)
+{
+    text given = text_of(http_query(request, "filter")), why = TEXT("");
+    issues problems = {0};
+    out->count = 0;
+    return given.size == 0 ||
+           api_accept_filter(filter_read(a, given, api_at_least(server, 4, 59), out, &problems, &why), &problems, why, answer);
+}
+
 bool api_is_bearer(const api *server, const http_request *request)
 {
     return auth_check(&server->keys, http_header(request, "Authorization")) == AUTH_BEARER;

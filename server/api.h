@@ -66,6 +66,12 @@ void api_plain(http_answer *answer, unsigned status, const char *message); /* as
 /* The body as JSON; a body that is not declared as JSON counts as one string. NULL when it does not parse. */
 const json *api_body(const api *server, const http_request *request, arena *a);
 
+/* The parameter `filter`, read for out->table; without it `out` has no condition. False, with an answer, when it is not acceptable. */
+bool api_read_filter(const api *server, const http_request *request, arena *a, filter *out, http_answer *answer);
+
+/* Answers what a reader of a filter found. Frees the problems. True: nothing. */
+bool api_accept_filter(filter_status status, issues *problems, text why, http_answer *answer);
+
 /* Warns the developer on stderr; the client is told nothing, exactly as by a real server. */
 void api_warn_of_losses(const api *server, unsigned losses); /* see loss.h */
 

@@ -259,20 +259,21 @@ static unsigned observations_groups_of(const http_request *request, arena *a)
     return none ? OBSERVATIONS_CORE | OBSERVATIONS_BASIC : groups;
 }
 
+/* Parameters that are conditions, where the filter names no such column. */
 static const struct observations_column {
     const char *name;
     store_column column;
+    filter_column of_filter;
 } observations_columns[] = {
-    {"traceId", STORE_TRACE_ID},
-    {"id", STORE_ID},
-    {"parentObservationId", STORE_PARENT_ID},
-    {"name", STORE_NAME},
-    {"type", STORE_TYPE},
-    {"level", STORE_LEVEL},
-    {"environment", STORE_ENVIRONMENT},
-    {"version", STORE_VERSION},
-    {"userId", STORE_USER_ID},
-    {"sessionId", STORE_SESSION_ID},
+    {"traceId", STORE_TRACE_ID, FILTER_TRACE_ID},
+    {"parentObservationId", STORE_PARENT_ID, FILTER_PARENT_ID},
+    {"name", STORE_NAME, FILTER_NAME},
+    {"type", STORE_TYPE, FILTER_TYPE},
+    {"level", STORE_LEVEL, FILTER_LEVEL},
+    {"environment", STORE_ENVIRONMENT, FILTER_ENVIRONMENT},
+    {"version", STORE_VERSION, FILTER_VERSION},
+    {"userId", STORE_USER_ID, FILTER_USER_ID},
+    {"sessionId", STORE_SESSION_ID, FILTER_SESSION_ID},
 };
 
 #define OBSERVATIONS_COLUMN_COUNT (sizeof observations_columns / sizeof *observations_columns)
@@ -331,8 +332,9 @@ static void observations_read_simple_filters(arena *a, const http_request *reque
     for (size_t i = 0; i < OBSERVATIONS_COLUMN_COUNT; i++) {
         store_column column = observations_columns[i].column;
         size_t count = 0;
-        const text *values = column == STORE_ID ? NULL
-                             : column == STORE_ENVIRONMENT
+        if (filter_names(query->filter, observations_columns[i].of_filter))
+            continue;
+        const text *values = column == STORE_ENVIRONMENT
                                  ? observations_environments(a, request, &count)
                                  : parameter_values(request, a, observations_columns[i].name, false, &count);
         store_condition *condition = count > 0 ? observations_add_condition(query) : NULL;
@@ -340,80 +342,17 @@ static void observations_read_simple_filters(arena *a, const http_request *reque
             *condition = (store_condition){column, STORE_ANY_OF, values, count};
     }
     const char *root = http_query(request, "isRootObservation");
-    if (root != NULL)
+    if (root != NULL && !filter_names(query->filter, FILTER_IS_ROOT))
         query->root = strcmp(root, "true") == 0;
-}
-
-static bool observations_operator_of(const json *type, const json *name, store_operator *out)
-{
-    static const struct {
-        const char *type, *name;
-        store_operator op;
-    } known[] = {
-        {"string", "=", STORE_EQUALS},
-        {"string", "contains", STORE_CONTAINS},
-        {"string", "starts with", STORE_STARTS_WITH},
-        {"stringOptions", "any of", STORE_ANY_OF},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (json_is_string(type, known[i].type) && json_is_string(name, known[i].name)) {
-            *out = known[i].op;
-            return true;
-        }
+    if (filter_names(query->filter, FILTER_START_TIME)) {
+        query->from_ms = INT64_MIN;
+        query->to_ms = INT64_MAX;
     }
-    return false;
-}
-
-/* One text, or a list of them. */
-static bool observations_values_of(arena *a, const json *value, store_condition *out)
-{
-    bool list = json_is(value, JSON_ARRAY);
-    text *values = arena_take(a, STORE_MAX_VALUES * sizeof *values);
-    if (values == NULL || list != (out->op == STORE_ANY_OF))
-        return false;
-    for (const json *item = list ? value->first : value; item != NULL; item = list ? item->next : NULL) {
-        if (item->kind != JSON_STRING || out->value_count == STORE_MAX_VALUES)
-            return false;
-        values[out->value_count++] = item->string;
-    }
-    out->values = values;
-    return out->op == STORE_ANY_OF || out->value_count == 1;
-}
-
-static bool observations_read_condition(arena *a, const json *in, store_query *query)
-{
-    const json *column = json_get(in, "column");
-    store_condition parsed = {0};
-    size_t i = 0;
-    while (i < OBSERVATIONS_COLUMN_COUNT && !json_is_string(column, observations_columns[i].name))
-        i++;
-    if (i == OBSERVATIONS_COLUMN_COUNT || !observations_operator_of(json_get(in, "type"), json_get(in, "operator"), &parsed.op))
-        return false;
-    parsed.column = observations_columns[i].column;
-    store_condition *condition = observations_values_of(a, json_get(in, "value"), &parsed) ? observations_add_condition(query)
-                                                                                           : NULL;
-    if (condition != NULL)
-        *condition = parsed;
-    return condition != NULL;
-}
-
-static bool observations_read_filter(arena *a, const char *given, store_query *query, http_answer *answer)
-{
-    const json *list = given != NULL ? json_parse(a, text_of(given)) : NULL;
-    if (given == NULL)
-        return true;
-    if (list == NULL)
-        return api_invalid(answer, TEXT("Invalid JSON in filter parameter"));
-    bool ok = list->kind == JSON_ARRAY;
-    for (const json *item = list->first; ok && item != NULL; item = item->next)
-        ok = observations_read_condition(a, item, query);
-    return ok || parameter_refuse(answer, "filter", "\"code\":\"custom\"",
-                                  "langfuse-local knows string (=, contains, starts with) and stringOptions (any of) on id, "
-                                  "traceId, parentObservationId, name, type, level, environment, version, userId and sessionId.");
 }
 
 /* False, with an answer, when a parameter is not acceptable. */
-static bool observations_read_query(arena *a, const http_request *request, store_query *query, http_answer *answer)
+static bool observations_read_query(const api *server, arena *a, const http_request *request, filter *f, store_query *query,
+                                    http_answer *answer)
 {
     const char *cursor = http_query(request, "cursor"), *parse_io = http_query(request, "parseIoAsJson");
     query->limit = OBSERVATIONS_DEFAULT_LIMIT;
@@ -429,17 +368,21 @@ static bool observations_read_query(arena *a, const http_request *request, store
         return false;
     if (cursor != NULL && !observations_read_cursor(a, cursor, &query->after))
         return api_invalid(answer, TEXT("Invalid cursor format"));
+    if (!api_read_filter(server, request, a, f, answer))
+        return false;
+    query->filter = f;
     observations_read_simple_filters(a, request, query);
-    return observations_read_filter(a, http_query(request, "filter"), query, answer);
+    return true;
 }
 
 void api_list_observations(api *server, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     store_query query = STORE_QUERY_ALL;
+    filter f = {.table = FILTER_OBSERVATIONS};
     observations_page p = {.arena = &memory, .out = &answer->body, .groups = observations_groups_of(request, &memory)};
     p.expand = text_of(http_query(request, "expandMetadata"));
-    if (observations_read_query(&memory, request, &query, answer)) {
+    if (observations_read_query(server, &memory, request, &f, &query, answer)) {
         p.limit = query.limit++;
         buf_string(p.out, "{\"data\":[");
         bool ok = store_read(server->store, &query, observations_visit_row, &p);

@@ -307,39 +307,54 @@ static bool traces_add_tags(traces_reading *r, store_trace_query *query)
     return true;
 }
 
-static bool traces_read_trace_query(traces_reading *r, store_trace_query *query)
+static bool traces_read_order(traces_reading *r, store_trace_query *query)
+{
+    text given = text_of(http_query(r->request, "orderBy")), why = TEXT("");
+    issues problems = {0};
+    if (given.size == 0)
+        return true;
+    filter_status status = filter_read_order(&r->memory, given, &query->order, &query->oldest_first, &problems, &why);
+    query->ordered = query->order != FILTER_START_TIME;
+    return api_accept_filter(status, &problems, why, r->answer);
+}
+
+static bool traces_read_trace_query(const api *server, traces_reading *r, filter *f, store_trace_query *query)
 {
     static const struct {
         const char *name;
         store_trace_column column;
-    } parameters[] = {{"userId", STORE_TRACE_USER},     {"name", STORE_TRACE_NAME},       {"sessionId", STORE_TRACE_SESSION},
-                      {"version", STORE_TRACE_VERSION}, {"release", STORE_TRACE_RELEASE}, {"environment", STORE_TRACE_ENVIRONMENT}};
-    const char *order = http_query(r->request, "orderBy");
+        filter_column of_filter;
+    } parameters[] = {
+        {"userId", STORE_TRACE_USER, FILTER_USER_ID},          {"name", STORE_TRACE_NAME, FILTER_NAME},
+        {"sessionId", STORE_TRACE_SESSION, FILTER_SESSION_ID}, {"version", STORE_TRACE_VERSION, FILTER_VERSION},
+        {"release", STORE_TRACE_RELEASE, FILTER_RELEASE},      {"environment", STORE_TRACE_ENVIRONMENT, FILTER_ENVIRONMENT}};
     size_t count;
+    if (!api_read_filter(server, r->request, &r->memory, f, r->answer) || !traces_read_order(r, query))
+        return false;
+    query->filter = f;
     for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++) {
+        if (filter_names(f, parameters[i].of_filter))
+            continue;
         const text *values = parameter_values(r->request, &r->memory, parameters[i].name, false, &count);
         traces_add_condition(query, parameters[i].column, values, count);
     }
-    if (!traces_add_tags(r, query))
+    if (!filter_names(f, FILTER_TAGS) && !traces_add_tags(r, query))
         return false;
-    query->oldest_first = order != NULL && strcmp(order, "timestamp.asc") == 0;
-    if (order != NULL && strcmp(order, "timestamp.asc") != 0 && strcmp(order, "timestamp.desc") != 0)
-        return parameter_refuse(r->answer, "orderBy", "\"code\":\"custom\"",
-                                "langfuse-local knows timestamp.asc and timestamp.desc.");
-    return parameter_time(r->request, "fromTimestamp", &query->from_ms, r->answer) &&
-           parameter_time(r->request, "toTimestamp", &query->to_ms, r->answer);
+    return filter_names(f, FILTER_START_TIME) || (parameter_time(r->request, "fromTimestamp", &query->from_ms, r->answer) &&
+                                                  parameter_time(r->request, "toTimestamp", &query->to_ms, r->answer));
 }
 
 void api_list_traces(api *server, const http_request *request, http_answer *answer)
 {
     traces_reading r = traces_begin(server, request, answer);
     store_trace_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
+    filter f = {.table = FILTER_TRACES};
     parameter_page page;
     text *ids;
     int64_t total;
     size_t count;
     bool ok = true;
-    if (parameter_read_page(request, TRACES_DEFAULT_LIMIT, &page, answer) && traces_read_trace_query(&r, &query)) {
+    if (parameter_read_page(request, TRACES_DEFAULT_LIMIT, &page, answer) && traces_read_trace_query(server, &r, &f, &query)) {
         query.limit = page.limit;
         query.offset = page.offset;
         buf_string(r.out, "{\"data\":[");

@@ -138,6 +138,32 @@ void issues_add_option(issues *to, const char *name, const char *const *options)
     buf_string(out, "\"}");
 }
 
+void issues_add_option_or(issues *to, const char *name, const char *const *options, const char *other)
+{
+    issues first = {0}, second = {0};
+    buf *out = issues_begin(to);
+    to->wrong_type = true;
+    issues_add_option(&first, "", options);
+    issues_add_option(&second, "", (const char *const[]){other, NULL});
+    buf_string(out, "\"code\":\"invalid_union\",\"errors\":[");
+    issues_put_array(&first, out);
+    buf_char(out, ',');
+    issues_put_array(&second, out);
+    buf_char(out, ']');
+    issues_put_step(to, name);
+    issues_end(to, "Invalid input");
+    issues_free(&first);
+    issues_free(&second);
+}
+
+void issues_add_date(issues *to, const char *name)
+{
+    to->wrong_type = true;
+    buf_string(issues_begin(to), "\"expected\":\"date\",\"code\":\"invalid_type\",\"received\":\"Invalid Date\"");
+    issues_put_step(to, name);
+    issues_end(to, "Invalid input: expected date, received Date");
+}
+
 void issues_add_discriminator(issues *to, const char *name)
 {
     buf *out = issues_begin(to);

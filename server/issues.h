@@ -25,6 +25,8 @@ void issues_add_empty(issues *to, const char *name, const char *message); /* the
 void issues_add_pattern(issues *to, const char *name, const char *pattern,
                         const char *message); /* the pattern as text inside JSON */
 void issues_add_option(issues *to, const char *name, const char *const *options); /* ends with NULL */
+void issues_add_option_or(issues *to, const char *name, const char *const *options, const char *other); /* or that one */
+void issues_add_date(issues *to, const char *name); /* it cannot be read as a time */
 void issues_add_discriminator(issues *to, const char *name); /* no variant of the schema has this value */
 void issues_add_string_or_number(issues *to, const char *name, const json *got);
 

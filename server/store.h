@@ -7,6 +7,7 @@
 #define LOCAL_STORE_H
 
 #include "event.h"
+#include "filter.h"
 
 typedef struct store store;
 
@@ -34,7 +35,7 @@ typedef enum store_column {
     STORE_COLUMN_COUNT
 } store_column;
 
-typedef enum store_operator { STORE_EQUALS, STORE_CONTAINS, STORE_STARTS_WITH, STORE_ANY_OF } store_operator;
+typedef enum store_operator { STORE_EQUALS, STORE_ANY_OF } store_operator;
 
 typedef struct store_condition {
     store_column column;
@@ -55,6 +56,7 @@ enum { STORE_MAX_CONDITIONS = 32, STORE_MAX_VALUES = 1000 };
 typedef struct store_query {
     store_condition conditions[STORE_MAX_CONDITIONS];
     size_t condition_count;
+    const filter *filter; /* NULL: none; of the table of observations */
     int root;             /* -1: all; 0 or 1: only observations that are not, or are, a root */
     int64_t from_ms;      /* start at or after; INT64_MIN: no limit */
     int64_t to_ms;        /* start before; INT64_MAX: no limit */
@@ -119,8 +121,11 @@ enum { STORE_MAX_TRACE_CONDITIONS = 32 };
 typedef struct store_trace_query {
     store_trace_condition conditions[STORE_MAX_TRACE_CONDITIONS];
     size_t condition_count;
+    const filter *filter; /* NULL: none; of the table of traces */
     int64_t from_ms, to_ms;
-    bool oldest_first;
+    bool ordered;        /* by this column, else by time */
+    filter_column order;
+    bool oldest_first;   /* or, of another column, the least */
     size_t limit, offset;
 } store_trace_query;
 

@@ -77,8 +77,6 @@ static void store_put_condition(buf *sql, const store_condition *condition)
     const char *column = store_columns[condition->column];
     switch (condition->op) {
     case STORE_EQUALS: buf_format(sql, " AND %s = ?", column); break;
-    case STORE_CONTAINS: buf_format(sql, " AND instr(%s, ?) > 0", column); break;
-    case STORE_STARTS_WITH: buf_format(sql, " AND instr(%s, ?) = 1", column); break;
     case STORE_ANY_OF:
         buf_format(sql, " AND %s IN (", column);
         for (size_t i = 0; i < condition->value_count; i++)
@@ -95,6 +93,7 @@ static void store_put_conditions(buf *sql, const store_query *query)
         store_put_condition(sql, &query->conditions[i]);
     if (query->root >= 0)
         buf_string(sql, query->root != 0 ? " AND (parent_id = '' OR is_app_root)" : " AND NOT (parent_id = '' OR is_app_root)");
+    store_put_filter(sql, query->filter);
 }
 
 static void store_order_trace(sqlite3_context *context, int count, sqlite3_value **values)
@@ -129,6 +128,7 @@ static void store_bind_conditions(sqlite3_stmt *statement, int *next, const stor
     for (size_t i = 0; i < query->condition_count; i++)
         for (size_t j = 0; j < query->conditions[i].value_count; j++)
             store_bind_text(statement, next, query->conditions[i].values[j]);
+    store_bind_filter(statement, next, query->filter);
 }
 
 static void store_bind_rows(sqlite3_stmt *statement, const store_query *query)

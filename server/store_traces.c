@@ -156,15 +156,15 @@ static sqlite3_stmt *store_prepare_traces(store *s, const store_trace_query *que
     buf sql = {0};
     buf_string(&sql, "SELECT trace_id, count(*) OVER () FROM"
                      " (SELECT trace_id, min(start_ms) AS oldest FROM observations GROUP BY trace_id"
-                     "  UNION ALL SELECT id, timestamp_ms FROM traces) WHERE 1");
+                     "  UNION ALL SELECT id, timestamp_ms FROM traces) AS each WHERE 1");
     for (size_t i = 0; i < query->condition_count; i++) {
         const store_trace_condition *c = &query->conditions[i];
         store_put_trace_condition(&sql, "trace_id", store_trace_columns[c->column].of_rows,
                                   store_trace_columns[c->column].of_traces, c->value_count);
     }
-    buf_format(&sql,
-               " GROUP BY trace_id HAVING min(oldest) >= ? AND min(oldest) < ? ORDER BY min(oldest) %s, trace_id LIMIT ? OFFSET ?",
-               query->oldest_first ? "ASC" : "DESC");
+    store_put_filter(&sql, query->filter);
+    buf_format(&sql, " GROUP BY trace_id HAVING min(oldest) >= ? AND min(oldest) < ? ORDER BY %s %s, trace_id LIMIT ? OFFSET ?",
+               query->ordered ? store_trace_column_sql(query->order) : "min(oldest)", query->oldest_first ? "ASC" : "DESC");
     return store_prepare_buf(s, &sql);
 }
 
@@ -184,6 +184,7 @@ bool store_find_traces(store *s, arena *a, const store_trace_query *query, text 
     for (size_t i = 0; i < query->condition_count; i++)
         for (int twice = 0; twice < 2; twice++)
             store_bind_all(statement, &next, query->conditions[i].values, query->conditions[i].value_count);
+    store_bind_filter(statement, &next, query->filter);
     store_bind_page(statement, &next, query->from_ms, query->to_ms, query->limit, query->offset);
     bool ok = store_collect(statement, a, store_read_id, sizeof(text), out_ids, out_count, out_total);
     store_give_reader(reader, ok);

@@ -206,8 +206,14 @@ expect 'filter' 200 "{\"data\":[$core_a$rest],\"meta\":{}}" $auth -G "$observati
     --data-urlencode 'filter=[{"type":"string","column":"name","operator":"starts with","value":"aga"}]'
 expect 'any of' 200 "{\"data\":[$core_a$rest],\"meta\":{}}" $auth -G "$observations" --data-urlencode fields=core \
     --data-urlencode 'filter=[{"type":"stringOptions","column":"id","operator":"any of","value":["a","zz"]}]'
-expect 'unknown filter' 400 '{"message":"Invalid request data","error":[{"code":"custom","path":["filter"],*' $auth -G "$observations" \
-    --data-urlencode 'filter=[{"type":"number","column":"latency","operator":">","value":1}]'
+expect 'a number' 200 "{\"data\":[$core_b$rest,$core_a$rest],\"meta\":{}}" $auth -G "$observations" --data-urlencode fields=core -d traceId=t1 \
+    --data-urlencode 'filter=[{"type":"number","column":"latency","operator":"<=","value":0.5}]'
+expect 'a filter before a parameter' 200 "{\"data\":[$core_a$rest],\"meta\":{}}" $auth -G "$observations" --data-urlencode fields=core \
+    -d traceId=t1 -d name=second --data-urlencode 'filter=[{"type":"string","column":"name","operator":"=","value":"again"}]'
+expect 'unknown column' 400 '{"message":"Column nothing does not match a UI / CH table mapping.","error":"InvalidRequestError"}' $auth -G "$observations" \
+    --data-urlencode 'filter=[{"type":"number","column":"nothing","operator":">","value":1}]'
+expect 'unknown operator' 400 '{"message":"Invalid request data","error":[{"code":"invalid_value","values":[">","<",">=","<="],"path":["filter",0,"operator"],*' $auth -G "$observations" \
+    --data-urlencode 'filter=[{"type":"datetime","column":"startTime","operator":"=","value":"2026-11-21"}]'
 expect 'bad filter' 400 '{"message":"Invalid JSON in filter parameter","error":"InvalidRequestError"}' $auth "$observations?filter=zz"
 expect 'bad cursor' 400 '{"message":"Invalid cursor format","error":"InvalidRequestError"}' $auth "$observations?cursor=zzz"
 expect 'limit' 400 '{"message":"Invalid request data","error":[{"origin":"number","code":"too_big","maximum":1000,"inclusive":true,"path":["limit"],"message":"Too big: expected number to be <=1000"}]}' \
@@ -298,6 +304,11 @@ for part in '"scores":[{"id":"Q","projectId":"local","environment":"default","na
     '"latency":2,' '"htmlPath":"/project/local/traces/T","totalCost":0}'; do
     grep -qF "$part" "$folder/trace" || fail "trace lacks $part: $(cat "$folder/trace")"
 done
+expect 'traces by a filter' 200 '{"data":[{"id":"T",*"totalItems":1,"totalPages":1}}' $auth -G "$url/api/public/traces" -d fields=core -d userId=other \
+    --data-urlencode 'filter=[{"type":"stringOptions","column":"userId","operator":"any of","value":["U"]},{"type":"arrayOptions","column":"tags","operator":"all of","value":["b","a"]}]'
+expect 'traces in an order' 200 '{"data":[{"id":"T",*' $auth "$url/api/public/traces?fields=core&orderBy=sessionId.desc"
+expect 'an unknown order' 400 '{"message":"Invalid order by column: latency","error":"InvalidRequestError"}' $auth "$url/api/public/traces?orderBy=latency.desc"
+expect 'an order without a way' 400 '{"message":"Invalid request data","error":[{"code":"invalid_value","values":["ASC","DESC"],"path":["orderBy","order"],"message":"Invalid option: expected one of \"ASC\"|\"DESC\""}]}' $auth "$url/api/public/traces?orderBy=name"
 expect 'no trace' 404 '{"message":"Trace none not found within authorized project","error":"LangfuseNotFoundError"}' $auth "$url/api/public/traces/none"
 expect 'traces of a user' 200 '{"data":[{"id":"T",*' $auth "$url/api/public/traces?userId=U&tags=a&tags=b&name=one&fields=core"
 expect 'traces of nobody' 200 '{"data":[],"meta":{"page":1,"limit":50,"totalItems":0,"totalPages":0}}' $auth "$url/api/public/traces?userId=U&tags=c"

@@ -134,9 +134,10 @@ static void filters_select(void **state)
         const char *values[2];
         const char *expected;
     } cases[] = {
-        {STORE_TRACE_ID, STORE_EQUALS, {"t1"}, "beta alpha "}, {STORE_NAME, STORE_CONTAINS, {"et"}, "beta "},
-        {STORE_NAME, STORE_STARTS_WITH, {"al"}, "alpha "},     {STORE_NAME, STORE_ANY_OF, {"alpha", "gamma"}, "gamma alpha "},
-        {STORE_NAME, STORE_EQUALS, {"x' OR '1'='1"}, ""},      {STORE_PARENT_ID, STORE_EQUALS, {"a"}, "beta "},
+        {STORE_TRACE_ID, STORE_EQUALS, {"t1"}, "beta alpha "},
+        {STORE_NAME, STORE_ANY_OF, {"alpha", "gamma"}, "gamma alpha "},
+        {STORE_NAME, STORE_EQUALS, {"x' OR '1'='1"}, ""},
+        {STORE_PARENT_ID, STORE_EQUALS, {"a"}, "beta "},
     };
     store *s = open_store(":memory:", false);
     observation child = row_of("t1", "b", 2, "beta");
