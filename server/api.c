@@ -63,7 +63,7 @@ bool api_refused(http_answer *answer, issues *problems)
 void api_plain(http_answer *answer, unsigned status, const char *message)
 {
     answer->status = status;
-    answer->content_type = "text/plain";
+    answer->content_type = NULL; /* as from a real server */
     buf_string(&answer->body, message);
 }
 
@@ -313,6 +313,8 @@ static void api_answer_gone(http_answer *answer)
 
 /* ---- Dispatch ---- */
 
+#define API_PUBLIC "/api/public/"
+
 /* Flags of a route. */
 enum api_flag {
     API_OPEN = 1 << 0,    /* needs no keys */
@@ -324,7 +326,7 @@ enum api_flag {
 };
 
 typedef struct api_route {
-    const char *method, *path; /* a path that ends in an asterisk stands for all paths that begin so */
+    const char *method, *path; /* an asterisk stands for each method, and at the end of a path for all paths that begin so */
     unsigned flags;
     api_handler *handler;
     size_t max_body; /* 0: HTTP_MAX_BODY */
@@ -339,8 +341,8 @@ static const api_route api_routes[] = {
     {"POST", "/api/public/otel/v1/traces", .handler = api_post_traces},
     {"POST", "/api/public/otel/v1/metrics", .fixed = api_ok},
     {"POST", "/api/public/ingestion", API_BEARER | API_NAMED, .handler = ingestion_post, API_BATCH_LIMIT},
-    {"GET", "/api/public/health", API_OPEN, .handler = api_get_health},
-    {"GET", "/api/public/ready", API_OPEN, .handler = api_get_health},
+    {"*", "/api/public/health", API_OPEN, .handler = api_get_health},
+    {"*", "/api/public/ready", API_OPEN, .handler = api_get_health},
     {"GET", "/api/public/projects", .fixed = api_projects},
     {"GET", "/api/public/v2/observations", .handler = api_list_observations},
     {"GET", "/api/local/count", .handler = api_get_count},
@@ -385,6 +387,12 @@ static bool api_path_matches(const char *pattern, const char *path)
     return strcmp(pattern, path) == 0;
 }
 
+/* A browser that asks what a page may do. */
+static bool api_asks(const http_request *request)
+{
+    return strcmp(request->method, "OPTIONS") == 0 && strncmp(request->path, API_PUBLIC, strlen(API_PUBLIC)) == 0;
+}
+
 /* NULL with *out_known when only the method is wrong. */
 static const api_route *api_find_route(const http_request *request, bool *out_known)
 {
@@ -393,7 +401,7 @@ static const api_route *api_find_route(const http_request *request, bool *out_kn
         if (!api_path_matches(api_routes[i].path, request->path))
             continue;
         *out_known = true;
-        if (strcmp(api_routes[i].method, request->method) == 0)
+        if (strcmp(api_routes[i].method, request->method) == 0 || (strcmp(api_routes[i].method, "*") == 0 && !api_asks(request)))
             return &api_routes[i];
     }
     return NULL;
@@ -459,13 +467,55 @@ static void api_warn_of_failure(const api *server, const api_route *r)
     api_warn(server, what, why);
 }
 
+/* ---- Before the body ---- */
+
+static void api_answer_browser(const api *server, const http_request *request, http_answer *answer)
+{
+    const char *origin = http_header(request, "Origin"), *wanted = http_header(request, "Access-Control-Request-Headers");
+    if (!cors_allows(&server->cors, &server->keys, text_of(request->path), text_of(origin)))
+        return;
+    http_add_field(answer, "Access-Control-Allow-Origin", origin);
+    http_add_field(answer, "Vary", "Origin");
+    if (!api_asks(request))
+        return;
+    http_add_field(answer, "Access-Control-Allow-Methods", "GET,HEAD,PUT,PATCH,POST,DELETE");
+    if (wanted != NULL)
+        http_add_field(answer, "Access-Control-Allow-Headers", wanted);
+}
+
+/* Paths have no slash at their end. */
+static bool api_redirect(const http_request *request, http_answer *answer)
+{
+    text path = text_of(request->raw_path);
+    if (!text_starts(path, API_PUBLIC) || path.at[path.size - 1] != '/')
+        return false;
+    while (path.at[path.size - 1] == '/')
+        path.size--;
+    answer->status = 308;
+    answer->content_type = NULL;
+    buf_text(&answer->body, path);
+    buf_format(&answer->body, "%s%s", request->raw_query != NULL ? "?" : "", request->raw_query != NULL ? request->raw_query : "");
+    buf_char(&answer->body, '\0');
+    if (answer->body.failed)
+        return true;
+    answer->body.size--; /* the end of the text is none of the body */
+    http_add_field(answer, "Location", answer->body.at);
+    return true;
+}
+
 /* What can be told before the body is there. */
 bool api_gate(void *context, const http_request *request, http_answer *answer)
 {
     const api *server = context;
     bool known;
     const api_route *found = api_find_route(request, &known);
-    if (found == NULL && known)
+    api_answer_browser(server, request, answer);
+    if (api_redirect(request, answer))
+        return false;
+    if (found == NULL && known && api_asks(request)) {
+        answer->status = 204;
+        answer->content_type = NULL;
+    } else if (found == NULL && known)
         api_wrong_method(answer);
     else if (found == NULL)
         api_not_found(answer, TEXT("Not found"));

@@ -4,6 +4,7 @@
 #define LOCAL_API_H
 
 #include "auth.h"
+#include "cors.h"
 #include "http.h"
 #include "json.h"
 #include "store.h"
@@ -19,6 +20,7 @@ typedef struct api_version {
 typedef struct api {
     store *store;
     auth_keys keys;
+    cors_rules cors;
     api_version version; /* /health reports it */
     bool quiet;       /* no warnings on stderr */
     bool events_only; /* as a server of version 4 by default: no trace events in batches, no reading of whole traces */

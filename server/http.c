@@ -40,7 +40,7 @@ struct http_server {
 /* One request while its body arrives. */
 typedef struct http_exchange {
     http_server *server;
-    char *raw_path;
+    char *raw_path, *raw_query;
     buf body;
     size_t counted; /* bytes of the body in the sum of all */
     bool begun, too_big, crowded;
@@ -149,7 +149,10 @@ static void *http_on_uri(void *context, const char *uri, struct MHD_Connection *
     if (x == NULL)
         return NULL;
     x->server = context;
-    x->raw_path = strndup(uri, strcspn(uri, "?"));
+    x->raw_path = strdup(uri);
+    x->raw_query = x->raw_path != NULL ? strchr(x->raw_path, '?') : NULL;
+    if (x->raw_query != NULL)
+        *x->raw_query++ = '\0';
     return x;
 }
 
@@ -232,13 +235,15 @@ static enum MHD_Result http_send_answer(struct MHD_Connection *connection, http_
     enum MHD_Result result = MHD_YES;
     if (answer->content_type != NULL)
         result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
+    for (size_t i = 0; result == MHD_YES && i < answer->field_count; i++)
+        result = MHD_add_response_header(response, answer->fields[i].name, answer->fields[i].value);
     if (result == MHD_YES)
         result = MHD_queue_response(connection, answer->status, response);
     MHD_destroy_response(response);
     return result;
 }
 
-#define HTTP_ANSWER ((http_answer){MHD_HTTP_OK, "application/json; charset=utf-8", {0}})
+#define HTTP_ANSWER ((http_answer){.status = MHD_HTTP_OK, .content_type = "application/json; charset=utf-8"})
 
 static void http_begin_exchange(http_exchange *x, struct MHD_Connection *connection, const http_request *request,
                                 const char *version)
@@ -271,7 +276,7 @@ static enum MHD_Result http_on_request(void *context, struct MHD_Connection *con
     (void)context;
     if (x == NULL || x->raw_path == NULL)
         return MHD_NO; /* out of memory */
-    http_request request = {method, url, x->raw_path, buf_view(&x->body), x->too_big, connection};
+    http_request request = {method, url, x->raw_path, x->raw_query, buf_view(&x->body), x->too_big, connection};
     if (!x->begun) {
         http_begin_exchange(x, connection, &request, version);
         return MHD_YES;
@@ -295,6 +300,12 @@ static void http_on_completed(void *context, struct MHD_Connection *connection, 
     }
     free(x);
     *state = NULL;
+}
+
+void http_add_field(http_answer *answer, const char *name, const char *value)
+{
+    if (answer->field_count < HTTP_MAX_FIELDS)
+        answer->fields[answer->field_count++] = (http_field){name, value};
 }
 
 const char *http_header(const http_request *request, const char *name)

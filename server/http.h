@@ -18,16 +18,28 @@ enum { HTTP_MAX_BODIES = 128 << 20 };
 typedef struct http_request {
     const char *method, *path; /* the path is percent-decoded */
     const char *raw_path;      /* as it was sent, without the query: %2F and a slash are different things there */
+    const char *raw_query;     /* as it was sent; NULL: none */
     text body;
     bool too_big; /* the body went over HTTP_MAX_BODY and was not kept */
     void *native;
 } http_request;
 
+/* A header of an answer; the texts must live until the answer is sent, as those of the request and of the body do. */
+typedef struct http_field {
+    const char *name, *value;
+} http_field;
+
+enum { HTTP_MAX_FIELDS = 8 };
+
 typedef struct http_answer {
     unsigned status;
-    const char *content_type; /* NULL: none, for answers without a body */
+    const char *content_type; /* NULL: none */
     buf body;
+    http_field fields[HTTP_MAX_FIELDS];
+    size_t field_count;
 } http_answer;
+
+void http_add_field(http_answer *answer, const char *name, const char *value);
 
 /* Runs on one of several threads, at the same time as others. */
 typedef void http_handler(void *context, const http_request *request, http_answer *answer);

@@ -32,11 +32,13 @@ typedef struct main_options {
 static const char main_help[] =
     "langfuse-local " MAIN_VERSION ": a local Langfuse-compatible server in one binary.\n"
     "\n"
-    "  langfuse-local serve [--host 127.0.0.1] [--allow-host NAME] [--port 3300] [--db PATH] [--public-key K] [--secret-key S]\n"
-    "                       [--port-file PATH] [--write-mode dual|events_only] [--version-as V] [--prices FILE] [--quiet]\n"
+    "  langfuse-local serve [--host 127.0.0.1] [--allow-host NAME] [--allow-origin ORIGIN] [--port 3300] [--db PATH]\n"
+    "                       [--public-key K] [--secret-key S] [--port-file PATH] [--write-mode dual|events_only]\n"
+    "                       [--version-as V] [--prices FILE] [--quiet]\n"
     "      Receive traces and answer the public API. Port 0 takes any free port. In the write mode events_only the server refuses\n"
     "      what a Langfuse server of version 4 refuses by default: trace events in batches, and the older ways of reading.\n"
-    "      Requests must name localhost, HOST or a NAME for their host; --allow-host may be given 16 times.\n"
+    "      Requests must name localhost, HOST or a NAME for their host. Pages of an ORIGIN like http://localhost:5173 may read\n"
+    "      answers; with own keys all pages may. --allow-host and --allow-origin may be given 16 times.\n"
     "      It answers as a Langfuse server of version V, 4.16 unless told; from 4.59 on it takes scores in arrays.\n"
     "      FILE has prices of models, as JSON; they win over those that are built in.\n"
     "  langfuse-local tree [TRACE_ID] [--db PATH] [--limit N] [--all] [--full] [--color auto|always|never]\n"
@@ -129,6 +131,11 @@ static bool main_read_option(int option, main_options *o)
         if (o->allowed_count == MAIN_MAX_HOSTS)
             return main_bad_option("too many --allow-host: ", optarg);
         o->allowed[o->allowed_count++] = optarg;
+        return true;
+    case 'O':
+        if (o->api.cors.allowed_count == CORS_MAX_ORIGINS)
+            return main_bad_option("too many --allow-origin: ", optarg);
+        o->api.cors.allowed[o->api.cors.allowed_count++] = optarg;
         return true;
     case 'd': o->given_db = o->db = optarg; return true;
     case 'k': o->api.keys.public_key = optarg; return true;
@@ -368,12 +375,19 @@ static int main_env(const main_options *o)
 #define MAIN_EVERYWHERE {"help", no_argument, NULL, 'H'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}
 
 static const struct option main_serve_options[] = {
-    {"host", required_argument, NULL, 'h'},       {"allow-host", required_argument, NULL, 'A'},
-    {"port", required_argument, NULL, 'p'},       {"db", required_argument, NULL, 'd'},
-    {"public-key", required_argument, NULL, 'k'}, {"secret-key", required_argument, NULL, 's'},
-    {"port-file", required_argument, NULL, 'f'},  {"quiet", no_argument, NULL, 'q'},
-    {"write-mode", required_argument, NULL, 'w'}, {"version-as", required_argument, NULL, 'v'},
-    {"prices", required_argument, NULL, 'r'},     MAIN_EVERYWHERE,
+    {"host", required_argument, NULL, 'h'},
+    {"allow-host", required_argument, NULL, 'A'},
+    {"allow-origin", required_argument, NULL, 'O'},
+    {"port", required_argument, NULL, 'p'},
+    {"db", required_argument, NULL, 'd'},
+    {"public-key", required_argument, NULL, 'k'},
+    {"secret-key", required_argument, NULL, 's'},
+    {"port-file", required_argument, NULL, 'f'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"write-mode", required_argument, NULL, 'w'},
+    {"version-as", required_argument, NULL, 'v'},
+    {"prices", required_argument, NULL, 'r'},
+    MAIN_EVERYWHERE,
 };
 
 static const struct option main_show_options[] = {

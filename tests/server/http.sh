@@ -100,6 +100,14 @@ expect 'events only' 207 '{"successes":[{"id":"2","status":201}],"errors":[{"id"
 stop TERM
 [ "$code" = 0 ] || fail "exit code $code of the server in events_only mode"
 
+# With the keys that everybody knows.
+start --public-key pk-lf-local --secret-key sk-lf-local --allow-origin http://localhost:5173
+checks=$((checks + 2))
+curl -s -o /dev/null -D - -H 'Origin: https://page.example' "$url/api/public/health" | grep -qi '^access-control' && fail 'any page, with well-known keys'
+curl -s -o /dev/null -D - -H 'Origin: http://localhost:5173' "$url/api/public/health" |
+    grep -qi '^access-control-allow-origin: http://localhost:5173' || fail 'a page that is allowed, with well-known keys'
+stop TERM
+
 # As a server of another version.
 start --version-as 4.59
 expect 'health of 4.59' 200 '{"status":"OK","version":"4.59.0"}' "$url/api/public/health"
@@ -144,6 +152,23 @@ expect 'other public key' 200 '{}' -u other:sk -H "$json" -d '{}' "$traces"
 expect 'malformed' 401 '{"message":"Invalid authorization header"}' -H 'Authorization: basic cGs6c2s=' "$observations"
 expect 'bearer' 403 '{"message":"Access denied - insufficient permissions for this endpoint"}' -H 'Authorization: Bearer pk' "$observations"
 expect 'bearer, projects' 403 '{"message":"Invalid API key. Are you using an organization key?"}' -H 'Authorization: Bearer pk' "$url/api/public/projects"
+expect 'HEAD of health' 200 '' -I -o /dev/null "$url/api/public/health"
+expect 'POST of health' 200 '{"status":"OK","version":"4.16.0"}' -X POST "$url/api/public/health"
+expect 'a slash at the end' 308 '/api/public/health?a=b%2F' "$url/api/public/health/?a=b%2F"
+expect 'where it goes' 200 '{"status":"OK","version":"4.16.0"}' -L "$url/api/public/health//?a=b"
+expect 'OPTIONS' 204 '' -X OPTIONS "$ingestion"
+expect 'OPTIONS of no route' 404 '{"message":"Not found","error":"LangfuseNotFoundError"}' -X OPTIONS "$url/api/public/nothing"
+expect 'OPTIONS of our own' 405 '{"message":"Method not allowed","error":"MethodNotAllowedError"}' -X OPTIONS "$count"
+allowed_origin() { # curl-arguments...
+    curl -s -o /dev/null -D - "$@" | tr -d '\r' | sed -n 's/^Access-Control-Allow-//p' | tr '\n' ' '
+}
+checks=$((checks + 4))
+page='Origin: https://page.example'
+[ "$(allowed_origin -H "$page" "$url/api/public/health")" = 'Origin: https://page.example ' ] || fail 'a page, with own keys'
+[ "$(allowed_origin -X OPTIONS -H "$page" -H 'Access-Control-Request-Headers: authorization' "$observations")" = \
+    'Origin: https://page.example Methods: GET,HEAD,PUT,PATCH,POST,DELETE Headers: authorization ' ] || fail 'a page that asks, with own keys'
+[ "$(allowed_origin -H "$page" $auth "$count")" = '' ] || fail 'a page, for a route of our own'
+[ "$(allowed_origin "$url/api/public/health")" = '' ] || fail 'no page'
 expect 'bearer, unknown' 401 "{\"message\":\"Invalid public key. Confirm that you've configured the correct host.\"}" \
     -H 'Authorization: Bearer x' "$observations"
 expect projects 200 '{"data":[{"id":"local","name":"Local","organization":{"id":"local","name":"Local"},"metadata":{}}]}' $auth "$url/api/public/projects"
