@@ -24,6 +24,12 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wundef -Wfo
 LIB_FLAGS := -std=gnu11 -fvisibility=hidden -fPIC -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 $(WARNINGS) -MMD -MP
 PROGRAM_FLAGS := -std=gnu11 $(WARNINGS) -MMD -MP -I.
 LIBS := -lcurl -lcjson -lpthread
+# GZIP=1: what OTLP sends is compressed, by zlib. In a folder of its own, such as BUILD=build/gzip: objects do not notice the change.
+unexport GZIP # gzip(1) would read it
+ifeq ($(GZIP),1)
+LIB_FLAGS += -DLF_GZIP=1
+LIBS += -lz
+endif
 SERVER_LIBS := -lmicrohttpd -lsqlite3 -lz -lpthread -lm
 
 LIB_SOURCES := lf_core.c $(filter-out src/all.c,$(wildcard src/*.c src/*/*.c)) $(wildcard langfuse/*.c)
@@ -85,7 +91,7 @@ $(INSTALLED): $(BUILD)/%: tools/install/%.in FORCE
 	@mkdir -p $(@D)
 	@sed -e 's|@prefix@|$(prefix)|' -e 's|@exec_prefix@|$(exec_prefix)|' -e 's|@libdir@|$(libdir)|' \
 	    -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' -e 's|@minor@|$(SOVERSION)|' -e 's|@type@|SHARED_LIBRARY|' \
-	    -e 's|@wrap@|$(WRAP)|' \
+	    -e 's|@wrap@|$(WRAP)|' -e 's|@zlib@|$(if $(filter 1,$(GZIP)),zlib)|' -e 's|@zlib_target@|$(if $(filter 1,$(GZIP)),;\\$$<LINK_ONLY:ZLIB::ZLIB>)|' \
 	    $< > $@
 
 install: lib ## headers, libraries, and what pkg-config and CMake read, below prefix
@@ -132,6 +138,9 @@ $(BUILD)/bench/%: bench/%.c $(STATIC)
 $(BUILD)/tests/unit/%: tests/unit/%.c $(STATIC)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PROGRAM_FLAGS) $< -o $@ $(STATIC) $(LDFLAGS) -lcmocka $(LIBS) -lm
+
+# It compresses, whether the library does or not.
+$(BUILD)/tests/unit/test_gzip: LIBS += -lz
 
 # Calls of these pass through the test (tests/fuzz/calls.h).
 export CALLS_WRAP := -Wl,--wrap=lf__export_add,--wrap=lf__traces_add,--wrap=lf__segment_new

@@ -19,6 +19,7 @@
 #include "base/config.c"
 #include "base/gate.c"
 #include "base/guest.c"
+#include "base/gzip.c"
 #include "base/ids.c"
 #include "base/json.c"
 #include "base/key_file.c"

@@ -55,11 +55,11 @@ OWNERS = {
     "microhttpd.h": ["server/http.c"],
     "sqlite3.h": ["server/store_private.h"],
     "server/store_private.h": ["server/store*.c"],
-    "zlib.h": ["server/gunzip.c"],
+    "zlib.h": ["server/gunzip.c", "src/base/gzip.c"],
 }
 
 # Encoders and parsers work on memory: they include nothing that does I/O, and of <stdio.h> they use what prints to memory.
-NO_IO = """src/model/* src/base/answer.* src/base/buf.* src/base/json.* src/base/limits.* src/base/python.* src/base/sha256.* src/base/text.* src/base/value.*
+NO_IO = """src/model/* src/base/answer.* src/base/buf.* src/base/gzip.* src/base/json.* src/base/limits.* src/base/python.* src/base/sha256.* src/base/text.* src/base/value.*
 src/observe/capture.* src/observe/context.h src/observe/propagate.* src/observe/record.* src/observe/site.* src/observe/trace_context.*
 src/deliver/mask.* src/deliver/pb.h src/deliver/pending.* src/deliver/verdict.* src/deliver/wire*.* src/ask/template.*
 server/text.* server/arena.* server/buf.* server/member.* server/span.* server/json.* server/otlp*.* server/observation.* server/usage.* server/cost.* server/clock.* server/js_date.* server/auth.* server/gunzip.* server/price*.*

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "buf.h"
+#include "gzip.h"
 #include "struct_size.h"
 #include "key_file.h"
 #include "limits.h"
@@ -276,6 +277,33 @@ static void config_read_protocol(config_maker *maker)
                 given.name, lf__setting_shown(given.text));
 }
 
+/* Whether it is to be compressed, if this variable says so. What an OpenTelemetry variable says otherwise, it says to other
+ * exporters. */
+static bool config_read_compression_of(config_maker *maker, const char *variable, bool is_ours)
+{
+    lf__setting given = lf__setting_variable(variable);
+    bool wants = given.text != NULL && strcasecmp(given.text, "gzip") == 0, can = lf__gzip_can();
+    if (given.text == NULL || (!wants && strcasecmp(given.text, "none") != 0)) {
+        if (given.text != NULL)
+            lf__log(&maker->config->logger, is_ours ? LF__LOG_WARNING : LF__LOG_DEBUG,
+                    "%s=%.80s is neither gzip nor none; ignoring it", given.name, lf__setting_shown(given.text));
+        return false;
+    }
+    maker->config->gzip = wants && can;
+    if (wants && !can)
+        lf__log(&maker->config->logger, is_ours ? LF__LOG_WARNING : LF__LOG_INFO,
+                "%s=gzip: this library was built without GZIP=1; nothing is compressed", given.name);
+    return true;
+}
+
+static void config_read_compression(config_maker *maker)
+{
+    maker->config->gzip = lf__gzip_can();
+    if (!config_read_compression_of(maker, "LANGFUSE_OTEL_COMPRESSION", true) &&
+        !config_read_compression_of(maker, "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", false))
+        (void)config_read_compression_of(maker, "OTEL_EXPORTER_OTLP_COMPRESSION", false);
+}
+
 static void config_read_texts(config_maker *maker)
 {
     const lf_options *options = &maker->options;
@@ -304,6 +332,7 @@ static void config_read_texts(config_maker *maker)
         config_keep(maker, texts[i].field, lf__setting_pick(texts[i].option, NULL, texts[i].variables).text);
     config_read_environment(maker);
     config_read_protocol(maker);
+    config_read_compression(maker);
 }
 
 /* ---- Where to, and as whom ---- */

@@ -43,6 +43,7 @@ typedef struct lf__config {
     bool enabled;    /* false: no keys, switched off, OTEL_SDK_DISABLED; nothing is recorded */
     bool is_pumped;  /* no thread: the program calls lf_poll */
     bool capture_io; /* default for arguments and returns */
+    bool gzip; /* bodies of OTLP are compressed */
     bool json; /* OTLP/JSON rather than protobuf (the file exporter always writes JSON) */
     lf__exporter exporter;
 

@@ -1,6 +1,7 @@
 #include "export.h"
 
 #include "../base/answer.h"
+#include "../base/gzip.h"
 #include "file.h"
 #include "route.h"
 #include "tell.h"
@@ -36,6 +37,7 @@ typedef struct export_batch {
     bool is_part;          /* came out of a split */
     uint64_t whole;        /* the same of the batch before any split */
     bool is_list;          /* it was sent as a list of scores */
+    bool is_gzip;          /* it was sent compressed */
     lf__buf head;
     lf__buf tail;
     lf__buf body; /* as it is sent, where that is not head, items and tail; empty until then */
@@ -60,6 +62,8 @@ struct lf__export {
     size_t batch_count;
     size_t in_flight;
     bool abandoning;
+    bool gzip_is_taken;   /* the server has accepted a compressed request */
+    bool gzip_is_refused; /* before that it has refused one: all are sent as they are */
     bool send_wanted; /* the open batch waits for a place among them */
     size_t bytes;
     uint64_t added;
@@ -360,10 +364,22 @@ static bool export_is_never_taken(const lf__http_answer *answer)
     return strstr(answer->body, export_never_takes) != NULL;
 }
 
+/* A receiver that does not know gzip takes the bytes for something else. */
+static bool export_gzip_is_refused(lf__export *x, const export_batch *batch, int status)
+{
+    if (!batch->is_gzip || x->gzip_is_taken || (status != 400 && status != 415 && status != 422))
+        return false;
+    if (!x->gzip_is_refused)
+        lf__log(&x->config->logger, LF__LOG_DEBUG, "%s refuses a compressed request: HTTP %d; none is compressed from now on",
+                x->tell.target, status);
+    x->gzip_is_refused = true;
+    return true;
+}
+
 static void export_refused(lf__export *x, export_batch *batch, const lf__http_answer *answer)
 {
     int status = answer->status;
-    if (lf__route_turns(&x->route, batch->is_list, status))
+    if (lf__route_turns(&x->route, batch->is_list, status) || export_gzip_is_refused(x, batch, status))
         return; /* the batch goes out once more, at once */
     lf__tell_refused(&x->tell, answer, x->wire->not_found);
     if (status == 408 || status == 429 || status >= 500 || status < 200) {
@@ -385,8 +401,10 @@ static void export_answered(lf__export *x, export_batch *batch, const lf__http_a
 {
     int status = answer->status;
     bool delivered = status >= 200 && status < 300 && !lf__answer_is_page(answer->body, answer->body_size);
-    lf__log(&x->config->logger, LF__LOG_DEBUG, "export of %zu %s%s: HTTP %d%s%s", batch->count, x->tell.noun,
-            batch->count == 1 ? "" : "s", status, answer->message[0] == '\0' ? "" : " ", answer->message);
+    lf__log(&x->config->logger, LF__LOG_DEBUG, "export of %zu %s%s%s: HTTP %d%s%s", batch->count, x->tell.noun,
+            batch->count == 1 ? "" : "s", batch->is_gzip ? " (gzip)" : "", status, answer->message[0] == '\0' ? "" : " ",
+            answer->message);
+    x->gzip_is_taken |= delivered && batch->is_gzip;
     bool judges = delivered && status == 207 && x->wire->judges_events && !batch->is_list;
     if (judges && export_is_never_taken(answer) && lf__route_turns(&x->route, false, 410)) {
         export_server_is_well(x); /* the batch goes out once more, at once */
@@ -462,6 +480,7 @@ static bool export_to_server(lf__export *x, export_batch *batch)
         .method = LF__HTTP_POST,
         .url = batch->is_list ? x->config->scores_url : x->url,
         .content_type = x->wire->content_type,
+        .content_encoding = batch->is_gzip ? "gzip" : NULL,
         .timeout_ms = x->config->timeout_ms,
         .answer_max = x->wire->answer_max,
         .done = export_request_done,
@@ -475,6 +494,13 @@ static bool export_to_server(lf__export *x, export_batch *batch)
     return true;
 }
 
+/* Where that fails, or makes nothing smaller, the batch is sent as it is. */
+static void export_compress(export_batch *batch)
+{
+    const lf__text texts[] = {lf__buf_text(&batch->head), lf__buf_text(&batch->items), lf__buf_text(&batch->tail)};
+    batch->is_gzip = lf__gzip(&batch->body, texts, sizeof texts / sizeof *texts);
+}
+
 /* False: no memory. */
 static bool export_make_body(lf__export *x, export_batch *batch)
 {
@@ -482,9 +508,14 @@ static bool export_make_body(lf__export *x, export_batch *batch)
     lf__buf_clear(&batch->tail);
     lf__buf_clear(&batch->body);
     batch->is_list = x->route.is_list;
+    batch->is_gzip = false;
     if (batch->is_list)
         return lf__wire_list(&batch->body, &batch->items);
-    return x->wire->head(&batch->head, x->config, batch->items.length) && x->wire->tail(&batch->tail);
+    if (!x->wire->head(&batch->head, x->config, batch->items.length) || !x->wire->tail(&batch->tail))
+        return false;
+    if (x->config->gzip && x->wire->takes_gzip && x->file.path == NULL && !x->gzip_is_refused)
+        export_compress(batch);
+    return true;
 }
 
 /* A list may be shorter than a batch may: it is halved before it is sent, and so is none of one score. */

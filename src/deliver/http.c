@@ -207,6 +207,7 @@ static struct curl_slist *http_headers(lf__http_request *request)
     bool ok = http_add_header(&list, "Expect:") &&
               (request->content_type == NULL ? http_add_header(&list, "Content-Type:") /* none, not libcurl's default */
                                              : http_add_own(config, &list, "Content-Type", request->content_type)) &&
+              http_add_own(config, &list, "Content-Encoding", request->content_encoding) &&
               http_add_own(config, &list, "User-Agent", "langfuse-c/" LANGFUSE_VERSION) &&
               (request->is_foreign || http_add_identity(request, &list));
     for (size_t i = 0; ok && i < config->header_count; i++)

@@ -50,6 +50,7 @@ typedef struct lf__http_request {
     lf__http_method method;
     const char *url;
     const char *content_type;           /* of the body; NULL: not said */
+    const char *content_encoding;       /* likewise */
     lf__http_part body[LF__HTTP_PARTS]; /* sent one after the other as one body; none at all with GET */
     long timeout_ms;
     size_t answer_max; /* 0: LF__HTTP_ANSWER_MAX */

@@ -38,6 +38,7 @@ typedef struct lf__wire {
     const char *not_found; /* the likely cause of a 404 or a 405 */
     size_t items_max;      /* in a request */
     size_t answer_max;     /* bytes of an answer that are kept */
+    bool takes_gzip;       /* servers take compressed requests */
     bool takes_all;        /* scores and updates of traces are items, too */
     bool judges_events;    /* a 207 judges each event of an item by itself */
     /* Append one item. False, with `out` as it was before: over a ceiling, or no memory, as no_memory of `out` or of the scratch

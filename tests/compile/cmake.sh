@@ -23,7 +23,8 @@ build() { # folder
 
 # To a folder that is not the one it was made for: an installation may be moved.
 installed() {
-    configure . "$folder/library" -DCMAKE_INSTALL_PREFIX="$folder/there"
+    local gzip=$([[ $library == static ]] && echo ON || echo OFF) # what a static library needs, programs must find
+    configure . "$folder/library" -DCMAKE_INSTALL_PREFIX="$folder/there" -DLANGFUSE_GZIP="$gzip"
     build "$folder/library"
     cmake --install "$folder/library" >"$folder/install.log"
 }

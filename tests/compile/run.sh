@@ -253,6 +253,14 @@ one_file() { # compiler
     "$1" -std=gnu11 -I. -include stdio.h -D_GNU_SOURCE -Werror -fsyntax-only src/all.c
 }
 
+# Compressed, to a server that unpacks it.
+one_file_with_gzip() {
+    local said=$OUT/gzip.said
+    "$C_COMPILER" -std=gnu11 -I. -DLF_GZIP=1 tests/compile/program.c src/all.c -o "$OUT/gzip" -lcurl -lcjson -lz -lpthread
+    LANGFUSE_LOG=debug "$BUILD/langfuse-local" run -- "$OUT/gzip" packed >"$said" 2>&1
+    grep -q 'export of 1 observation (gzip): HTTP 200' "$said" && grep -q '"question":"packed"' "$said" || { cat "$said"; return 1; }
+}
+
 # Where compilers may take it that there is neither NaN nor infinity.
 fast_math() { # compiler flag...
     local program=$OUT/fast_math.$BASHPID file=$OUT/trace.$BASHPID text
@@ -470,6 +478,7 @@ all_jobs() {
             echo "one_file_is_quiet $compiler $level"
         done
     done
+    echo one_file_with_gzip
     echo "fast_math $C_COMPILER -Ofast -g -fsanitize=address,undefined -fno-sanitize-recover=all"
     echo installs
     echo 'installs_to /usr/local/lib /usr/local/include /usr/local/bin'
@@ -545,7 +554,7 @@ run_job() { # line
 }
 
 export -f compiles strict must_fail header_alone disassembly disabled_is_nothing only version absent shared_symbols static_symbols \
-    foreign_headers layout abi_0_1 traces_of_0_1 refused deprecation traces scored one_file fast_math one_file_is_quiet \
+    foreign_headers layout abi_0_1 traces_of_0_1 refused deprecation traces scored one_file one_file_with_gzip fast_math one_file_is_quiet \
     make_install installs installs_to plugin plugin_static exceptions jumps doc_compiles run_job
 for page in README.md docs/*.md; do
     [[ ! -e $page ]] || extract_docs "$page"
