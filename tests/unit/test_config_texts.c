@@ -1,6 +1,8 @@
 /* Options that are URLs, names and headers: which of them wins, and what a bad value leads to. */
 #include "config_cases.h"
 
+#include "../../src/base/gzip.h"
+
 /* ---- URL ---- */
 
 static void assert_urls(const char *given, const char *base, const char *traces)
@@ -253,6 +255,28 @@ static void protocol_is_protobuf_or_json(void **state)
     }
 }
 
+/* With zlib: test_gzip.c. */
+static void without_zlib_compression_that_is_asked_for_is_told(void **state)
+{
+    (void)state;
+    if (lf__gzip_can())
+        return;
+    setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip", 1); /* of the whole deployment, perhaps */
+    lf__config *config = MAKE(.timeout_ms = 0);
+    assert_false(config->gzip);
+    assert_int_equal(lines_with(""), 0);
+    lf__config_free(config);
+    setenv("LANGFUSE_OTEL_COMPRESSION", "gzip", 1);
+    config = MAKE(.timeout_ms = 0);
+    assert_false(config->gzip);
+    ASSERT_ONE_LINE("LANGFUSE_OTEL_COMPRESSION=gzip: this library was built without GZIP=1");
+    lf__config_free(config);
+    setenv("LANGFUSE_OTEL_COMPRESSION", "none", 1);
+    config = MAKE(.timeout_ms = 0);
+    assert_int_equal(lines_with(""), 0);
+    lf__config_free(config);
+}
+
 static void exporter_is_otlp_ingestion_or_a_file(void **state)
 {
     (void)state;
@@ -423,6 +447,7 @@ int main(void)
         CASE(texts_come_from_option_then_variables_in_their_order),
         CASE(environment_names_follow_the_servers_rule),
         CASE(protocol_is_protobuf_or_json),
+        CASE(without_zlib_compression_that_is_asked_for_is_told),
         CASE(exporter_is_otlp_ingestion_or_a_file),
         CASE(headers_from_the_environment_are_percent_decoded),
         CASE(header_options_come_on_top_and_replace_without_regard_to_case),
