@@ -66,6 +66,7 @@ static void config_read_numbers(config_maker *maker)
     static const lf__setting_range ttl = {"", "LANGFUSE_PROMPT_CACHE_DEFAULT_TTL_SECONDS", 60, 0, 1000000000, false};
     const lf__setting_range queue = {"max_queue_bytes", "LANGFUSE_MAX_QUEUE_BYTES", (int64_t)256 << 20, 1 << 20, memory_max, false};
     static const lf__setting_range batch = {"max_batch_bytes", "LANGFUSE_MAX_BATCH_SIZE_BYTES", 2500000, BODY_MIN, BODY_MAX, false};
+    const lf__setting_range otlp = {"", "LANGFUSE_OTEL_MAX_BATCH_SIZE_BYTES", memory_max, BODY_MIN, memory_max, false};
     static const lf__setting_range event = {"max_event_bytes", "LANGFUSE_MAX_EVENT_SIZE_BYTES", 1000000, 1024, BODY_MAX, false};
 
     static const lf__setting_range handles = {"max_handles", "LANGFUSE_MAX_HANDLES", LF__CONFIG_HANDLES, 64, LF__CONFIG_HANDLES,
@@ -85,6 +86,9 @@ static void config_read_numbers(config_maker *maker)
                                   : (long)lf__setting_number(logger, config_time(options->exit_timeout_ms), &at_exit);
     config->queue_bytes = (size_t)lf__setting_number(logger, config_size(options->max_queue_bytes), &queue);
     config->batch_bytes = (size_t)lf__setting_number(logger, config_size(options->max_batch_bytes), &batch);
+    /* Other SDKs drop a batch that is larger; here none is. */
+    size_t otlp_bytes = (size_t)lf__setting_number(logger, 0, &otlp);
+    config->batch_bytes = config->batch_bytes < otlp_bytes ? config->batch_bytes : otlp_bytes;
     config->record_bytes = (size_t)lf__setting_number(logger, config_size(options->max_event_bytes), &event);
     config->prompt_ttl_s = (int)lf__setting_number(logger, 0, &ttl);
     if (config->record_bytes > config->batch_bytes)

@@ -337,9 +337,31 @@ static void an_observation_is_never_allowed_more_than_a_request(void **state)
     lf__config_free(config);
 }
 
+static void the_other_sdks_limit_of_a_batch_counts_where_it_is_smaller(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ours, *theirs;
+        size_t bytes;
+        int lines;
+    } cases[] = {
+        {"", "67108864", 2500000, 0}, {"", "100000", 100000, 0}, {"80000", "100000", 80000, 0},
+        {"90000", "70000", 70000, 0}, {"", "65535", 2500000, 1}, {"", "x", 2500000, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        setenv("LANGFUSE_MAX_BATCH_SIZE_BYTES", cases[i].ours, 1);
+        setenv("LANGFUSE_OTEL_MAX_BATCH_SIZE_BYTES", cases[i].theirs, 1);
+        lf__config *config = MAKE(.timeout_ms = 0);
+        assert_int_equal(config->batch_bytes, cases[i].bytes);
+        assert_int_equal(lines_with("LANGFUSE_OTEL_MAX_BATCH_SIZE_BYTES="), cases[i].lines);
+        lf__config_free(config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(the_other_sdks_limit_of_a_batch_counts_where_it_is_smaller),
         CASE(sample_rates_become_thresholds),
         CASE(a_bad_sample_rate_keeps_every_trace_and_says_so),
         CASE(the_sample_rate_option_wins),
