@@ -273,7 +273,7 @@ static const json *event_costs(arena *a, const json *older, const json *details)
         if (json_is(json_get(older, names[i][0]), JSON_NUMBER))
             event_put_cost(a, costs, text_of(names[i][1]), json_get(older, names[i][0]));
     for (const json *detail = json_first(details, JSON_OBJECT); costs != NULL && detail != NULL; detail = detail->next)
-        if (detail->kind == JSON_NUMBER && detail->number >= 0)
+        if (detail->kind == JSON_NUMBER && detail->number >= 0 && json_count(costs) < USAGE_MAX_ENTRIES)
             event_put_cost(a, costs, detail->key, detail);
     return costs;
 }

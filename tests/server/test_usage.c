@@ -77,6 +77,26 @@ static void too_many_counts_are_left_out(void **state)
     arena_free(&a);
 }
 
+/* As many costs as a batch can hold take no longer than its other members. */
+static void too_many_costs_are_left_out(void **state)
+{
+    arena a = {0};
+    buf body = {0};
+    (void)state;
+    buf_string(&body, "{\"id\":\"o\",\"costDetails\":{\"k\":1");
+    for (int i = 0; i < 300000; i++)
+        buf_format(&body, ",\"k%d\":1", i);
+    buf_string(&body, "}}");
+    const event e = {
+        .type = event_type_of(TEXT("generation-create")), .body_id = TEXT("o"), .body = json_parse(&a, buf_view(&body))};
+    fold *f = fold_new(&a, EVENT_OBSERVATION, e.body_id);
+    fold_add(f, &e);
+    observation o = event_observation(&a, f);
+    assert_int_equal(json_count(json_parse(&a, o.cost)), USAGE_MAX_ENTRIES);
+    buf_free(&body);
+    arena_free(&a);
+}
+
 static void given_costs_are_kept_with_12_digits(void **state)
 {
     static const rule rules[] = {
@@ -183,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(details_become_counts),
         cmocka_unit_test(too_many_counts_are_left_out),
+        cmocka_unit_test(too_many_costs_are_left_out),
         cmocka_unit_test(given_costs_are_kept_with_12_digits),
         cmocka_unit_test(a_side_is_the_sum_of_all_keys_that_name_it),
         cmocka_unit_test(batches_give_usage_in_three_generations),
