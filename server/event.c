@@ -40,6 +40,12 @@ const event_type *event_type_of(text name)
     return NULL;
 }
 
+bool event_type_has_model(const event_type *type)
+{
+    return type->observation_type == NULL ||
+           (strcmp(type->observation_type, "SPAN") != 0 && strcmp(type->observation_type, "EVENT") != 0);
+}
+
 /* ---- Checking ---- */
 
 static void event_check_strings(const json *body, const char *const *names, issues *to)
@@ -132,8 +138,7 @@ static void event_check_observation(const json *body, const event_type *type, is
     for (size_t i = 0; times[i] != NULL; i++)
         issues_check_datetime(to, json_get(body, times[i]), times[i], false);
     issues_check_option(to, json_get(body, "level"), "level", levels);
-    if (type->observation_type != NULL &&
-        (strcmp(type->observation_type, "SPAN") == 0 || strcmp(type->observation_type, "EVENT") == 0))
+    if (!event_type_has_model(type))
         return; /* spans and events have none of the members below */
     event_check_parameters(json_get(body, "modelParameters"), to);
     event_check_usage(json_get(body, "usage"), to);

@@ -17,6 +17,9 @@ typedef struct event_type {
 /* NULL for an unknown name. */
 const event_type *event_type_of(text name);
 
+/* Whether a body of this type may name a model, its usage and its prompt; spans and events may not. */
+bool event_type_has_model(const event_type *type);
+
 typedef struct event {
     const event_type *type;
     text id, body_id; /* a body without id is accepted, and stored nowhere: its body_id is empty */

@@ -181,14 +181,17 @@ static void fold_put(fold *f, size_t index, const fold_order *at, const json *va
 }
 
 /* Of a name that occurs twice the last value counts. */
-static void fold_put_members(fold *f, const fold_order *at, const json *body)
+static void fold_put_members(fold *f, const fold_order *at, const event_type *type, const json *body)
 {
+    static const char of_models[] =
+        "completionStartTime,model,modelParameters,usage,usageDetails,costDetails,promptName,promptVersion";
+    bool has_model = event_type_has_model(type);
     const json *values[FOLD_MEMBER_COUNT] = {NULL};
     for (const json *member = body->first; member != NULL; member = member->next)
         for (size_t i = 0; i < FOLD_MEMBER_COUNT; i++)
             if (*fold_members[i].name == (member->key.size > 0 ? *member->key.at : '\0') &&
                 text_is(member->key, fold_members[i].name)) {
-                values[i] = member;
+                values[i] = has_model || !text_lists(TEXT(of_models), member->key) ? member : NULL;
                 break;
             }
     for (size_t i = 0; i < FOLD_MEMBER_COUNT; i++)
@@ -381,7 +384,7 @@ void fold_add(fold *f, const event *e)
         f->updated_ns = e->arrived_ns;
     if (!json_is(e->body, JSON_OBJECT))
         return;
-    fold_put_members(f, &at, e->body);
+    fold_put_members(f, &at, e->type, e->body);
     fold_put_metadata(f, &at, json_get(e->body, "metadata"));
     if (f->kind == EVENT_TRACE)
         fold_put_tags(f, json_get(e->body, "tags"));

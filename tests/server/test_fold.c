@@ -193,14 +193,14 @@ static void of_one_millisecond_the_first_create_counts(void **state)
 {
     arena a = {0};
     fold *f = fold_new(&a, EVENT_OBSERVATION, TEXT("o"));
-    const event events[] = {event_of(&a, "span-create", 5, 1, "{\"name\":\"one\",\"model\":\"m\"}"),
-                            event_of(&a, "span-create", 5, 2, "{\"name\":\"two\"}")};
+    const event events[] = {event_of(&a, "generation-create", 5, 1, "{\"name\":\"one\",\"model\":\"m\"}"),
+                            event_of(&a, "generation-create", 5, 2, "{\"name\":\"two\"}")};
     (void)state;
     fold_add(f, &events[0]);
     fold_add(f, &events[1]);
     assert_text(event_observation(&a, f).name, "one");
-    const event updates[] = {event_of(&a, "span-update", 5, 3, "{\"name\":\"three\"}"),
-                             event_of(&a, "span-update", 5, 4, "{\"name\":\"four\"}")};
+    const event updates[] = {event_of(&a, "generation-update", 5, 3, "{\"name\":\"three\"}"),
+                             event_of(&a, "generation-update", 5, 4, "{\"name\":\"four\"}")};
     fold_add(f, &updates[1]);
     fold_add(f, &updates[0]);
     assert_text(event_observation(&a, f).name, "four");

@@ -198,6 +198,43 @@ static void batches_give_usage_in_three_generations(void **state)
     }
 }
 
+/* As a real server reads their bodies; observation-create, which is older, may name a model for a span. */
+static void spans_and_events_of_batches_have_no_model(void **state)
+{
+    static const struct {
+        const char *type, *model;
+    } cases[] = {
+        {"span-create", ""},
+        {"span-update", ""},
+        {"event-create", ""},
+        {"generation-create", "gpt-4o"},
+        {"tool-create", "gpt-4o"},
+        {"agent-create", "gpt-4o"},
+        {"observation-create", "gpt-4o"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        arena a = {0};
+        const event e = {
+            .type = event_type_of(text_of(cases[i].type)),
+            .body_id = TEXT("o"),
+            .body = json_parse(&a, TEXT("{\"id\":\"o\",\"type\":\"SPAN\",\"name\":\"n\",\"model\":\"gpt-4o\","
+                                        "\"completionStartTime\":\"2026-11-28T00:00:00Z\",\"costDetails\":{\"total\":1},"
+                                        "\"usageDetails\":{\"input\":1},\"modelParameters\":{\"n\":1}}"))};
+        fold *f = fold_new(&a, EVENT_OBSERVATION, e.body_id);
+        fold_add(f, &e);
+        observation o = event_observation(&a, f);
+        bool has_model = *cases[i].model != '\0';
+        assert_text(o.name, "n");
+        assert_text(o.model, cases[i].model);
+        assert_text(o.usage, has_model ? "{\"input\":1,\"total\":1}" : "{}");
+        assert_text(o.cost, has_model ? "{\"total\":1}" : "{}");
+        assert_text(o.model_parameters, has_model ? "{\"n\":1}" : "{}");
+        assert_int_equal(o.completion_start_ms >= 0, has_model);
+        arena_free(&a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +244,7 @@ int main(void)
         cmocka_unit_test(given_costs_are_kept_with_12_digits),
         cmocka_unit_test(a_side_is_the_sum_of_all_keys_that_name_it),
         cmocka_unit_test(batches_give_usage_in_three_generations),
+        cmocka_unit_test(spans_and_events_of_batches_have_no_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
