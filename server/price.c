@@ -32,13 +32,18 @@ static struct {
 
 /* ---- The lists ---- */
 
-/* The latest start first. Equal ones keep their order. */
+static bool price_is_before(const price_model *a, const price_model *b)
+{
+    return a->is_managed != b->is_managed ? b->is_managed : a->start_ms > b->start_ms;
+}
+
+/* Equal ones keep their order. */
 static void price_put_in_order(price_list *list)
 {
     for (size_t i = 1; i < list->count; i++) {
         price_model moved = list->models[i];
         size_t to = i;
-        for (; to > 0 && list->models[to - 1].start_ms < moved.start_ms; to--)
+        for (; to > 0 && price_is_before(&moved, &list->models[to - 1]); to--)
             list->models[to] = list->models[to - 1];
         list->models[to] = moved;
     }

@@ -47,6 +47,7 @@ typedef struct price_model {
     const price_tier *tiers; /* in the order in which they are tried, the default one last */
     size_t tier_count;
     int64_t start_ms; /* of the models that fit, the one with the latest start counts; INT64_MIN: not given */
+    bool is_managed;  /* by Langfuse: the models of a project come before it */
 } price_model;
 
 /* Adds the models of a file, given as its text. False, with one line in `why`, when it is not of the form. Before the server

@@ -199,6 +199,7 @@ static bool price_read_names(price_reader *r, const json *given, price_model *mo
     model->name = json_string_at(given, "modelName");
     model->id = json_string_at(given, "id").size > 0 ? json_string_at(given, "id") : model->name;
     model->start_ms = INT64_MIN;
+    model->is_managed = json_is(json_get(given, "isLangfuseManaged"), JSON_TRUE);
     if (model->name.size == 0)
         return price_read_fail(r, "no \"modelName\"", TEXT(""));
     for (size_t i = 0; i + 1 < r->list->count; i++)

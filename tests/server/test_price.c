@@ -290,6 +290,8 @@ static void models_of_a_file_win(void **state)
     static const char file[] =
         "{\"data\":["
         "{\"modelName\":\"any\",\"matchPattern\":\"(?i)^own\",\"prices\":{\"input\":1e-6,\"output\":0.0000123}},"
+        "{\"id\":\"8\",\"modelName\":\"newest\",\"startDate\":\"2026-02-01T00:00:00.000Z\",\"isLangfuseManaged\":true,"
+        "\"matchPattern\":\"^own-x$\",\"prices\":{\"input\":4}},"
         "{\"modelName\":\"old\",\"startDate\":\"2025-01-01\",\"matchPattern\":\"^own-x$\",\"prices\":{\"input\":2}},"
         "{\"id\":\"7\",\"modelName\":\"new\",\"startDate\":\"2026-01-01T00:00:00.000Z\",\"matchPattern\":\"^own-x$\",\"prices\":{"
         "\"input\":3E0}},"
