@@ -107,7 +107,10 @@ static bool prompts_read_version_parameter(const http_request *request, int64_t 
 
 static bool prompts_read_version_and_label(const http_request *request, int64_t *out_version, text *out_label, http_answer *answer)
 {
-    *out_label = text_of(http_query(request, "label"));
+    const char *label = http_query(request, "label");
+    *out_label = label != NULL ? text_of(label) : TEXT_NONE;
+    if (!parameter_once(request, "", "version", answer))
+        return false;
     if (!prompts_read_version_parameter(request, out_version, answer))
         return false;
     if (*out_version == 0 || out_label->size == 0)
@@ -171,6 +174,8 @@ static bool prompts_answer_prompt(prompts_turn *t, text name, int64_t version, t
 {
     prompt found;
     bool is_there;
+    if (version == 0 && label.size == 0) /* of a label that is given, and empty */
+        return prompts_refuse_absent(t, name, version, label);
     if (!store_find_prompt(t->store, &t->memory, name, version, label, &found, &is_there))
         return false;
     return is_there ? prompts_put_resolved(t, &found, resolve) : prompts_refuse_absent(t, name, version, label);
@@ -179,7 +184,7 @@ static bool prompts_answer_prompt(prompts_turn *t, text name, int64_t version, t
 static void prompts_read_one(prompts_turn *t, text name, int64_t version, text label, bool resolve)
 {
     if (prompts_begin(t, false))
-        prompts_end(t, prompts_answer_prompt(t, name, version, label.size > 0 ? label : TEXT(PROMPT_PRODUCTION), resolve));
+        prompts_end(t, prompts_answer_prompt(t, name, version, label.at != NULL ? label : TEXT(PROMPT_PRODUCTION), resolve));
 }
 
 static bool prompts_read_resolve(const http_request *request, bool *out, http_answer *answer)
@@ -213,8 +218,8 @@ void api_get_old_prompt(api *server, const http_request *request, http_answer *a
     if (name == NULL)
         parameter_refuse(answer, "name", "\"expected\":\"string\",\"code\":\"invalid_type\"",
                          "Invalid input: expected string, received undefined");
-    else if (prompts_read_version_parameter(request, &version, answer))
-        prompts_read_one(&t, text_of(name), version, TEXT(""), true);
+    else if (parameter_once(request, "", "version", answer) && prompts_read_version_parameter(request, &version, answer))
+        prompts_read_one(&t, text_of(name), version, TEXT_NONE, true);
     arena_free(&t.memory);
 }
 
@@ -266,12 +271,11 @@ static bool prompts_move_labels(prompts_turn *t, text name, int64_t version, con
     return true;
 }
 
-static bool prompts_read_path_version(text number, int64_t *out, http_answer *answer)
+/* What the database of a real server cannot do. */
+static bool prompts_fail(http_answer *answer)
 {
-    if (text_to_int(number, out))
-        return true;
-    return parameter_refuse(answer, "promptVersion", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
-                            "Invalid input: expected number, received NaN");
+    api_message(answer, 500, TEXT("Internal Server Error"), "An unknown error occurred");
+    return false;
 }
 
 void api_patch_prompt(api *server, const http_request *request, http_answer *answer)
@@ -291,7 +295,7 @@ void api_patch_prompt(api *server, const http_request *request, http_answer *ans
         api_not_found(answer, TEXT("Not found"));
     else if (body == NULL)
         api_plain(answer, 400, "Invalid JSON");
-    else if (prompts_read_path_version(rest, &version, answer)) {
+    else if (text_to_int(rest, &version) || prompts_fail(answer)) {
         prompt_check_labels(body, &problems);
         if (!api_refused(answer, &problems) && prompts_begin(&t, true))
             prompts_end(&t, prompts_move_labels(&t, name, version, json_get(body, "newLabels")));
@@ -300,6 +304,35 @@ void api_patch_prompt(api *server, const http_request *request, http_answer *ans
 }
 
 /* ---- Creating ---- */
+
+/* The code of the escape \uXXXX at the start; negative: there is none. */
+static int32_t prompts_escape_of(text rest)
+{
+    int32_t code = 0;
+    if (rest.size < 6 || !text_starts(rest, "\\u"))
+        return -1;
+    for (size_t i = 2; i < 6; i++) {
+        int digit = text_hex_digit(rest.at[i]);
+        if (digit < 0)
+            return -1;
+        code = code << 4 | digit;
+    }
+    return code;
+}
+
+/* JSON may say U+0000 and half of a surrogate pair; no text of a real server's database has them. */
+static bool prompts_has_no_text(text body)
+{
+    for (text rest = body; rest.size > 0;) {
+        int32_t code = prompts_escape_of(rest);
+        int32_t low = code >= 0xD800 && code < 0xDC00 ? prompts_escape_of(text_from(rest, 6)) : 0;
+        bool pair = low >= 0xDC00 && low < 0xE000;
+        if (code == 0 || (code >= 0xD800 && code < 0xE000 && !pair))
+            return true;
+        rest = text_from(rest, code >= 0 ? (pair ? 12 : 6) : rest.at[0] == '\\' && rest.size > 1 ? 2 : 1);
+    }
+    return false;
+}
 
 static bool prompts_refuse_ambiguous(prompts_turn *t, text names)
 {
@@ -361,7 +394,8 @@ void api_post_prompt(api *server, const http_request *request, http_answer *answ
         api_failed(answer);
     } else {
         prompt_check(&t.memory, body, &problems, &p);
-        if (!api_refused(answer, &problems) && prompts_begin(&t, true)) {
+        if (!api_refused(answer, &problems) && (!prompts_has_no_text(request->body) || prompts_fail(answer)) &&
+            prompts_begin(&t, true)) {
             p.id = text_of(id);
             p.created_ms = p.updated_ms = t.now_ms;
             prompts_end(&t, prompts_add_version(&t, &p));
@@ -471,7 +505,8 @@ static bool prompts_read_list_query(const http_request *request, parameter_page 
     query->name = text_of(http_query(request, "name"));
     query->label = text_of(http_query(request, "label"));
     query->tag = text_of(http_query(request, "tag"));
-    if (!prompts_read_version_parameter(request, &query->version, answer) ||
+    if (!parameter_once(request, "", "version,page,limit", answer) ||
+        !prompts_read_version_parameter(request, &query->version, answer) ||
         !parameter_read_page(request, PROMPTS_DEFAULT_LIMIT, page, answer) ||
         !parameter_time(request, "fromUpdatedAt", &query->from_ms, answer) ||
         !parameter_time(request, "toUpdatedAt", &query->to_ms, answer))

@@ -30,6 +30,18 @@ static void prompt_check_trimmed_name(text name, issues *to)
     }
 }
 
+/* A line ends before the last character. */
+static bool prompt_has_lines(text name)
+{
+    for (size_t i = 0; i + 1 < name.size; i++) {
+        text rest = text_from(name, i);
+        bool separator = rest.size > 3 && (text_starts(rest, "\u2028") || text_starts(rest, "\u2029"));
+        if (rest.at[0] == '\n' || rest.at[0] == '\r' || separator)
+            return true;
+    }
+    return false;
+}
+
 static void prompt_check_name(const json *value, issues *to)
 {
     size_t before = to->count;
@@ -46,7 +58,7 @@ static void prompt_check_name(const json *value, issues *to)
         issues_add_pattern(to, "name", "/^[^/]/", "Name cannot start with a slash");
     if (text_has(name, "//"))
         issues_add_pattern(to, "name", "/^(?!.*\\\\/\\\\/)/", "Name cannot contain consecutive slashes");
-    if (name.size == 0 || name.at[name.size - 1] == '/')
+    if (name.size == 0 || name.at[name.size - 1] == '/' || prompt_has_lines(name))
         issues_add_pattern(to, "name", "/^.*[^/]$/", "Name cannot end with a slash");
     if (to->count == before)
         prompt_check_trimmed_name(text_trim(name), to);

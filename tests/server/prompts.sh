@@ -112,6 +112,16 @@ read_prompt 'version below 0' 404 "$(missing ": 'weather' with version -1")" '/w
 read_prompt 'resolve in words' 400 "$(bad '{"code":"invalid_value","values":["true","false"],"path":["resolve"],"message":"Invalid option: expected one of \"true\"|\"false\""}')" '/weather?resolve=no'
 read_prompt 'no prompt' 404 "$(missing ": 'none' with label 'production'")" /none
 read_prompt 'no version' 404 "$(missing ": 'weather' with version 99")" '/weather?version=99'
+read_prompt 'an empty label' 404 "$(missing ": 'weather' with label ''")" '/weather?label='
+read_prompt 'a version twice' 400 '{"message":"Invalid request data","error":[{"expected":"number","code":"invalid_type","received":"NaN","path":["version"],"message":"Invalid input: expected number, received NaN"}]}' \
+    '/weather?version=1&version=2'
+for text in '\u0000' '\ud83d' 'x\ude00' '\ud83dx\ude00' '\\\u0000'; do
+    create "a text that no database has: $text" 500 '{"message":"Internal Server Error","error":"An unknown error occurred"}' '{"name":"odd","prompt":"'"$text"'"}'
+done
+expect 'a pair of surrogates' 201 '{"id":"*' $auth "$prompts" -H "$json" -d '{"name":"pair","prompt":"\ud83d\ude00 \\u0000"}'
+expect 'a name of two lines' 400 '{"message":"Invalid request data","error":[*"message":"Name cannot end with a slash"}*' $auth "$prompts" -H "$json" -d '{"name":"a\nb","prompt":"x"}'
+expect 'the pair goes' 204 '' $auth -X DELETE "$prompts/pair"
+expect 'version x' 500 '{"message":"Internal Server Error","error":"An unknown error occurred"}' $auth -X PATCH -H "$json" -d '{"newLabels":[]}' "$prompts/weather/versions/x"
 read_prompt 'no label' 404 "$(missing ": 'weather' with label 'none'")" '/weather?label=none'
 read_prompt 'no production' 404 "$(missing ": 'draft' with label 'production'")" /draft
 read_prompt 'encoded folder' 200 "$(stored '"in a folder"' 'a b/c/d' 1 text true '{}' '[]' '["production","latest"]' null)$read_end" '/a%20b%2Fc%2fd'
