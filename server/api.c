@@ -197,19 +197,33 @@ static void api_answer_too_big(http_answer *answer)
     api_plain(answer, 413, "Body exceeded 16mb limit");
 }
 
+/* A header in its two spellings. */
+static const char *api_langfuse_header(const http_request *request, const char *name, const char *other_name)
+{
+    const char *given = http_header(request, name);
+    return given != NULL ? given : http_header(request, other_name);
+}
+
 /* False, with an answer, when the version header asks for more than this server knows. */
 static bool api_accept_version(const http_request *request, http_answer *answer)
 {
     double version;
-    const char *given = http_header(request, "x-langfuse-ingestion-version");
-    if (given == NULL)
-        given = http_header(request, "x_langfuse_ingestion_version");
+    const char *given = api_langfuse_header(request, "x-langfuse-ingestion-version", "x_langfuse_ingestion_version");
     if (given == NULL || (text_to_double(text_of(given), &version) && version <= 4))
         return true;
     char message[200];
     snprintf(message, sizeof message, "Unsupported x-langfuse-ingestion-version: \"%.100s\". Maximum supported: \"4\".", given);
     api_answer_error(answer, text_of(message));
     return false;
+}
+
+/* Official SDKs of today write values of metadata as JSON, and servers of today read them so. */
+static bool api_encodes_metadata(const api *server, const http_request *request)
+{
+    text name = text_of(api_langfuse_header(request, "x-langfuse-sdk-name", "x_langfuse_sdk_name"));
+    text version = text_of(api_langfuse_header(request, "x-langfuse-sdk-version", "x_langfuse_sdk_version"));
+    int64_t major, least = text_is(name, "python") ? 5 : text_is(name, "javascript") ? 6 : INT64_MAX;
+    return api_at_least(server, 4, 59) && text_to_int(text_take(&version, "."), &major) && major >= least;
 }
 
 /* Stores what was decoded, and words the answer. */
@@ -231,7 +245,8 @@ static void api_take_export(api *server, const http_request *request, const otlp
     if (e->lost != NULL)
         api_warn(server, "an export was answered 200, but nothing of it is stored, as by a real server", e->lost);
     unsigned losses = 0;
-    const observation *rows = e->lost != NULL ? NULL : span_map_all(e, clock_now_ns(), &losses);
+    const observation *rows = e->lost != NULL ? NULL
+                                              : span_map_all(e, clock_now_ns(), api_encodes_metadata(server, request), &losses);
     if (e->arena->failed) {
         api_answer_too_big(answer);
         return;

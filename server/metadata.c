@@ -78,21 +78,19 @@ void metadata_put_json(arena *a, metadata *in, const json *object)
     metadata_flatten(a, in, TEXT(""), object);
 }
 
+void metadata_put_decoded(arena *a, metadata *in, text key, const json *value)
+{
+    bool ambiguous = value->kind == JSON_STRING && json_parse(a, value->string) != NULL;
+    if (value->kind == JSON_OBJECT)
+        metadata_flatten(a, in, key, value);
+    else
+        metadata_put(a, in, key, ambiguous ? json_text(a, value) : metadata_value_text(a, value, TEXT("null")));
+}
+
 void metadata_merge(arena *a, metadata *into, const char *prefix, const metadata *from)
 {
     for (size_t i = 0; i < from->count; i++)
         metadata_put(a, into, metadata_key(a, text_of(prefix), from->list[i].key), from->list[i].value);
-}
-
-bool metadata_has(const metadata *in, const char *name)
-{
-    size_t size = strlen(name);
-    for (size_t i = 0; i < in->count; i++) {
-        text candidate = in->list[i].key;
-        if (text_starts(candidate, name) && (candidate.size == size || candidate.at[size] == '.'))
-            return true;
-    }
-    return false;
 }
 
 void metadata_write(buf *out, const metadata *from)

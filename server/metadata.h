@@ -23,8 +23,9 @@ void metadata_put_json(arena *a, metadata *in, const json *object); /* an object
 void metadata_merge(arena *a, metadata *into, const char *prefix, const metadata *from); /* an empty prefix: under the same keys */
 text metadata_key(arena *a, text prefix, text name); /* "prefix.name" */
 
-/* The user set the top-level key `name`, as itself or through a dotted key. */
-bool metadata_has(const metadata *in, const char *name);
+/* A value that was sent as JSON: objects become dotted keys, other values their texts. A string that would be read back as something
+ * else keeps its quotes. */
+void metadata_put_decoded(arena *a, metadata *in, text key, const json *value);
 
 /* The members of a JSON object, without braces: the last one first, which is the order in which a real server answers. */
 void metadata_write(buf *out, const metadata *from);

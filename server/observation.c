@@ -31,8 +31,9 @@ text observation_environment(arena *a, text given)
     for (size_t i = 0; i < given.size; i++)
         name[i] = (char)(given.at[i] >= 'A' && given.at[i] <= 'Z' ? given.at[i] - 'A' + 'a' : given.at[i]);
     text result = {name, given.size};
-    if (!text_skip(&result, "langfuse-"))
-        text_skip(&result, "langfuse_");
+    while (text_skip(&result, "langfuse"))
+        if (!text_skip(&result, "-"))
+            text_skip(&result, "_");
     if (result.size > longest)
         result.size = longest;
     for (size_t i = 0; i < result.size; i++)

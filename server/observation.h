@@ -38,7 +38,7 @@ bool observation_is_root(const observation *o);
 /* A copy with all texts in `a`, to keep a row beyond the call that gave it. */
 observation observation_keep(arena *a, const observation *row);
 
-/* The rules for environment names, for any text: lower case, 40 characters of [a-z0-9_-], no leading "langfuse-". */
+/* The rules for environment names, for any text: lower case, 40 characters of [a-z0-9_-], no "langfuse" at its start. */
 text observation_environment(arena *a, text given);
 
 #endif

@@ -62,7 +62,7 @@ OWNERS = {
 NO_IO = """src/model/* src/base/answer.* src/base/buf.* src/base/gzip.* src/base/json.* src/base/limits.* src/base/python.* src/base/sha256.* src/base/text.* src/base/value.*
 src/observe/capture.* src/observe/context.h src/observe/propagate.* src/observe/record.* src/observe/site.* src/observe/trace_context.*
 src/deliver/mask.* src/deliver/pb.h src/deliver/pending.* src/deliver/verdict.* src/deliver/wire*.* src/ask/template.*
-server/text.* server/arena.* server/buf.* server/member.* server/span.* server/json.* server/otlp*.* server/observation.* server/usage.* server/cost.* server/clock.* server/js_date.* server/auth.* server/gunzip.* server/price*.*
+server/text.* server/arena.* server/buf.* server/member.* server/span*.* server/json.* server/otlp*.* server/observation.* server/usage.* server/cost.* server/clock.* server/js_date.* server/auth.* server/gunzip.* server/price*.*
 server/prompt.* server/prompt_references.* server/metadata.* server/forest.* server/environment.* server/xxhash.*""".split()
 IO_HEADERS = """unistd.h fcntl.h sys/socket.h sys/stat.h sys/types.h sys/mman.h sys/uio.h netdb.h poll.h dirent.h arpa/inet.h
 netinet/in.h""".split()

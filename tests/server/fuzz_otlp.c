@@ -21,7 +21,7 @@ static void fuzz_export(text body, otlp_status (*decode)(arena *, text, otlp_exp
     buf out = {.ceiling = (size_t)64 << 20};
     const tree_style style = {80, true, false};
     if (decode(&a, body, &e) == OTLP_OK && !otlp_refused(&e, &out) && e.lost == NULL) {
-        const observation *rows = span_map_all(&e, 1, &losses);
+        const observation *rows = span_map_all(&e, 1, body.size % 2 != 0, &losses);
         trace_data data = {.id = TEXT("t"), .rows = (observation *)rows, .row_count = e.span_count}; /* rendering changes nothing */
         if (rows != NULL)
             tree_render(&out, &data, &style);

@@ -175,6 +175,24 @@ def big_numbers_keep_their_digits(server):
     equal([row["metadata"][key] for key in "nmj"], ["9007199254740993", 17, {"n": ["12345678901234567890"]}], "metadata")
 
 
+@test
+def metadata_of_todays_sdks_is_decoded(server):
+    def sent(to, trace, name, version):
+        to.export(span(trace, "a", more={"langfuse.observation.metadata.k": '"text"', "langfuse.trace.metadata.n": '"123"',
+                                         "langfuse.observation.metadata.o": '{"a":{"b":1}}'}),
+                  x_langfuse_sdk_name=name, x_langfuse_sdk_version=version)
+        row, = to.rows(traceId=trace, fields="metadata")
+        return {key: value for key, value in row["metadata"].items() if not key.startswith(("scope.", "resource"))}
+    decoded = {"k": "text", "n": "123", "o.a.b": 1}
+    undecoded = {"k": "text", "n": "123", "o": {"a": {"b": 1}}}
+    today = Server("--version-as", "4.59")
+    for to, name, version, wanted in ((today, "python", "5.0.4", decoded), (today, "javascript", "6.0.0-rc.1", decoded),
+                                      (today, "python", "4.18.0", undecoded), (today, "javascript", "5.11.1", undecoded),
+                                      (today, "c", "9.0.0", undecoded), (server, "python", "5.0.4", undecoded)):
+        equal(sent(to, name + version, name, version), wanted, f"metadata of {name} {version}")
+    today.close()
+
+
 def main():
     server, failed = Server(), 0
     for function in TESTS:

@@ -66,8 +66,21 @@ static const rule rules[] = {
     {S("gen_ai.operation.name", "execute_tool"), TYPE, "TOOL"},
     {S("gen_ai.operation.name", "invoke_agent"), TYPE, "AGENT"},
     {S(O "type", "event") "," S("gen_ai.operation.name", "chat"), TYPE, "EVENT"},
+    {S("openinference.span.kind", "LLM") "," S("gen_ai.operation.name", "execute_tool"), TYPE, "GENERATION"},
+    {S("openinference.span.kind", "llm"), TYPE, "SPAN"},
+    {S("openinference.span.kind", "RETRIEVER"), TYPE, "RETRIEVER"},
+    {S("ai.operationId", "ai.streamText.doStream") "," S("ai.model.id", "m"), TYPE, "GENERATION"},
+    {S("ai.operationId", "ai.streamText.doStream"), TYPE, "SPAN"},
+    {S("operation.name", "ai.embed.doEmbed mine") "," S("ai.model.id", "m"), TYPE, "EMBEDDING"},
+    {S("ai.operationId", "ai.toolCall"), TYPE, "TOOL"},
+    {S("gen_ai.tool.call.id", "c"), TYPE, "TOOL"},
+    {S("llm.model_name", "m"), TYPE, "GENERATION"},
+    {S("model", ""), TYPE, "SPAN"},
     {"", NAME, "span"},
     {S("gen_ai.tool.name", "search"), NAME, "search"},
+    {S("logfire.msg", "said") "," S("gen_ai.tool.name", ""), NAME, "said"},
+    {S("ai.toolCall.name", "look") "," S("ai.operationId", "ai.toolCall"), NAME, "look"},
+    {S("ai.operationId", "ai.generateText") "," S("ai.telemetry.functionId", "mine"), NAME, "mine:ai.generateText"},
 
     {S(O "level", "verbose"), LEVEL, "DEBUG"},
     {S(O "level", "Notice"), LEVEL, "DEFAULT"},
@@ -82,7 +95,30 @@ static const rule rules[] = {
     {I(O "input", "7"), INPUT, "7"},
     {A(O "input", "{\"stringValue\":\"a\"},{\"intValue\":1}"), INPUT, "[\"a\",1]"},
     {S(O "output", "o") "," S("input.value", "ignored"), INPUT, NULL},
+    {S(O "input", "") "," S("output.value", "ignored"), OUTPUT, NULL},
     {S("input.value", "other"), INPUT, "other"},
+    {S("input.value", "first") "," S("gen_ai.input.messages", "second"), INPUT, "first"},
+    {S("traceloop.entity.input", "first") "," S("output.value", "second"), OUTPUT, NULL},
+    {S("mlflow.spanInputs", "{}") "," S("traceloop.entity.input", "second"), INPUT, "{}"},
+    {S("prompt", "p") "," S("all_messages_events", "m"), OUTPUT, "m"},
+    {S("gcp.vertex.agent.llm_request", "{}") "," S("gcp.vertex.agent.tool_call_args", "a"), INPUT, "a"},
+    {S("tool_arguments", "a"), INPUT, "a"},
+    {S("events", "[{\\\"event.name\\\":\\\"gen_ai.choice\\\",\\\"a\\\":1},{\\\"b\\\":2}]"), INPUT, "[{\"b\":2}]"},
+    {S("gen_ai.prompt.0.role", "user") "," S("gen_ai.prompt.0.content", "hi") "," S("gen_ai.prompt.2.tool_calls.0.id", "7"), INPUT,
+     "[{\"role\":\"user\",\"content\":\"hi\"},null,{\"tool_calls\":[{\"id\":\"7\"}]}]"},
+    {S("gen_ai.prompt.0.role", "user") "," S("gen_ai.prompt.99999999.role", "far"), INPUT, "[{\"role\":\"user\"}]"},
+    {S("gen_ai.prompt.0.role", "user"), OUTPUT, "{}"},
+    {S("gen_ai.completion", "whole") "," S("gen_ai.completion.0.role", "x"), OUTPUT, "whole"},
+    {S("llm.input_messages.0.message.role", "user") "," I("llm.input_messages.0.message.n", "5"), INPUT,
+     "[{\"message\":{\"role\":\"user\",\"n\":5}}]"},
+    {S("llm.output_messages.0.message.content", "{}"), OUTPUT, "[{\"message\":{\"content\":\"{}\"}}]"},
+    {S("gen_ai.input.messages", "[{\\\"role\\\":\\\"user\\\"}]") "," S("gen_ai.system_instructions",
+                                                                       "[{\\\"content\\\":\\\"a\\\"},\\\"b\\\"]"),
+     INPUT, "[{\"role\":\"system\",\"content\":\"a\\nb\"},{\"role\":\"user\"}]"},
+    {S("gen_ai.input.messages", "[{\\\"role\\\":\\\"system\\\"}]") "," S("gen_ai.system_instructions", "x"), INPUT,
+     "[{\"role\":\"system\"}]"},
+    {S("gen_ai.input.messages", "words") "," S("gen_ai.system_instructions", "x"), INPUT, "words"},
+    {S("gen_ai.tool.call.arguments", "a") "," S("gen_ai.output.messages", "m"), INPUT, NULL},
     {S(O "output", "a\\u0000b"), OUTPUT, "a"}, /* compared up to the NUL, which is stored */
     {S(T "input", "x"), INPUT, NULL},
 
@@ -103,6 +139,9 @@ static const rule rules[] = {
     {S(T "metadata.k", "trace") "," S(O "metadata.k", "observation"), METADATA, "{\"k\":\"trace\"}"},
     {B("langfuse.metadata.k", "true"), METADATA, "{\"k\":\"true\"}"},
     {S(O "metadata.k", "1") "," S(O "metadata.k", "2"), METADATA, "{\"k\":\"2\"}"},
+    {S(O "metadata.", "dropped"), METADATA, "{}"},
+    {S(O "metadata", "") "," S("langfuse.metadata", "{\\\"k\\\":1}"), METADATA, "{\"k\":\"1\"}"},
+    {S("ai.telemetry.metadata.k", "v") "," S("ai.telemetry.metadata.userId", "u"), METADATA, "{\"k\":\"v\"}"},
     {S("unknown", "dropped"), METADATA, "{}"},
     {S("langfuse.unknown", "dropped"), METADATA, "{}"},
 
@@ -110,6 +149,12 @@ static const rule rules[] = {
     {S("gen_ai.request.model", "asked") "," S("gen_ai.response.model", "given"), MODEL, "given"},
     {S(O "model.parameters", "{\\\"t\\\":0.2,\\\"s\\\":true,\\\"l\\\":[\\\"x\\\"],\\\"n\\\":null,\\\"w\\\":\\\"a\\\"}"), PARAMETERS,
      "{\"t\":0.2,\"s\":\"true\",\"l\":\"[\\\"x\\\"]\",\"n\":\"null\",\"w\":\"a\"}"},
+    {S("llm.model_name", "l"), MODEL, "l"},
+    {S("gen_ai.request.model", "m") "," S("gen_ai.operation.name", "invoke_agent"), MODEL, ""},
+    {I("gen_ai.usage.input_tokens", "5") "," S("gen_ai.operation.name", "invoke_agent"), USAGE, "{}"},
+    {S("llm.invocation_parameters", "{\\\"t\\\":1,\\\"o\\\":{}}"), PARAMETERS, "{\"t\":1,\"o\":\"{}\"}"},
+    {A("gen_ai.request.stop", "{\"stringValue\":\"a\"}") "," S("llm.invocation_parameters.k", "5"), PARAMETERS,
+     "{\"stop\":\"[\\\"a\\\"]\",\"k\":\"5\"}"},
     {S(O "model.parameters", "bad") "," I("gen_ai.request.max_tokens", "5"), PARAMETERS, "{\"max_tokens\":5}"},
 
     {S(O "usage_details", "{\\\"input\\\":10,\\\"output\\\":5}"), USAGE, "{\"input\":10,\"output\":5,\"total\":15}"},
@@ -126,6 +171,15 @@ static const rule rules[] = {
      "{\"input\":3,\"output\":2,\"total\":5}"},
     {S(O "usage_details", "bad") "," I("gen_ai.usage.input_tokens", "9") "," I("gen_ai.usage.cache_read.input_tokens", "4"), USAGE,
      "{\"input\":5,\"input_cached_tokens\":4,\"total\":9}"},
+    {I("llm.token_count.prompt", "10") "," I("llm.token_count.completion", "7") "," I("llm.token_count.total", "17") "," I(
+         "llm.token_count.prompt_details.cache_read", "4") "," I("llm.token_count.completion_details.reasoning",
+                                                                 "2") "," I("llm.token_count.completion_details.audio", "1"),
+     USAGE,
+     "{\"input\":6,\"output\":4,\"total\":17,\"input_cached_tokens\":4,\"output_reasoning_tokens\":2,\"output_audio_tokens\":1}"},
+    {I("gen_ai.usage.input_tokens", "5") "," S("gen_ai.usage.prompt_tokens", "8") "," I("gen_ai.usage.details.tiles",
+                                                                                        "3") "," S("gen_ai.usage.note", "none"),
+     USAGE, "{\"tiles\":3,\"input\":8,\"total\":11}"},
+    {"{\"key\":\"llm.cost.total\",\"value\":{\"doubleValue\":0.5}}", COST, "{\"total\":0.5}"},
     {S(O "cost_details", "{\\\"input\\\":0.25,\\\"output\\\":0.5}"), COST, "{\"input\":0.25,\"output\":0.5,\"total\":0.75}"},
     {S(O "cost_details", "{\\\"input\\\":-1,\\\"x\\\":\\\"2\\\"}"), COST, "{\"input\":-1,\"x\":0}"},
     {"{\"key\":\"gen_ai.usage.cost\",\"value\":{\"doubleValue\":0.5}}", COST, "{\"total\":0.5}"},
@@ -133,7 +187,9 @@ static const rule rules[] = {
     {S(O "type", "generation") "," S(O "prompt.name", "p") "," I(O "prompt.version", "3"), PROMPT, "p"},
     {S(O "type", "generation") "," S(O "prompt.name", "p") "," S("langfuse.prompt.version", "3"), VERSION_OF_PROMPT, "3"},
     {S(O "type", "generation") "," S(O "prompt.name", "p") "," I(O "prompt.version", "65536"), VERSION_OF_PROMPT, "-1"},
-    {S(O "type", "generation") "," S(O "prompt.name", "p"), PROMPT, ""},
+    {S(O "type", "generation") "," S(O "prompt.name", "p"), PROMPT, "p"},
+    {S(O "type", "generation") "," S(O "prompt.name", "p") "," S(O "prompt.version", "v3"), VERSION_OF_PROMPT, "-1"},
+    {S(O "type", "generation") "," S(O "prompt.name", "p") "," S(O "prompt.version", "3rd"), VERSION_OF_PROMPT, "3"},
     {S(O "prompt.name", "p") "," I(O "prompt.version", "3"), PROMPT, ""},
     {S(O "completion_start_time", "1970-01-01T00:00:01.5Z"), COMPLETION, "1500"},
     {S(O "completion_start_time", "\\\"1970-01-01T01:00:01+01:00\\\""), COMPLETION, "1000"},
@@ -151,6 +207,13 @@ static const rule rules[] = {
     {I("user.id", "5"), USER, "5"},
     {S("session.id", "s") "," S("gen_ai.conversation.id", "c"), SESSION, "s"},
     {S("gen_ai.conversation.id", "c"), SESSION, "c"},
+    {I("user.id", "0") "," S(O "metadata.langfuse_user_id", "u"), USER, "u"},
+    {S(T "metadata.langfuse_session_id", "s") "," S("ai.telemetry.metadata.sessionId", "a"), SESSION, "s"},
+    {S("ai.telemetry.metadata.userId", "u"), USER, "u"},
+    {A(O "metadata.langfuse_tags", "{\"stringValue\":\"x\"}"), TAGS, "[\"x\"]"},
+    {S(T "tags", " one "), TAGS, "[\" one \"]"},
+    {S(T "tags", "a,,b"), TAGS, "[\"a\",\"\",\"b\"]"},
+    {I(T "tags", "5"), TAGS, "[]"},
     {A(T "tags", "{\"stringValue\":\"a\"},{\"stringValue\":\"b\"}"), TAGS, "[\"a\",\"b\"]"},
     {S(T "tags", "[\\\"a\\\"]"), TAGS, "[\"a\"]"},
     {S("langfuse.tags", "a, b"), TAGS, "[\"a\",\"b\"]"},
@@ -165,6 +228,11 @@ static const rule rules[] = {
     {"", ENVIRONMENT, "from-resource"},
     {S("langfuse.environment", "langfuse-Prod"), ENVIRONMENT, "prod"},
     {S("langfuse.environment", "a b"), ENVIRONMENT, "default"},
+    {S("langfuse.environment", "langfuse"), ENVIRONMENT, "default"},
+    {S("langfuse.environment", "LANGFUSE-langfuse_x"), ENVIRONMENT, "x"},
+    {S("langfuse.environment", ""), ENVIRONMENT, "from-resource"},
+    {I("langfuse.environment", "5"), ENVIRONMENT, "default"},
+    {S("langfuse.version", ""), VERSION, ""},
     {S("langfuse.environment", "0123456789012345678901234567890123456789xyz"), ENVIRONMENT,
      "0123456789012345678901234567890123456789"},
     {S("langfuse.release", "mine"), RELEASE, "mine"},
@@ -213,6 +281,9 @@ static text field_of(const observation *o, field which, char number[32])
     return text_of(number);
 }
 
+/* Whether `map` decodes metadata. */
+static bool decode;
+
 /* What the rows of the last call of `map` lack. */
 static unsigned lost;
 
@@ -233,7 +304,7 @@ static const observation *map(arena *a, const char *scope, const char *attribute
     buf_free(&body);
     assert_int_equal(otlp_json_decode(a, kept, &e), OTLP_OK);
     lost = 0;
-    const observation *row = span_map_all(&e, INT64_C(5000000000), &lost);
+    const observation *row = span_map_all(&e, INT64_C(5000000000), decode, &lost);
     assert_non_null(row);
     return row;
 }
@@ -319,8 +390,86 @@ static void metadata_ends_in_scope_and_resource(void **state)
                 "{\"k\":\"v\",\"scope.name\":\"langfuse-sdk\",\"resourceAttributes.service.version\":\"v1\","
                 "\"resourceAttributes.langfuse.release\":\"r1\",\"resourceAttributes.langfuse.environment\":\"from-resource\"}"));
     assert_false(text_has(map(&a, "langfuse-sdk", S(O "metadata.scope", "mine"), "")->metadata, "scope.name"));
-    assert_true(text_has(map(&a, "other", S("http.method", "GET"), "")->metadata, "\"attributes.http.method\":\"GET\""));
+    assert_false(
+        text_has(map(&a, "langfuse-sdk", S(O "metadata", "{\\\"resourceAttributes\\\":{\\\"k\\\":1}}"), "")->metadata, "release"));
+    assert_true(
+        text_has(map(&a, "langfuse-sdk", S(O "metadata.scope.name", "mine"), "")->metadata, "\"scope.name\":\"langfuse-sdk\""));
+    const char *own = S("http.method", "GET") "," S("user.id", "u") "," S("input.value", "i") "," S("llm.input_messages.0.a", "x");
+    assert_true(
+        text_is(map(&a, "other", own, "")->metadata,
+                "{\"scope.name\":\"other\",\"resourceAttributes.service.version\":\"v1\","
+                "\"resourceAttributes.langfuse.release\":\"r1\",\"resourceAttributes.langfuse.environment\":\"from-resource\","
+                "\"attributes.user.id\":\"u\",\"attributes.http.method\":\"GET\"}"));
+    assert_false(text_has(map(&a, "other", S("a", "b") "," S(O "metadata.attributes", "mine"), "")->metadata, "attributes.a"));
     arena_free(&a);
+}
+
+/* The scope "ai", with what its SDK writes. */
+static void the_ai_sdk_is_understood(void **state)
+{
+    static const rule cases[] = {
+        {S("ai.prompt", "p") "," S("ai.prompt.messages", "m"), INPUT, "m"},
+        {S("ai.toolCall.args", "a") "," S("ai.toolCall.result", "r"), OUTPUT, "r"},
+        {S("ai.response.text", "t") "," S("ai.response.toolCalls", "[]"), OUTPUT,
+         "{\"role\":\"assistant\",\"content\":\"t\",\"tool_calls\":\"[]\"}"},
+        {S("ai.response.text", "") "," S("ai.response.object", "o"), OUTPUT, "o"},
+        {S("gen_ai.output.messages", "g"), OUTPUT, "g"},
+        {I("gen_ai.usage.input_tokens", "10") "," I("gen_ai.usage.output_tokens", "7") "," I("ai.usage.cachedInputTokens", "4"),
+         USAGE, "{\"input\":6,\"output\":7,\"input_cached_tokens\":4,\"total\":17}"},
+        {I("gen_ai.usage.prompt_tokens", "100") "," S(
+             "ai.response.providerMetadata",
+             "{\\\"anthropic\\\":{\\\"usage\\\":{\\\"cache_creation_input_tokens\\\":30,\\\"cache_read_input_tokens\\\":20,"
+             "\\\"cache_creation\\\":{\\\"ephemeral_5m_input_tokens\\\":10,\\\"ephemeral_1h_input_tokens\\\":5}}}}"),
+         USAGE,
+         "{\"input\":50,\"output\":0,\"input_cached_tokens\":20,\"input_cache_creation\":15,\"input_cache_creation_5m\":10,"
+         "\"input_cache_creation_1h\":5,\"total\":100}"},
+        {"", USAGE, "{\"input\":0,\"output\":0,\"total\":0}"},
+        {A("gen_ai.response.finish_reasons", "{\"stringValue\":\"stop\"}") "," S("ai.model.provider", "openai") "," S(
+             "ai.response.providerMetadata", "{\\\"openai\\\":{\\\"serviceTier\\\":\\\"flex\\\"}}"),
+         PARAMETERS,
+         "{\"maxSteps\":null,\"toolChoice\":null,\"maxTokens\":null,\"finishReason\":\"stop\",\"system\":\"openai\",\"maxRetries\":"
+         "null,"
+         "\"mode\":null,\"temperature\":null,\"service_tier\":\"flex\"}"},
+        {S("ai.response.msToFirstChunk", "250.4"), COMPLETION, "5251"},
+        {S("ai.model.id", "m") "," S("ai.operationId", "ai.generateText.doGenerate") "," S(
+             "ai.telemetry.metadata.langfusePrompt", "{\\\"name\\\":\\\"p\\\",\\\"version\\\":4}"),
+         VERSION_OF_PROMPT, "4"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        arena a = {0};
+        char number[32];
+        text actual = field_of(map(&a, "ai", cases[i].attributes, ""), cases[i].field, number);
+        if (!text_is(actual, cases[i].expected))
+            fail_msg("%s: got %.*s, not %s", cases[i].attributes, (int)actual.size, actual.at != NULL ? actual.at : "",
+                     cases[i].expected);
+        arena_free(&a);
+    }
+}
+
+static void metadata_of_todays_sdks_is_json(void **state)
+{
+    static const struct {
+        const char *attributes, *expected; /* the start of the metadata */
+    } cases[] = {
+        {S(O "metadata.k", "\\\"text\\\""), "{\"k\":\"text\","},
+        {S(O "metadata.k", "\\\"123\\\""), "{\"k\":\"\\\"123\\\"\","},
+        {S(O "metadata.k", "123"), "{\"k\":\"123\","},
+        {S(O "metadata.k", "not JSON"), "{\"k\":\"not JSON\","},
+        {S(O "metadata.k", "[1, 2]"), "{\"k\":\"[1,2]\","},
+        {S(T "metadata.k", "{\\\"a\\\":{\\\"b\\\":true}}"), "{\"k.a.b\":\"true\","},
+        {B(O "metadata.k", "true"), "{\"k\":\"true\","},
+    };
+    (void)state;
+    decode = true;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        arena a = {0};
+        text actual = map(&a, "langfuse-sdk", cases[i].attributes, "")->metadata;
+        if (!text_starts(actual, cases[i].expected))
+            fail_msg("%s: got %.*s", cases[i].attributes, (int)actual.size, actual.at);
+        arena_free(&a);
+    }
+    decode = false;
 }
 
 static void a_missing_edge_is_a_copy_of_the_other(void **state)
@@ -355,7 +504,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_attribute_lands_where_it_should),  cmocka_unit_test(what_is_not_kept_is_noted),
         cmocka_unit_test(metadata_ends_in_scope_and_resource),    cmocka_unit_test(a_missing_edge_is_a_copy_of_the_other),
-        cmocka_unit_test(the_status_of_the_span_is_the_fallback),
+        cmocka_unit_test(the_status_of_the_span_is_the_fallback), cmocka_unit_test(the_ai_sdk_is_understood),
+        cmocka_unit_test(metadata_of_todays_sdks_is_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
