@@ -45,13 +45,13 @@ static place ask(const char *question)
     return p;
 }
 
-/* Later, perhaps in another program. The id of the score makes that a second click replaces the first: of several with one id
- * the one with the latest time counts, in whatever order they arrive. */
-static void on_click(const place *p, bool liked, int64_t clicked_ns)
+/* Later, perhaps in another program. A second click replaces the first, since its score has the same id and the same time: that of
+ * the answer, which the program knows at both clicks. (Two programs, and a server before 4.59: docs/scores.md.) */
+static void on_click(const place *p, bool liked, int64_t answered_ns)
 {
     char id[64];
     snprintf(id, sizeof id, "click-%s", p->observation_id);
-    lf_create_score(.name = "user-feedback", .value = liked, .data_type = LF_SCORE_BOOLEAN, .id = id, .timestamp_ns = clicked_ns,
+    lf_create_score(.name = "user-feedback", .value = liked, .data_type = LF_SCORE_BOOLEAN, .id = id, .timestamp_ns = answered_ns,
                     .trace_id = p->trace_id, .observation_id = p->observation_id,
                     .comment = liked ? "helpful" : "not what I asked");
 }
@@ -68,7 +68,7 @@ int main(void)
     place first = ask("What is the capital of France?");
     place second = ask("What is the capital of Atlantis?");
     on_click(&first, false, 1767268800000000000); /* 2026-01-01 12:00:00 UTC */
-    on_click(&first, true, 1767268803000000000);  /* changed their mind */
+    on_click(&first, true, 1767268800000000000);  /* changed their mind */
     on_correction(&second, "There is none.");
     lf_create_score(.name = "satisfaction", .value = 4, .session_id = "session_abc", .comment = "survey after the chat");
 

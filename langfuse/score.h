@@ -44,8 +44,8 @@ typedef struct lf_score_fields {
     lf_value_from_LF_OBJECT metadata;
     const char *id;        /* a later score with the same id replaces this one, by the rule of timestamp_ns; default: random */
     const char *environment; /* default: that of the scope, else the client's */
-    int64_t timestamp_ns;    /* default: now. A score that replaces one on a server from 4.59 on has the same time as that one; on
-                                an older server a later one */
+    int64_t timestamp_ns;    /* default: now, or the time of an earlier score of this process with the same id. A score replaces one
+                                with the same id and the same time */
     lf_client *client;       /* default: that of the current observation, otherwise the default client */
 } lf_score_fields;
 

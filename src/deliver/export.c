@@ -54,7 +54,7 @@ struct lf__export {
     const char *url;
     lf__file file; /* without a path: to the server */
     lf__buf scratch;
-    lf__wire_times *trace_times; /* of events about traces; NULL: there are none */
+    lf__wire_times *times_told; /* of events about traces, and of scores; NULL: there are none */
     size_t envelope; /* ceiling of a request's head and tail: resource, scope and brackets */
     bool no_room;    /* for records beside the envelope */
     export_batch *open;
@@ -161,7 +161,7 @@ static bool export_encode(lf__export *x, export_batch *batch, const lf__record *
                                       .wall_offset_ns = wall_offset_ns,
                                       .trace = trace,
                                       .scratch = &x->scratch,
-                                      .times = x->trace_times,
+                                      .times = x->times_told,
                                       .keeps_ids = lf__export_takes_all(x->config)};
     size_t before = batch->items.length;
     batch->items.no_memory = x->scratch.no_memory = false;
@@ -648,8 +648,8 @@ lf__export *lf__export_new(const lf__config *config, lf__export_kind kind, lf__t
     lf__route_init(&x->route, config, scores && config->exporter == LF__EXPORTER_OTLP);
     /* Observations and scores are lines of different kinds: each has a file. */
     bool ok = !to_file || lf__file_init(&x->file, config->file_path, scores ? ".scores" : "");
-    if (ok && lf__export_takes_all(config))
-        ok = (x->trace_times = lf__alloc(sizeof *x->trace_times)) != NULL;
+    if (ok && (scores || lf__export_takes_all(config)))
+        ok = (x->times_told = lf__alloc(sizeof *x->times_told)) != NULL;
     x->tell = (lf__tell){.config = config,
                          .target = to_file ? x->file.path : config->base_url,
                          .noun = scores ? "score" : x->wire->noun,
@@ -749,7 +749,7 @@ void lf__export_free(lf__export *x)
         return;
     lf__export_abandon(x, LF_DROP_SHUTDOWN);
     lf__buf_done(&x->scratch);
-    lf__free(x->trace_times);
+    lf__free(x->times_told);
     lf__file_done(&x->file);
     lf__free(x);
 }

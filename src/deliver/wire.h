@@ -16,10 +16,18 @@ typedef struct lf__wire_event {
     uint64_t given_ms; /* the time that the server is told; 0: there is no event */
 } lf__wire_event;
 
-/* Of the latest traces. A trace's place is the last byte of its id; a newer trace takes the place of an older one. Begins as
- * zero. */
+/* The scores of one id. */
+typedef struct lf__wire_score {
+    uint64_t key;     /* a hash of the id, and of the time that the program gave */
+    uint64_t wall_ns; /* the time of the first one; 0: there is none */
+    uint64_t later;   /* how many followed it */
+} lf__wire_score;
+
+/* Of the latest traces, and scores with ids. A trace's place is the last byte of its id, a score's that of its key; a newer one takes
+ * the place of an older one. Begins as zero. */
 typedef struct lf__wire_times {
     lf__wire_event traces[256];
+    lf__wire_score scores[256];
 } lf__wire_times;
 
 typedef struct lf__wire_context {
@@ -27,7 +35,7 @@ typedef struct lf__wire_context {
     int64_t wall_offset_ns; /* wall clock minus monotonic clock */
     const lf__record *trace; /* what lf_update_current_trace said of the record's trace, or NULL */
     lf__buf *scratch;       /* for text whose length must be known first; made by lf__buf_init */
-    lf__wire_times *times;  /* of events about traces; NULL: these keep their times */
+    lf__wire_times *times;  /* of events about traces, and of scores; NULL: these keep their times */
     bool keeps_ids;         /* an id goes out as the program gave it, if the format takes it */
 } lf__wire_context;
 

@@ -2,6 +2,7 @@
  * One record becomes one or more events. A server merges the events of one trace: the one with the latest timestamp wins, but
  * for the trace's time and environment the earliest one does.
  */
+#include "../base/hash.h"
 #include "../base/ids.h"
 #include "../base/json.h"
 #include "../base/sha256.h"
@@ -784,12 +785,47 @@ static void ingest_score_value(ingest *to)
         ingest_value(to, "value", value);
 }
 
+/* Two scores with one id are one, which the later one changes. A server that takes events wants a later time for it, one that takes
+ * lists the same time. Where the program gives no times, the first score's is the time in a list; where it gives the same time again,
+ * the event is a millisecond later. *out_list_ns: the time in a list. Returns that of the event. */
+static uint64_t ingest_score_time(ingest *to, uint64_t *out_list_ns)
+{
+    const lf__field *id = to->view.last[LF__TAG_SCORE_ID];
+    bool is_given = (to->view.record->flags & LF__FLAG_WALL_START) != 0;
+    *out_list_ns = to->start_ns;
+    if (to->context->times == NULL || !ingest_is_id(id))
+        return to->start_ns;
+    uint64_t key = lf__hash(LF__HASH, (lf__text){lf__field_payload(id), id->length});
+    if (is_given)
+        key = lf__hash(key, (lf__text){(const char *)&to->start_ns, sizeof to->start_ns});
+    lf__wire_score *place = &to->context->times->scores[key & 0xff];
+    if (place->key != key || place->wall_ns == 0)
+        *place = (lf__wire_score){.key = key, .wall_ns = to->start_ns};
+    else
+        place->later++;
+    *out_list_ns = place->wall_ns;
+    return to->start_ns + (is_given ? place->later * 1000000 : 0);
+}
+
+/* The time in a list, where it is another one than the event's. No server looks at an event's metadata. */
+static void ingest_end_score(ingest *to, uint64_t event_ns, uint64_t list_ns)
+{
+    lf__buf_add_char(to->out, '}');
+    if (list_ns != event_ns) {
+        LF__BUF_ADD(to->out, ",\"metadata\":{");
+        ingest_time(to->out, "timestamp", list_ns);
+        lf__buf_add_char(to->out, '}');
+    }
+    lf__buf_add_char(to->out, '}');
+}
+
 static void ingest_score(ingest *to)
 {
     const lf__field *const *last = to->view.last;
     uint8_t hash[32] = {0};
     ingest_hash(to, "score id", hash);
-    ingest_begin(to, "score", "score", to->start_ns);
+    uint64_t list_ns, event_ns = ingest_score_time(to, &list_ns);
+    ingest_begin(to, "score", "score", event_ns);
     if (ingest_is_id(last[LF__TAG_SCORE_ID]))
         ingest_string(to, "id", last[LF__TAG_SCORE_ID]);
     else
@@ -803,7 +839,7 @@ static void ingest_score(ingest *to)
     ingest_environment(to);
     if (last[LF__TAG_METADATA] != NULL)
         ingest_metadata(to, LF__TAG_METADATA, NULL);
-    ingest_end(to);
+    ingest_end_score(to, event_ns, list_ns);
 }
 
 /* ---- The wire --------------------------------------------------------------------------------------------------- */

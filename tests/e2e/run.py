@@ -51,16 +51,18 @@ def wait_for(path, what, seconds=20):
 class Local:
     """langfuse-local on a free port, or on the one it had before."""
 
-    def __init__(self, name, port=0):
+    def __init__(self, name, port=0, options=()):
         self.db = os.path.join(WORK, name + ".db")
         self.port_file = os.path.join(WORK, name + ".port")
         self.port = port
+        self.options = list(options)
 
     def start(self):
         if os.path.exists(self.port_file):
             os.remove(self.port_file)
         self.process = subprocess.Popen(
-            [BUILD + "/langfuse-local", "serve", "--port", str(self.port), "--port-file", self.port_file, "--db", self.db],
+            [BUILD + "/langfuse-local", "serve", "--port", str(self.port), "--port-file", self.port_file, "--db", self.db]
+            + self.options,
             stdout=subprocess.DEVNULL, env=dict(os.environ, **KEYS))
         self.port = int(wait_for(self.port_file, "langfuse-local"))
         self.url = f"http://127.0.0.1:{self.port}"
@@ -703,6 +705,17 @@ def metadata_that_looks_like_something_else_reads_back_as_it_was():
             with urllib.request.urlopen(request) as answer:
                 metadata = json.load(answer)["data"][0]["metadata"]
             check_equal({key: metadata.get(key) for key in want}, want, "metadata")
+
+
+@test
+def scores_arrive_alike_at_servers_of_all_versions():
+    for version, way in (("4.16.0", "/api/public/ingestion"), ("4.59.0", "/api/public/scores"), ("5.1.0", "/api/public/scores")):
+        with Local("version-" + version, options=["--version-as", version]) as server:
+            code, out, err = run("examples/scores", url=server.url, LANGFUSE_LOG="debug")
+            check_equal(code, 0, f"exit code ({err})")
+            check_equal(server.scores(), SCORES["scores"], f"{version}: scores")
+            check(f"scores go to {server.url}{way}" in err, f"{version}: {err}")
+            check("refused" not in err, err)
 
 
 @test

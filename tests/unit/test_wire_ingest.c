@@ -92,11 +92,11 @@ static void assert_no_key_twice(const cJSON *value)
 /* The envelope is exactly this: who reads answers finds an event by how it begins. */
 static void check_event(const cJSON *event)
 {
-    assert_int_equal(cJSON_GetArraySize(event), 4);
-    const char *const keys[] = {"id", "type", "timestamp", "body"};
-    const cJSON *member = event->child;
-    for (size_t i = 0; i < 4; i++, member = member->next)
-        assert_string_equal(member->string, keys[i]);
+    const char *const keys[] = {"id", "type", "timestamp", "body", "metadata"};
+    size_t count = 0;
+    for (const cJSON *member = event->child; member != NULL; member = member->next)
+        assert_string_equal(member->string, keys[count++]);
+    assert_true(count == 4 || (count == 5 && strcmp(text_of(event, "type"), "score-create") == 0));
     const char *id = text_of(event, "id");
     assert_int_equal(strlen(id), 32);
     assert_int_equal(strspn(id, "0123456789abcdef"), 32);
@@ -285,6 +285,57 @@ static void half_a_pair_of_the_users_is_mended(void **state)
     begin_score(1);
     builder_json(&b, LF__TAG_METADATA, "{\"a\":\"\\ud83d\",\"\\ude00\":[\"\\ud83d\\ude00\"]}");
     assert_member("metadata", "{\"a\":\"\xEF\xBF\xBD\",\"\xEF\xBF\xBD\":[\"\xF0\x9F\x98\x80\"]}");
+}
+
+/* Its time as an event, and in a list. */
+static void assert_score_times(const char *id, uint64_t start_ns, bool is_given, const char *event_time, const char *list_time)
+{
+    double value = 1;
+    begin(LF__RECORD_SCORE, LF_TYPE_DEFAULT);
+    builder_text(&b, LF__TAG_SCORE_ID, id);
+    builder_text(&b, LF__TAG_NAME, "accuracy");
+    builder_add(&b, LF__TAG_SCORE_VALUE, LF_KIND_DOUBLE, &value, sizeof value);
+    b.as.record.start_ns = start_ns;
+    b.as.record.flags |= is_given ? LF__FLAG_WALL_START : 0;
+    assert_int_equal(encode(), 1);
+    assert_string_equal(text_of(event_at(0), "timestamp"), event_time);
+    const cJSON *metadata = cJSON_GetObjectItem(event_at(0), "metadata");
+    assert_int_equal(metadata != NULL, strcmp(event_time, list_time) != 0);
+    lf__buf items, list;
+    lf__buf_init(&items, 1 << 16);
+    lf__buf_init(&list, 1 << 16);
+    char *item = cJSON_PrintUnformatted(event_at(0));
+    lf__buf_add_text(&items, item);
+    assert_true(lf__wire_list(&list, &items));
+    cJSON *json = cJSON_ParseWithLength(list.data, list.length);
+    assert_string_equal(text_of(cJSON_GetArrayItem(json, 0), "timestamp"), list_time);
+    assert_string_equal(text_of(cJSON_GetArrayItem(json, 0), "id"), id);
+    cJSON_Delete(json);
+    cJSON_free(item);
+    lf__buf_done(&items);
+    lf__buf_done(&list);
+}
+
+static void a_later_score_of_one_id_has_a_later_event_and_one_time_in_lists(void **state)
+{
+    (void)state;
+    static lf__wire_times times;
+    const uint64_t wall = START + 1000000, ms = 1000000;
+    memset(&times, 0, sizeof times);
+    context.times = &times;
+#define AT(millisecond) "2026-01-15T06:30:00." millisecond "456Z"
+    assert_score_times("a", START, false, AT("123"), AT("123"));
+    assert_score_times("a", START + 5 * ms, false, AT("128"), AT("123"));
+    assert_score_times("b", START + 6 * ms, false, AT("129"), AT("129"));
+    assert_score_times("a", START + 7 * ms, false, AT("130"), AT("123"));
+    /* Times of the program's are no others than these in lists. */
+    assert_score_times("c", wall, true, AT("123"), AT("123"));
+    assert_score_times("c", wall, true, AT("124"), AT("123"));
+    assert_score_times("c", wall + ms, true, AT("124"), AT("124"));
+    assert_score_times("c", wall, true, AT("125"), AT("123"));
+    context.times = NULL;
+    assert_score_times("a", START + 8 * ms, false, AT("131"), AT("131"));
+#undef AT
 }
 
 static void a_score_has_one_target(void **state)
@@ -1232,6 +1283,7 @@ int main(void)
         T(other_records_give_other_event_ids),
         T(a_score_says_all_its_fields),
         T(half_a_pair_of_the_users_is_mended),
+        T(a_later_score_of_one_id_has_a_later_event_and_one_time_in_lists),
         T(a_score_has_one_target),
         T(a_score_is_not_told_what_is_said_of_its_trace),
         T(a_score_has_an_id_always),
