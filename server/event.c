@@ -312,11 +312,25 @@ static text event_row_type(const fold *f, const json *body)
     return type != NULL ? text_of(type) : json_string_at(body, "type");
 }
 
+/* Without a trace the observation is one by itself; a real server makes up an id for it. */
+event_place event_place_of(const fold *f)
+{
+    text trace_id = fold_text(f, "traceId");
+    int64_t ms;
+    if (fold_last_type(f) == NULL)
+        return (event_place){TEXT_NONE, 0};
+    if (!clock_parse_any(fold_text(f, "startTime"), &ms))
+        ms = fold_first_ms(f);
+    return (event_place){trace_id.size > 0 ? trace_id : fold_id(f), clock_ns_of_ms(ms)};
+}
+
 observation event_observation(arena *a, fold *f)
 {
     const json *body = fold_body(a, f);
+    event_place place = event_place_of(f);
     observation o = {.id = fold_id(f),
-                     .trace_id = json_string_at(body, "traceId"),
+                     .trace_id = place.trace_id,
+                     .start_ns = place.start_ns,
                      .parent_id = json_string_at(body, "parentObservationId"),
                      .name = json_string_at(body, "name"),
                      .type = event_row_type(f, body),
@@ -333,11 +347,8 @@ observation event_observation(arena *a, fold *f)
                      .arrived_ns = fold_updated_ns(f),
                      .prompt_version = -1};
     int64_t end_ms = event_time_at(body, "endTime", INT64_MIN);
-    o.start_ns = clock_ns_of_ms(event_time_at(body, "startTime", fold_first_ms(f)));
     o.end_ns = end_ms != INT64_MIN ? clock_ns_of_ms(end_ms) : OBSERVATION_OPEN;
     o.completion_start_ms = event_time_at(body, "completionStartTime", -1);
-    if (o.trace_id.size == 0) /* a real server makes one up */
-        o.trace_id = o.id;
     if (o.parent_id.size == 0)
         o.trace_name = o.name;
     if (o.level.size == 0)

@@ -35,6 +35,14 @@ typedef struct fold fold;
 /* One event of a batch. Adds what is wrong with it to `problems`; *out is usable when nothing was. */
 void event_check(const json *given, issues *problems, event *out);
 
+/* Where the row of an observation stands. */
+typedef struct event_place {
+    text trace_id; /* NULL: no event has arrived */
+    int64_t start_ns;
+} event_place;
+
+event_place event_place_of(const fold *f);
+
 /* The row of an id, of its kind; it borrows from the fold. */
 observation event_observation(arena *a, fold *f);
 trace_record event_trace(arena *a, fold *f);

@@ -36,15 +36,11 @@ static const char store_schema[] =
     "CREATE INDEX IF NOT EXISTS scores_by_trace ON scores (trace_id);"                                                    \
     "CREATE INDEX IF NOT EXISTS scores_by_time ON scores (timestamp_ms);"
 
-/* Events are what traces and scores, and the observations of the batch endpoint, are folded from. `ingested` says where the row
- * of such an observation is: its id alone must find it, and an index on the ids of all observations would slow the other
- * endpoint down. */
+/* Events are what traces and scores, and the observations of the batch endpoint, are folded from. */
 static const char store_event_schema[] =
     "CREATE TABLE IF NOT EXISTS events ("
     " kind INTEGER NOT NULL, body_id TEXT NOT NULL, id TEXT NOT NULL, timestamp_ms INTEGER NOT NULL, is_update INTEGER NOT NULL,"
     " type TEXT NOT NULL, arrived_ns INTEGER NOT NULL, body TEXT NOT NULL, UNIQUE (kind, body_id, id, timestamp_ms));"
-    "CREATE TABLE IF NOT EXISTS ingested (id TEXT PRIMARY KEY, trace_id TEXT NOT NULL, start_ms INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE INDEX IF NOT EXISTS ingested_by_trace ON ingested (trace_id);"
     "CREATE TABLE IF NOT EXISTS traces ("
     " id TEXT PRIMARY KEY, name TEXT NOT NULL, user_id TEXT NOT NULL, session_id TEXT NOT NULL, release TEXT NOT NULL,"
     " version TEXT NOT NULL, environment TEXT NOT NULL, tags TEXT NOT NULL, is_public INTEGER NOT NULL, input TEXT, output TEXT,"
@@ -79,7 +75,8 @@ static const char store_price_upgrade[] = "ALTER TABLE observations ADD COLUMN m
                                           "ALTER TABLE observations ADD COLUMN tier TEXT NOT NULL DEFAULT '';";
 
 /* From versions 2 and 3, in which a score had its id to itself. */
-static const char store_score_upgrade[] = "ALTER TABLE scores RENAME TO old_scores;"
+static const char store_score_upgrade[] = "DROP TABLE IF EXISTS ingested;"
+                                          "ALTER TABLE scores RENAME TO old_scores;"
                                           "DROP INDEX scores_by_trace;"
                                           "DROP INDEX scores_by_time;" STORE_SCORES_SCHEMA
                                           "INSERT INTO scores SELECT * FROM old_scores;"
@@ -215,8 +212,6 @@ static bool store_prepare_ready(store *s)
         [STORE_GET_EVENTS] = "SELECT type, timestamp_ms, arrived_ns, rowid, body FROM events WHERE kind = ? AND body_id = ?",
         [STORE_HAS_PROMPT] = "SELECT 1 FROM prompts WHERE name = ? AND version = ?",
         [STORE_DATA_VERSION] = "PRAGMA data_version",
-        [STORE_GET_PLACE] = "SELECT trace_id, start_ms FROM ingested WHERE id = ?",
-        [STORE_PUT_PLACE] = "INSERT OR REPLACE INTO ingested (id, trace_id, start_ms) VALUES (?,?,?)",
         [STORE_FORGET_ROW] = "DELETE FROM observations WHERE trace_id = ? AND id = ? AND start_ms = ?",
     };
     for (size_t i = 0; i < STORE_READY_COUNT; i++)

@@ -62,36 +62,22 @@ static store_folded *store_get_folded(store *s, event_kind kind, text id)
     return ok && state == SQLITE_DONE ? entry : NULL;
 }
 
-/* Takes the old row away, which may stand under another trace or start. */
-static bool store_forget_observation(store *s, text id)
+/* Takes away the row that the earlier events made: it may stand under another trace or start. */
+static bool store_forget_row(store *s, text id, const event_place *place)
 {
-    sqlite3_stmt *place = s->ready[STORE_GET_PLACE], *forget = s->ready[STORE_FORGET_ROW];
-    int next = 1, column = 0;
-    store_bind_text(place, &next, id);
-    int state = sqlite3_step(place);
-    bool ok = state == SQLITE_ROW || state == SQLITE_DONE;
-    if (state == SQLITE_ROW) {
-        next = 1;
-        store_bind_text(forget, &next, store_next_text(place, &column));
-        store_bind_text(forget, &next, id);
-        store_bind_int(forget, &next, store_next_int(place, &column));
-        ok = store_run_ready(forget);
-    }
-    sqlite3_reset(place);
-    sqlite3_clear_bindings(place);
-    return ok;
+    sqlite3_stmt *forget = s->ready[STORE_FORGET_ROW];
+    int next = 1;
+    store_bind_text(forget, &next, place->trace_id);
+    store_bind_text(forget, &next, id);
+    store_bind_int(forget, &next, place->start_ns / CLOCK_NS_PER_MS);
+    return store_run_ready(forget);
 }
 
-static bool store_replace_observation(store *s, const observation *row)
+static bool store_replace_observation(store *s, const observation *row, const event_place *old)
 {
-    sqlite3_stmt *remember = s->ready[STORE_PUT_PLACE];
-    int next = 1;
-    if (!store_forget_observation(s, row->id) || !store_put_row(s, row))
-        return false;
-    store_bind_text(remember, &next, row->id);
-    store_bind_text(remember, &next, row->trace_id);
-    store_bind_int(remember, &next, row->start_ns / CLOCK_NS_PER_MS);
-    return store_run_ready(remember);
+    bool moves = old->trace_id.at != NULL &&
+                 (old->start_ns / CLOCK_NS_PER_MS != row->start_ns / CLOCK_NS_PER_MS || !text_equal(old->trace_id, row->trace_id));
+    return (!moves || store_forget_row(s, row->id, old)) && store_put_row(s, row);
 }
 
 /* A prompt that is not there is no prompt of the observation, as on a real server. */
@@ -113,13 +99,13 @@ static bool store_check_prompt(store *s, observation *row)
     return state == SQLITE_ROW || state == SQLITE_DONE;
 }
 
-static bool store_put_folded(store *s, store_folded *entry)
+static bool store_put_folded(store *s, store_folded *entry, const event_place *old)
 {
     arena memory = {0};
     bool ok = false;
     if (entry->kind == EVENT_OBSERVATION) {
         observation row = event_observation(&memory, entry->fold);
-        ok = !memory.failed && store_check_prompt(s, &row) && store_replace_observation(s, &row);
+        ok = !memory.failed && store_check_prompt(s, &row) && store_replace_observation(s, &row, old);
     } else if (entry->kind == EVENT_TRACE) {
         trace_record record = event_trace(&memory, entry->fold);
         ok = !memory.failed && store_replace_trace(s, &record);
@@ -134,8 +120,12 @@ static bool store_put_folded(store *s, store_folded *entry)
 /* Stores events of one id, and the row that follows from them and the earlier ones. Events that are there already change nothing. */
 static bool store_add_events(store *s, const event **events, size_t count)
 {
+    arena memory = {0};
     store_folded *entry = store_get_folded(s, events[0]->type->kind, events[0]->body_id);
+    event_place old = entry != NULL ? event_place_of(entry->fold) : (event_place){TEXT_NONE, 0};
     bool ok = entry != NULL, changed = false;
+    if (old.trace_id.at != NULL)
+        old.trace_id = arena_copy(&memory, old.trace_id); /* the fold may give its memory back */
     for (size_t i = 0; ok && i < count; i++) {
         event e = *events[i];
         ok = store_put_event(s, &e, &e.place);
@@ -145,9 +135,10 @@ static bool store_add_events(store *s, const event **events, size_t count)
         changed = true;
         ok = store_folds_shrink(entry);
     }
-    ok = ok && (!changed || store_put_folded(s, entry));
+    ok = ok && !memory.failed && (!changed || store_put_folded(s, entry, &old));
     if (ok)
         store_folds_settle(&s->folds, entry);
+    arena_free(&memory);
     return ok;
 }
 

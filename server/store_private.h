@@ -17,8 +17,6 @@ typedef enum store_ready {
     STORE_FORGET_SCORE,
     STORE_PUT_EVENT,
     STORE_GET_EVENTS,
-    STORE_GET_PLACE, /* trace and start of an observation of the batch endpoint */
-    STORE_PUT_PLACE,
     STORE_FORGET_ROW,
     STORE_HAS_PROMPT,
     STORE_DATA_VERSION, /* another value after another connection has written */

@@ -87,10 +87,9 @@ _Static_assert(EVENT_TRACE == 0 && EVENT_OBSERVATION == 1 && EVENT_SCORE == 2, "
 bool store_delete_trace(store *s, text id)
 {
     static const char *const statements[] = {
-        "DELETE FROM events WHERE kind = 1 AND body_id IN (SELECT id FROM ingested WHERE trace_id = ?)",
+        "DELETE FROM events WHERE kind = 1 AND body_id IN (SELECT id FROM observations WHERE trace_id = ?)",
         "DELETE FROM events WHERE kind = 2 AND body_id IN (SELECT id FROM scores WHERE trace_id = ?)",
         "DELETE FROM events WHERE kind = 0 AND body_id = ?",
-        "DELETE FROM ingested WHERE trace_id = ?",
         "DELETE FROM observations WHERE trace_id = ?",
         "DELETE FROM scores WHERE trace_id = ?",
         "DELETE FROM traces WHERE id = ?",
