@@ -7,7 +7,7 @@ echo "compiler  $(${CC:-cc} --version | head -n 1); CFLAGS ${CFLAGS:--O2 -g}"
 echo "libcurl   $(curl-config --version 2>/dev/null || echo unknown)"
 echo
 unset LANGFUSE_BASE_URL LANGFUSE_HOST LANGFUSE_PUBLIC_KEY LANGFUSE_SECRET_KEY LANGFUSE_EXPORTER
-for bench in hotpath pipeline model curl; do
+for bench in hotpath pipeline model curl ingest; do
     "$BUILD/bench/$bench" 2>/dev/null
     echo
 done
