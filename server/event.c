@@ -348,6 +348,8 @@ observation event_observation(arena *a, fold *f)
                      .prompt_version = -1};
     int64_t end_ms = event_time_at(body, "endTime", INT64_MIN);
     o.end_ns = end_ms != INT64_MIN ? clock_ns_of_ms(end_ms) : OBSERVATION_OPEN;
+    if (o.end_ns < o.start_ns && end_ms != INT64_MIN) /* as on a real server */
+        o.end_ns = o.start_ns;
     o.completion_start_ms = event_time_at(body, "completionStartTime", -1);
     if (o.parent_id.size == 0)
         o.trace_name = o.name;

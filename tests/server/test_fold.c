@@ -247,6 +247,19 @@ static void public_is_of_the_last_event_and_environment_of_the_first(void **stat
     arena_free(&a);
 }
 
+static void an_observation_ends_after_its_start(void **state)
+{
+    arena a = {0};
+    fold *f = fold_new(&a, EVENT_OBSERVATION, TEXT("o"));
+    const event e = event_of(&a, "span-create", 1, 1,
+                             "{\"startTime\":\"2026-01-01T00:00:01Z\",\"endTime\":\"2026-01-01T00:00:00Z\"}");
+    (void)state;
+    fold_add(f, &e);
+    observation o = event_observation(&a, f);
+    assert_true(o.end_ns == o.start_ns && o.start_ns > 0);
+    arena_free(&a);
+}
+
 /* Ten thousand events of one id, each with a tag and a key: the memory is that of what counts. */
 static void a_fold_grows_with_what_counts_and_not_with_the_events(void **state)
 {
@@ -389,6 +402,7 @@ int main(void)
         cmocka_unit_test(of_one_millisecond_the_first_create_counts),
         cmocka_unit_test(what_is_false_in_javascript_is_no_input),
         cmocka_unit_test(public_is_of_the_last_event_and_environment_of_the_first),
+        cmocka_unit_test(an_observation_ends_after_its_start),
         cmocka_unit_test(a_fold_grows_with_what_counts_and_not_with_the_events),
         cmocka_unit_test(what_is_too_much_is_dropped),
         cmocka_unit_test(a_store_that_forgets_folds_the_same),
