@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 SERVER = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build/langfuse-local")
@@ -187,6 +188,30 @@ def idle_connections_make_room():
         equal(server.post("/api/public/otel/v1/traces", spans("half", 1)), 200, "a request behind begun ones")
         for connection in idle + half:
             connection.close()
+
+
+@test
+def many_read_and_write_at_once():
+    with Server("many") as server:
+        statuses, rounds = set(), 8
+        def write(number):
+            for i in range(rounds):
+                statuses.add(server.post("/api/public/otel/v1/traces", spans(f"t{number}", 20, i * 20)))
+                event = {"id": f"e{number}-{i}", "type": "trace-create", "timestamp": f"2026-01-01T00:00:{i:02}Z",
+                         "body": {"id": "shared", "tags": [f"{number}"], "metadata": {f"k{number}": i}}}
+                statuses.add(server.post("/api/public/ingestion", {"batch": [event]}))
+        def read(number):
+            for path in rounds * ("v2/observations?limit=100", "traces?limit=5", "v3/scores", "v2/prompts", f"traces/t{number}"):
+                statuses.add(server.get("/api/public/" + path)[0])
+        threads = [threading.Thread(target=run, args=(number,)) for number in range(3) for run in (write, read)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        check(statuses <= {200, 207, 404}, f"statuses {statuses}") # a trace is not there before its first observation
+        equal(server.get("/api/local/count")[1], {"observations": 3 * rounds * 20, "traces": 4}, "what is stored")
+        shared = server.get("/api/public/traces/shared")[1]
+        equal((shared["tags"], shared["metadata"]), (["0", "1", "2"], {f"k{i}": rounds - 1 for i in range(3)}), "the shared trace")
 
 
 @test
