@@ -147,6 +147,9 @@ static void each_count_has_its_price(void **state)
          "{\"input_tokens\":0.0003,\"cache_read_input_tokens\":0.0003,\"cache_creation_input_tokens\":0.00075,"
          "\"output_tokens\":0.00015,\"input_cache_creation_1h\":0.0006,\"total\":0.0021}",
          "Standard"},
+        /* The sum is 0.0007662499999999999 as a double, of which 12 digits are kept. */
+        {"gpt-4o", "{\"input\":123,\"output\":45,\"input_cached_tokens\":7,\"total\":175}", NULL, NULL,
+         "{\"input\":0.0003075,\"output\":0.00045,\"input_cached_tokens\":0.00000875,\"total\":0.000766249999}", "Standard"},
         /* An embedding costs by its total. */
         {"text-embedding-3-small", "{\"input\":1000}", NULL, NULL, "{\"total\":0.00002}", "Standard"},
         {"text-embedding-3-small", "{\"input\":1000,\"total\":500}", NULL, NULL, "{\"total\":0.00001}", "Standard"},
