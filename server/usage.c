@@ -169,26 +169,6 @@ bool usage_is_whole(const json *given)
     return true;
 }
 
-/* ---- Counters ---- */
-
-/* Counters that are not given are negative. */
-static int64_t usage_without(int64_t whole, int64_t part)
-{
-    if (whole < 0 || part < 0)
-        return whole;
-    return whole > part ? whole - part : 0;
-}
-
-void usage_add_counters(usage_counts *u, int64_t input, int64_t output, int64_t cache_read, int64_t cache_creation,
-                        int64_t reasoning)
-{
-    usage_add(u, TEXT("input"), usage_without(usage_without(input, cache_read), cache_creation));
-    usage_add(u, TEXT("output"), usage_without(output, reasoning));
-    usage_add(u, TEXT("input_cached_tokens"), cache_read);
-    usage_add(u, TEXT("input_cache_creation"), cache_creation);
-    usage_add(u, TEXT("output_reasoning_tokens"), reasoning);
-}
-
 /* ---- Sums ---- */
 
 bool usage_side(const json *stored, const char *side, double *out_sum)

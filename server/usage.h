@@ -22,10 +22,6 @@ void usage_add(usage_counts *u, text key, int64_t tokens);
 /* Adds the counts of an object of details; what is none is left out. `given` may be NULL. */
 void usage_add_details(arena *a, usage_counts *u, const json *given);
 
-/* Adds the counters of the gen_ai conventions, of which cached and reasoning tokens are parts of input and output. */
-void usage_add_counters(usage_counts *u, int64_t input, int64_t output, int64_t cache_read, int64_t cache_creation,
-                        int64_t reasoning);
-
 /* Adds the total, where there are counts and none of them is one. */
 void usage_complete(usage_counts *u);
 
