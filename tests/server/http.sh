@@ -552,7 +552,11 @@ stop TERM
 cat >"$folder/prices.json" <<'JSON'
 [
   {"modelName": "tiny", "matchPattern": "(?i)^tiny-\\d+$", "prices": {"input": 1e-6, "output": 2e-6}},
-  {"modelName": "mine", "matchPattern": "^gpt-4o$", "prices": {"input": 0.5}}
+  {"modelName": "mine", "matchPattern": "^gpt-4o$", "prices": {"input": 0.5}},
+  {"modelName": "metered", "matchPattern": "^metered$", "pricingTiers": [
+    {"name": "Standard", "isDefault": true, "priority": 0, "prices": {"input": 1}},
+    {"name": "trial", "priority": 1, "conditions": [{"source": "metadata", "key": "plan", "operator": "in", "values": ["free"]}],
+     "prices": {"input": 0.25}}]}
 ]
 JSON
 start --db "$folder/prices.db" --prices "$folder/prices.json"
@@ -563,8 +567,11 @@ for wanted in a:0.00012 b:50 c:0.000021; do
     id=${wanted%%:*} cost=${wanted#*:}
     curl -s $auth "$url/api/public/observations/$id" | grep -qF "\"calculatedTotalCost\":$cost," || fail "the cost of $id is not $cost"
 done
+metered=$(attribute model.name metered),$(attribute usage_details '{\"input\":2}'),$(attribute metadata.plan free)
+expect 'an export with a plan' 200 '{"id":"*' $auth -H "$json" -d "$(spans "$(span tm sm n 0 ",\"attributes\":[$metered]")")" "$url/api/public/otel/v1/traces"
+curl -s $auth "$url/api/public/observations/sm" | grep -qF '"usagePricingTierId":"metered/trial","usagePricingTierName":"trial",' || fail 'no tier by metadata'
 stop TERM
-"$server" tree --db "$folder/prices.db" | grep -qF ' $0.000120' || fail "a tree without costs: $("$server" tree --db "$folder/prices.db")"
+"$server" tree --db "$folder/prices.db" --all | grep -qF ' $0.000120' || fail "a tree without costs: $("$server" tree --db "$folder/prices.db")"
 printf '[\n{"modelName":"m"},\n]' >"$folder/prices.json"
 for command in serve run; do
     code=0; "$server" $command --prices "$folder/prices.json" 2>"$folder/said" || code=$?
