@@ -434,7 +434,9 @@ static void python_sdk_baggage_in(void)
                                "langfuse_user_id=%C3%BC%F0%9F%91%8B;property=1, langfuse_session_id = spaces ",
                                "langfuse_user_id=first,langfuse_user_id=second",
                                "langfuse_user_id=,langfuse_session_id",
-                               "langfuse_prompt_name=critic,langfuse_prompt_version=3"};
+                               "langfuse_prompt_name=critic,langfuse_prompt_version=3",
+                               "langfuse_metadata_s=%22123%22,langfuse_metadata_i=123,langfuse_metadata_o=%7B%22x%22%3A1%7D,"
+                               "langfuse_metadata_t=%22plain%22"}; /* as version 5 of the Python SDK sends it */
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         char name[128];
         snprintf(name, sizeof name, "<%.60s>", all[i]);

@@ -567,7 +567,9 @@ def python_sdk_baggage_in():
             "langfuse_user_id=" + LONG + "," + "langfuse_session_id=" + LONG + "x",
             "langfuse_user_id=%C3%BC%F0%9F%91%8B;property=1, langfuse_session_id = spaces ",
             "langfuse_user_id=first,langfuse_user_id=second", "langfuse_user_id=,langfuse_session_id",
-            "langfuse_prompt_name=critic,langfuse_prompt_version=3"):
+            "langfuse_prompt_name=critic,langfuse_prompt_version=3",
+            "langfuse_metadata_s=%22123%22,langfuse_metadata_i=123,langfuse_metadata_o=%7B%22x%22%3A1%7D,"
+            "langfuse_metadata_t=%22plain%22"):
         def work():
             with block("<" + baggage[:60] + ">"):
                 with block("generation", "generation"):
