@@ -299,7 +299,7 @@ FULL := valgrind torture lto small clang fast-math models portable
 full: ## what is too slow for CI: valgrind, torture, a real model, all machines, all tests in other builds; about two hours
 	@$(foreach target,$(FULL),$(MAKE) --no-print-directory $(target) &&) true
 
-interop: $(BUILD)/tests/interop/otlp_payload $(SERVER) ## official OTLP packages, a Collector, and the official Python and JavaScript SDKs agree
+interop: $(BUILD)/tests/interop/otlp_payload $(SERVER) $(addprefix $(BUILD)/examples/,attributes generation manual scores) ## readers that are not ours, and the official SDKs, agree
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/interop/run.sh $^
 
 fuzz: ## fuzz the parsers, and calls (clang); FUZZ_SECONDS each

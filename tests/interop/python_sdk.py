@@ -190,7 +190,7 @@ def observation_as_ours(want, have):
         mine, theirs = as_read(mine), as_read(theirs)
         want["attributes"] = mine = {key: value for key, value in mine.items() if key not in TRACE_IO and not too_long(key, value)}
     else:
-        theirs = {key: mine[key] if METADATA.match(key) and same_text(mine.get(key), value) else value for key, value in theirs.items()}
+        theirs.update((key, mine[key]) for key, value in theirs.items() if METADATA.match(key) and same_text(mine.get(key), value))
     given = theirs.get("langfuse.observation.input", "")
     if re.match(r'\{"args": \[.*"kwargs": ', given, re.S):
         theirs["langfuse.observation.input"] = same_arguments(mine.get("langfuse.observation.input"), given)

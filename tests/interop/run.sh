@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
 # A payload of ours, read by the protocol's own Python package and by an OpenTelemetry Collector; the scenarios of tests/golden
-# in the official Python SDKs; the official SDKs against langfuse-local. run.sh OTLP_PAYLOAD_PROGRAM LANGFUSE_LOCAL
+# in the official Python SDKs; the official SDKs against langfuse-local, where they also read what programs of the library wrote.
+# run.sh OTLP_PAYLOAD_PROGRAM LANGFUSE_LOCAL PROGRAM...
 # Needs Python 3.11 with venv, npm with Node 20, and go; downloads pinned packages from PyPI, npm and the Go module proxy.
 set -euo pipefail
 BUILD=${BUILD:-build}
 here=$(cd "$(dirname "$0")" && pwd)
 payload=$1
 server=$2
+shift 2
+LIBRARY_PROGRAMS=$(realpath "$@" | paste -sd :)
+export LIBRARY_PROGRAMS
 work=$BUILD/interop
 passed=0
 declare -A serves=([4]=4.16 [5]=4.59) # the server that each version of the SDK is for

@@ -290,18 +290,19 @@ def replay_ours(tally):
 
 # Cases that build on one another; all others follow, by name. "+": what was sent there as well, and is in no file (UNRECORDED).
 FIRST = """
-    prompt-create-text-201 prompt-create-text-v2-201 prompt-create-type-conflict-400 prompt-create-chat-201 prompt-create-chat-tooling-201
-    prompt-create-folder-201 prompt-get-chat-200 prompt-get-200 prompt-get-version-200 prompt-get-version-0-200 +greet-3
-    prompt-get-latest-200 prompt-get-chat-extra-200 prompt-get-folder-200 prompt-list-200 prompt-labels-patch-200
-    prompt-get-after-patch-200 prompt-labels-patch-empty-200 prompt-labels-patch-folder-200 prompt-create-with-reference-201
-    prompt-get-resolved-200 prompt-get-unresolved-200 prompt-delete-referenced-400 +uk prompt-get-no-production-404
-    prompt-delete-204 prompt-delete-404 +otlp-prompt legacy-prompts-v1-200
+    prompt-create-text-201 prompt-create-text-v2-201 prompt-create-type-conflict-400 prompt-create-chat-201
+    prompt-create-chat-tooling-201 prompt-create-folder-201 prompt-get-chat-200 prompt-get-200 prompt-get-version-200
+    prompt-get-version-0-200 +greet-3 prompt-get-latest-200 prompt-get-chat-extra-200 prompt-get-folder-200 prompt-list-200
+    prompt-labels-patch-200 prompt-get-after-patch-200 prompt-labels-patch-empty-200 prompt-labels-patch-folder-200
+    prompt-create-with-reference-201 prompt-get-resolved-200 prompt-get-unresolved-200 prompt-delete-referenced-400 +uk
+    prompt-get-no-production-404 prompt-delete-204 prompt-delete-404 +otlp-prompt legacy-prompts-v1-200
     otlp-200-json +app-root +bigio
-    score-create-numeric-200 score-create-numeric-id-200 score-create-boolean-200 score-create-categorical-200 score-create-text-200
-    score-create-inferred-string-200 score-create-correction-200 score-create-dataset-run-200 score-create-config-unknown-200
-    score-create-timestamp-200 +bearer +long-name +unknown-key +e +negative score-config-create-200 score-config-list-200
-    score-create-config-range-200 +in-range scores-v3-by-id-200 scores-v3-list-200 scores-v3-list-fields-200 scores-v3-name-type-200
-    scores-v3-session-200 scores-v3-experiment-200 +again scores-v3-after-upsert-200
+    score-create-numeric-200 score-create-numeric-id-200 score-create-boolean-200 score-create-categorical-200
+    score-create-text-200 score-create-inferred-string-200 score-create-correction-200 score-create-dataset-run-200
+    score-create-config-unknown-200 score-create-timestamp-200 +bearer +long-name +unknown-key +e +negative
+    score-config-create-200 score-config-list-200 score-create-config-range-200 +in-range scores-v3-by-id-200 scores-v3-list-200
+    scores-v3-list-fields-200 scores-v3-name-type-200 scores-v3-session-200 scores-v3-experiment-200 +again
+    scores-v3-after-upsert-200
     ingestion-legacy-mode-207 ingestion-legacy-mode-207-errors ingestion-legacy-mode-bearer-207 legacy-mode-trace-get-200
 """.split()
 
