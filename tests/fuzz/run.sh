@@ -24,6 +24,7 @@ clang $flags tests/fuzz/fuzz_template.c lf_core.c $library -o "$BUILD/fuzz/templ
 clang $flags $CALLS_WRAP tests/fuzz/fuzz_calls.c lf_core.c $library langfuse/score.c -o "$BUILD/fuzz/calls" -lcurl -lcjson -lm -lpthread
 clang $flags tests/server/fuzz_otlp.c $server -o "$BUILD/fuzz/otlp" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
 clang $flags tests/server/fuzz_ingestion.c $server -o "$BUILD/fuzz/ingestion" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
+clang $flags tests/server/fuzz_filter.c $server -o "$BUILD/fuzz/filter" -lmicrohttpd -lsqlite3 -lz -lm -lpthread
 # Replies of models, each behind the byte of its API (src/model/api.h).
 mkdir -p "$BUILD/fuzz/corpus_reply"
 for body in tests/models/*.body; do
@@ -47,7 +48,7 @@ for body in tests/models/*.body; do
     esac
     { printf "\\$api\\000\\000\\021"; cat "$body"; } >"$BUILD/fuzz/corpus_reply/$(basename "$body" .body)"
 done
-for target in json answer trace_context carrier usage request reply template calls otlp ingestion; do
+for target in json answer trace_context carrier usage request reply template calls otlp ingestion filter; do
     mkdir -p "$BUILD/fuzz/corpus_$target"
     # Inputs that are kept are tried first; new ones go to the first folder.
     kept=tests/fuzz/corpus/$target
