@@ -271,22 +271,6 @@ static void scores_add_condition(store_score_query *query, store_score_column co
         query->conditions[query->condition_count++] = (store_score_condition){column, values, count};
 }
 
-typedef struct scores_filter_parameter {
-    const char *name;
-    store_score_column column;
-    bool split; /* commas separate values */
-} scores_filter_parameter;
-
-static void scores_add_filters(const http_request *request, arena *a, const scores_filter_parameter *filters, size_t count,
-                               store_score_query *query)
-{
-    for (size_t i = 0; i < count; i++) {
-        size_t values_count;
-        const text *values = parameter_values(request, a, filters[i].name, filters[i].split, &values_count);
-        scores_add_condition(query, filters[i].column, values, values_count);
-    }
-}
-
 static bool scores_read_operator(const http_request *request, store_score_query *query, http_answer *answer)
 {
     static const char *const operators[] = {"<", ">", "<=", ">=", "!=", "=", NULL};
@@ -322,39 +306,59 @@ static bool scores_check_word(const http_request *request, const char *name, con
     return !api_refused(answer, &problem);
 }
 
+/* Parameters that are conditions, where the filter names no such column. */
+static const struct scores_parameter {
+    const char *name;
+    store_score_column column;
+    bool split; /* commas separate values */
+    filter_column of_filter;
+} scores_parameters[] = {
+    {"userId", STORE_SCORE_USER_OF_TRACE, false, FILTER_COLUMN_COUNT}, /* is asked of the trace all the same */
+    {"name", STORE_SCORE_NAME, false, FILTER_NAME},
+    {"environment", STORE_SCORE_ENVIRONMENT, false, FILTER_ENVIRONMENT},
+    {"source", STORE_SCORE_SOURCE, false, FILTER_SOURCE},
+    {"scoreIds", STORE_SCORE_ID, true, FILTER_ID},
+    {"configId", STORE_SCORE_CONFIG, false, FILTER_COLUMN_COUNT},
+    {"sessionId", STORE_SCORE_SESSION, false, FILTER_SESSION_ID},
+    {"datasetRunId", STORE_SCORE_DATASET_RUN, false, FILTER_COLUMN_COUNT},
+    {"traceId", STORE_SCORE_TRACE, false, FILTER_TRACE_ID},
+    {"observationId", STORE_SCORE_OBSERVATION, true, FILTER_OBSERVATION_ID},
+    {"queueId", STORE_SCORE_QUEUE, false, FILTER_COLUMN_COUNT},
+    {"dataType", STORE_SCORE_DATA_TYPE, false, FILTER_DATA_TYPE},
+};
+
+static void scores_add_parameters(const http_request *request, arena *a, store_score_query *query)
+{
+    for (size_t i = 0; i < sizeof scores_parameters / sizeof *scores_parameters; i++) {
+        const struct scores_parameter *p = &scores_parameters[i];
+        size_t count = 0;
+        const text *values = filter_names(query->filter, p->of_filter) ? NULL
+                                                                       : parameter_values(request, a, p->name, p->split, &count);
+        scores_add_condition(query, p->column, values, count);
+    }
+}
+
 static bool scores_read_v2_query(const http_request *request, arena *a, store_score_query *query, http_answer *answer)
 {
-    static const scores_filter_parameter filters[] = {
-        {"userId", STORE_SCORE_USER_OF_TRACE, false},
-        {"name", STORE_SCORE_NAME, false},
-        {"environment", STORE_SCORE_ENVIRONMENT, false},
-        {"source", STORE_SCORE_SOURCE, false},
-        {"scoreIds", STORE_SCORE_ID, true},
-        {"configId", STORE_SCORE_CONFIG, false},
-        {"sessionId", STORE_SCORE_SESSION, false},
-        {"datasetRunId", STORE_SCORE_DATASET_RUN, false},
-        {"traceId", STORE_SCORE_TRACE, false},
-        {"observationId", STORE_SCORE_OBSERVATION, true},
-        {"queueId", STORE_SCORE_QUEUE, false},
-        {"dataType", STORE_SCORE_DATA_TYPE, false},
-    };
     size_t count;
     text *tags;
-    scores_add_filters(request, a, filters, sizeof filters / sizeof *filters, query);
+    scores_add_parameters(request, a, query);
     if (!scores_check_word(request, "dataType", scores_data_types, answer) ||
         !scores_check_word(request, "source", scores_sources, answer) ||
         !parameter_tags(request, a, "traceTags", &tags, &count, answer))
         return false;
     for (size_t i = 0; i < count; i++)
         scores_add_condition(query, STORE_SCORE_TAG_OF_TRACE, &tags[i], 1);
-    return parameter_time(request, "fromTimestamp", &query->from_ms, answer) &&
-           parameter_time(request, "toTimestamp", &query->to_ms, answer) && scores_read_operator(request, query, answer);
+    return (filter_names(query->filter, FILTER_START_TIME) || (parameter_time(request, "fromTimestamp", &query->from_ms, answer) &&
+                                                               parameter_time(request, "toTimestamp", &query->to_ms, answer))) &&
+           (filter_names(query->filter, FILTER_VALUE) || scores_read_operator(request, query, answer));
 }
 
 void api_list_scores_v2(api *server, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
-    store_score_query query = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
+    filter f = {.table = FILTER_SCORES};
+    store_score_query query = {.filter = &f, .from_ms = INT64_MIN, .to_ms = INT64_MAX};
     static const char repeated[] = "environment,traceTags";
     const char *fields = http_query(request, "fields");
     bool with_trace = fields == NULL || text_has(text_of(fields), "trace");
@@ -364,7 +368,7 @@ void api_list_scores_v2(api *server, const http_request *request, http_answer *a
     int64_t total;
     if (parameter_once(request, repeated, "page,limit,value", answer) &&
         parameter_read_page(request, SCORES_DEFAULT_LIMIT, &page, answer) &&
-        scores_read_v2_query(request, &memory, &query, answer)) {
+        api_read_filter(server, request, &memory, &f, answer) && scores_read_v2_query(request, &memory, &query, answer)) {
         query.limit = page.limit;
         query.offset = page.offset;
         bool ok = store_find_scores(server->store, &memory, &query, &scores, &count, &total);
@@ -684,16 +688,19 @@ static void scores_refuse_traces(const http_request *request, issues *to)
 
 static bool scores_read_v3_filters(const http_request *request, arena *a, store_score_query *query, http_answer *answer)
 {
-    static const scores_filter_parameter filters[] = {
-        {"id", STORE_SCORE_ID, true},
-        {"name", STORE_SCORE_NAME, true},
-        {"environment", STORE_SCORE_ENVIRONMENT, true},
-        {"configId", STORE_SCORE_CONFIG, true},
-        {"queueId", STORE_SCORE_QUEUE, true},
-        {"traceId", STORE_SCORE_TRACE, true},
-        {"sessionId", STORE_SCORE_SESSION, true},
-        {"observationId", STORE_SCORE_OBSERVATION, true},
-        {"experimentId", STORE_SCORE_DATASET_RUN, true},
+    static const struct {
+        const char *name;
+        store_score_column column;
+    } filters[] = {
+        {"id", STORE_SCORE_ID},
+        {"name", STORE_SCORE_NAME},
+        {"environment", STORE_SCORE_ENVIRONMENT},
+        {"configId", STORE_SCORE_CONFIG},
+        {"queueId", STORE_SCORE_QUEUE},
+        {"traceId", STORE_SCORE_TRACE},
+        {"sessionId", STORE_SCORE_SESSION},
+        {"observationId", STORE_SCORE_OBSERVATION},
+        {"experimentId", STORE_SCORE_DATASET_RUN},
     };
     issues problems = {0};
     scores_list source = scores_words_of(request, a, "source", scores_sources, &problems),

@@ -122,9 +122,34 @@ static const filter_entry filter_trace_columns[] = {
     {NULL, NULL, FILTER_ID, FILTER_OF_TEXT},
 };
 
+static const filter_entry filter_score_columns[] = {
+    {"id", "ID", FILTER_ID, FILTER_OF_TEXT},
+    {"timestamp", "Timestamp", FILTER_START_TIME, FILTER_OF_TIME},
+    {"environment", "Environment", FILTER_ENVIRONMENT, FILTER_OF_OPTIONS},
+    {"traceId", "Trace ID", FILTER_TRACE_ID, FILTER_OF_TEXT},
+    {"observationId", "Observation ID", FILTER_OBSERVATION_ID, FILTER_OF_TEXT},
+    {"sessionId", "Session ID", FILTER_SESSION_ID, FILTER_OF_TEXT},
+    {"name", "Name", FILTER_NAME, FILTER_OF_OPTIONS},
+    {"value", "Value", FILTER_VALUE, FILTER_OF_NUMBER},
+    {"booleanValue", "Boolean Value", FILTER_BOOLEAN_VALUE, FILTER_OF_OPTIONS},
+    {"stringValue", "String Value", FILTER_STRING_VALUE, FILTER_OF_OPTIONS},
+    {"source", "Source", FILTER_SOURCE, FILTER_OF_OPTIONS},
+    {"dataType", "Data Type", FILTER_DATA_TYPE, FILTER_OF_OPTIONS},
+    {"comment", "Comment", FILTER_COMMENT, FILTER_OF_TEXT},
+    {"authorUserId", "Author User ID", FILTER_AUTHOR, FILTER_OF_TEXT},
+    {"metadata", "Metadata", FILTER_METADATA, FILTER_OF_TEXTS_BY_KEY},
+    {"traceName", "Trace Name", FILTER_TRACE_NAME, FILTER_OF_OPTIONS},
+    {"userId", "User ID", FILTER_USER_ID, FILTER_OF_OPTIONS},
+    {"trace_tags", "Trace Tags", FILTER_TAGS, FILTER_OF_LIST},
+    {NULL, NULL, FILTER_ID, FILTER_OF_TEXT},
+};
+
 static const filter_entry *filter_find_column(filter_table table, text name)
 {
-    const filter_entry *entry = table == FILTER_OBSERVATIONS ? filter_observation_columns : filter_trace_columns;
+    static const filter_entry *const tables[] = {[FILTER_OBSERVATIONS] = filter_observation_columns,
+                                                 [FILTER_TRACES] = filter_trace_columns,
+                                                 [FILTER_SCORES] = filter_score_columns};
+    const filter_entry *entry = tables[table];
     while (entry->id != NULL && !text_is(name, entry->id) && !text_is(name, entry->title))
         entry++;
     return entry->id != NULL ? entry : NULL;

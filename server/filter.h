@@ -8,7 +8,7 @@
 /* Ceilings of one filter; values are bounded by what fits into a request, too. */
 enum { FILTER_MAX_CONDITIONS = 64, FILTER_MAX_VALUES = 1000, FILTER_MAX_ALL_OF = 100 };
 
-typedef enum filter_table { FILTER_OBSERVATIONS, FILTER_TRACES } filter_table;
+typedef enum filter_table { FILTER_OBSERVATIONS, FILTER_TRACES, FILTER_SCORES } filter_table;
 
 typedef enum filter_column {
     FILTER_ID,
@@ -58,6 +58,14 @@ typedef enum filter_column {
     FILTER_SCORE_NUMBERS, /* the average of the scores with the name of the key */
     FILTER_SCORE_CATEGORIES, /* the value of one of them */
     FILTER_SCORE_BOOLEANS, /* the same */
+    FILTER_OBSERVATION_ID, /* this and the rest are columns of scores */
+    FILTER_VALUE,
+    FILTER_BOOLEAN_VALUE,
+    FILTER_STRING_VALUE,
+    FILTER_DATA_TYPE,
+    FILTER_SOURCE,
+    FILTER_COMMENT,
+    FILTER_AUTHOR,
     FILTER_COLUMN_COUNT
 } filter_column;
 

@@ -179,6 +179,7 @@ enum { STORE_MAX_SCORE_CONDITIONS = 48, STORE_MAX_COMPARISONS = 4 };
 typedef struct store_score_query {
     store_score_condition conditions[STORE_MAX_SCORE_CONDITIONS];
     size_t condition_count;
+    const filter *filter; /* NULL: none; of the table of scores */
     struct store_comparison {
         const char *operator; /* one of = != < <= > >= */
         double number;

@@ -73,6 +73,11 @@ static const store_filter_column store_filter_of_rows[FILTER_COLUMN_COUNT] = {
 #define STORE_LEVELS(level) STORE_OF_ROWS("count(CASE level WHEN '" level "' THEN 1 END)")
 #define STORE_SCORES(what) "(SELECT " what " FROM scores AS s WHERE s.trace_id = each.trace_id AND s.name = ?"
 
+#define STORE_TRACE_TAGS                                                  \
+    "(SELECT json_group_array(DISTINCT j.value) FROM"                     \
+    " (SELECT tags FROM traces AS t WHERE t.id = each.trace_id UNION ALL" \
+    "  SELECT tags FROM observations AS o WHERE o.trace_id = each.trace_id) AS u, json_each(u.tags) AS j)"
+
 static const store_filter_column store_filter_of_traces[FILTER_COLUMN_COUNT] = {
     [FILTER_ID] = {.sql = "each.trace_id"},
     [FILTER_NAME] = {.sql = "coalesce(" STORE_SAID("name", "trace_name", "''") ", '')"},
@@ -81,10 +86,7 @@ static const store_filter_column store_filter_of_traces[FILTER_COLUMN_COUNT] = {
     [FILTER_VERSION] = {.sql = STORE_SAID("version", "version", "''")},
     [FILTER_RELEASE] = {.sql = STORE_SAID("release", "release", "''")},
     [FILTER_ENVIRONMENT] = {.sql = "coalesce(" STORE_SAID("environment", "environment", "'default'") ", 'default')"},
-    [FILTER_TAGS] = {.sql = "(SELECT json_group_array(DISTINCT j.value) FROM"
-                            " (SELECT tags FROM traces AS t WHERE t.id = each.trace_id UNION ALL"
-                            "  SELECT tags FROM observations AS o WHERE o.trace_id = each.trace_id) AS u, json_each(u.tags) AS j)",
-                     .list = true},
+    [FILTER_TAGS] = {.sql = STORE_TRACE_TAGS, .list = true},
     [FILTER_START_TIME] = {.sql = "coalesce(" STORE_OF_ROWS("min(start_ms)") ", " STORE_OF_RECORD("timestamp_ms") ")"},
     [FILTER_BOOKMARKED] = {.sql = "(1 = 0)"},
     [FILTER_PUBLIC] = {.sql = "coalesce(nullif(" STORE_OF_RECORD("is_public") ", -1), " STORE_OF_ROWS("max(is_public)") ", 0)"},
@@ -119,9 +121,36 @@ static const store_filter_column store_filter_of_traces[FILTER_COLUMN_COUNT] = {
     [FILTER_SCORE_BOOLEANS] = {.sql = STORE_SCORES("json_group_array(s.value)") " AND s.data_type = 'BOOLEAN')", .keys = 1},
 };
 
+static const store_filter_column store_filter_of_scores[FILTER_COLUMN_COUNT] = {
+    [FILTER_ID] = {.sql = "each.id"},
+    [FILTER_START_TIME] = {.sql = "each.timestamp_ms"},
+    [FILTER_ENVIRONMENT] = {.sql = "each.environment"},
+    [FILTER_TRACE_ID] = {.sql = "nullif(each.trace_id, '')"},
+    [FILTER_OBSERVATION_ID] = {.sql = "each.observation_id", .empty_is_null = true},
+    [FILTER_SESSION_ID] = {.sql = "nullif(each.session_id, '')"},
+    [FILTER_NAME] = {.sql = "each.name"},
+    [FILTER_VALUE] = {.sql = "each.value"},
+    [FILTER_BOOLEAN_VALUE] = {.sql =
+                                  "CASE WHEN each.data_type != 'BOOLEAN' THEN '' WHEN each.value = 1 THEN 'true' ELSE 'false' END",
+                              .empty_is_null = true},
+    [FILTER_STRING_VALUE] = {.sql = "CASE each.data_type WHEN 'BOOLEAN' THEN CASE WHEN each.value = 1 THEN 'True' ELSE 'False' END"
+                                    " WHEN 'CATEGORICAL' THEN each.string_value WHEN 'TEXT' THEN each.string_value END"},
+    [FILTER_SOURCE] = {.sql = "each.source"},
+    [FILTER_DATA_TYPE] = {.sql = "each.data_type"},
+    [FILTER_COMMENT] = {.sql = "each.comment"},
+    [FILTER_AUTHOR] = {.sql = "NULL"},
+    [FILTER_METADATA] = {.sql = "(SELECT value FROM json_each(each.metadata) WHERE key = ?)", .keys = 1},
+    [FILTER_TRACE_NAME] = {.sql = STORE_SAID("name", "trace_name", "''")},
+    [FILTER_USER_ID] = {.sql = STORE_SAID("user_id", "user_id", "''")},
+    [FILTER_TAGS] = {.sql = STORE_TRACE_TAGS, .list = true},
+};
+
 static const store_filter_column *store_filter_column_of(const filter *f, size_t i)
 {
-    return f->table == FILTER_OBSERVATIONS ? &store_filter_of_rows[f->list[i].column] : &store_filter_of_traces[f->list[i].column];
+    static const store_filter_column *const tables[] = {[FILTER_OBSERVATIONS] = store_filter_of_rows,
+                                                        [FILTER_TRACES] = store_filter_of_traces,
+                                                        [FILTER_SCORES] = store_filter_of_scores};
+    return &tables[f->table][f->list[i].column];
 }
 
 /* ---- SQL ---- */

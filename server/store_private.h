@@ -127,7 +127,8 @@ void store_put_any_of(buf *sql, const char *column, size_t count);
 /* `column` names a trace of which rows or events say so; both tables are asked, so the values are bound twice. */
 void store_put_trace_condition(buf *sql, const char *column, const char *of_rows, const char *of_traces, size_t count);
 
-/* ` AND (condition)` for each of a filter, which may be NULL. For traces the query around has `each.trace_id`. */
+/* ` AND (condition)` for each of a filter, which may be NULL. For traces and scores the query around
+ * calls a row `each`. */
 void store_put_filter(buf *sql, const filter *f);
 void store_bind_filter(sqlite3_stmt *statement, int *next, const filter *f);
 const char *store_trace_column_sql(filter_column column); /* to order traces by */

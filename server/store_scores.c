@@ -85,7 +85,7 @@ static const char *const store_score_columns[STORE_SCORE_COLUMN_COUNT] = {
 
 static void store_put_score_conditions(buf *sql, const store_score_query *query)
 {
-    buf_string(sql, " FROM scores WHERE timestamp_ms >= ? AND timestamp_ms < ?");
+    buf_string(sql, " FROM scores AS each WHERE timestamp_ms >= ? AND timestamp_ms < ?");
     for (size_t i = 0; i < query->condition_count; i++) {
         const store_score_condition *c = &query->conditions[i];
         if (store_score_columns[c->column] != NULL) {
@@ -101,6 +101,7 @@ static void store_put_score_conditions(buf *sql, const store_score_query *query)
     for (size_t i = 0; i < query->number_count; i++)
         buf_string(sql, i == 0 ? " AND data_type IN ('NUMERIC', 'BOOLEAN') AND value IN (?" : ",?");
     buf_string(sql, query->number_count > 0 ? ")" : "");
+    store_put_filter(sql, query->filter);
 }
 
 static void store_bind_score_conditions(sqlite3_stmt *statement, int *next, const store_score_query *query)
@@ -116,6 +117,7 @@ static void store_bind_score_conditions(sqlite3_stmt *statement, int *next, cons
         sqlite3_bind_double(statement, (*next)++, query->comparisons[i].number);
     for (size_t i = 0; i < query->number_count; i++)
         sqlite3_bind_double(statement, (*next)++, query->numbers[i]);
+    store_bind_filter(statement, next, query->filter);
 }
 
 static bool store_count_scores(store *s, const store_score_query *query, int64_t *out_total)

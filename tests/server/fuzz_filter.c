@@ -1,5 +1,4 @@
-/* Fuzz target for filters and scores. The first byte chooses what the rest is: a filter of observations or of traces, which a database must
- * be able to follow, a score, or a score config.
+/* Fuzz target for filters and scores. The first byte chooses what the rest is: a filter, which a database must be able to follow, a score, or a score config.
  *
  * clang -fsanitize=fuzzer,address,undefined tests/server/fuzz_filter.c $(ls server/[!m]*.c) -lmicrohttpd -lsqlite3 -lz -lm
  */
@@ -37,6 +36,10 @@ static void fuzz_filter(arena *a, text given, filter_table table, bool newer)
         store_query query = STORE_QUERY_ALL;
         query.filter = &f;
         fuzz_must(store_read(opened, &query, fuzz_visit, NULL));
+    } else if (status == FILTER_OK && table == FILTER_SCORES) {
+        store_score_query query = {.filter = &f, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 10};
+        score *scores;
+        fuzz_must(store_find_scores(opened, a, &query, &scores, &count, &total));
     } else if (status == FILTER_OK) {
         store_trace_query query = {.filter = &f, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 10};
         fuzz_must(store_find_traces(opened, a, &query, &ids, &count, &total));
@@ -84,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const json *body = json_parse(&memory, rest);
     unsigned choice = data[0] % 8;
     if (choice < 4)
-        fuzz_filter(&memory, rest, choice % 2 == 0 ? FILTER_OBSERVATIONS : FILTER_TRACES, choice < 2);
+        fuzz_filter(&memory, rest, choice == 0 ? FILTER_OBSERVATIONS : choice == 1 ? FILTER_TRACES : FILTER_SCORES, choice < 3);
     else if (body != NULL && choice < 6)
         fuzz_score(&memory, body, choice == 4);
     else if (body != NULL)

@@ -456,6 +456,8 @@ expect 'v3, user' 400 "$refused"'"userId filter requires a trace JOIN and is not
 expect 'v3, time' 400 '{"message":"Invalid request data","error":[{"expected":"date","code":"invalid_type","received":"Invalid Date","path":["toTimestamp"],"message":"Invalid input: expected date, received Date"}]}' $auth "$v3?toTimestamp=zz"
 expect 'v3, a name twice' 400 '{"message":"Invalid request data","error":[{"expected":"string","code":"invalid_type","path":["name"],"message":"Invalid input: expected string, received array"}]}' $auth "$v3?name=a&name=b"
 expect 'v2, a limit twice' 400 '{"message":"Invalid request data","error":[{"expected":"number","code":"invalid_type","received":"NaN","path":["limit"],*' $auth "$url/api/public/v2/scores?limit=1&limit=2"
+expect 'v2, a filter' 200 '{"data":[{"id":"B",*"totalItems":1,"totalPages":1}}' $auth -G "$url/api/public/v2/scores" -d name=other -d fields=score \
+    --data-urlencode 'filter=[{"type":"string","column":"name","operator":"=","value":"ok"},{"type":"string","column":"traceName","operator":"=","value":"one"}]'
 expect 'v2, two environments' 200 '{"data":[*' $auth "$url/api/public/v2/scores?environment=a&environment=b"
 expect 'v2, data type' 400 '{"message":"Invalid request data","error":[{"code":"invalid_value","values":["NUMERIC","CATEGORICAL","BOOLEAN","CORRECTION","TEXT"],"path":["dataType"],*' $auth "$url/api/public/v2/scores?dataType=foo"
 expect 'v3, cursor' 400 '{"message":"Invalid cursor format","error":"InvalidRequestError"}' $auth "$v3?cursor=zz"

@@ -191,14 +191,30 @@ static void put_rows(store *s)
          .arrived_ns = 3},
     };
     const score scores[] = {
-        {.id = TEXT("1"), .name = TEXT("q"), .data_type = TEXT("NUMERIC"), .value = 1, .trace_id = TEXT("t")},
-        {.id = TEXT("2"), .name = TEXT("q"), .data_type = TEXT("NUMERIC"), .value = 0, .trace_id = TEXT("t")},
-        {.id = TEXT("3"), .name = TEXT("ok"), .data_type = TEXT("BOOLEAN"), .value = 1, .trace_id = TEXT("t")},
+        {.id = TEXT("1"),
+         .name = TEXT("q"),
+         .data_type = TEXT("NUMERIC"),
+         .value = 1,
+         .trace_id = TEXT("t"),
+         .metadata = TEXT("{}")},
+        {.id = TEXT("2"),
+         .name = TEXT("q"),
+         .data_type = TEXT("NUMERIC"),
+         .value = 0,
+         .trace_id = TEXT("t"),
+         .metadata = TEXT("{}")},
+        {.id = TEXT("3"),
+         .name = TEXT("ok"),
+         .data_type = TEXT("BOOLEAN"),
+         .value = 1,
+         .trace_id = TEXT("t"),
+         .metadata = TEXT("{}")},
         {.id = TEXT("4"),
          .name = TEXT("kind"),
          .data_type = TEXT("CATEGORICAL"),
          .string_value = TEXT("good"),
-         .trace_id = TEXT("v")},
+         .trace_id = TEXT("v"),
+         .metadata = TEXT("{}")},
     };
     arena a = {0};
     const event named = {
@@ -369,6 +385,50 @@ static void traces_are_selected(void **state)
     store_close(s);
 }
 
+static void scores_are_selected(void **state)
+{
+    static const struct {
+        const char *filter, *expected; /* of equal times the last id first */
+    } cases[] = {
+        {TEXT_IS("name", "=", "q"), "2 1 "},
+        {TEXT_IS("id", "contains", "3"), "3 "},
+        {NUMBER("value", ">=", "1"), "3 1 "},
+        {OPTIONS("stringOptions", "dataType", "none of", "\"NUMERIC\""), "4 3 "},
+        {TEXT_IS("booleanValue", "=", "true"), "3 "},
+        {NONE("booleanValue", "is null"), "4 2 1 "},
+        {TEXT_IS("stringValue", "=", "good"), "4 "},
+        {TEXT_IS("stringValue", "=", "True"), "3 "},
+        {TEXT_IS("traceId", "=", "v"), "4 "},
+        {TEXT_IS("traceName", "=", "V"), "4 "},
+        {TEXT_IS("userId", "=", "u"), "3 2 1 "},
+        {OPTIONS("arrayOptions", "trace_tags", "any of", "\"z\""), "4 "},
+        {NONE("authorUserId", "is not null"), ""},
+        {NONE("comment", "is null"), "4 3 2 1 "},
+        {KEYED("stringObject", "metadata", "k", "is not set", "\"\""), "4 3 2 1 "},
+        {TIME("timestamp", "<", "1970-01-01T00:00:01Z"), "4 3 2 1 "},
+    };
+    store *s = open_store(":memory:", false);
+    (void)state;
+    put_rows(s);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        arena a = {0};
+        filter f = {.table = FILTER_SCORES};
+        store_score_query query = {.filter = &f, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = 9};
+        char got[40] = "";
+        score *scores;
+        size_t count;
+        int64_t total;
+        read_filter(&a, cases[i].filter, &f);
+        assert_true(store_find_scores(s, &a, &query, &scores, &count, &total) && (size_t)total == count);
+        for (size_t j = 0; j < count; j++)
+            snprintf(got + strlen(got), sizeof got - strlen(got), "%.*s ", (int)scores[j].id.size, scores[j].id.at);
+        if (strcmp(got, cases[i].expected) != 0)
+            fail_msg("%s: \"%s\", not \"%s\"", cases[i].filter, got, cases[i].expected);
+        arena_free(&a);
+    }
+    store_close(s);
+}
+
 static void traces_are_ordered(void **state)
 {
     static const struct {
@@ -405,7 +465,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conditions_are_checked),    cmocka_unit_test(some_operators_are_newer),
         cmocka_unit_test(observations_are_selected), cmocka_unit_test(traces_are_selected),
-        cmocka_unit_test(traces_are_ordered),
+        cmocka_unit_test(scores_are_selected),       cmocka_unit_test(traces_are_ordered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
