@@ -68,7 +68,8 @@ void api_plain(http_answer *answer, unsigned status, const char *message); /* as
 /* The body as JSON; a body that is not declared as JSON counts as one string. NULL when it does not parse. */
 const json *api_body(const api *server, const http_request *request, arena *a);
 
-/* The parameter `filter`, read for out->table; without it `out` has no condition. False, with an answer, when it is not acceptable. */
+/* The parameter `filter`, read for out->table; without it `out` has no condition. False, with an answer, when it is not
+ * acceptable. */
 bool api_read_filter(const api *server, const http_request *request, arena *a, filter *out, http_answer *answer);
 
 /* Answers what a reader of a filter found. Frees the problems. True: nothing. */

@@ -354,7 +354,8 @@ void api_list_traces(api *server, const http_request *request, http_answer *answ
     int64_t total;
     size_t count;
     bool ok = true;
-    if (parameter_read_page(request, TRACES_DEFAULT_LIMIT, &page, answer) && traces_read_trace_query(server, &r, &f, &query)) {
+    if (parameter_once(request, "tags,environment", "page,limit", answer) &&
+        parameter_read_page(request, TRACES_DEFAULT_LIMIT, &page, answer) && traces_read_trace_query(server, &r, &f, &query)) {
         query.limit = page.limit;
         query.offset = page.offset;
         buf_string(r.out, "{\"data\":[");
@@ -386,7 +387,8 @@ void api_list_sessions(api *server, const http_request *request, http_answer *an
     parameter_page page;
     bool ok = true;
     query.environments = parameter_values(request, &r.memory, "environment", false, &query.environment_count);
-    if (parameter_read_page(request, TRACES_DEFAULT_LIMIT, &page, answer) &&
+    if (parameter_once(request, "environment", "page,limit", answer) &&
+        parameter_read_page(request, TRACES_DEFAULT_LIMIT, &page, answer) &&
         parameter_time(request, "fromTimestamp", &query.from_ms, answer) &&
         parameter_time(request, "toTimestamp", &query.to_ms, answer)) {
         query.limit = page.limit;
@@ -451,23 +453,30 @@ static void traces_visit_row(void *context, const observation *row)
     arena_free(&one.memory);
 }
 
-static bool traces_read_row_query(traces_reading *r, store_query *query)
+static bool traces_read_row_query(const api *server, traces_reading *r, filter *f, store_query *query)
 {
     static const struct {
         const char *name;
         store_column column;
-    } parameters[] = {{"name", STORE_NAME},       {"userId", STORE_USER_ID},
-                      {"type", STORE_TYPE},       {"traceId", STORE_TRACE_ID},
-                      {"level", STORE_LEVEL},     {"parentObservationId", STORE_PARENT_ID},
-                      {"version", STORE_VERSION}, {"environment", STORE_ENVIRONMENT}};
+        filter_column of_filter;
+    } parameters[] = {{"name", STORE_NAME, FILTER_NAME},          {"userId", STORE_USER_ID, FILTER_USER_ID},
+                      {"type", STORE_TYPE, FILTER_TYPE},          {"traceId", STORE_TRACE_ID, FILTER_TRACE_ID},
+                      {"level", STORE_LEVEL, FILTER_LEVEL},       {"parentObservationId", STORE_PARENT_ID, FILTER_PARENT_ID},
+                      {"version", STORE_VERSION, FILTER_VERSION}, {"environment", STORE_ENVIRONMENT, FILTER_ENVIRONMENT}};
     size_t count;
+    if (!parameter_once(r->request, "environment", "page,limit", r->answer) ||
+        !api_read_filter(server, r->request, &r->memory, f, r->answer))
+        return false;
+    query->filter = f;
     for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++) {
+        if (filter_names(f, parameters[i].of_filter))
+            continue;
         const text *values = parameter_values(r->request, &r->memory, parameters[i].name, false, &count);
         if (count > 0)
             query->conditions[query->condition_count++] = (store_condition){parameters[i].column, STORE_ANY_OF, values, count};
     }
-    return parameter_time(r->request, "fromStartTime", &query->from_ms, r->answer) &&
-           parameter_time(r->request, "toStartTime", &query->to_ms, r->answer);
+    return filter_names(f, FILTER_START_TIME) || (parameter_time(r->request, "fromStartTime", &query->from_ms, r->answer) &&
+                                                  parameter_time(r->request, "toStartTime", &query->to_ms, r->answer));
 }
 
 void api_list_old_observations(api *server, const http_request *request, http_answer *answer)
@@ -475,10 +484,11 @@ void api_list_old_observations(api *server, const http_request *request, http_an
     traces_reading r = traces_begin(server, request, answer);
     traces_page rows = {.reading = &r};
     store_query query = STORE_QUERY_ALL;
+    filter f = {.table = FILTER_OBSERVATIONS};
     int64_t total;
     parameter_page page;
     bool ok = true;
-    if (parameter_read_page(request, TRACES_DEFAULT_LIMIT, &page, answer) && traces_read_row_query(&r, &query)) {
+    if (parameter_read_page(request, TRACES_DEFAULT_LIMIT, &page, answer) && traces_read_row_query(server, &r, &f, &query)) {
         query.limit = page.offset + page.limit;
         rows.skip = page.offset;
         buf_string(r.out, "{\"data\":[");

@@ -1,5 +1,5 @@
-/* The JSON of the parameter `filter`: a list of conditions on the columns of a table. Which there are, what a valid one looks like, and
- * in which words a real server refuses the others. Pure: store_filter.c turns conditions into SQL. */
+/* The JSON of the parameter `filter`: a list of conditions on the columns of a table. Which there are, what a valid one looks like,
+ * and in which words a real server refuses the others. Pure: store_filter.c turns conditions into SQL. */
 #ifndef LOCAL_FILTER_H
 #define LOCAL_FILTER_H
 

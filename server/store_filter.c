@@ -59,8 +59,8 @@ static const store_filter_column store_filter_of_rows[FILTER_COLUMN_COUNT] = {
     [FILTER_EXPERIMENT_DATASET_ID] = {.sql = STORE_EXPERIMENT("dataset.id")},
 };
 
-/* What is read as the trace, see trace_view_of: the value of its events, else the one that an observation brought last. The trace is
- * `each.trace_id` of the query around. */
+/* What is read as the trace, see trace_view_of: the value of its events, else the one that an observation brought last. The
+ * trace is `each.trace_id` of the query around. */
 #define STORE_OF_RECORD(column) "(SELECT " column " FROM traces AS t WHERE t.id = each.trace_id)"
 #define STORE_OF_ROWS(what) "(SELECT " what " FROM observations AS o WHERE o.trace_id = each.trace_id)"
 #define STORE_SAID(column, of_rows, nothing)                                                                              \

@@ -1,4 +1,5 @@
-/* Fuzz target for filters and scores. The first byte chooses what the rest is: a filter, which a database must be able to follow, a score, or a score config.
+/* Fuzz target for filters and scores. The first byte chooses what the rest is: a filter, which a database must be able to follow, a
+ * score, or a score config.
  *
  * clang -fsanitize=fuzzer,address,undefined tests/server/fuzz_filter.c $(ls server/[!m]*.c) -lmicrohttpd -lsqlite3 -lz -lm
  */

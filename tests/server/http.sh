@@ -331,6 +331,12 @@ for part in '"scores":[{"id":"Q","projectId":"local","environment":"default","na
 done
 expect 'traces by a filter' 200 '{"data":[{"id":"T",*"totalItems":1,"totalPages":1}}' $auth -G "$url/api/public/traces" -d fields=core -d userId=other \
     --data-urlencode 'filter=[{"type":"stringOptions","column":"userId","operator":"any of","value":["U"]},{"type":"arrayOptions","column":"tags","operator":"all of","value":["b","a"]}]'
+expect 'old observations by a filter' 200 '{"data":[{"id":"P",*"totalItems":1,"totalPages":1}}' $auth -G "$url/api/public/observations" -d traceId=T \
+    --data-urlencode 'filter=[{"type":"number","column":"latency","operator":"=","value":2}]'
+expect 'sessions, a limit twice' 400 '{"message":"Invalid request data","error":[{"expected":"number","code":"invalid_type","received":"NaN","path":["limit"],*' \
+    $auth "$url/api/public/sessions?limit=1&limit=2"
+expect 'traces, a user twice' 400 '{"message":"Invalid request data","error":[{"expected":"string","code":"invalid_type","path":["userId"],"message":"Invalid input: expected string, received array"}]}' \
+    $auth "$url/api/public/traces?userId=U&userId=V"
 expect 'traces in an order' 200 '{"data":[{"id":"T",*' $auth "$url/api/public/traces?fields=core&orderBy=sessionId.desc"
 expect 'an unknown order' 400 '{"message":"Invalid order by column: latency","error":"InvalidRequestError"}' $auth "$url/api/public/traces?orderBy=latency.desc"
 expect 'an order without a way' 400 '{"message":"Invalid request data","error":[{"code":"invalid_value","values":["ASC","DESC"],"path":["orderBy","order"],"message":"Invalid option: expected one of \"ASC\"|\"DESC\""}]}' $auth "$url/api/public/traces?orderBy=name"
