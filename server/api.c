@@ -6,6 +6,7 @@
 #include "ingestion.h"
 #include "loss.h"
 #include "member.h"
+#include "parameter.h"
 #include "span.h"
 
 #include <stdio.h>
@@ -58,6 +59,13 @@ bool api_refused(http_answer *answer, issues *problems)
     }
     issues_free(problems);
     return any;
+}
+
+bool api_accept_word(const http_request *request, arena *a, const char *name, const char *const *words, http_answer *answer)
+{
+    issues problems = {0};
+    issues_check_option(&problems, parameter_json(request, a, name), name, words);
+    return !api_refused(answer, &problems);
 }
 
 void api_plain(http_answer *answer, unsigned status, const char *message)

@@ -63,6 +63,8 @@ bool api_invalid(http_answer *answer, text message); /* returns false */
 void api_wrong_method(http_answer *answer);
 void api_failed(http_answer *answer);                                      /* replaces what the route has written */
 bool api_refused(http_answer *answer, issues *problems);                   /* frees them; false, and no answer: there are none */
+bool api_accept_word(const http_request *request, arena *a, const char *name, const char *const *words,
+                     http_answer *answer); /* a parameter that is absent, or one of the words, which end with NULL */
 void api_plain(http_answer *answer, unsigned status, const char *message); /* as plain text */
 
 /* The body as JSON; a body that is not declared as JSON counts as one string. NULL when it does not parse. */

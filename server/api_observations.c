@@ -283,48 +283,14 @@ static store_condition *observations_add_condition(store_query *query)
     return query->condition_count < STORE_MAX_CONDITIONS ? &query->conditions[query->condition_count++] : NULL;
 }
 
-/* Words that a parameter may be. */
-static const char *const observations_types[] = {"GENERATION", "SPAN",      "EVENT",     "AGENT",     "TOOL", "CHAIN",
-                                                 "RETRIEVER",  "EVALUATOR", "EMBEDDING", "GUARDRAIL", NULL};
-static const char *const observations_levels[] = {"DEBUG", "DEFAULT", "WARNING", "ERROR", NULL};
-static const char *const observations_truths[] = {"true", "false", NULL};
-
-/* Only the environment may be given several times. */
+/* Only environments and fields may be given several times. */
 static bool observations_check_parameters(arena *a, const http_request *request, http_answer *answer)
 {
-    static const struct {
-        const char *name;
-        const char *const *words; /* NULL: any text */
-    } parameters[] = {{"expandMetadata", NULL},
-                      {"cursor", NULL},
-                      {"type", observations_types},
-                      {"name", NULL},
-                      {"userId", NULL},
-                      {"sessionId", NULL},
-                      {"level", observations_levels},
-                      {"traceId", NULL},
-                      {"version", NULL},
-                      {"parentObservationId", NULL},
-                      {"isRootObservation", observations_truths},
-                      {"fromStartTime", NULL},
-                      {"toStartTime", NULL},
-                      {"filter", NULL}};
-    issues problems = {0};
-    for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++) {
-        const json *given = parameter_json(request, a, parameters[i].name);
-        if (parameters[i].words != NULL)
-            issues_check_option(&problems, given, parameters[i].name, parameters[i].words);
-        else
-            issues_check_string(&problems, given, parameters[i].name, false);
-    }
-    return !api_refused(answer, &problems);
-}
-
-/* One text is a list between commas. */
-static text *observations_environments(arena *a, const http_request *request, size_t *out_count)
-{
-    text *values = parameter_values(request, a, "environment", false, out_count);
-    return *out_count == 1 ? parameter_values(request, a, "environment", true, out_count) : values;
+    static const char *const truths[] = {"true", "false", NULL};
+    return api_accept_word(request, a, "type", observation_types, answer) &&
+           api_accept_word(request, a, "level", observation_levels, answer) &&
+           api_accept_word(request, a, "isRootObservation", truths, answer) &&
+           parameter_once(request, "environment,fields", "limit", answer);
 }
 
 static void observations_read_simple_filters(arena *a, const http_request *request, store_query *query)
@@ -335,7 +301,7 @@ static void observations_read_simple_filters(arena *a, const http_request *reque
         if (filter_names(query->filter, observations_columns[i].of_filter))
             continue;
         const text *values = column == STORE_ENVIRONMENT
-                                 ? observations_environments(a, request, &count)
+                                 ? parameter_environments(request, a, &count)
                                  : parameter_values(request, a, observations_columns[i].name, false, &count);
         store_condition *condition = count > 0 ? observations_add_condition(query) : NULL;
         if (condition != NULL)

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "member.h"
+#include "metadata.h"
 #include "parameter.h"
 #include "price.h"
 #include "usage.h"
@@ -99,7 +100,9 @@ static void traces_put_counts(traces_reading *r, const observation *o)
 static void traces_put_observation(traces_reading *r, const observation *o)
 {
     int64_t start_ms = o->start_ns / CLOCK_NS_PER_MS;
-    bool has_end = o->end_ns != OBSERVATION_OPEN, has_completion = o->completion_start_ms >= 0;
+    bool is_event = text_is(o->type, "EVENT"), has_end = o->end_ns != OBSERVATION_OPEN && !is_event,
+         has_completion = o->completion_start_ms >= 0;
+    bool is_plain = is_event || text_is(o->type, "SPAN"); /* these have no parameters */
     buf_char(r->out, '{');
     member_text(r->out, "id", o->id);
     member_text(r->out, "traceId", o->trace_id);
@@ -117,9 +120,10 @@ static void traces_put_observation(traces_reading *r, const observation *o)
     member_iso(r->out, "updatedAt", o->arrived_ns / CLOCK_NS_PER_MS);
     member_parsed(r->out, &r->memory, "input", o->input);
     member_parsed(r->out, &r->memory, "output", o->output);
-    member_metadata(r->out, &r->memory, o->metadata);
+    member_metadata(r->out, &r->memory,
+                    observation_is_of_batch(o) ? o->metadata : metadata_of_before(&r->memory, o->metadata, o->own_metadata));
     member_unless_empty(r->out, "model", o->model);
-    if (text_is(o->model_parameters, "{}"))
+    if (text_is(o->model_parameters, "{}") && (is_plain || observation_is_of_batch(o)))
         member_raw(r->out, "modelParameters", "null");
     else
         member_json(r->out, "modelParameters", o->model_parameters);
@@ -196,6 +200,8 @@ static void traces_put_scores(traces_reading *r, const trace_data *data, unsigne
     json_put_key(r->out, "scores");
     buf_char(r->out, '[');
     for (size_t i = 0; (groups & TRACES_SCORES) != 0 && i < data->score_count; i++) {
+        if (text_is(data->scores[i].data_type, "CORRECTION")) /* which old reads do not know */
+            continue;
         json_put_comma(r->out);
         if (whole)
             api_put_score(r->out, &r->memory, &data->scores[i], false);
@@ -235,7 +241,7 @@ void api_get_trace(api *server, const http_request *request, http_answer *answer
     const char *id = traces_id_behind(request, "/api/public/traces/");
     trace_data data;
     bool ok = store_load_trace(server->store, &r.memory, text_of(id), &data);
-    if (ok && (data.row_count > 0 || data.has_record)) {
+    if (ok && trace_is_known(&data)) {
         traces_put_whole_trace(&r, &data, traces_groups_of(request, &r.memory));
     } else if (ok) {
         char message[ISSUES_MAX_ID + 64];
@@ -261,7 +267,7 @@ static bool traces_put_listed(traces_reading *r, text id, unsigned groups, bool 
     traces_reading one = traces_begin(r->api, r->request, r->answer);
     trace_data data;
     bool ok = store_load_trace(r->api->store, &one.memory, id, &data);
-    if (ok && (data.row_count > 0 || data.has_record)) {
+    if (ok && trace_is_known(&data)) {
         trace_view v = trace_view_of(&one.memory, &data);
         buf_char(one.out, '{');
         traces_put_trace(&one, &data, &v, groups);
@@ -471,12 +477,16 @@ static bool traces_read_row_query(const api *server, traces_reading *r, filter *
     for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++) {
         if (filter_names(f, parameters[i].of_filter))
             continue;
-        const text *values = parameter_values(r->request, &r->memory, parameters[i].name, false, &count);
+        const text *values = parameters[i].column == STORE_ENVIRONMENT
+                                 ? parameter_environments(r->request, &r->memory, &count)
+                                 : parameter_values(r->request, &r->memory, parameters[i].name, false, &count);
         if (count > 0)
             query->conditions[query->condition_count++] = (store_condition){parameters[i].column, STORE_ANY_OF, values, count};
     }
-    return filter_names(f, FILTER_START_TIME) || (parameter_time(r->request, "fromStartTime", &query->from_ms, r->answer) &&
-                                                  parameter_time(r->request, "toStartTime", &query->to_ms, r->answer));
+    return api_accept_word(r->request, &r->memory, "type", observation_types, r->answer) &&
+           api_accept_word(r->request, &r->memory, "level", observation_levels, r->answer) &&
+           (filter_names(f, FILTER_START_TIME) || (parameter_time(r->request, "fromStartTime", &query->from_ms, r->answer) &&
+                                                   parameter_time(r->request, "toStartTime", &query->to_ms, r->answer)));
 }
 
 void api_list_old_observations(api *server, const http_request *request, http_answer *answer)

@@ -78,6 +78,13 @@ void metadata_put_json(arena *a, metadata *in, const json *object)
     metadata_flatten(a, in, TEXT(""), object);
 }
 
+void metadata_put_top(arena *a, metadata *in, const json *object)
+{
+    size_t index = 0;
+    for (const json *member = object->first; member != NULL; member = member->next, index++)
+        metadata_put(a, in, metadata_name_of(a, object, member, index), metadata_value_text(a, member, TEXT("null")));
+}
+
 void metadata_put_decoded(arena *a, metadata *in, text key, const json *value)
 {
     bool ambiguous = value->kind == JSON_STRING && json_parse(a, value->string) != NULL;
@@ -118,5 +125,93 @@ text metadata_of_json(arena *a, const json *given)
         metadata_put_member(a, &out, TEXT("metadata"), given);
     }
     buf_char(&out, '}');
+    return buf_move(&out, a);
+}
+
+/* ---- As before Langfuse 4 ---- */
+
+/* Where a stored key belongs; those of the program stand at the top. */
+enum metadata_place {
+    METADATA_OWN,
+    METADATA_ATTRIBUTES,
+    METADATA_RESOURCE,
+    METADATA_SCOPE_ATTRIBUTES,
+    METADATA_SCOPE,
+    METADATA_PLACES
+};
+
+static enum metadata_place metadata_place_of(text *key)
+{
+    static const char *const prefixes[METADATA_PLACES] = {
+        [METADATA_ATTRIBUTES] = "attributes.",
+        [METADATA_RESOURCE] = "resourceAttributes.",
+        [METADATA_SCOPE_ATTRIBUTES] = "scope.attributes.",
+        [METADATA_SCOPE] = "scope.",
+    };
+    for (enum metadata_place place = METADATA_ATTRIBUTES; place < METADATA_PLACES; place++)
+        if (text_skip(key, prefixes[place]))
+            return place;
+    return METADATA_OWN;
+}
+
+/* A text that is exactly what another value is written as was that value. */
+static void metadata_read_type(arena *a, json *member)
+{
+    const json *parsed = json_parse(a, member->string);
+    if (json_is_null(parsed) || parsed->kind == JSON_STRING || !text_equal(json_text(a, parsed), member->string))
+        return;
+    member->kind = parsed->kind;
+    member->number = parsed->number;
+    member->first = parsed->first;
+}
+
+/* Stored keys come last one first. */
+static void metadata_sort(arena *a, const json *stored, json places[METADATA_PLACES])
+{
+    for (const json *member = json_first(stored, JSON_OBJECT); member != NULL; member = member->next) {
+        json *copy = json_new(a, JSON_STRING);
+        if (copy == NULL)
+            return;
+        copy->key = member->key;
+        copy->string = member->string;
+        enum metadata_place place = metadata_place_of(&copy->key);
+        if (place == METADATA_RESOURCE || place == METADATA_SCOPE_ATTRIBUTES)
+            metadata_read_type(a, copy);
+        copy->next = places[place].first;
+        places[place].first = copy;
+    }
+}
+
+static void metadata_put_members(buf *out, const json *object)
+{
+    for (const json *member = object->first; member != NULL; member = member->next) {
+        json_put_name(out, member->key);
+        json_write(out, member);
+    }
+}
+
+text metadata_of_before(arena *a, text stored, text own)
+{
+    json places[METADATA_PLACES] = {0};
+    buf out = {0};
+    for (size_t i = 0; i < METADATA_PLACES; i++)
+        places[i].kind = JSON_OBJECT;
+    metadata_sort(a, json_parse(a, stored), places);
+    const json *given = own.size > 0 ? json_parse(a, own) : &places[METADATA_OWN];
+    buf_char(&out, '{');
+    if (json_is(given, JSON_OBJECT))
+        metadata_put_members(&out, given);
+    if (!text_starts(json_string_at(&places[METADATA_SCOPE], "name"), "langfuse-sdk")) {
+        json_put_key(&out, "attributes");
+        json_write(&out, &places[METADATA_ATTRIBUTES]);
+    }
+    json_put_key(&out, "resourceAttributes");
+    json_write(&out, &places[METADATA_RESOURCE]);
+    json_put_key(&out, "scope");
+    buf_char(&out, '{');
+    metadata_put_members(&out, &places[METADATA_SCOPE]);
+    json_put_key(&out, "attributes");
+    json_write(&out, &places[METADATA_SCOPE_ATTRIBUTES]);
+    buf_string(&out, "}}");
     return buf_move(&out, a);
 }

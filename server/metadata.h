@@ -23,6 +23,8 @@ void metadata_put_json(arena *a, metadata *in, const json *object); /* an object
 void metadata_merge(arena *a, metadata *into, const char *prefix, const metadata *from); /* an empty prefix: under the same keys */
 text metadata_key(arena *a, text prefix, text name); /* "prefix.name" */
 
+void metadata_put_top(arena *a, metadata *in, const json *object); /* the same, but objects in objects are kept as JSON text */
+
 /* A value that was sent as JSON: objects become dotted keys, other values their texts. A string that would be read back as something
  * else keeps its quotes. */
 void metadata_put_decoded(arena *a, metadata *in, text key, const json *value);
@@ -32,5 +34,9 @@ void metadata_write(buf *out, const metadata *from);
 
 /* A JSON value as metadata: an object of texts by top-level key. What is not an object goes under the key "metadata". */
 text metadata_of_json(arena *a, const json *given);
+
+/* Stored metadata of an exported observation as a JSON object in the shape that it had before Langfuse 4: attributes, those of the
+ * resource and the scope are objects, and so are members of `own`, which replaces the rest unless it is empty. */
+text metadata_of_before(arena *a, text stored, text own);
 
 #endif

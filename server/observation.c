@@ -2,6 +2,15 @@
 
 #include <string.h>
 
+const char *const observation_types[] = {"GENERATION", "SPAN",      "EVENT",     "AGENT",     "TOOL", "CHAIN",
+                                         "RETRIEVER",  "EVALUATOR", "EMBEDDING", "GUARDRAIL", NULL};
+const char *const observation_levels[] = {"DEBUG", "DEFAULT", "WARNING", "ERROR", NULL};
+
+bool observation_is_of_batch(const observation *o)
+{
+    return o->own_metadata.at == NULL;
+}
+
 bool observation_is_root(const observation *o)
 {
     return o->parent_id.size == 0 || o->is_app_root;
@@ -10,12 +19,13 @@ bool observation_is_root(const observation *o)
 observation observation_keep(arena *a, const observation *row)
 {
     observation kept = *row;
-    text *const texts[] = {&kept.trace_id,       &kept.id,        &kept.parent_id,      &kept.type,        &kept.name,
-                           &kept.level,          &kept.version,   &kept.status_message, &kept.environment, &kept.release,
-                           &kept.user_id,        &kept.tags,      &kept.session_id,     &kept.trace_name,  &kept.input,
-                           &kept.output,         &kept.metadata,  &kept.experiment,     &kept.model,       &kept.model_parameters,
-                           &kept.usage,          &kept.cost,      &kept.prompt_name,    &kept.trace_input, &kept.trace_output,
-                           &kept.trace_metadata, &kept.prompt_id, &kept.model_id,       &kept.tier};
+    text *const texts[] = {
+        &kept.trace_id,       &kept.id,           &kept.parent_id,      &kept.type,        &kept.name,
+        &kept.level,          &kept.version,      &kept.status_message, &kept.environment, &kept.release,
+        &kept.user_id,        &kept.tags,         &kept.session_id,     &kept.trace_name,  &kept.input,
+        &kept.output,         &kept.metadata,     &kept.experiment,     &kept.model,       &kept.model_parameters,
+        &kept.usage,          &kept.cost,         &kept.prompt_name,    &kept.trace_input, &kept.trace_output,
+        &kept.trace_metadata, &kept.own_metadata, &kept.prompt_id,      &kept.model_id,    &kept.tier};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i]->at != NULL)
             *texts[i] = arena_copy(a, *texts[i]);

@@ -25,6 +25,10 @@ typedef struct observation {
     int64_t prompt_version;                         /* -1: none */
     text prompt_id;                                 /* given by the store: of the prompt of that name and version, else NULL */
     text trace_input, trace_output, trace_metadata; /* set for the whole trace by this observation; NULL: not set */
+
+    /* The metadata of the observation alone, as a JSON object of texts; empty where `metadata` has no other. NULL: of an event in a
+     * batch, while all others are of exports. */
+    text own_metadata;
 } observation;
 
 /* The end of an observation of which none was reported. */
@@ -32,11 +36,17 @@ typedef struct observation {
 
 enum { OBSERVATION_MAX_PROMPT_VERSION = 65535 }; /* a real server keeps versions in 16 bits */
 
+/* The words that a type and a level may be; each list ends with NULL. */
+extern const char *const observation_types[], *const observation_levels[];
+
 /* A root in reads: no parent, or marked as the root of the application. */
 bool observation_is_root(const observation *o);
 
 /* A copy with all texts in `a`, to keep a row beyond the call that gave it. */
 observation observation_keep(arena *a, const observation *row);
+
+/* Came in a batch, and not as a span. */
+bool observation_is_of_batch(const observation *o);
 
 /* The rules for environment names, for any text: lower case, 40 characters of [a-z0-9_-], no "langfuse" at its start. */
 text observation_environment(arena *a, text given);

@@ -157,6 +157,12 @@ const json *parameter_json(const http_request *request, arena *a, const char *na
     return count == 1 ? last : count > 1 ? list : NULL;
 }
 
+text *parameter_environments(const http_request *request, arena *a, size_t *out_count)
+{
+    text *values = parameter_values(request, a, "environment", false, out_count);
+    return *out_count == 1 ? parameter_values(request, a, "environment", true, out_count) : values;
+}
+
 bool parameter_tags(const http_request *request, arena *a, const char *name, text **out, size_t *out_count, http_answer *answer)
 {
     *out = parameter_values(request, a, name, true, out_count);

@@ -25,6 +25,9 @@ const json *parameter_json(const http_request *request, arena *a, const char *na
 /* All values of a parameter that may occur several times; `split` takes commas apart as well. */
 text *parameter_values(const http_request *request, arena *a, const char *name, bool split, size_t *out_count);
 
+/* Environments, of which any will do: one text is a list between commas. */
+text *parameter_environments(const http_request *request, arena *a, size_t *out_count);
+
 /* Tags, of which all must be there: each is a condition of its own in a query. */
 bool parameter_tags(const http_request *request, arena *a, const char *name, text **out, size_t *out_count, http_answer *answer);
 

@@ -1,4 +1,4 @@
-/* Input and output of a span. Each instrumentation has its own attributes for them; the first that has one of the two gives both. */
+/* Input and output of a span. Each instrumentation has attributes of its own for them; the first one that has any gives both. */
 #include "span_private.h"
 
 /* Paths of one family that are put together, and the places of arrays that they may need: far beyond real messages. */

@@ -9,14 +9,23 @@ enum span_own { SPAN_OWN_SCOPE = 1 << 0, SPAN_OWN_RESOURCE = 1 << 1, SPAN_OWN_AT
 
 typedef struct span_metadata {
     metadata observation, trace, attributes, experiment;
-    unsigned own;
+    metadata own; /* of the observation, before it is made flat */
+    bool is_flat; /* which that changes nothing of */
+    unsigned replaced;
 } span_metadata;
 
-static void span_metadata_note_own(span_metadata *in, text key)
+static void span_metadata_note(span_metadata *in, text key)
 {
-    in->own |= text_is(key, "scope") ? SPAN_OWN_SCOPE : 0;
-    in->own |= text_is(key, "resourceAttributes") ? SPAN_OWN_RESOURCE : 0;
-    in->own |= text_is(key, "attributes") ? SPAN_OWN_ATTRIBUTES : 0;
+    in->replaced |= text_is(key, "scope") ? SPAN_OWN_SCOPE : 0;
+    in->replaced |= text_is(key, "resourceAttributes") ? SPAN_OWN_RESOURCE : 0;
+    in->replaced |= text_is(key, "attributes") ? SPAN_OWN_ATTRIBUTES : 0;
+}
+
+static void span_metadata_put_own_members(span_mapper *m, span_metadata *in, const json *object)
+{
+    for (const json *member = object->first; member != NULL; member = member->next)
+        in->is_flat &= member->kind != JSON_OBJECT;
+    metadata_put_top(m->arena, &in->own, object);
 }
 
 /* A whole object of metadata in one attribute; anything that is not an object or array is dropped, as the real server does. */
@@ -31,7 +40,9 @@ static void span_metadata_put_object(span_mapper *m, span_metadata *in, metadata
     if (object != NULL)
         metadata_put_json(m->arena, into, object);
     for (const json *member = json_first(object, JSON_OBJECT); member != NULL; member = member->next)
-        span_metadata_note_own(in, member->key);
+        span_metadata_note(in, member->key);
+    if (into == &in->observation && object != NULL)
+        span_metadata_put_own_members(m, in, object);
 }
 
 static void span_metadata_put_key(span_mapper *m, span_metadata *in, metadata *into, text key, const otlp_value *value)
@@ -40,11 +51,14 @@ static void span_metadata_put_key(span_mapper *m, span_metadata *in, metadata *i
     const json *decoded = m->decode && value->kind == OTLP_STRING ? json_parse(m->arena, given) : NULL;
     if (key.size == 0)
         return;
-    span_metadata_note_own(in, key);
+    span_metadata_note(in, key);
     if (decoded != NULL)
         metadata_put_decoded(m->arena, into, key, decoded);
     else
         metadata_put(m->arena, into, key, given);
+    if (into == &in->observation)
+        metadata_put(m->arena, &in->own, key, json_is(decoded, JSON_STRING) ? decoded->string : given);
+    in->is_flat &= !json_is(decoded, JSON_OBJECT);
 }
 
 /* What a Langfuse attribute says of both the observation and the trace. */
@@ -141,20 +155,23 @@ static text span_metadata_all(span_mapper *m, const span_view *v, const span_met
     }
     buf_char(&m->scratch, '{');
     metadata_write(&m->scratch, &all);
-    span_metadata_put_json(m, (in->own & SPAN_OWN_SCOPE) != 0 ? TEXT("") : v->scope->scope_json);
-    span_metadata_put_json(m, (in->own & SPAN_OWN_RESOURCE) != 0 ? TEXT("") : v->scope->resource_json);
-    span_metadata_put_json(m, (in->own & SPAN_OWN_ATTRIBUTES) != 0 ? TEXT("") : attributes);
+    span_metadata_put_json(m, (in->replaced & SPAN_OWN_SCOPE) != 0 ? TEXT("") : v->scope->scope_json);
+    span_metadata_put_json(m, (in->replaced & SPAN_OWN_RESOURCE) != 0 ? TEXT("") : v->scope->resource_json);
+    span_metadata_put_json(m, (in->replaced & SPAN_OWN_ATTRIBUTES) != 0 ? TEXT("") : attributes);
     buf_char(&m->scratch, '}');
     return span_take_scratch(m);
 }
 
 void span_set_metadata(span_mapper *m, const span_view *v, observation *out)
 {
-    span_metadata in = {.own = 0};
+    span_metadata in = {.is_flat = true};
     span_metadata_collect(m, v, &in);
     out->metadata = span_metadata_all(m, v, &in);
+    out->own_metadata = TEXT("");
     if (in.trace.count > 0)
         out->trace_metadata = span_metadata_object(m, &in.trace);
+    if (in.trace.count > 0 || !in.is_flat)
+        out->own_metadata = span_metadata_object(m, &in.own);
     if (in.experiment.count > 0)
         out->experiment = span_metadata_object(m, &in.experiment);
 }

@@ -20,7 +20,7 @@ static const char store_schema[] =
     " metadata TEXT NOT NULL, experiment TEXT NOT NULL, model TEXT NOT NULL, model_parameters TEXT NOT NULL,"
     " usage TEXT NOT NULL, cost TEXT NOT NULL, completion_start_ms INTEGER NOT NULL,"
     " prompt_name TEXT NOT NULL, prompt_version INTEGER NOT NULL,"
-    " trace_input TEXT, trace_output TEXT, trace_metadata TEXT,"
+    " trace_input TEXT, trace_output TEXT, trace_metadata TEXT, own_metadata TEXT,"
     " model_id TEXT NOT NULL DEFAULT '', tier TEXT NOT NULL DEFAULT '',"
     " UNIQUE (trace_id, id, start_ms));"
     "CREATE INDEX IF NOT EXISTS observations_by_time ON observations (start_ms);";
@@ -73,6 +73,12 @@ static const char store_upgrade[] = "ALTER TABLE observations ADD COLUMN trace_i
 /* From versions 1 to 3, where no row has a price. */
 static const char store_price_upgrade[] = "ALTER TABLE observations ADD COLUMN model_id TEXT NOT NULL DEFAULT '';"
                                           "ALTER TABLE observations ADD COLUMN tier TEXT NOT NULL DEFAULT '';";
+
+/* From versions 1 to 3, which tell by the table of ingested observations alone what came in a batch. */
+static const char store_metadata_upgrade[] =
+    "ALTER TABLE observations ADD COLUMN own_metadata TEXT;"
+    "UPDATE observations SET own_metadata = '' WHERE NOT EXISTS (SELECT 1 FROM ingested AS i WHERE i.id = observations.id"
+    " AND i.trace_id = observations.trace_id AND i.start_ms = observations.start_ms);";
 
 /* From versions 2 and 3, in which a score had its id to itself. */
 static const char store_score_upgrade[] = "DROP TABLE IF EXISTS ingested;"
@@ -175,7 +181,7 @@ static bool store_set_up_schema(store *s)
     if (version < 3)
         ok = ok && store_run(s, store_prompt_schema);
     if (version >= 1 && version < 4)
-        ok = ok && store_run(s, store_price_upgrade);
+        ok = ok && store_run(s, store_price_upgrade) && store_run(s, store_metadata_upgrade);
     if (version < 4)
         ok = ok && store_run(s, store_config_schema);
     return store_commit(s, ok);

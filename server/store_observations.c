@@ -8,8 +8,8 @@
     "trace_id, id, start_ms, parent_id, start_ns, end_ns, arrived_ns, type, name, level, status_message, version, environment, "   \
     "release, user_id, session_id, trace_name, tags, is_public, is_app_root, input, output, metadata, experiment, model, "         \
     "model_parameters, usage, cost, completion_start_ms, prompt_name, prompt_version, trace_input, trace_output, trace_metadata, " \
-    "model_id, tier"
-#define STORE_ROW_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+    "own_metadata, model_id, tier"
+#define STORE_ROW_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 
 const char store_put_row_sql[] = "INSERT OR REPLACE INTO observations (" STORE_ROW_COLUMNS ") VALUES (" STORE_ROW_MARKS ")";
 
@@ -43,6 +43,7 @@ static void store_bind_row(sqlite3_stmt *statement, const observation *o)
     store_bind_optional(statement, &next, o->trace_input);
     store_bind_optional(statement, &next, o->trace_output);
     store_bind_optional(statement, &next, o->trace_metadata);
+    store_bind_optional(statement, &next, o->own_metadata);
     store_bind_text(statement, &next, o->model_id);
     store_bind_text(statement, &next, o->tier);
 }
@@ -170,6 +171,7 @@ static observation store_row_of(sqlite3_stmt *statement)
     o.trace_input = store_next_text(statement, &next);
     o.trace_output = store_next_text(statement, &next);
     o.trace_metadata = store_next_text(statement, &next);
+    o.own_metadata = store_next_text(statement, &next);
     o.model_id = store_next_text(statement, &next);
     o.tier = store_next_text(statement, &next);
     o.prompt_id = store_next_text(statement, &next);

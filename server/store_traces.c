@@ -153,8 +153,8 @@ static const struct {
 static sqlite3_stmt *store_prepare_traces(store *s, const store_trace_query *query)
 {
     buf sql = {0};
-    buf_string(&sql, "SELECT trace_id, count(*) OVER () FROM"
-                     " (SELECT trace_id, min(start_ms) AS oldest FROM observations GROUP BY trace_id"
+    buf_string(&sql, "SELECT trace_id, count(*) OVER () FROM" /* observations of batches do not make a trace */
+                     " (SELECT trace_id, min(start_ms) AS oldest FROM observations WHERE own_metadata IS NOT NULL GROUP BY trace_id"
                      "  UNION ALL SELECT id, timestamp_ms FROM traces) AS each WHERE 1");
     for (size_t i = 0; i < query->condition_count; i++) {
         const store_trace_condition *c = &query->conditions[i];

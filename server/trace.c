@@ -1,6 +1,7 @@
 #include "trace.h"
 
 #include "clock.h"
+#include "metadata.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -108,8 +109,9 @@ static void trace_add_totals(trace_view *v, const observation *o)
     arena_free(&memory);
 }
 
-/* Most observations of a trace carry the same trace metadata; it is merged when it differs from that of the `previous` one. */
-static void trace_add_row(arena *a, trace_view *v, const observation *o, const observation *previous)
+/* Most observations of a trace carry the same tags and trace metadata; these are merged when they differ from those of the
+ * `previous` one. What the root says of metadata is there already. */
+static void trace_add_row(arena *a, trace_view *v, const observation *o, const observation *previous, bool is_root)
 {
     int64_t end_ns = o->end_ns == OBSERVATION_OPEN ? o->start_ns : o->end_ns;
     trace_take_newest(&v->name, o->trace_name);
@@ -118,8 +120,9 @@ static void trace_add_row(arena *a, trace_view *v, const observation *o, const o
     trace_take_newest(&v->environment, text_is(o->environment, "default") ? TEXT("") : o->environment);
     trace_take_newest(&v->release, o->release);
     trace_take_newest(&v->version, o->version);
-    trace_take_newest(&v->tags, text_is(o->tags, "[]") ? TEXT("") : o->tags);
-    if (o->trace_metadata.at != NULL && !(previous != NULL && text_equal(previous->trace_metadata, o->trace_metadata)))
+    if (!text_is(o->tags, "[]") && !(previous != NULL && text_equal(previous->tags, o->tags)))
+        v->tags = trace_unite_tags(a, v->tags, o->tags);
+    if (o->trace_metadata.at != NULL && !is_root && !(previous != NULL && text_equal(previous->trace_metadata, o->trace_metadata)))
         v->metadata = trace_merge_metadata(a, v->metadata, o->trace_metadata);
     v->is_public |= o->is_public;
     v->start_ns = o->start_ns < v->start_ns ? o->start_ns : v->start_ns;
@@ -152,6 +155,24 @@ static const observation *trace_root_of(const trace_data *data)
             root = o;
     }
     return root;
+}
+
+/* What a root that came in an export says for its trace; one that came in a batch has a trace event beside it. */
+static const observation *trace_exported_root(const observation *root)
+{
+    return root != NULL && !observation_is_of_batch(root) ? root : NULL;
+}
+
+/* What the root says for the trace, and for itself, and whence it came; without a root, whence the first observation came. */
+static text trace_first_metadata(arena *a, const trace_data *data, const observation *root)
+{
+    if (root != NULL)
+        return trace_merge_metadata(a, root->trace_metadata.at != NULL ? root->trace_metadata : TEXT("{}"),
+                                    metadata_of_before(a, root->metadata, root->own_metadata));
+    for (size_t i = 0; i < data->row_count; i++)
+        if (!observation_is_of_batch(&data->rows[i]))
+            return metadata_of_before(a, data->rows[i].metadata, TEXT("{}"));
+    return TEXT("{}");
 }
 
 static void trace_set_io(trace_view *v, const observation *root, const observation **rows, size_t count)
@@ -190,7 +211,7 @@ static void trace_add_record(arena *a, trace_view *v, const trace_record *r)
 
 trace_view trace_view_of(arena *a, const trace_data *data)
 {
-    const observation **rows = trace_sorted_rows(a, data), *root = trace_root_of(data);
+    const observation **rows = trace_sorted_rows(a, data), *root = trace_exported_root(trace_root_of(data));
     trace_view v = {.id = data->id,
                     .start_ns = INT64_MAX,
                     .end_ns = INT64_MIN,
@@ -199,15 +220,21 @@ trace_view trace_view_of(arena *a, const trace_data *data)
                     .tokens = -1,
                     .cost = -1,
                     .tags = TEXT("[]"),
-                    .metadata = TEXT("{}")};
-    if (root != NULL && root->metadata.size > 0)
-        v.metadata = root->metadata;
+                    .metadata = trace_first_metadata(a, data, root)};
     for (size_t i = 0; rows != NULL && i < data->row_count; i++)
-        trace_add_row(a, &v, rows[i], i > 0 ? rows[i - 1] : NULL);
+        trace_add_row(a, &v, rows[i], i > 0 ? rows[i - 1] : NULL, rows[i] == root);
     trace_set_io(&v, root, rows, rows != NULL ? data->row_count : 0);
     if (data->has_record)
         trace_add_record(a, &v, &data->record);
     if (v.environment.size == 0)
         v.environment = TEXT("default");
     return v;
+}
+
+bool trace_is_known(const trace_data *data)
+{
+    bool known = data->has_record;
+    for (size_t i = 0; i < data->row_count && !known; i++)
+        known = !observation_is_of_batch(&data->rows[i]);
+    return known;
 }

@@ -29,7 +29,8 @@ typedef struct trace_data {
 /* What is read as the trace. */
 typedef struct trace_view {
     text id, name, user_id, session_id, environment, release, version;
-    text tags, metadata;
+    text tags;
+    text metadata; /* a JSON object in the shape of before Langfuse 4 */
     bool is_public;
     text input, output; /* NULL: none */
     int64_t start_ns, end_ns;
@@ -39,9 +40,12 @@ typedef struct trace_view {
 } trace_view;
 
 /* A value of a trace-create event wins over those of observations, and among observations the last one that arrived with a
- * value. Without such values, input and output are those of the root, the name is empty and the environment "default". The data
- * must not be empty. */
+ * value; tags are those of all. Without such values, input, output and metadata are those of the root, unless it came in a batch, the
+ * name is empty and the environment "default". The data must not be empty. */
 trace_view trace_view_of(arena *a, const trace_data *data);
+
+/* Reads of before Langfuse 4 know a trace by a trace event, or by an observation of an export. */
+bool trace_is_known(const trace_data *data);
 
 /* JSON arrays of strings -> one, sorted, each once. */
 text trace_unite_tags(arena *a, text left, text right);

@@ -322,7 +322,7 @@ curl -s $auth "$url/api/public/observations/sb" | grep -qF '"calculatedInputCost
 expect 'delete the trace with counts' 200 '{"message":"Trace deleted successfully"}' $auth -X DELETE "$url/api/public/traces/tc"
 
 # Traces, sessions and single observations.
-expect 'trace' 200 '{"id":"T","projectId":"local","name":"one","timestamp":"2026-11-21T05:35:42.000Z","environment":"default","tags":["a","b"],"bookmarked":false,"release":null,"version":null,"userId":"U","sessionId":"S","public":true,"input":{"i":1},"output":"so","metadata":{"k":1},"createdAt":"*' \
+expect 'trace' 200 '{"id":"T","projectId":"local","name":"one","timestamp":"2026-11-21T05:35:42.000Z","environment":"default","tags":["a","b"],"bookmarked":false,"release":null,"version":null,"userId":"U","sessionId":"S","public":true,"input":{"i":1},"output":null,"metadata":{"k":1},"createdAt":"*' \
     $auth "$url/api/public/traces/T"
 curl -s $auth "$url/api/public/traces/T" >"$folder/trace"
 for part in '"scores":[{"id":"Q","projectId":"local","environment":"default","name":"q","value":0.5,' '"observations":[{"id":"P","traceId":"T",' \

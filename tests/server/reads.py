@@ -1,5 +1,5 @@
-"""What the reads of langfuse-local make of exports and batches: reads.py [PATH of langfuse-local]. What is expected here is what a real
-server answered, or what its source says. Prints a line a failure and `reads: N passed, N failed`."""
+"""What the reads of langfuse-local make of exports and batches: reads.py [PATH of langfuse-local]. What is expected here is what a
+real server answered, or what its source says. Prints a line a failure and `reads: N passed, N failed`."""
 import base64
 import json
 import os
@@ -37,8 +37,9 @@ def equal(got, wanted, what):
 class Server:
     def __init__(self, *options):
         self.port_file = os.path.join(FOLDER.name, f"port{len(os.listdir(FOLDER.name))}")
-        self.process = subprocess.Popen([SERVER, "serve", "--port", "0", "--db", self.port_file + ".db", "--port-file", self.port_file,
-                                         "--public-key", "pk", "--secret-key", "sk", "--quiet", *options], stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            [SERVER, "serve", "--port", "0", "--db", self.port_file + ".db", "--port-file", self.port_file, "--public-key", "pk",
+             "--secret-key", "sk", "--quiet", *options], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + LIMIT
         while not os.path.exists(self.port_file) or not open(self.port_file, encoding="utf-8").read().strip():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -157,8 +158,8 @@ def words_are_checked(server):
 
 @test
 def only_environments_are_given_twice(server):
-    server.export(span("env", "a", 1, more={"langfuse.environment": "red"}), span("env", "b", 2, more={"langfuse.environment": "blue"}),
-                  span("env", "c", 3))
+    server.export(span("env", "a", 1, more={"langfuse.environment": "red"}),
+                  span("env", "b", 2, more={"langfuse.environment": "blue"}), span("env", "c", 3))
     for given, wanted in ((["red", "blue"], "ba"), ("red,blue", "ba"), ("red", "a"), (["red,blue", "default"], "c")):
         equal("".join(row["id"] for row in server.rows(traceId="env", environment=given)), wanted, f"environment={given}")
     for name in ("traceId", "name", "userId", "sessionId", "version", "parentObservationId", "cursor", "filter", "fromStartTime"):
@@ -169,10 +170,82 @@ def only_environments_are_given_twice(server):
 
 @test
 def big_numbers_keep_their_digits(server):
-    server.export(span("big", "a", more={"langfuse.observation.metadata.n": "9007199254740993", "langfuse.observation.metadata.m": "17",
+    server.export(span("big", "a", more={"langfuse.observation.metadata.n": "9007199254740993",
+                                         "langfuse.observation.metadata.m": "17",
                                          "langfuse.observation.metadata.j": '{"n":[12345678901234567890]}'}))
     row, = server.rows(traceId="big", fields="metadata")
     equal([row["metadata"][key] for key in "nmj"], ["9007199254740993", 17, {"n": ["12345678901234567890"]}], "metadata")
+
+
+# ---- Reads of before Langfuse 4
+
+
+@test
+def old_reads_have_metadata_in_objects(server):
+    server.export(span("old", "root", 0, more={
+                      "langfuse.observation.metadata": '{"a":{"b":2},"both":"mine"}', "langfuse.trace.metadata.t": "1",
+                      "langfuse.trace.metadata.both": "trace's", "langfuse.trace.tags": ["z", "a"]}),
+                  span("old", "child", 10, parent="root", more={
+                      "langfuse.observation.type": "generation", "langfuse.observation.metadata.k": "v", "langfuse.trace.tags": ["m"]}),
+                  span("old", "moment", 20, parent="root", more={"langfuse.observation.type": "event"}),
+                  resource={"service.version": "1.0", "process.pid": 7, "process.args": ["a"]})
+    whence = {"resourceAttributes": {"service.version": "1.0", "process.pid": 7, "process.args": ["a"]},
+              "scope": {"name": "langfuse-sdk", "version": "1.0", "attributes": {}}}
+    rows = {name: server.get("observations/" + name) for name in ("root", "child", "moment")}
+    equal(rows["root"]["metadata"], {"a": {"b": 2}, "both": "mine", **whence}, "of the root")
+    equal(rows["child"]["metadata"], {"k": "v", **whence}, "of the child")
+    equal([rows[name]["modelParameters"] for name in rows], [None, {}, None], "parameters that are not there")
+    equal((rows["moment"]["endTime"], rows["moment"]["latency"]), (None, None), "the end of an event")
+    trace = server.get("traces/old")
+    equal(trace["metadata"], {"t": 1, "both": "mine", "a": {"b": 2}, **whence}, "of the trace")
+    equal(trace["tags"], ["a", "m", "z"], "tags")
+    row, = server.rows(traceId="old", fields="metadata", name="root")
+    equal({key: row["metadata"][key] for key in ("a.b", "both", "t", "resourceAttributes.process.pid")},
+          {"a.b": 2, "both": "trace's", "t": 1, "resourceAttributes.process.pid": 7}, "flat, as today")
+    server.export(span("other", "foreign", more={"http.method": "GET", "n": 5}), scope="other")
+    equal(server.get("observations/foreign")["metadata"],
+          {"attributes": {"http.method": "GET", "n": "5"}, "resourceAttributes": {},
+           "scope": {"name": "other", "version": "1.0", "attributes": {}}}, "of another instrumentation")
+
+
+@test
+def a_trace_of_a_batch_has_its_own_values_only(server):
+    server.batch(event("trace-create", {"id": "batch", "name": "b"}),
+                 event("span-create", {"id": "s", "traceId": "batch", "input": "in", "output": "out", "metadata": {"k": 1}}),
+                 event("generation-create", {"id": "g", "traceId": "batch"}))
+    trace = server.get("traces/batch")
+    equal((trace["name"], trace["input"], trace["output"], trace["metadata"]), ("b", None, None, {}), "the trace")
+    equal(server.get("observations/s")["metadata"], {"k": 1}, "its observation")
+    equal(server.get("observations/g")["modelParameters"], None, "parameters that are not there")
+
+
+@test
+def an_observation_without_its_trace_is_no_trace(server):
+    server.batch(event("span-create", {"id": "alone", "traceId": "lonely", "name": "n"}))
+    equal(server.get("traces/lonely", 404)["error"], "LangfuseNotFoundError", "the trace")
+    equal("lonely" in [trace["id"] for trace in server.get("traces", limit=100)["data"]], False, "the trace in the list")
+    equal(server.get("observations/alone")["traceId"], "lonely", "the observation")
+    server.batch(event("trace-create", {"id": "lonely"}))
+    equal(server.get("traces/lonely")["observations"][0]["id"], "alone", "when its trace is there")
+
+
+@test
+def traces_have_no_corrections(server):
+    server.export(span("corrected", "c"))
+    for name, data_type, given in (("kept", "NUMERIC", 1), ("output", "CORRECTION", "better")):
+        body = {"id": name, "name": name, "traceId": "corrected", "dataType": data_type, "value": given}
+        equal(server.ask("scores", body)[0], 200, name)
+    equal([score["id"] for score in server.get("traces/corrected")["scores"]], ["kept"], "scores of the trace")
+    listed, = [trace for trace in server.get("traces", limit=100)["data"] if trace["id"] == "corrected"]
+    equal(listed["scores"], ["kept"], "scores of the listed trace")
+
+
+@test
+def old_lists_check_their_words(server):
+    server.get("observations", 400, type="span")
+    server.get("observations", 400, level=["ERROR", "DEBUG"])
+    server.get("observations", 400, name=["a", "b"])
+    equal(len(server.get("observations", traceId="env", environment=["red", "blue"])["data"]), 2, "two environments")
 
 
 @test

@@ -443,6 +443,7 @@ static void a_view_takes_the_trace_from_observations_and_events(void **state)
          .user_id = TEXT("u"),
          .trace_input = TEXT("asked"),
          .trace_metadata = TEXT("{\"a\":\"1\"}"),
+         .own_metadata = TEXT(""),
          .is_public = true,
          .usage = TEXT("{\"total\":3}")},
         {.id = TEXT("root"),
@@ -453,6 +454,7 @@ static void a_view_takes_the_trace_from_observations_and_events(void **state)
          .input = TEXT("in"),
          .output = TEXT("out"),
          .metadata = TEXT("{\"b\":\"2\"}"),
+         .own_metadata = TEXT(""),
          .tags = TEXT("[\"x\"]"),
          .usage = TEXT("{\"total\":4}")},
     };
@@ -463,7 +465,7 @@ static void a_view_takes_the_trace_from_observations_and_events(void **state)
     assert_text(v.user_id, "u");
     assert_text(v.input, "asked");
     assert_text(v.output, "out");
-    assert_text(v.metadata, "{\"b\":\"2\",\"a\":\"1\"}");
+    assert_text(v.metadata, "{\"b\":\"2\",\"attributes\":{},\"resourceAttributes\":{},\"scope\":{\"attributes\":{}},\"a\":\"1\"}");
     assert_text(v.environment, "default");
     assert_true(v.is_public);
     assert_int_equal(v.start_ns, 1000);
@@ -476,7 +478,7 @@ static void a_view_takes_the_trace_from_observations_and_events(void **state)
     assert_text(v.name, "named");
     assert_text(v.tags, "[\"x\",\"y\"]");
     assert_text(v.output, "said");
-    assert_text(v.metadata, "{\"b\":\"2\",\"a\":\"3\"}");
+    assert_text(v.metadata, "{\"b\":\"2\",\"attributes\":{},\"resourceAttributes\":{},\"scope\":{\"attributes\":{}},\"a\":\"3\"}");
     assert_false(v.is_public);
     arena_free(&a);
 }

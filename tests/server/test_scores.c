@@ -370,6 +370,7 @@ static void a_database_of_version_3_is_upgraded(void **state)
                               "CREATE INDEX scores_by_trace ON scores (trace_id);"
                               "CREATE INDEX scores_by_time ON scores (timestamp_ms); "
                               "ALTER TABLE observations DROP COLUMN model_id; ALTER TABLE observations DROP COLUMN tier;"
+                              "ALTER TABLE observations DROP COLUMN own_metadata;"
                               "PRAGMA user_version = 3;";
     char path[] = TEMPORARY_PATH;
     sqlite3 *old = NULL;

@@ -41,6 +41,7 @@ static observation row_of(const char *trace_id, const char *id, int64_t start_ms
                          .name = text_of(name),
                          .type = TEXT("SPAN"),
                          .tags = TEXT("[]"),
+                         .own_metadata = TEXT(""),
                          .prompt_version = -1,
                          .completion_start_ms = -1};
 }
@@ -379,7 +380,8 @@ static void a_database_of_version_3_has_rows_without_prices(void **state)
     store_close(s);
     assert_int_equal(sqlite3_open(path, &old), SQLITE_OK);
     assert_int_equal(sqlite3_exec(old,
-                                  "ALTER TABLE observations DROP COLUMN model_id; ALTER TABLE observations DROP COLUMN tier;"
+                                  "ALTER TABLE observations DROP COLUMN model_id; ALTER TABLE observations DROP COLUMN tier; ALTER "
+                                  "TABLE observations DROP COLUMN own_metadata;"
                                   "PRAGMA user_version = 3;",
                                   NULL, NULL, NULL),
                      SQLITE_OK);
