@@ -68,25 +68,25 @@ static const char store_config_schema[] =
 /* From version 1, which knew only observations. */
 static const char store_upgrade[] = "ALTER TABLE observations ADD COLUMN trace_input TEXT;"
                                     "ALTER TABLE observations ADD COLUMN trace_output TEXT;"
-                                    "ALTER TABLE observations ADD COLUMN trace_metadata TEXT;";
+                                    "ALTER TABLE observations ADD COLUMN trace_metadata TEXT;"
+                                    "ALTER TABLE observations ADD COLUMN own_metadata TEXT;"
+                                    "UPDATE observations SET own_metadata = '';";
 
 /* From versions 1 to 3, where no row has a price. */
 static const char store_price_upgrade[] = "ALTER TABLE observations ADD COLUMN model_id TEXT NOT NULL DEFAULT '';"
                                           "ALTER TABLE observations ADD COLUMN tier TEXT NOT NULL DEFAULT '';";
 
-/* From versions 1 to 3, which tell by the table of ingested observations alone what came in a batch. */
-static const char store_metadata_upgrade[] =
+/* From versions 2 and 3, in which a score had its id to itself, and a table told which observations came in batches: the metadata of
+ * these is no row's own. */
+static const char store_event_upgrade[] =
     "ALTER TABLE observations ADD COLUMN own_metadata TEXT;"
     "UPDATE observations SET own_metadata = '' WHERE NOT EXISTS (SELECT 1 FROM ingested AS i WHERE i.id = observations.id"
-    " AND i.trace_id = observations.trace_id AND i.start_ms = observations.start_ms);";
-
-/* From versions 2 and 3, in which a score had its id to itself. */
-static const char store_score_upgrade[] = "DROP TABLE IF EXISTS ingested;"
-                                          "ALTER TABLE scores RENAME TO old_scores;"
-                                          "DROP INDEX scores_by_trace;"
-                                          "DROP INDEX scores_by_time;" STORE_SCORES_SCHEMA
-                                          "INSERT INTO scores SELECT * FROM old_scores;"
-                                          "DROP TABLE old_scores;";
+    " AND i.trace_id = observations.trace_id AND i.start_ms = observations.start_ms);"
+    "DROP TABLE ingested;"
+    "ALTER TABLE scores RENAME TO old_scores;"
+    "DROP INDEX scores_by_trace;"
+    "DROP INDEX scores_by_time;" STORE_SCORES_SCHEMA "INSERT INTO scores SELECT * FROM old_scores;"
+    "DROP TABLE old_scores;";
 
 enum { STORE_SCHEMA_VERSION = 4 };
 
@@ -177,11 +177,11 @@ static bool store_set_up_schema(store *s)
     if (version < 2)
         ok = ok && store_run(s, store_event_schema);
     else if (version < 4)
-        ok = ok && store_run(s, store_score_upgrade);
+        ok = ok && store_run(s, store_event_upgrade);
     if (version < 3)
         ok = ok && store_run(s, store_prompt_schema);
     if (version >= 1 && version < 4)
-        ok = ok && store_run(s, store_price_upgrade) && store_run(s, store_metadata_upgrade);
+        ok = ok && store_run(s, store_price_upgrade);
     if (version < 4)
         ok = ok && store_run(s, store_config_schema);
     return store_commit(s, ok);

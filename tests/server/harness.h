@@ -40,4 +40,10 @@ static inline void make_file(char *path)
     close(fd);
 }
 
+/* SQL that takes back what version 4 of the database added to observations. */
+#define HARNESS_OLD_OBSERVATIONS                                                                \
+    "ALTER TABLE observations DROP COLUMN model_id; ALTER TABLE observations DROP COLUMN tier;" \
+    "ALTER TABLE observations DROP COLUMN own_metadata;"                                        \
+    "CREATE TABLE ingested (id TEXT PRIMARY KEY, trace_id TEXT NOT NULL, start_ms INTEGER NOT NULL) WITHOUT ROWID;"
+
 #endif

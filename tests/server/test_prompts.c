@@ -581,11 +581,10 @@ static void a_database_of_version_2_is_upgraded(void **state)
     make_file(path);
     store_close(open_store(path, false));
     assert_int_equal(sqlite3_open(path, &old), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(old,
-                                  "DROP TABLE prompts; DROP TABLE prompt_references; ALTER TABLE observations DROP COLUMN model_id;"
-                                  "ALTER TABLE observations DROP COLUMN tier; PRAGMA user_version = 2;",
-                                  NULL, NULL, NULL),
-                     SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(old, "DROP TABLE prompts; DROP TABLE prompt_references;" HARNESS_OLD_OBSERVATIONS "PRAGMA user_version = 2;",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
     sqlite3_close(old);
     store *s = open_store(path, false);
     assert_non_null(store_begin(s, true));

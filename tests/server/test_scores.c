@@ -368,9 +368,7 @@ static void a_database_of_version_3_is_upgraded(void **state)
     static const char sql[] = "DROP TABLE score_configs; ALTER TABLE scores RENAME TO newer; DROP INDEX scores_by_trace;"
                               "DROP INDEX scores_by_time; CREATE TABLE scores AS SELECT * FROM newer; DROP TABLE newer;"
                               "CREATE INDEX scores_by_trace ON scores (trace_id);"
-                              "CREATE INDEX scores_by_time ON scores (timestamp_ms); "
-                              "ALTER TABLE observations DROP COLUMN model_id; ALTER TABLE observations DROP COLUMN tier;"
-                              "ALTER TABLE observations DROP COLUMN own_metadata;"
+                              "CREATE INDEX scores_by_time ON scores (timestamp_ms);" HARNESS_OLD_OBSERVATIONS
                               "PRAGMA user_version = 3;";
     char path[] = TEMPORARY_PATH;
     sqlite3 *old = NULL;

@@ -379,12 +379,7 @@ static void a_database_of_version_3_has_rows_without_prices(void **state)
     put_one(s, row_of("t", "i", 1, "old"));
     store_close(s);
     assert_int_equal(sqlite3_open(path, &old), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(old,
-                                  "ALTER TABLE observations DROP COLUMN model_id; ALTER TABLE observations DROP COLUMN tier; ALTER "
-                                  "TABLE observations DROP COLUMN own_metadata;"
-                                  "PRAGMA user_version = 3;",
-                                  NULL, NULL, NULL),
-                     SQLITE_OK);
+    assert_int_equal(sqlite3_exec(old, HARNESS_OLD_OBSERVATIONS "PRAGMA user_version = 3;", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(old);
     s = open_store(path, false);
     row.model_id = TEXT("m");
