@@ -111,22 +111,29 @@ static void otlp_json_read_double(otlp_export *e, const json *value, otlp_value 
         otlp_json_read_scalar(e, value, out);
 }
 
-static void otlp_json_read_value(otlp_export *e, const json *any, otlp_value *out)
+static void otlp_json_read_other(otlp_export *e, const json *any, otlp_value *out)
 {
-    const json *string = json_get(any, "stringValue"), *number = json_get(any, "doubleValue"), *truth = json_get(any, "boolValue"),
-               *array = json_get(any, "arrayValue"), *integer = json_get(any, "intValue");
-    if (string != NULL)
-        otlp_json_read_scalar(e, string, out);
-    else if (number != NULL)
-        otlp_json_read_double(e, number, out);
-    else if (truth != NULL)
-        otlp_json_read_scalar(e, truth, out);
-    else if (json_is(json_get(array, "values"), JSON_ARRAY))
-        otlp_json_read_array(e, json_get(array, "values"), out);
+    const json *values = json_get(json_get(any, "arrayValue"), "values"), *integer = json_get(any, "intValue");
+    if (json_is(values, JSON_ARRAY))
+        otlp_json_read_array(e, values, out);
     else if (integer != NULL)
         otlp_json_read_int(e, any, integer, out);
     else
         otlp_json_keep_as_json(e, any, out);
+}
+
+/* Nearly all values are texts. */
+static void otlp_json_read_value(otlp_export *e, const json *any, otlp_value *out)
+{
+    const json *scalar;
+    if ((scalar = json_get(any, "stringValue")) != NULL)
+        otlp_json_read_scalar(e, scalar, out);
+    else if ((scalar = json_get(any, "doubleValue")) != NULL)
+        otlp_json_read_double(e, scalar, out);
+    else if ((scalar = json_get(any, "boolValue")) != NULL)
+        otlp_json_read_scalar(e, scalar, out);
+    else
+        otlp_json_read_other(e, any, out);
 }
 
 /* ---- Messages ---- */

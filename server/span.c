@@ -74,8 +74,7 @@ const otlp_value *span_first(const span_slots of, const span_key *keys, size_t c
 
 const json *span_json_of(span_mapper *m, const otlp_value *value, json_kind kind)
 {
-    bool possible = value != NULL && (value->kind == OTLP_STRING || value->kind == OTLP_JSON);
-    const json *parsed = possible ? json_parse(m->arena, value->as.string) : NULL;
+    const json *parsed = value != NULL ? json_parse(m->arena, otlp_text(m->arena, value)) : NULL;
     return json_is(parsed, kind) ? parsed : NULL;
 }
 
@@ -92,6 +91,20 @@ text span_take_scratch(span_mapper *m)
 typedef struct span_word {
     const char *given, *type;
 } span_word;
+
+/* One of several keys has a value: 0 and false are values, an empty array is none. */
+static bool span_has(const span_slots of, const span_key *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const otlp_value *value = of[keys[i]];
+        bool is_empty = value == NULL || (value->kind == OTLP_STRING && value->as.string.size == 0) ||
+                        (value->kind == OTLP_ARRAY && value->as.array.count == 0);
+        if (!is_empty)
+            return true;
+    }
+    return false;
+}
+#define SPAN_HAS(of, ...) span_has(of, (const span_key[]){__VA_ARGS__}, sizeof((const span_key[]){__VA_ARGS__}) / sizeof(span_key))
 
 /* The type that a word stands for; empty: none. */
 static text span_type_of_word(text given, const span_word *words)
@@ -129,7 +142,7 @@ static text span_type_of_ai(span_mapper *m, const span_slots of)
         {"ai.generateObject.doGenerate", "GENERATION"}, {"ai.streamObject.doStream", "GENERATION"},
         {"ai.embedMany.doEmbed", "EMBEDDING"},          {"ai.embed.doEmbed", "EMBEDDING"}};
     text name = span_text(m, of[SPAN_OPERATION_NAME]), id = span_text(m, of[SPAN_AI_OPERATION]);
-    bool has_model = SPAN_FIRST(of, SPAN_MODEL, SPAN_AI_MODEL, SPAN_REQUEST_MODEL, SPAN_RESPONSE_MODEL) != NULL;
+    bool has_model = SPAN_HAS(of, SPAN_MODEL, SPAN_AI_MODEL, SPAN_REQUEST_MODEL, SPAN_RESPONSE_MODEL);
     for (size_t i = 0; has_model && i < sizeof operations / sizeof *operations; i++)
         if (text_starts(name, operations[i].given) || text_is(id, operations[i].given))
             return text_of(operations[i].type);
@@ -156,10 +169,9 @@ static text span_type_of_others(span_mapper *m, const span_slots of)
         type = span_type_of_word(span_text(m, of[SPAN_OPERATION]), operations);
     if (type.size == 0)
         type = span_type_of_ai(m, of);
-    if (type.size == 0 && SPAN_FIRST(of, SPAN_TOOL_NAME, SPAN_TOOL_CALL) != NULL)
+    if (type.size == 0 && SPAN_HAS(of, SPAN_TOOL_NAME, SPAN_TOOL_CALL))
         type = TEXT("TOOL");
-    if (type.size == 0 &&
-        SPAN_FIRST(of, SPAN_MODEL, SPAN_REQUEST_MODEL, SPAN_RESPONSE_MODEL, SPAN_LLM_MODEL, SPAN_PLAIN_MODEL) != NULL)
+    if (type.size == 0 && SPAN_HAS(of, SPAN_MODEL, SPAN_REQUEST_MODEL, SPAN_RESPONSE_MODEL, SPAN_LLM_MODEL, SPAN_PLAIN_MODEL))
         type = TEXT("GENERATION");
     return type.size > 0 ? type : TEXT("SPAN");
 }

@@ -13,6 +13,13 @@ static bool span_io_is_there(const span_io *io)
     return io->input.size > 0 || io->output.size > 0;
 }
 
+/* Two attributes, of which one at least is something. */
+static span_io span_io_of_two(span_mapper *m, const otlp_value *input, const otlp_value *output)
+{
+    bool there = span_is_something(input) || span_is_something(output);
+    return there ? (span_io){span_text(m, input), span_text(m, output)} : (span_io){TEXT(""), TEXT("")};
+}
+
 /* ---- Messages in paths: llm.input_messages.0.message.role ---- */
 
 static bool span_io_is_index(text segment, int64_t *out)
@@ -80,18 +87,21 @@ static void span_io_put_path(span_mapper *m, json *root, text path, const otlp_v
 static text span_io_nested(span_mapper *m, const span_view *v, const char *prefix)
 {
     json *root = json_new(m->arena, JSON_NULL);
+    const otlp_value *whole = NULL;
     size_t places = 0, paths = 0;
     for (size_t i = 0; root != NULL && i < v->span->attributes.count; i++) {
         const otlp_attribute *attribute = span_attribute_at(m, v->span->attributes, i);
         text path = attribute->key;
         if (!text_skip(&path, prefix))
             continue;
-        if (path.size == 0 && span_is_something(&attribute->value))
-            return otlp_text(m->arena, &attribute->value);
-        if (text_skip(&path, ".") && paths++ < SPAN_IO_MAX_PATHS)
+        if (path.size == 0)
+            whole = &attribute->value;
+        else if (text_skip(&path, ".") && paths++ < SPAN_IO_MAX_PATHS)
             span_io_put_path(m, root, path, &attribute->value, &places);
     }
-    return paths > 0 ? json_text(m->arena, root) : TEXT("");
+    if (span_is_something(whole))
+        return span_text(m, whole);
+    return paths > 0 && root != NULL ? json_text(m->arena, root) : TEXT("");
 }
 
 static span_io span_io_of_paths(span_mapper *m, const span_view *v, const char *input, const char *output)
@@ -151,12 +161,10 @@ static text span_io_with_instructions(span_mapper *m, text messages, const otlp_
 
 static span_io span_io_of_conventions(span_mapper *m, const span_slots of)
 {
-    span_io io = {span_text(m, of[SPAN_INPUT_MESSAGES]), span_text(m, of[SPAN_OUTPUT_MESSAGES])};
+    span_io io = span_io_of_two(m, of[SPAN_INPUT_MESSAGES], of[SPAN_OUTPUT_MESSAGES]);
     if (io.input.size > 0)
         io.input = span_io_with_instructions(m, io.input, of[SPAN_SYSTEM_INSTRUCTIONS]);
-    if (!span_io_is_there(&io))
-        io = (span_io){span_text(m, of[SPAN_TOOL_ARGUMENTS]), span_text(m, of[SPAN_TOOL_RESULT])};
-    return io;
+    return span_io_is_there(&io) ? io : span_io_of_two(m, of[SPAN_TOOL_ARGUMENTS], of[SPAN_TOOL_RESULT]);
 }
 
 /* ---- The AI SDK of Vercel ---- */
@@ -199,10 +207,13 @@ static span_io span_io_of_ai(span_mapper *m, const span_slots of)
 /* ---- Others ---- */
 
 /* In calls of tools, request and response are empty objects. */
-static text span_io_of_adk(span_mapper *m, const span_slots of, span_key message, span_key tool)
+static const otlp_value *span_io_of_adk(const span_slots of, span_key message, span_key tool)
 {
-    text given = span_text(m, of[message]);
-    return given.size > 0 && !text_is(given, "{}") ? given : span_text(m, of[tool]);
+    const otlp_value *given = of[message];
+    bool is_empty = !span_is_something(given);
+    if (!is_empty && (given->kind == OTLP_STRING || given->kind == OTLP_JSON))
+        is_empty = text_is(given->as.string, "{}");
+    return is_empty ? of[tool] : given;
 }
 
 /* Events in one attribute: the choice is the output, all others are the input. */
@@ -244,11 +255,10 @@ static span_io span_io_of_pairs(span_mapper *m, const span_view *v)
     static const span_key pairs[][2] = {{SPAN_LOGFIRE_PROMPT, SPAN_LOGFIRE_MESSAGES}, {SPAN_COUNT, SPAN_COUNT},
                                         {SPAN_MLFLOW_INPUT, SPAN_MLFLOW_OUTPUT},      {SPAN_ENTITY_INPUT, SPAN_ENTITY_OUTPUT},
                                         {SPAN_INPUT_VALUE, SPAN_OUTPUT_VALUE},        {SPAN_PLAIN_INPUT, SPAN_PLAIN_OUTPUT}};
-    span_io io = {span_io_of_adk(m, v->of, SPAN_ADK_REQUEST, SPAN_ADK_ARGUMENTS),
-                  span_io_of_adk(m, v->of, SPAN_ADK_RESPONSE, SPAN_ADK_RESULT)};
+    span_io io = span_io_of_two(m, span_io_of_adk(v->of, SPAN_ADK_REQUEST, SPAN_ADK_ARGUMENTS),
+                                span_io_of_adk(v->of, SPAN_ADK_RESPONSE, SPAN_ADK_RESULT));
     for (size_t i = 0; !span_io_is_there(&io) && i < sizeof pairs / sizeof *pairs; i++)
-        io = pairs[i][0] == SPAN_COUNT ? span_io_of_events(m, v->of)
-                                       : (span_io){span_text(m, v->of[pairs[i][0]]), span_text(m, v->of[pairs[i][1]])};
+        io = pairs[i][0] == SPAN_COUNT ? span_io_of_events(m, v->of) : span_io_of_two(m, v->of[pairs[i][0]], v->of[pairs[i][1]]);
     return io;
 }
 
@@ -258,7 +268,7 @@ static span_io span_io_of_others(span_mapper *m, const span_view *v)
     if (!span_io_is_there(&io))
         io = span_io_of_pydantic(m, v);
     if (!span_io_is_there(&io))
-        io = (span_io){span_text(m, v->of[SPAN_PLAIN_ARGUMENTS]), span_text(m, v->of[SPAN_PLAIN_RESULT])};
+        io = span_io_of_two(m, v->of[SPAN_PLAIN_ARGUMENTS], v->of[SPAN_PLAIN_RESULT]);
     if (!span_io_is_there(&io))
         io = span_io_of_paths(m, v, "gen_ai.prompt", "gen_ai.completion");
     if (!span_io_is_there(&io))

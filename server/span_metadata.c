@@ -31,7 +31,7 @@ static void span_metadata_put_own_members(span_mapper *m, span_metadata *in, con
 /* A whole object of metadata in one attribute; anything that is not an object or array is dropped, as the real server does. */
 static void span_metadata_put_object(span_mapper *m, span_metadata *in, metadata *into, const otlp_value *value)
 {
-    bool possible = value != NULL && (value->kind == OTLP_STRING || value->kind == OTLP_ARRAY);
+    bool possible = value != NULL && (value->kind == OTLP_STRING || value->kind == OTLP_JSON || value->kind == OTLP_ARRAY);
     const json *object = possible ? json_parse(m->arena, otlp_text(m->arena, value)) : NULL;
     if (value != NULL && !json_is(object, JSON_OBJECT) && !json_is(object, JSON_ARRAY)) {
         m->losses |= json_is(object, JSON_NULL) ? 0 : LOSS_METADATA;
@@ -74,16 +74,36 @@ static bool span_metadata_is_other(text key)
     return text_lists(TEXT("userId,sessionId,tags,langfusePrompt"), key);
 }
 
+/* Most attributes are none of these; the first letter tells that soon. */
+static void span_metadata_sort_langfuse(span_mapper *m, span_metadata *in, text key, const otlp_value *value)
+{
+    switch (key.size > 0 ? *key.at : '\0') {
+    case 'o':
+        if (text_skip(&key, "observation.metadata."))
+            span_metadata_put_key(m, in, &in->observation, key, value);
+        break;
+    case 't':
+        if (text_skip(&key, "trace.metadata."))
+            span_metadata_put_key(m, in, &in->trace, key, value);
+        break;
+    case 'm':
+        if (text_skip(&key, "metadata."))
+            span_metadata_put_both(m, in, key, value);
+        break;
+    case 'e':
+        if (text_skip(&key, "experiment."))
+            metadata_put(m->arena, &in->experiment, key, otlp_text(m->arena, value));
+        break;
+    default: break;
+    }
+}
+
 static void span_metadata_sort(span_mapper *m, span_metadata *in, const otlp_attribute *attribute)
 {
     text key = attribute->key;
-    if (text_skip(&key, "langfuse.observation.metadata."))
-        span_metadata_put_key(m, in, &in->observation, key, &attribute->value);
-    else if (text_skip(&key, "langfuse.trace.metadata."))
-        span_metadata_put_key(m, in, &in->trace, key, &attribute->value);
-    else if (text_skip(&key, "langfuse.experiment."))
-        metadata_put(m->arena, &in->experiment, key, otlp_text(m->arena, &attribute->value));
-    else if (text_skip(&key, "langfuse.metadata.") || (text_skip(&key, "ai.telemetry.metadata.") && !span_metadata_is_other(key)))
+    if (text_skip(&key, "langfuse."))
+        span_metadata_sort_langfuse(m, in, key, &attribute->value);
+    else if (text_skip(&key, "ai.telemetry.metadata.") && !span_metadata_is_other(key))
         span_metadata_put_both(m, in, key, &attribute->value);
 }
 

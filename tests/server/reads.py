@@ -186,7 +186,8 @@ def old_reads_have_metadata_in_objects(server):
                       "langfuse.observation.metadata": '{"a":{"b":2},"both":"mine"}', "langfuse.trace.metadata.t": "1",
                       "langfuse.trace.metadata.both": "trace's", "langfuse.trace.tags": ["z", "a"]}),
                   span("old", "child", 10, parent="root", more={
-                      "langfuse.observation.type": "generation", "langfuse.observation.metadata.k": "v", "langfuse.trace.tags": ["m"]}),
+                      "langfuse.observation.type": "generation", "langfuse.observation.metadata.k": "v",
+                      "langfuse.trace.tags": ["m"]}),
                   span("old", "moment", 20, parent="root", more={"langfuse.observation.type": "event"}),
                   resource={"service.version": "1.0", "process.pid": 7, "process.args": ["a"]})
     whence = {"resourceAttributes": {"service.version": "1.0", "process.pid": 7, "process.args": ["a"]},
