@@ -43,7 +43,7 @@ bool parameter_number(const http_request *request, const char *name, int64_t lea
     const char *given = http_query(request, name);
     int64_t value;
     double number;
-    if (given == NULL)
+    if (given == NULL || *given == '\0')
         return true;
     if (!text_to_int(text_of(given), &value)) {
         bool fraction = text_to_double(text_of(given), &number);

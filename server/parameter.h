@@ -10,7 +10,7 @@
  * false. */
 bool parameter_refuse(http_answer *answer, const char *parameter, const char *details, const char *message);
 
-/* Between `least` and `most`. Absent: *out is left as it is. */
+/* Between `least` and `most`. Absent or empty: *out is left as it is. */
 bool parameter_number(const http_request *request, const char *name, int64_t least, int64_t most, size_t *out, http_answer *answer);
 bool parameter_time(const http_request *request, const char *name, int64_t *out_ms, http_answer *answer);
 bool parameter_date(const http_request *request, const char *name, int64_t *out_ms, http_answer *answer); /* in other words */

@@ -100,6 +100,9 @@ expect 'events only' 207 '{"successes":[{"id":"2","status":201}],"errors":[{"id"
 stop TERM
 [ "$code" = 0 ] || fail "exit code $code of the server in events_only mode"
 
+health=$("$server" run --version-as 4.59 -- sh -c 'curl -s "$LANGFUSE_BASE_URL/api/public/health"' 2>/dev/null) || true
+[ "$health" = '{"status":"OK","version":"4.59.0"}' ] || fail "run --version-as: $health"
+
 # With the keys that everybody knows.
 start --public-key pk-lf-local --secret-key sk-lf-local --allow-origin http://localhost:5173
 checks=$((checks + 2))
@@ -461,6 +464,7 @@ expect 'v3, source' 400 "$refused"'"Invalid source value: \"X\". Allowed: API, E
 expect 'v3, user' 400 "$refused"'"userId filter requires a trace JOIN and is not supported in v3 — use v2 or omit this filter","path":[]}]}' $auth "$v3?userId=U"
 expect 'v3, time' 400 '{"message":"Invalid request data","error":[{"expected":"date","code":"invalid_type","received":"Invalid Date","path":["toTimestamp"],"message":"Invalid input: expected date, received Date"}]}' $auth "$v3?toTimestamp=zz"
 expect 'v3, a name twice' 400 '{"message":"Invalid request data","error":[{"expected":"string","code":"invalid_type","path":["name"],"message":"Invalid input: expected string, received array"}]}' $auth "$v3?name=a&name=b"
+expect 'v2, an empty limit' 200 '{"data":[*"meta":{"page":1,"limit":50,*' $auth "$url/api/public/v2/scores?limit=&page="
 expect 'v2, a limit twice' 400 '{"message":"Invalid request data","error":[{"expected":"number","code":"invalid_type","received":"NaN","path":["limit"],*' $auth "$url/api/public/v2/scores?limit=1&limit=2"
 expect 'v2, a filter' 200 '{"data":[{"id":"B",*"totalItems":1,"totalPages":1}}' $auth -G "$url/api/public/v2/scores" -d name=other -d fields=score \
     --data-urlencode 'filter=[{"type":"string","column":"name","operator":"=","value":"ok"},{"type":"string","column":"traceName","operator":"=","value":"one"}]'
