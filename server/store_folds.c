@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* The ceiling holds after each id; a single fold may be as large as an arena until then. */
-enum { STORE_FOLD_BUCKETS = 1 << 14, STORE_FOLDS_CEILING = 64 << 20, STORE_FOLD_BLOCK = 2 << 10, STORE_FOLD_SMALL = 16 << 10 };
+enum { STORE_FOLD_BUCKETS = 1 << 14, STORE_FOLDS_CEILING = 64 << 20, STORE_FOLD_BLOCK = 4 << 10, STORE_FOLD_SMALL = 16 << 10 };
 
 static store_folded **store_folds_bucket(store_folds *all, event_kind kind, text id)
 {
