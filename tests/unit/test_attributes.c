@@ -124,15 +124,15 @@ TEST(inner_text_wins_tags_and_metadata_add_up_and_the_outer_is_restored)
     const cJSON *inner = nth_named("leaf", 1);
     CHECK_HAS(inner, "user.id", "inner");
     CHECK_HAS(inner, "session.id", "s");
-    CHECK_HAS(inner, "langfuse.trace.metadata.a", "1");
-    CHECK_HAS(inner, "langfuse.trace.metadata.b", "2");
-    CHECK_HAS(inner, "langfuse.trace.metadata.c", "2");
+    CHECK_HAS(inner, "langfuse.trace.metadata.a", "\"1\"");
+    CHECK_HAS(inner, "langfuse.trace.metadata.b", "\"2\"");
+    CHECK_HAS(inner, "langfuse.trace.metadata.c", "\"2\"");
     CHECK_HAS(inner, "langfuse.trace.tags", "x,y,z");
     CHECK_INT(attribute_count(inner, "langfuse.trace.metadata.b"), 1);
     for (size_t i = 0; i < 3; i += 2) {
         const cJSON *outer = nth_named("leaf", i);
         CHECK_HAS(outer, "user.id", "outer");
-        CHECK_HAS(outer, "langfuse.trace.metadata.b", "1");
+        CHECK_HAS(outer, "langfuse.trace.metadata.b", "\"1\"");
         CHECK_HAS_NOT(outer, "langfuse.trace.metadata.c");
         CHECK_HAS(outer, "langfuse.trace.tags", "x,y");
     }

@@ -112,8 +112,8 @@ TEST(an_update_wins_over_what_is_propagated)
         CHECK_HAS(spans[i], "user.id", "said");
         CHECK_HAS(spans[i], "session.id", "propagated");
         CHECK_HAS(spans[i], "langfuse.trace.tags", "p,s");
-        CHECK_HAS(spans[i], "langfuse.trace.metadata.p", "1");
-        CHECK_HAS(spans[i], "langfuse.trace.metadata.s", "1");
+        CHECK_HAS(spans[i], "langfuse.trace.metadata.p", "\"1\"");
+        CHECK_HAS(spans[i], "langfuse.trace.metadata.s", "\"1\"");
     }
 }
 
