@@ -587,9 +587,9 @@ static uint64_t worker_pump_rounds(void)
         due_ns = worker_turn();
         lf__http *http = lf__lanes_http(worker.lanes);
         if (http != NULL && lf__http_running(http) != 0) {
-            uint64_t before = worker_settled_total();
+            int running = lf__http_running(http);
             lf__http_poll(http, 0);
-            due_ns = worker_settled_total() != before ? 0 : due_ns;
+            due_ns = lf__http_running(http) != running ? 0 : due_ns; /* acted upon in a turn */
         }
     }
     return due_ns;

@@ -351,6 +351,19 @@ TEST(scores_and_further_clients_go_the_same_way)
     check_no_thread();
 }
 
+/* The answer to the question of where scores go settles no record, and is acted upon at once all the same. */
+TEST(scores_go_once_the_server_has_told_its_version)
+{
+    serve();
+    lf_options options = to_server(socket_url);
+    options.worker = LF_OFF;
+    options.flush_at = 1;
+    options.flush_interval_ms = 3600000;
+    CHECK_INT(lf_init(&options), LF_OK);
+    CHECK_INT(lf_create_score(.name = "judged", .value = 1, .session_id = "s"), LF_OK);
+    loop_until_delivered(1);
+}
+
 TEST(prompts_are_fetched_by_who_asks)
 {
     start_polling();
@@ -459,6 +472,7 @@ int main(void)
         cmocka_unit_test(threads_that_poll_do_not_get_into_each_others_way),
         cmocka_unit_test(a_file_of_the_program_is_not_taken_for_ours),
         cmocka_unit_test(scores_and_further_clients_go_the_same_way),
+        cmocka_unit_test(scores_go_once_the_server_has_told_its_version),
         cmocka_unit_test(prompts_are_fetched_by_who_asks),
         cmocka_unit_test(with_a_thread_or_without_keys_there_is_nothing_to_poll),
         cmocka_unit_test(a_file_is_written_by_who_polls),
