@@ -77,6 +77,7 @@ static const struct fold_member {
     {"promptVersion", {FOLD_DROPPED, FOLD_LAST_TRUE, FOLD_DROPPED}},
     {"value", {FOLD_DROPPED, FOLD_DROPPED, FOLD_LAST}},
     {"dataType", {FOLD_DROPPED, FOLD_DROPPED, FOLD_OF_LAST}},
+    {SCORE_CATEGORY, {FOLD_DROPPED, FOLD_DROPPED, FOLD_OF_LAST}},
     {"comment", {FOLD_DROPPED, FOLD_DROPPED, FOLD_LAST}},
     {"configId", {FOLD_DROPPED, FOLD_DROPPED, FOLD_LAST}},
     {"queueId", {FOLD_DROPPED, FOLD_DROPPED, FOLD_LAST}},

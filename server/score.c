@@ -131,14 +131,14 @@ void score_check(const json *body, bool batch, issues *to)
 
 /* ---- What is dropped ---- */
 
-/* The number of its category travels in the body, since the row is made from that. */
-#define SCORE_CATEGORY "categoryValue"
-
 static const json *score_under_config(arena *a, const json *body, const score_config *config, double category)
 {
-    const json members[] = {{.kind = JSON_STRING, .key = TEXT("name"), .string = config->name},
-                            {.kind = JSON_STRING, .key = TEXT("dataType"), .string = config->data_type},
-                            {.kind = JSON_NUMBER, .key = TEXT(SCORE_CATEGORY), .number = category}};
+    buf spelling = {0};
+    json_put_number(&spelling, category);
+    const json members[] = {
+        {.kind = JSON_STRING, .key = TEXT("name"), .string = config->name},
+        {.kind = JSON_STRING, .key = TEXT("dataType"), .string = config->data_type},
+        {.kind = JSON_NUMBER, .key = TEXT(SCORE_CATEGORY), .string = buf_move(&spelling, a), .number = category}};
     json *settled = json_new(a, JSON_OBJECT), *last = NULL;
     for (const json *member = body->first; member != NULL; member = member->next)
         if (!text_lists(TEXT("name,dataType," SCORE_CATEGORY), member->key))

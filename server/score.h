@@ -20,6 +20,9 @@ typedef struct score {
 /* Adds what is wrong with a body; `batch` allows the sources that only events may name. */
 void score_check(const json *body, bool batch, issues *to);
 
+/* The number of its category travels in the body, since the row is made from that: a member that score_settle sets. */
+#define SCORE_CATEGORY "categoryValue"
+
 /* What is stored of a score whose body passed the check: NULL when a real server drops it, else the body, under the name and the
  * type that its config gives. `config` is the one that the body names; NULL: there is none. Adds to *losses, see loss.h. */
 const json *score_settle(arena *a, const json *body, const score_config *config, unsigned *losses);

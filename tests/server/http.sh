@@ -401,7 +401,11 @@ range=$config
 config '{"name":"flag","dataType":"BOOLEAN","description":"d"}'
 expect 'config' 200 '{"id":"'"$range"'","name":"range","isArchived":false,"description":null,"createdAt":"*","maxValue":1,"minValue":0,"dataType":"NUMERIC","categories":null}' \
     $auth "$configs/$range"
-expect 'configs' 200 '{"data":[{"id":"*"meta":{"page":2,"limit":1,"totalItems":2,"totalPages":2}}' $auth "$configs?limit=1&page=2"
+config '{"name":"kind","dataType":"CATEGORICAL","categories":[{"label":"good","value":2}]}'
+expect 'a score of a category' 200 '{"id":"K"}' $auth -H "$json" -d '{"id":"K","traceId":"G","name":"n","value":"good","configId":"'"$config"'"}' "$scores"
+expect 'its number' 200 '{"data":[{"id":"K",*"name":"kind","value":2,*"stringValue":"good","dataType":"CATEGORICAL"}]*' $auth "$url/api/public/v2/scores?scoreIds=K&fields=score"
+config '{"name":"flag","dataType":"BOOLEAN"}'
+expect 'configs' 200 '{"data":[{"id":"*"meta":{"page":2,"limit":1,"totalItems":4,"totalPages":4}}' $auth "$configs?limit=1&page=2"
 expect 'no config' 404 '{"message":"Score config not found within authorized project","error":"LangfuseNotFoundError"}' $auth "$configs/none"
 expect 'a bad config' 400 '{"message":"Invalid request data","error":[{"code":"invalid_union","errors":[],"note":"No matching discriminator","discriminator":"dataType","path":["dataType"],"message":"Invalid input"}]}' \
     $auth -H "$json" -d '{"name":"x"}' "$configs"
