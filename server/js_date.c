@@ -7,7 +7,11 @@
 typedef enum js_date_kind { JS_DATE_END, JS_DATE_NUMBER, JS_DATE_WORD, JS_DATE_SPACE, JS_DATE_SYMBOL } js_date_kind;
 typedef enum js_date_meaning { JS_DATE_GARBAGE, JS_DATE_MONTH, JS_DATE_HALF_DAY, JS_DATE_ZONE, JS_DATE_SEPARATOR } js_date_meaning;
 
-enum { JS_DATE_NONE = -1, JS_DATE_MAX_DIGITS = 9 /* further ones of a number are skipped */ };
+enum {
+    JS_DATE_NONE = -1,
+    JS_DATE_MAX_DIGITS = 9,     /* further ones of a number are skipped */
+    JS_DATE_MAX_YEAR = 275760, /* of Date */
+};
 
 typedef struct js_date_token {
     js_date_kind kind;
@@ -396,6 +400,8 @@ bool js_date_parse(text given, int64_t *out_ms)
         if (!js_date_take_one(&r))
             return false;
     if (!js_date_order(&r, &year, &month, &day) || !js_date_order_time(&r, &time_ms))
+        return false;
+    if (year > JS_DATE_MAX_YEAR || year < -JS_DATE_MAX_YEAR) /* before a product overflows */
         return false;
     if (r.zone_sign != 0)
         zone = r.zone_sign * ((r.zone_hour > 0 ? r.zone_hour : INT64_C(0)) * 60 + (r.zone_minute > 0 ? r.zone_minute : 0));

@@ -567,6 +567,8 @@ static void dates_are_those_of_javascript(void **state)
         {"2026-11-21+01:00", -1},
         {"1795239341250", -1},
         {"5:30", -1},
+        {"Jan 1 584544017", -1}, /* 2^64 milliseconds after the beginning of 1971 */
+        {"Jan 1 2147483647", -1},
         {"soon", -1},
         {"", -1},
     };
