@@ -45,9 +45,8 @@ class Server:
         deadline = time.monotonic() + LIMIT
         while not os.path.exists(port_file):
             if self.process.poll() is not None or time.monotonic() > deadline:
-                self.close()
-                with open(self.log, encoding="utf-8", errors="replace") as log:
-                    sys.exit("recorded: langfuse-local does not start: " + log.read())
+                self.process.kill()
+                sys.exit("recorded: langfuse-local does not start: " + self.said())
             time.sleep(0.01)
         with open(port_file, encoding="utf-8") as file:
             self.port = int(file.read())
@@ -62,10 +61,16 @@ class Server:
         finally:
             connection.close()
 
+    def said(self):
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
     def close(self):
+        """A checker that the server is built with tells what it found in the exit status."""
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(LIMIT)
+        if self.process.wait(LIMIT) != 0:
+            sys.exit(f"recorded: langfuse-local ended with {self.process.returncode}: {self.said()}")
 
     def __enter__(self):
         return self
