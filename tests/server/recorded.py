@@ -8,7 +8,7 @@ status is compared). A text of an expected body may have (time), (uuid) and (any
 answer, by their paths; later requests and answers have them as $NAME.
 
 $RECORDED_CASES, else ../shared/reference/recorded beside the checkout, is a folder with one such case a file, where it is there:
-those are replayed, too, in the order of FIRST and then by name. NOT_COMPARED says which of them are left out, and why.
+those are replayed, too, in the order of FIRST and then by name. NOT_COMPARED and NOT_SENT say which are left out, and why.
 """
 import base64
 import glob
