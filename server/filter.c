@@ -331,6 +331,28 @@ static void filter_check_value(filter_reading *r, const filter_type *type, const
     }
 }
 
+/* The place of an observation in its trace. The lists take such a condition, and ignore it. */
+static void filter_check_position(issues *to, const json *given)
+{
+    static const char *const operators[] = {"=", NULL};
+    static const char *const keys[] = {"root", "first", "last", "nthFromEnd", "nthFromStart", NULL};
+    const json *op = json_get(given, "operator"), *key = json_get(given, "key"), *value = json_get(given, "value");
+    size_t before = to->count;
+    issues_check_string(to, json_get(given, "column"), "column", true);
+    if (!json_is(op, JSON_STRING))
+        issues_add_option(to, "operator", operators);
+    else
+        issues_check_option(to, op, "operator", operators);
+    if (!json_is(key, JSON_STRING))
+        issues_add_option(to, "key", keys);
+    else
+        issues_check_option(to, key, "key", keys);
+    if (value != NULL && value->kind != JSON_NUMBER)
+        issues_add_type(to, "value", "number", value);
+    if (to->count == before && text_starts(key->string, "nth") && json_number_at(given, "value", 0) < 1)
+        issues_add_refined(to, "value", TEXT("Position must be >= 1 for nth selection"));
+}
+
 static void filter_check(filter_reading *r, const json *given)
 {
     const json *op = json_get(given, "operator"), *name = json_get(given, "type");
@@ -339,8 +361,10 @@ static void filter_check(filter_reading *r, const json *given)
         issues_add_wrong_object(r->problems, given);
         return;
     }
-    if (json_is_string(name, "positionInTrace")) /* the lists of observations and traces ignore it */
+    if (json_is_string(name, "positionInTrace")) {
+        filter_check_position(r->problems, given);
         return;
+    }
     if (type == NULL) {
         issues_add_discriminator(r->problems, "type");
         return;
@@ -365,6 +389,17 @@ static text filter_type_refusal(arena *a, text type, text column, const char *ex
     return buf_move(&out, a);
 }
 
+static text filter_scores_refusal(arena *a, text type, text column)
+{
+    buf out = {0};
+    buf_string(&out, "Invalid filter type '");
+    buf_text(&out, type);
+    buf_string(&out, "' for legacy score column '");
+    buf_text(&out, column);
+    buf_string(&out, "'. Expected one of 'categoryOptions', 'numberObject', or 'booleanObject'.");
+    return buf_move(&out, a);
+}
+
 static text filter_column_refusal(arena *a, text column)
 {
     buf out = {0};
@@ -384,10 +419,15 @@ static bool filter_has_token(text value)
     return false;
 }
 
-/* Columns of scores had one name once: which is meant follows from the type. */
-static text filter_column_name(filter_table table, text column, text type)
+static bool filter_is_of_scores(text column)
 {
-    if (table != FILTER_TRACES || !(text_is(column, "scores") || text_is(column, "Scores")))
+    return text_is(column, "scores") || text_is(column, "Scores");
+}
+
+/* Columns of scores had one name once: which is meant follows from the type. */
+static text filter_column_name(text column, text type)
+{
+    if (!filter_is_of_scores(column))
         return column;
     return text_is(type, "categoryOptions") ? TEXT("score_categories")
            : text_is(type, "booleanObject") ? TEXT("score_booleans")
@@ -407,8 +447,10 @@ static void filter_take_values(arena *a, const json *value, filter_condition *ou
 /* Empty, or why the condition, which is valid by itself, does not fit the column. */
 static text filter_refusal(arena *a, filter_table table, const json *given, const filter_entry **out_entry)
 {
-    text type = json_string_at(given, "type"), column = filter_column_name(table, json_string_at(given, "column"), type);
+    text type = json_string_at(given, "type"), column = filter_column_name(json_string_at(given, "column"), type);
     const filter_entry *entry = *out_entry = filter_find_column(table, column);
+    if (filter_is_of_scores(column))
+        return filter_scores_refusal(a, type, column);
     if (entry == NULL)
         return filter_column_refusal(a, column);
     const char *const *types = filter_kinds[entry->kind].types;

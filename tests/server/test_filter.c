@@ -69,6 +69,19 @@ static void conditions_are_checked(void **state)
          "Input/output filters require at least one `matches` or `=` operator."},
         {"[{\"type\":\"null\",\"column\":\"output\",\"operator\":\"is null\",\"value\":\"\"}]", FILTER_REFUSED,
          "Input/output filters only support filter type `string`."},
+        {"[{\"type\":\"string\",\"column\":\"scores\",\"operator\":\"=\",\"value\":\"x\"}]", FILTER_REFUSED,
+         "Invalid filter type 'string' for legacy score column 'scores'. Expected one of 'categoryOptions', 'numberObject', or "
+         "'booleanObject'."},
+        {"[{\"type\":\"positionInTrace\"}]", FILTER_INVALID,
+         WRONG(",0,\"column\"", "string",
+               "undefined") ",{\"code\":\"invalid_value\",\"values\":[\"=\"],\"path\":[\"filter\",0,"
+                            "\"operator\"],\"message\":\"Invalid input: expected "
+                            "\\\"=\\\"\"},{\"code\":\"invalid_value\",\"values\":[\"root\",\"first\","
+                            "\"last\",\"nthFromEnd\",\"nthFromStart\"],\"path\":[\"filter\",0,\"key\"],\"message\":\"Invalid "
+                            "option: expected one of "
+                            "\\\"root\\\"|\\\"first\\\"|\\\"last\\\"|\\\"nthFromEnd\\\"|\\\"nthFromStart\\\"\"}"},
+        {"[{\"type\":\"positionInTrace\",\"column\":\"c\",\"operator\":\"=\",\"key\":\"nthFromEnd\",\"value\":0}]", FILTER_INVALID,
+         "{\"code\":\"custom\",\"message\":\"Position must be >= 1 for nth selection\",\"path\":[\"filter\",0,\"value\"]}"},
         {"[{\"type\":\"positionInTrace\",\"column\":\"x\",\"operator\":\"=\",\"key\":\"root\"}]", FILTER_OK, ""},
         {"[{\"type\":\"string\",\"column\":\"Trace Name\",\"operator\":\"=\",\"value\":\"x\"}]", FILTER_OK, ""},
     };
