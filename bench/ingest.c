@@ -1,5 +1,5 @@
-/* How many observations langfuse-local takes: it runs on one processor, and the time is that of its process, so that other programs do
- * not count. Observations come in traces of ten, each with an input and an output. */
+/* How many observations langfuse-local takes: it runs on one processor, and the time is that of its process, so that other
+ * programs do not count. Observations come in traces of ten, each with an input and an output. */
 #define _GNU_SOURCE
 #include "observe.h"
 #include "timing.h"

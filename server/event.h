@@ -1,5 +1,5 @@
-/* Events of the batch endpoint: which there are, what a valid one looks like, and the row of an id whose events are folded (fold.h).
- * Pure. */
+/* Events of the batch endpoint: which there are, what a valid one looks like, and the row of an id whose events are folded
+ * (fold.h). Pure. */
 #ifndef LOCAL_EVENT_H
 #define LOCAL_EVENT_H
 

@@ -16,7 +16,8 @@
 /* Handlers share one database, so a few threads keep it busy while others decode. */
 enum { HTTP_THREADS = 4 };
 
-/* Connections are spread over the threads; each thread takes its part of this number. The database and others need descriptors, too. */
+/* Connections are spread over the threads; each thread takes its part of this number. The database and others need descriptors,
+ * too. */
 enum { HTTP_MAX_CONNECTIONS = 1000, HTTP_OTHER_DESCRIPTORS = 64, HTTP_IDLE_SECONDS = 120 };
 
 /* A connection between two requests, or before its first one. */
@@ -69,8 +70,8 @@ static void http_become_idle(http_server *s, http_idle *c)
     c->is_idle = true;
 }
 
-/* The connection that has been idle longest sees its end, as if the client had closed it. Its descriptor is open while the lock is held:
- * libmicrohttpd tells of an end before it closes. */
+/* The connection that has been idle longest sees its end, as if the client had closed it. Its descriptor is open while the lock
+ * is held: libmicrohttpd tells of an end before it closes. */
 static void http_make_room(http_server *s)
 {
     http_idle *c = s->connections > s->crowd ? s->oldest : NULL;

@@ -1,7 +1,7 @@
 /* HTTP for the server: listens, collects bodies, calls one handler for each request, sends its answer.
  *
- * The only user of libmicrohttpd. It knows nothing about routes, keys or JSON. A request for another host is refused (host.h), and one
- * that the gate refuses is read to its end without being kept. When many connections are open, idle ones make room.
+ * The only user of libmicrohttpd. It knows nothing about routes, keys or JSON. A request for another host is refused (host.h),
+ * and one that the gate refuses is read to its end without being kept. When many connections are open, idle ones make room.
  */
 #ifndef LOCAL_HTTP_H
 #define LOCAL_HTTP_H
@@ -44,8 +44,8 @@ void http_add_field(http_answer *answer, const char *name, const char *value);
 /* Runs on one of several threads, at the same time as others. */
 typedef void http_handler(void *context, const http_request *request, http_answer *answer);
 
-/* The same, when the headers of a request are there, and nothing of its body. False: the answer is that of the request, and the handler
- * is not called. */
+/* The same, when the headers of a request are there, and nothing of its body. False: the answer is that of the request, and the
+ * handler is not called. */
 typedef bool http_gate(void *context, const http_request *request, http_answer *answer);
 
 typedef struct http_options {

@@ -1,7 +1,8 @@
 /* Storage in SQLite of observations, traces and scores. Prompts are in store_prompts.h, and nothing else knows about SQLite.
  *
- * One connection writes, behind one lock: in one transaction for each request, and committed before the call returns. Others read, each
- * with a snapshot of its own, so that reads and writes do not wait for each other. What a row means is not decided here.
+ * One connection writes, behind one lock: in one transaction for each request, and committed before the call returns. Others
+ * read, each with a snapshot of its own, so that reads and writes do not wait for each other. What a row means is not decided
+ * here.
  */
 #ifndef LOCAL_STORE_H
 #define LOCAL_STORE_H

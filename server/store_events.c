@@ -117,7 +117,7 @@ static bool store_put_folded(store *s, store_folded *entry, const event_place *o
     return ok;
 }
 
-/* Stores events of one id, and the row that follows from them and the earlier ones. Events that are there already change nothing. */
+/* Stores events of one id, and the row that follows from them and the earlier ones. An event that is there changes nothing. */
 static bool store_add_events(store *s, const event **events, size_t count)
 {
     arena memory = {0};

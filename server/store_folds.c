@@ -1,5 +1,5 @@
-/* The folds of ids of which events arrived lately, so that a further event costs no reading of the earlier ones. What is not here is
- * folded from the stored events. */
+/* The folds of ids of which events arrived lately, so that a further event costs no reading of the earlier ones. What is not here
+ * is folded from the stored events. */
 #include "store_private.h"
 
 #include <stdlib.h>

@@ -109,8 +109,8 @@ bool store_readers_init(store *s);
 bool store_readers_open(store *s); /* when the database is open */
 void store_readers_done(store *s);
 
-/* A store to read from, and the end of that. Between the two others write, and what is read stays as it was at the first reading. Where
- * there is one connection only, it is this store, and its lock is held. */
+/* A store to read from, and the end of that. Between the two others write, and what is read stays as it was at the first reading.
+ * Where there is one connection only, it is this store, and its lock is held. */
 store *store_take_reader(store *s);
 void store_give_reader(store *reader, bool ok);
 

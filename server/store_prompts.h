@@ -9,8 +9,8 @@
 #include "prompt.h"
 #include "store.h"
 
-/* The store for the calls up to store_end. To write it is this thread's alone; to read it stays as it is, whatever others write. NULL:
- * the database failed, and there is nothing to end. */
+/* The store for the calls up to store_end. To write it is this thread's alone; to read it stays as it is, whatever others write.
+ * NULL: the database failed, and there is nothing to end. */
 store *store_begin(store *s, bool write);
 bool store_end(store *used, bool keep); /* false also when what was written could not be kept */
 

@@ -1,4 +1,4 @@
-"""langfuse-local and clients that mean no good: hard.py [PATH of langfuse-local]. Prints a line a failure and `hard: N passed, N failed`."""
+"""langfuse-local and bad clients: hard.py [PATH of langfuse-local]. Prints a line a failure and `hard: N passed, N failed`."""
 import base64
 import json
 import os
@@ -120,7 +120,8 @@ def other_hosts_are_refused():
         equal(server.status(get), 400, "no host")
         equal(server.status(get + "Host: localhost\nHost: localhost\n"), 400, "two hosts")
         equal(server.status("GET /api/public/health HTTP/1.0\n"), 200, "no host in HTTP/1.0")
-        equal(server.status("POST /api/public/otel/v1/traces HTTP/1.1\nHost: evil.example\nContent-Length: 2\n", b"{}"), 421, "a body")
+        post = "POST /api/public/otel/v1/traces HTTP/1.1\nHost: evil.example\nContent-Length: 2\n"
+        equal(server.status(post, b"{}"), 421, "a body")
 
 
 @test
@@ -163,8 +164,8 @@ def all_bodies_together_have_a_ceiling():
     with Server("bodies") as server:
         def begin(size):
             connection = server.connect()
-            connection.sendall(f"POST /api/public/otel/v1/traces HTTP/1.1\r\nHost: localhost\r\n{KEYS}Content-Type: application/json\r\n"
-                               f"Expect: 100-continue\r\nContent-Length: {size}\r\n\r\n".encode())
+            connection.sendall(f"POST /api/public/otel/v1/traces HTTP/1.1\r\nHost: localhost\r\n{KEYS}"
+                               f"Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {size}\r\n\r\n".encode())
             equal(read_status(connection), 100, "the headers are read")
             return connection
         large = [begin(16 * MIB) for _ in range(8)]
@@ -221,8 +222,8 @@ def a_removed_database_takes_nothing():
         for end in ("", "-wal", "-shm"):
             os.unlink(server.db + end)
         equal(server.post("/api/public/otel/v1/traces", spans("t", 1)), 500, "afterwards")
-        equal(server.post("/api/public/ingestion", {"batch": [{"id": "e", "type": "trace-create", "timestamp": "2026-01-01T00:00:00Z",
-                                                               "body": {"id": "t"}}]}), 500, "a batch")
+        event = {"id": "e", "type": "trace-create", "timestamp": "2026-01-01T00:00:00Z", "body": {"id": "t"}}
+        equal(server.post("/api/public/ingestion", {"batch": [event]}), 500, "a batch")
         equal(server.said().count("the file of the database was removed or replaced"), 2, server.said())
 
 
