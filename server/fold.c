@@ -45,16 +45,17 @@ typedef enum fold_rule {
     FOLD_OF_LAST,     /* of the last event, absent or not */
 } fold_rule;
 
-/* Other members of a body are dropped, as by a real server. */
+/* Other members of a body are dropped, as by a real server. The first ones are large, and no part of fold_body;
+ * spans and events have none of the last ones. */
 static const struct fold_member {
     const char *name;
     fold_rule rules[3]; /* of traces, observations, scores */
 } fold_members[] = {
+    {"input", {FOLD_LAST_TRUE, FOLD_LAST_TRUE, FOLD_DROPPED}},
+    {"output", {FOLD_LAST_TRUE, FOLD_LAST_TRUE, FOLD_DROPPED}},
     {"name", {FOLD_LAST, FOLD_LAST, FOLD_LAST}},
     {"environment", {FOLD_OF_FIRST, FOLD_OF_FIRST, FOLD_OF_FIRST}},
     {"traceId", {FOLD_DROPPED, FOLD_FIRST_GIVEN, FOLD_FIRST_GIVEN}},
-    {"input", {FOLD_LAST_TRUE, FOLD_LAST_TRUE, FOLD_DROPPED}},
-    {"output", {FOLD_LAST_TRUE, FOLD_LAST_TRUE, FOLD_DROPPED}},
     {"version", {FOLD_LAST, FOLD_LAST_GIVEN, FOLD_DROPPED}},
     {"userId", {FOLD_LAST, FOLD_DROPPED, FOLD_DROPPED}},
     {"sessionId", {FOLD_LAST, FOLD_DROPPED, FOLD_LAST}},
@@ -64,17 +65,9 @@ static const struct fold_member {
     {"type", {FOLD_DROPPED, FOLD_OF_LAST, FOLD_DROPPED}},
     {"startTime", {FOLD_DROPPED, FOLD_OF_FIRST, FOLD_DROPPED}},
     {"endTime", {FOLD_DROPPED, FOLD_LAST_GIVEN, FOLD_DROPPED}},
-    {"completionStartTime", {FOLD_DROPPED, FOLD_LAST_GIVEN, FOLD_DROPPED}},
     {"parentObservationId", {FOLD_DROPPED, FOLD_LAST_GIVEN, FOLD_DROPPED}},
     {"level", {FOLD_DROPPED, FOLD_LAST, FOLD_DROPPED}},
     {"statusMessage", {FOLD_DROPPED, FOLD_LAST_GIVEN, FOLD_DROPPED}},
-    {"model", {FOLD_DROPPED, FOLD_LAST, FOLD_DROPPED}},
-    {"modelParameters", {FOLD_DROPPED, FOLD_LAST_GIVEN, FOLD_DROPPED}},
-    {"usage", {FOLD_DROPPED, FOLD_LAST_GIVEN, FOLD_DROPPED}},
-    {"usageDetails", {FOLD_DROPPED, FOLD_LAST_GIVEN, FOLD_DROPPED}},
-    {"costDetails", {FOLD_DROPPED, FOLD_LAST_GIVEN, FOLD_DROPPED}},
-    {"promptName", {FOLD_DROPPED, FOLD_LAST_TRUE, FOLD_DROPPED}},
-    {"promptVersion", {FOLD_DROPPED, FOLD_LAST_TRUE, FOLD_DROPPED}},
     {"value", {FOLD_DROPPED, FOLD_DROPPED, FOLD_LAST}},
     {"dataType", {FOLD_DROPPED, FOLD_DROPPED, FOLD_OF_LAST}},
     {SCORE_CATEGORY, {FOLD_DROPPED, FOLD_DROPPED, FOLD_OF_LAST}},
@@ -84,9 +77,17 @@ static const struct fold_member {
     {"source", {FOLD_DROPPED, FOLD_DROPPED, FOLD_LAST}},
     {"observationId", {FOLD_DROPPED, FOLD_DROPPED, FOLD_LAST}},
     {"datasetRunId", {FOLD_DROPPED, FOLD_DROPPED, FOLD_LAST}},
+    {"completionStartTime", {FOLD_DROPPED, FOLD_LAST_GIVEN, FOLD_DROPPED}},
+    {"model", {FOLD_DROPPED, FOLD_LAST, FOLD_DROPPED}},
+    {"modelParameters", {FOLD_DROPPED, FOLD_LAST_GIVEN, FOLD_DROPPED}},
+    {"usage", {FOLD_DROPPED, FOLD_LAST_GIVEN, FOLD_DROPPED}},
+    {"usageDetails", {FOLD_DROPPED, FOLD_LAST_GIVEN, FOLD_DROPPED}},
+    {"costDetails", {FOLD_DROPPED, FOLD_LAST_GIVEN, FOLD_DROPPED}},
+    {"promptName", {FOLD_DROPPED, FOLD_LAST_TRUE, FOLD_DROPPED}},
+    {"promptVersion", {FOLD_DROPPED, FOLD_LAST_TRUE, FOLD_DROPPED}},
 };
 
-enum { FOLD_MEMBER_COUNT = sizeof fold_members / sizeof *fold_members };
+enum { FOLD_MEMBER_COUNT = sizeof fold_members / sizeof *fold_members, FOLD_LARGE_MEMBERS = 2, FOLD_MODEL_MEMBERS = 8 };
 
 struct fold {
     arena *arena;
@@ -181,20 +182,26 @@ static void fold_put(fold *f, size_t index, const fold_order *at, const json *va
     v->text = v->kind != JSON_NULL ? fold_keep(f->arena, value) : TEXT("");
 }
 
+/* FOLD_MEMBER_COUNT: there is none. */
+static size_t fold_member_of(text name)
+{
+    size_t index = 0;
+    while (index < FOLD_MEMBER_COUNT &&
+           (name.size == 0 || *name.at != *fold_members[index].name || !text_is(name, fold_members[index].name)))
+        index++;
+    return index;
+}
+
 /* Of a name that occurs twice the last value counts. */
 static void fold_put_members(fold *f, const fold_order *at, const event_type *type, const json *body)
 {
-    static const char of_models[] =
-        "completionStartTime,model,modelParameters,usage,usageDetails,costDetails,promptName,promptVersion";
-    bool has_model = event_type_has_model(type);
+    size_t most = event_type_has_model(type) ? FOLD_MEMBER_COUNT : FOLD_MEMBER_COUNT - FOLD_MODEL_MEMBERS;
     const json *values[FOLD_MEMBER_COUNT] = {NULL};
-    for (const json *member = body->first; member != NULL; member = member->next)
-        for (size_t i = 0; i < FOLD_MEMBER_COUNT; i++)
-            if (*fold_members[i].name == (member->key.size > 0 ? *member->key.at : '\0') &&
-                text_is(member->key, fold_members[i].name)) {
-                values[i] = has_model || !text_lists(TEXT(of_models), member->key) ? member : NULL;
-                break;
-            }
+    for (const json *member = body->first; member != NULL; member = member->next) {
+        size_t index = fold_member_of(member->key);
+        if (index < most)
+            values[index] = member;
+    }
     for (size_t i = 0; i < FOLD_MEMBER_COUNT; i++)
         fold_put(f, i, at, values[i]);
 }
@@ -475,10 +482,8 @@ int64_t fold_updated_ns(const fold *f)
 
 text fold_text(const fold *f, const char *name)
 {
-    for (size_t i = 0; i < FOLD_MEMBER_COUNT; i++)
-        if (text_is(text_of(name), fold_members[i].name))
-            return f->values[i].kind != JSON_NULL ? f->values[i].text : TEXT_NONE;
-    return TEXT_NONE;
+    size_t index = fold_member_of(text_of(name));
+    return index < FOLD_MEMBER_COUNT && f->values[index].kind != JSON_NULL ? f->values[index].text : TEXT_NONE;
 }
 
 static const json *fold_json(arena *a, const fold_value *v)
@@ -552,20 +557,18 @@ static const json *fold_render(arena *a, const fold_node *node, const fold_order
 const json *fold_body(arena *a, fold *f)
 {
     json *body = json_new(a, JSON_OBJECT), *last = NULL, list = {.kind = JSON_ARRAY, .key = TEXT("tags")}, *last_tag = NULL;
-    for (size_t i = 0; i < FOLD_MEMBER_COUNT; i++) {
-        text name = text_of(fold_members[i].name);
-        if (!f->values[i].given || text_lists(TEXT("input,output"), name))
+    for (size_t i = FOLD_LARGE_MEMBERS; i < FOLD_MEMBER_COUNT; i++) {
+        if (!f->values[i].given)
             continue;
         const json *value = fold_json(a, &f->values[i]);
         if (value == NULL)
             continue;
         json_append(a, body, &last, value);
         if (last != NULL)
-            last->key = name;
+            last->key = text_of(fold_members[i].name);
     }
-    if (f->metadata.children != NULL) {
+    if (f->metadata.children != NULL)
         json_append(a, body, &last, fold_render(a, &f->metadata, &FOLD_NEVER));
-    }
     fold_unite_tags(f);
     for (size_t i = 0; i < f->tag_count; i++)
         json_append(a, &list, &last_tag, &(json){.kind = JSON_STRING, .string = f->tags[i]});

@@ -394,7 +394,7 @@ static void json_put_whole(buf *out, double value)
     const double exact = 9007199254740992.0; /* 2^53: up to it all digits are needed */
     char digits[64];
     if (fabs(value) <= exact) {
-        buf_format(out, "%.0f", value == 0 ? 0.0 : value); /* no "-0" */
+        buf_format(out, "%lld", (long long)value); /* no "-0" */
         return;
     }
     json_shortest(value, digits, sizeof digits);
