@@ -171,7 +171,8 @@ bool span_is_something(const otlp_value *value);
 
 /* The first of several keys whose value is something; NULL: none is. */
 const otlp_value *span_first(const span_slots of, const span_key *keys, size_t count);
-#define SPAN_FIRST(of, ...) span_first(of, (const span_key[]){__VA_ARGS__}, sizeof((const span_key[]){__VA_ARGS__}) / sizeof(span_key))
+#define SPAN_FIRST(of, ...) \
+    span_first(of, (const span_key[]){__VA_ARGS__}, sizeof((const span_key[]){__VA_ARGS__}) / sizeof(span_key))
 
 /* JSON in a text, of a kind; NULL when it is none. */
 const json *span_json_of(span_mapper *m, const otlp_value *value, json_kind kind);

@@ -3,6 +3,7 @@
 #define LF_GZIP 1
 #include "../../src/base/gzip.c"
 
+#define RIG_MAY_COMPRESS true
 #include "export_rig.h"
 
 /* What the bytes are, for free(). */
