@@ -255,9 +255,10 @@ static bool tree_first_token(const observation *o, int64_t *out_ns)
  * has no rate. */
 static void tree_put_rate(buf *out, const observation *o, const tree_usage *u)
 {
-    int64_t first_ns, ns = o->end_ns - o->start_ns;
+    int64_t first_ns;
     if (o->end_ns == OBSERVATION_OPEN || !text_is(o->type, "GENERATION"))
         return;
+    int64_t ns = o->end_ns - o->start_ns;
     if (u->reasoning <= 0 && tree_first_token(o, &first_ns))
         ns -= first_ns;
     if (u->output > 1 && ns >= 10 * CLOCK_NS_PER_MS) {
