@@ -244,6 +244,7 @@ static int main_serve(main_options *o)
     sigaddset(&stop, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &stop, NULL); /* before any thread starts, so that only sigwait sees them */
     signal(SIGPIPE, SIG_IGN);                /* writing to a client that is gone must not end the process */
+    signal(SIGXFSZ, SIG_IGN);                /* nor must a database that may not grow: such a write fails */
     o->api.store = store_open(o->db, false, why, sizeof why);
     if (o->api.store == NULL)
         return main_failure(why);

@@ -67,7 +67,7 @@ static void run_remove_place(const run_place *p)
 /* What a program gets back that this process changes for itself. */
 typedef struct run_signals {
     sigset_t mask, waited;
-    struct sigaction pipe, child;
+    struct sigaction pipe, file_size, child;
 } run_signals;
 
 static const int run_forwarded[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -83,6 +83,7 @@ static void run_take_signals(run_signals *s)
         sigaddset(&s->waited, run_forwarded[i]);
     pthread_sigmask(SIG_BLOCK, &s->waited, &s->mask);
     sigaction(SIGPIPE, &ignore, &s->pipe);
+    sigaction(SIGXFSZ, &ignore, &s->file_size);
     sigaction(SIGCHLD, &standard, &s->child);
 }
 
@@ -90,6 +91,7 @@ static void run_take_signals(run_signals *s)
 static void run_give_signals_back(const run_signals *s)
 {
     sigaction(SIGPIPE, &s->pipe, NULL);
+    sigaction(SIGXFSZ, &s->file_size, NULL);
     sigaction(SIGCHLD, &s->child, NULL);
     pthread_sigmask(SIG_SETMASK, &s->mask, NULL);
 }

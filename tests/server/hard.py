@@ -36,12 +36,16 @@ def equal(got, wanted, what):
 
 
 class Server:
-    def __init__(self, name, *arguments, files=None):
+    def __init__(self, name, *arguments, files=None, file_bytes=None):
         self.db = os.path.join(WORK, name + ".db")
         self.errors = os.path.join(WORK, name + ".err")
         port_file = os.path.join(WORK, name + ".port")
         environment = {key: value for key, value in os.environ.items() if not key.startswith("LANGFUSE_")}
-        limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))) if files else None
+        def limit():
+            for kind, value in ((resource.RLIMIT_NOFILE, files), (resource.RLIMIT_FSIZE, file_bytes)):
+                if value:
+                    resource.setrlimit(kind, (value, value))
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL) # Python ignores it
         with open(self.errors, "w") as errors:
             self.process = subprocess.Popen([SERVER, "serve", "--port", "0", "--port-file", port_file, "--db", self.db, *arguments],
                                             stdout=subprocess.DEVNULL, stderr=errors, env=environment, preexec_fn=limit)
@@ -225,6 +229,15 @@ def a_removed_database_takes_nothing():
         event = {"id": "e", "type": "trace-create", "timestamp": "2026-01-01T00:00:00Z", "body": {"id": "t"}}
         equal(server.post("/api/public/ingestion", {"batch": [event]}), 500, "a batch")
         equal(server.said().count("the file of the database was removed or replaced"), 2, server.said())
+
+
+@test
+def files_that_may_not_grow_end_no_server():
+    with Server("limit", file_bytes=MIB) as server:
+        statuses = {server.post("/api/public/otel/v1/traces", {"resourceSpans": [{"scopeSpans": [{"spans": [
+            {"traceId": "t", "spanId": f"{i}", "name": "n" * (MIB // 4)}]}]}]}) for i in range(8)}
+        equal(statuses, {200, 500}, "statuses")
+        equal(server.get("/api/public/health")[0], 200, "afterwards")
 
 
 def main():

@@ -311,6 +311,7 @@ def signals_and_descriptors_of_the_program_are_those_of_the_caller():
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
     def plain():
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     with open("/dev/null", encoding="utf-8") as given:
         for before in (odd, plain):
             alone = subprocess.run(look, stdout=subprocess.PIPE, text=True, env=environment(), pass_fds=[given.fileno()], preexec_fn=before,
