@@ -271,31 +271,6 @@ static void scores_add_condition(store_score_query *query, store_score_column co
         query->conditions[query->condition_count++] = (store_score_condition){column, values, count};
 }
 
-static bool scores_read_operator(const http_request *request, store_score_query *query, http_answer *answer)
-{
-    static const char *const operators[] = {"<", ">", "<=", ">=", "!=", "=", NULL};
-    const char *wanted = http_query(request, "operator"), *value = http_query(request, "value");
-    double number;
-    size_t i = 0;
-    if (wanted == NULL || value == NULL)
-        return true;
-    while (operators[i] != NULL && strcmp(operators[i], wanted) != 0)
-        i++;
-    if (operators[i] == NULL) {
-        issues problem = {0};
-        issues_add_option(&problem, "operator", operators);
-        return !api_refused(answer, &problem);
-    }
-    if (!text_to_double(text_of(value), &number))
-        return parameter_refuse(answer, "value", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
-                                "Invalid input: expected number, received NaN");
-    query->comparisons[query->comparison_count++] = (struct store_comparison){operators[i], number};
-    return true;
-}
-
-static const char *const scores_sources[] = {"API", "EVAL", "ANNOTATION", NULL};
-static const char *const scores_data_types[] = {"NUMERIC", "CATEGORICAL", "BOOLEAN", "CORRECTION", "TEXT", NULL};
-
 static bool scores_check_word(const http_request *request, const char *name, const char *const *options, http_answer *answer)
 {
     const char *given = http_query(request, name);
@@ -305,6 +280,24 @@ static bool scores_check_word(const http_request *request, const char *name, con
         issues_check_option(&problem, &word, name, options);
     return !api_refused(answer, &problem);
 }
+
+static bool scores_read_operator(const http_request *request, store_score_query *query, http_answer *answer)
+{
+    static const char *const operators[] = {"<", ">", "<=", ">=", "!=", "=", NULL};
+    const char *wanted = http_query(request, "operator"), *value = http_query(request, "value");
+    double number = 0; /* what an empty value is */
+    if (value != NULL && *value != '\0' && (!text_to_double(text_of(value), &number) || !isfinite(number)))
+        return parameter_refuse(answer, "value", "\"expected\":\"number\",\"code\":\"invalid_type\",\"received\":\"NaN\"",
+                                "Invalid input: expected number, received NaN");
+    if (!scores_check_word(request, "operator", operators, answer))
+        return false;
+    if (wanted != NULL && value != NULL)
+        query->comparisons[query->comparison_count++] = (struct store_comparison){wanted, number};
+    return true;
+}
+
+static const char *const scores_sources[] = {"API", "EVAL", "ANNOTATION", NULL};
+static const char *const scores_data_types[] = {"NUMERIC", "CATEGORICAL", "BOOLEAN", "CORRECTION", "TEXT", NULL};
 
 /* Parameters that are conditions, where the filter names no such column. */
 static const struct scores_parameter {
@@ -354,20 +347,32 @@ static bool scores_read_v2_query(const http_request *request, arena *a, store_sc
            (filter_names(query->filter, FILTER_VALUE) || scores_read_operator(request, query, answer));
 }
 
+static bool scores_read_fields(const http_request *request, bool *out_with_trace, http_answer *answer)
+{
+    const char *given = http_query(request, "fields");
+    text fields = given != NULL && *given != '\0' ? text_of(given) : TEXT("score,trace");
+    *out_with_trace = text_lists(fields, TEXT("trace"));
+    if (!text_lists(fields, TEXT("score")))
+        return api_invalid(answer, TEXT("Scores needs to be selected always."));
+    if (*out_with_trace || (text_of(http_query(request, "userId")).size == 0 && http_query(request, "traceTags") == NULL))
+        return true;
+    return api_invalid(answer, TEXT("Cannot filter by trace properties (userId, traceTags) when 'trace' field is not included. "
+                                    "Please add 'trace' to the fields parameter or remove trace filters."));
+}
+
 void api_list_scores_v2(api *server, const http_request *request, http_answer *answer)
 {
     arena memory = {0};
     filter f = {.table = FILTER_SCORES};
     store_score_query query = {.filter = &f, .from_ms = INT64_MIN, .to_ms = INT64_MAX};
     static const char repeated[] = "environment,traceTags";
-    const char *fields = http_query(request, "fields");
-    bool with_trace = fields == NULL || text_has(text_of(fields), "trace");
+    bool with_trace;
     parameter_page page;
     score *scores;
     size_t count;
     int64_t total;
     if (parameter_once(request, repeated, "page,limit,value", answer) &&
-        parameter_read_page(request, SCORES_DEFAULT_LIMIT, &page, answer) &&
+        parameter_read_page(request, SCORES_DEFAULT_LIMIT, &page, answer) && scores_read_fields(request, &with_trace, answer) &&
         api_read_filter(server, request, &memory, &f, answer) && scores_read_v2_query(request, &memory, &query, answer)) {
         query.limit = page.limit;
         query.offset = page.offset;

@@ -440,6 +440,17 @@ curl -s $auth "$url/api/public/v2/scores?name=ok" |
 expect 'scores of a user' 200 '{"data":[{"id":"B",*' $auth "$url/api/public/v2/scores?userId=U&dataType=BOOLEAN&limit=1"
 expect 'scores by value' 200 '{"data":[{"id":"Q",*' $auth -G "$url/api/public/v2/scores" --data-urlencode 'operator=<' -d value=0.75
 expect 'bad operator' 400 '{"message":"Invalid request data","error":[{"code":"invalid_value",*' $auth "$url/api/public/v2/scores?operator=like&value=1"
+expect 'bad operator alone' 400 '{"message":"Invalid request data","error":[{"code":"invalid_value",*' $auth "$url/api/public/v2/scores?operator=like"
+for value in x nan inf; do
+    expect "value $value alone" 400 '{"message":"Invalid request data","error":[{"expected":"number",*' $auth "$url/api/public/v2/scores?value=$value"
+done
+expect 'an empty value is 0' 200 '{"data":[],"meta":*' $auth -G "$url/api/public/v2/scores" --data-urlencode 'operator=<' -d value=
+expect 'scores are always selected' 400 '{"message":"Scores needs to be selected always.","error":"InvalidRequestError"}' \
+    $auth "$url/api/public/v2/scores?fields=trace"
+for condition in userId=U traceTags=a; do
+    expect "$condition without traces" 400 '{"message":"Cannot filter by trace properties (userId, traceTags)*' \
+        $auth "$url/api/public/v2/scores?fields=score&$condition"
+done
 expect 'score by id' 200 '{"id":"C","projectId":"local","environment":"default","name":"cat","value":0,"source":"API",*' $auth "$url/api/public/v2/scores/C"
 expect 'no score' 404 '{"message":"Score not found","error":"LangfuseNotFoundError"}' $auth "$url/api/public/v2/scores/none"
 v3=$url/api/public/v3/scores
