@@ -20,7 +20,7 @@ enum { HTTP_THREADS = 4 };
  * too. */
 enum { HTTP_MAX_CONNECTIONS = 1000, HTTP_OTHER_DESCRIPTORS = 64, HTTP_IDLE_SECONDS = 120 };
 
-/* A connection between two requests, or before its first one. */
+/* A connection without a request that is taken: between two requests, before the end of a head, or with one that is refused. */
 typedef struct http_idle {
     struct http_idle *older, *newer;
     int fd;
@@ -146,7 +146,7 @@ static void http_drop_body(http_exchange *x)
 static void *http_on_uri(void *context, const char *uri, struct MHD_Connection *connection)
 {
     http_exchange *x = calloc(1, sizeof *x);
-    http_set_idle(context, connection, false);
+    (void)connection;
     if (x == NULL)
         return NULL;
     x->server = context;
@@ -249,12 +249,14 @@ static enum MHD_Result http_send_answer(struct MHD_Connection *connection, http_
 static void http_begin_exchange(http_exchange *x, struct MHD_Connection *connection, const http_request *request,
                                 const char *version)
 {
-    const http_server *s = x->server;
+    http_server *s = x->server;
     x->begun = true;
     x->answer = HTTP_ANSWER;
     x->answered = !http_is_for_us(s, connection, version, &x->answer) || !s->options.gate(s->options.context, request, &x->answer);
-    if (!x->answered)
-        http_expect_body(x, connection);
+    if (x->answered)
+        return;
+    http_set_idle(s, connection, false);
+    http_expect_body(x, connection);
 }
 
 static enum MHD_Result http_end_exchange(http_exchange *x, struct MHD_Connection *connection, const http_request *request)

@@ -187,11 +187,13 @@ def idle_connections_make_room():
     with Server("idle", files=256) as server:
         idle = [server.connect() for _ in range(600)]
         equal(server.post("/api/public/otel/v1/traces", spans("idle", 1)), 200, "a request behind idle connections")
-        half = [server.connect() for _ in range(300)]
-        for connection in half:
-            connection.sendall(b"POST /api")
-        equal(server.post("/api/public/otel/v1/traces", spans("half", 1)), 200, "a request behind begun ones")
-        for connection in idle + half:
+        line, head = b"POST /api/public/ingestion HTTP/1.1\r\n", b"Host: localhost\r\nContent-Length: 1000\r\n\r\n"
+        for begun in (b"POST /api", line + b"X-", line + head + b"{"): # the last one is refused for want of keys
+            for _ in range(300):
+                idle.append(server.connect())
+                idle[-1].sendall(begun)
+                equal(server.status("GET /api/public/health HTTP/1.0\n"), 200, f"a request behind {begun}")
+        for connection in idle:
             connection.close()
 
 
