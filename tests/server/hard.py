@@ -198,6 +198,17 @@ def idle_connections_make_room():
 
 
 @test
+def a_crowded_server_ends_at_once():
+    with Server("crowd", files=256) as server:
+        begun = []
+        while len(os.listdir(f"/proc/{server.process.pid}/fd")) < 200: # of them 192 connections at most
+            begun.append(server.connect())
+            begun[-1].sendall(b"POST /api/public/ingestion HTTP/1.0\r\nContent-Length: 1000\r\n" + KEYS.encode() + b"\r\n{")
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(LIMIT // 2) # half of the time after which idle connections end
+
+
+@test
 def many_read_and_write_at_once():
     with Server("many") as server:
         statuses, rounds = set(), 8
