@@ -25,7 +25,6 @@ FEW_SIZES = (1, ALL)
 STOPS = (23, 42)
 CUT = 18
 SECONDS = 240
-PREFIX = "langfuse.observation."
 
 
 class Case:
@@ -99,7 +98,7 @@ def read_spans(path):
             for resource in json.loads(line)["resourceSpans"]:
                 for scope in resource["scopeSpans"]:
                     for span in scope["spans"]:
-                        said = {pair["key"].replace(PREFIX, ""): next(iter(pair["value"].values())) for pair in span["attributes"]}
+                        said = run.said_of(span)
                         number, size = said["metadata.url"].split("/")[3:5]
                         spans.setdefault((int(number), int(size)), []).append(said)
     return spans

@@ -73,8 +73,14 @@ def told(path):
     return sorted(lines)
 
 
-def line_of(span):
+def said_of(span):
+    """Attributes by their names; text of metadata as a server reads it back, which is in quotes where it would be JSON without."""
     said = {pair["key"].replace("langfuse.observation.", ""): next(iter(pair["value"].values())) for pair in span["attributes"]}
+    return {key: json.loads(value) if key.startswith("metadata.") and str(value).startswith('"') else value for key, value in said.items()}
+
+
+def line_of(span):
+    said = said_of(span)
     place = said.get("metadata.url", "nowhere").split("/", 3)[-1]
     more = " ".join(f"{key[9:]}={said[key]}" for key in sorted(said) if key.startswith("metadata.") and key not in UNSAID)
     if "/endless/" in place:
