@@ -65,14 +65,21 @@ static bool price_read_rate(const json *number, price_rate *out)
     return out->digits == 0 || places <= PRICE_READ_MOST_PLACES;
 }
 
+/* A number, or as Langfuse answers it {"price": number}. */
+static const json *price_read_number(const json *given)
+{
+    return given->kind == JSON_OBJECT ? json_get(given, "price") : given;
+}
+
 static bool price_read_rates(price_reader *r, const json *prices, price_tier *tier)
 {
     price_rate *rates = NULL, *rate;
     for (const json *price = json_first(prices, JSON_OBJECT); price != NULL; price = price->next) {
         if ((rate = arena_add(r->arena, &rates, sizeof *rate, &tier->rate_count)) == NULL)
             return price_read_fail(r, "out of memory", TEXT(""));
+        const json *number = price_read_number(price);
         rate->key = price->key;
-        if (price->kind != JSON_NUMBER || !price_read_rate(price, rate))
+        if (!json_is(number, JSON_NUMBER) || !price_read_rate(number, rate))
             return price_read_fail(r, "not a price of 0 or more", price->key);
     }
     tier->rates = rates;

@@ -233,6 +233,8 @@ static void a_wrong_file_is_told_where(void **state)
          "model 1 (m): not a price of 0 or more: input"},
         {"[{\"modelName\":\"m\",\"matchPattern\":\"m\",\"prices\":{\"input\":\"1\"}}]",
          "model 1 (m): not a price of 0 or more: input"},
+        {"[{\"modelName\":\"m\",\"matchPattern\":\"m\",\"prices\":{\"input\":{}}}]",
+         "model 1 (m): not a price of 0 or more: input"},
         {"[{\"modelName\":\"m\",\"matchPattern\":\"m\",\"startDate\":\"soon\",\"prices\":{\"input\":1}}]",
          "model 1 (m): \"startDate\" is a date"},
         {"[{\"modelName\":\"m\",\"matchPattern\":\"m\",\"prices\":{\"input\":1}},{\"modelName\":\"m\"}]",
@@ -292,7 +294,7 @@ static void models_of_a_file_win(void **state)
 {
     static const char file[] =
         "{\"data\":["
-        "{\"modelName\":\"any\",\"matchPattern\":\"(?i)^own\",\"prices\":{\"input\":1e-6,\"output\":0.0000123}},"
+        "{\"modelName\":\"any\",\"matchPattern\":\"(?i)^own\",\"prices\":{\"input\":1e-6,\"output\":{\"price\":0.0000123}}},"
         "{\"id\":\"8\",\"modelName\":\"newest\",\"startDate\":\"2026-02-01T00:00:00.000Z\",\"isLangfuseManaged\":true,"
         "\"matchPattern\":\"^own-x$\",\"prices\":{\"input\":4}},"
         "{\"modelName\":\"old\",\"startDate\":\"2025-01-01\",\"matchPattern\":\"^own-x$\",\"prices\":{\"input\":2}},"
