@@ -100,7 +100,7 @@ expect 'events only' 207 '{"successes":[{"id":"2","status":201}],"errors":[{"id"
 stop TERM
 [ "$code" = 0 ] || fail "exit code $code of the server in events_only mode"
 
-health=$("$server" run --version-as 4.59 -- sh -c 'curl -s "$LANGFUSE_BASE_URL/api/public/health"' 2>/dev/null) || true
+health=$("$server" run --no-preload --version-as 4.59 -- sh -c 'curl -s "$LANGFUSE_BASE_URL/api/public/health"' 2>/dev/null) || true
 [ "$health" = '{"status":"OK","version":"4.59.0"}' ] || fail "run --version-as: $health"
 
 # With the keys that everybody knows.
