@@ -113,12 +113,17 @@ static UNUSED void sleep_ms(long ms)
         continue;
 }
 
-#define CHECK_SOON(condition)                                      \
-    do {                                                           \
-        const uint64_t harness_until = now_ms() + HARNESS_WAIT_MS; \
-        while (!(condition) && now_ms() < harness_until)           \
-            sleep_ms(2);                                           \
-        CHECK(condition);                                          \
+/* The condition need not stay true: it is looked at once each time. */
+#define CHECK_SOON(condition)                                           \
+    do {                                                                \
+        const uint64_t harness_until = now_ms() + HARNESS_WAIT_MS;      \
+        bool harness_is_so = (condition);                               \
+        while (!harness_is_so && now_ms() < harness_until) {            \
+            sleep_ms(2);                                                \
+            harness_is_so = (condition);                                \
+        }                                                               \
+        if (!harness_is_so)                                             \
+            harness_fail(__FILE__, __LINE__, "not so: %s", #condition); \
     } while (0)
 
 /* How many threads this process has: one natively, where no thread of the library's or of a test's runs. */
