@@ -12,7 +12,7 @@ exec_prefix ?= $(prefix)
 libdir ?= $(or $(LIBDIR),$(exec_prefix)/lib)
 includedir ?= $(or $(INCLUDEDIR),$(prefix)/include)
 bindir ?= $(or $(BINDIR),$(exec_prefix)/bin)
-BUILD ?= build
+BUILD ?= build$(if $(filter 1,$(GZIP)),/gzip)
 PYTHON ?= python3
 
 VERSION := $(shell sed -n 's/^\#define LANGFUSE_VERSION "\(.*\)"/\1/p' lf_core.h)
@@ -24,7 +24,8 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wundef -Wfo
 LIB_FLAGS := -std=gnu11 -fvisibility=hidden -fPIC -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 $(WARNINGS) -MMD -MP
 PROGRAM_FLAGS := -std=gnu11 $(WARNINGS) -MMD -MP -I.
 LIBS := -lcurl -lcjson -lpthread
-# GZIP=1: what OTLP sends is compressed, by zlib. In a folder of its own, such as BUILD=build/gzip: objects do not notice the change.
+# GZIP=1: what OTLP sends is compressed, by zlib. Products are in build/gzip, unless BUILD says otherwise: objects do not notice
+# the change.
 unexport GZIP # gzip(1) would read it
 ifeq ($(GZIP),1)
 LIB_FLAGS += -DLF_GZIP=1

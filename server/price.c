@@ -160,6 +160,15 @@ static bool price_usage_holds(const price_condition *condition, const usage_coun
     return price_compare(condition->operator, price_sum(counts, &condition->pattern), condition->bound);
 }
 
+/* What an attribute says: a text that is kept in quotes, as "true" is in metadata, says what it reads back as. */
+static text price_attribute_text(arena *a, const json *member)
+{
+    if (member->kind != JSON_STRING)
+        return json_text(a, member);
+    const json *quoted = text_starts(member->string, "\"") ? json_parse(a, member->string) : NULL;
+    return json_is(quoted, JSON_STRING) ? quoted->string : member->string;
+}
+
 /* An object in whose text the key does not stand is not parsed: that is most of them. */
 static bool price_attribute_holds(arena *a, const price_condition *condition, text object)
 {
@@ -169,7 +178,7 @@ static bool price_attribute_holds(arena *a, const price_condition *condition, te
         bool scalar = member->kind != JSON_NULL && member->kind != JSON_ARRAY && member->kind != JSON_OBJECT;
         if (!scalar || !text_equal(member->key, condition->key))
             continue;
-        text value = member->kind == JSON_STRING ? member->string : json_text(a, member);
+        text value = price_attribute_text(a, member);
         for (size_t i = 0; i < condition->value_count; i++)
             if (text_equal(condition->values[i], value))
                 return true;

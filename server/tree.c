@@ -524,7 +524,10 @@ static void tree_put_metadata(buf *out, const forest_node *n, const tree_style *
         if (tree_is_everywhere(entry->key))
             continue;
         json_put_name(&own, entry->key);
-        json_write(&own, entry);
+        if (entry->kind == JSON_STRING)
+            json_put_parsed(&own, &memory, entry->string); /* as reads answer it */
+        else
+            json_write(&own, entry);
     }
     buf_char(&own, '}');
     if (own.size > 2)

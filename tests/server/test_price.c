@@ -290,6 +290,17 @@ static void patterns_are_those_of_a_real_server(void **state)
 }
 
 /* Run last: what a file adds stays. */
+/* The tier of a model of the file below, by what metadata says of the plan. */
+static void assert_tier_of_plan(arena *a, const char *plan, const char *tier)
+{
+    char metadata[64];
+    usage_counts counts = {.count = 0};
+    snprintf(metadata, sizeof metadata, "{\"plan\":\"%s\"}", plan);
+    usage_add_details(a, &counts, json_parse(a, TEXT("{\"IN\":1}")));
+    const price_tier *found = price_tier_of(a, price_find(TEXT("tiered")), &counts, TEXT("{}"), text_of(metadata));
+    assert_text(found->name, tier);
+}
+
 static void models_of_a_file_win(void **state)
 {
     static const char file[] =
@@ -329,7 +340,11 @@ static void models_of_a_file_win(void **state)
     assert_ptr_equal(price_of_id(TEXT("gpt-4o")), price_find(TEXT("gpt-4o-mini")));
     assert_priced(cases, sizeof cases / sizeof *cases);
     usage_add(&counts, TEXT("IN"), 1);
-    assert_text(price_tier_of(&a, price_find(TEXT("tiered")), &counts, TEXT("{}"), TEXT("{\"plan\":\"free\"}"))->name, "meta");
+    assert_tier_of_plan(&a, "free", "meta");
+    assert_tier_of_plan(&a, "true", "meta");
+    assert_tier_of_plan(&a, "\\\"true\\\"", "meta"); /* a text that looks like something else is kept in quotes */
+    assert_tier_of_plan(&a, "\\\"paid\\\"", "Standard");
+    assert_tier_of_plan(&a, "\\\"true", "Standard");
     assert_text(price_tier_of(&a, price_find(TEXT("tiered")), &counts, TEXT("{\"plan\":\"free\"}"), TEXT("{}"))->name, "Standard");
     arena_free(&a);
 }

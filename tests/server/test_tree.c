@@ -164,10 +164,12 @@ static void full_keeps_lines_and_length(void **state)
                 "   out  a line that is longer than the terminal\n        second\n");
     row.output = TEXT("done");
     row.model_parameters = TEXT("{\"temperature\":0.5,\"max_tokens\":100}");
-    row.metadata = TEXT("{\"scope.name\":\"s\",\"response_id\":\"r1\",\"resourceAttributes.service.name\":\"x\"}");
+    row.metadata = TEXT("{\"scope.name\":\"s\",\"response_id\":\"r1\",\"n\":\"7\",\"t\":\"\\\"7\\\"\","
+                        "\"resourceAttributes.service.name\":\"x\"}");
     assert_tree(&row, 1, &full,
                 "(no name)  a1558f57\n2026-11-21 05:35:41 UTC · 1 ms · 1 observation\n\nspan n  1 ms\n"
-                "   out  done\n   with {\"temperature\":0.5,\"max_tokens\":100}\n   meta {\"response_id\":\"r1\"}\n");
+                "   out  done\n   with {\"temperature\":0.5,\"max_tokens\":100}\n   "
+                "meta {\"response_id\":\"r1\",\"n\":7,\"t\":\"7\"}\n");
     assert_tree(&row, 1, &plain,
                 "(no name)  a1558f57\n2026-11-21 05:35:41 UTC · 1 ms · 1 observation\n\nspan n  1 ms\n   out  done\n");
 }
