@@ -142,6 +142,8 @@ bool store_commit(store *s, bool ok)
 void store_problem(store *s, char *out, size_t size)
 {
     pthread_mutex_lock(&s->lock);
+    if (*s->problem == '\0')
+        (void)store_is_in_place(s); /* another thread may have told of it before */
     snprintf(out, size, "%s",
              *s->problem != '\0'       ? s->problem
              : store_has_failed(s->db) ? sqlite3_errmsg(s->db)

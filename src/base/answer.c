@@ -164,10 +164,34 @@ void lf__answer_read_partial(lf__answer_partial *out, const char *body, size_t s
 
 /* ---- Scores ------------------------------------------------------------------------------------------------------- */
 
+/* Of an answer that is cut, or no JSON: what comes first says how many were refused, then why. */
+static void answer_read_cut(lf__answer_partial *out, const char *body, size_t size)
+{
+    enum { SCORES_MAX = 1000000 };
+    lf__json_member member;
+    lf__text error;
+    for (size_t at = 0; lf__json_next_member(body, size, &at, &member);) {
+        if (lf__json_is(member.key, member.key_size, "rejected"))
+            for (size_t i = 0; i < member.value_size && out->rejected < SCORES_MAX; i++)
+                if (member.value[i] >= '0' && member.value[i] <= '9')
+                    out->rejected = 10 * out->rejected + (unsigned)(member.value[i] - '0');
+        if (lf__json_is(member.key, member.key_size, "errors") &&
+            lf__json_next_item(member.value, member.value_size, &(size_t){0}, &error))
+            answer_add(out->message, sizeof out->message, 0, error.at, error.size);
+    }
+    if (out->rejected == 0)
+        answer_add_text(out->message, sizeof out->message, 0, "(an answer that cannot be read)");
+}
+
 void lf__answer_read_rejected(lf__answer_partial *out, const char *body, size_t size)
 {
     *out = (lf__answer_partial){0};
     cJSON *json = cJSON_ParseWithLengthOpts(body, size, NULL, 0);
+    if (json == NULL) {
+        if (size > 0)
+            answer_read_cut(out, body, size);
+        return;
+    }
     const cJSON *errors = cJSON_GetObjectItemCaseSensitive(json, "errors"), *error;
     out->rejected = answer_number(cJSON_GetObjectItemCaseSensitive(json, "rejected"));
     size_t length = 0;

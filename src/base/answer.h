@@ -21,7 +21,8 @@ typedef struct lf__answer_partial {
  * body is another text, or empty. */
 void lf__answer_read_partial(lf__answer_partial *out, const char *body, size_t size);
 
-/* The same of an answer to a list of scores: {"accepted":1,"rejected":1,"errors":[{"message":"..."}]}. The messages are joined. */
+/* The same of an answer to a list of scores: {"accepted":1,"rejected":1,"errors":[{"message":"..."}]}. The messages are joined.
+ * Of one that is cut, what is there counts; a message tells of one that cannot be read. */
 void lf__answer_read_rejected(lf__answer_partial *out, const char *body, size_t size);
 
 /* The version that a server tells of itself: {"version":"4.59.0"}. False: the body is something else. */

@@ -81,6 +81,32 @@ static void a_partial_success_is_read_from_json(void **state)
         assert_partial(cases[i].body, strlen(cases[i].body), cases[i].rejected, cases[i].message);
 }
 
+static void refused_scores_are_counted_also_in_a_cut_answer(void **state)
+{
+    static const struct {
+        const char *body;
+        uint64_t rejected;
+        const char *message;
+    } cases[] = {
+        {"", 0, ""},
+        {"{\"accepted\":2,\"rejected\":0}", 0, ""},
+        {"{\"accepted\":1,\"rejected\":2,\"errors\":[{\"message\":\"no\"},{\"id\":1},{\"message\":\"never\"}]}", 2, "no; never"},
+        {"{\"accepted\":1,\"rejected\":12,\"errors\":[{\"message\":\"no\"},{\"mess", 12, "{\"message\":\"no\"}"},
+        {"{\"accepted\":1,\"rejected\":12,\"errors\":[{\"mess", 12, "{\"mess"},
+        {"{\"accepted\":1,\"rejected\":12,\"err", 12, ""},
+        {"{\"rejected\":99999999999999999999,\"e", 9999999, ""},
+        {"{\"accepted\":1", 0, "(an answer that cannot be read)"},
+        {"garbage", 0, "(an answer that cannot be read)"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        lf__answer_partial partial;
+        lf__answer_read_rejected(&partial, cases[i].body, strlen(cases[i].body));
+        if (partial.rejected != cases[i].rejected || strcmp(partial.message, cases[i].message) != 0)
+            fail_msg("%s: %llu \"%s\"", cases[i].body, (unsigned long long)partial.rejected, partial.message);
+    }
+}
+
 static void a_partial_success_is_read_from_protobuf(void **state)
 {
     (void)state;
@@ -225,6 +251,7 @@ int main(void)
         cmocka_unit_test(pages_are_told_from_answers),
         cmocka_unit_test(a_partial_success_is_read_from_json),
         cmocka_unit_test(a_partial_success_is_read_from_protobuf),
+        cmocka_unit_test(refused_scores_are_counted_also_in_a_cut_answer),
         cmocka_unit_test(long_messages_are_cut_at_the_end_of_a_character),
         cmocka_unit_test(refusals_are_told_in_one_line),
         cmocka_unit_test(refusals_are_cut_at_the_end_of_a_character),
