@@ -13,26 +13,11 @@ import tempfile
 import threading
 import time
 
-SERVER = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build/langfuse-local")
+from harness import LIMIT, SERVER, check, equal, run_tests, test
+
 WORK = tempfile.mkdtemp(prefix="langfuse-hard-test-")
-LIMIT = 120 # seconds that no step needs, also under valgrind
 KEYS = "Authorization: Basic " + base64.b64encode(b"pk-lf-local:sk-lf-local").decode() + "\r\n"
 MIB = 1 << 20
-TESTS = []
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def check(condition, why):
-    if not condition:
-        raise AssertionError(why)
-
-
-def equal(got, wanted, what):
-    check(got == wanted, f"{what}: {got!r}, not {wanted!r}")
 
 
 class Server:
@@ -254,20 +239,12 @@ def files_that_may_not_grow_end_no_server():
 
 
 def main():
-    failed = 0
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard != resource.RLIM_INFINITY and hard < 4096 else max(soft, 4096), hard))
     try:
-        for function in TESTS:
-            try:
-                function()
-            except Exception as problem: # pylint: disable=broad-except
-                failed += 1
-                print(f"FAILED: {function.__name__}: {problem}", file=sys.stderr)
+        return run_tests("hard")
     finally:
         shutil.rmtree(WORK, ignore_errors=True)
-    print(f"hard: {len(TESTS) - failed} passed, {failed} failed")
-    return failed > 0
 
 
 sys.exit(main())

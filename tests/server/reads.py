@@ -7,28 +7,16 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import urllib.error
 import urllib.parse
 import urllib.request
 
-SERVER = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build/langfuse-local")
+from harness import LIMIT, SERVER, equal, run_tests, test
+
 FOLDER = tempfile.TemporaryDirectory(prefix="langfuse-reads-test-")
-LIMIT = 60 # seconds that no answer needs, also under valgrind
 START = 1795239341000 # milliseconds: 2026-11-21T05:35:41Z
 CORE = {"id", "traceId", "startTime", "endTime", "projectId", "parentObservationId", "type"}
 AT = "/api/public/"
-TESTS = []
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def equal(got, wanted, what):
-    if got != wanted:
-        raise AssertionError(f"{what}: {got!r}, not {wanted!r}")
 
 
 # ---- A server and its clients
@@ -268,16 +256,11 @@ def metadata_of_todays_sdks_is_decoded(server):
 
 
 def main():
-    server, failed = Server(), 0
-    for function in TESTS:
-        try:
-            function(server)
-        except Exception: # pylint: disable=broad-except
-            failed += 1
-            print(f"FAILED: {function.__name__}\n{traceback.format_exc(limit=-1)}", file=sys.stderr)
-    server.close()
-    print(f"reads: {len(TESTS) - failed} passed, {failed} failed")
-    return failed > 0
+    server = Server()
+    try:
+        return run_tests("reads", server)
+    finally:
+        server.close()
 
 
 if __name__ == "__main__":

@@ -10,14 +10,13 @@ import sys
 import tempfile
 import time
 
-SERVER = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build/langfuse-local")
+from harness import LIMIT, SERVER, check, equal, run_tests, test
+
 WORK = tempfile.mkdtemp(prefix="langfuse-run-test-")
 TEMPORARY = os.path.join(WORK, "tmp")
 # Commands in the background of a shell ignore these, and so do all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-LIMIT = 120 # seconds that no step needs, also under valgrind
-TESTS = []
 
 # What a program does: it sends observations as an SDK would, with what its environment says.
 SEND = """
@@ -30,20 +29,6 @@ def send(*names):
     urllib.request.urlopen(urllib.request.Request(os.environ["LANGFUSE_BASE_URL"] + "/api/public/otel/v1/traces", body,
         {"Content-Type": "application/json", "Authorization": "Basic " + base64.b64encode(keys.encode()).decode()})).read()
 """
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def check(condition, why):
-    if not condition:
-        raise AssertionError(why)
-
-
-def equal(got, wanted, what):
-    check(got == wanted, f"{what}: {got!r}, not {wanted!r}")
 
 
 def environment(**more):
@@ -405,17 +390,11 @@ def env_points_a_program_at_a_running_server():
 
 
 def main():
-    failed = 0
     os.mkdir(TEMPORARY)
-    for function in TESTS:
-        try:
-            function()
-        except Exception as problem: # the other tests go on
-            failed += 1
-            print(f"FAILED {function.__name__}: {type(problem).__name__}: {problem}", file=sys.stderr)
-    shutil.rmtree(WORK, ignore_errors=True)
-    print(f"run: {len(TESTS) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    try:
+        return run_tests("run")
+    finally:
+        shutil.rmtree(WORK, ignore_errors=True)
 
 
 if __name__ == "__main__":
