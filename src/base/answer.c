@@ -164,17 +164,25 @@ void lf__answer_read_partial(lf__answer_partial *out, const char *body, size_t s
 
 /* ---- Scores ------------------------------------------------------------------------------------------------------- */
 
+/* The number at the beginning of a text. Returns how many digits it has, of at most nine that are looked at. */
+static size_t answer_digits(const char *text, size_t size, unsigned *out)
+{
+    enum { DIGITS_MAX = 9 };
+    size_t digits = 0;
+    for (*out = 0; digits < size && digits < DIGITS_MAX && text[digits] >= '0' && text[digits] <= '9'; digits++)
+        *out = 10 * *out + (unsigned)(text[digits] - '0');
+    return digits;
+}
+
 /* Of an answer that is cut, or no JSON: what comes first says how many were refused, then why. */
 static void answer_read_cut(lf__answer_partial *out, const char *body, size_t size)
 {
-    enum { SCORES_MAX = 1000000 };
     lf__json_member member;
     lf__text error;
     for (size_t at = 0; lf__json_next_member(body, size, &at, &member);) {
-        if (lf__json_is(member.key, member.key_size, "rejected"))
-            for (size_t i = 0; i < member.value_size && out->rejected < SCORES_MAX; i++)
-                if (member.value[i] >= '0' && member.value[i] <= '9')
-                    out->rejected = 10 * out->rejected + (unsigned)(member.value[i] - '0');
+        unsigned rejected;
+        if (lf__json_is(member.key, member.key_size, "rejected") && answer_digits(member.value, member.value_size, &rejected) > 0)
+            out->rejected = rejected;
         if (lf__json_is(member.key, member.key_size, "errors") &&
             lf__json_next_item(member.value, member.value_size, &(size_t){0}, &error))
             answer_add(out->message, sizeof out->message, 0, error.at, error.size);
@@ -205,24 +213,17 @@ void lf__answer_read_rejected(lf__answer_partial *out, const char *body, size_t 
     cJSON_Delete(json);
 }
 
-/* Digits up to a point or the end. NULL: there are none, or too many. */
-static const char *answer_version_part(const char *text, unsigned *out)
-{
-    enum { DIGITS_MAX = 9 };
-    unsigned value = 0;
-    int digits = 0;
-    for (; text[digits] >= '0' && text[digits] <= '9' && digits < DIGITS_MAX; digits++)
-        value = 10 * value + (unsigned)(text[digits] - '0');
-    *out = value;
-    return digits == 0 ? NULL : text + digits;
-}
-
 bool lf__answer_read_version(const char *body, size_t size, unsigned *out_major, unsigned *out_minor)
 {
     cJSON *json = cJSON_ParseWithLengthOpts(body, size, NULL, 0);
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "version"));
-    text = text == NULL ? NULL : answer_version_part(text + (text[0] == 'v'), out_major);
-    bool is_version = text != NULL && text[0] == '.' && answer_version_part(text + 1, out_minor) != NULL;
+    text = text == NULL ? "" : text + (text[0] == 'v');
+    size_t major = answer_digits(text, strlen(text), out_major);
+    bool is_whole = text[major] == '\0'; /* "5" */
+    size_t minor = is_whole ? 0 : answer_digits(text + major + 1, strlen(text + major + 1), out_minor);
+    bool is_version = major > 0 && (is_whole || (text[major] == '.' && minor > 0));
+    if (is_whole)
+        *out_minor = 0;
     cJSON_Delete(json);
     return is_version;
 }

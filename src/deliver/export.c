@@ -494,7 +494,7 @@ static bool export_to_server(lf__export *x, export_batch *batch)
     return true;
 }
 
-/* Where that fails, or makes nothing smaller, the batch is sent as it is. */
+/* Where that fails, the batch is sent as it is. */
 static void export_compress(export_batch *batch)
 {
     const lf__text texts[] = {lf__buf_text(&batch->head), lf__buf_text(&batch->items), lf__buf_text(&batch->tail)};

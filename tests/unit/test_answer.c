@@ -94,7 +94,8 @@ static void refused_scores_are_counted_also_in_a_cut_answer(void **state)
         {"{\"accepted\":1,\"rejected\":12,\"errors\":[{\"message\":\"no\"},{\"mess", 12, "{\"message\":\"no\"}"},
         {"{\"accepted\":1,\"rejected\":12,\"errors\":[{\"mess", 12, "{\"mess"},
         {"{\"accepted\":1,\"rejected\":12,\"err", 12, ""},
-        {"{\"rejected\":99999999999999999999,\"e", 9999999, ""},
+        {"{\"rejected\":99999999999999999999,\"e", 999999999, ""},
+        {"{\"rejected\":\"12\",\"e", 0, "(an answer that cannot be read)"},
         {"{\"accepted\":1", 0, "(an answer that cannot be read)"},
         {"garbage", 0, "(an answer that cannot be read)"},
     };
